@@ -1,0 +1,63 @@
+"""Name everything that can be wrong with a request; `api.errors` alone turns these into HTTP.
+
+PostsError
+├── InvalidRequest       the request itself is malformed
+├── Unprocessable        a network or an account refuses what is asked
+├── IdempotencyKeyReused the key came with another body before
+├── NotFound
+├── Conflict             the post is not in a state that allows it
+└── Unavailable          a part we depend on is away; asking again later is safe
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Say one thing that is wrong: a sentence for a person, a code for a program, the field at fault."""
+
+    error: str
+    code: str
+    param: str | None = None
+
+
+class PostsError(Exception):
+    """Carry one or more problems, the most important first."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__(self.problems[0].error)
+
+    @property
+    def first(self) -> Problem:
+        """Return the problem that stands for all in a short answer."""
+        return self.problems[0]
+
+
+class InvalidRequest(PostsError):
+    """The request is malformed."""
+
+
+class Unprocessable(PostsError):
+    """The request is well-formed, but a network's rule or an account stands against it."""
+
+
+class IdempotencyKeyReused(PostsError):
+    """The Idempotency-Key was used with another body."""
+
+
+class NotFound(PostsError):
+    """There is no such thing in this workspace."""
+
+
+class Conflict(PostsError):
+    """The post is in a state that does not allow it."""
+
+
+class Unavailable(PostsError):
+    """A part that this service depends on does not answer; `retry_after` is in seconds."""
+
+    def __init__(self, problem: Problem, retry_after: int = 5) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after

@@ -1,0 +1,99 @@
+"""The words of a post and the arithmetic of its status."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PostStatus(StrEnum):
+    """Where a post as a whole stands."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class TargetStatus(StrEnum):
+    """Where a post stands on one account of one network."""
+
+    PENDING = "pending"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+    """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
+
+
+class ErrorCategory(StrEnum):
+    """Whose move it is after a failure."""
+
+    AUTH = "auth"
+    REJECTED = "rejected"
+    RATE_LIMITED = "rate_limited"
+    PLATFORM = "platform"
+    UNCONFIRMED = "unconfirmed"
+    INTERNAL = "internal"
+
+
+class MediaType(StrEnum):
+    """What a media item is, as the client says."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    GIF = "gif"
+
+
+class Media(BaseModel):
+    """Point at one image, video or GIF by its URL."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: MediaType
+    url: str
+    alt_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """Give what the status of the whole post depends on; `looking` says that an unconfirmed target is still looked up."""
+
+    status: TargetStatus
+    looking: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether nothing more happens to this target by itself."""
+        return self.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED} or (
+            self.status is TargetStatus.UNCONFIRMED and not self.looking
+        )
+
+
+def post_status(targets: Iterable[TargetState]) -> PostStatus:
+    """Derive the status of a post whose publishing has begun from its targets.
+
+    A target that rests unconfirmed keeps the post from ever reading failed: it may be public.
+    """
+    states = list(targets)
+    if not all(state.settled for state in states):
+        return PostStatus.PUBLISHING
+    found = {state.status for state in states}
+    if found == {TargetStatus.PUBLISHED}:
+        return PostStatus.PUBLISHED
+    if found == {TargetStatus.FAILED}:
+        return PostStatus.FAILED
+    return PostStatus.PARTIAL
+
+
+def text_in_effect(content: str | None, custom_content: str | None) -> str:
+    """Return the text that a target gets: its own if it has one, else the post's."""
+    return custom_content if custom_content is not None else content or ""
+
+
+def media_in_effect(media: list[Media], custom_media: list[Media] | None) -> list[Media]:
+    """Return the media that a target gets: its own if it has any, else the post's."""
+    return custom_media if custom_media is not None else media

@@ -1,0 +1,81 @@
+"""Turn what a client wrote as a time into an instant, keeping the wall time and zone it meant."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+LATE_COUNTS_AS_NOW = timedelta(minutes=5)
+HORIZON = timedelta(days=5 * 365 + 2)
+
+_DATE_TIME = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?"
+)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return every IANA zone name this installation knows."""
+    return frozenset(available_timezones())
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Hold the instant a post is due and, where the client gave no offset, the wall time it comes from."""
+
+    instant: datetime
+    wall: str | None
+    zone: str
+
+    def in_zone(self, zone: str) -> "Schedule":
+        """Return the schedule under another zone: a wall time moves with it, an instant stays."""
+        return resolve(self.wall, zone) if self.wall else Schedule(self.instant, None, zone)
+
+
+def parse_date_time(text: str) -> datetime:
+    """Parse an ISO 8601 date and time; the result is aware where the text has an offset.
+
+    Raises:
+        ValueError: the text is no such date and time.
+    """
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
+    time = match["time"].replace(",", ".")
+    whole, dot, fraction = time.partition(".")
+    return datetime.fromisoformat(f"{match['date']}T{whole}{dot}{fraction[:6]}{(match['offset'] or '').upper()}")
+
+
+def resolve(text: str, zone: str) -> Schedule:
+    """Resolve a client's `scheduledFor` in the zone it named.
+
+    A wall time that a DST change skips moves forward by the gap; of a repeated one the first occurrence counts
+    (RFC 5545, section 3.3.5). Raises ValueError for text that is no date and time.
+    """
+    moment = parse_date_time(text)
+    try:
+        if moment.tzinfo is not None:
+            return Schedule(moment.astimezone(UTC), None, zone)
+        # fold=0 picks the offset before a change, which is both rules at once.
+        return Schedule(moment.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
+    except OverflowError as error:
+        raise ValueError("the date is out of range") from error
+
+
+def parse_bound(text: str, *, end: bool) -> datetime:
+    """Parse a list filter: a date and time (UTC where it has no offset), or a bare date that covers its whole UTC day.
+
+    `end` asks for the last instant covered. Raises ValueError for anything else.
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        start = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        return start + timedelta(days=1, microseconds=-1) if end else start
+    moment = parse_date_time(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write an aware datetime as UTC with Z, to the second where it has no fraction, else to the millisecond."""
+    utc = moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")

@@ -1,0 +1,203 @@
+"""What every network module offers: its rules as data, and prepare, publish, confirm and edit over its own wire.
+
+A network module knows its network and nothing else: not the database, not Temporal, not our HTTP.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from domain.post import Media
+from platforms.rules import Rules, Violation
+from platforms.wire import Wire
+
+S = TypeVar("S", bound=BaseModel)
+"""A network's settings, what platformSpecificData may hold."""
+C = TypeVar("C", bound=BaseModel)
+"""A network's credentials."""
+
+Handles = dict[str, Any]
+"""What a network gave us before anything was public (media ids, containers); JSON, kept in the target's row."""
+
+
+class WireModel(BaseModel):
+    """Be strict about what clients write: camelCase names, nothing unknown, no secrets in error texts."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+
+class NoSettings(WireModel):
+    """Accept no settings at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Say who a set of credentials belongs to, as the network itself answers."""
+
+    user_id: str
+    username: str
+    premium: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """Hold what the rules need to know of an account; no secret is in it."""
+
+    account_id: str
+    user_id: str
+    username: str
+    premium: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[S]):
+    """Hold one target's post as it would be sent."""
+
+    text: str
+    media: tuple[Media, ...]
+    settings: S
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Name what became public. `editable_until` is set where the network allows edits and told us."""
+
+    platform_post_id: str
+    url: str | None
+    editable_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The network was asked and surely does not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The network cannot say (yet); `final` where asking again can never help."""
+
+    final: bool = False
+
+
+Finding = Published | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes."""
+
+    content_type: str
+    size: int
+    chunks: Callable[[int], AsyncIterator[bytes]]
+    """Yield the bytes in pieces of the given size; may be called again from the start."""
+
+    async def read(self) -> bytes:
+        """Return the whole content; for small files only."""
+        return b"".join([chunk async for chunk in self.chunks(max(self.size, 1))])
+
+
+class MediaSource(Protocol):
+    """Fetch a post's media for networks that take bytes."""
+
+    def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
+        """Return the file behind a media item; raises NetworkError(rejected) where it cannot be had."""
+        ...
+
+
+Save = Callable[[Handles], Awaitable[None]]
+"""Keep the handles in the target's row at once, so that a crash loses nothing a network gave us."""
+
+
+@dataclass(slots=True)
+class Connection(Generic[C]):
+    """Be one account's line to its network for the length of one step."""
+
+    wire: Wire
+    account: AccountFacts
+    credentials: C
+    refresh: Callable[[Callable[[C], Awaitable[C]]], Awaitable[C]]
+    """Renew the credentials under a lock that all workers share, once: rotating refresh tokens die when used twice."""
+
+
+@dataclass(slots=True)
+class Sending(Generic[S]):
+    """Hold what one attempt works on. `started_at` is when its request that makes it public was first sent."""
+
+    draft: Draft[S]
+    handles: Handles
+    save: Save
+    media: MediaSource
+    started_at: datetime | None = None
+    heartbeat: Callable[[str], None] = field(default=lambda _: None)
+
+
+class Network(ABC, Generic[S, C]):
+    """Be one network."""
+
+    platform: ClassVar[str]
+    label: ClassVar[str]
+    base_url: ClassVar[str]
+    account_prefix: ClassVar[str]
+    rules: ClassVar[Rules]
+    settings: type[S]
+    credentials: type[C]
+
+    @abstractmethod
+    def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
+        """Return every rule of the network that the draft breaks; asks nobody."""
+
+    def prepares(self, draft: Draft[S]) -> bool:
+        """Tell whether something must be uploaded or built before this draft can be published."""
+        return bool(draft.media)
+
+    @abstractmethod
+    async def whoami(self, connection: Connection[C]) -> Identity:
+        """Ask the network whose credentials these are."""
+
+    async def prepare(self, connection: Connection[C], sending: Sending[S]) -> None:
+        """Upload and build what publishing needs; nothing becomes public. Repeatable: goes on from the handles.
+
+        Raises NetworkError; of kind `not_ready` while the network still works on what it was given.
+        """
+
+    @abstractmethod
+    async def publish(self, connection: Connection[C], sending: Sending[S]) -> Published:
+        """Make the one request that makes the post public.
+
+        Raises NetworkError: kind `unclear` wherever the request may have had its effect.
+        """
+
+    @abstractmethod
+    async def confirm(self, connection: Connection[C], sending: Sending[S]) -> Finding:
+        """Look on the network whether an unclear send landed; changes nothing."""
+
+    async def complete(self, connection: Connection[C], sending: Sending[S], published: Published) -> Published:
+        """Fetch what the network tells only afterwards (a permalink); failing here never unpublishes a post."""
+        return published
+
+
+class Editable(ABC, Generic[S, C]):
+    """Be a network whose published posts can be edited."""
+
+    @abstractmethod
+    async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:
+        """Replace the text of a published post by one request; returns the new version.
+
+        Raises NetworkError: kind `unclear` wherever the edit may have had its effect.
+        """
+
+    @abstractmethod
+    async def confirm_edit(self, connection: Connection[C], published: Published, text: str) -> Finding:
+        """Look whether an unclear edit landed."""

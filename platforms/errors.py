@@ -1,0 +1,66 @@
+"""The few kinds that every network's errors come down to."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from domain.post import ErrorCategory
+
+LONGEST_TEXT = 500
+"""Characters kept of a network's own words: some answer errors with whole pages of HTML."""
+
+
+class Kind(StrEnum):
+    """What an error of a network means for what we do next."""
+
+    TRANSIENT = "transient"
+    """Surely nothing happened; the same request may be sent again."""
+    NOT_READY = "not_ready"
+    """The network still works on what we gave it; ask again."""
+    RATE_LIMITED = "rate_limited"
+    """Surely nothing happened; the same request may be sent again, later."""
+    AUTH = "auth"
+    """The account must be reconnected by its owner."""
+    REJECTED = "rejected"
+    """The content or its settings are at fault; sending it again cannot help."""
+    UNCLEAR = "unclear"
+    """The request may have had its effect. Look before doing anything."""
+
+
+CATEGORY = {
+    Kind.TRANSIENT: ErrorCategory.PLATFORM,
+    Kind.NOT_READY: ErrorCategory.PLATFORM,
+    Kind.RATE_LIMITED: ErrorCategory.RATE_LIMITED,
+    Kind.AUTH: ErrorCategory.AUTH,
+    Kind.REJECTED: ErrorCategory.REJECTED,
+    Kind.UNCLEAR: ErrorCategory.UNCONFIRMED,
+}
+
+
+class NetworkError(Exception):
+    """A network refused, failed or fell silent.
+
+    `message` is one sentence for the person who posts; `code` is the network's own code where it has one;
+    `retry_after` is how long the network asks us to wait.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        code: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message[:LONGEST_TEXT]
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+    def as_unclear(self) -> "NetworkError":
+        """Return the same error where the request may have had its effect."""
+        return NetworkError(Kind.UNCLEAR, self.message, code=self.code, status=self.status, request_id=self.request_id)

@@ -1,0 +1,87 @@
+"""The limits of a network as data, and the sentences that say which one is broken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from domain.post import Media, MediaType
+
+Part = Literal["content", "mediaItems", "platformSpecificData"]
+
+_PLURAL = {MediaType.IMAGE: "images", MediaType.VIDEO: "videos", MediaType.GIF: "GIFs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Say which part of a post breaks a network's rule; `path` goes on inside platformSpecificData."""
+
+    part: Part
+    error: str
+    code: str = "invalid_field_value"
+    path: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """Limit a text to `limit` units, as `count` counts them; `premium_limit` for paying accounts."""
+
+    limit: int
+    count: Callable[[str], int]
+    unit: str = "characters"
+    premium_limit: int | None = None
+    source: str = ""
+
+    def check(self, label: str, text: str, *, premium: bool = False) -> list[Violation]:
+        """Return a violation where the text is too long."""
+        limit = self.premium_limit if premium and self.premium_limit else self.limit
+        length = self.count(text)
+        if length <= limit:
+            return []
+        return [Violation("content", f"{label} allows {limit:,} {self.unit}; this has {length:,}")]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRule:
+    """Limit how many media items of each kind one post takes, and whether kinds mix."""
+
+    required: bool = False
+    max_items: int = 1
+    max_of: tuple[tuple[MediaType, int], ...] = ()
+    mixes: bool = False
+    source: str = ""
+
+    def check(self, label: str, media: tuple[Media, ...]) -> list[Violation]:
+        """Return a violation for each limit that the media break."""
+        if not media:
+            return [Violation("mediaItems", f"{label} requires media for all posts")] if self.required else []
+        allowed = dict(self.max_of)
+        found: list[Violation] = []
+        for kind in MediaType:
+            count = sum(item.type is kind for item in media)
+            if count and kind not in allowed:
+                found.append(Violation("mediaItems", f"{label} does not take {_PLURAL[kind]}"))
+            elif count > allowed.get(kind, 0):
+                found.append(
+                    Violation(
+                        "mediaItems", f"{label} allows {allowed[kind]} {_PLURAL[kind]} in a post; this has {count}"
+                    )
+                )
+        if not self.mixes and len({item.type for item in media}) > 1:
+            found.append(Violation("mediaItems", f"{label} does not mix images, videos and GIFs in one post"))
+        if not found and len(media) > self.max_items:
+            found.append(
+                Violation("mediaItems", f"{label} allows {self.max_items} media items in a post; this has {len(media)}")
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Hold a network's limits in one value."""
+
+    text: TextRule
+    media: MediaRule
+
+    def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
+        """Return everything in text and media that breaks a limit."""
+        return self.text.check(label, text, premium=premium) + self.media.check(label, media)

@@ -1,0 +1,76 @@
+"""Send requests to a network and say of every failure whether the request can have had an effect."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
+"""Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Note one request for the attempt log: no URL (some carry tokens), no bodies."""
+
+    method: str
+    status: int | None
+    request_id: str | None
+    took: timedelta
+
+
+@dataclass(slots=True)
+class Wire:
+    """Speak HTTP to one network under its base URL.
+
+    `error_of` maps the network's refusals to a NetworkError; `label` names the network in sentences.
+    """
+
+    client: httpx.AsyncClient
+    base_url: str
+    label: str
+    error_of: Callable[[httpx.Response], NetworkError]
+    request_id_header: str = "x-request-id"
+    on_exchange: Callable[[Exchange], None] = lambda _: None
+
+    async def send(self, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
+        """Return the network's answer to one request, successful by status.
+
+        `public` marks the one request that makes a post public (or changes it): wherever it may have had its effect
+        the error is of kind `unclear`. Raises NetworkError.
+        """
+        url = path if path.startswith(("http://", "https://")) else self.base_url + path
+        started = time.monotonic()
+        try:
+            response = await self.client.request(method, url, timeout=TIMEOUT, **options)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            self._note(method, None, started)
+            raise NetworkError(
+                Kind.TRANSIENT, f"{self.label} could not be reached.", code=type(error).__name__
+            ) from error
+        except httpx.HTTPError as error:
+            self._note(method, None, started)
+            kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+            raise NetworkError(kind, f"{self.label} did not answer.", code=type(error).__name__) from error
+        self._note(method, response, started)
+        if response.is_success:
+            return response
+        refusal = self.error_of(response)
+        if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
+            raise refusal.as_unclear()
+        raise refusal
+
+    def _note(self, method: str, response: httpx.Response | None, started: float) -> None:
+        self.on_exchange(
+            Exchange(
+                method,
+                response.status_code if response else None,
+                response.headers.get(self.request_id_header) if response else None,
+                timedelta(seconds=time.monotonic() - started),
+            )
+        )

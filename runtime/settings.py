@@ -1,0 +1,49 @@
+"""Read the configuration of every process from the environment; Temporal's own variables are read in `runtime.temporal`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Hold what the api, the worker and the command line share."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SOCIALSYNCER_", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        min_length=1,
+        description="32-byte keys, base64url, comma-separated; the first encrypts, all decrypt. `socialsyncer keys secret` makes one.",
+    )
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=1, le=65535)
+    worker_health_host: str = "127.0.0.1"
+    worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")
+    sandbox_url: str | None = Field(
+        default=None,
+        description="sends every network's calls to this sandbox and answers example.com media from its samples",
+    )
+    base_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object of base URLs by platform, e.g. {"twitter": "http://localhost:8080"}',
+    )
+    allowed_private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default_factory=list, description="host or host:port that media may be fetched from although it is private"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, value: SecretStr) -> SecretStr:
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
+            raise ValueError("must start with postgresql://")
+        return SecretStr(f"postgresql+asyncpg://{rest}")
