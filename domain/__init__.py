@@ -1,0 +1,1 @@
+"""Posts, targets, schedules and errors: pure rules that know nobody."""

@@ -60,7 +60,7 @@ class Media(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """Give what the status of the whole post depends on; `looking` says that an unconfirmed target is still looked up."""
+    """Give what the status of a post depends on; `looking` says that an unconfirmed target is still looked up."""
 
     status: TargetStatus
     looking: bool = False

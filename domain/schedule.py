@@ -10,7 +10,9 @@ LATE_COUNTS_AS_NOW = timedelta(minutes=5)
 HORIZON = timedelta(days=5 * 365 + 2)
 
 _DATE_TIME = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?"
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ]"
+    r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
+    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?"
 )
 
 

@@ -1,0 +1,1 @@
+"""One module per network: its limits, settings, wire protocol and error map together."""

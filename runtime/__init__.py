@@ -1,0 +1,1 @@
+"""What every process is put together from: settings, connections, wiring."""

@@ -1,4 +1,4 @@
-"""Read the configuration of every process from the environment; Temporal's own variables are read in `runtime.temporal`."""
+"""Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
         min_length=1,
-        description="32-byte keys, base64url, comma-separated; the first encrypts, all decrypt. `socialsyncer keys secret` makes one.",
+        description="32-byte keys in base64url, comma-separated: the first encrypts; `socialsyncer keys secret` makes one",
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)

@@ -26,7 +26,7 @@ async def connect(
     The server may come up after us (compose, a restart), so a refused connection is tried again `attempts` times,
     1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
     """
-    config = cast(dict[str, Any], ClientConfig.load_client_connect_config())
+    config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())
     config["target_host"] = address or config.get("target_host") or "localhost:7233"
     if namespace:
         config["namespace"] = namespace

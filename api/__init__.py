@@ -1,0 +1,1 @@
+"""The Litestar app: routes, auth, idempotency, the error shape, OpenAPI."""

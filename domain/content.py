@@ -1,0 +1,52 @@
+"""What a client asked for, whole: the shape in which content moves between the api, its rows and waiting revisions."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from domain.post import Media, media_in_effect, text_in_effect
+
+
+class TargetContent(BaseModel):
+    """What one account shall get."""
+
+    platform: str
+    account_id: str
+    custom_content: str | None = None
+    custom_media: list[Media] | None = None
+    settings: dict[str, Any] = {}
+
+
+class PostContent(BaseModel):
+    """What a post says, where it goes and when."""
+
+    content: str | None = None
+    media_items: list[Media] = []
+    targets: list[TargetContent] = []
+    tags: list[str] = []
+    timezone: str = "UTC"
+    scheduled_for: datetime | None = None
+    scheduled_wall: str | None = None
+    tiktok_settings: dict[str, Any] = {}
+    facebook_settings: dict[str, Any] = {}
+
+    def text_for(self, target: TargetContent) -> str:
+        """Return the text that a target gets."""
+        return text_in_effect(self.content, target.custom_content)
+
+    def media_for(self, target: TargetContent) -> list[Media]:
+        """Return the media that a target gets."""
+        return media_in_effect(self.media_items, target.custom_media)
+
+    def settings_for(self, target: TargetContent) -> dict[str, Any]:
+        """Merge the root settings of the target's platform under its own."""
+        return merge_settings(target.platform, target.settings, self.tiktok_settings, self.facebook_settings)
+
+
+def merge_settings(
+    platform: str, own: dict[str, Any], tiktok: dict[str, Any], facebook: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the settings in effect: the target's own win over the root ones of its platform."""
+    root = {"tiktok": tiktok, "facebook": facebook}.get(platform, {})
+    return {**root, **own}

@@ -1,0 +1,1 @@
+"""PostgreSQL: the rows, and the transactions that change them."""

@@ -1,0 +1,212 @@
+"""Posts, their targets and what belongs to them."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the change."""
+    op.create_table(
+        "workspaces",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "accounts",
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("premium", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("credentials", sa.LargeBinary(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_index(op.f("ix_api_keys_workspace_id"), "api_keys", ["workspace_id"], unique=False)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("key", sa.String(collation="C"), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("request_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("post_id", sa.String(collation="C"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("response_status", sa.Integer(), nullable=True),
+        sa.Column("response_body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("workspace_id", "key"),
+    )
+    op.create_index(
+        "idempotency_keys_expired",
+        "idempotency_keys",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("response_body IS NOT NULL"),
+    )
+    op.create_table(
+        "posts",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("workflow_id", sa.String(collation="C"), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=True),
+        sa.Column("media_items", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("scheduled_wall", sa.Text(), nullable=True),
+        sa.Column("tiktok_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dispatched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("workflow_id"),
+    )
+    op.create_index("posts_list", "posts", ["workspace_id", sa.literal_column("id DESC")], unique=False)
+    op.create_index("posts_list_by_creation", "posts", ["workspace_id", "created_at"], unique=False)
+    op.create_index(
+        "posts_list_by_status", "posts", ["workspace_id", "status", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index("posts_tags", "posts", ["tags"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "posts_undispatched",
+        "posts",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+    )
+    op.create_table(
+        "revisions",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("post_id", sa.String(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("param", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_revisions_post_id"), "revisions", ["post_id"], unique=False)
+    op.create_table(
+        "targets",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("post_id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=False),
+        sa.Column("custom_content", sa.Text(), nullable=True),
+        sa.Column("custom_media", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("looking", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("content", sa.Text(), nullable=True),
+        sa.Column(
+            "handles", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.Column("platform_post_id", sa.Text(), nullable=True),
+        sa.Column("platform_post_url", sa.Text(), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("editable_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "edit_history",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_category", sa.Text(), nullable=True),
+        sa.Column("retryable", sa.Boolean(), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "targets_list_by_account",
+        "targets",
+        ["workspace_id", "account_id", sa.literal_column("post_id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "targets_list_by_platform",
+        "targets",
+        ["workspace_id", "platform", sa.literal_column("post_id DESC")],
+        unique=False,
+    )
+    op.create_index("targets_of_post", "targets", ["post_id", "position"], unique=False)
+    op.create_table(
+        "attempts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("target_id", sa.String(collation="C"), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("attempts_of_target", "attempts", ["target_id", "id"], unique=False)
+
+
+def downgrade() -> None:
+    """Take it back."""
+    op.drop_index("attempts_of_target", table_name="attempts")
+    op.drop_table("attempts")
+    op.drop_index("targets_of_post", table_name="targets")
+    op.drop_index("targets_list_by_platform", table_name="targets")
+    op.drop_index("targets_list_by_account", table_name="targets")
+    op.drop_table("targets")
+    op.drop_index(op.f("ix_revisions_post_id"), table_name="revisions")
+    op.drop_table("revisions")
+    op.drop_index(
+        "posts_undispatched",
+        table_name="posts",
+        postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+    )
+    op.drop_index("posts_tags", table_name="posts", postgresql_using="gin")
+    op.drop_index("posts_list_by_status", table_name="posts")
+    op.drop_index("posts_list_by_creation", table_name="posts")
+    op.drop_index("posts_list", table_name="posts")
+    op.drop_table("posts")
+    op.drop_index(
+        "idempotency_keys_expired", table_name="idempotency_keys", postgresql_where=sa.text("response_body IS NOT NULL")
+    )
+    op.drop_table("idempotency_keys")
+    op.drop_index(op.f("ix_api_keys_workspace_id"), table_name="api_keys")
+    op.drop_table("api_keys")
+    op.drop_table("accounts")
+    op.drop_table("workspaces")

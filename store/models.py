@@ -1,0 +1,209 @@
+"""The tables. Content lives here and nowhere else; workflows carry ids."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, LargeBinary, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+Id = String(collation="C")
+"""Ids sort by their bytes, whatever the database's locale: the list's keyset order is creation order."""
+
+
+class Base(DeclarativeBase):
+    """Map Python types to PostgreSQL's."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class Workspace(Base):
+    """A customer: owns keys, accounts and posts."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class ApiKey(Base):
+    """A key of a workspace. Only its SHA-256 is kept; the key itself was shown once."""
+
+    __tablename__ = "api_keys"
+
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    revoked_at: Mapped[datetime | None]
+
+
+class Account(Base):
+    """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
+
+    __tablename__ = "accounts"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    platform: Mapped[str]
+    user_id: Mapped[str]
+    username: Mapped[str]
+    premium: Mapped[bool] = mapped_column(server_default=text("false"))
+    credentials: Mapped[bytes] = mapped_column(LargeBinary)
+    connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    """When the network last told us who this is, premium included."""
+
+
+class Post(Base):
+    """A post. Inserted by the api; from then on written by its workflow's activities (a draft has no workflow yet)."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    workflow_id: Mapped[str] = mapped_column(Id, unique=True)
+    status: Mapped[str]
+    content: Mapped[str | None]
+    media_items: Mapped[list[dict[str, Any]]]
+    tags: Mapped[list[str]]
+    timezone: Mapped[str]
+    scheduled_for: Mapped[datetime | None]
+    scheduled_wall: Mapped[str | None]
+    """The wall time as the client gave it, where it gave no offset; `scheduled_for` is what it resolved to."""
+    tiktok_settings: Mapped[dict[str, Any]]
+    facebook_settings: Mapped[dict[str, Any]]
+    due_at: Mapped[datetime | None]
+    """When publishing shall begin; null for a draft."""
+    dispatched_at: Mapped[datetime | None]
+    """When its workflow was known to be started; until then the sweep starts it."""
+    published_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    targets: Mapped[list["Target"]] = relationship(
+        back_populates="post",
+        order_by="Target.position",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+
+    __table_args__ = (
+        Index("posts_list", "workspace_id", text("id DESC")),
+        Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
+        Index("posts_list_by_creation", "workspace_id", "created_at"),
+        Index("posts_tags", "tags", postgresql_using="gin"),
+        Index(
+            "posts_undispatched",
+            "created_at",
+            postgresql_where=text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+        ),
+    )
+
+
+class Target(Base):
+    """A post on one account: what it gets, and how far it got."""
+
+    __tablename__ = "targets"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"))
+    workspace_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int]
+    platform: Mapped[str] = mapped_column(Id)
+    account_id: Mapped[str] = mapped_column(Id)
+    custom_content: Mapped[str | None]
+    custom_media: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    settings: Mapped[dict[str, Any]]
+    """platformSpecificData as sent; the root settings are merged under it when it is used."""
+    status: Mapped[str]
+    looking: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether an unconfirmed target is still looked up."""
+    content: Mapped[str | None]
+    """The text that is public now, once an edit made it differ from what was sent."""
+    handles: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    platform_post_id: Mapped[str | None]
+    platform_post_url: Mapped[str | None]
+    published_at: Mapped[datetime | None]
+    editable_until: Mapped[datetime | None]
+    edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
+    error: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_category: Mapped[str | None]
+    retryable: Mapped[bool | None]
+    next_attempt_at: Mapped[datetime | None]
+
+    post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
+
+    __table_args__ = (
+        Index("targets_of_post", "post_id", "position"),
+        Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
+        Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
+    )
+
+
+class Attempt(Base):
+    """One step towards a network: written before the request that makes a post public, closed after its answer."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    target_id: Mapped[str] = mapped_column(Id, ForeignKey("targets.id", ondelete="CASCADE"))
+    step: Mapped[str]
+    """prepare, publish, confirm or edit."""
+    state: Mapped[str]
+    """sending, done, refused or unclear; `sending` left behind by a crash reads as unclear."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    http_status: Mapped[int | None]
+    code: Mapped[str | None]
+    request_id: Mapped[str | None]
+    decision: Mapped[str | None]
+    """What was decided upon it and why, for the person on call."""
+
+    __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
+
+
+class Revision(Base):
+    """A change that the api hands to a post's workflow by id, because no content may enter a payload."""
+
+    __tablename__ = "revisions"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    """amend (PATCH of a scheduled post) or edit (of a published tweet)."""
+    body: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    """waiting, applied or refused."""
+    created_at: Mapped[datetime]
+    error: Mapped[str | None]
+    error_code: Mapped[str | None]
+    param: Mapped[str | None]
+
+
+class IdempotencyKey(Base):
+    """A key a client sent. The row outlives the key's 24 h: its generation keeps workflow ids from ever repeating."""
+
+    __tablename__ = "idempotency_keys"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Id, primary_key=True)
+    generation: Mapped[int]
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    post_id: Mapped[str] = mapped_column(Id)
+    expires_at: Mapped[datetime]
+    response_status: Mapped[int | None]
+    response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    __table_args__ = (
+        Index("idempotency_keys_expired", "expires_at", postgresql_where=text("response_body IS NOT NULL")),
+    )

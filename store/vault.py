@@ -1,0 +1,57 @@
+"""Encrypt credentials at rest with AES-256-GCM; keys rotate by being put first."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+
+_KEY_ID = 8
+_NONCE = 12
+"""Bytes: what NIST SP 800-38D recommends for GCM."""
+
+
+class VaultError(Exception):
+    """Stored credentials cannot be decrypted with any key this process has."""
+
+
+def new_key() -> str:
+    """Return a new random 32-byte key as base64url text."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+class Vault:
+    """Encrypt under the first key, decrypt under whichever key it was. Raises ValueError for a key that is none."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        ciphers: dict[bytes, AESGCM] = {}
+        for key in keys:
+            raw = base64.urlsafe_b64decode(key.get_secret_value())
+            if len(raw) != 32:
+                raise ValueError("an encryption key must be 32 bytes in base64url")
+            ciphers[hashlib.sha256(raw).digest()[:_KEY_ID]] = AESGCM(raw)
+        if not ciphers:
+            raise ValueError("at least one encryption key is needed")
+        self._ciphers = ciphers
+        self._current = next(iter(ciphers))
+
+    def seal(self, content: dict[str, Any], context: str) -> bytes:
+        """Encrypt a JSON object; it opens only under the same `context`, so rows cannot be swapped."""
+        nonce = os.urandom(_NONCE)
+        plain = json.dumps(content).encode()
+        return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
+
+    def open(self, sealed: bytes, context: str) -> dict[str, Any]:
+        """Decrypt what `seal` made. Raises VaultError."""
+        key_id, nonce, cipher_text = sealed[:_KEY_ID], sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :]
+        try:
+            plain = self._ciphers[key_id].decrypt(nonce, cipher_text, context.encode())
+        except (KeyError, InvalidTag) as error:
+            raise VaultError("credentials are encrypted with a key that is not configured") from error
+        content: dict[str, Any] = json.loads(plain)
+        return content

@@ -1,0 +1,1 @@
+"""One durable workflow per post. Deterministic: no I/O, no clock but Temporal's."""
