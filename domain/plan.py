@@ -17,7 +17,7 @@ class TargetPlan(BaseModel):
     username: str = ""
     prepares: bool = False
     status: TargetStatus = TargetStatus.PENDING
-    retryable: bool = False
+    looking: bool = False
     editable_until: datetime | None = None
 
 

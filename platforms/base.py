@@ -7,13 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from domain.post import Media
+from platforms.errors import NetworkError
 from platforms.rules import Rules, Violation
 from platforms.wire import Wire
 
@@ -151,12 +153,22 @@ class Network(ABC, Generic[S, C]):
     base_url: ClassVar[str]
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
+    request_id_header: ClassVar[str] = "x-request-id"
+    believes_absence_after: ClassVar[timedelta] = timedelta(seconds=45)
+    """How long after a send its absence on the network must still hold before it is believed: reads lag behind writes."""
+    first_retry: ClassVar[timedelta] = timedelta(seconds=2)
+    longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
+    """Bounds of the exponential wait between tries where the network names no time itself."""
     settings: type[S]
     credentials: type[C]
 
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return every rule of the network that the draft breaks; asks nobody."""
+
+    @abstractmethod
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map the network's refusal to what it means; the account's Wire is built with this."""
 
     def prepares(self, draft: Draft[S]) -> bool:
         """Tell whether something must be uploaded or built before this draft can be published."""

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
         min_length=1,
-        description="32-byte keys in base64url, comma-separated: the first encrypts; `socialsyncer keys secret` makes one",
+        description="32-byte keys in base64url, comma-separated: the first encrypts (`socialsyncer keys secret`)",
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)

@@ -1,0 +1,40 @@
+"""Read off a post's rows what its workflow may know."""
+
+from collections.abc import Mapping
+
+from domain.plan import Plan, TargetPlan
+from domain.post import TargetStatus
+from store.models import Account, Post, Target
+
+
+def _prepares(post: Post, target: Target) -> bool:
+    return bool(target.custom_media if target.custom_media is not None else post.media_items)
+
+
+def plan_of(post: Post, accounts: Mapping[str, Account], *, immediate: bool = False) -> Plan:
+    """Return the plan of a post that is not a draft; its targets must be loaded."""
+    if post.due_at is None:
+        raise ValueError("a draft has no plan")
+    targets = [
+        TargetPlan(
+            target_id=target.id,
+            platform=target.platform,
+            account_id=target.account_id,
+            username=account.username if (account := accounts.get(target.account_id)) else "",
+            prepares=_prepares(post, target),
+            # A row says publishing when a worker has begun; who reads the row anew begins (or looks) again.
+            status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
+            looking=target.looking,
+            editable_until=target.editable_until,
+        )
+        for target in post.targets
+    ]
+    return Plan(
+        post_id=post.id,
+        workspace_id=post.workspace_id,
+        workflow_id=post.workflow_id,
+        due_at=post.due_at,
+        immediate=immediate,
+        targets=targets,
+        tags=post.tags,
+    )
