@@ -1,0 +1,5 @@
+"""Instagram (professional accounts, Instagram Login): images, carousels, reels and stories."""
+
+from platforms.instagram.network import Instagram
+
+NETWORK = Instagram()

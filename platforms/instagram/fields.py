@@ -1,0 +1,73 @@
+"""What Instagram is told of a post, container by container."""
+
+import json
+from collections.abc import Mapping
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.instagram.rules import Form, form_of
+from platforms.instagram.settings import InstagramSettings
+
+Fields = dict[str, str]
+
+
+def of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
+    """Return what makes the container of one carousel item."""
+    video = draft.media[index].type is MediaType.VIDEO
+    # Whether Instagram wants a type for a carousel's video is unverified; publishers that work send VIDEO.
+    return _encode({"is_carousel_item": True, "media_type": "VIDEO" if video else None, **_media(draft, index)})
+
+
+def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
+    """Return what makes the container that is published; `items` are a carousel's finished items."""
+    settings = draft.settings
+    caption = {
+        "caption": draft.text or None,
+        "collaborators": settings.collaborators or None,
+        "location_id": settings.location_id,
+    }
+    match form_of(draft):
+        case Form.IMAGE:
+            return _encode({**_media(draft, 0), **caption})
+        case Form.CAROUSEL:
+            return _encode({"media_type": "CAROUSEL", "children": ",".join(items), **caption})
+        case Form.STORY:
+            return _encode({"media_type": "STORIES", **_media(draft, 0), "alt_text": None})
+        case Form.REEL:
+            trial = settings.trial_params
+            return _encode(
+                {
+                    "media_type": "REELS",
+                    **_media(draft, 0),
+                    **caption,
+                    "share_to_feed": settings.share_to_feed,
+                    "audio_name": settings.audio_name,
+                    "thumb_offset": settings.thumb_offset,
+                    "cover_url": settings.instagram_thumbnail or settings.reel_cover,
+                    "trial_params": {"graduation_strategy": trial.graduation_strategy} if trial else None,
+                }
+            )
+
+
+def _media(draft: Draft[InstagramSettings], index: int) -> dict[str, object]:
+    item = draft.media[index]
+    video = item.type is MediaType.VIDEO
+    # A tag on a video has no place in the picture, and only images take an alt text.
+    tags = [
+        tag.model_dump(include={"username"} if video else {"username", "x", "y"}, exclude_none=True)
+        for tag in draft.settings.user_tags
+        if tag.media_index == index
+    ]
+    return {
+        "video_url" if video else "image_url": item.url,
+        "alt_text": None if video else item.alt_text,
+        "user_tags": tags or None,
+    }
+
+
+def _encode(fields: Mapping[str, object]) -> Fields:
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in fields.items()
+        if value is not None
+    }

@@ -1,0 +1,184 @@
+"""Publish to Instagram: build containers, wait until they are processed, publish one of them."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    Draft,
+    Finding,
+    Identity,
+    Network,
+    Published,
+    Sending,
+    Unknown,
+)
+from platforms.errors import Kind, NetworkError
+from platforms.instagram import errors, fields, graph, rules
+from platforms.instagram.containers import POST, Containers, State
+from platforms.instagram.graph import Line
+from platforms.instagram.rules import Form, form_of
+from platforms.instagram.settings import InstagramCredentials, InstagramSettings
+from platforms.rules import Violation
+
+AT_ONCE = 4
+"""How many items of a carousel are built at the same time; our choice, Instagram names no number."""
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Instagram's clock may stand behind ours before its own post is not recognised."""
+FIRST_COMMENT = "firstComment"
+
+
+class Instagram(Network[InstagramSettings, InstagramCredentials]):
+    """Be Instagram, as its API with Instagram Login serves professional accounts."""
+
+    platform = "instagram"
+    label = "Instagram"
+    base_url = "https://graph.instagram.com"
+    account_prefix = "ig"
+    request_id_header = errors.REQUEST_ID_HEADER
+    rules = rules.RULES
+    settings = InstagramSettings
+    credentials = InstagramCredentials
+
+    def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Instagram that the draft breaks; the bytes of its media are not looked at."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""
+        me = await graph.get(connection, "/me", fields="id,user_id,username")
+        user_id = connection.credentials.user_id or me.get("user_id")
+        if not user_id or not me.get("username"):
+            raise NetworkError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
+        return Identity(user_id=str(user_id), username=str(me["username"]))
+
+    async def prepare(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
+        """Build the post's containers and wait a few seconds until Instagram has processed them."""
+        containers = Containers(connection, sending)
+        await containers.drop_old()
+        if containers.get(POST) is None:
+            items = await _build_items(containers, sending)
+            try:
+                await containers.build(POST, fields.of_post(sending.draft, items))
+            except NetworkError as error:
+                if errors.needs_new_container(error):
+                    await containers.drop(POST)
+                raise
+        await containers.ready(POST)
+
+    async def publish(self, connection: Line, sending: Sending[InstagramSettings]) -> Published:
+        """Publish the container. Instagram publishes each only once: a repeat is refused and makes no double."""
+        containers = Containers(connection, sending)
+        container = containers.get(POST)
+        if container is None:
+            raise NetworkError(Kind.TRANSIENT, "Instagram must be given the media again.", code="no_container")
+        path = f"/{connection.account.user_id}/media_publish"
+        try:
+            return Published(await graph.post_public(connection, path, {"creation_id": container}), url=None)
+        except NetworkError as error:
+            # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
+            if error.kind is Kind.REJECTED and (await containers.state(POST))[0] is State.PUBLISHED:
+                raise error.as_unclear() from error
+            raise
+
+    async def confirm(self, connection: Line, sending: Sending[InstagramSettings]) -> Finding:
+        """Read from the container whether it was published, then find the post among the account's newest."""
+        containers = Containers(connection, sending)
+        if containers.get(POST) is None:
+            return Absent()
+        match (await containers.state(POST))[0]:
+            case State.FINISHED:
+                return Absent()
+            case State.ERROR | State.EXPIRED:
+                await containers.drop(POST)
+                return Absent()
+            case State.IN_PROGRESS:
+                return Unknown()
+            case State.PUBLISHED:
+                return await _find(connection, sending, containers.made_at(POST)) or Unknown()
+            case State.GONE:
+                return await _find(connection, sending, containers.made_at(POST)) or Absent()
+
+    async def complete(
+        self,
+        connection: Line,
+        sending: Sending[InstagramSettings],
+        published: Published,
+    ) -> Published:
+        """Fetch the permalink and add the first comment. Neither fails the post; what is missing may be asked again."""
+        await _comment(connection, sending, published.platform_post_id)
+        if published.url:
+            return published
+        try:
+            media = await graph.get(connection, f"/{published.platform_post_id}", fields="permalink")
+        except NetworkError:
+            return published
+        return Published(published.platform_post_id, media.get("permalink"))
+
+
+async def _build_items(containers: Containers, sending: Sending[InstagramSettings]) -> list[str]:
+    """Return the finished items of a carousel; none for every other form."""
+    if form_of(sending.draft) is not Form.CAROUSEL:
+        return []
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def build(index: int) -> str:
+        name = str(index)
+        async with gate:
+            sending.heartbeat(f"item {index}")
+            if containers.get(name) is None:
+                await containers.build(name, fields.of_item(sending.draft, index))
+            return await containers.ready(name)
+
+    # Where one item fails the others still finish, so that the next attempt finds them.
+    outcomes = await asyncio.gather(*map(build, range(len(sending.draft.media))), return_exceptions=True)
+    items: list[str] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        items.append(outcome)
+    return items
+
+
+async def _find(connection: Line, sending: Sending[InstagramSettings], made_at: datetime) -> Published | None:
+    """Find the post by caption and time; a story shows no caption."""
+    story = form_of(sending.draft) is Form.STORY
+    edge = f"/{connection.account.user_id}/{'stories' if story else 'media'}"
+    answer = await graph.get(connection, edge, fields="id,caption,permalink,timestamp", limit="50")
+    since = (sending.started_at or made_at) - CLOCKS_APART
+
+    def ours(media: dict[str, Any]) -> bool:
+        # Instagram trims a caption's white space.
+        same = story or str(media.get("caption") or "").split() == sending.draft.text.split()
+        return same and _timestamp(media) >= since
+
+    newest = max(filter(ours, answer.get("data", [])), key=_timestamp, default=None)
+    return Published(str(newest["id"]), newest.get("permalink")) if newest else None
+
+
+def _timestamp(media: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(media["timestamp"])
+
+
+async def _comment(connection: Line, sending: Sending[InstagramSettings], media_id: str) -> None:
+    """Add the first comment, once: an unclear answer is not asked again. The handles tell how it went."""
+    text = sending.draft.settings.first_comment
+    if not text or sending.handles.get(FIRST_COMMENT, {}).get("state") in {"sending", "sent"}:
+        return
+    sending.handles[FIRST_COMMENT] = {"state": "sending"}
+    await sending.save(sending.handles)
+    try:
+        comment = await graph.post_public(connection, f"/{media_id}/comments", {"message": text})
+        sending.handles[FIRST_COMMENT] = {"state": "sent", "id": comment}
+    except NetworkError as error:
+        state = "sending" if error.kind is Kind.UNCLEAR else "failed"
+        sending.handles[FIRST_COMMENT] = {"state": state, "error": error.message, "code": error.code}
+    await sending.save(sending.handles)

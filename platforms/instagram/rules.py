@@ -1,0 +1,108 @@
+"""Instagram's limits, and which settings go with which form of post."""
+
+import re
+from enum import StrEnum
+
+from pydantic.alias_generators import to_camel
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.instagram.settings import InstagramSettings
+from platforms.rules import MediaRule, Rules, TextRule, Violation
+
+_MEDIA_PAGE = "developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
+
+HASHTAGS, MENTIONS, ALT_TEXT = 30, 20, 1000
+"""Per caption, per caption, and characters per image; source: the page of the media edge."""
+CAROUSEL_ITEMS = 10
+"""Source: the page of the media edge; the app itself allows more."""
+
+RULES = Rules(
+    text=TextRule(limit=2200, count=len, source=_MEDIA_PAGE),
+    media=MediaRule(
+        required=True,
+        max_items=CAROUSEL_ITEMS,
+        max_of=((MediaType.IMAGE, CAROUSEL_ITEMS), (MediaType.VIDEO, CAROUSEL_ITEMS)),
+        mixes=True,
+        source=_MEDIA_PAGE,
+    ),
+)
+
+_REELS_ONLY = ("share_to_feed", "audio_name", "thumb_offset", "instagram_thumbnail", "reel_cover", "trial_params")
+_NOT_ON_STORIES = ("collaborators", "first_comment", "location_id")
+
+
+class Form(StrEnum):
+    """What a post becomes on Instagram."""
+
+    IMAGE = "image"
+    CAROUSEL = "carousel"
+    REEL = "reel"
+    STORY = "story"
+
+
+def form_of(draft: Draft[InstagramSettings]) -> Form:
+    """Tell what the draft becomes: its settings say story, else its media decide."""
+    if draft.settings.content_type == "story":
+        return Form.STORY
+    if len(draft.media) > 1:
+        return Form.CAROUSEL
+    return Form.REEL if draft.media[0].type is MediaType.VIDEO else Form.IMAGE
+
+
+def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
+    """Return everything Instagram would refuse; a story's text is never sent, so it is not measured."""
+    text = "" if draft.settings.content_type == "story" else draft.text
+    found = RULES.check(label, text, draft.media)
+    for limit, unit, pattern in ((HASHTAGS, "hashtags", r"#\w+"), (MENTIONS, "mentions", r"(?<![\w.])@[\w.]+")):
+        if (count := len(re.findall(pattern, text))) > limit:
+            found.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
+    if not draft.media:
+        return found
+    form = form_of(draft)
+    if form is Form.STORY and len(draft.media) > 1:
+        found.append(
+            Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(draft.media)}")
+        )
+    found += [
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text)}")
+        for item in draft.media
+        if item.alt_text and len(item.alt_text) > ALT_TEXT
+    ]
+    return found + _check_settings(label, draft, form) + _check_tags(label, draft)
+
+
+def _check_settings(label: str, draft: Draft[InstagramSettings], form: Form) -> list[Violation]:
+    settings = draft.settings
+    given = {name for name in InstagramSettings.model_fields if getattr(settings, name) not in (None, [])}
+    found = [
+        _setting(f"{label} takes {to_camel(name)} only with a reel (a post of one video)", to_camel(name))
+        for name in _REELS_ONLY
+        if name in given and form is not Form.REEL
+    ]
+    found += [
+        _setting(f"{label} stories do not take {to_camel(name)}", to_camel(name))
+        for name in _NOT_ON_STORIES
+        if name in given and form is Form.STORY
+    ]
+    if {"instagram_thumbnail", "reel_cover"} <= given:
+        found.append(_setting("instagramThumbnail and reelCover are the same cover; give one of them", "reelCover"))
+    return found
+
+
+def _check_tags(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
+    found = []
+    for number, tag in enumerate(draft.settings.user_tags):
+        if tag.media_index >= len(draft.media):
+            found.append(_setting("There is no media item of this index", "userTags", number, "mediaIndex"))
+        elif draft.media[tag.media_index].type is MediaType.IMAGE and form_of(draft) is not Form.STORY:
+            found += [
+                _setting(f"{label} needs x and y for a tag on an image", "userTags", number, axis)
+                for axis, value in (("x", tag.x), ("y", tag.y))
+                if value is None
+            ]
+    return found
+
+
+def _setting(error: str, *path: str | int) -> Violation:
+    return Violation("platformSpecificData", error, path=path)

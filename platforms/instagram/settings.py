@@ -1,0 +1,80 @@
+"""What platformSpecificData and an account's credentials hold for Instagram."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+
+from platforms.base import WireModel
+
+Username = Annotated[
+    str,
+    StringConstraints(pattern=r"^@?[A-Za-z0-9._]+$", max_length=31),
+    AfterValidator(lambda name: name.removeprefix("@")),
+]
+MediaUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+
+
+class UserTag(WireModel):
+    """Tag a person on one of the post's media."""
+
+    username: Username = Field(description="Whom to tag, with or without @.", examples=["natgeo"])
+    x: float | None = Field(
+        None, ge=0, le=1, description="From the left edge (0) to the right (1); images only.", examples=[0.5]
+    )
+    y: float | None = Field(
+        None, ge=0, le=1, description="From the top edge (0) to the bottom (1); images only.", examples=[0.8]
+    )
+    media_index: int = Field(0, ge=0, description="Which media item carries the tag, counted from 0.", examples=[0])
+
+
+class TrialParams(WireModel):
+    """Show a reel to non-followers first."""
+
+    graduation_strategy: Literal["MANUAL", "SS_PERFORMANCE"] = Field(
+        description="How the trial ends: by hand in the app, or by itself when the reel performs well.",
+        examples=["MANUAL"],
+    )
+
+
+class InstagramSettings(WireModel):
+    """Say how a post appears on Instagram."""
+
+    content_type: Literal["story"] | None = Field(
+        None, description="`story` publishes for 24 hours as a story, without the text.", examples=["story"]
+    )
+    share_to_feed: bool | None = Field(None, description="Show a reel in the feed too.", examples=[True])
+    collaborators: list[Username] = Field(
+        default_factory=list,
+        max_length=3,
+        description="Up to 3 accounts invited as co-authors.",
+        examples=[["natgeo"]],
+    )
+    first_comment: str | None = Field(
+        None, min_length=1, description="A comment added right after publishing.", examples=["#sunset #beach"]
+    )
+    trial_params: TrialParams | None = Field(None, description="Publish a reel as a trial reel.")
+    user_tags: list[UserTag] = Field(default_factory=list, description="People tagged on the media.")
+    audio_name: str | None = Field(
+        None, min_length=1, description="The name of a reel's original audio.", examples=["Waves at dawn"]
+    )
+    thumb_offset: int | None = Field(
+        None, ge=0, description="The moment of a reel that becomes its cover, in milliseconds.", examples=[1500]
+    )
+    instagram_thumbnail: MediaUrl | None = Field(
+        None, description="A reel's cover image (JPEG).", examples=["https://cdn.example.com/cover.jpg"]
+    )
+    reel_cover: MediaUrl | None = Field(
+        None,
+        description="Another name for `instagramThumbnail`; give one of them.",
+        examples=["https://cdn.example.com/cover.jpg"],
+    )
+    location_id: str | None = Field(
+        None, pattern=r"^\d+$", description="The id of a place's Facebook page.", examples=["106377336067638"]
+    )
+
+
+class InstagramCredentials(WireModel):
+    """Hold a long-lived Instagram user token (60 days) and, where known, its account's id."""
+
+    access_token: SecretStr
+    user_id: str | None = None
