@@ -64,3 +64,7 @@ class NetworkError(Exception):
     def as_unclear(self) -> "NetworkError":
         """Return the same error where the request may have had its effect."""
         return NetworkError(Kind.UNCLEAR, self.message, code=self.code, status=self.status, request_id=self.request_id)
+
+    def as_rejected(self) -> "NetworkError":
+        """Return the same error where trying again has been tried enough, so that the content must be at fault."""
+        return NetworkError(Kind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import NetworkError
 from platforms.instagram import errors, graph
 from platforms.instagram.fields import Fields
 from platforms.instagram.graph import Line
@@ -17,6 +17,11 @@ LOOKS = (0, 1, 2)
 """Seconds before each look in one step; an image is ready at the first."""
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
 """Between steps: young containers are looked at often, older ones once a minute as Instagram's guide asks."""
+STUCK_AFTER = timedelta(hours=1)
+"""Instagram's guide looks for five minutes; long videos take longer, none this long."""
+REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
+"""Waits before media that Instagram could not take in are given to it again; then they are at fault. The number of
+tries is from the page of error codes (once or twice), the waits are ours."""
 
 POST = "post"
 """The name of the container that is published; a carousel's items are named by their index."""
@@ -56,7 +61,12 @@ class Containers:
 
     async def build(self, name: str, fields: Fields) -> None:
         """Build a container and remember it at once, so that a crash does not build it twice."""
-        container = await graph.post(self._line, f"/{self._line.account.user_id}/media", fields)
+        try:
+            container = await graph.post(self._line, f"/{self._line.account.user_id}/media", fields)
+        except NetworkError as error:
+            if errors.needs_new_container(error):
+                raise await self._rebuild(name, error) from error
+            raise
         self._known[name] = {"id": container, "madeAt": datetime.now(UTC).isoformat()}
         await self._save()
 
@@ -95,15 +105,25 @@ class Containers:
             match state:
                 case State.FINISHED | State.PUBLISHED:
                     return self._known[name]["id"]
-                case State.ERROR | State.EXPIRED | State.GONE:
+                case State.ERROR:
+                    raise await self._rebuild(name, errors.processing_error(said))
+                case State.EXPIRED | State.GONE:
                     await self.drop(name)
-                    raise errors.processing_error(said)
-        raise NetworkError(
-            Kind.NOT_READY,
-            "Instagram is still processing the media.",
-            code="in_progress",
-            retry_after=min(max(self._age(name) / 2, SOONEST), LATEST),
-        )
+                    raise errors.expired()
+        if self._age(name) > STUCK_AFTER:
+            raise await self._rebuild(name, errors.stuck())
+        raise errors.in_progress(min(max(self._age(name) / 2, SOONEST), LATEST))
+
+    async def _rebuild(self, name: str, error: NetworkError) -> NetworkError:
+        """Drop a failed container; returns its error, `rejected` once that happened too often."""
+        await self.drop(name)
+        failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
+        failures[name] = failures.get(name, 0) + 1
+        await self._save()
+        if failures[name] > len(REBUILD_AFTER):
+            return error.as_rejected()
+        error.retry_after = REBUILD_AFTER[failures[name] - 1]
+        return error
 
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - self.made_at(name)

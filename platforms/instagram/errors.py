@@ -86,7 +86,8 @@ _STATUSES = {
 
 _GONE = {"24/2207006", "100/33"}
 """100/33 is how the whole Graph API says that an id does not exist."""
-_NEEDS_NEW = _GONE | {"-1/2207032", "-1/2207053", "-2/2207020", "9004/2207052"}
+_NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", "2207082", "unexplained"}
+"""Subcodes after which only a container built anew can help; source: the page of error codes."""
 
 
 def error_of(response: httpx.Response) -> NetworkError:
@@ -112,11 +113,26 @@ def error_of(response: httpx.Response) -> NetworkError:
 
 
 def processing_error(status: str) -> NetworkError:
-    """Map what a failed container says of itself; a failure that it does not explain is worth a new container."""
+    """Map what a failed container says of itself."""
     found = re.search(r"\b2207\d{3}\b", status)
-    subcode = int(found[0]) if found else None
-    meaning = _SUBCODES.get(subcode or 0, Meaning(Kind.TRANSIENT, _UPLOAD))
-    return NetworkError(meaning.kind, meaning.sentence, code=str(subcode or "container_failed"))
+    code = found[0] if found else "unexplained"
+    meaning = _SUBCODES.get(int(code) if found else 0, Meaning(Kind.TRANSIENT, _UPLOAD))
+    return NetworkError(meaning.kind, meaning.sentence, code=code)
+
+
+def expired() -> NetworkError:
+    """Say that a container is no longer there to be published."""
+    return NetworkError(Kind.TRANSIENT, _SUBCODES[2207020].sentence, code="expired")
+
+
+def stuck() -> NetworkError:
+    """Say that a container takes too long to be processed."""
+    return NetworkError(Kind.TRANSIENT, "Instagram did not finish processing the media.", code="stuck")
+
+
+def in_progress(retry_after: timedelta) -> NetworkError:
+    """Say that a container is still being processed."""
+    return NetworkError(Kind.NOT_READY, _SUBCODES[2207027].sentence, code="in_progress", retry_after=retry_after)
 
 
 def is_gone(error: NetworkError) -> bool:
@@ -125,8 +141,8 @@ def is_gone(error: NetworkError) -> bool:
 
 
 def needs_new_container(error: NetworkError) -> bool:
-    """Tell whether only containers built anew can help."""
-    return error.code in _NEEDS_NEW
+    """Tell whether only a container built anew can help."""
+    return error.code.rpartition("/")[2] in _NEEDS_NEW
 
 
 def _error(response: httpx.Response) -> dict[str, Any]:

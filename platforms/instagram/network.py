@@ -66,12 +66,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
         await containers.drop_old()
         if containers.get(POST) is None:
             items = await _build_items(containers, sending)
-            try:
-                await containers.build(POST, fields.of_post(sending.draft, items))
-            except NetworkError as error:
-                if errors.needs_new_container(error):
-                    await containers.drop(POST)
-                raise
+            await containers.build(POST, fields.of_post(sending.draft, items))
         await containers.ready(POST)
 
     async def publish(self, connection: Line, sending: Sending[InstagramSettings]) -> Published:

@@ -65,7 +65,7 @@ def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
             Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(draft.media)}")
         )
     found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text)}")
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
         for item in draft.media
         if item.alt_text and len(item.alt_text) > ALT_TEXT
     ]
