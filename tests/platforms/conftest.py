@@ -1,0 +1,29 @@
+"""Start the sandbox of networks for the tests of the network modules, and connect accounts to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import httpx
+import pytest
+
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+
+@pytest.fixture(scope="session")
+async def running() -> AsyncIterator[Sandbox]:
+    async with running_sandbox() as url, httpx.AsyncClient() as client:
+        yield Sandbox(url, client)
+
+
+@pytest.fixture
+async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
+    """Be the sandbox without failures left over from the test before."""
+    yield running
+    await running.control("DELETE", "faults")
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox) -> Callable[..., Awaitable[Rig]]:
+    """Connect a new account: `await connect("twitter", premium=True, credentials={"refreshToken": "r1"})`."""
+    return partial(open_account, sandbox)

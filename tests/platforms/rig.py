@@ -1,0 +1,154 @@
+"""Hold what a network's tests work with: the sandbox's control side, and an account's line and drafts for any network."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Connection, Draft, Handles, MediaFile, Network, Sending
+from platforms.registry import networks
+from platforms.wire import Exchange, Wire
+
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """Be the sandbox as a test sees it."""
+
+    url: str
+    client: httpx.AsyncClient
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.client.request(method, f"{self.url}/_/{path}", json=body)
+        response.raise_for_status()
+        return response.json()
+
+    async def fault(self, platform: str, fault: str, operation: str | None = None, **more: Any) -> None:
+        body = {"platform": platform, "fault": fault, **({"operation": operation} if operation else {}), **more}
+        await self.control("POST", "faults", body)
+
+    def media(self, name: str, alt_text: str | None = None) -> Media:
+        """Return a sample; the file ending decides its type."""
+        kind = {"gif": MediaType.GIF, "mp4": MediaType.VIDEO}.get(name.rpartition(".")[2], MediaType.IMAGE)
+        return Media(type=kind, url=f"{self.url}/_/media/{name}", alt_text=alt_text)
+
+
+@dataclass(slots=True)
+class MediaFromUrl:
+    """Fetch media as the activities do, and count how often."""
+
+    client: httpx.AsyncClient
+    opened: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        self.opened.append(media.url)
+        response = await self.client.get(media.url)
+        response.raise_for_status()
+        content = response.content
+
+        async def chunks(size: int) -> AsyncIterator[bytes]:
+            for start in range(0, len(content), size):
+                yield content[start : start + size]
+
+        yield MediaFile(response.headers["content-type"].partition(";")[0], len(content), chunks)
+
+
+@dataclass(slots=True)
+class Rig:
+    """Be one account on one network of the sandbox; `stored` is what the credentials' row holds."""
+
+    network: Network[Any, Any]
+    sandbox: Sandbox
+    account: AccountFacts
+    stored: Any
+    source: MediaFromUrl
+    saved: list[Handles] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def connection(self, client: httpx.AsyncClient | None = None) -> Connection[Any]:
+        """Return a line as an activity builds it: with the credentials of now, renewed under a lock, once."""
+        used = self.stored
+
+        async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
+            async with self.lock:
+                if self.stored is used:
+                    self.stored = await renew(self.stored)
+                return self.stored
+
+        wire = Wire(
+            client or self.sandbox.client,
+            f"{self.sandbox.url}/{self.network.platform}",
+            self.network.label,
+            self.network.error_of,
+            self.network.request_id_header,
+            self.exchanges.append,
+        )
+        return Connection(wire, self.account, used, refresh)
+
+    def sending(
+        self,
+        text: str,
+        media: Sequence[Media] = (),
+        *,
+        settings: dict[str, Any] | None = None,
+        started_at: datetime | None = None,
+        handles: Handles | None = None,
+    ) -> Sending[Any]:
+        """Return an attempt at a post; `saved` collects the handles it saves, as the row would hold them."""
+
+        async def save(handles: Handles) -> None:
+            self.saved.append(_copy(handles))
+
+        draft = Draft(text, tuple(media), self.network.settings.model_validate(settings or {}))
+        return Sending(
+            draft, handles if handles is not None else {}, save, self.source, f"target_{next(_numbers)}", started_at
+        )
+
+    async def posts(self) -> list[dict[str, Any]]:
+        """Return what became public on this account, newest first."""
+        query = f"posts?platform={self.network.platform}&accountId={self.account.account_id}"
+        posts: list[dict[str, Any]] = (await self.sandbox.control("GET", query))["posts"]
+        return posts
+
+    async def operations(self) -> list[str]:
+        """Return what the requests to this network were for, oldest first."""
+        query = f"requests?platform={self.network.platform}"
+        return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
+
+
+def _copy(handles: Handles) -> Handles:
+    copied: Handles = httpx.Response(200, json=handles).json()
+    return copied
+
+
+async def open_account(
+    sandbox: Sandbox, platform: str, *, premium: bool = False, credentials: dict[str, Any] | None = None
+) -> Rig:
+    """Make an account known to its network; `credentials` go beside the access token, in the clients' names."""
+    number = next(_numbers)
+    network = networks()[platform]
+    account = AccountFacts(
+        f"{network.account_prefix}_{number}", str(17841400000000000 + number), f"tester{number}", premium
+    )
+    given = {"accessToken": secrets.token_urlsafe(24), **(credentials or {})}
+    known = {
+        "platform": platform,
+        "accountId": account.account_id,
+        "userId": account.user_id,
+        "username": account.username,
+        "accessToken": given["accessToken"],
+        "refreshToken": given.get("refreshToken"),
+        "premium": premium,
+    }
+    await sandbox.control("POST", "accounts", {"accounts": [known]})
+    return Rig(network, sandbox, account, network.credentials.model_validate(given), MediaFromUrl(sandbox.client))
