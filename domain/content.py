@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from domain.post import Media, media_in_effect, text_in_effect
+from domain.post import Media, PostStatus, media_in_effect, text_in_effect
 
 
 class TargetContent(BaseModel):
@@ -42,6 +42,21 @@ class PostContent(BaseModel):
     def settings_for(self, target: TargetContent) -> dict[str, Any]:
         """Merge the root settings of the target's platform under its own."""
         return merge_settings(target.platform, target.settings, self.tiktok_settings, self.facebook_settings)
+
+
+class Amendment(BaseModel):
+    """What a scheduled post shall become; status draft takes it off the schedule."""
+
+    content: PostContent
+    status: PostStatus
+    due_at: datetime | None
+
+
+class Edit(BaseModel):
+    """The new text of published targets."""
+
+    content: str
+    target_ids: list[str]
 
 
 def merge_settings(

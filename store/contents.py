@@ -1,0 +1,131 @@
+"""Between what a client asked for and the rows that keep it."""
+
+from datetime import datetime
+from typing import Any
+
+from domain.content import PostContent, TargetContent
+from domain.ids import new_id
+from domain.post import Media, PostStatus, TargetStatus
+from store.models import Post, Target
+
+
+def _json(media: list[Media]) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json", exclude_none=True) for item in media]
+
+
+def _content_columns(content: PostContent) -> dict[str, Any]:
+    return {
+        "content": content.content,
+        "media_items": _json(content.media_items),
+        "tags": content.tags,
+        "timezone": content.timezone,
+        "scheduled_for": content.scheduled_for,
+        "scheduled_wall": content.scheduled_wall,
+        "tiktok_settings": content.tiktok_settings,
+        "facebook_settings": content.facebook_settings,
+    }
+
+
+def _target_columns(target: TargetContent, position: int) -> dict[str, Any]:
+    return {
+        "position": position,
+        "custom_content": target.custom_content,
+        "custom_media": None if target.custom_media is None else _json(target.custom_media),
+        "settings": target.settings,
+    }
+
+
+def _new_target(post_id: str, workspace_id: str, target: TargetContent, position: int) -> Target:
+    return Target(
+        id=new_id("tgt"),
+        post_id=post_id,
+        workspace_id=workspace_id,
+        platform=target.platform,
+        account_id=target.account_id,
+        status=TargetStatus.PENDING.value,
+        looking=False,
+        handles={},
+        edit_history=[],
+        **_target_columns(target, position),
+    )
+
+
+def new_post(
+    post_id: str,
+    workspace_id: str,
+    workflow_id: str,
+    content: PostContent,
+    *,
+    status: PostStatus,
+    due_at: datetime | None,
+    now: datetime,
+) -> Post:
+    """Return a post that is not in the database yet, with its targets."""
+    return Post(
+        id=post_id,
+        workspace_id=workspace_id,
+        workflow_id=workflow_id,
+        status=status.value,
+        due_at=due_at,
+        created_at=now,
+        updated_at=now,
+        targets=[_new_target(post_id, workspace_id, target, at) for at, target in enumerate(content.targets)],
+        **_content_columns(content),
+    )
+
+
+def content_of(post: Post) -> PostContent:
+    """Return what the client asked for, as it stands in the rows."""
+    return PostContent(
+        content=post.content,
+        media_items=[Media.model_validate(item) for item in post.media_items],
+        targets=[
+            TargetContent(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None
+                if target.custom_media is None
+                else [Media.model_validate(item) for item in target.custom_media],
+                settings=target.settings,
+            )
+            for target in post.targets
+        ],
+        tags=post.tags,
+        timezone=post.timezone,
+        scheduled_for=post.scheduled_for,
+        scheduled_wall=post.scheduled_wall,
+        tiktok_settings=post.tiktok_settings,
+        facebook_settings=post.facebook_settings,
+    )
+
+
+def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: datetime | None, now: datetime) -> None:
+    """Give a locked post other content and another time; a target that stays the same account keeps its id.
+
+    A post that is due gets `dispatched_at` cleared where it was a draft: its next workflow is not started yet.
+    """
+    if post.status == PostStatus.DRAFT:
+        post.dispatched_at = None
+    for name, value in _content_columns(content).items():
+        setattr(post, name, value)
+    post.status, post.due_at, post.updated_at = status.value, due_at, now
+    staying = {(target.platform, target.account_id): target for target in post.targets}
+    targets: list[Target] = []
+    for position, wanted in enumerate(content.targets):
+        target = staying.get((wanted.platform, wanted.account_id))
+        if target is None:
+            target = _new_target(post.id, post.workspace_id, wanted, position)
+        else:
+            _reset(target, wanted, position)
+        targets.append(target)
+    post.targets = targets
+
+
+def _reset(target: Target, wanted: TargetContent, position: int) -> None:
+    columns = _target_columns(wanted, position)
+    if any(getattr(target, name) != value for name, value in columns.items()):
+        # What a network was already given (uploads, containers) was built from the content before.
+        target.handles = {}
+    for name, value in columns.items():
+        setattr(target, name, value)
