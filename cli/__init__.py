@@ -1,0 +1,1 @@
+"""The command line: a whole stack for development, and each part of it alone for production."""

@@ -1,0 +1,1 @@
+"""A stack for development: real PostgreSQL, Temporal, sandbox, api and worker as watched child processes."""

