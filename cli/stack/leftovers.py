@@ -1,4 +1,4 @@
-"""Remember which processes are ours, and end those that a hard-killed stack has left behind. Others are never touched."""
+"""Remember which processes are ours, and end those that a hard-killed stack left behind; others are never touched."""
 
 import asyncio
 import json
@@ -64,15 +64,19 @@ class Ledger:
         )
 
 
-async def end_leftovers(path: Path) -> list[str]:
-    """End what an earlier ledger names and still runs; returns the names."""
+def leftovers(path: Path) -> dict[str, psutil.Process]:
+    """Return what an earlier ledger names and still runs."""
     try:
         records = _RECORDS.validate_json(path.read_text())
     except (OSError, ValidationError):
-        return []
-    found = {name: process for name, record in records.items() if (process := record.find()) is not None}
+        return {}
+    return {name: process for name, record in records.items() if (process := record.find()) is not None}
+
+
+async def end_leftovers(path: Path) -> list[str]:
+    """End what an earlier ledger names and still runs; returns the names."""
+    found = leftovers(path)
     await end_all(found.values(), signal.SIGTERM, _GRACE)
-    path.unlink(missing_ok=True)
     return list(found)
 
 

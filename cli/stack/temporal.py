@@ -76,7 +76,8 @@ class Temporal:
             "--log-level": ["error"],
         }
         words = [word for option, values in options.items() for value in values for word in (option, value)]
-        return Command([str(self._program), "server", "start-dev", "--ui-disable-news-fetch", *words], unset=("TEMPORAL_",))
+        argv = [str(self._program), "server", "start-dev", "--ui-disable-news-fetch", *words]
+        return Command(argv, unset=("TEMPORAL_",))
 
     async def check(self) -> None:
         """Raise where the server or the namespace is not there."""
