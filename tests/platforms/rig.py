@@ -1,4 +1,4 @@
-"""Hold what a network's tests work with: the sandbox's control side, and an account's line and drafts for any network."""
+"""Hold what network tests work with: the control side of the sandbox, and any account's line and drafts."""
 
 import asyncio
 import itertools

@@ -1,0 +1,5 @@
+"""X (formerly Twitter), by its API v2 with OAuth 2.0: text, media, polls, replies and edits."""
+
+from platforms.twitter.network import Twitter
+
+NETWORK = Twitter()

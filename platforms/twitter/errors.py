@@ -1,0 +1,117 @@
+"""What X's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+REQUEST_ID_HEADER = "x-transaction-id"
+
+SHORTEST_WAIT = timedelta(seconds=1)
+
+_RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
+_SERVER = "X had an error of its own."
+
+_DUPLICATE = "duplicate content"
+"""Seen with status 403 in public reports of many clients; X's documentation does not name it."""
+
+_BY_CODE = {
+    "rate_limit_exceeded": (Kind.RATE_LIMITED, "X is limiting how much this account may do right now."),
+    "usage_capped": (
+        Kind.RATE_LIMITED,
+        "The X app has used up its plan's posts or credits. Its owner can raise them; X does not say when they reset.",
+    ),
+    "unsupported_authentication": (
+        Kind.AUTH,
+        "X does not accept this kind of token for posting. Reconnect the account as a user.",
+    ),
+    "not_authorized_for_resource": (
+        Kind.AUTH,
+        "X does not allow this with the account's permissions. Reconnect the account and grant them.",
+    ),
+    "client_forbidden": (Kind.AUTH, "The X app may not post for this account. Check the app's access level at X."),
+    "user_suspended": (Kind.AUTH, "X has suspended this account."),
+    "internal_error": (Kind.TRANSIENT, _SERVER),
+    "duplicate_content": (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
+}
+"""Source: the problem types of X's documentation and OpenAPI document, as the part after the last slash."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error by its status."""
+    body = json_of(response)
+    if "error" in body and response.request.url.path.endswith("/oauth2/token") and response.status_code < 429:
+        # OAuth's own shape: a refresh token that was used, revoked or is too old.
+        return NetworkError(
+            Kind.AUTH,
+            _RECONNECT,
+            code=str(body["error"]),
+            status=response.status_code,
+            request_id=response.headers.get(REQUEST_ID_HEADER),
+        )
+    return problem_error(body, response)
+
+
+def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> NetworkError:
+    """Map one problem, the whole body of an error or a part of an answer that is none by its status."""
+    said = _words(problem)
+    status = problem.get("status") if response.is_success else response.status_code
+    status = status if isinstance(status, int) else None
+    code = "duplicate_content" if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
+    kind, sentence = _BY_CODE.get(code) or _by_status(status, said)
+    return NetworkError(
+        kind,
+        sentence,
+        code=code,
+        status=response.status_code,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+        retry_after=_until_reset(response) if kind is Kind.RATE_LIMITED and code != "usage_capped" else None,
+    )
+
+
+def _words(problem: Mapping[str, Any]) -> str:
+    """Return what X says for people; a general complaint often has the precise one in a list beneath."""
+    beneath = problem.get("errors")
+    first = beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
+    words = (first.get("message"), problem.get("detail"), problem.get("message"), problem.get("title"))
+    return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _code(problem: Mapping[str, Any]) -> str:
+    if isinstance(problem.get("code"), int):
+        return str(problem["code"])
+    kind = str(problem.get("type") or "")
+    name = kind.rpartition("/")[2] if "/" in kind else str(problem.get("title") or "")
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
+    if status == 401:
+        return Kind.AUTH, _RECONNECT
+    if status == 429:
+        return _BY_CODE["rate_limit_exceeded"]
+    if status is not None and status >= 500:
+        return Kind.TRANSIENT, _SERVER
+    if "Unsupported Authentication" in said:
+        return _BY_CODE["unsupported_authentication"]
+    return Kind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
+
+
+def _until_reset(response: httpx.Response) -> timedelta | None:
+    reset = response.headers.get("x-rate-limit-reset", "")
+    if not reset.isdecimal():
+        return None
+    return max(timedelta(seconds=int(reset)) - (datetime.now(UTC) - datetime.fromtimestamp(0, UTC)), SHORTEST_WAIT)

@@ -1,0 +1,109 @@
+"""Recognise a post on the account's own timeline, where X has shortened its links and escaped its text."""
+
+import html
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.twitter.line import Line, call
+from platforms.twitter.links import link_spans
+from platforms.twitter.media import media_keys
+from platforms.twitter.settings import TwitterSettings
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far X's clock may stand behind ours before its own post is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""Posts a read, the most X gives; an account with more posts in the time since the attempt is not searched further."""
+
+FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls"
+
+_OWN_MEDIA = re.compile(r"https?://(?:www\.)?(?:x|twitter)\.com/\w+/status/\d+/(?:photo|video)/\d+", re.IGNORECASE)
+_LEADING_MENTIONS = re.compile(r"^(?:@\w+\s+)+")
+
+
+def published(post_id: str, editable_until: datetime | None = None) -> Published:
+    """Name a post by its id and its address, which needs no user name."""
+    return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
+
+
+async def find(line: Line, sending: Sending[TwitterSettings]) -> Finding:
+    """Look for the post among those made since shortly before the attempt."""
+    if sending.started_at is None:
+        return Absent()
+    since = (sending.started_at - CLOCKS_APART).astimezone(UTC)
+    query: dict[str, str | int] = {
+        "max_results": PAGE,
+        "start_time": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "exclude": "retweets",
+        "tweet.fields": FIELDS,
+    }
+    alike = False
+    for _ in range(MOST_PAGES):
+        body = await call(line, "GET", f"/2/users/{line.account.user_id}/tweets", params=query)
+        posts, meta = body.get("data", []), body.get("meta")
+        if not isinstance(posts, list) or not isinstance(meta, dict):
+            raise NetworkError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
+        for post in posts:
+            match _match(post, sending):
+                case True:
+                    return published(str(post["id"]))
+                case None:
+                    alike = True
+        if not meta.get("next_token"):
+            return Unknown() if alike else Absent()
+        query["pagination_token"] = str(meta["next_token"])
+    return Unknown()
+
+
+def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | None:
+    """Tell whether a post is ours; None where its words are ours and its media may or may not be."""
+    shown = set((post.get("attachments") or {}).get("media_keys") or [])
+    ours = media_keys(sending.handles) if sending.draft.media else set()
+    if ours and ours <= shown:
+        return True
+    if bool(shown) is not bool(sending.draft.media) or not same_text(post, sending.draft.text, sending.draft.settings):
+        return False
+    return None if ours else True
+
+
+def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:
+    """Tell whether a post read back from X says what was sent."""
+    shown = _shown_text(post, settings.quote_tweet_id if settings else None)
+    sent = _plain(_with_plain_links(text))
+    if settings and settings.reply_to_tweet_id:
+        # X puts those who are answered in front.
+        shown, sent = _LEADING_MENTIONS.sub("", shown), _LEADING_MENTIONS.sub("", sent)
+    return shown == sent
+
+
+def _shown_text(post: dict[str, Any], quoted: str | None) -> str:
+    """Return the text of a post as its author wrote it, as far as X lets see."""
+    note = post.get("note_tweet") or post.get("note_post") or post
+    text = str(note.get("text") or "")
+    media_links = (post.get("entities") or {}).get("urls") or []
+    for link in [*((note.get("entities") or {}).get("urls") or []), *media_links]:
+        target = str(link.get("expanded_url") or "")
+        added = link.get("media_key") or _OWN_MEDIA.fullmatch(target) or (quoted and target.endswith(f"/{quoted}"))
+        if link.get("url"):
+            text = text.replace(link["url"], "" if added else _plain_link(target))
+    return _plain(html.unescape(text))
+
+
+def _with_plain_links(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    for start, end in reversed(link_spans(text)):
+        text = text[:start] + _plain_link(text[start:end]) + text[end:]
+    return text
+
+
+def _plain_link(link: str) -> str:
+    """Take from a link what X may add or change: scheme, capitals of the host, a last slash."""
+    host, slash, path = re.sub(r"^https?://", "", link, flags=re.IGNORECASE).partition("/")
+    return (host.lower() + slash + path).rstrip("/")
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())

@@ -1,0 +1,191 @@
+"""Give a post's media to X: images in one request, GIFs and videos in pieces that a restart goes on from."""
+
+import asyncio
+import time
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.settings import TwitterSettings
+
+PIECE_BYTES = 4 * 1024 * 1024
+"""X's guide takes up to 5 MB a piece."""
+MOST_PIECES = 1000
+"""Source: X API v2 OpenAPI document, AppendMediaUploadRequest."""
+MEGABYTE = 1_000_000
+_MOST_BYTES = {MediaType.IMAGE: 5 * MEGABYTE, MediaType.GIF: 15 * MEGABYTE, MediaType.VIDEO: 512 * MEGABYTE}
+"""Source: docs.x.com/x-api/media/quickstart/best-practices; whether X means 1000 or 1024 is not said."""
+LIFE_LEFT = 300
+"""Seconds that an upload must still live for it to be used; our choice."""
+UNNAMED_LIFETIME = 86_400
+"""Seconds an upload lives where X does not say; source: the examples in X's guide to chunked uploads."""
+SOONEST_LOOK = 1
+"""Seconds between looks at what X processes, at least."""
+
+_TYPES = {
+    MediaType.IMAGE: ("image/jpeg", "image/png", "image/webp"),
+    MediaType.GIF: ("image/gif",),
+    MediaType.VIDEO: ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"),
+}
+
+Handle = dict[str, Any]
+"""One item's upload as it is kept: url, stage, id, key, expiresAt (Unix seconds), and of pieces size and number."""
+
+
+class Stage(StrEnum):
+    """How far an upload is."""
+
+    SENDING = "sending"
+    PROCESSING = "processing"
+    TAKEN = "taken"
+    READY = "ready"
+
+
+def media_ids(handles: dict[str, Any]) -> list[str]:
+    """Return the ids of the uploaded media in the order of the draft."""
+    uploads: dict[str, Handle] = handles.get("media", {})
+    return [uploads[name]["id"] for name in sorted(uploads, key=int)]
+
+
+def media_keys(handles: dict[str, Any]) -> set[str]:
+    """Return by what names X shows the uploaded media on a post."""
+    return {upload["key"] for upload in handles.get("media", {}).values() if upload.get("key")}
+
+
+class Uploads:
+    """Upload the media of one post."""
+
+    def __init__(self, line: Line, sending: Sending[TwitterSettings]) -> None:
+        self._line = line
+        self._sending = sending
+        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+        self._saving = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Bring every item to where a post may use it; the rules allow four at most, so all go at the same time.
+
+        Raises NetworkError: `not_ready` while X processes one.
+        """
+        items = self._sending.draft.media
+        for name in [name for name in self._known if int(name) >= len(items)]:
+            del self._known[name]
+        # Where one item fails the others still finish, so that the next attempt finds them.
+        outcomes = await asyncio.gather(
+            *(self._bring(str(index), item) for index, item in enumerate(items)), return_exceptions=True
+        )
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for failure in sorted(failures, key=lambda error: getattr(error, "kind", None) is Kind.NOT_READY):
+            raise failure
+
+    async def _bring(self, name: str, item: Media) -> None:
+        upload = self._known.get(name, {})
+        going_on = upload.get("url") == item.url and upload.get("expiresAt", 0) > time.time() + LIFE_LEFT
+        if not going_on:
+            upload = self._known[name] = {"url": item.url}
+        try:
+            await self._go_on(upload, item)
+        except NetworkError as error:
+            if error.kind is not Kind.REJECTED:
+                raise
+            # What X refuses once it refuses again: the next try, if there is one, uploads anew.
+            self._known.pop(name, None)
+            await self._save()
+            if going_on:
+                raise NetworkError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+            raise
+
+    async def _go_on(self, upload: Handle, item: Media) -> None:
+        if upload.get("stage") in {None, Stage.SENDING}:
+            async with self._sending.media.open(item) as file:
+                _check(item, file, long_video=self._sending.draft.settings.long_video)
+                await (self._whole(upload, file) if item.type is MediaType.IMAGE else self._pieces(upload, item, file))
+        if upload["stage"] == Stage.PROCESSING:
+            query = {"command": "STATUS", "media_id": upload["id"]}
+            await self._take(upload, await call(self._line, "GET", "/2/media/upload", params=query))
+        if upload["stage"] == Stage.TAKEN:
+            if item.alt_text:
+                described = {"id": upload["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
+                await call(self._line, "POST", "/2/media/metadata", json=described)
+            upload["stage"] = Stage.READY
+            await self._save()
+
+    async def _whole(self, upload: Handle, file: MediaFile) -> None:
+        answer = await call(
+            self._line,
+            "POST",
+            "/2/media/upload",
+            data={"media_category": "tweet_image"},
+            files={"media": ("image", await file.read(), file.content_type)},
+        )
+        await self._take(upload, answer)
+
+    async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
+        if upload.get("size") != file.size:
+            begin = {"media_type": file.content_type, "total_bytes": file.size, "media_category": self._category(item)}
+            self._note(upload, await call(self._line, "POST", "/2/media/upload/initialize", json=begin))
+            upload |= {"stage": Stage.SENDING, "size": file.size, "pieces": 0}
+            await self._save()
+        index = 0
+        async for piece in file.chunks(PIECE_BYTES):
+            if index >= upload["pieces"]:
+                await call(
+                    self._line,
+                    "POST",
+                    f"/2/media/upload/{upload['id']}/append",
+                    data={"segment_index": str(index)},
+                    files={"media": ("piece", piece, "application/octet-stream")},
+                )
+                upload["pieces"] = index + 1
+                await self._save()
+                self._sending.heartbeat(f"{upload['pieces'] * PIECE_BYTES:,} of {file.size:,} bytes")
+            index += 1
+        await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{upload['id']}/finalize"))
+
+    def _category(self, item: Media) -> str:
+        if item.type is MediaType.GIF:
+            return "tweet_gif"
+        return "amplify_video" if self._sending.draft.settings.long_video else "tweet_video"
+
+    async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
+        """Keep what X says of a whole upload. Raises NetworkError: `not_ready` while X processes it."""
+        processing = self._note(upload, answer).get("processing_info") or {}
+        state = processing.get("state", "succeeded")
+        if state == "failed":
+            raise NetworkError(Kind.REJECTED, "X could not process the media.", code="media_processing_failed")
+        upload["stage"] = Stage.TAKEN if state == "succeeded" else Stage.PROCESSING
+        await self._save()
+        if state != "succeeded":
+            wait = timedelta(seconds=max(processing.get("check_after_secs") or 0, SOONEST_LOOK))
+            raise NetworkError(
+                Kind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=wait
+            )
+
+    def _note(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
+        data = data_of(answer)
+        upload["id"] = data["id"]
+        upload["key"] = data.get("media_key") or upload.get("key")
+        lifetime = data.get("expires_after_secs")
+        if isinstance(lifetime, int | float):
+            upload["expiresAt"] = int(time.time() + lifetime)
+        else:
+            upload.setdefault("expiresAt", int(time.time() + UNNAMED_LIFETIME))
+        return data
+
+    async def _save(self) -> None:
+        async with self._saving:
+            await self._sending.save(self._sending.handles)
+
+
+def _check(item: Media, file: MediaFile, *, long_video: bool) -> None:
+    most = _MOST_BYTES[item.type] if not long_video else max(_MOST_BYTES[item.type], PIECE_BYTES * MOST_PIECES)
+    if file.content_type not in _TYPES[item.type]:
+        known = ", ".join(_TYPES[item.type])
+        message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
+        raise NetworkError(Kind.REJECTED, message, code="media_type")
+    if file.size > most:
+        message = f"X takes {item.type}s of up to {most // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.1f} MB."
+        raise NetworkError(Kind.REJECTED, message, code="media_too_large")

@@ -1,0 +1,106 @@
+"""Publish to X: upload media, make the post by one request, look it up where the answer was lost, edit it."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import (
+    AccountFacts,
+    Draft,
+    Editable,
+    Finding,
+    Identity,
+    Network,
+    Published,
+    Sending,
+)
+from platforms.errors import Kind, NetworkError
+from platforms.rules import Violation
+from platforms.twitter import edits, errors, lookup, rules
+from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.media import Uploads, media_ids
+from platforms.twitter.settings import TwitterCredentials, TwitterSettings
+
+
+class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSettings, TwitterCredentials]):
+    """Be X, as its API v2 serves user accounts."""
+
+    platform = "twitter"
+    label = "X"
+    base_url = "https://api.x.com"
+    account_prefix = "tw"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # X's pages on consistency promise none; a minute is our choice.
+    believes_absence_after = timedelta(seconds=60)
+    rules = rules.RULES
+    settings = TwitterSettings
+    credentials = TwitterCredentials
+
+    def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of X that the draft breaks."""
+        return rules.check(self.label, draft, premium=account.premium)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map X's refusal to what it means."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask X whose token this is, and whether the account pays for X Premium."""
+        query = {"user.fields": "username,verified_type,subscription_type"}
+        user = data_of(await call(connection, "GET", "/2/users/me", params=query))
+        return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
+
+    async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
+        """Upload the media and describe them. Repeatable: goes on from the handles."""
+        await Uploads(connection, sending).run()
+
+    async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+        """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
+        body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
+        try:
+            answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
+        except NetworkError as error:
+            if error.kind is Kind.REJECTED and "media" in error.message.lower():
+                # X does not take these uploads: whoever tries again shall upload anew.
+                sending.handles.pop("media", None)
+                await sending.save(sending.handles)
+            raise
+        return lookup.published(data_of(answer, public=True)["id"])
+
+    async def confirm(self, connection: Line, sending: Sending[TwitterSettings]) -> Finding:
+        """Look for the post on the account's timeline."""
+        return await lookup.find(connection, sending)
+
+    async def edit(self, connection: Line, published: Published, text: str) -> Published:
+        """Replace the text; the new version has a new id."""
+        return await edits.edit(connection, published, text)
+
+    async def confirm_edit(self, connection: Line, published: Published, text: str) -> Finding:
+        """Look among the versions of the post for the new text."""
+        return await edits.confirm(connection, published, text)
+
+
+def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: X API v2 OpenAPI document, CreatePostsRequest."""
+    settings = draft.settings
+    body: dict[str, Any] = {"text": draft.text}
+    if uploads:
+        body["media"] = {"media_ids": uploads}
+    if settings.reply_to_tweet_id:
+        body["reply"] = {"in_reply_to_tweet_id": settings.reply_to_tweet_id}
+    if settings.quote_tweet_id:
+        body["quote_tweet_id"] = settings.quote_tweet_id
+    if settings.reply_settings:
+        body["reply_settings"] = settings.reply_settings
+    if settings.poll:
+        body["poll"] = {"options": settings.poll.options, "duration_minutes": settings.poll.duration_minutes}
+    return body
+
+
+def _is_premium(user: dict[str, Any]) -> bool:
+    plan = user.get("subscription_type")
+    if plan is not None:
+        return str(plan).lower() not in {"", "none"}
+    # A blue check mark comes with a paid plan; organisations have other marks.
+    return user.get("verified_type") == "blue"

@@ -1,0 +1,45 @@
+"""X's limits, and what does not go together in one post."""
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.rules import MediaRule, Rules, TextRule, Violation
+from platforms.twitter.settings import TwitterSettings
+from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
+
+ALT_TEXT = 1000
+"""Characters; source: X API v2 OpenAPI document, CreateMediaMetadataMetadataAltText."""
+
+RULES = Rules(
+    text=TextRule(
+        limit=LIMIT,
+        count=weighted_length,
+        unit="weighted characters",
+        premium_limit=PREMIUM_LIMIT,
+        source="github.com/twitter/twitter-text config/v3.json; help.x.com/using-x/x-premium for the premium limit",
+    ),
+    media=MediaRule(
+        max_items=4,
+        max_of=((MediaType.IMAGE, 4), (MediaType.GIF, 1), (MediaType.VIDEO, 1)),
+        source="docs.x.com/x-api/media/quickstart/best-practices",
+    ),
+)
+
+
+def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[Violation]:
+    """Return everything X would refuse."""
+    settings = draft.settings
+    found = RULES.check(label, draft.text, draft.media, premium=premium)
+    if not draft.text.strip() and not draft.media:
+        found.append(Violation("content", f"{label} needs text or media"))
+    if any(len(item.alt_text or "") > ALT_TEXT for item in draft.media):
+        found.append(Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters in an alt text"))
+    # That media, poll and quote exclude each other is general knowledge, unverified.
+    if settings.poll and draft.media:
+        found.append(_setting("poll", f"{label} does not take a poll together with media"))
+    if settings.quote_tweet_id and (settings.poll or draft.media):
+        found.append(_setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

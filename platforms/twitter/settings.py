@@ -1,0 +1,55 @@
+"""What platformSpecificData and an account's credentials hold for X."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from platforms.base import WireModel
+
+PostId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
+
+
+class Poll(WireModel):
+    """Ask the readers; source of the limits: X API v2 OpenAPI document, CreatePostsPoll."""
+
+    options: list[PollOption] = Field(
+        min_length=2, max_length=4, description="2 to 4 answers of 1 to 25 characters.", examples=[["Yes", "No"]]
+    )
+    duration_minutes: int = Field(
+        ge=5,
+        le=10_080,
+        description="How long the poll stays open, 5 minutes to 7 days; also accepted as `duration_minutes`.",
+        examples=[1440],
+    )
+
+
+class TwitterSettings(WireModel):
+    """Say how a post appears on X."""
+
+    reply_to_tweet_id: PostId | None = Field(
+        None,
+        description="Publish as a reply to this post. X lets apps reply only where the author mentioned the account.",
+        examples=["1445880548472328192"],
+    )
+    quote_tweet_id: PostId | None = Field(
+        None, description="Quote this post; not together with media or a poll.", examples=["1445880548472328192"]
+    )
+    reply_settings: Literal["following", "mentionedUsers", "subscribers", "verified"] | None = Field(
+        None, description="Who may reply; everyone where left out.", examples=["mentionedUsers"]
+    )
+    poll: Poll | None = Field(None, description="A poll; not together with media or a quoted post.")
+    long_video: bool = Field(
+        default=False,
+        description="Upload the video as a long one (over 140 seconds); needs X Premium or X's permission.",
+        examples=[True],
+    )
+
+
+class TwitterCredentials(WireModel):
+    """Hold an OAuth 2.0 user token (2 hours) and what renews it; `client_secret` for confidential clients."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None

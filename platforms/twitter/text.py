@@ -1,0 +1,44 @@
+"""Count a post as X does: Latin and its kin cost 1 a sign, other scripts 2, a link 23, an emoji 2 in whatever shape."""
+
+import unicodedata
+
+import regex
+
+from platforms.twitter.links import link_spans
+
+LIMIT = 280
+PREMIUM_LIMIT = 25_000
+LINK_WEIGHT = 23
+EMOJI_WEIGHT = 2
+"""Source of all but the premium limit: twitter-text, config/v3.json; of that: X's help page on longer posts."""
+
+_HEAVY = regex.compile(r"[^\u0000-\u10FF\u2000-\u200D\u2010-\u201F\u2032-\u2037]")
+"""The signs that cost 2; source: the ranges in config/v3.json."""
+_PICTURE = r"(?:\p{Emoji_Modifier_Base}\p{Emoji_Modifier}|\p{Extended_Pictographic})\uFE0F?"
+_EMOJI = regex.compile(
+    r"\p{Regional_Indicator}{2}"
+    r"|[0-9#*]\uFE0F?\u20E3"
+    r"|\U0001F3F4[\U000E0020-\U000E007E]+\U000E007F"
+    # Signs that are text unless a selector follows, at the price of text.
+    r"|(?![\u00A9\u00AE](?!\uFE0F))(?:PICTURE)(?:\u200D(?:PICTURE))*".replace("PICTURE", _PICTURE)
+)
+
+
+def weighted_length(text: str) -> int:
+    """Return what X counts against its limit.
+
+    Every well-formed sequence of joined emoji counts as one; X knows a list of them, so an invented one may cost more.
+    """
+    text = unicodedata.normalize("NFC", text)
+    length = position = 0
+    for start, end in link_spans(text):
+        length += _weight(text[position:start]) + LINK_WEIGHT
+        position = end
+    return length + _weight(text[position:])
+
+
+def _weight(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    text, emoji = _EMOJI.subn("", text)
+    return len(text) + len(_HEAVY.findall(text)) + emoji * EMOJI_WEIGHT
