@@ -1,0 +1,81 @@
+"""Tell public internet addresses from all others; knows nothing of names or sockets."""
+
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+_CLOSED_V4 = tuple(
+    IPv4Network(network)
+    for network in (
+        # IANA's special-purpose registry (RFC 6890), spelt out: ipaddress.is_global differs between Python patches.
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        # Azure's platform endpoint: a public address by the registry, answered inside every virtual machine.
+        "168.63.129.16/32",
+    )
+)
+
+_GLOBAL_V6 = IPv6Network("2000::/3")
+"""The only block of global unicast at IANA; loopback, unique local, link-local and multicast lie outside of it."""
+
+_CLOSED_V6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments, Teredo (which embeds IPv4 addresses) among them
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which embeds IPv4 addresses and is no longer in use (RFC 7526)
+        "3fff::/20",  # documentation
+    )
+)
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Where networks without IPv4 reach it (RFC 6052): as public as the IPv4 address in the last 32 bits."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address as a resolver spells it belongs to the public internet."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in network for network in _CLOSED_V4)
+    if parsed.scope_id is not None:
+        return False
+    if parsed in _NAT64:
+        return is_public(str(IPv4Address(int(parsed) & 0xFFFFFFFF)))
+    return parsed in _GLOBAL_V6 and not any(parsed in network for network in _CLOSED_V6)
+
+
+def is_plain_host(host: str) -> bool:
+    """Tell whether a URL's host is a name or an address in its usual spelling.
+
+    Resolvers read `2130706433`, `0x7f.1` and `0177.0.0.1` as addresses; nobody writes a media URL like that in good
+    faith. A name that ends in a number is an address by the WHATWG URL standard, so all but dotted quads are odd.
+    """
+    if ":" in host:
+        try:
+            return IPv6Address(host).scope_id is None
+        except AddressValueError:
+            return False
+    labels = host.rstrip(".").split(".")
+    last = labels[-1].lower()
+    if not last:
+        return False
+    if last.isdigit() or last.startswith("0x"):
+        try:
+            IPv4Address(host)
+        except AddressValueError:
+            return False
+    return True

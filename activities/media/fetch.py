@@ -1,0 +1,202 @@
+"""Fetch media by URL to disk: public addresses only, nothing believed, everything bounded."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from activities.media.addresses import is_plain_host
+from activities.media.guard import AddressForbidden, AllowedHosts, GuardedTransport
+from activities.media.intake import Intake
+from activities.media.refusals import Refusals
+from activities.media.samples import Samples
+from activities.media.spool import Spool, StoredFile, stored
+from domain.post import Media
+from platforms.errors import NetworkError
+
+MAX_BYTES = 4 * 2**30
+"""The largest video that a network here takes in chunks (TikTok's 4 GB)."""
+MAX_REDIRECTS = 5
+_BATCH = 256 * 1024
+"""Bytes that are gathered for one write: a thread is asked once for several reads of the socket."""
+
+_HEADERS = {
+    "User-Agent": "socialsyncer (self-hosted Posts API; fetches media that its owner posts)",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
+
+_TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=30)
+
+Progress = Callable[[int], None]
+"""Hear how many bytes have come so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Bound how slow a server may be: `grace` seconds, and on top one for every `slowest` bytes, up to `longest`."""
+
+    grace: float = 30
+    slowest: int = 64 * 1024
+    longest: float = 30 * 60
+
+    def seconds_for(self, received: int) -> float:
+        """Return within how many seconds from the start this many bytes must have come."""
+        return min(self.grace + received / self.slowest, self.longest)
+
+
+class MediaFetcher:
+    """Fetch media over guarded sockets; one per process, it is a platforms.base.MediaSource.
+
+    `allowed_private_hosts` (`host` or `host:port`) may have private addresses. With `samples_url`, the sandbox's base
+    URL, media at example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_private_hosts: Collection[str] = (),
+        samples_url: str | None = None,
+        max_bytes: int = MAX_BYTES,
+        pace: Pace = Pace(),
+        transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
+    ) -> None:
+        self._samples = Samples(samples_url) if samples_url else None
+        self._operator_allows = AllowedHosts(allowed_private_hosts)
+        self._max_bytes = max_bytes
+        self._pace = pace
+        samples = (self._samples.origin,) if self._samples else ()
+        # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
+        self._transport = transport(AllowedHosts((*allowed_private_hosts, *samples)))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    @asynccontextmanager
+    async def open(self, media: Media, progress: Progress | None = None) -> AsyncIterator[StoredFile]:
+        """Fetch a media item to disk for the length of the block.
+
+        Raises NetworkError: `rejected` for what its owner must mend, `transient` for what may work a little later.
+        An OSError is this machine's own (no room on disk).
+        """
+        with Spool() as spool:
+            yield stored(spool, await self._fetched(media, spool, progress or (lambda _: None)))
+
+    async def _fetched(self, media: Media, spool: Spool, progress: Progress) -> str:
+        refusals = Refusals(media, "")
+        try:
+            url = httpx.URL(media.url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise refusals.unreachable("the URL is not valid") from error
+        refusals = Refusals(media, url.host)
+        try:
+            async with asyncio.timeout(self._pace.grace) as deadline:
+                return await self._follow(url, media, _Body(spool, refusals, progress, deadline, self._pace))
+        except TimeoutError as error:
+            raise refusals.too_slow() from error
+        except httpx.HTTPError as error:
+            raise _meaning(error, refusals) from error
+
+    async def _follow(self, url: httpx.URL, media: Media, body: "_Body") -> str:
+        hosts: list[str] = []
+        for _ in range(MAX_REDIRECTS + 1):
+            if self._samples:
+                url = self._samples.instead_of(url, media.type)
+            hosts.append(url.host)
+            self._check(url, body.refusals)
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": _TIMEOUT.as_dict()})
+            response = await self._transport.handle_async_request(request)
+            try:
+                if not response.has_redirect_location:
+                    return await self._received(response, media, body, tuple(hosts))
+                url = _redirected(url, response.headers["location"], body.refusals)
+            finally:
+                await response.aclose()
+        raise body.refusals.unreachable(f"it is redirected more than {MAX_REDIRECTS} times")
+
+    def _check(self, url: httpx.URL, refusals: Refusals) -> None:
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise refusals.forbidden("only http and https addresses are")
+        if url.userinfo:
+            raise refusals.forbidden("it holds a user name or password")
+        if not is_plain_host(url.raw_host.decode()):
+            raise refusals.forbidden("its host is an address in an unusual spelling")
+        port = url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+        if not 0 < port < 2**16:
+            raise refusals.unreachable("its port does not exist")
+        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
+            raise refusals.forbidden("its host is not on the public internet")
+
+    async def _received(self, response: httpx.Response, media: Media, body: "_Body", hosts: tuple[str, ...]) -> str:
+        if response.status_code != httpx.codes.OK:
+            raise body.refusals.of_status(response.status_code)
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        intake = Intake(body.spool, media.type, encoding, self._max_bytes, body.refusals, hosts)
+        length = response.headers.get("content-length", "")
+        if length.isdecimal():
+            intake.announce(int(length))
+        return await body.take(response, intake)
+
+
+@dataclass(slots=True)
+class _Body:
+    spool: Spool
+    refusals: Refusals
+    progress: Progress
+    deadline: asyncio.Timeout
+    pace: Pace
+
+    async def take(self, response: httpx.Response, intake: Intake) -> str:
+        loop = asyncio.get_running_loop()
+        started, received, batch = loop.time(), 0, bytearray()
+        async for data in response.aiter_raw():
+            batch += data
+            received += len(data)
+            if not self.deadline.expired():
+                self.deadline.reschedule(started + self.pace.seconds_for(received))
+            if len(batch) >= _BATCH:
+                await asyncio.to_thread(intake.feed, bytes(batch))
+                batch.clear()
+                self.progress(received)
+        await asyncio.to_thread(intake.feed, bytes(batch))
+        self.progress(received)
+        return intake.finish()
+
+
+def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
+    try:
+        target = url.join(location)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise refusals.unreachable("it is redirected to a URL that is not valid") from error
+    if (url.scheme, target.scheme) == ("https", "http"):
+        raise refusals.unreachable("it is redirected from https to plain http")
+    return target
+
+
+_NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+def _meaning(error: httpx.HTTPError, refusals: Refusals) -> NetworkError:
+    causes = list(_causes(error))
+    if any(isinstance(cause, AddressForbidden) for cause in causes):
+        return refusals.forbidden("its host is not on the public internet")
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return refusals.unreachable("its server has no valid certificate")
+    if any(isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST for cause in causes):
+        return refusals.unreachable("its host does not exist")
+    if isinstance(error, httpx.TimeoutException):
+        return refusals.too_slow()
+    if isinstance(error, httpx.ConnectError):
+        return refusals.no_answer()
+    return refusals.broken_off()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

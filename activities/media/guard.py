@@ -1,0 +1,127 @@
+"""Refuse every connection to an address that is not public, at the moment of connecting.
+
+The check is made on the very address that the socket is then opened to: a name that changes its answer between two
+look-ups (DNS rebinding) gains nothing, and neither does a redirect.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from activities.media.addresses import is_public
+
+MAX_ADDRESSES = 4
+"""Addresses tried of one name; they share the connect timeout."""
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Return the addresses of a host; raises OSError where there are none."""
+
+
+class AddressForbidden(httpx.ConnectError):
+    """A host has no address that may be connected to."""
+
+
+class AllowedHosts:
+    """Hold the hosts, as `host` or `host:port`, that the operator lets be private."""
+
+    def __init__(self, entries: Collection[str]) -> None:
+        self._entries = frozenset(_host_and_port(entry) for entry in entries)
+
+    def allows(self, host: str, port: int) -> bool:
+        """Tell whether a host, spelt as in the URL, may have a private address at this port."""
+        return not self._entries.isdisjoint({(host.lower(), None), (host.lower(), port)})
+
+
+def _host_and_port(entry: str) -> tuple[str, int | None]:
+    bare_ipv6 = entry.count(":") > 1 and not entry.startswith("[")
+    parts = urlsplit(f"//[{entry}]" if bare_ipv6 else f"//{entry}")
+    return parts.hostname or "", parts.port
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Ask the system's resolver, in the order it would try the addresses itself."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Open sockets to public addresses only, and to the hosts that the operator allows."""
+
+    def __init__(
+        self,
+        allowed: AllowedHosts,
+        *,
+        resolve: Resolve = resolve,
+        network: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._allowed = allowed
+        self._resolve = resolve
+        self._network = network or httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Resolve, check and connect; raises AddressForbidden where no address of the host is permitted."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._resolve(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        if not self._allowed.allows(host, port):
+            addresses = [address for address in addresses if is_public(address)]
+            if not addresses:
+                raise AddressForbidden(f"{host} is not on the public internet")
+        tried = addresses[:MAX_ADDRESSES]
+        share = timeout / len(tried) if timeout else None
+        for address in tried[:-1]:
+            try:
+                return await self._network.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(tried[-1], port, share, local_address, socket_options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: nothing on this machine is public."""
+        raise AddressForbidden("unix sockets are not on the public internet")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait between connection retries."""
+        await asyncio.sleep(seconds)
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    """Be httpx's transport over guarded sockets. A client on top must be `trust_env=False`: no proxies."""
+
+    def __init__(
+        self,
+        allowed: AllowedHosts,
+        *,
+        resolve: Resolve = resolve,
+        network: httpcore.AsyncNetworkBackend | None = None,
+        max_connections: int = 100,
+    ) -> None:
+        context = httpx.create_ssl_context()
+        super().__init__(verify=context, trust_env=False)
+        # httpx hands no network backend on to the pool it makes, so it gets this pool instead.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=max_connections,
+            keepalive_expiry=5,
+            network_backend=GuardedBackend(allowed, resolve=resolve, network=network),
+        )

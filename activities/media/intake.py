@@ -1,0 +1,88 @@
+"""Take in the body of a media answer: undo its encoding, judge its first bytes, keep count, write it to disk."""
+
+import zlib
+from collections.abc import Iterator
+
+from activities.media.refusals import Refusals
+from activities.media.sniff import HEAD, HTML, sniff
+from activities.media.spool import Spool
+from domain.post import MediaType
+
+MAX_IMAGE_BYTES = 100 * 2**20
+"""Most bytes of an image or GIF; the largest that a network here takes is a tenth of it."""
+MAX_DECODED_BYTES = 100 * 2**20
+"""Most bytes out of a compressed answer. Media does not compress, so what unpacks to more is no media."""
+_PIECE = 2**20
+
+_EXPECTED = {
+    MediaType.IMAGE: {
+        "image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/avif", "image/bmp", "image/tiff",
+    },
+    MediaType.GIF: {"image/gif"},
+    MediaType.VIDEO: {
+        "video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo", "video/3gpp",
+    },
+}  # fmt: skip
+
+
+class Intake:
+    """Write one answer's body to a spool. Its methods block and raise NetworkError."""
+
+    def __init__(
+        self, spool: Spool, kind: MediaType, encoding: str, max_bytes: int, refusals: Refusals, hosts: tuple[str, ...]
+    ) -> None:
+        self._spool = spool
+        self._kind = kind
+        self._refusals = refusals
+        self._hosts = hosts
+        self._limit = max_bytes if kind is MediaType.VIDEO else min(max_bytes, MAX_IMAGE_BYTES)
+        self._unzip = None
+        if encoding not in {"", "identity"}:
+            if encoding not in {"gzip", "x-gzip", "deflate"}:
+                raise refusals.unreachable(f"its server compresses it as {encoding[:20]}, unasked")
+            self._unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            self._limit = min(self._limit, MAX_DECODED_BYTES)
+        self.content_type: str | None = None
+
+    def announce(self, length: int) -> None:
+        """Refuse by the length that the server names, before anything is read."""
+        if self._unzip is None and length > self._limit:
+            raise self._refusals.too_large(self._limit)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes as they came over the wire."""
+        for piece in self._decoded(data):
+            if self._spool.size + len(piece) > self._limit:
+                raise self._refusals.too_large(self._limit)
+            self._spool.append(piece)
+            if self.content_type is None and self._spool.size >= HEAD:
+                self.content_type = self._judged()
+
+    def finish(self) -> str:
+        """Return the media type once everything was fed."""
+        if self._unzip is not None and self._spool.size and not self._unzip.eof:
+            raise self._refusals.broken_off()
+        if not self._spool.size:
+            raise self._refusals.empty()
+        return self.content_type or self._judged()
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        if self._unzip is None:
+            yield data
+            return
+        try:
+            while data and not self._unzip.eof:
+                yield self._unzip.decompress(data, _PIECE)
+                data = self._unzip.unconsumed_tail
+        except zlib.error as error:
+            raise self._refusals.broken_off() from error
+
+    def _judged(self) -> str:
+        found = sniff(self._spool.read_at(0, HEAD))
+        if found == HTML:
+            raise self._refusals.is_html(self._hosts)
+        if found is None:
+            raise self._refusals.unknown_type()
+        if found not in _EXPECTED[self._kind]:
+            raise self._refusals.wrong_type(found)
+        return found

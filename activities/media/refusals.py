@@ -1,0 +1,115 @@
+"""Say in one sentence why a media file cannot be used and what its owner can do about it.
+
+Sentences name the host and never the whole URL: signed URLs carry keys.
+"""
+
+from http import HTTPStatus
+
+from domain.post import Media, MediaType
+from platforms.errors import Kind, NetworkError
+
+_NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF"}
+
+_TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+
+_SHARE_PAGES = (
+    (("drive.google.com", "docs.google.com", "drive.usercontent.google.com"), "Google Drive", ""),
+    (("photos.google.com", "photos.app.goo.gl"), "Google Photos", ""),
+    (("dropbox.com",), "Dropbox", " With dl=1 in place of dl=0 at its end, this link gives the file."),
+    (("onedrive.live.com", "1drv.ms", "sharepoint.com"), "OneDrive", ""),
+    (("icloud.com",), "iCloud", ""),
+    (("wetransfer.com", "we.tl"), "WeTransfer", ""),
+    (("box.com",), "Box", ""),
+)
+
+
+class Refusals:
+    """Make the errors about one media item."""
+
+    def __init__(self, media: Media, host: str) -> None:
+        self.host = host
+        self._noun = _NOUN[media.type]
+        self._item = f"The {self._noun} at {host}" if host else f"The {self._noun}"
+
+    def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> NetworkError:
+        return NetworkError(Kind.REJECTED, sentence, code=code, status=status)
+
+    def _transient(self, code: str, sentence: str, *, status: int | None = None) -> NetworkError:
+        return NetworkError(Kind.TRANSIENT, sentence, code=code, status=status)
+
+    def of_status(self, status: int) -> NetworkError:
+        """Refuse an answer that is not 200."""
+        phrase = f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
+        if status >= 500 or status in _TRY_AGAIN:
+            return self._transient(
+                "media_unavailable", f"{self.host} could not deliver the {self._noun} ({phrase}).", status=status
+            )
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return self._rejected(
+                "media_not_public",
+                f"{self._item} is not public ({phrase}). Use a URL that opens without signing in.",
+                status=status,
+            )
+        return self._rejected(
+            "media_unreachable",
+            f"{self._item} could not be fetched ({phrase}). Check that its URL is right and public.",
+            status=status,
+        )
+
+    def is_html(self, hosts: tuple[str, ...]) -> NetworkError:
+        """Refuse a web page; `hosts` are those that the URL led through."""
+        for names, service, hint in _SHARE_PAGES:
+            if any(host == name or host.endswith(f".{name}") for host in hosts for name in names):
+                return self._rejected(
+                    "media_is_html",
+                    f"The URL of the {self._noun} is a sharing page of {service}, not the file itself.{hint} "
+                    f"Use a direct link that answers with the {self._noun}'s own bytes.",
+                )
+        return self._rejected(
+            "media_is_html",
+            f"{self.host} answered with a web page instead of the {self._noun}. "
+            "Use a direct link to the file, one that opens without signing in.",
+        )
+
+    def unknown_type(self) -> NetworkError:
+        """Refuse a file whose content says nothing."""
+        return self._rejected(
+            "media_unsupported", f"{self._item} is no image or video in a known format. Check the file behind the URL."
+        )
+
+    def wrong_type(self, content_type: str) -> NetworkError:
+        """Refuse a file that is not what the post says."""
+        return self._rejected(
+            "media_type_mismatch",
+            f"{self._item} is a file of type {content_type}. Correct the type of the media item, or its URL.",
+        )
+
+    def too_large(self, limit: int) -> NetworkError:
+        """Refuse a file above `limit` bytes."""
+        return self._rejected(
+            "media_too_large", f"{self._item} is larger than {limit // 2**20:,} MiB, the most that is fetched."
+        )
+
+    def empty(self) -> NetworkError:
+        """Refuse a file without a byte."""
+        return self._rejected("media_empty", f"{self._item} is an empty file.")
+
+    def forbidden(self, why: str) -> NetworkError:
+        """Refuse an address that is never asked."""
+        return self._rejected("media_address_forbidden", f"The URL of the {self._noun} is not fetched: {why}.")
+
+    def unreachable(self, why: str) -> NetworkError:
+        """Refuse a URL that cannot work."""
+        return self._rejected("media_unreachable", f"{self._item} could not be fetched: {why}.")
+
+    def broken_off(self) -> NetworkError:
+        """Report an answer that ended early or could not be read."""
+        return self._transient("media_truncated", f"{self.host} broke off while the {self._noun} was fetched.")
+
+    def no_answer(self) -> NetworkError:
+        """Report a host that could not be reached just now."""
+        return self._transient("media_unavailable", f"{self.host} could not be reached for the {self._noun}.")
+
+    def too_slow(self) -> NetworkError:
+        """Report a host that delivers too slowly."""
+        return self._transient("media_timeout", f"{self.host} took too long to deliver the {self._noun}.")

@@ -1,0 +1,74 @@
+"""Tell what a file is by its first bytes; what a server or a name says of it is not believed."""
+
+HEAD = 4096
+"""Bytes from the start of a file that suffice here."""
+
+HTML = "text/html"
+
+_PREFIXES = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"BM", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"\x00\x00\x00\x0cJXL ", "image/jxl"),
+    (b"FLV\x01", "video/x-flv"),
+    (b"OggS", "application/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"PK\x03\x04", "application/zip"),
+)
+
+_RIFF = {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}
+
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A "}
+
+_QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+"""What a QuickTime file from before the `ftyp` box may begin with."""
+
+_MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<meta")
+
+
+def sniff(head: bytes) -> str | None:
+    """Return the media type that the first bytes of a file (HEAD of them are enough) show, None if unknown."""
+    for prefix, content_type in _PREFIXES:
+        if head.startswith(prefix):
+            return content_type
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    if head[4:8] in _QUICKTIME_ATOMS:
+        return "video/quicktime"
+    return _markup(head)
+
+
+def _iso_media(head: bytes) -> str:
+    size = int.from_bytes(head[:4], "big")
+    major, compatible = head[8:12], {head[at : at + 4] for at in range(16, min(size, len(head)), 4)}
+    if major in _AVIF_BRANDS or (major in {b"mif1", b"msf1"} and compatible & _AVIF_BRANDS):
+        return "image/avif"
+    if major in _HEIC_BRANDS:
+        return "image/heic"
+    if major == b"qt  ":
+        return "video/quicktime"
+    if major in _AUDIO_BRANDS:
+        return "audio/mp4"
+    return "video/3gpp" if major.startswith((b"3gp", b"3g2")) else "video/mp4"
+
+
+def _markup(head: bytes) -> str | None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    while start.startswith(b"<!--"):
+        start = start.partition(b"-->")[2].lstrip()
+    if start.startswith(_MARKUP):
+        return HTML
+    if start.startswith((b"<svg", b"<!doctype svg")) or (start.startswith(b"<?xml") and b"<svg" in start):
+        return "image/svg+xml"
+    return HTML if start.startswith(b"<?xml") and b"<html" in start else None

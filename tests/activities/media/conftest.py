@@ -1,0 +1,35 @@
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import pytest
+
+from activities.media.fetch import MediaFetcher
+from activities.media.guard import GuardedTransport
+from tests.activities.media.hostile import PUBLIC, HostileServer, Internet
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HostileServer]:
+    async with HostileServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def internet(server: HostileServer) -> Internet:
+    internet = Internet(server)
+    internet.knows("cdn.test", [PUBLIC])
+    return internet
+
+
+@pytest.fixture
+async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaFetcher]]:
+    made: list[MediaFetcher] = []
+
+    def make(**options: object) -> MediaFetcher:
+        transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
+        made.append(MediaFetcher(transport=transport, **options))  # type: ignore[arg-type]  # options vary by test
+        return made[-1]
+
+    yield make
+    for fetcher in made:
+        await fetcher.close()

@@ -1,0 +1,88 @@
+import ssl
+
+import httpcore
+import httpx
+import pytest
+
+from activities.media.guard import AddressForbidden, AllowedHosts, GuardedBackend, GuardedTransport
+from tests.activities.media.hostile import JPEG, PUBLIC, PUBLIC_V6, HostileServer, Internet, answer
+
+
+@pytest.mark.parametrize(
+    ("entries", "host", "port", "allowed"),
+    [
+        (["localhost"], "localhost", 80, True),
+        (["LocalHost:2583"], "localhost", 2583, True),
+        (["localhost:2583"], "localhost", 2584, False),
+        (["10.0.0.7"], "10.0.0.7", 443, True),
+        (["10.0.0.7"], "10.0.0.71", 443, False),
+        (["::1"], "::1", 80, True),
+        (["[::1]:8080"], "::1", 8080, True),
+        (["[::1]:8080"], "::1", 80, False),
+        (["example.test"], "sub.example.test", 80, False),
+        ([], "localhost", 80, False),
+    ],
+)
+def test_only_the_named_hosts_are_allowed(entries: list[str], host: str, port: int, allowed: bool) -> None:
+    assert AllowedHosts(entries).allows(host, port) is allowed
+
+
+async def test_only_the_public_ones_of_mixed_addresses_are_connected_to(internet: Internet) -> None:
+    internet.knows("mixed.test", ["10.0.0.1", PUBLIC_V6, "127.0.0.1", PUBLIC])
+    internet.unreachable = {PUBLIC_V6}
+    backend = GuardedBackend(AllowedHosts([]), resolve=internet.resolve, network=internet)
+    stream = await backend.connect_tcp("mixed.test", 80, timeout=5)
+    await stream.aclose()
+    assert internet.connected == [PUBLIC_V6, PUBLIC]
+
+
+async def test_the_last_failure_is_told_when_no_address_answers(internet: Internet) -> None:
+    internet.knows("down.test", [PUBLIC_V6, PUBLIC])
+    internet.unreachable = {PUBLIC_V6, PUBLIC}
+    backend = GuardedBackend(AllowedHosts([]), resolve=internet.resolve, network=internet)
+    with pytest.raises(httpcore.ConnectError):
+        await backend.connect_tcp("down.test", 80)
+
+
+async def test_unix_sockets_are_refused(internet: Internet) -> None:
+    with pytest.raises(AddressForbidden):
+        await GuardedBackend(AllowedHosts([])).connect_unix_socket("/run/docker.sock")
+
+
+async def test_an_httpx_client_is_guarded_with_the_real_resolver_and_sockets(server: HostileServer) -> None:
+    server.routes["/a"] = answer(JPEG)
+    async with httpx.AsyncClient(transport=GuardedTransport(AllowedHosts([])), trust_env=False) as client:
+        for host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433"):
+            with pytest.raises(AddressForbidden):
+                await client.get(f"http://{host}:{server.port}/a")
+    assert server.requests == []
+    allowed = AllowedHosts([f"localhost:{server.port}"])
+    async with httpx.AsyncClient(transport=GuardedTransport(allowed), trust_env=False) as client:
+        assert (await client.get(f"http://localhost:{server.port}/a")).content == JPEG
+
+
+async def test_the_name_in_the_certificate_is_still_the_urls(internet: Internet) -> None:
+    seen: list[str | None] = []
+
+    class Stream(httpcore.AsyncMockStream):
+        async def start_tls(
+            self,
+            ssl_context: ssl.SSLContext,
+            server_hostname: str | None = None,
+            timeout: float | None = None,  # noqa: ASYNC109
+        ) -> httpcore.AsyncNetworkStream:
+            seen.append(server_hostname)
+            assert ssl_context.verify_mode is ssl.CERT_REQUIRED
+            return self
+
+    class Network(Internet):
+        async def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
+            self.connected.append(host)
+            return Stream([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+
+    network = Network(HostileServer())
+    network.knows("cdn.test", [PUBLIC])
+    transport = GuardedTransport(AllowedHosts([]), resolve=network.resolve, network=network)
+    async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        await client.get("https://cdn.test/a.jpg")
+    assert (network.connected, seen) == ([PUBLIC], ["cdn.test"])
