@@ -6,14 +6,14 @@ from enum import StrEnum
 
 from platforms.base import Sending
 from platforms.errors import NetworkError
-from platforms.instagram import errors, graph
+from platforms.instagram import errors, line
 from platforms.instagram.fields import Fields
-from platforms.instagram.graph import Line
+from platforms.instagram.line import Line
 from platforms.instagram.settings import InstagramSettings
 
 LIFETIME = timedelta(hours=23)
 """Instagram forgets an unpublished container after 24 hours; an hour is left for publishing it."""
-LOOKS = (0, 1, 2)
+LOOKS = (0, 0.5, 1, 1.5)
 """Seconds before each look in one step; an image is ready at the first."""
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
 """Between steps: young containers are looked at often, older ones once a minute as Instagram's guide asks."""
@@ -45,8 +45,8 @@ class State(StrEnum):
 class Containers:
     """Build and watch the containers of one post."""
 
-    def __init__(self, line: Line, sending: Sending[InstagramSettings]) -> None:
-        self._line = line
+    def __init__(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
+        self._connection = connection
         self._sending = sending
         self._known: dict[str, dict[str, str]] = sending.handles.setdefault("containers", {})
         self._saving = asyncio.Lock()
@@ -62,7 +62,7 @@ class Containers:
     async def build(self, name: str, fields: Fields) -> None:
         """Build a container and remember it at once, so that a crash does not build it twice."""
         try:
-            container = await graph.post(self._line, f"/{self._line.account.user_id}/media", fields)
+            container = await line.post(self._connection, f"/{self._connection.account.user_id}/media", fields)
         except NetworkError as error:
             if errors.needs_new_container(error):
                 raise await self._rebuild(name, error) from error
@@ -86,7 +86,7 @@ class Containers:
     async def state(self, name: str) -> tuple[State, str]:
         """Read where a container stands and what Instagram says about it."""
         try:
-            answer = await graph.get(self._line, f"/{self.get(name)}", fields="status_code,status")
+            answer = await line.get(self._connection, f"/{self.get(name)}", fields="status_code,status")
         except NetworkError as error:
             if errors.is_gone(error):
                 return State.GONE, ""

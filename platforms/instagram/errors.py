@@ -96,7 +96,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     code, subcode = _number(body.get("code")), _number(body.get("error_subcode"))
     own_words = str(body.get("error_user_msg") or body.get("message") or "")
     meaning = _SUBCODES.get(subcode or 0) or _CODES.get(code or 0) or _STATUSES.get(response.status_code)
-    if meaning is None and (body.get("is_transient") is True or response.status_code >= 500):
+    if meaning is None and (body.get("is_transient") is True or not response.is_client_error):
         meaning = Meaning(Kind.TRANSIENT, _SERVER)
     if meaning is None and "business account" in own_words:
         meaning = Meaning(Kind.AUTH, "Instagram publishes only for professional (business or creator) accounts.")

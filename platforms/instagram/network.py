@@ -18,9 +18,9 @@ from platforms.base import (
     Unknown,
 )
 from platforms.errors import Kind, NetworkError
-from platforms.instagram import errors, fields, graph, rules
+from platforms.instagram import errors, fields, line, rules
 from platforms.instagram.containers import POST, Containers, State
-from platforms.instagram.graph import Line
+from platforms.instagram.line import Line
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.rules import Violation
@@ -54,7 +54,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""
-        me = await graph.get(connection, "/me", fields="id,user_id,username")
+        me = await line.get(connection, "/me", fields="id,user_id,username")
         user_id = connection.credentials.user_id or me.get("user_id")
         if not user_id or not me.get("username"):
             raise NetworkError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
@@ -77,10 +77,11 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
             raise NetworkError(Kind.TRANSIENT, "Instagram must be given the media again.", code="no_container")
         path = f"/{connection.account.user_id}/media_publish"
         try:
-            return Published(await graph.post_public(connection, path, {"creation_id": container}), url=None)
+            return Published(await line.post_public(connection, path, {"creation_id": container}), url=None)
         except NetworkError as error:
             # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
-            if error.kind is Kind.REJECTED and (await containers.state(POST))[0] is State.PUBLISHED:
+            doubtful = error.kind in {Kind.REJECTED, Kind.NOT_READY}
+            if doubtful and (await containers.state(POST))[0] is State.PUBLISHED:
                 raise error.as_unclear() from error
             raise
 
@@ -108,14 +109,11 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
         sending: Sending[InstagramSettings],
         published: Published,
     ) -> Published:
-        """Fetch the permalink and add the first comment. Neither fails the post; what is missing may be asked again."""
+        """Add the first comment, whose failure stands in the handles only, and fetch the permalink. Repeatable."""
         await _comment(connection, sending, published.platform_post_id)
         if published.url:
             return published
-        try:
-            media = await graph.get(connection, f"/{published.platform_post_id}", fields="permalink")
-        except NetworkError:
-            return published
+        media = await line.get(connection, f"/{published.platform_post_id}", fields="permalink")
         return Published(published.platform_post_id, media.get("permalink"))
 
 
@@ -143,17 +141,19 @@ async def _build_items(containers: Containers, sending: Sending[InstagramSetting
     return items
 
 
-async def _find(connection: Line, sending: Sending[InstagramSettings], made_at: datetime) -> Published | None:
-    """Find the post by caption and time; a story shows no caption."""
+async def _find(connection: Line, sending: Sending[InstagramSettings], since: datetime) -> Published | None:
+    """Find the post by its caption among those published since its container was made; a story shows no caption.
+
+    Not since the last attempt: an earlier one may have landed late.
+    """
     story = form_of(sending.draft) is Form.STORY
     edge = f"/{connection.account.user_id}/{'stories' if story else 'media'}"
-    answer = await graph.get(connection, edge, fields="id,caption,permalink,timestamp", limit="50")
-    since = (sending.started_at or made_at) - CLOCKS_APART
+    answer = await line.get(connection, edge, fields="id,caption,permalink,timestamp", limit="50")
 
     def ours(media: dict[str, Any]) -> bool:
         # Instagram trims a caption's white space.
         same = story or str(media.get("caption") or "").split() == sending.draft.text.split()
-        return same and _timestamp(media) >= since
+        return same and _timestamp(media) >= since - CLOCKS_APART
 
     newest = max(filter(ours, answer.get("data", [])), key=_timestamp, default=None)
     return Published(str(newest["id"]), newest.get("permalink")) if newest else None
@@ -171,7 +171,7 @@ async def _comment(connection: Line, sending: Sending[InstagramSettings], media_
     sending.handles[FIRST_COMMENT] = {"state": "sending"}
     await sending.save(sending.handles)
     try:
-        comment = await graph.post_public(connection, f"/{media_id}/comments", {"message": text})
+        comment = await line.post_public(connection, f"/{media_id}/comments", {"message": text})
         sending.handles[FIRST_COMMENT] = {"state": "sent", "id": comment}
     except NetworkError as error:
         state = "sending" if error.kind is Kind.UNCLEAR else "failed"

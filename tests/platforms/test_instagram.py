@@ -1,0 +1,245 @@
+"""Publish every form of post to Instagram over real HTTP, with as few requests as it takes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Published, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.instagram import NETWORK, containers
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+
+class Clock:
+    """Be the sandbox's time, which a test can turn on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return datetime.now(UTC).timestamp() + self.ahead
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
+    return await connect("instagram")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """Be an account on an Instagram that takes its time; each step looks once instead of for some seconds."""
+    monkeypatch.setattr(containers, "LOOKS", (0,))
+    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient() as client:
+        yield await open_account(Sandbox(url, client), "instagram")
+
+
+async def publish(rig: Rig, sending: Any) -> Published:
+    await NETWORK.prepare(rig.connection(), sending)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def comments(rig: Rig, media_id: str) -> list[str]:
+    answer = await rig.sandbox.client.get(
+        f"{rig.sandbox.url}/instagram/v25.0/{media_id}/comments",
+        headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
+    )
+    return [comment["text"] for comment in answer.json()["data"]]
+
+
+async def test_says_whose_token_it_is(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+
+
+async def test_a_given_user_id_stands_over_the_networks_answer(connect: Callable[..., Awaitable[Rig]]) -> None:
+    rig = await connect("instagram", credentials={"userId": "17841499999999999"})
+    assert (await NETWORK.whoami(rig.connection())).user_id == "17841499999999999"
+
+
+async def test_an_image_takes_four_requests(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("Sunset", [rig.sandbox.media("sunset.jpg", "a beach")]))
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [
+        ("POST", 200),
+        ("GET", 200),
+        ("POST", 200),
+        ("GET", 200),
+    ]
+    assert published.url is not None
+    assert published.url.startswith("https://www.instagram.com/p/")
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"], post["mediaCount"]) == (published.platform_post_id, "Sunset", 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "kind"),
+    [
+        (["a.jpg"], {"collaborators": ["@natgeo"], "locationId": "7640348500"}, "p"),
+        (["a.jpg"], {"userTags": [{"username": "nasa", "x": 0.5, "y": 0.25}]}, "p"),
+        (
+            ["a.mp4"],
+            {"shareToFeed": False, "audioName": "Waves", "thumbOffset": 1500, "collaborators": ["nasa"]},
+            "reel",
+        ),
+        (["a.mp4"], {"trialParams": {"graduationStrategy": "MANUAL"}, "userTags": [{"username": "nasa"}]}, "reel"),
+        (["a.mp4"], {"instagramThumbnail": "https://cdn.example.com/cover.jpg"}, "reel"),
+        (["a.jpg", "b.mp4"], {"userTags": [{"username": "nasa", "mediaIndex": 1}], "collaborators": ["nasa"]}, "p"),
+        ([f"{number}.jpg" for number in range(10)], {}, "p"),
+        (["a.jpg"], {"contentType": "story"}, "stories"),
+        (["a.mp4"], {"contentType": "story", "userTags": [{"username": "nasa"}]}, "stories"),
+    ],
+)
+async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    published = await publish(rig, sending)
+    assert published.url is not None
+    assert published.url.startswith(f"https://www.instagram.com/{kind}/")
+    [post] = await rig.posts()
+    assert post["mediaCount"] == len(names)
+    assert post["text"] == ("" if kind == "stories" else "Hi")
+
+
+async def test_every_container_is_saved_the_moment_it_exists(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    assert [len(handles["containers"]) for handles in rig.saved] == [1, 2, 3]
+
+
+async def test_prepares_again_without_building_again(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    before = len(rig.exchanges)
+    await NETWORK.prepare(rig.connection(), resumed)
+    assert len(rig.exchanges) == before + 1
+    assert resumed.handles == sending.handles
+
+
+async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
+    media = [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
+    sending = rig.sending("Hi", media)
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "36001/2207005")
+    assert sorted(sending.handles["containers"]) == ["0", "2"]
+    assert await rig.posts() == []
+
+
+async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
+    sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
+    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    assert error.kind is Kind.NOT_READY
+    assert error.retry_after is not None
+    assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
+    assert (await refused(NETWORK.publish(slow.connection(), sending))).kind is Kind.NOT_READY
+    assert await NETWORK.confirm(slow.connection(), sending) == Unknown()
+    clock.ahead += 60
+    assert (await publish(slow, sending)).url
+    assert len(slow.saved) == 1
+
+
+async def test_an_image_that_is_processed_within_seconds_is_waited_for_at_once(
+    slow: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    assert (await publish(slow, slow.sending("Hi", [slow.sandbox.media("a.jpg")]))).url
+
+
+async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock: Clock) -> None:
+    sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.jpg")])
+    assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.NOT_READY
+    assert sorted(sending.handles["containers"]) == ["0", "1"]
+    clock.ahead += 60
+    assert (await publish(slow, sending)).url
+    assert len(slow.saved) == 3
+
+
+async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    old = {name: known["id"] for name, known in sending.handles["containers"].items()}
+    sending.handles["containers"]["0"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=23, minutes=1)).isoformat()
+    await publish(rig, sending)
+    assert not set(old.values()) & {known["id"] for known in sending.handles["containers"].values()}
+
+
+async def test_a_container_that_expired_is_built_anew(slow: Rig, clock: Clock) -> None:
+    sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(NETWORK.prepare(slow.connection(), sending))
+    clock.ahead += 25 * 3600
+    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "expired", {})
+
+
+async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
+    sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(NETWORK.prepare(slow.connection(), sending))
+    sending.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "stuck", {})
+
+
+async def test_a_video_that_fails_in_processing_is_told_to_the_author(rig: Rig) -> None:
+    image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [image_as_video])))
+    assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
+    assert rig.saved[-1]["containers"] == {}
+
+
+async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refused(rig: Rig) -> None:
+    hidden = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
+    sending = rig.sending("Hi", [hidden])
+    errors = [await refused(NETWORK.prepare(rig.connection(), sending)) for _ in range(3)]
+    assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+    assert errors[0].retry_after == timedelta(seconds=5)
+    assert "Check that it is public" in errors[2].message
+
+
+async def test_adds_the_first_comment_once(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "#sunset"})
+    published = await publish(rig, sending)
+    assert await NETWORK.complete(rig.connection(), sending, published) == published
+    assert await comments(rig, published.platform_post_id) == ["#sunset"]
+    assert rig.saved[-1]["firstComment"]["state"] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("fault", "landed"), [("drop", []), ("accept_then_drop", ["first"]), ("accept_then_500", ["first"])]
+)
+async def test_an_unclear_comment_is_not_sent_again(rig: Rig, fault: str, landed: list[str]) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "first"})
+    await rig.sandbox.fault("instagram", fault, "edit")
+    published = await publish(rig, sending)
+    assert published.url
+    assert rig.saved[-1]["firstComment"]["error"]
+    await NETWORK.complete(rig.connection(), sending, published)
+    assert await comments(rig, published.platform_post_id) == landed
+
+
+async def test_a_refused_comment_is_noted_and_may_be_tried_again(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "first"})
+    await rig.sandbox.fault("instagram", "rate_limited", "edit")
+    published = await publish(rig, sending)
+    assert published.url
+    assert rig.saved[-1]["firstComment"] == {
+        "state": "failed",
+        "code": "4",
+        "error": "Instagram is limiting how much this account may do right now.",
+    }
+    await NETWORK.complete(rig.connection(), sending, published)
+    assert await comments(rig, published.platform_post_id) == ["first"]

@@ -1,0 +1,205 @@
+"""Lose Instagram's answers in every way there is: what was published is found, and nothing is published twice."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.instagram import NETWORK
+from tests.platforms.rig import Rig
+from tests.platforms.test_instagram import refused
+
+FORMS = [
+    (["a.jpg"], {}),
+    (["a.jpg", "b.jpg"], {}),
+    (["a.mp4"], {}),
+    (["a.jpg"], {"contentType": "story"}),
+]
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
+    return await connect("instagram")
+
+
+async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
+    sending = rig.sending("  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings)
+    await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def send(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> NetworkError:
+    return await refused(NETWORK.publish(rig.connection(client), sending))
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(
+    rig: Rig, names: list[str], settings: dict[str, Any], fault: str
+) -> None:
+    sending = await prepared(rig, names, settings)
+    await rig.sandbox.fault("instagram", fault, "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    sending = await prepared(rig, ["a.jpg"], {})
+    await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+async def test_what_never_landed_is_sent_again_from_the_same_container(
+    rig: Rig, names: list[str], settings: dict[str, Any]
+) -> None:
+    sending = await prepared(rig, names, settings)
+    await rig.sandbox.fault("instagram", "drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    before = sending.handles["containers"]["post"]["id"]
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert sending.handles["containers"]["post"]["id"] == before
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    first = await NETWORK.publish(rig.connection(), sending)
+    await NETWORK.prepare(rig.connection(), sending)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == first.platform_post_id
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_repeat_refused_in_unknown_words_is_looked_up(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, (-1, 2207001), Kind.UNCLEAR),
+        (400, (2, None), Kind.UNCLEAR),
+        (500, (1, None), Kind.UNCLEAR),
+        (503, (190, None), Kind.UNCLEAR),
+        (400, (24, 2207008), Kind.UNCLEAR),
+        (400, (24, 2207006), Kind.UNCLEAR),
+        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
+        (200, {"success": True}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (302, "", Kind.UNCLEAR),
+        (400, (9007, 2207027), Kind.NOT_READY),
+        (400, (4, None), Kind.RATE_LIMITED),
+        (400, (9, 2207042), Kind.RATE_LIMITED),
+        (400, (4, 2207051), Kind.REJECTED),
+        (400, (25, 2207050), Kind.AUTH),
+        (400, (190, 463), Kind.AUTH),
+        (400, (100, None), Kind.REJECTED),
+        (403, "<html>Forbidden</html>", Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    body = graph_error(*body) if isinstance(body, tuple) else body
+    await rig.sandbox.fault("instagram", "reject", "publish", status=status, body=body)
+    assert (await send(rig, sending)).kind is kind
+
+
+async def test_a_network_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    connection = rig.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+)
+@pytest.mark.parametrize("operation", ["prepare", "confirm"])
+async def test_failures_beside_the_publishing_request_are_told_apart(
+    rig: Rig, fault: str, kind: Kind, operation: str
+) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("instagram", fault, operation, seconds=180)
+    step = (
+        NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("b.jpg")]))
+        if operation == "prepare"
+        else NETWORK.confirm(rig.connection(), sending)
+    )
+    error = await refused(step)
+    assert error.kind is kind
+    if kind is Kind.RATE_LIMITED:
+        assert error.retry_after is not None
+        assert error.retry_after.total_seconds() == 180
+
+
+@pytest.mark.parametrize("status_code", ["ERROR", "EXPIRED"])
+async def test_a_container_that_failed_is_built_anew(rig: Rig, status_code: str) -> None:
+    sending = await prepared(rig, ["a.jpg", "b.jpg"], {})
+    await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": status_code})
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert rig.saved[-1]["containers"] == {}
+    assert (await send(rig, sending)).code == "no_container"
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    gone = {"platform": "instagram", "fault": "reject", "status": 400, "body": graph_error(100, 33)}
+    await rig.sandbox.control("POST", "faults", {**gone, "operation": "prepare"})
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.control("POST", "faults", {**gone, "operation": "confirm"})
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == published.platform_post_id
+
+
+async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "PUBLISHED"})
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+
+
+async def test_the_newest_post_of_the_same_caption_is_ours(rig: Rig) -> None:
+    for names, text in ((["a.jpg"], "Sunset"), (["b.jpg"], "Sunrise")):
+        other = rig.sending(text, [rig.sandbox.media(name) for name in names])
+        await NETWORK.prepare(rig.connection(), other)
+        await NETWORK.publish(rig.connection(), other)
+    sending = await prepared(rig, ["c.jpg"], {})
+    await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
+    await send(rig, sending)
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+
+
+async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
+    assert await NETWORK.confirm(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])) == Absent()
+
+
+def graph_error(code: int, subcode: int | None) -> dict[str, Any]:
+    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
