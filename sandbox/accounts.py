@@ -1,0 +1,106 @@
+"""The accounts that the networks of the sandbox know, and their tokens."""
+
+import secrets
+from collections.abc import Iterator
+
+import msgspec
+
+from sandbox.journal import Journal, Shelf
+
+TOKENS_KEPT = 50
+"""Access tokens of one account that stay valid side by side; the oldest goes first."""
+
+
+class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Read an account as the control side is told of it."""
+
+    platform: str
+    account_id: str
+    user_id: str
+    username: str
+    access_token: str
+    refresh_token: str | None = None
+    premium: bool = False
+
+
+class Account(msgspec.Struct, rename="camel"):
+    """Be one account on one network; `account_id` is the name that the API has for it."""
+
+    platform: str
+    account_id: str
+    user_id: str
+    username: str
+    premium: bool = False
+    access_tokens: list[str] = []
+    refresh_tokens: list[str] = []
+    retired_tokens: list[str] = []
+
+
+class Accounts:
+    """Find accounts by token, by their network's user id and by the API's account id."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._shelf = Shelf(journal, "account", Account)
+        self._by_access_token: dict[tuple[str, str], Account] = {}
+        self._by_refresh_token: dict[tuple[str, str], Account] = {}
+        self._by_user: dict[tuple[str, str], Account] = {}
+        for account in self._shelf:
+            self._index(account)
+
+    def upsert(self, new: NewAccount) -> Account:
+        """Make an account known, or change it.
+
+        Tokens are added to those already known: a stack that starts again repeats the tokens it was born with, and
+        must not lock out the renewed ones that it works with by now. A used-up refresh token stays used up.
+        """
+        account = self._shelf.get(f"{new.platform}/{new.account_id}")
+        if account is None:
+            account = Account(new.platform, new.account_id, new.user_id, new.username)
+        account.user_id, account.username, account.premium = new.user_id, new.username, new.premium
+        if new.access_token not in account.access_tokens:
+            account.access_tokens = [*account.access_tokens, new.access_token]
+        known = (*account.refresh_tokens, *account.retired_tokens)
+        if new.refresh_token is not None and new.refresh_token not in known:
+            account.refresh_tokens = [*account.refresh_tokens, new.refresh_token]
+        return self._keep(account)
+
+    def by_token(self, platform: str, token: str) -> Account | None:
+        """Return the account that an access token belongs to."""
+        return self._by_access_token.get((platform, token))
+
+    def by_user(self, platform: str, user_id: str) -> Account | None:
+        """Return the account with the network's own user id."""
+        return self._by_user.get((platform, user_id))
+
+    def get(self, platform: str, account_id: str) -> Account | None:
+        """Return the account that the API knows by this id."""
+        return self._shelf.get(f"{platform}/{account_id}")
+
+    def issue(self, account: Account) -> str:
+        """Give out one more access token; the older ones stay valid."""
+        token = secrets.token_urlsafe(48)
+        account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
+        self._keep(account)
+        return token
+
+    def rotate(self, platform: str, refresh_token: str) -> tuple[Account, str, str] | None:
+        """Use up a refresh token: return its account, a new access token and a new refresh token, or None."""
+        account = self._by_refresh_token.pop((platform, refresh_token), None)
+        if account is None:
+            return None
+        renewed = secrets.token_urlsafe(48)
+        account.refresh_tokens = [token for token in account.refresh_tokens if token != refresh_token] + [renewed]
+        account.retired_tokens = [*account.retired_tokens, refresh_token][-TOKENS_KEPT:]
+        return account, self.issue(account), renewed
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._shelf)
+
+    def _keep(self, account: Account) -> Account:
+        self._index(account)
+        return self._shelf.put(f"{account.platform}/{account.account_id}", account)
+
+    def _index(self, account: Account) -> None:
+        self._by_access_token.update({(account.platform, token): account for token in account.access_tokens})
+        self._by_refresh_token.update({(account.platform, token): account for token in account.refresh_tokens})
+        self._by_user[account.platform, account.user_id] = account

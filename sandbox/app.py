@@ -1,0 +1,52 @@
+"""Put the sandbox together: one mounted application per network, and the control side beside them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from litestar import Litestar, asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from sandbox.control import Control
+from sandbox.faults import FaultBoard
+from sandbox.gateway import Gateway
+from sandbox.requestlog import RequestLog
+from sandbox.twin import discover
+from sandbox.world import World
+
+
+def create_sandbox(
+    data_dir: Path | None = None,
+    *,
+    realistic: bool = False,
+    public_url: str | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Litestar:
+    """Build the sandbox of networks.
+
+    Args:
+        data_dir: Where the journal lies; without one nothing survives a restart.
+        realistic: Keep the networks' own rate limits and processing times.
+        public_url: The address by which the sandbox is reached, for answers that hold addresses of the network
+            itself; left out, it is taken from each request.
+        clock: Tell the seconds since 1970; for tests.
+    """
+    world = World(data_dir, realistic=realistic, clock=clock or time.time)
+    faults, log = FaultBoard(), RequestLog()
+    twins = [twin(world) for twin in discover()]
+    control = Control(world, faults, log, twins)
+    mounts = [_mount(Gateway(twin, faults, log, public_url), twin.platform) for twin in twins]
+    return Litestar(
+        route_handlers=[*mounts, *control.handlers()],
+        openapi_config=None,
+        logging_config=None,
+        on_shutdown=[world.journal.close],
+    )
+
+
+def _mount(gateway: Gateway, platform: str) -> ASGIRouteHandler:
+    async def network(scope: Scope, receive: Receive, send: Send) -> None:
+        await gateway(scope, receive, send)
+
+    return asgi(f"/{platform}", is_mount=True, copy_scope=False)(network)

@@ -1,0 +1,169 @@
+"""The control side: what was published and sent, which failures come next, who has an account, sample media."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from sandbox import media
+from sandbox.accounts import NewAccount
+from sandbox.faults import Fault, FaultBoard
+from sandbox.feed import Feed
+from sandbox.requestlog import RequestLog
+from sandbox.twin import Twin
+from sandbox.world import World
+
+AnyRequest = Request[Any, Any, Any]
+
+_MEDIA_NAME = re.compile(r"(.+)\.([A-Za-z0-9]+)")
+_FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
+
+
+class _AccountList(msgspec.Struct, forbid_unknown_fields=True):
+    accounts: list[NewAccount]
+
+
+class Control:
+    """Answer everything below /_/, and the page."""
+
+    def __init__(self, world: World, faults: FaultBoard, log: RequestLog, twins: Iterable[Twin]) -> None:
+        self._world = world
+        self._faults = faults
+        self._log = log
+        self._twins = {twin.platform: twin for twin in twins}
+        self._feed = Feed(world, self._twins)
+
+    def handlers(self) -> list[HTTPRouteHandler]:
+        """Return the route handlers."""
+        return [
+            get("/", sync_to_thread=False)(self.page),
+            get("/_/health", sync_to_thread=False)(self.health),
+            get("/_/posts", sync_to_thread=False)(self.posts),
+            get("/_/feed", sync_to_thread=False)(self.feed),
+            get("/_/requests", sync_to_thread=False)(self.requests),
+            get("/_/faults", sync_to_thread=False)(self.faults),
+            post("/_/faults")(self.program_fault),
+            delete("/_/faults", status_code=200, sync_to_thread=False)(self.clear_faults),
+            get("/_/accounts", sync_to_thread=False)(self.accounts),
+            post("/_/accounts")(self.upsert_accounts),
+            get("/_/media/{name:str}")(self.sample),
+            get("/_/uploads/{name:str}", sync_to_thread=False)(self.upload),
+        ]
+
+    def page(self) -> Response[bytes]:
+        """Show what was published to a person."""
+        page = resources.files("sandbox").joinpath("page.html").read_bytes()
+        return Response(page, media_type="text/html; charset=utf-8", headers={"cache-control": "no-cache"})
+
+    def health(self) -> Response[bytes]:
+        """Say that the sandbox lives and which networks it has."""
+        return _json({"status": "ok", "platforms": list(self._twins), "realistic": self._world.realistic})
+
+    def posts(self, request: AnyRequest) -> Response[bytes]:
+        """List everything that ever became public, newest first."""
+        wanted = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
+        since = request.query_params.get("since", "")
+        found = []
+        for item in self._world.posts.newest_first():
+            shown = item.public()
+            if all(value in (None, shown[name]) for name, value in wanted.items()) and str(shown["createdAt"]) >= since:
+                found.append(shown)
+        return _json({"posts": found})
+
+    def feed(self, request: AnyRequest) -> Response[bytes]:
+        """Serve the page with what it shows."""
+        return _json(self._feed.read(request.query_params.get("version"), request.query_params.get("count")))
+
+    def requests(self, request: AnyRequest) -> Response[bytes]:
+        """List the newest requests to the networks, newest first."""
+        platform, operation = request.query_params.get("platform"), request.query_params.get("operation")
+        found = [
+            entry.public()
+            for entry in self._log.newest_first()
+            if platform in (None, entry.platform) and operation in (None, entry.operation)
+        ]
+        return _json({"requests": found})
+
+    def faults(self) -> Response[bytes]:
+        """List the failures still to come."""
+        return _json({"faults": self._faults.waiting()})
+
+    async def program_fault(self, request: AnyRequest) -> Response[bytes]:
+        """Program a failure."""
+        try:
+            fault = msgspec.json.decode(await request.body(), type=Fault)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return _bad(str(error))
+        if fault.platform not in self._twins:
+            return _bad(f"Unknown platform {fault.platform!r} - at `$.platform`")
+        answer = _json(fault, 201)
+        self._faults.program(fault)
+        return answer
+
+    def clear_faults(self) -> Response[bytes]:
+        """Forget all programmed failures."""
+        self._faults.clear()
+        return _json({"faults": []})
+
+    def accounts(self) -> Response[bytes]:
+        """List the accounts, without their tokens."""
+        return _json({"accounts": self._account_list()})
+
+    async def upsert_accounts(self, request: AnyRequest) -> Response[bytes]:
+        """Make accounts known to their networks, or change them."""
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=_AccountList)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return _bad(str(error))
+        for account in wanted.accounts:
+            if account.platform not in self._twins:
+                return _bad(f"Unknown platform {account.platform!r} - at `$.accounts[...].platform`")
+        for account in wanted.accounts:
+            self._world.accounts.upsert(account)
+        return _json({"accounts": self._account_list()})
+
+    async def sample(self, name: FromPath[str]) -> Response[bytes]:
+        """Serve a sample file; its name decides what it looks like."""
+        match = _MEDIA_NAME.fullmatch(name)
+        extension = match[2].lower() if match else ""
+        if match is None or extension not in media.CONTENT_TYPES:
+            return _json({"error": "Sample media end in " + ", ".join(media.CONTENT_TYPES)}, 404)
+        try:
+            content = await asyncio.to_thread(media.sample, match[1], extension)
+        except ImportError:
+            return _json({"error": "Sample media need the packages pillow and av"}, 501)
+        return Response(content, media_type=media.CONTENT_TYPES[extension], headers=_FOR_GOOD)
+
+    def upload(self, name: FromPath[str]) -> Response[bytes]:
+        """Serve what a network was given, as long as it is kept."""
+        found = self._world.uploads.get(name)
+        if found is None:
+            return _json({"error": "No longer kept"}, 404)
+        content_type, content = found
+        return Response(content, media_type=content_type, headers=_FOR_GOOD)
+
+    def _account_list(self) -> list[dict[str, object]]:
+        return [
+            {
+                "platform": account.platform,
+                "accountId": account.account_id,
+                "userId": account.user_id,
+                "username": account.username,
+                "premium": account.premium,
+            }
+            for account in self._world.accounts
+        ]
+
+
+def _json(payload: object, status: int = 200) -> Response[bytes]:
+    return Response(msgspec.json.encode(payload), status_code=status, media_type="application/json")
+
+
+def _bad(reason: str) -> Response[bytes]:
+    return _json({"error": reason}, 400)

@@ -1,0 +1,63 @@
+"""Failures that a developer or a test programs, and the board they wait on."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sandbox.operations import Operation
+
+FaultName = Literal[
+    "reject", "drop", "accept_then_drop", "accept_then_500", "accept_then_delay", "rate_limited", "token_expired"
+]
+
+DEFAULT_SECONDS: dict[FaultName, float] = {"rate_limited": 2, "accept_then_delay": 5}
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """Be one programmed failure; it strikes the next `times` requests that match.
+
+    `operation` left out means any. `status` and `body` count for reject and accept_then_500; `seconds` is how long
+    accept_then_delay holds its answer back, and when rate_limited says that the limit resets.
+    """
+
+    platform: str
+    fault: FaultName
+    operation: Operation | None = None
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
+    body: Any = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
+
+    @property
+    def wait(self) -> float:
+        """Return the seconds to use."""
+        return DEFAULT_SECONDS.get(self.fault, 0) if self.seconds is None else self.seconds
+
+
+class FaultBoard:
+    """Hold the failures that have not struck yet, oldest first."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def program(self, fault: Fault) -> None:
+        """Add a failure."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget all failures."""
+        self._faults.clear()
+
+    def waiting(self) -> list[Fault]:
+        """Return the failures still to come; `times` is what is left of them."""
+        return list(self._faults)
+
+    def take(self, platform: str, operation: Operation) -> Fault | None:
+        """Return the first failure meant for such a request and use it up once."""
+        for fault in self._faults:
+            if fault.platform == platform and fault.operation in (None, operation):
+                fault.times -= 1
+                if fault.times == 0:
+                    self._faults.remove(fault)
+                return fault
+        return None

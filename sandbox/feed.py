@@ -1,0 +1,50 @@
+"""What the page shows: the newest posts with their accounts and media, only when there is something new."""
+
+from collections.abc import Mapping
+
+from sandbox.posts import Post
+from sandbox.twin import Twin
+from sandbox.world import World
+
+PAGE_SIZE = 60
+
+
+class Feed:
+    """Write posts as cards."""
+
+    def __init__(self, world: World, twins: Mapping[str, Twin]) -> None:
+        self._world = world
+        self._twins = twins
+
+    def read(self, version: str | None, count: str | None) -> dict[str, object]:
+        """Return the newest `count` cards, or only the version where the reader has them already."""
+        wanted = int(count) if count and count.isdecimal() else PAGE_SIZE
+        current = f"{len(self._world.posts)}.{self._world.posts.version}.{wanted}"
+        if version == current:
+            return {"version": current}
+        cards = [self._card(post) for _, post in zip(range(wanted), self._world.posts.newest_first(), strict=False)]
+        return {
+            "version": current,
+            "total": len(self._world.posts),
+            "networks": self._networks(),
+            "cards": cards,
+        }
+
+    def _networks(self) -> list[dict[str, object]]:
+        count = self._world.posts.per_platform
+        return [
+            {"platform": twin.platform, "label": twin.label, "colour": twin.colour, "posts": count[twin.platform]}
+            for twin in self._twins.values()
+        ]
+
+    def _card(self, post: Post) -> dict[str, object]:
+        account = self._world.accounts.get(post.platform, post.account_id)
+        return {
+            **post.public(),
+            "kind": post.kind,
+            "url": post.url,
+            "media": post.media,
+            "username": account.username if account else post.account_id,
+            "premium": account.premium if account else False,
+            "note": post.detail.get("note"),
+        }

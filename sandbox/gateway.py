@@ -1,0 +1,121 @@
+"""The one way into a network: reads the request, lets programmed failures strike, logs it, answers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from litestar.types import Receive, Scope, Send
+
+from sandbox.faults import Fault, FaultBoard
+from sandbox.requestlog import Entry, RequestLog
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+
+DROP = "sandbox.drop"
+"""The ASGI extension by which the server closes a connection without an answer."""
+
+_logger = logging.getLogger("sandbox")
+
+
+class Gateway:
+    """Be the ASGI application of one network, under its own path prefix."""
+
+    def __init__(self, twin: Twin, faults: FaultBoard, log: RequestLog, public_url: str | None) -> None:
+        self._twin = twin
+        self._faults = faults
+        self._log = log
+        self._prefix = f"/{twin.platform}"
+        self._base_url = f"{public_url.rstrip('/')}{self._prefix}" if public_url else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or drop its connection."""
+        request = await self._read(scope, receive)
+        if request is None:
+            return
+        twin = self._twin
+        found = twin.find(request)
+        operation = twin.operation(found, request)
+        path = twin.logged_path(request.path)
+        entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path))
+        fault = self._faults.take(twin.platform, operation)
+        answer = await (self._serve(found, request) if fault is None else self._fail(fault, found, request))
+        if answer is None:
+            await _drop(scope, receive)
+            return
+        entry.status = answer.status
+        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    async def _read(self, scope: Scope, receive: Receive) -> Request | None:
+        parts = []
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            parts.append(message["body"])
+            more = message["more_body"]
+        raw_path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
+        headers = list(scope["headers"])
+        request = Request(
+            str(scope.get("method", "GET")),
+            raw_path[len(self._prefix) :] or "/",
+            scope["query_string"],
+            headers,
+            b"".join(parts),
+        )
+        request.base_url = self._base_url or f"{scope['scheme']}://{request.header('host')}{self._prefix}"
+        return request
+
+    async def _fail(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
+        """Let a failure strike; no answer means that the connection is to be dropped."""
+        match fault.fault:
+            case "reject":
+                return self._programmed(fault, 503)
+            case "drop":
+                return None
+            case "rate_limited":
+                return self._twin.rate_limited(fault.wait)
+            case "token_expired":
+                return self._twin.token_expired()
+        answer = await self._serve(found, request)
+        match fault.fault:
+            case "accept_then_drop":
+                return None
+            case "accept_then_500":
+                return self._programmed(fault, 500)
+            case "accept_then_delay":
+                await asyncio.sleep(fault.wait)
+        return answer
+
+    def _programmed(self, fault: Fault, default: int) -> Answer:
+        status = fault.status or default
+        if fault.body is None:
+            return self._twin.failure(status)
+        return Answer.text(fault.body, status) if isinstance(fault.body, str) else Answer.json(fault.body, status)
+
+    async def _serve(self, found: Route | None, request: Request) -> Answer:
+        if found is None:
+            return self._twin.failure(404)
+        try:
+            return await self._twin.serve(found, request)
+        except RefusedError as refused:
+            return refused.answer
+        except Exception:
+            _logger.exception("The %s twin failed at %s %s", self._twin.platform, request.method, found.path)
+            return self._twin.failure(500)
+
+
+async def _drop(scope: Scope, receive: Receive) -> None:
+    extensions: dict[str, object] = scope.get("extensions") or {}  # type: ignore[assignment]
+    close = extensions.get(DROP)
+    if not callable(close):
+        raise ConnectionResetError("dropped, as programmed")
+    close()
+    # The server would answer 500 for an application that returns silently while the client is still there.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,0 +1,51 @@
+"""Ids that look like the networks' own: unique, and growing where theirs grow."""
+
+from collections.abc import Callable
+
+
+class Snowflakes:
+    """Number things by time: milliseconds since an epoch, then 22 bits that keep them apart and in order."""
+
+    def __init__(self, clock: Callable[[], float], epoch_milliseconds: int) -> None:
+        self._clock = clock
+        self._epoch = epoch_milliseconds
+        self._last = 0
+
+    def next(self) -> str:
+        """Return the next id."""
+        fresh = (int(self._clock() * 1000) - self._epoch) << 22 | 1 << 12
+        self._last = max(fresh, self._last + 1)
+        return str(self._last)
+
+
+class Scrambled:
+    """Number things by time, but so that the ids look random within a range, as Meta's do.
+
+    The count (microseconds since an epoch) is multiplied by a number without common divisor with
+    the range's size, which maps no two counts onto one id as long as the range has not been counted through.
+    """
+
+    def __init__(self, clock: Callable[[], float], epoch_milliseconds: int, first: int, size: int) -> None:
+        self._clock = clock
+        self._epoch = epoch_milliseconds
+        self._first = first
+        self._size = size
+        self._last = 0
+
+    def next(self) -> str:
+        """Return the next id."""
+        fresh = int(self._clock() * 1_000_000) - self._epoch * 1000
+        self._last = max(fresh, self._last + 1)
+        return str(self._first + self._last * 123_456_789_011 % self._size)
+
+
+SHORTCODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def in_base64(number: int) -> str:
+    """Write a number in URL-safe base 64, as Instagram's shortcodes are."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 64)
+        digits = SHORTCODE_ALPHABET[digit] + digits
+    return digits

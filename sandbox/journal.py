@@ -1,0 +1,89 @@
+"""An append-only file of what must survive a restart, and shelves of things that are kept in it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+FILE_NAME = "sandbox-journal.jsonl"
+
+
+class Journal:
+    """Append `[shelf, key, value]` lines; of several lines with the same shelf and key the last counts.
+
+    Every line is handed to the operating system before `append` returns, so killing the process loses nothing that
+    was answered. Without a directory nothing is kept.
+    """
+
+    def __init__(self, data_dir: Path | None) -> None:
+        self._loaded: dict[str, dict[str, msgspec.Raw]] = {}
+        self._file: int | None = None
+        if data_dir is None:
+            return
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path = data_dir / FILE_NAME
+        whole = self._load(path) if path.exists() else 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        # What a hard kill tore off would otherwise stick to the next line and spoil it too.
+        os.ftruncate(self._file, whole)
+
+    def append(self, shelf: str, key: str, item: msgspec.Struct) -> None:
+        """Write one line."""
+        if self._file is not None:
+            os.write(self._file, msgspec.json.encode((shelf, key, item)) + b"\n")
+
+    def loaded(self, shelf: str) -> dict[str, msgspec.Raw]:
+        """Hand over what the file held of a shelf, in the order of first appearance."""
+        return self._loaded.pop(shelf, {})
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _load(self, path: Path) -> int:
+        """Read the file and return the length of its whole lines."""
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        decode = msgspec.json.Decoder(tuple[str, str, msgspec.Raw]).decode
+        for line in content[:whole].splitlines():
+            try:
+                shelf, key, item = decode(line)
+            except msgspec.DecodeError:
+                continue
+            self._loaded.setdefault(shelf, {})[key] = item
+        return whole
+
+
+class Shelf(Generic[T]):
+    """Keep things of one kind by key, in memory and in the journal."""
+
+    def __init__(self, journal: Journal, name: str, kind: type[T]) -> None:
+        self._journal = journal
+        self._name = name
+        decode = msgspec.json.Decoder(kind).decode
+        self._items = {key: decode(raw) for key, raw in journal.loaded(name).items()}
+
+    def put(self, key: str, item: T) -> T:
+        """Keep a thing, new or changed, and return it."""
+        self._items[key] = item
+        self._journal.append(self._name, key, item)
+        return item
+
+    def get(self, key: str) -> T | None:
+        """Return a thing, or None."""
+        return self._items.get(key)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items.values())
+
+    def __reversed__(self) -> Iterator[T]:
+        return reversed(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,15 @@
+"""Instagram with Instagram Login: a container per media item, its status, then one call that publishes it."""
+
+from typing import ClassVar
+
+from sandbox.networks.instagram.containers import ContainerRoutes
+from sandbox.networks.instagram.publishing import PublishRoutes
+from sandbox.networks.instagram.reads import ReadRoutes
+
+
+class Instagram(ContainerRoutes, PublishRoutes, ReadRoutes):
+    """Be Instagram, in place of https://graph.instagram.com."""
+
+    platform: ClassVar[str] = "instagram"
+    label: ClassVar[str] = "Instagram"
+    colour: ClassVar[str] = "#d62976"

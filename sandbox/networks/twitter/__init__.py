@@ -1,0 +1,15 @@
+"""X (Twitter), API v2: one call publishes; media are uploaded before; Premium accounts may edit for an hour."""
+
+from typing import ClassVar
+
+from sandbox.networks.twitter.posts import PostRoutes
+from sandbox.networks.twitter.reads import ReadRoutes
+from sandbox.networks.twitter.users import UserRoutes
+
+
+class Twitter(PostRoutes, ReadRoutes, UserRoutes):
+    """Be X, in place of https://api.x.com."""
+
+    platform: ClassVar[str] = "twitter"
+    label: ClassVar[str] = "X"
+    colour: ClassVar[str] = "#14171a"

@@ -1,0 +1,115 @@
+"""How X words its errors, numbers its things and counts requests."""
+
+import random
+from abc import ABC
+from http.client import responses
+
+from sandbox.ids import Snowflakes
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+PROBLEMS = "https://api.x.com/2/problems/"
+EPOCH_MILLISECONDS = 1_288_834_974_657
+"""Where X's snowflake ids begin to count."""
+
+WINDOW_SECONDS = 900
+LIMITS = {
+    "/2/tweets": 100,
+    "/2/tweets/{id}": 50,
+    "/2/users/me": 75,
+    "/2/users/{id}/tweets": 900,
+    "/2/media/upload": 500,
+    "/2/media/upload/initialize": 1875,
+    "/2/media/upload/{id}/append": 1875,
+    "/2/media/upload/{id}/finalize": 1875,
+    "/2/media/metadata": 500,
+}
+"""Requests per user in 15 minutes (X's rate limit page)."""
+READ_LIMIT = 900
+STATUS_LIMIT = 1000
+
+
+def problem(status: int, title: str, detail: str, kind: str = "about:blank", **more: object) -> Answer:
+    """Word an error the way X does."""
+    body = {"title": title, "detail": detail, "type": kind, "status": status, **more}
+    return Answer.json(body, status, content_type="application/problem+json")
+
+
+def invalid(message: str, **parameters: list[str]) -> RefusedError:
+    """Refuse a request whose parameters are wrong, with status 400."""
+    return RefusedError(
+        problem(
+            400,
+            "Invalid Request",
+            "One or more parameters to your request was invalid.",
+            f"{PROBLEMS}invalid-request",
+            errors=[{"parameters": parameters, "message": message}],
+        )
+    )
+
+
+def forbidden(detail: str) -> RefusedError:
+    """Refuse what the rules of X do not allow, with status 403."""
+    return RefusedError(problem(403, "Forbidden", detail))
+
+
+class XTwin(Twin, ABC):
+    """Hold what all of X's routes share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        title = responses.get(status, "Error")
+        return problem(status, title, message or title)
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return problem(401, "Unauthorized", "Unauthorized")
+
+    def token_expired(self) -> Answer:
+        """Word an expired token; X does not tell it from an unknown one."""
+        return self.unauthorized()
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit."""
+        return self._too_many(100, self.world.now() + seconds)
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request against its window and say so in the answer's headers."""
+        limit = LIMITS.get(found.path, READ_LIMIT) if request.method != "GET" else _read_limit(found.path)
+        window = self.world.windows.take(
+            (self.platform, request.bearer, request.method, found.path), limit, WINDOW_SECONDS
+        )
+        if not window.allowed:
+            return self._too_many(limit, window.resets_at)
+        try:
+            answer = await found.handler(request)
+        except RefusedError as refused:
+            answer = refused.answer
+        return answer.with_headers(
+            {
+                "x-rate-limit-limit": str(limit),
+                "x-rate-limit-remaining": str(window.remaining),
+                "x-rate-limit-reset": str(int(window.resets_at)),
+                "x-transaction-id": f"{random.getrandbits(64):016x}",
+            }
+        )
+
+    def _too_many(self, limit: int, resets_at: float) -> Answer:
+        answer = problem(429, "Too Many Requests", "Too Many Requests")
+        return answer.with_headers(
+            {
+                "x-rate-limit-limit": str(limit),
+                "x-rate-limit-remaining": "0",
+                # Whole seconds, rounded up: whoever waits until then is let in.
+                "x-rate-limit-reset": str(-int(-resets_at // 1)),
+            }
+        )
+
+
+def _read_limit(path: str) -> int:
+    return STATUS_LIMIT if path == "/2/media/upload" else LIMITS["/2/users/me"] if path == "/2/users/me" else READ_LIMIT

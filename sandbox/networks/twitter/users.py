@@ -1,0 +1,49 @@
+"""X's "who am I" and its token endpoint."""
+
+from sandbox.networks.twitter.base import XTwin
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS = 7200
+SCOPE = "tweet.read tweet.write users.read media.write offline.access"
+
+
+class UserRoutes(XTwin):
+    """Serve GET /2/users/me and POST /2/oauth2/token."""
+
+    @route("GET", "/2/users/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        data: dict[str, object] = {"id": account.user_id, "name": account.username, "username": account.username}
+        more: dict[str, object] = {
+            "verified": account.premium,
+            "verified_type": "blue" if account.premium else "none",
+            "subscription_type": "Premium" if account.premium else "None",
+        }
+        wanted = request.query.get("user.fields", "").split(",")
+        return Answer.json({"data": data | {name: value for name, value in more.items() if name in wanted}})
+
+    @route("POST", "/2/oauth2/token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token, once, for a new pair."""
+        form = request.form()
+        if form.get("grant_type") != "refresh_token":
+            return _refused("unsupported_grant_type", "Only refresh_token is known here.")
+        renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
+        if renewed is None:
+            return _refused("invalid_grant", "Value passed for the token was invalid.")
+        _, access_token, refresh_token = renewed
+        return Answer.json(
+            {
+                "token_type": "bearer",
+                "expires_in": TOKEN_SECONDS,
+                "access_token": access_token,
+                "scope": SCOPE,
+                "refresh_token": refresh_token,
+            }
+        )
+
+
+def _refused(error: str, description: str) -> Answer:
+    return Answer.json({"error": error, "error_description": description}, 400)

@@ -1,0 +1,117 @@
+"""Paint sample media: colours from the name, the name itself in the middle. Needs Pillow, and PyAV for videos."""
+
+import colorsys
+import hashlib
+import io
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+IMAGE_SIZE = (1080, 1080)
+"""Square, so that it lies within every network's limits of aspect ratio, and as wide as the feeds show."""
+GIF_SIZE = (480, 480)
+GIF_FRAMES = 10
+VIDEO_SIZE = (540, 960)
+VIDEO_FPS = 24
+VIDEO_SECONDS = 4
+"""Longer than the 3 s that Reels ask for."""
+
+Colour = tuple[int, int, int]
+
+
+def jpeg(name: str) -> bytes:
+    """Paint a JPEG."""
+    return _encoded(_still(name, IMAGE_SIZE), "JPEG", quality=82)
+
+
+def png(name: str) -> bytes:
+    """Paint a PNG."""
+    return _encoded(_still(name, IMAGE_SIZE), "PNG")
+
+
+def gif(name: str) -> bytes:
+    """Paint an animated GIF."""
+    first, *others = [
+        frame.convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for frame in _frames(name, GIF_SIZE, GIF_FRAMES)
+    ]
+    return _encoded(first, "GIF", save_all=True, append_images=others, duration=100, loop=0)
+
+
+def mp4(name: str) -> bytes:
+    """Paint a silent MP4 (H.264, or MPEG-4 where that encoder is missing) with its index at the front."""
+    import av  # noqa: PLC0415  (still pictures work without it)
+
+    codec: Literal["libx264", "mpeg4"] = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    # Moving the index to the front means writing the file twice, which needs a real one.
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "sample.mp4")
+        with av.open(path, "w", options={"movflags": "faststart"}) as container:
+            stream = container.add_stream(codec, rate=VIDEO_FPS)
+            stream.width, stream.height = VIDEO_SIZE
+            stream.pix_fmt = "yuv420p"
+            if codec == "libx264":
+                stream.options = {"preset": "ultrafast", "crf": "30"}
+            for image in _frames(name, VIDEO_SIZE, VIDEO_FPS * VIDEO_SECONDS):
+                frame = av.VideoFrame.from_bytes(image.convert("RGBA").tobytes(), *VIDEO_SIZE)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path.read_bytes()
+
+
+PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": gif, "mp4": mp4}
+
+
+def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def _colours(name: str) -> tuple[Colour, Colour, Colour]:
+    """Derive a dark, a middle and a bright colour from the name."""
+    digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
+    hue = int.from_bytes(digest[:2], "big") / 65536
+    turn = 0.08 + digest[2] / 255 * 0.2
+
+    def colour(shift: float, lightness: float) -> Colour:
+        red, green, blue = colorsys.hls_to_rgb((hue + shift) % 1, lightness, 0.72)
+        return round(red * 255), round(green * 255), round(blue * 255)
+
+    return colour(0, 0.32), colour(turn, 0.52), colour(2 * turn, 0.74)
+
+
+def _still(name: str, size: tuple[int, int]) -> Image.Image:
+    return next(iter(_frames(name, size, 1)))
+
+
+def _frames(name: str, size: tuple[int, int], count: int) -> list[Image.Image]:
+    """Paint `count` frames of one turn of a planet around the name."""
+    dark, middle, bright = _colours(name)
+    ground = ImageOps.colorize(Image.linear_gradient("L").rotate(45).resize(size), dark, middle)
+    draw = ImageDraw.Draw(ground)
+    width, height = size
+    radius = min(size) * 0.36
+    box = (width / 2 - radius, height / 2 - radius, width / 2 + radius, height / 2 + radius)
+    draw.ellipse(box, outline=bright, width=max(2, min(size) // 120))
+    _write(draw, name, size, radius * 1.7)
+    frames = []
+    for index in range(count):
+        frame = ground.copy() if count > 1 else ground
+        angle = math.tau * (index / count - 0.125)
+        x, y, dot = width / 2 + radius * math.cos(angle), height / 2 + radius * math.sin(angle), min(size) * 0.06
+        ImageDraw.Draw(frame).ellipse((x - dot, y - dot, x + dot, y + dot), fill=bright)
+        frames.append(frame)
+    return frames
+
+
+def _write(draw: ImageDraw.ImageDraw, name: str, size: tuple[int, int], room: float) -> None:
+    text = name if len(name) <= 40 else f"{name[:39]}…"
+    font = ImageFont.load_default(size=min(size) * 0.11)
+    width = draw.textlength(text, font=font)
+    if width > room:
+        font = ImageFont.load_default(size=min(size) * 0.11 * room / width)
+    draw.text((size[0] / 2, size[1] / 2), text, font=font, anchor="mm", fill=(255, 255, 255))

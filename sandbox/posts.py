@@ -1,0 +1,95 @@
+"""Everything that ever became public on the networks of the sandbox."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.journal import Journal, Shelf
+
+
+class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Be one media item of a post, with the sandbox's own address of it for the page (none where it is not kept)."""
+
+    type: Literal["image", "gif", "video"]
+    src: str | None = None
+    alt: str | None = None
+
+
+class Post(msgspec.Struct, rename="camel"):
+    """Be one public post. `created_at` is in seconds since 1970; `detail` is what its own network needs to know."""
+
+    platform: str
+    account_id: str
+    platform_post_id: str
+    text: str
+    created_at: float
+    kind: str = "post"
+    url: str | None = None
+    media: list[Shown] = []
+    deleted: bool = False
+    superseded_by: str | None = None
+    detail: dict[str, Any] = {}
+
+    def public(self) -> dict[str, object]:
+        """Return the post as the control side lists it."""
+        return {
+            "platform": self.platform,
+            "accountId": self.account_id,
+            "platformPostId": self.platform_post_id,
+            "text": self.text,
+            "mediaCount": len(self.media),
+            "createdAt": iso_milliseconds(self.created_at),
+            "deleted": self.deleted,
+            "supersededBy": self.superseded_by,
+        }
+
+
+class Posts:
+    """Keep the posts, in the order in which they became public."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._shelf = Shelf(journal, "post", Post)
+        self._by_account: defaultdict[tuple[str, str], list[Post]] = defaultdict(list)
+        self.version = 0
+        """Grows with every change, so that a reader can ask whether there is anything new."""
+        self.per_platform: Counter[str] = Counter()
+        for post in self._shelf:
+            self._index(post)
+
+    def add(self, post: Post) -> Post:
+        """Make a post public."""
+        self._index(post)
+        return self.changed(post)
+
+    def changed(self, post: Post) -> Post:
+        """Keep a post that was changed."""
+        self.version += 1
+        return self._shelf.put(f"{post.platform}:{post.platform_post_id}", post)
+
+    def get(self, platform: str, platform_post_id: str) -> Post | None:
+        """Return a post by its network's id, deleted or not."""
+        return self._shelf.get(f"{platform}:{platform_post_id}")
+
+    def of(self, account: Account) -> Iterator[Post]:
+        """Yield an account's posts, newest first, deleted ones too."""
+        return reversed(self._by_account.get((account.platform, account.account_id), ()))
+
+    def newest_first(self) -> Iterator[Post]:
+        """Yield every post, newest first, deleted ones too."""
+        return reversed(self._shelf)
+
+    def __len__(self) -> int:
+        return len(self._shelf)
+
+    def _index(self, post: Post) -> None:
+        self._by_account[post.platform, post.account_id].append(post)
+        self.per_platform[post.platform] += 1
+
+
+def iso_milliseconds(moment: float) -> str:
+    """Write seconds since 1970 as RFC 3339 with milliseconds, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment * 1000) % 1000:03d}Z"

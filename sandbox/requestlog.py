@@ -1,0 +1,50 @@
+"""The newest requests to the networks, for whoever wants to know what was really sent."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from sandbox.operations import Operation
+from sandbox.posts import iso_milliseconds
+
+KEPT = 100_000
+
+
+class Entry:
+    """Be one logged request. `status` stays None until the answer, and for good where the connection was dropped."""
+
+    __slots__ = ("at", "method", "operation", "path", "platform", "status")
+
+    def __init__(self, at: float, platform: str, operation: Operation, method: str, path: str) -> None:
+        self.at = at
+        self.platform = platform
+        self.operation = operation
+        self.method = method
+        self.path = path
+        self.status: int | None = None
+
+    def public(self) -> dict[str, object]:
+        """Return the entry as the control side lists it."""
+        return {
+            "at": iso_milliseconds(self.at),
+            "platform": self.platform,
+            "operation": self.operation,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+        }
+
+
+class RequestLog:
+    """Keep the newest requests; paths without their query, which may hold a token."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+
+    def add(self, entry: Entry) -> Entry:
+        """Log a request as it arrives."""
+        self._entries.append(entry)
+        return entry
+
+    def newest_first(self) -> Iterator[Entry]:
+        """Yield the requests, newest first."""
+        return reversed(self._entries)

@@ -1,0 +1,99 @@
+"""Run the sandbox over real HTTP, as a process of its own or inside a test's event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+from litestar import Litestar
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sandbox.app import create_sandbox
+from sandbox.gateway import DROP
+
+BACKLOG = 2048
+SHUTDOWN_SECONDS = 2
+"""How long requests in flight may still run when the sandbox stops; an answer held back by a fault ends there."""
+
+
+class DroppingProtocol(HttpToolsProtocol):
+    """Let the application close the connection without an answer, as a network's dying proxy does."""
+
+    def on_message_begin(self) -> None:
+        """Offer the way to drop to the request that begins here."""
+        super().on_message_begin()
+        extensions = cast("dict[str, dict[object, object]]", {DROP: self._drop})
+        self.scope["extensions"] = extensions
+
+    def _drop(self) -> None:
+        self.transport.close()
+
+
+class _GuestServer(uvicorn.Server):
+    """Leave the signals to whoever owns the event loop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: Litestar, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=DroppingProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+async def serve(host: str, port: int, data_dir: Path | None, realistic: bool = False) -> None:
+    """Serve the sandbox until the process is told to end."""
+    await uvicorn.Server(_config(create_sandbox(data_dir, realistic=realistic), host, port)).serve()
+
+
+def run(host: str, port: int, data_dir: Path | None, *, realistic: bool = False) -> None:
+    """Serve the sandbox in a fresh event loop, uvloop where it is there."""
+    loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve(host, port, data_dir, realistic))
+
+
+@asynccontextmanager
+async def running_sandbox(
+    data_dir: Path | None = None,
+    *,
+    realistic: bool = False,
+    port: int = 0,
+    clock: Callable[[], float] | None = None,
+) -> AsyncIterator[str]:
+    """Serve the sandbox in the current event loop and yield its base URL; `port` 0 takes a free one."""
+    # With the protocol left to default, asyncio takes the connections for something else than TCP and leaves Nagle's
+    # algorithm on, which costs 40 ms per answer.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        host, bound = listener.getsockname()[:2]
+        url = f"http://{host}:{bound}"
+        app = create_sandbox(data_dir, realistic=realistic, public_url=url, clock=clock)
+        server = _GuestServer(_config(app, host, bound))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                if serving.done():
+                    break
+                await asyncio.sleep(0.005)
+            if not serving.done():
+                yield url
+        finally:
+            server.should_exit = True
+            await serving

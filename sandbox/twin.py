@@ -1,0 +1,151 @@
+"""What every network of the sandbox is made of: routes with their operations, and its own words for failing."""
+
+import importlib
+import pkgutil
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import unquote
+
+from sandbox import networks
+from sandbox.accounts import Account
+from sandbox.operations import Operation
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+Handler = Callable[[Request], Awaitable[Answer]]
+Classify = Callable[[Any, Request], Operation]
+"""Tell from twin and request what the request is for, where the route alone does not say."""
+
+H = TypeVar("H", bound=Callable[..., Awaitable[Answer]])
+
+_ROUTES = "__sandbox_routes__"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+def route(method: str, path: str, operation: Operation | Classify) -> Callable[[H], H]:
+    """Serve a method and path of the network with the decorated handler.
+
+    `{name}` in the path stands for anything but a slash and lands decoded in `request.params`; routes are tried in
+    the order in which the class has them.
+    """
+
+    def mark(handler: H) -> H:
+        marks: list[tuple[str, str, Operation | Classify]] = getattr(handler, _ROUTES, [])
+        setattr(handler, _ROUTES, [*marks, (method, path, operation)])
+        return handler
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Be one route of a twin, bound to it."""
+
+    method: str
+    path: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    operation: Operation | Classify
+
+
+class Twin(ABC):
+    """Behave like one network.
+
+    A subclass names its `platform`, which is also its path prefix, and what the page shows of it; it has handlers
+    marked with `route`, and says in its network's own words that a token is unknown, a limit is reached or that it
+    is broken. Subclasses in the package `sandbox.networks` are found by themselves.
+    """
+
+    platform: ClassVar[str]
+    label: ClassVar[str]
+    colour: ClassVar[str]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._fixed: dict[tuple[str, str], Route] = {}
+        self._open: list[Route] = []
+        for bound in self._routes():
+            if _PARAMETER.search(bound.path):
+                self._open.append(bound)
+            else:
+                self._fixed[bound.method, bound.path] = bound
+
+    @abstractmethod
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Say with this status that something went wrong, as the network words it."""
+
+    @abstractmethod
+    def unauthorized(self) -> Answer:
+        """Say that the token is missing or unknown."""
+
+    @abstractmethod
+    def token_expired(self) -> Answer:
+        """Say that the token has expired."""
+
+    @abstractmethod
+    def rate_limited(self, seconds: float) -> Answer:
+        """Say with status 429 and the network's own headers that the limit is reached and resets in `seconds`."""
+
+    def inner_path(self, path: str) -> str:
+        """Strip from a path what does not matter for routing, a version for one."""
+        return path
+
+    def logged_path(self, path: str) -> str:
+        """Return the path as the request log may show it; a network with tokens in its paths masks them here."""
+        return path
+
+    def token(self, request: Request) -> str:
+        """Return the access token that a request carries, or an empty string."""
+        return request.bearer
+
+    def account(self, request: Request) -> Account:
+        """Return whose request it is; refuses an unknown token."""
+        account = self.world.accounts.by_token(self.platform, self.token(request))
+        if account is None:
+            raise RefusedError(self.unauthorized())
+        return account
+
+    def find(self, request: Request) -> Route | None:
+        """Return the route of a request and fill in its parameters."""
+        path = self.inner_path(request.path)
+        fixed = self._fixed.get((request.method, path))
+        if fixed is not None:
+            return fixed
+        for candidate in self._open:
+            if candidate.method == request.method and (match := candidate.pattern.fullmatch(path)):
+                request.params = {name: unquote(value) for name, value in match.groupdict().items()}
+                return candidate
+        return None
+
+    def operation(self, found: Route | None, request: Request) -> Operation:
+        """Tell what a request is for; one that no route serves is judged by its method."""
+        if found is None:
+            return {"GET": "confirm", "DELETE": "delete"}.get(request.method, "prepare")  # type: ignore[return-value]
+        return found.operation(self, request) if callable(found.operation) else found.operation
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Answer a request; a network that counts requests or signs every answer does it around this."""
+        return await found.handler(request)
+
+    def _routes(self) -> list[Route]:
+        routes = []
+        for owner in reversed(type(self).__mro__):
+            for name, member in vars(owner).items():
+                for method, path, operation in getattr(member, _ROUTES, ()):
+                    pattern = re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", re.sub(r"[.+*?^$|()\[\]]", r"\\\g<0>", path)))
+                    routes.append(Route(method, path, pattern, getattr(self, name), operation))
+        return routes
+
+
+def discover() -> list[type[Twin]]:
+    """Return the twins of all modules in `sandbox.networks`, by platform."""
+    found: dict[str, type[Twin]] = {}
+    for info in pkgutil.iter_modules(networks.__path__):
+        module = importlib.import_module(f"{networks.__name__}.{info.name}")
+        for member in vars(module).values():
+            if isinstance(member, type) and issubclass(member, Twin) and "platform" in vars(member):
+                found[member.platform] = member
+    return [found[platform] for platform in sorted(found)]

@@ -1,0 +1,39 @@
+"""All that the networks of one sandbox share."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from sandbox.accounts import Accounts
+from sandbox.journal import Journal, Shelf
+from sandbox.limits import Windows
+from sandbox.posts import Posts
+from sandbox.uploads import Uploads
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class World:
+    """Hold accounts, posts and uploads; `realistic` switches on the networks' own rate limits and processing times."""
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        realistic: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.journal = Journal(data_dir)
+        self.realistic = realistic
+        self.now = clock
+        self.accounts = Accounts(self.journal)
+        self.posts = Posts(self.journal)
+        self.uploads = Uploads()
+        self.windows = Windows(clock, on=realistic)
+
+    def shelf(self, platform: str, name: str, kind: type[T]) -> Shelf[T]:
+        """Give a network a place for things of one kind that must survive a restart."""
+        return Shelf(self.journal, f"{platform}.{name}", kind)

@@ -1,0 +1,119 @@
+import time
+
+import httpx
+import pytest
+
+from tests.sandbox.conftest import Sandbox
+
+
+async def test_reject_answers_before_doing_anything_with_status_and_body(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject", status=403, body={"title": "Forbidden", "detail": "no"})
+    answer = await sandbox.x.post("/2/tweets", json={"text": "hello"})
+    assert (answer.status_code, answer.json()["detail"]) == (403, "no")
+    assert await sandbox.posts() == []
+
+
+async def test_reject_without_status_is_the_networks_own_503(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject")
+    await sandbox.fault("instagram", "reject")
+    x, instagram = await sandbox.x.get("/2/users/me"), await sandbox.ig.get("/v25.0/me")
+    assert (x.status_code, x.json()["status"]) == (503, 503)
+    assert (instagram.status_code, instagram.json()["error"]["is_transient"]) == (503, True)
+
+
+async def test_reject_with_text_sends_it_as_a_page(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject", status=502, body="<html>Bad gateway</html>")
+    answer = await sandbox.x.post("/2/tweets", json={"text": "hello"})
+    assert (answer.status_code, answer.text) == (502, "<html>Bad gateway</html>")
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(("fault", "published"), [("drop", 0), ("accept_then_drop", 1)])
+async def test_drops_close_the_connection_without_an_answer(sandbox: Sandbox, fault: str, published: int) -> None:
+    await sandbox.fault("twitter", fault)
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        await sandbox.x.post("/2/tweets", json={"text": "hello"})
+    assert len(await sandbox.posts()) == published
+    assert [entry["status"] for entry in await sandbox.requests()] == [None]
+    again = await sandbox.x.post("/2/tweets", json={"text": "hello"})
+    assert again.status_code == (403 if published else 201)
+
+
+async def test_accept_then_500_publishes_and_answers_500(sandbox: Sandbox) -> None:
+    await sandbox.fault("instagram", "accept_then_500", operation="publish")
+    container = await sandbox.container(image_url="https://example.com/a.jpg")
+    answer = await sandbox.ig.post("/v25.0/me/media_publish", data={"creation_id": container})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, 2)
+    assert len(await sandbox.posts()) == 1
+
+
+async def test_accept_then_delay_publishes_at_once_and_answers_late(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "accept_then_delay", seconds=0.5)
+    started = time.monotonic()
+    with pytest.raises(httpx.ReadTimeout):
+        await sandbox.x.post("/2/tweets", json={"text": "hello"}, timeout=0.1)
+    assert len(await sandbox.posts()) == 1
+    await sandbox.fault("twitter", "accept_then_delay", seconds=0.2)
+    assert (await sandbox.x.post("/2/tweets", json={"text": "hello again"})).status_code == 201
+    assert time.monotonic() - started >= 0.3
+
+
+async def test_rate_limited_speaks_in_the_networks_own_headers(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "rate_limited", seconds=30)
+    await sandbox.fault("instagram", "rate_limited", seconds=180)
+    x, instagram = await sandbox.x.post("/2/tweets", json={"text": "a"}), await sandbox.ig.get("/v25.0/me")
+    assert x.status_code == instagram.status_code == 429
+    assert x.headers["x-rate-limit-remaining"] == "0"
+    assert 28 <= int(x.headers["x-rate-limit-reset"]) - time.time() <= 31
+    assert instagram.json()["error"]["code"] == 4
+    assert '"estimated_time_to_regain_access":3' in instagram.headers["x-business-use-case-usage"]
+    assert "x-app-usage" in instagram.headers
+
+
+async def test_token_expired_is_worded_as_the_network_does(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "token_expired")
+    await sandbox.fault("instagram", "token_expired")
+    assert (await sandbox.x.get("/2/users/me")).status_code == 401
+    answer = await sandbox.ig.get("/v25.0/me")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["error_subcode"]) == (400, 190, 463)
+    assert (await sandbox.x.get("/2/users/me")).status_code == 200
+
+
+async def test_a_fault_strikes_its_operation_only_and_as_often_as_told(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject", operation="publish", times=2)
+    assert (await sandbox.x.get("/2/users/me")).status_code == 200
+    statuses = [(await sandbox.x.post("/2/tweets", json={"text": "hello"})).status_code for _ in range(3)]
+    assert statuses == [503, 503, 201]
+    assert (await sandbox.control.get("/_/faults")).json() == {"faults": []}
+
+
+async def test_faults_are_listed_and_cleared(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject", times=5)
+    await sandbox.x.get("/2/users/me")
+    (waiting,) = (await sandbox.control.get("/_/faults")).json()["faults"]
+    assert (waiting["fault"], waiting["times"]) == ("reject", 4)
+    assert (await sandbox.control.delete("/_/faults")).status_code == 200
+    assert (await sandbox.x.get("/2/users/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 100_000,
+        b'{"platform":"twitter"}',
+        b'{"platform":"twitter","fault":"explode"}',
+        b'{"platform":"myspace","fault":"drop"}',
+        b'{"platform":"twitter","fault":"drop","times":0}',
+        b'{"platform":"twitter","fault":"drop","operation":"like"}',
+        b'{"platform":"twitter","fault":"reject","status":99}',
+        b'{"platform":"twitter","fault":"drop","often":3}',
+    ],
+)
+async def test_bad_faults_are_refused(sandbox: Sandbox, body: bytes) -> None:
+    answer = await sandbox.control.post("/_/faults", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
