@@ -4,12 +4,12 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from domain.post import TargetStatus
-from domain.schedule import rfc3339
+from domain.outcome import Outcome
+from domain.post import PostStatus, TargetState, TargetStatus, post_status
 
 
 class TargetPlan(BaseModel):
-    """Name one target. `prepares` says that something must be uploaded or built before it can be published."""
+    """Name one target and where it stands. `prepares`: something must be uploaded or built before it is published."""
 
     target_id: str
     platform: str
@@ -19,6 +19,23 @@ class TargetPlan(BaseModel):
     status: TargetStatus = TargetStatus.PENDING
     looking: bool = False
     editable_until: datetime | None = None
+    platform_post_id: str | None = None
+    platform_post_url: str | None = None
+    error_code: str | None = None
+
+    def take(self, outcome: Outcome) -> None:
+        """Move to where a step has brought the target."""
+        self.status = outcome.status
+        self.looking = outcome.looking
+        self.platform_post_id = outcome.platform_post_id
+        self.platform_post_url = outcome.platform_post_url
+        self.editable_until = outcome.editable_until
+        self.error_code = outcome.error_code
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether nothing more happens to the target by itself."""
+        return TargetState(self.status, self.looking).settled
 
 
 class Plan(BaseModel):
@@ -32,9 +49,10 @@ class Plan(BaseModel):
     """Whether a client waits for it (publishNow)."""
     targets: list[TargetPlan]
     tags: list[str] = []
+    request_id: str | None = None
+    """The request that created the post, so that its id finds the worker's log lines too."""
 
     @property
-    def summary(self) -> str:
-        """Return the one line that an operator reads first."""
-        where = " + ".join(dict.fromkeys(target.platform for target in self.targets))
-        return f"{where}, now" if self.immediate else f"{where}, due {rfc3339(self.due_at)}"
+    def status(self) -> PostStatus:
+        """Return the post's status once its publishing has begun."""
+        return post_status(TargetState(target.status, target.looking) for target in self.targets)

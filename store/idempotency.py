@@ -21,17 +21,21 @@ class KeyedRequest:
     sha256: bytes
 
 
-async def claim(session: AsyncSession, request: KeyedRequest, post_id: str, now: datetime) -> int | None:
+async def claim(
+    session: AsyncSession, request: KeyedRequest, post_id: str, now: datetime, response: tuple[int, bytes] | None
+) -> int | None:
     """Take a free or expired key for a new post; returns its generation, None where somebody else holds it.
 
-    Waits for a transaction that is just taking the same key.
+    `response` is the status and body of the answer where it is known already. Waits for a transaction that is just
+    taking the same key.
     """
+    status, body = response or (None, None)
     values = {
         "request_sha256": request.sha256,
         "post_id": post_id,
         "expires_at": now + LIFETIME,
-        "response_status": None,
-        "response_body": None,
+        "response_status": status,
+        "response_body": body,
     }
     statement = insert(IdempotencyKey).values(
         workspace_id=request.workspace_id, key=request.key, generation=1, **values
@@ -75,3 +79,12 @@ async def keep_response(
     if kept is None or kept.response_body is None:
         return status, body
     return kept.response_status or status, kept.response_body
+
+
+async def forget_expired_answers(session: AsyncSession, now: datetime) -> None:
+    """Drop the answers of expired keys: they hold content. The keys stay, so that no workflow id ever repeats."""
+    await session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.expires_at < now, IdempotencyKey.response_body.is_not(None))
+        .values(response_body=None, response_status=None)
+    )

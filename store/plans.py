@@ -11,7 +11,9 @@ def _prepares(post: Post, target: Target) -> bool:
     return bool(target.custom_media if target.custom_media is not None else post.media_items)
 
 
-def plan_of(post: Post, accounts: Mapping[str, Account], *, immediate: bool = False) -> Plan:
+def plan_of(
+    post: Post, accounts: Mapping[str, Account], *, immediate: bool = False, request_id: str | None = None
+) -> Plan:
     """Return the plan of a post that is not a draft; its targets must be loaded."""
     if post.due_at is None:
         raise ValueError("a draft has no plan")
@@ -26,6 +28,9 @@ def plan_of(post: Post, accounts: Mapping[str, Account], *, immediate: bool = Fa
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
             looking=target.looking,
             editable_until=target.editable_until,
+            platform_post_id=target.platform_post_id,
+            platform_post_url=target.platform_post_url,
+            error_code=target.error_code,
         )
         for target in post.targets
     ]
@@ -37,4 +42,5 @@ def plan_of(post: Post, accounts: Mapping[str, Account], *, immediate: bool = Fa
         immediate=immediate,
         targets=targets,
         tags=post.tags,
+        request_id=request_id,
     )

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.content import Amendment
-from domain.errors import NotFound, Problem
 from domain.post import PostStatus
 from store.contents import rewrite
 from store.models import Post, Revision, Target
@@ -44,10 +43,10 @@ async def delete_draft(session: AsyncSession, post: Post) -> None:
     await session.execute(delete(Post).where(Post.id == post.id, Post.status == PostStatus.DRAFT))
 
 
-async def apply_amendment(session: AsyncSession, revision_id: str) -> Post:
+async def apply_amendment(session: AsyncSession, revision_id: str) -> Post | None:
     """Rewrite a post as its amendment says and return it with its targets; applying it again changes nothing.
 
-    Only the post's workflow may call this. Raises NotFound where post or revision are gone.
+    Only the post's workflow may call this. Returns None where the post is gone.
     """
     post_id = await session.scalar(select(Revision.post_id).where(Revision.id == revision_id))
     post = await session.scalar(
@@ -56,7 +55,7 @@ async def apply_amendment(session: AsyncSession, revision_id: str) -> Post:
     # Read under the post's lock: a second application waits above and then finds nothing left to do.
     revision = await session.get(Revision, revision_id)
     if post is None or revision is None:
-        raise NotFound(Problem("The post is gone", "not_found"))
+        return None
     if revision.state == "waiting":
         amendment = Amendment.model_validate(revision.body)
         rewrite(post, amendment.content, status=amendment.status, due_at=amendment.due_at, now=datetime.now(UTC))

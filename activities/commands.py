@@ -1,0 +1,35 @@
+"""The arguments of activities: ids only."""
+
+from pydantic import BaseModel
+
+
+class PostCommand(BaseModel):
+    """Name the post to work on, and the request that asked for it, so that one id finds all logs."""
+
+    post_id: str
+    request_id: str | None = None
+
+
+class TargetCommand(PostCommand):
+    """Name the target to work on."""
+
+    target_id: str
+    platform: str
+
+
+class EditCommand(TargetCommand):
+    """Name the published target to edit, and the saved revision that holds its new text."""
+
+    revision_id: str
+
+
+class RevisionCommand(PostCommand):
+    """Name the saved revision to apply."""
+
+    revision_id: str
+
+
+class GiveUp(TargetCommand):
+    """Name a target whose time is over, and why."""
+
+    code: str

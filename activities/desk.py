@@ -1,0 +1,152 @@
+"""Put together what a step needs to talk to a network: the account's line, the draft, the media."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from domain.content import merge_settings
+from domain.post import Media, media_in_effect, text_in_effect
+from platforms.base import AccountFacts, Connection, Draft, Handles, MediaSource, Network, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.wire import Exchange, Wire
+from store.accounts import open_credentials, renew_credentials
+from store.database import Database
+from store.models import Account, Post, Target
+from store.publishing import Job, save_handles
+from store.vault import Vault
+
+_FINGERPRINT = "contentFingerprint"
+"""Marks in the handles which content they were made for: what has been amended since is uploaded anew."""
+
+
+@dataclass(slots=True)
+class Step:
+    """Hold one target's step: its network, its line and what is sent; `last` ends with the newest exchange."""
+
+    network: Network[Any, Any]
+    connection: Connection[Any]
+    sending: Sending[Any]
+    last: list[Exchange] = field(default_factory=list)
+
+
+def not_connected(network: Network[Any, Any]) -> NetworkError:
+    """Return the error of a target whose account is no longer connected."""
+    return NetworkError(
+        Kind.AUTH, f"This {network.label} account is not connected. Connect it again.", code="account_not_connected"
+    )
+
+
+def draft_of(network: Network[Any, Any], post: Post, target: Target) -> Draft[Any]:
+    """Return a target's post as it would be sent. Raises NetworkError(rejected) for settings that no longer parse."""
+    settings = merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings)
+    try:
+        parsed = network.settings.model_validate(settings)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        raise NetworkError(
+            Kind.REJECTED, f"{network.label} does not take the setting {where}.", code="invalid_settings"
+        ) from error
+    own_media = None if target.custom_media is None else [Media.model_validate(item) for item in target.custom_media]
+    media = media_in_effect([Media.model_validate(item) for item in post.media_items], own_media)
+    return Draft(text_in_effect(post.content, target.custom_content), tuple(media), parsed)
+
+
+def _fingerprint(draft: Draft[Any]) -> str:
+    parts = [draft.text, [item.model_dump() for item in draft.media], draft.settings.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Desk:
+    """Open steps. One per worker: it owns the HTTP client that all networks share."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        vault: Vault,
+        http: httpx.AsyncClient,
+        media: MediaSource,
+        base_urls: Mapping[str, str],
+    ) -> None:
+        self.database = database
+        self._vault = vault
+        self._http = http
+        self._media = media
+        self._base_urls = base_urls
+
+    def open(self, job: Job, progress: Callable[[str], None] = lambda _: None) -> Step:
+        """Open a step on a target. Raises NetworkError where its account or its settings stand against it."""
+        network = networks()[job.target.platform]
+        if job.account is None:
+            raise not_connected(network)
+        draft = draft_of(network, job.post, job.target)
+        last: list[Exchange] = []
+        connection = self._connect(network, job.account, last)
+        return Step(network, connection, self._sending(job, draft, progress), last)
+
+    def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
+        sealed = account.credentials
+
+        async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
+            async def renewed(stored: dict[str, Any]) -> dict[str, Any]:
+                return plain(await renew(network.credentials.model_validate(stored)))
+
+            async with self.database.transaction() as session:
+                fresh = await renew_credentials(session, self._vault, account.workspace_id, account.id, sealed, renewed)
+            if fresh is None:
+                raise not_connected(network)
+            return network.credentials.model_validate(open_credentials(self._vault, fresh))
+
+        return Connection(
+            wire=Wire(
+                client=self._http,
+                base_url=self._base_urls.get(network.platform, network.base_url),
+                label=network.label,
+                error_of=network.error_of,
+                request_id_header=network.request_id_header,
+                on_exchange=last.append,
+            ),
+            account=AccountFacts(account.id, account.user_id, account.username, account.premium),
+            credentials=network.credentials.model_validate(open_credentials(self._vault, account)),
+            refresh=refresh,
+        )
+
+    def _sending(self, job: Job, draft: Draft[Any], progress: Callable[[str], None]) -> Sending[Any]:
+        mark = _fingerprint(draft)
+        handles = job.target.handles if job.target.handles.get(_FINGERPRINT) == mark else {}
+
+        saved = job.target.handles
+
+        async def save(given: Handles) -> None:
+            nonlocal saved
+            async with self.database.transaction() as session:
+                after = {**given, _FINGERPRINT: mark}
+                if not await save_handles(session, job.target.id, saved, after):
+                    # A run that Temporal gave up on is still at it: the row is its, read it anew.
+                    raise NetworkError(Kind.TRANSIENT, "Another run is preparing this post.", code="overtaken")
+            saved = after
+
+        return Sending(
+            draft=draft,
+            handles={key: value for key, value in handles.items() if key != _FINGERPRINT},
+            save=save,
+            media=self._media,
+            target_id=job.target.id,
+            started_at=job.sent.started_at if job.sent else None,
+            heartbeat=progress,
+        )
+
+
+def plain(credentials: BaseModel) -> dict[str, Any]:
+    """Return credentials as JSON with their secrets in clear; only the vault may be given this."""
+    dumped: dict[str, Any] = {}
+    for name, value in credentials:
+        if value is not None:
+            dumped[name] = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return dumped

@@ -1,0 +1,98 @@
+"""Edit a published post: one request, looked up before it would be repeated."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from temporalio import activity
+
+from activities import verdicts
+from activities.commands import EditCommand
+from activities.desk import Desk, Step, not_connected
+from activities.errors import TRIED_AGAIN, try_again, wait_before_retry
+from activities.heartbeat import beating
+from activities.persist import persist
+from domain.outcome import Outcome
+from platforms.base import Absent, Editable, Published
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from store.database import Database
+from store.editing import Edit, begin_edit, refuse_edit, settle_edit, still_unclear
+
+log = structlog.get_logger(__name__)
+
+
+class Editing:
+    """Run edits on the networks that have them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database: Database = desk.database
+
+    @activity.defn
+    async def edit(self, command: EditCommand) -> Outcome | None:
+        """Give a published target its new text; None where there is nothing to edit.
+
+        Run again after a crash, it looks before it sends.
+        """
+        async with beating():
+            async with self._database.transaction() as session:
+                edit = await begin_edit(session, command.target_id, command.revision_id)
+            if edit is None:
+                return None
+            network = networks()[command.platform]
+            try:
+                if not isinstance(network, Editable) or edit.job.account is None:
+                    raise not_connected(network)
+                step = self._desk.open(edit.job)
+                published = await self._looked_up(network, step, edit) if edit.unclear else None
+                if published is None:
+                    published = await network.edit(step.connection, _current(edit), edit.text)
+            except NetworkError as error:
+                return await self._went_wrong(command, edit, error)
+            note = verdicts.note(step, "done", "edited")
+
+            async def write() -> Outcome:
+                async with self._database.transaction() as session:
+                    return await settle_edit(
+                        session, edit, published.platform_post_id, published.url, published.editable_until, note
+                    )
+
+            outcome = await persist(write)
+            log.info("target.edited", platform=command.platform, platform_post_id=outcome.platform_post_id)
+            return outcome
+
+    async def _looked_up(self, network: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
+        """Return the edit that an earlier try made after all, None where it surely made none."""
+        finding = await network.confirm_edit(step.connection, _current(edit), edit.text)
+        if isinstance(finding, Published):
+            return finding
+        waited = datetime.now(UTC) - edit.started_at
+        if isinstance(finding, Absent) and waited >= step.network.believes_absence_after:
+            return None
+        raise NetworkError(Kind.NOT_READY, "The edit is being looked up.", code="edit_unconfirmed")
+
+    async def _went_wrong(self, command: EditCommand, edit: Edit, error: NetworkError) -> Outcome:
+        network = networks()[command.platform]
+        again = error.kind in TRIED_AGAIN or error.kind is Kind.UNCLEAR
+        delay = wait_before_retry(network, error) if again else None
+        looking = error.kind is Kind.UNCLEAR or error.code == "edit_unconfirmed"
+        decision = f"looking or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
+        note = verdicts.note(None, "unclear" if looking else "refused", decision, error)
+
+        async def write() -> Outcome:
+            async with self._database.transaction() as session:
+                if delay is None:
+                    return await refuse_edit(session, edit, error.message, error.code, note)
+                return await still_unclear(session, edit, note)
+
+        outcome = await persist(write)
+        log.info("target.edit_refused", platform=command.platform, kind=error.kind, code=error.code, decision=decision)
+        if delay is not None:
+            raise try_again(network, error, delay) from error
+        return outcome
+
+
+def _current(edit: Edit) -> Published:
+    target = edit.job.target
+    return Published(edit.platform_post_id, target.platform_post_url, target.editable_until)

@@ -1,0 +1,36 @@
+"""The one place that turns a network's errors into Temporal's."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from platforms.base import Network
+from platforms.errors import Kind, NetworkError
+
+TRIED_AGAIN = frozenset({Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.NOT_READY})
+_EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
+_SPREAD = 0.2
+
+
+def wait_before_retry(network: Network[Any, Any], error: NetworkError) -> timedelta:
+    """Return the network's own wish, else an exponential wait with jitter between the network's bounds."""
+    if error.retry_after is not None:
+        return error.retry_after
+    doubled: timedelta = network.first_retry * 2 ** min(activity.info().attempt - 1, 20)
+    return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
+
+
+def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta) -> ApplicationError:
+    """Return the error that makes Temporal run the step again after `delay`.
+
+    Only our own words and the network's code go into it: it stays in the history, where no content may be.
+    """
+    return ApplicationError(
+        f"{network.label}: {error.kind} ({error.code})",
+        type=error.kind,
+        next_retry_delay=delay,
+        category=ApplicationErrorCategory.BENIGN if error.kind in _EXPECTED else ApplicationErrorCategory.UNSPECIFIED,
+    )

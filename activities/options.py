@@ -1,0 +1,60 @@
+"""Where each activity runs, how long it may take and how it is tried again."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+from platforms.base import Editable
+from platforms.registry import networks
+
+POSTS_QUEUE = "posts"
+"""Workflows and the short activities that only touch the database."""
+
+PUBLISH_WITHIN = timedelta(hours=24)
+"""How long a target is tried after it was due; later a post is stale and its owner must decide."""
+
+STEP_TIMEOUT = timedelta(minutes=30)
+"""One run of a step, uploads of large videos included; its heartbeats notice a dead worker long before."""
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
+LOOKUP_TIMEOUT = timedelta(minutes=3)
+
+PREPARE_AHEAD = timedelta(minutes=3)
+"""How long before its time a post's media are uploaded, so that the due second holds one request per target."""
+
+RETRY_WINDOW = timedelta(days=7)
+"""How long a workflow stays open for retries; a later retry starts a fresh run from the row."""
+
+DATABASE_TIMEOUT = timedelta(seconds=10)
+
+
+def queue_of(platform: str) -> str:
+    """Return the task queue of a network: a slow network cannot starve the others."""
+    return f"publish-{platform}"
+
+
+def retry_policy(platform: str) -> RetryPolicy:
+    """Return how a network's steps are tried again where neither the network nor the step names a time.
+
+    No maximum of attempts: a worker that is shut down uses one up, so a small maximum loses posts on deploys.
+    """
+    network = networks()[platform]
+    return RetryPolicy(initial_interval=network.first_retry, maximum_interval=network.longest_retry)
+
+
+def edit_window(platform: str) -> timedelta:
+    """Return how long a network lets a post be edited where it did not tell the time; nothing where it never does."""
+    network = networks()[platform]
+    return network.edit_window if isinstance(network, Editable) else timedelta(0)
+
+
+def lookup_waits() -> Iterator[timedelta]:
+    """Yield how long to wait before each look for an unclear send: soon at first, hourly in the end."""
+    yield from (timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
+    while True:
+        yield timedelta(hours=1)
+
+
+DATABASE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))

@@ -1,0 +1,71 @@
+"""Short activities that only change rows: run as local activities, repeatable, no network."""
+
+from temporalio import activity
+
+from activities import verdicts
+from activities.commands import GiveUp, PostCommand, RevisionCommand
+from domain.outcome import Outcome
+from domain.plan import Plan
+from domain.post import ErrorCategory, TargetStatus
+from store.accounts import find_accounts
+from store.database import Database
+from store.models import Target
+from store.plans import plan_of
+from store.posts import apply_amendment
+from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, settle
+
+_LATE = "Publishing was not possible within 24 hours of its time. Retry it if it shall still go out."
+_CANCELLED = "An operator of this service cancelled the post before it was published."
+
+
+class Posts:
+    """Change a post's rows for its workflow, their only writer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn
+    async def amend(self, command: RevisionCommand) -> Plan | None:
+        """Apply a saved amendment; return the plan as it is then, None where the post has become a draft."""
+        async with self._database.transaction() as session:
+            post = await apply_amendment(session, command.revision_id)
+            if post is None or post.due_at is None:
+                return None
+            accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
+            return plan_of(post, accounts)
+
+    @activity.defn
+    async def delete(self, command: PostCommand) -> None:
+        """Delete a post's rows."""
+        async with self._database.transaction() as session:
+            await delete_post(session, command.post_id)
+
+    @activity.defn
+    async def reopen(self, command: PostCommand) -> list[str]:
+        """Make what failed pending again; return the ids of the targets to work on."""
+        async with self._database.transaction() as session:
+            return await reopen(session, command.post_id)
+
+    @activity.defn
+    async def give_up(self, command: GiveUp) -> Outcome:
+        """Settle a target that was tried long enough: failed, or unconfirmed where a send may have landed."""
+        async with self._database.transaction() as session:
+            job = await load(session, command.target_id, lock=True)
+            if job is None:
+                return Outcome(status=TargetStatus.FAILED, gone=True)
+            if job.sent and job.sent.state == "sending":
+                await close_attempt(session, job.sent.id, Note("unclear", "given up while the answer was out"))
+                change: verdicts.Change = verdicts.unconfirmed(command.code, "The network's answer was lost.")
+            elif job.target.status == TargetStatus.UNCONFIRMED:
+                change = verdicts.resting
+            elif job.target.status in {TargetStatus.FAILED, TargetStatus.PUBLISHED}:
+                return outcome_of(job.target)
+            elif command.code == "cancelled":
+                change = verdicts.failed(_CANCELLED, command.code, ErrorCategory.INTERNAL)
+            else:
+                change = verdicts.failed(_last_words(job.target), command.code, ErrorCategory.PLATFORM)
+            return await settle(session, command.target_id, change)
+
+
+def _last_words(target: Target) -> str:
+    return f"{target.error} {_LATE}" if target.error else _LATE

@@ -1,0 +1,233 @@
+"""The way of one target: prepare, publish, confirm. Each step may be run again at any point; none sends blindly."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from activities import verdicts
+from activities.commands import TargetCommand
+from activities.desk import Desk, Step
+from activities.errors import TRIED_AGAIN, try_again, wait_before_retry
+from activities.heartbeat import beating
+from activities.persist import persist
+from domain.outcome import Outcome
+from domain.post import TargetStatus
+from platforms.base import Absent, Finding, Published, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from store.models import Attempt
+from store.publishing import (
+    Job,
+    Note,
+    begin_send,
+    close_attempt,
+    load,
+    log_step,
+    mark_publishing,
+    outcome_of,
+    settle,
+)
+
+log = structlog.get_logger(__name__)
+
+GONE = Outcome(status=TargetStatus.FAILED, gone=True)
+_STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Hold a target that may be worked on; `attempt` is there once its send is written down and may go out."""
+
+    step: Step
+    attempt: Attempt | None
+
+
+class Publishing:
+    """Run the steps that talk to networks."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+
+    @activity.defn
+    async def prepare(self, command: TargetCommand) -> Outcome:
+        """Upload and build ahead of time what publishing will need. What is refused here is tried anew when due."""
+        async with beating() as progress:
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+            if job is None or job.target.status != TargetStatus.PENDING:
+                return GONE if job is None else outcome_of(job.target)
+            try:
+                await self._prepare(self._desk.open(job, progress.append), command)
+            except NetworkError as error:
+                if error.kind in TRIED_AGAIN:
+                    network = networks()[command.platform]
+                    raise try_again(network, error, wait_before_retry(network, error)) from error
+                log.info("prepare.refused", code=error.code)
+            return outcome_of(job.target)
+
+    @activity.defn
+    async def publish(self, command: TargetCommand) -> Outcome:
+        """Make a target public by one request that is never repeated while its effect is unclear.
+
+        What has not been prepared ahead is prepared first.
+        """
+        async with beating() as progress:
+            try:
+                claim = await self._claim(command, progress, prepared=False)
+                if isinstance(claim, _Claim) and claim.attempt is None:
+                    await self._prepare(claim.step, command)
+                    claim = await self._claim(command, progress, prepared=True)
+            except NetworkError as error:
+                return await self._refused(command, error)
+            if isinstance(claim, Outcome) or claim.attempt is None:
+                return claim if isinstance(claim, Outcome) else GONE
+            return await self._send(command, claim.step, claim.attempt)
+
+    @activity.defn
+    async def confirm(self, command: TargetCommand) -> Outcome:
+        """Look whether an unclear send landed. Changes nothing on the network."""
+        async with beating():
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+            if job is None:
+                return GONE
+            if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
+                return outcome_of(job.target)
+            started, step = datetime.now(UTC), None
+            try:
+                step = self._desk.open(job)
+                finding = await step.network.confirm(step.connection, step.sending)
+            except NetworkError as error:
+                note = verdicts.note(step, "refused", "could not look; looking again", error)
+                return await self._write_finding(command, note, None, started)
+            note, change = self._judge(step, finding, job.sent)
+            return await self._write_finding(command, note, change, started)
+
+    async def _claim(self, command: TargetCommand, progress: list[str], *, prepared: bool) -> _Claim | Outcome:
+        """Take a target for sending, unless it already stands somewhere. Raises NetworkError."""
+        async with self._database.transaction() as session:
+            job = await load(session, command.target_id, lock=True)
+            if job is None:
+                return GONE
+            if standing := await self._standing(session, job):
+                return standing
+            step = self._desk.open(job, progress.append)
+            # The rules were checked when the post was made; the account or the limits may be others by now.
+            if broken := step.network.check(step.sending.draft, step.connection.account):
+                raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
+            if prepared or not step.network.prepares(step.sending.draft):
+                return _Claim(step, await begin_send(session, job))
+            mark_publishing(job, datetime.now(UTC))
+            return _Claim(step, None)
+
+    async def _standing(self, session: AsyncSession, job: Job) -> Outcome | None:
+        """Return where the target already stands, if that forbids sending it now."""
+        if job.target.status in _STANDING:
+            return outcome_of(job.target)
+        if job.sent and job.sent.state == "sending":
+            # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
+            note = Note("unclear", "the worker was lost while sending; looking on the network before anything else")
+            await close_attempt(session, job.sent.id, note)
+            change = verdicts.unconfirmed("worker_lost", "The network's answer was lost.")
+            return await settle(session, job.target.id, change)
+        return None
+
+    async def _prepare(self, step: Step, command: TargetCommand) -> None:
+        started = datetime.now(UTC)
+        await step.network.prepare(step.connection, step.sending)
+        if step.last:
+            async with self._database.transaction() as session:
+                note = verdicts.note(step, "done", "ready to publish")
+                await log_step(session, command.target_id, "prepare", started, note)
+
+    async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
+        step.sending.started_at = attempt.started_at
+        try:
+            published = await step.network.publish(step.connection, step.sending)
+        except NetworkError as error:
+            if error.kind is not Kind.UNCLEAR:
+                return await self._refused(command, error, step, attempt)
+            note = verdicts.note(step, "unclear", "looking on the network before anything else", error)
+            return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
+        note = verdicts.note(step, "done", "published")
+        try:
+            published = await step.network.complete(step.connection, step.sending, published)
+        except NetworkError as error:
+            # It is public already; a missing link must not make it look otherwise.
+            log.warning("publish.incomplete", code=error.code)
+        return await self._close(command, attempt, note, verdicts.published(published))
+
+    async def _close(
+        self, command: TargetCommand, attempt: Attempt | None, note: Note, change: verdicts.Change
+    ) -> Outcome:
+        """Write down what a step came to: the target, its post and the attempt in one transaction."""
+
+        async def write() -> Outcome:
+            async with self._database.transaction() as session:
+                # The post's row is locked first, as everywhere.
+                outcome = await settle(session, command.target_id, change)
+                if attempt is not None:
+                    await close_attempt(session, attempt.id, note)
+                elif not outcome.gone:
+                    await log_step(session, command.target_id, "prepare", datetime.now(UTC), note)
+                return outcome
+
+        outcome = await persist(write)
+        log.info(
+            "target.step",
+            platform=command.platform,
+            status=outcome.status,
+            decision=note.decision,
+            code=note.code,
+            http_status=note.http_status,
+        )
+        return outcome
+
+    async def _refused(
+        self, command: TargetCommand, error: NetworkError, step: Step | None = None, attempt: Attempt | None = None
+    ) -> Outcome:
+        """Write down a definite refusal; raise for Temporal where the step shall be run again."""
+        network = networks()[command.platform]
+        if error.kind not in TRIED_AGAIN:
+            note = verdicts.note(step, "refused", "failed", error)
+            return await self._close(command, attempt, note, verdicts.refused(error))
+        delay = wait_before_retry(network, error)
+        note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error)
+        await self._close(command, attempt, note, verdicts.waiting(delay))
+        raise try_again(network, error, delay) from error
+
+    def _judge(self, step: Step, finding: Finding, sent: Attempt) -> tuple[Note, verdicts.Change | None]:
+        """Decide upon what the network says of an unclear send."""
+        match finding:
+            case Published():
+                return verdicts.note(step, "done", "it is public"), verdicts.published(finding)
+            case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
+                return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
+            case Absent():
+                return verdicts.note(step, "done", "not public yet; looking again"), None
+            case Unknown(final=True):
+                return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
+            case _:
+                return verdicts.note(step, "done", "cannot be told yet; looking again"), None
+
+    async def _write_finding(
+        self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime
+    ) -> Outcome:
+        async def write() -> Outcome:
+            async with self._database.transaction() as session:
+                outcome = await settle(
+                    session,
+                    command.target_id,
+                    lambda target: change(target) if change and target.status == TargetStatus.UNCONFIRMED else None,
+                )
+                if not outcome.gone:
+                    await log_step(session, command.target_id, "confirm", started, note)
+                return outcome
+
+        outcome = await persist(write)
+        log.info("target.looked_up", platform=command.platform, decision=note.decision)
+        return outcome

@@ -1,0 +1,94 @@
+"""What a step's result writes into a target's row and into the attempt log."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from activities.desk import Step
+from domain.post import ErrorCategory, TargetStatus
+from platforms.base import Published
+from platforms.errors import CATEGORY, NetworkError
+from store.models import Target
+from store.publishing import Note, forget_error
+
+Change = Callable[[Target], None]
+
+
+def note(step: Step | None, state: str, decision: str, error: NetworkError | None = None) -> Note:
+    """Return the line for the attempt log: what the last exchange came to, and what was decided upon it."""
+    last = step.last[-1] if step and step.last else None
+    return Note(
+        state,
+        decision,
+        http_status=(error.status if error else None) or (last.status if last else None),
+        code=error.code if error else None,
+        request_id=(error.request_id if error else None) or (last.request_id if last else None),
+    )
+
+
+def published(result: Published) -> Change:
+    """Return the change that makes a target published."""
+
+    def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.PUBLISHED
+        target.platform_post_id = result.platform_post_id
+        target.platform_post_url = result.url
+        target.editable_until = result.editable_until
+        target.published_at = datetime.now(UTC)
+
+    return change
+
+
+def failed(message: str, code: str, category: ErrorCategory) -> Change:
+    """Return the change that makes a target failed."""
+
+    def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.FAILED
+        target.error = message
+        target.error_code = code
+        target.error_category = category
+        target.retryable = category is not ErrorCategory.REJECTED
+
+    return change
+
+
+def refused(error: NetworkError) -> Change:
+    """Return the change that makes a target failed with what the network said."""
+    return failed(error.message, error.code, CATEGORY[error.kind])
+
+
+def waiting(delay: timedelta) -> Change:
+    """Return the change that tells when a target is tried again."""
+
+    def change(target: Target) -> None:
+        target.next_attempt_at = datetime.now(UTC) + delay
+
+    return change
+
+
+def unconfirmed(code: str, message: str) -> Change:
+    """Return the change of a target whose send may or may not have landed."""
+
+    def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.UNCONFIRMED
+        target.looking = True
+        target.error = f"{message} The post may be public; it is being looked up."
+        target.error_code = code
+        target.error_category = ErrorCategory.UNCONFIRMED
+        target.retryable = False
+
+    return change
+
+
+def pending(target: Target) -> None:
+    """Let a target that surely is not public be sent again."""
+    forget_error(target)
+    target.status = TargetStatus.PENDING
+
+
+def resting(target: Target) -> None:
+    """Stop looking a target up: only a person can decide now."""
+    target.looking = False
+    target.error = "The network's answer was lost and the post could not be found or ruled out. Look at the account."

@@ -1,0 +1,21 @@
+"""What a step towards a network came to: the facts that a workflow may know of it."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from domain.post import ErrorCategory, TargetStatus
+
+
+class Outcome(BaseModel):
+    """Say where a target stands after a step. No content, no network's text: those stay in the row."""
+
+    status: TargetStatus
+    looking: bool = False
+    gone: bool = False
+    """The target's row is no longer there: nothing may be sent for it."""
+    platform_post_id: str | None = None
+    platform_post_url: str | None = None
+    editable_until: datetime | None = None
+    error_code: str | None = None
+    error_category: ErrorCategory | None = None

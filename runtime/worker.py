@@ -1,0 +1,103 @@
+"""Put a worker together: workflows and database activities on one queue, each network's steps on its own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+
+import httpx
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.desk import Desk
+from activities.edit import Editing
+from activities.media.fetch import MediaFetcher
+from activities.options import POSTS_QUEUE, queue_of
+from activities.posts import Posts
+from activities.publish import Publishing
+from platforms.registry import networks
+from runtime.context import LogContext
+from runtime.settings import Settings
+from runtime.sweep import sweep_forever
+from store.database import Database
+from store.vault import Vault
+from workflows.client import PostWorkflows
+from workflows.post import PostWorkflow
+
+GRACE = timedelta(seconds=30)
+"""How long a worker that is told to stop finishes what it has begun; what is left is taken over by another."""
+
+_OURS = ("activities", "domain", "platforms", "store", "workflows")
+"""Deterministic or never called inside a workflow, so they need no fresh copy per workflow: that halves its cost."""
+
+
+def base_urls(settings: Settings) -> dict[str, str]:
+    """Return where each network is reached, where that is not its own address."""
+    root = settings.sandbox_url.rstrip("/") if settings.sandbox_url else None
+    return {**({name: f"{root}/{name}" for name in networks()} if root else {}), **settings.base_urls}
+
+
+@contextlib.asynccontextmanager
+async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
+    """Open what the steps share: the HTTP client, the vault, the media fetcher."""
+    media = MediaFetcher(allowed_private_hosts=settings.allowed_private_hosts, samples_url=settings.sandbox_url or None)
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
+        try:
+            yield Desk(
+                database=database,
+                vault=Vault(settings.encryption_keys),
+                http=http,
+                media=media,
+                base_urls=base_urls(settings),
+            )
+        finally:
+            await media.close()
+
+
+def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker]:
+    """Return the workers of one process: one for the posts' own queue, one per network."""
+    publishing, editing, posts = Publishing(desk), Editing(desk), Posts(desk.database)
+    runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_OURS))
+    found = [
+        Worker(
+            client,
+            task_queue=POSTS_QUEUE,
+            workflows=[PostWorkflow],
+            activities=[posts.amend, posts.delete, posts.reopen, posts.give_up],
+            workflow_runner=runner,
+            interceptors=[LogContext()],
+            graceful_shutdown_timeout=GRACE,
+            workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
+        )
+    ]
+    found.extend(
+        Worker(
+            client,
+            task_queue=queue_of(platform),
+            activities=[publishing.prepare, publishing.publish, publishing.confirm, editing.edit],
+            interceptors=[LogContext()],
+            graceful_shutdown_timeout=GRACE,
+            activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
+            max_heartbeat_throttle_interval=timedelta(seconds=5),
+        )
+        for platform in platforms
+    )
+    return found
+
+
+@contextlib.asynccontextmanager
+async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = None) -> AsyncIterator[list[Worker]]:
+    """Run workers and the sweep for the length of the block."""
+    async with contextlib.AsyncExitStack() as stack:
+        started = workers(client, desk, networks() if platforms is None else platforms)
+        for worker in started:
+            await stack.enter_async_context(worker)
+        sweeping = asyncio.create_task(sweep_forever(desk.database, PostWorkflows(client)))
+        try:
+            yield started
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping

@@ -1,0 +1,190 @@
+"""The transactions of one target's way to its network.
+
+Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
+is always the sum of its targets. Only the workflow's activities call these.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.outcome import Outcome
+from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
+from store.models import Account, Attempt, Post, Target
+from store.outcomes import announce
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Hold a target's rows as one step works on them."""
+
+    post: Post
+    target: Target
+    account: Account | None
+    sent: Attempt | None
+    """The last request that may have made this target public."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Say for the attempt log what a step's last request came to, and what was decided upon it."""
+
+    state: str
+    decision: str
+    http_status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+
+
+def outcome_of(target: Target) -> Outcome:
+    """Return what a workflow may know of a target's row."""
+    return Outcome(
+        status=TargetStatus(target.status),
+        looking=target.looking,
+        platform_post_id=target.platform_post_id,
+        platform_post_url=target.platform_post_url,
+        editable_until=target.editable_until,
+        error_code=target.error_code,
+        error_category=ErrorCategory(target.error_category) if target.error_category else None,
+    )
+
+
+async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> Job | None:
+    """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
+    query = (
+        select(Post, Target, Account)
+        .join(Target, Target.post_id == Post.id)
+        .outerjoin(
+            Account,
+            (Account.workspace_id == Target.workspace_id)
+            & (Account.id == Target.account_id)
+            & (Account.platform == Target.platform),
+        )
+        .where(Target.id == target_id)
+    )
+    if lock:
+        query = query.with_for_update(of=[Post, Target])
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        return None
+    sent = await session.scalar(
+        select(Attempt)
+        .where(Attempt.target_id == target_id, Attempt.step == "publish")
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    )
+    return Job(row.Post, row.Target, row.Account, sent)
+
+
+async def begin_send(session: AsyncSession, job: Job) -> Attempt:
+    """Write that the one request which makes the target public is about to be sent. Commit before sending it."""
+    now = datetime.now(UTC)
+    attempt = Attempt(target_id=job.target.id, step="publish", state="sending", started_at=now)
+    session.add(attempt)
+    mark_publishing(job, now)
+    await session.flush()
+    return attempt
+
+
+def mark_publishing(job: Job, now: datetime) -> None:
+    """Let the rows say that work on the target has begun."""
+    job.target.status = TargetStatus.PUBLISHING
+    job.target.next_attempt_at = None
+    if job.post.status != PostStatus.PUBLISHING:
+        job.post.status = PostStatus.PUBLISHING
+        job.post.updated_at = now
+
+
+async def save_handles(session: AsyncSession, target_id: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Keep what a network gave us so far; False where another run of the step has saved something meanwhile."""
+    statement = update(Target).where(Target.id == target_id, Target.handles == before).values(handles=after)
+    return await session.scalar(statement.returning(Target.id)) is not None
+
+
+async def log_step(session: AsyncSession, target_id: str, step: str, started_at: datetime, note: Note) -> None:
+    """Add a finished step to the attempt log."""
+    session.add(Attempt(target_id=target_id, step=step, started_at=started_at, **_closed(note)))
+    await session.flush()
+
+
+async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> None:
+    """Write what a begun attempt came to."""
+    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**_closed(note)))
+
+
+def _closed(note: Note) -> dict[str, Any]:
+    return {
+        "state": note.state,
+        "finished_at": datetime.now(UTC),
+        "http_status": note.http_status,
+        "code": note.code,
+        "request_id": note.request_id,
+        "decision": note.decision,
+    }
+
+
+async def settle(session: AsyncSession, target_id: str, change: Callable[[Target], None]) -> Outcome:
+    """Apply a step's result to a target and derive the post's status from all of them.
+
+    A target that is published stays so, whatever a slower twin of the same attempt reports.
+    """
+    post = await session.scalar(
+        select(Post).join(Target, Target.post_id == Post.id).where(Target.id == target_id).with_for_update(of=Post)
+    )
+    if post is None:
+        return Outcome(status=TargetStatus.FAILED, gone=True)
+    targets = list(await session.scalars(select(Target).where(Target.post_id == post.id).order_by(Target.position)))
+    target = next(each for each in targets if each.id == target_id)
+    if target.status != TargetStatus.PUBLISHED:
+        change(target)
+    await refresh_post(session, post, targets)
+    return outcome_of(target)
+
+
+async def refresh_post(session: AsyncSession, post: Post, targets: list[Target]) -> None:
+    """Bring the post's own columns in line with its targets, and tell who waits."""
+    post.status = post_status(TargetState(TargetStatus(each.status), each.looking) for each in targets)
+    post.published_at = min((each.published_at for each in targets if each.published_at), default=None)
+    post.updated_at = datetime.now(UTC)
+    if post.status != PostStatus.PUBLISHING:
+        await announce(session, post.id)
+
+
+async def reopen(session: AsyncSession, post_id: str) -> list[str]:
+    """Make failed targets pending again, and have resting unconfirmed ones looked up again; return their ids."""
+    post = await session.scalar(select(Post).where(Post.id == post_id).with_for_update())
+    if post is None:
+        return []
+    targets = list(await session.scalars(select(Target).where(Target.post_id == post_id)))
+    reopened: list[str] = []
+    for target in targets:
+        if target.status == TargetStatus.FAILED:
+            forget_error(target)
+            # Nothing of it is public, so it is built anew: what was prepared may be why it failed.
+            target.handles = {}
+            target.status = TargetStatus.PENDING
+        elif target.status == TargetStatus.UNCONFIRMED and not target.looking:
+            target.looking = True
+        else:
+            continue
+        reopened.append(target.id)
+    if reopened:
+        await refresh_post(session, post, targets)
+    return reopened
+
+
+def forget_error(target: Target) -> None:
+    """Clear what the last failure left in a target's row."""
+    target.error = target.error_code = target.error_category = target.next_attempt_at = None
+    target.retryable = None
+    target.looking = False
+
+
+async def delete_post(session: AsyncSession, post_id: str) -> None:
+    """Delete a post with everything that belongs to it."""
+    await session.execute(delete(Post).where(Post.id == post_id))
+    await announce(session, post_id)

@@ -1,0 +1,185 @@
+"""Reach posts' workflows from outside: the one module that knows what Temporal's client answers and fails with."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from activities.options import POSTS_QUEUE
+from domain.errors import Conflict, PostsError, Problem, Unavailable, Unprocessable
+from domain.plan import Plan
+from domain.post import PostStatus, TargetStatus
+from workflows.details import summary
+from workflows.messages import ALREADY_PUBLISHING, NOT_EDITABLE, NOTHING_TO_RETRY, Amendment, EditRequest
+from workflows.post import PostWorkflow
+from workflows.search_attributes import attributes_of
+
+R = TypeVar("R")
+
+_PATIENCE = timedelta(seconds=10)
+"""How long a caller waits for Temporal or a worker before it is told to ask again."""
+_POLLED_WITHIN = timedelta(seconds=70)
+"""A worker asks for work at least once a minute; older than this, nobody is there."""
+_URGENT, _SCHEDULED = 2, 3
+
+
+class PostWorkflows:
+    """Start posts' workflows and send them what clients ask for.
+
+    Every request is an update with start: it reaches a workflow that is asleep, and where it has ended, or never began,
+    a fresh run starts from the row.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start(self, plan: Plan) -> None:
+        """Start a post's workflow unless it runs already. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._client.start_workflow(
+                    PostWorkflow.run,
+                    plan,
+                    id=plan.workflow_id,
+                    task_queue=POSTS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    search_attributes=attributes_of(plan, _first_status(plan)),
+                    static_summary=summary(plan),
+                    priority=_priority(plan),
+                    rpc_timeout=_PATIENCE,
+                )
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            raise _unavailable() from error
+
+    async def amend(self, plan: Plan, revision_id: str) -> None:
+        """Apply a saved change to a scheduled post. Raises Conflict where its publishing has begun, Unavailable."""
+        await self._update(PostWorkflow.amend, Amendment(revision_id=revision_id, request_id=plan.request_id), plan)
+
+    async def delete(self, plan: Plan) -> None:
+        """Delete a post; on return its row is gone and nothing is sent. Raises Conflict while it is published."""
+        await self._update(PostWorkflow.delete, None, plan)
+
+    async def retry(self, plan: Plan) -> None:
+        """Publish again to what failed; returns once that has begun. Raises Conflict, Unavailable."""
+        await self._update(PostWorkflow.retry, None, plan)
+
+    async def unschedule(self, plan: Plan, revision_id: str) -> None:
+        """Make a scheduled post a draft, as a saved change says; its workflow ends. Raises Conflict, Unavailable."""
+        await self.amend(plan, revision_id)
+
+    async def edit(self, plan: Plan, revision_id: str) -> None:
+        """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
+        request = EditRequest(revision_id=revision_id, request_id=plan.request_id)
+        await self._update(PostWorkflow.edit, request, plan, stage=WorkflowUpdateStage.ACCEPTED)
+
+    async def health(self) -> dict[str, bool]:
+        """Tell whether Temporal answers and whether a worker asks it for work."""
+        try:
+            async with asyncio.timeout(3):
+                answer = await self._client.workflow_service.describe_task_queue(
+                    DescribeTaskQueueRequest(
+                        namespace=self._client.namespace,
+                        task_queue=TaskQueue(name=POSTS_QUEUE),
+                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+                    )
+                )
+        except (RPCError, RuntimeError, TimeoutError):
+            return {"temporal": False, "worker": False}
+        oldest = datetime.now(UTC) - _POLLED_WITHIN
+        polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
+        return {"temporal": True, "worker": polled}
+
+    async def _update(
+        self,
+        update: Any,
+        argument: Any,
+        plan: Plan,
+        stage: WorkflowUpdateStage = WorkflowUpdateStage.COMPLETED,
+    ) -> None:
+        operation = WithStartWorkflowOperation(
+            PostWorkflow.run,
+            plan,
+            id=plan.workflow_id,
+            task_queue=POSTS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=attributes_of(plan, _first_status(plan)),
+            static_summary=summary(plan),
+            priority=_priority(plan),
+        )
+        arguments = [] if argument is None else [argument]
+        try:
+            handle = await _patiently(
+                self._client.start_update_with_start_workflow(
+                    update,
+                    args=arguments,
+                    id=str(uuid.uuid4()),
+                    start_workflow_operation=operation,
+                    wait_for_stage=stage,
+                    rpc_timeout=_PATIENCE,
+                )
+            )
+            if stage is WorkflowUpdateStage.COMPLETED:
+                await _patiently(handle.result(rpc_timeout=_PATIENCE))
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error) from error
+        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            # A start that failed leaves its future behind; nobody else would ever look at it.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(operation.workflow_handle(), 0)
+            raise _unavailable() from error
+
+
+async def _patiently(call: Awaitable[R]) -> R:
+    async with asyncio.timeout(_PATIENCE.total_seconds()):
+        return await call
+
+
+def _first_status(plan: Plan) -> PostStatus:
+    if all(target.status is TargetStatus.PENDING for target in plan.targets):
+        return PostStatus.PUBLISHING if plan.immediate else PostStatus.SCHEDULED
+    return plan.status
+
+
+def _priority(plan: Plan) -> Priority:
+    # The workspace as fairness key: one customer's ten thousand posts do not delay another's one.
+    return Priority(priority_key=_URGENT if plan.immediate else _SCHEDULED, fairness_key=plan.workspace_id[:64])
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
+
+
+_REFUSALS: dict[str, tuple[type[PostsError], Problem]] = {
+    ALREADY_PUBLISHING: (
+        Conflict,
+        Problem("The post is being published or has been published already", "conflict"),
+    ),
+    NOTHING_TO_RETRY: (Conflict, Problem("No target of this post has failed", NOTHING_TO_RETRY)),
+    NOT_EDITABLE: (Unprocessable, Problem("The post has no published target that can be edited", NOT_EDITABLE)),
+}
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> PostsError:
+    kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
+    if kind not in _REFUSALS:
+        return _unavailable()
+    refusal, problem = _REFUSALS[kind]
+    return refusal(problem)

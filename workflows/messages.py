@@ -1,0 +1,48 @@
+"""What may be sent to a post's workflow, and what it answers."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from domain.post import PostStatus, TargetStatus
+
+ALREADY_PUBLISHING = "already_publishing"
+NOTHING_TO_RETRY = "nothing_to_retry"
+NOT_EDITABLE = "edit_not_supported"
+"""Types of the refusals that validators answer with."""
+
+
+class Amendment(BaseModel):
+    """Name a saved change of a scheduled post."""
+
+    revision_id: str
+    request_id: str | None = None
+
+
+class EditRequest(BaseModel):
+    """Name a saved edit of a published post."""
+
+    revision_id: str
+    request_id: str | None = None
+
+
+class TargetView(BaseModel):
+    """Show where one target stands."""
+
+    target_id: str
+    platform: str
+    account_id: str
+    status: TargetStatus
+    error_code: str | None = None
+    platform_post_id: str | None = None
+    platform_post_url: str | None = None
+
+
+class StatusView(BaseModel):
+    """Show where a post stands, and what its workflow waits for."""
+
+    post_id: str
+    status: PostStatus
+    due_at: datetime
+    waiting_for: str
+    targets: list[TargetView]

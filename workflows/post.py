@@ -1,0 +1,304 @@
+"""The life of one post. It carries ids and times; content and credentials stay in the database."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from domain.plan import Plan, TargetPlan
+    from domain.post import PostStatus, TargetStatus
+    from workflows import details, steps
+    from workflows.messages import (
+        ALREADY_PUBLISHING,
+        NOT_EDITABLE,
+        NOTHING_TO_RETRY,
+        Amendment,
+        EditRequest,
+        StatusView,
+        TargetView,
+    )
+    from workflows.search_attributes import DUE_AT, POST_STATUS
+
+_NOTHING = timedelta(0)
+
+
+@workflow.defn
+class PostWorkflow:
+    """Publish one post at its time, and stay open for as long as something can still happen to it."""
+
+    @workflow.init
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._begun = False
+        self._ended = False
+        self._amendments = 0
+        self._amending = 0
+        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._delivering: dict[str, asyncio.Task[None]] = {}
+        self._open_until: dict[str, datetime] = {}
+        self._editing = asyncio.Lock()
+        self._told: tuple[PostStatus, datetime] | None = None
+        self._waiting_for = ""
+
+    @workflow.run
+    async def run(self, plan: Plan) -> StatusView:
+        """Sleep until the post is due, publish it to every target, and wait for retries and edits."""
+        try:
+            await self._sleep_until_due()
+            self._publish_to_every_target()
+            await self._stay_while_something_can_happen()
+        except asyncio.CancelledError:
+            await self._write_off()
+            raise
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.status()
+
+    # -- the life of the post ----------------------------------------------------------------------------------------
+
+    async def _sleep_until_due(self) -> None:
+        while not self._ended:
+            # A change that was accepted before the due time has its effect, however long it takes to apply.
+            await workflow.wait_condition(lambda: not self._amending)
+            left = self._plan.due_at - workflow.now()
+            if left <= _NOTHING:
+                return
+            ahead = left - options.PREPARE_AHEAD if self._has_to_prepare() else _NOTHING
+            if self._has_to_prepare() and ahead <= _NOTHING:
+                self._prepare_ahead()
+            due = details.short(self._plan.due_at)
+            self._tell(f"Sleeping until {due}.")
+            await self._sleep(
+                ahead if ahead > _NOTHING else left,
+                f"prepare the media for {due}" if ahead > _NOTHING else f"publish at {due}",
+            )
+
+    async def _sleep(self, duration: timedelta, summary: str) -> None:
+        """Sleep, but wake for a change of plan."""
+        seen = self._amendments
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._ended or self._amending > 0 or self._amendments != seen,
+                timeout=duration,
+                timeout_summary=summary,
+            )
+
+    def _publish_to_every_target(self) -> None:
+        self._begun = True
+        if not self._ended:
+            self._deliver(target for target in self._plan.targets if not target.settled)
+
+    async def _stay_while_something_can_happen(self) -> None:
+        while not self._ended:
+            if self._occupied():
+                self._tell("Publishing." if self._publishing() else "Working on a request.")
+                await workflow.wait_condition(lambda: self._ended or not self._occupied())
+                continue
+            left = self._stays_open_until() - workflow.now()
+            if left <= _NOTHING:
+                self._tell("Done.")
+                return
+            until = details.short(self._stays_open_until())
+            self._tell(f"Open until {until} for {'a retry' if self._failed() else 'edits'}.")
+            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+                workflow.continue_as_new(self._plan)
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._ended or self._occupied(),
+                    timeout=left,
+                    timeout_summary=f"open for changes until {until}",
+                )
+
+    # -- one target --------------------------------------------------------------------------------------------------
+
+    def _deliver(self, targets: Iterable[TargetPlan]) -> None:
+        for target in targets:
+            self._delivering[target.target_id] = asyncio.create_task(self._deliver_one(target))
+
+    async def _deliver_one(self, target: TargetPlan) -> None:
+        """Publish to one target; whatever happens to it, the others go on."""
+        if prepared := self._preparing.pop(target.target_id, None):
+            await prepared
+        deadline = workflow.now() + options.PUBLISH_WITHIN
+        while not target.settled and not self._ended:
+            if target.status is TargetStatus.UNCONFIRMED:
+                outcome = await steps.confirm(self._plan, target, deadline)
+            else:
+                outcome = await steps.publish(self._plan, target, deadline)
+            self._ended = self._ended or outcome.gone
+            target.take(outcome)
+            if target.status is TargetStatus.PUBLISHED:
+                until = target.editable_until or workflow.now() + options.edit_window(target.platform)
+                self._open_until[target.target_id] = until
+            elif target.settled:
+                self._open_until[target.target_id] = workflow.now() + options.RETRY_WINDOW
+            self._tell(self._waiting_for)
+
+    def _has_to_prepare(self) -> bool:
+        return any(target.prepares and target.target_id not in self._preparing for target in self._plan.targets)
+
+    def _prepare_ahead(self) -> None:
+        for target in self._plan.targets:
+            if target.prepares and target.target_id not in self._preparing:
+                self._preparing[target.target_id] = asyncio.create_task(steps.prepare(self._plan, target))
+
+    async def _write_off(self) -> None:
+        """Leave honest rows behind when an operator cancels the workflow."""
+        for task in self._delivering.values():
+            task.cancel()
+        await asyncio.gather(*self._delivering.values(), return_exceptions=True)
+        for target in self._plan.targets:
+            if not target.settled:
+                target.take(await steps.give_up(self._plan, target, "cancelled"))
+        self._tell("Cancelled by an operator.")
+
+    # -- what a client or an operator may ask for --------------------------------------------------------------------
+
+    @workflow.query(description="Where the post stands and what its workflow waits for")
+    def status(self) -> StatusView:
+        """Return where the post stands."""
+        return StatusView(
+            post_id=self._plan.post_id,
+            status=self._status(),
+            due_at=self._plan.due_at,
+            waiting_for=self._waiting_for,
+            targets=[TargetView.model_validate(target.model_dump()) for target in self._plan.targets],
+        )
+
+    @workflow.update(description="Apply a saved change to the scheduled post: content, targets or time")
+    async def amend(self, amendment: Amendment) -> None:
+        """Let the row become what the saved change says, and follow it."""
+        self._amending += 1
+        try:
+            plan = await steps.amend(self._plan, amendment)
+        finally:
+            self._amending -= 1
+        self._amendments += 1
+        for task in self._preparing.values():
+            task.cancel()
+        self._preparing.clear()
+        if plan is None:
+            self._ended = True
+            self._tell("Taken off the schedule: the post is a draft again.")
+        else:
+            self._plan = plan
+
+    @amend.validator
+    def _may_amend(self, amendment: Amendment) -> None:
+        if self._begun or self._ended or self._plan.due_at <= workflow.now() or not self._untouched():
+            raise ApplicationError("Publishing has begun", type=ALREADY_PUBLISHING)
+
+    @workflow.update(description="Delete the post from this service; what is public stays public")
+    async def delete(self) -> None:
+        """Delete the row. From the moment this is accepted nothing is sent."""
+        self._ended = True
+        await steps.delete(self._plan)
+        self._tell("Deleted.")
+
+    @delete.validator
+    def _may_delete(self) -> None:
+        due = not self._begun and self._plan.due_at <= workflow.now() and not self._settled()
+        if self._publishing() or due:
+            raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
+
+    @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
+    async def retry(self) -> None:
+        """Publish again to what failed; what is published is left alone."""
+        await self._retry()
+
+    @retry.validator
+    def _may_retry(self) -> None:
+        if self._ended or not self._failed():
+            raise ApplicationError("No target has failed", type=NOTHING_TO_RETRY)
+
+    @workflow.signal(name="retry", description="As the update of that name; ignored where nothing has failed")
+    async def retry_signal(self) -> None:
+        """Publish again to what failed, for operators with many posts at once."""
+        if not self._ended and self._failed():
+            await self._retry()
+
+    @workflow.update(description="Give the published targets their new text, which was saved before")
+    async def edit(self, request: EditRequest) -> None:
+        """Edit published targets; the revision's row tells how it went."""
+        await self._edit(request)
+
+    @edit.validator
+    def _may_edit(self, request: EditRequest) -> None:
+        if self._ended or not self._editable():
+            raise ApplicationError("No published target takes this edit", type=NOT_EDITABLE)
+
+    @workflow.signal(name="edit", description="As the update of that name; ignored where it does not apply")
+    async def edit_signal(self, request: EditRequest) -> None:
+        """Edit published targets, for operators."""
+        if not self._ended:
+            await self._edit(request)
+
+    async def _retry(self) -> None:
+        reopened = set(await steps.reopen(self._plan))
+        again = [target for target in self._plan.targets if target.target_id in reopened]
+        for target in again:
+            target.looking = target.status is TargetStatus.UNCONFIRMED
+            target.status = target.status if target.looking else TargetStatus.PENDING
+        self._deliver(again)
+
+    async def _edit(self, request: EditRequest) -> None:
+        # One at a time: the next edit of a tweet must name the version that the last one made.
+        async with self._editing:
+            for target in self._editable():
+                try:
+                    if edited := await steps.edit(self._plan, target, request):
+                        target.take(edited)
+                except ActivityError:
+                    workflow.logger.warning("edit given up", extra={"revision_id": request.revision_id})
+            self._tell(self._waiting_for)
+
+    # -- what is so --------------------------------------------------------------------------------------------------
+
+    def _publishing(self) -> bool:
+        return any(not task.done() for task in self._delivering.values())
+
+    def _occupied(self) -> bool:
+        return self._publishing() or not workflow.all_handlers_finished()
+
+    def _settled(self) -> bool:
+        return all(target.settled for target in self._plan.targets)
+
+    def _untouched(self) -> bool:
+        return all(target.status is TargetStatus.PENDING for target in self._plan.targets)
+
+    def _failed(self) -> list[TargetPlan]:
+        return [each for each in self._plan.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
+
+    def _editable(self) -> list[TargetPlan]:
+        return [
+            target
+            for target in self._plan.targets
+            if target.status is TargetStatus.PUBLISHED and options.edit_window(target.platform)
+        ]
+
+    def _status(self) -> PostStatus:
+        if not self._begun and self._untouched():
+            return PostStatus.PUBLISHING if self._plan.immediate else PostStatus.SCHEDULED
+        return self._plan.status
+
+    def _stays_open_until(self) -> datetime:
+        return max(self._open_until.values(), default=workflow.now())
+
+    def _tell(self, waiting_for: str) -> None:
+        """Keep the Web UI's details and the search attributes true."""
+        self._waiting_for = waiting_for
+        status = self._status()
+        workflow.set_current_details(details.details(self._plan, status, waiting_for))
+        told = (status, self._plan.due_at)
+        if self._told is None:
+            # Both were given at the start.
+            self._told = told
+        if self._told != told:
+            self._told = told
+            workflow.upsert_search_attributes(
+                [POST_STATUS.value_set(status.value), DUE_AT.value_set(self._plan.due_at)]
+            )

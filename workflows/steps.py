@@ -1,0 +1,151 @@
+"""Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from activities.commands import EditCommand, GiveUp, PostCommand, RevisionCommand, TargetCommand
+    from activities.edit import Editing
+    from activities.posts import Posts
+    from activities.publish import Publishing
+    from domain.outcome import Outcome
+    from domain.plan import Plan, TargetPlan
+    from domain.post import TargetStatus
+    from workflows.details import name_of
+    from workflows.messages import Amendment, EditRequest
+
+_SHORTEST = timedelta(seconds=30)
+
+
+def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
+    return TargetCommand(
+        post_id=plan.post_id, request_id=plan.request_id, target_id=target.target_id, platform=target.platform
+    )
+
+
+async def prepare(plan: Plan, target: TargetPlan) -> None:
+    """Upload and build ahead of time; what fails here is done again when the post is due."""
+    try:
+        await workflow.execute_activity_method(
+            Publishing.prepare,
+            _command(plan, target),
+            task_queue=options.queue_of(target.platform),
+            schedule_to_close_timeout=max(plan.due_at - workflow.now(), _SHORTEST),
+            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+            retry_policy=options.retry_policy(target.platform),
+            summary=f"prepare {name_of(target)}",
+        )
+    except ActivityError:
+        workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
+
+
+async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
+    """Publish to one target, tried again until the deadline where surely nothing was sent."""
+    try:
+        return await workflow.execute_activity_method(
+            Publishing.publish,
+            _command(plan, target),
+            task_queue=options.queue_of(target.platform),
+            schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
+            start_to_close_timeout=options.STEP_TIMEOUT,
+            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+            retry_policy=options.retry_policy(target.platform),
+            summary=f"publish {name_of(target)}",
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return await give_up(plan, target, "publish_window_passed")
+
+
+async def confirm(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
+    """Look for an unclear send, again and again on durable timers, until it is found, ruled out or given up."""
+    for wait in options.lookup_waits():
+        await workflow.sleep(wait, summary=f"look for it on {name_of(target)}")
+        try:
+            outcome = await workflow.execute_activity_method(
+                Publishing.confirm,
+                _command(plan, target),
+                task_queue=options.queue_of(target.platform),
+                schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
+                heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+                retry_policy=options.retry_policy(target.platform),
+                summary=f"look for it on {name_of(target)}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+        else:
+            if outcome.gone or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.looking:
+                return outcome
+        if workflow.now() >= deadline:
+            break
+    return await give_up(plan, target, "unconfirmed")
+
+
+async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome | None:
+    """Edit one published target. Raises ActivityError where the network's window closed over it."""
+    return await workflow.execute_activity_method(
+        Editing.edit,
+        EditCommand(
+            post_id=plan.post_id,
+            request_id=request.request_id,
+            target_id=target.target_id,
+            platform=target.platform,
+            revision_id=request.revision_id,
+        ),
+        task_queue=options.queue_of(target.platform),
+        schedule_to_close_timeout=max(options.edit_window(target.platform), _SHORTEST),
+        start_to_close_timeout=options.LOOKUP_TIMEOUT,
+        heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+        retry_policy=options.retry_policy(target.platform),
+        summary=f"edit {name_of(target)}",
+    )
+
+
+async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
+    """Settle a target that was tried long enough."""
+    return await workflow.execute_local_activity_method(
+        Posts.give_up,
+        GiveUp(**_command(plan, target).model_dump(), code=code),
+        start_to_close_timeout=options.DATABASE_TIMEOUT,
+        retry_policy=options.DATABASE_RETRY,
+        summary=f"give up on {name_of(target)}: {code}",
+    )
+
+
+async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
+    """Apply a saved change; return the plan as it is then, None where the post is a draft now."""
+    changed = await workflow.execute_local_activity_method(
+        Posts.amend,
+        RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id),
+        start_to_close_timeout=options.DATABASE_TIMEOUT,
+        retry_policy=options.DATABASE_RETRY,
+        summary="apply the change",
+    )
+    return changed and changed.model_copy(update={"request_id": plan.request_id})
+
+
+async def delete(plan: Plan) -> None:
+    """Delete the post's rows."""
+    await workflow.execute_local_activity_method(
+        Posts.delete,
+        PostCommand(post_id=plan.post_id, request_id=plan.request_id),
+        start_to_close_timeout=options.DATABASE_TIMEOUT,
+        retry_policy=options.DATABASE_RETRY,
+        summary="delete the post",
+    )
+
+
+async def reopen(plan: Plan) -> list[str]:
+    """Make what failed pending again; return the ids of the targets to work on."""
+    return await workflow.execute_local_activity_method(
+        Posts.reopen,
+        PostCommand(post_id=plan.post_id, request_id=plan.request_id),
+        start_to_close_timeout=options.DATABASE_TIMEOUT,
+        retry_policy=options.DATABASE_RETRY,
+        summary="reopen what failed",
+    )
