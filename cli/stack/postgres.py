@@ -21,7 +21,8 @@ from cli.stack.process import Command, User, output_of
 _VERSION = "18"
 _OWNER = "socialsyncer"
 """The role and the database the stack uses. The superuser has no password, so nobody can log in as it."""
-_FAST_SHUTDOWN = signal.SIGINT
+FAST_SHUTDOWN = signal.SIGINT
+"""Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
 _LEFTOVER_GRACE = 10.0
 _TIMEOUT = 3.0
 _SETTINGS = {
@@ -64,6 +65,15 @@ def processes_in(data: Path) -> list[psutil.Process]:
     return found
 
 
+async def end_leftovers(data: Path) -> None:
+    """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
+
+    Whether a server is ours is decided by the directory it works in: the file's pid may belong to anybody by now.
+    """
+    await end_all(processes_in(data), FAST_SHUTDOWN, _LEFTOVER_GRACE)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
 class Postgres:
     """Be the stack's PostgreSQL in `data`; `port` is kept where it is free."""
 
@@ -87,22 +97,14 @@ class Postgres:
             raise UserError(
                 f"{self._data} belongs to PostgreSQL {version}, installed is {_VERSION}: choose another --data-dir."
             )
-        await self.end_leftovers()
+        await end_leftovers(self._data)
         return self._run(
             "postgres",
             "-D",
             str(self._data),
             *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")),
-            death_signal=_FAST_SHUTDOWN,
+            death_signal=FAST_SHUTDOWN,
         )
-
-    async def end_leftovers(self) -> None:
-        """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
-
-        Whether a server is ours is decided by the directory it works in: the file's pid may belong to anybody by now.
-        """
-        await end_all(processes_in(self._data), _FAST_SHUTDOWN, _LEFTOVER_GRACE)
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     async def check(self) -> None:
         """Raise where the server does not answer a query."""

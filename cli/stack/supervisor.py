@@ -74,11 +74,6 @@ class Keeper:
         finally:
             up.cancel()
 
-    async def ended(self) -> None:
-        """Wait until the part is given up; raises why."""
-        if self._task is not None:
-            await asyncio.shield(self._task)
-
     async def stop(self) -> None:
         """End the part in its own way, and wait until it is gone."""
         self._stopping = True

@@ -81,7 +81,7 @@ class Temporal:
 
     async def check(self) -> None:
         """Raise where the server or the namespace is not there."""
-        client = await self._connected()
+        client = await self.client()
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=NAMESPACE), timeout=timedelta(seconds=3)
         )
@@ -89,7 +89,7 @@ class Temporal:
 
     async def keep_history(self) -> None:
         """Set how long finished workflows are kept."""
-        client = await self._connected()
+        client = await self.client()
         retention = Duration()
         retention.FromTimedelta(RETENTION)
         await client.workflow_service.update_namespace(
@@ -98,7 +98,8 @@ class Temporal:
             )
         )
 
-    async def _connected(self) -> Client:
+    async def client(self) -> Client:
+        """Return a client for the server, always the same."""
         if self._client is None:
             # Not the environment's settings: this is the stack's own server, without TLS or keys.
             self._client = await Client.connect(self.address, namespace=NAMESPACE)

@@ -1,0 +1,90 @@
+"""Connect accounts: ask the network whose credentials these are, then keep them encrypted."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities.desk import plain
+from cli.errors import UserError
+from platforms.base import AccountFacts, Connection, Identity, Network
+from platforms.errors import NetworkError
+from platforms.registry import networks
+from platforms.wire import Wire
+from runtime.settings import Settings
+from runtime.worker import base_urls
+from store.accounts import save_account
+from store.models import Account
+from store.vault import Vault
+
+
+def network_named(platform: str) -> Network[Any, Any]:
+    """Return a network by its name. Raises UserError."""
+    network = networks().get(platform)
+    if network is None:
+        raise UserError(f"There is no network {platform!r}: choose one of {', '.join(networks())}.")
+    return network
+
+
+def parsed_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+    """Return the credentials as the network's own model. Raises UserError naming the fields at fault, no values."""
+    try:
+        credentials: BaseModel = network.credentials.model_validate(dict(given))
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc']) or 'credentials'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise UserError(f"{network.label} does not take these credentials. " + "; ".join(faults)) from None
+    return credentials
+
+
+async def connect_account(
+    session: AsyncSession,
+    vault: Vault,
+    settings: Settings,
+    workspace_id: str,
+    network: Network[Any, Any],
+    given: Mapping[str, Any],
+) -> Account:
+    """Verify the credentials with the network and connect their account. Raises UserError."""
+    identity, credentials = await _identify(network, parsed_credentials(network, given), settings)
+    return await save_account(
+        session,
+        vault,
+        workspace_id=workspace_id,
+        account_id=f"{network.account_prefix}_{identity.user_id}",
+        platform=network.platform,
+        user_id=identity.user_id,
+        username=identity.username,
+        premium=identity.premium,
+        credentials=plain(credentials),
+    )
+
+
+async def _identify(
+    network: Network[Any, Any], credentials: BaseModel, settings: Settings
+) -> tuple[Identity, BaseModel]:
+    """Ask the network who this is; returns the credentials too, which it may have had to renew."""
+    url = base_urls(settings).get(network.platform, network.base_url)
+    current = credentials
+
+    async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:
+        nonlocal current
+        current = await renew(current)
+        return current
+
+    # trust_env: a proxy between us and a sandbox on this machine can only be a mistake.
+    async with httpx.AsyncClient(trust_env=settings.sandbox_url is None) as client:
+        connection = Connection(
+            wire=Wire(client, base_url(network, settings), network.label, network.error_of, network.request_id_header),
+            account=AccountFacts(account_id="", user_id="", username=""),
+            credentials=credentials,
+            refresh=refresh,
+        )
+        try:
+            return await network.whoami(connection), current
+        except NetworkError as error:
+            raise UserError(f"{network.label} does not accept these credentials: {error.message}") from error

@@ -1,0 +1,222 @@
+"""Bring a whole stack up with one command, keep it up, and take it down without a trace."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import SecretStr
+
+from cli.migrating import register_search_attributes
+from cli.stack.example import publish_example
+from cli.stack.files import DevFile, Folder, Lock, State, locked, write_private
+from cli.stack.leftovers import Ledger, end_leftovers
+from cli.stack.parts import OwnParts, environment, postgres_part, temporal_part
+from cli.stack.ports import Wish, require_free
+from cli.stack.postgres import Postgres
+from cli.stack.postgres import end_leftovers as end_postgres_leftovers
+from cli.stack.report import answer, overview, tell, together, waiting_for
+from cli.stack.seed import seed
+from cli.stack.supervisor import Keeper, Part
+from cli.stack.temporal import NAMESPACE, Temporal
+from runtime.logging import configure
+from runtime.settings import Settings
+from store.migrate import upgrade
+from store.vault import new_key
+from workflows.search_attributes import REGISTRY
+
+_LAUNCHER = "uv"
+_PARENT_POLL = 0.5
+_STOP_ORDER = ("api", "worker", "sandbox", "temporal", "postgres")
+"""Those who use a part stop before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Hold what was chosen on the command line."""
+
+    data_dir: Path
+    api_port: int
+    temporal_port: int
+    ui_port: int
+    sandbox_port: int
+    sandbox_url: str | None
+    example: bool
+
+    @property
+    def wishes(self) -> list[Wish]:
+        """Return the ports that this stack needs."""
+        wishes = [
+            Wish("--api-port", self.api_port),
+            Wish("--temporal-port", self.temporal_port),
+            Wish("--ui-port", self.ui_port),
+        ]
+        return wishes if self.sandbox_url else [*wishes, Wish("--sandbox-port", self.sandbox_port)]
+
+
+def run_dev(options: Options) -> None:
+    """Run a stack until Ctrl-C. Raises UserError for what a person can put right."""
+    os.umask(0o077)
+    # What the libraries used here would log is said on the terminal in our own words.
+    configure("error", "console")
+    folder = Folder(options.data_dir)
+    folder.create()
+    with locked(folder) as lock:
+        folder.dev_file.unlink(missing_ok=True)
+        asyncio.run(_run(options, folder, lock))
+
+
+async def _run(options: Options, folder: Folder, lock: Lock) -> None:
+    stop = asyncio.Event()
+    stack = Stack(options, folder)
+    _on_signals(stop, stack)
+    # Whoever was started by `uv run` and loses it has lost the person at the terminal, too.
+    orphaned = asyncio.create_task(_stop_with_launcher(stop))
+    rising = asyncio.create_task(stack.up())
+    told_to_stop = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({rising, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+        if rising.done():
+            rising.result()
+            await told_to_stop
+    finally:
+        lock.note(stopping=True)
+        for task in (rising, told_to_stop, orphaned):
+            task.cancel()
+        await asyncio.gather(rising, told_to_stop, orphaned, return_exceptions=True)
+        await stack.down()
+
+
+def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
+    def heard() -> None:
+        if stop.is_set():
+            tell("Ending everything at once.")
+            stack.kill()
+        else:
+            tell("\nStopping …")
+            stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores hang-ups for us; a shell's `&` ignores SIGINT, too, but there it is still how to stop us.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, heard)
+
+
+async def _stop_with_launcher(stop: asyncio.Event) -> None:
+    parent = os.getppid()
+    try:
+        launched = psutil.Process(parent).name() == _LAUNCHER
+    except psutil.Error:
+        launched = False
+    while launched and not stop.is_set():
+        await asyncio.sleep(_PARENT_POLL)
+        if os.getppid() != parent:
+            stop.set()
+
+
+class Stack:
+    """Be everything that `socialsyncer dev` runs."""
+
+    def __init__(self, options: Options, folder: Folder) -> None:
+        self._options = options
+        self._folder = folder
+        self._ledger = Ledger(folder.run_file)
+        self._keepers: dict[str, Keeper] = {}
+        self._http = httpx.AsyncClient(timeout=4, trust_env=False)
+        self._own = OwnParts(self._http, folder.path, options.api_port, options.sandbox_port)
+        self._sandbox_url = (options.sandbox_url or self._own.own_sandbox_url).rstrip("/")
+
+    async def up(self) -> None:
+        """Start every part, make what is missing, and say where everything is. Raises UserError."""
+        state = self._folder.state()
+        postgres, temporal = await self._prepare(state)
+        settings = Settings(
+            _env_file=None,
+            database_url=SecretStr(postgres.url),
+            encryption_keys=[SecretStr(self._encryption_key())],
+            sandbox_url=self._sandbox_url,
+        )
+        await self._start_foundations(postgres, temporal, settings)
+        running = await self._start_own(postgres, temporal, settings, state)
+        if self._options.example and not state.example_published:
+            tell()
+            tell(answer(await publish_example(running.api_url, running.api_key, state.example_key, running.accounts)))
+            state.example_published = True
+            state.write(self._folder.state_file)
+        tell()
+        tell(overview(running, self._folder))
+        running.write(self._folder.dev_file)
+
+    async def down(self) -> None:
+        """Stop every part, each after those that use it."""
+        self._folder.dev_file.unlink(missing_ok=True)
+        for name in _STOP_ORDER:
+            if name in self._keepers:
+                await self._keepers[name].stop()
+        await self._http.aclose()
+        if self._keepers:
+            tell("Everything is stopped.")
+
+    def kill(self) -> None:
+        """End every part at once."""
+        for keeper in self._keepers.values():
+            keeper.kill()
+
+    async def _prepare(self, state: State) -> tuple[Postgres, Temporal]:
+        """Clear away what a killed run left, and see whether everything that will be needed can be had."""
+        data = self._folder.path / "postgres"
+        await end_postgres_leftovers(data)
+        for name in await end_leftovers(self._folder.run_file):
+            tell(f"{name} was still running from an earlier start: it was ended.")
+        require_free(self._options.wishes)
+        self._folder.rotate_logs()
+        postgres = Postgres(data, state.postgres_password, state.postgres_port)
+        temporal = Temporal(
+            self._folder.path / "temporal.db", self._options.temporal_port, self._options.ui_port, REGISTRY
+        )
+        state.postgres_port = postgres.port
+        state.write(self._folder.state_file)
+        return postgres, temporal
+
+    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, settings: Settings) -> None:
+        foundations = [postgres_part(postgres), temporal_part(temporal)]
+        if self._options.sandbox_url is None:
+            foundations.append(self._own.sandbox())
+        await together(*(self._keep(part) for part in foundations))
+        await waiting_for("the database's schema", upgrade(settings.database_url.get_secret_value()))
+        await temporal.keep_history()
+        await register_search_attributes(await temporal.client(), REGISTRY)
+
+    async def _start_own(self, postgres: Postgres, temporal: Temporal, settings: Settings, state: State) -> DevFile:
+        env = environment(
+            database_url=postgres.url,
+            encryption_key=self._encryption_key(),
+            api_port=self._options.api_port,
+            sandbox_url=self._sandbox_url,
+            temporal_address=temporal.address,
+        )
+        seeding = asyncio.create_task(seed(settings, self._sandbox_url, state))
+        await together(self._keep(self._own.api(env)), self._keep(self._own.worker(env)), seeding)
+        state.write(self._folder.state_file)
+        return DevFile(
+            api_url=self._own.api_url,
+            api_key=state.api_key or "",
+            temporal_address=temporal.address,
+            temporal_namespace=NAMESPACE,
+            temporal_ui_url=temporal.ui_url,
+            sandbox_url=self._sandbox_url,
+            database_url=postgres.url,
+            accounts=seeding.result(),
+        )
+
+    async def _keep(self, part: Part) -> None:
+        keeper = self._keepers[part.name] = Keeper(part, self._folder.log(part.name), self._ledger, tell)
+        await waiting_for(part.label, keeper.start())
+
+    def _encryption_key(self) -> str:
+        if not self._folder.key_file.exists():
+            write_private(self._folder.key_file, new_key() + "\n")
+        return self._folder.encryption_key()

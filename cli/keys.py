@@ -1,0 +1,36 @@
+"""Make API keys."""
+
+from pathlib import Path
+
+import click
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.errors import UserError
+from cli.place import place_of
+from store.database import Database
+from store.workspaces import create_key, create_workspace, find_workspace
+
+
+async def create(workspace: str | None, name: str, data_dir: Path | None) -> str:
+    """Return a new API key of the workspace, which is made where it does not exist. Raises UserError."""
+    place = place_of(data_dir)
+    database = Database(place.settings.database_url.get_secret_value())
+    try:
+        async with database.transaction() as session:
+            workspace_id = await workspace_id_of(session, workspace or place.workspace_id)
+            return await create_key(session, workspace_id, name)
+    finally:
+        await database.close()
+
+
+async def workspace_id_of(session: AsyncSession, workspace: str | None) -> str:
+    """Return the id of a workspace given by name or id; a new name makes a new workspace. Raises UserError."""
+    if workspace is None:
+        raise UserError("Which workspace? Give its name with --workspace.")
+    found = await find_workspace(session, workspace)
+    if found is not None:
+        return found
+    if workspace.startswith("ws_"):
+        raise UserError(f"There is no workspace {workspace}.")
+    click.echo(f"Workspace {workspace!r} is new: it was created.", err=True)
+    return await create_workspace(session, workspace)

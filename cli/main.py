@@ -1,0 +1,157 @@
+"""The `socialsyncer` command: options and help. What a command does is imported when it is run, so help is instant."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_PORT = click.IntRange(1, 65535)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def _port(option: str, default: int, what: str) -> Callable[[Decorated], Decorated]:
+    return click.option(option, type=_PORT, default=default, show_default=True, help=f"Port of {what}.")
+
+
+def _data_dir(command: Decorated) -> Decorated:
+    text = "Act on the running development stack in this directory instead of what the environment names."
+    return click.option("--data-dir", type=_FOLDER, default=None, help=text)(command)
+
+
+def _workspace(command: Decorated) -> Decorated:
+    text = "Name or id of the workspace; with --data-dir the stack's own is the default."
+    return click.option("--workspace", default=None, help=text)(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="socialsyncer")
+def main() -> None:
+    """Publish social posts to every network, now or at a set time, never twice."""
+
+
+@main.command()
+@click.option("--data-dir", type=_FOLDER, default=Path(".socialsyncer"), show_default=True, help="Keep all data here.")
+@_port("--api-port", 8000, "the API")
+@_port("--temporal-port", 7233, "Temporal")
+@_port("--ui-port", 8233, "Temporal's Web UI")
+@_port("--sandbox-port", 8025, "the sandbox of networks")
+@click.option("--sandbox-url", default=None, help="Use a sandbox that runs elsewhere.")
+@click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
+def dev(**chosen: Any) -> None:
+    """Run everything here: PostgreSQL, Temporal, the sandbox of networks, the worker and the API."""
+    from cli.dev import Options, run_dev
+
+    run_dev(Options(example=not chosen.pop("no_example"), **chosen))
+
+
+@main.command()
+@click.option("--host", default=None, help="Address to listen on; default SOCIALSYNCER_API_HOST.")
+@click.option("--port", type=_PORT, default=None, help="Port to listen on; default SOCIALSYNCER_API_PORT.")
+def api(host: str | None, port: int | None) -> None:
+    """Serve the API."""
+    from cli.serving import serve_api
+
+    serve_api(host, port)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="SOCIALSYNCER_SANDBOX_HOST", show_envvar=True)
+@click.option(
+    "--port", type=_PORT, default=8025, show_default=True, envvar="SOCIALSYNCER_SANDBOX_PORT", show_envvar=True
+)
+@click.option("--data-dir", type=_FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
+@click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
+def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> None:
+    """Serve the sandbox of networks, where nothing becomes really public."""
+    from cli.serving import serve_sandbox
+
+    serve_sandbox(host, port, data_dir, realistic=realistic)
+
+
+@main.command()
+@_data_dir
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database's schema and Temporal's search attributes up to date."""
+    from cli.migrating import migrate as run
+
+    for sentence in asyncio.run(run(data_dir)):
+        click.echo(sentence)
+
+
+@main.group()
+def keys() -> None:
+    """Make API keys and encryption keys."""
+
+
+@keys.command("create")
+@_workspace
+@click.option("--name", default="", help="What the key is for.")
+@_data_dir
+def keys_create(workspace: str | None, name: str, data_dir: Path | None) -> None:
+    """Create an API key and print it, once; a workspace that does not exist is made."""
+    from cli.keys import create
+
+    click.echo(asyncio.run(create(workspace, name, data_dir)))
+
+
+@keys.command("secret")
+def keys_secret() -> None:
+    """Print a new encryption key for SOCIALSYNCER_ENCRYPTION_KEYS."""
+    from store.vault import new_key
+
+    click.echo(new_key())
+
+
+@main.group()
+def accounts() -> None:
+    """Connect, list and remove the accounts that posts are published to."""
+
+
+@accounts.command("add")
+@click.argument("platform")
+@_workspace
+@_data_dir
+def accounts_add(platform: str, workspace: str | None, data_dir: Path | None) -> None:
+    """Connect an account of PLATFORM, its credentials being one JSON object on stdin, e.g. {"accessToken": "…"}.
+
+    With --data-dir the stack's sandbox is told of the account first, so any token does; "username" and "premium" may
+    describe it.
+    """
+    from cli.accounts import add
+
+    if sys.stdin.isatty():
+        click.echo("Type the credentials as one JSON object, then Ctrl-D:", err=True)
+    click.echo(json.dumps(asyncio.run(add(platform, workspace, sys.stdin.read(), data_dir)), ensure_ascii=False))
+
+
+@accounts.command("list")
+@_workspace
+@_data_dir
+def accounts_list(workspace: str | None, data_dir: Path | None) -> None:
+    """Print the workspace's accounts, a JSON object each."""
+    from cli.accounts import listed
+
+    for account in asyncio.run(listed(workspace, data_dir)):
+        click.echo(json.dumps(account, ensure_ascii=False))
+
+
+@accounts.command("remove")
+@click.argument("account_id")
+@_workspace
+@_data_dir
+def accounts_remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
+    """Forget an account and its credentials; posts scheduled for it will fail."""
+    from cli.accounts import remove
+
+    asyncio.run(remove(account_id, workspace, data_dir))
+    click.echo(f"{account_id} is no longer connected.")
+
+
+if __name__ == "__main__":
+    main()

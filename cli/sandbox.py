@@ -1,0 +1,57 @@
+"""Make accounts known to a sandbox of networks, so that it honours their tokens."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from cli.errors import UserError
+from platforms.base import Network
+
+_TIMEOUT = 10.0
+
+
+class SandboxAccount(BaseModel):
+    """Describe an account as the sandbox is told of it."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
+
+    platform: str
+    account_id: str
+    user_id: str
+    username: str
+    access_token: str
+    refresh_token: str | None = None
+    premium: bool = False
+
+
+def stable_user_id(seed: str) -> str:
+    """Return 17 digits that look like a network's user id, always the same for the same seed."""
+    return str(10**16 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % (9 * 10**16))
+
+
+def invented_credentials(network: Network[Any, Any], user_id: str) -> dict[str, str]:
+    """Invent credentials that only the sandbox will ever honour, as many as the network knows."""
+    invented = {
+        "access_token": f"sandbox-{secrets.token_urlsafe(24)}",
+        "refresh_token": f"sandbox-{secrets.token_urlsafe(24)}",
+        "client_id": "sandbox",
+        "user_id": user_id,
+    }
+    return {to_camel(name): value for name, value in invented.items() if name in network.credentials.model_fields}
+
+
+async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> None:
+    """Make accounts known to the sandbox, or change what it knows. Raises UserError where it does not answer."""
+    body = {"accounts": [account.model_dump(by_alias=True, exclude_none=True) for account in accounts]}
+    try:
+        # trust_env: a proxy between us and a server on this machine can only be a mistake.
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+            response = await client.post(f"{sandbox_url}/_/accounts", json=body)
+            response.raise_for_status()
+    except httpx.HTTPError as error:
+        raise UserError(f"The sandbox at {sandbox_url} does not take our accounts ({type(error).__name__}).") from error

@@ -1,0 +1,98 @@
+"""Say on the terminal what happens and where everything is."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import click
+
+from cli.stack.files import DevAccount, DevFile, Folder
+
+T = TypeVar("T")
+
+_REMIND_EVERY = 5.0
+
+
+def tell(line: str = "") -> None:
+    """Print one line. A terminal that has gone away is no reason to stop."""
+    with suppress(OSError):
+        click.echo(line)
+
+
+async def waiting_for(label: str, work: Awaitable[T]) -> T:
+    """Return the work's result, saying what is waited for and how long it took."""
+    began = time.monotonic()
+    tell(f"waiting for {label} …")
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=_REMIND_EVERY))[0]:
+            tell(f"still waiting for {label} ({time.monotonic() - began:.0f} s) …")
+    finally:
+        task.cancel()
+    result = task.result()
+    tell(f"{label}: ready ({time.monotonic() - began:.1f} s)")
+    return result
+
+
+async def together(*work: Awaitable[object]) -> None:
+    """Do all of it at the same time; the first failure ends the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def answer(body: Any) -> str:
+    """Return the API's answer to the example, readable."""
+    return "The contract's example post was sent; the API answered:\n" + json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def overview(running: DevFile, folder: Folder) -> str:
+    """Return where everything is, and a request to paste."""
+    rows = {
+        "API": f"{running.api_url}/v1",
+        "API docs": f"{running.api_url}/docs",
+        "API key": running.api_key,
+        "Temporal Web UI": running.temporal_ui_url,
+        "Sandbox": f"{running.sandbox_url}  (what was published)",
+        "Database": running.database_url,
+        "Temporal": f"{running.temporal_address}, namespace {running.temporal_namespace}",
+        "Logs": f"{folder.logs}/",
+        "Data": f"{folder.path}/  (dev.json says all this to programs)",
+    }
+    width = max(map(len, rows))
+    lines = [click.style("Everything is up.", bold=True), ""]
+    lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
+    lines += [
+        "",
+        "Publish a post:",
+        "",
+        _curl(running),
+        "",
+        "Ctrl-C stops everything; the next start finds it as it was.",
+    ]
+    return "\n".join(lines)
+
+
+def _curl(running: DevFile) -> str:
+    body = json.dumps(
+        {"content": "My first post", "platforms": _one_target(running.accounts), "publishNow": True}, ensure_ascii=False
+    )
+    return (
+        f"curl -X POST {running.api_url}/v1/posts \\\n"
+        f"  -H 'Authorization: Bearer {running.api_key}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'"
+    )
+
+
+def _one_target(accounts: Sequence[DevAccount]) -> list[dict[str, str]]:
+    # Text alone is enough for it, so the line stays short.
+    account = next((account for account in accounts if account.platform == "twitter"), accounts[0])
+    return [{"platform": account.platform, "accountId": account.account_id}]

@@ -1,0 +1,111 @@
+"""Give a stack what a newcomer needs at once: a workspace, an API key, and accounts on every network of the sandbox."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.connecting import connect_account
+from cli.errors import UserError
+from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
+from cli.stack.files import DevAccount, State
+from platforms.base import Network
+from platforms.registry import networks
+from runtime.settings import Settings
+from store.accounts import list_accounts, open_credentials
+from store.database import Database
+from store.models import Account
+from store.vault import Vault, VaultError
+from store.workspaces import create_key, create_workspace, find_workspace, workspace_of_key
+
+WORKSPACE = "default"
+_SECOND_ACCOUNT = "twitter"
+"""The network where paying changes the rules: its first account has X Premium, its second has not."""
+
+
+async def seed(settings: Settings, sandbox_url: str, state: State) -> list[DevAccount]:
+    """Make what is missing and tell the sandbox of every account there is; returns the accounts, oldest first.
+
+    Writes the workspace and its key into `state`. Raises UserError where the sandbox does not play along.
+    """
+    vault = Vault(settings.encryption_keys)
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        async with database.transaction() as session:
+            workspace_id = await _workspace_and_key(session, state)
+            known = await list_accounts(session, workspace_id)
+            await introduce(sandbox_url, [_told(vault, account) for account in known])
+            present = {account.platform for account in known}
+            for network, name, premium in _wanted():
+                if network.platform not in present:
+                    await _connect(session, vault, settings, sandbox_url, workspace_id, network, name, premium=premium)
+            accounts = await list_accounts(session, workspace_id)
+    finally:
+        await database.close()
+    return [
+        DevAccount(platform=account.platform, account_id=account.id, premium=account.premium) for account in accounts
+    ]
+
+
+def _wanted() -> Iterator[tuple[Network[Any, Any], str, bool]]:
+    for network in networks().values():
+        two = network.platform == _SECOND_ACCOUNT
+        yield network, "socialsyncer", two
+        if two:
+            yield network, "socialsyncer_free", False
+
+
+async def _workspace_and_key(session: AsyncSession, state: State) -> str:
+    """Return the workspace's id; the key stays the same as long as the database knows it."""
+    if state.api_key is not None:
+        workspace_id = await workspace_of_key(session, state.api_key)
+        if workspace_id is not None:
+            state.workspace_id = workspace_id
+            return workspace_id
+    workspace_id = await find_workspace(session, WORKSPACE) or await create_workspace(session, WORKSPACE)
+    state.workspace_id = workspace_id
+    state.api_key = await create_key(session, workspace_id, "socialsyncer dev")
+    return workspace_id
+
+
+async def _connect(
+    session: AsyncSession,
+    vault: Vault,
+    settings: Settings,
+    sandbox_url: str,
+    workspace_id: str,
+    network: Network[Any, Any],
+    username: str,
+    *,
+    premium: bool,
+) -> None:
+    # The workspace's id makes the accounts of two stacks at one sandbox differ.
+    user_id = stable_user_id(f"{workspace_id}/{network.platform}/{username}")
+    given = invented_credentials(network, user_id)
+    account = SandboxAccount(
+        platform=network.platform,
+        account_id=f"{network.account_prefix}_{user_id}",
+        user_id=user_id,
+        username=username,
+        access_token=given["accessToken"],
+        refresh_token=given.get("refreshToken"),
+        premium=premium,
+    )
+    await introduce(sandbox_url, [account])
+    await connect_account(session, vault, settings, workspace_id, network, given)
+
+
+def _told(vault: Vault, account: Account) -> SandboxAccount:
+    try:
+        credentials = open_credentials(vault, account)
+    except VaultError as error:
+        raise UserError("encryption.key in the data directory is not the one its accounts were stored with.") from error
+    return SandboxAccount(
+        platform=account.platform,
+        account_id=account.id,
+        user_id=account.user_id,
+        username=account.username,
+        access_token=credentials["access_token"],
+        refresh_token=credentials.get("refresh_token"),
+        premium=account.premium,
+    )
