@@ -6,7 +6,7 @@ from typing import Any
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.twitter.line import Line, call, data_of
-from platforms.twitter.lookup import FIELDS, published, same_text
+from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, same_text
 
 _PASSING = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED})
 
@@ -28,24 +28,41 @@ async def edit(line: Line, known: Published, text: str) -> Published:
 
 
 async def confirm(line: Line, known: Published, text: str) -> Finding:
-    """Look whether a version newer than the known one says the new text."""
-    post = await _read(line, known.platform_post_id)
-    newest = _newest(post)
-    if newest == known.platform_post_id:
-        return Absent()
-    if post["id"] != newest:
-        post = await _read(line, newest)
-    return published(newest, _moment(post.get("edit_controls") or {})) if same_text(post, text) else Unknown()
+    """Look whether a version newer than the known one says the new text.
+
+    The timeline shows a post in its newest version; that an old version, read by its id, names the newer ones is not
+    promised.
+    """
+    known_id = known.platform_post_id
+    body = await call(
+        line,
+        "GET",
+        f"/2/users/{line.account.user_id}/tweets",
+        params={"since_id": known_id, "max_results": PAGE, "exclude": "retweets", "tweet.fields": FIELDS},
+    )
+    posts = posts_of(body)
+    newer = next((post for post in posts if known_id in _versions(post)), None)
+    if newer is None:
+        post = await _read(line, known_id)
+        newest = _newest(post)
+        if newest == known_id:
+            return Absent() if not body["meta"].get("next_token") else Unknown()
+        newer = await _read(line, newest) if post["id"] != newest else post
+    return published(newer["id"], _moment(newer.get("edit_controls") or {})) if same_text(newer, text) else Unknown()
 
 
 async def _read(line: Line, post_id: str) -> dict[str, Any]:
     return data_of(await call(line, "GET", f"/2/tweets/{post_id}", params={"tweet.fields": FIELDS}))
 
 
-def _newest(post: dict[str, Any]) -> str:
+def _versions(post: dict[str, Any]) -> list[str]:
     # X's documentation shows the first name, its OpenAPI document the second.
-    versions = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or [post["id"]]
-    return str(max(versions, key=int))
+    versions: list[str] = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or [post["id"]]
+    return versions
+
+
+def _newest(post: dict[str, Any]) -> str:
+    return max(_versions(post), key=int)
 
 
 def _check_controls(controls: dict[str, Any]) -> datetime | None:

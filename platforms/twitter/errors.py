@@ -11,6 +11,7 @@ from platforms.errors import Kind, NetworkError
 
 REQUEST_ID_HEADER = "x-transaction-id"
 
+LONGEST_CODE = 64
 SHORTEST_WAIT = timedelta(seconds=1)
 
 _RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
@@ -95,7 +96,7 @@ def _code(problem: Mapping[str, Any]) -> str:
         return str(problem["code"])
     kind = str(problem.get("type") or "")
     name = kind.rpartition("/")[2] if "/" in kind else str(problem.get("title") or "")
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:LONGEST_CODE]
 
 
 def _by_status(status: int | None, said: str) -> tuple[Kind, str]:

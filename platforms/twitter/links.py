@@ -15,7 +15,8 @@ LONGEST_SLUG = 40
 """Of a t.co link."""
 
 _TLDS = frozenset(files(__package__).joinpath("tlds.txt").read_text(encoding="utf-8").split())
-"""The root zone's names, and names that have left it but that X still takes for the end of a domain."""
+"""The root zone's names (data.iana.org/TLD, in Unicode), and names that have left it but that X still counts as ends of
+domains: no package on offer has these, so the list is data of our own."""
 
 _ACCENTED = (
     r"\xC0-\xD6\xD8-\xF6\xF8-\u024F\u0253\u0254\u0256\u0257\u0259\u025B\u0263\u0268\u026F\u0272\u0289"

@@ -43,19 +43,24 @@ async def find(line: Line, sending: Sending[TwitterSettings]) -> Finding:
     alike = False
     for _ in range(MOST_PAGES):
         body = await call(line, "GET", f"/2/users/{line.account.user_id}/tweets", params=query)
-        posts, meta = body.get("data", []), body.get("meta")
-        if not isinstance(posts, list) or not isinstance(meta, dict):
-            raise NetworkError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
-        for post in posts:
+        for post in posts_of(body):
             match _match(post, sending):
                 case True:
                     return published(str(post["id"]))
                 case None:
                     alike = True
-        if not meta.get("next_token"):
+        if not body["meta"].get("next_token"):
             return Unknown() if alike else Absent()
-        query["pagination_token"] = str(meta["next_token"])
+        query["pagination_token"] = str(body["meta"]["next_token"])
     return Unknown()
+
+
+def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the posts of a timeline. Raises NetworkError where it is none: that must not pass for an empty one."""
+    posts = timeline.get("data", [])
+    if isinstance(posts, list) and isinstance(timeline.get("meta"), dict):
+        return posts
+    raise NetworkError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
 
 
 def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | None:
@@ -71,8 +76,8 @@ def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | No
 
 def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:
     """Tell whether a post read back from X says what was sent."""
-    shown = _shown_text(post, settings.quote_tweet_id if settings else None)
-    sent = _plain(_with_plain_links(text))
+    shown = _comparable(_shown_text(post, settings.quote_tweet_id if settings else None))
+    sent = _comparable(text)
     if settings and settings.reply_to_tweet_id:
         # X puts those who are answered in front.
         shown, sent = _LEADING_MENTIONS.sub("", shown), _LEADING_MENTIONS.sub("", sent)
@@ -82,28 +87,28 @@ def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None 
 def _shown_text(post: dict[str, Any], quoted: str | None) -> str:
     """Return the text of a post as its author wrote it, as far as X lets see."""
     note = post.get("note_tweet") or post.get("note_post") or post
-    text = str(note.get("text") or "")
-    media_links = (post.get("entities") or {}).get("urls") or []
-    for link in [*((note.get("entities") or {}).get("urls") or []), *media_links]:
+    text = html.unescape(str(note.get("text") or ""))
+    for link in [*_links(note), *_links(post)]:
         target = str(link.get("expanded_url") or "")
         added = link.get("media_key") or _OWN_MEDIA.fullmatch(target) or (quoted and target.endswith(f"/{quoted}"))
         if link.get("url"):
-            text = text.replace(link["url"], "" if added else _plain_link(target))
-    return _plain(html.unescape(text))
+            text = text.replace(link["url"], "" if added else target)
+    return text
 
 
-def _with_plain_links(text: str) -> str:
+def _links(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    return (shown.get("entities") or {}).get("urls") or []
+
+
+def _comparable(text: str) -> str:
+    """Return a text without what X changes: composed letters, white space, how its links are written."""
     text = unicodedata.normalize("NFC", text)
     for start, end in reversed(link_spans(text)):
         text = text[:start] + _plain_link(text[start:end]) + text[end:]
-    return text
+    return " ".join(text.split())
 
 
 def _plain_link(link: str) -> str:
     """Take from a link what X may add or change: scheme, capitals of the host, a last slash."""
     host, slash, path = re.sub(r"^https?://", "", link, flags=re.IGNORECASE).partition("/")
     return (host.lower() + slash + path).rstrip("/")
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())

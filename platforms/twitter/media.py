@@ -16,9 +16,9 @@ PIECE_BYTES = 4 * 1024 * 1024
 """X's guide takes up to 5 MB a piece."""
 MOST_PIECES = 1000
 """Source: X API v2 OpenAPI document, AppendMediaUploadRequest."""
-MEGABYTE = 1_000_000
+MEGABYTE = 1024 * 1024
 _MOST_BYTES = {MediaType.IMAGE: 5 * MEGABYTE, MediaType.GIF: 15 * MEGABYTE, MediaType.VIDEO: 512 * MEGABYTE}
-"""Source: docs.x.com/x-api/media/quickstart/best-practices; whether X means 1000 or 1024 is not said."""
+"""Source: docs.x.com/x-api/media/quickstart/best-practices. Its megabytes may be smaller; X judges what lies between."""
 LIFE_LEFT = 300
 """Seconds that an upload must still live for it to be used; our choice."""
 UNNAMED_LIFETIME = 86_400
@@ -187,5 +187,5 @@ def _check(item: Media, file: MediaFile, *, long_video: bool) -> None:
         message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
         raise NetworkError(Kind.REJECTED, message, code="media_type")
     if file.size > most:
-        message = f"X takes {item.type}s of up to {most // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.1f} MB."
+        message = f"X takes {item.type}s of up to {most // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.2f} MB."
         raise NetworkError(Kind.REJECTED, message, code="media_too_large")

@@ -1,0 +1,383 @@
+"""Publish to X over real HTTP: every form of post, every way it can go wrong, and never a double."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms import wire
+from platforms.base import Absent, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.twitter import NETWORK
+from platforms.twitter.lookup import published
+from tests.platforms.rig import Rig, Sandbox
+
+Connect = Callable[..., Awaitable[Rig]]
+
+INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
+INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
+
+
+@pytest.fixture
+async def x(connect: Connect) -> Rig:
+    return await connect("twitter")
+
+
+@pytest.fixture
+async def premium(connect: Connect) -> Rig:
+    return await connect("twitter", premium=True)
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    if NETWORK.prepares(sending.draft):
+        await NETWORK.prepare(rig.connection(), sending)
+    sending.started_at = datetime.now(UTC)
+    return await NETWORK.publish(rig.connection(), sending)
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
+    who = await NETWORK.whoami(x.connection())
+    assert (who.user_id, who.username, who.premium) == (x.account.user_id, x.account.username, False)
+    assert (await NETWORK.whoami(premium.connection())).premium
+
+
+async def test_a_text_is_one_request(x: Rig) -> None:
+    before = await x.operations()
+    result = await publish(x, x.sending("Hello <you> & https://example.com"))
+    assert (await x.operations())[len(before) :] == ["publish"]
+    [post] = await x.posts()
+    assert post["platformPostId"] == result.platform_post_id
+    assert post["text"] == "Hello <you> & https://example.com"
+    assert result.url == f"https://x.com/i/status/{result.platform_post_id}"
+    assert result.editable_until is None
+
+
+async def test_a_premium_account_publishes_long_texts(premium: Rig) -> None:
+    text = "long " * 1000
+    result = await publish(premium, premium.sending(text))
+    [post] = await premium.posts()
+    assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize("count", [1, 4])
+async def test_images_go_up_beside_each_other_and_keep_their_order(
+    x: Rig, sandbox: Sandbox, name: str, count: int
+) -> None:
+    images = [sandbox.media(f"{index}{name}", f"picture {index}") for index in range(count)]
+    sending = x.sending(f"{count} of {name}", images)
+    await publish(x, sending)
+    [post] = await x.posts()
+    assert post["mediaCount"] == count
+    assert sorted(sending.handles["media"]) == [str(index) for index in range(count)]
+    assert all(upload["stage"] == "ready" for upload in x.saved[-1]["media"].values())
+
+
+@pytest.mark.parametrize("name", ["loop.gif", "clip.mp4"])
+async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: str) -> None:
+    await publish(x, x.sending(name, [sandbox.media(name, "moving")]))
+    [post] = await x.posts()
+    assert post["mediaCount"] == 1
+    paths = [request["path"] for request in (await sandbox.control("GET", "requests?platform=twitter"))["requests"]]
+    assert [path.rpartition("/")[2] for path in paths[:5]] == ["tweets", "metadata", "finalize", "append", "initialize"]
+
+
+async def test_polls_replies_and_quotes(x: Rig) -> None:
+    poll = {"options": ["Yes", "No"], "durationMinutes": 60}
+    await publish(x, x.sending("which?", settings={"poll": poll, "replySettings": "mentionedUsers"}))
+    first = await publish(x, x.sending("first"))
+    await publish(x, x.sending("second", settings={"replyToTweetId": first.platform_post_id}))
+    await publish(x, x.sending("third", settings={"quoteTweetId": first.platform_post_id}))
+    assert [post["text"] for post in await x.posts()] == ["third", "second", "first", "which?"]
+
+
+async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
+    await publish(x, x.sending("the same"))
+    error = await refused(publish(x, x.sending("the same")))
+    assert (error.kind, error.code, error.status) == (Kind.REJECTED, "duplicate_content", 403)
+    assert len(await x.posts()) == 1
+
+
+async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(x: Rig, sandbox: Sandbox) -> None:
+    sending = x.sending("stale", [sandbox.media("stale.jpg")])
+    await NETWORK.prepare(x.connection(), sending)
+    sending.handles["media"]["0"]["id"] = "1"
+    error = await refused(NETWORK.publish(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "invalid_request")
+    assert "media" not in x.saved[-1]
+    await publish(x, sending)
+    assert len(await x.posts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"fault": "reject", "status": 503}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, Kind.UNCLEAR),
+        ({"fault": "drop"}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 201, "body": {"data": {}}}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 200, "body": {"errors": [INVALID]}}, Kind.REJECTED),
+        ({"fault": "reject", "status": 403, "body": INVALID}, Kind.REJECTED),
+    ],
+)
+async def test_nothing_arrived_whatever_the_answer_says(
+    x: Rig, sandbox: Sandbox, fault: dict[str, Any], kind: Kind
+) -> None:
+    await sandbox.fault("twitter", operation="publish", **fault)
+    sending = x.sending("lost on the way")
+    assert (await refused(publish(x, sending))).kind is kind
+    assert await NETWORK.confirm(x.connection(), sending) == Absent()
+    await publish(x, sending)
+    assert len(await x.posts()) == 1
+
+
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
+@pytest.mark.parametrize(
+    ("text", "media"),
+    [
+        ("Über & <Unter> https://Example.com/path?a=b example.org\n\n\nend 👍🏽", ()),
+        ("with a picture", ("landed.jpg",)),
+        ("", ("wordless.png", "wordless2.png")),
+    ],
+)
+async def test_what_arrived_is_found_once(
+    x: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, text: str, media: tuple[str, ...]
+) -> None:
+    await publish(x, x.sending("another post"))
+    sending = x.sending(text, [sandbox.media(name) for name in media])
+    if media:
+        await NETWORK.prepare(x.connection(), sending)
+    sending.handles = x.saved[-1] if media else {}
+    await sandbox.fault("twitter", fault, "publish", seconds=1)
+    sending.started_at = datetime.now(UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "TIMEOUT", httpx.Timeout(0.3))
+        error = await refused(NETWORK.publish(x.connection(), sending))
+    assert error.kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(x.connection(), sending)
+    assert found == published((await x.posts())[0]["platformPostId"])
+    assert len(await x.posts()) == 2
+
+
+async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
+    first = await publish(premium, premium.sending("a start"))
+    for text, settings in [
+        ("long https://example.com/a & " * 100, {}),
+        ("@someone an answer", {"replyToTweetId": first.platform_post_id}),
+    ]:
+        sending = premium.sending(text, settings=settings)
+        result = await publish(premium, sending)
+        assert await NETWORK.confirm(premium.connection(), sending) == result
+
+
+async def test_a_post_without_media_is_not_taken_for_one_with_media(x: Rig, sandbox: Sandbox) -> None:
+    await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
+    assert await NETWORK.confirm(x.connection(), x.sending("alike", started_at=datetime.now(UTC))) == Absent()
+
+
+async def test_the_same_words_with_other_media_leave_it_open(x: Rig, sandbox: Sandbox) -> None:
+    await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
+    other = x.sending("alike", [sandbox.media("other.jpg")], started_at=datetime.now(UTC))
+    await NETWORK.prepare(x.connection(), other)
+    assert await NETWORK.confirm(x.connection(), other) == Unknown()
+
+
+async def test_older_posts_of_the_same_words_do_not_count(x: Rig) -> None:
+    await publish(x, x.sending("again"))
+    later = x.sending("again", started_at=datetime.now(UTC) + timedelta(minutes=5))
+    assert await NETWORK.confirm(x.connection(), later) == Absent()
+
+
+async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.twitter.lookup.PAGE", 5)
+    sending = x.sending("the first of many")
+    result = await publish(x, sending)
+    for number in range(8):
+        await publish(x, x.sending(f"number {number}"))
+    assert await NETWORK.confirm(x.connection(), sending) == result
+    monkeypatch.setattr("platforms.twitter.lookup.MOST_PAGES", 1)
+    assert await NETWORK.confirm(x.connection(), sending) == Unknown()
+
+
+async def test_what_was_never_sent_is_absent_without_asking(x: Rig) -> None:
+    before = await x.operations()
+    assert await NETWORK.confirm(x.connection(), x.sending("never sent")) == Absent()
+    assert await x.operations() == before
+
+
+@pytest.mark.parametrize("body", ["<html>ok</html>", {}, {"data": {}}, {"data": [], "errors": []}])
+async def test_an_unreadable_timeline_is_no_proof_of_absence(x: Rig, sandbox: Sandbox, body: object) -> None:
+    await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+    error = await refused(NETWORK.confirm(x.connection(), x.sending("there?", started_at=datetime.now(UTC))))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+
+
+async def test_a_rate_limit_says_when_to_come_back(x: Rig, sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
+    error = await refused(publish(x, x.sending("too many")))
+    assert error.kind is Kind.RATE_LIMITED
+    assert error.retry_after is not None
+    assert timedelta(seconds=28) < error.retry_after <= timedelta(seconds=31)
+    assert await x.posts() == []
+
+
+def with_old_token(rig: Rig) -> Any:
+    return rig.stored.model_copy(update={"access_token": SecretStr("a token of yesterday")})
+
+
+class TestTokens:
+    async def test_an_expired_token_is_renewed_once_however_many_uploads_need_it(
+        self, connect: Connect, sandbox: Sandbox
+    ) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-1", "clientId": "app", "clientSecret": "s"})
+        old = x.stored = with_old_token(x)
+        before = len(await x.operations())
+        line = x.connection()
+        await NETWORK.prepare(line, x.sending("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
+        assert (await x.operations())[before:].count("auth") == 1
+        assert line.credentials is x.stored
+        assert x.stored.access_token != old.access_token
+        assert x.stored.refresh_token.get_secret_value() != "once-1"
+        assert (x.stored.client_id, x.stored.client_secret) == (old.client_id, old.client_secret)
+
+    async def test_two_workers_renew_once(self, connect: Connect) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-2", "clientId": "app"})
+        x.stored = with_old_token(x)
+        before = len(await x.operations())
+        await asyncio.gather(publish(x, x.sending("one")), publish(x, x.sending("two")))
+        assert (await x.operations())[before:].count("auth") == 1
+        assert len(await x.posts()) == 2
+
+    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used-up", "clientId": "app"}])
+    async def test_what_cannot_be_renewed_must_be_reconnected(
+        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
+    ) -> None:
+        x = await connect("twitter", credentials=credentials)
+        if credentials:
+            form = {"grant_type": "refresh_token", "refresh_token": "used-up", "client_id": "app"}
+            (await sandbox.client.post(f"{sandbox.url}/twitter/2/oauth2/token", data=form)).raise_for_status()
+        await sandbox.fault("twitter", "token_expired", "publish", times=2)
+        error = await refused(publish(x, x.sending("who am I")))
+        assert error.kind is Kind.AUTH
+        assert error.code == ("invalid_grant" if credentials else "unauthorized")
+        assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
+
+    @pytest.mark.parametrize("secret", [None, "s"])
+    async def test_a_client_names_itself_as_its_kind_does(self, connect: Connect, secret: str | None) -> None:
+        renewals: list[httpx.Request] = []
+
+        async def note(request: httpx.Request) -> None:
+            if request.url.path.endswith("/oauth2/token"):
+                renewals.append(request)
+
+        given = {"refreshToken": f"kind-{secret}", "clientId": "app", "clientSecret": secret}
+        x = await connect("twitter", credentials=given)
+        x.stored = with_old_token(x)
+        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+            await NETWORK.whoami(x.connection(client))
+        [renewal] = renewals
+        form = dict(parse_qsl(renewal.content.decode()))
+        assert form.pop("client_id", None) == (None if secret else "app")
+        assert form == {"grant_type": "refresh_token", "refresh_token": f"kind-{secret}"}
+        basic = "Basic " + b64encode(b"app:s").decode() if secret else None
+        assert renewal.headers.get("authorization") == basic
+
+    @pytest.mark.parametrize(("status", "kind"), [(503, Kind.TRANSIENT), (200, Kind.AUTH)])
+    async def test_a_renewal_that_fails_sends_nothing(
+        self, connect: Connect, sandbox: Sandbox, status: int, kind: Kind
+    ) -> None:
+        x = await connect("twitter", credentials={"refreshToken": f"fails-{status}", "clientId": "app"})
+        x.stored = with_old_token(x)
+        await sandbox.fault("twitter", "reject", "auth", status=status, body={})
+        assert (await refused(publish(x, x.sending("not yet")))).kind is kind
+        assert await x.posts() == []
+
+    async def test_a_token_refused_twice_is_not_renewed_for_ever(self, connect: Connect, sandbox: Sandbox) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-3", "clientId": "app"})
+        await sandbox.fault("twitter", "token_expired", "publish", times=3)
+        before = len(await x.operations())
+        error = await refused(publish(x, x.sending("still not")))
+        assert (error.kind, error.code) == (Kind.AUTH, "unauthorized")
+        assert (await x.operations())[before:] == ["publish", "auth", "publish"]
+
+
+class TestEdits:
+    async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
+        first = await publish(premium, premium.sending("with a mistaek"))
+        second = await NETWORK.edit(premium.connection(), first, "with a mistake")
+        assert second.platform_post_id != first.platform_post_id
+        assert second.editable_until is not None
+        assert timedelta(minutes=59) < second.editable_until - datetime.now(UTC) <= timedelta(hours=1)
+        newest, oldest = await premium.posts()
+        assert (newest["text"], oldest["supersededBy"]) == ("with a mistake", second.platform_post_id)
+
+    async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
+        first = await publish(premium, premium.sending("one"))
+        second = await NETWORK.edit(premium.connection(), first, "two")
+        history = [first.platform_post_id, second.platform_post_id]
+        body = {"data": {"id": first.platform_post_id, "text": "one", "edit_history_tweet_ids": history}}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+        third = await NETWORK.edit(premium.connection(), first, "three")
+        assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
+
+    async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
+        known = await publish(premium, premium.sending("version 0"))
+        for number in range(1, 6):
+            known = await NETWORK.edit(premium.connection(), known, f"version {number}")
+        error = await refused(NETWORK.edit(premium.connection(), known, "version 6"))
+        assert (error.kind, error.code) == (Kind.REJECTED, "edit_limit_reached")
+
+    @pytest.mark.parametrize(
+        ("controls", "code"),
+        [
+            ({"is_edit_eligible": True, "edits_remaining": 5, "editable_until": "2020-01-01T00:00:00.000Z"},
+             "edit_window_closed"),
+            ({"is_edit_eligible": False, "edits_remaining": 5}, "edit_not_supported"),
+        ],
+    )  # fmt: skip
+    async def test_x_decides_itself_what_may_be_edited(
+        self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
+    ) -> None:
+        known = await publish(premium, premium.sending("final"))
+        body = {"data": {"id": known.platform_post_id, "text": "final", "edit_controls": controls}}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+        error = await refused(NETWORK.edit(premium.connection(), known, "not final"))
+        assert (error.kind, error.code) == (Kind.REJECTED, code)
+        assert len(await premium.posts()) == 1
+
+    async def test_a_read_that_fails_for_a_moment_does_not_stop_the_edit(self, premium: Rig, sandbox: Sandbox) -> None:
+        known = await publish(premium, premium.sending("befor"))
+        await sandbox.fault("twitter", "reject", "confirm", status=503)
+        await NETWORK.edit(premium.connection(), known, "before")
+        assert (await premium.posts())[0]["text"] == "before"
+
+    async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
+        error = await refused(NETWORK.edit(premium.connection(), published("1"), "anything"))
+        assert (error.kind, error.code) == (Kind.REJECTED, "resource_not_found")
+
+    async def test_an_unclear_edit_is_looked_up(self, premium: Rig, sandbox: Sandbox) -> None:
+        known = await publish(premium, premium.sending("draft & https://example.com"))
+        text = "final & https://example.com"
+        await sandbox.fault("twitter", "drop", "edit")
+        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCLEAR
+        assert await NETWORK.confirm_edit(premium.connection(), known, text) == Absent()
+        await sandbox.fault("twitter", "accept_then_500", "edit")
+        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCLEAR
+        found = await NETWORK.confirm_edit(premium.connection(), known, text)
+        assert isinstance(found, Published)
+        assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]
+        assert await NETWORK.confirm_edit(premium.connection(), known, "something else") == Unknown()

@@ -1,0 +1,93 @@
+"""Every refusal of X comes down to a kind, a code and a sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.errors import Kind
+from platforms.twitter import NETWORK
+
+PROBLEMS = "https://api.x.com/2/problems/"
+
+
+def answer(status: int, body: Any = None, *, path: str = "/2/tweets", **headers: str) -> httpx.Response:
+    request = httpx.Request("POST", f"https://api.x.com{path}")
+    content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
+    return httpx.Response(status, request=request, headers=headers, **content)
+
+
+def problem(name: str, detail: str = "Because.", status: int | None = None, **more: Any) -> dict[str, Any]:
+    return {"type": PROBLEMS + name, "title": name.title(), "detail": detail, "status": status, **more}
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "code"),
+    [
+        (answer(400, problem("invalid-request")), Kind.REJECTED, "invalid_request"),
+        (answer(403, problem("client-forbidden")), Kind.AUTH, "client_forbidden"),
+        (answer(403, problem("not-authorized-for-resource")), Kind.AUTH, "not_authorized_for_resource"),
+        (answer(403, problem("unsupported-authentication")), Kind.AUTH, "unsupported_authentication"),
+        (
+            answer(403, {"title": "Unsupported Authentication", "detail": "No."}),
+            Kind.AUTH,
+            "unsupported_authentication",
+        ),
+        (answer(403, problem("user-suspended")), Kind.AUTH, "user_suspended"),
+        (answer(403, {"type": "about:blank", "title": "Forbidden", "detail": "No."}), Kind.REJECTED, "forbidden"),
+        (
+            answer(
+                403, {"title": "Forbidden", "detail": "You are not allowed to create a Tweet with duplicate content."}
+            ),
+            Kind.REJECTED,
+            "duplicate_content",
+        ),
+        (answer(404, problem("resource-not-found")), Kind.REJECTED, "resource_not_found"),
+        (answer(401, {"title": "Unauthorized", "detail": "Unauthorized"}), Kind.AUTH, "unauthorized"),
+        (answer(401, ""), Kind.AUTH, "http_401"),
+        (answer(429, problem("usage-capped")), Kind.RATE_LIMITED, "usage_capped"),
+        (answer(403, problem("usage-capped")), Kind.RATE_LIMITED, "usage_capped"),
+        (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
+        (answer(400, {"code": 187, "message": "Status is a duplicate content."}), Kind.REJECTED, "duplicate_content"),
+        (answer(500, problem("internal-error")), Kind.TRANSIENT, "internal_error"),
+        (answer(502, "<html>Bad Gateway</html>"), Kind.TRANSIENT, "http_502"),
+        (answer(503, [1]), Kind.TRANSIENT, "http_503"),
+        (answer(400, {"error": "invalid_grant"}, path="/2/oauth2/token"), Kind.AUTH, "invalid_grant"),
+        (answer(400, {"error": "invalid_request"}, path="/2/oauth2/token"), Kind.AUTH, "invalid_request"),
+        (answer(401, {"error": "unauthorized_client"}, path="/2/oauth2/token"), Kind.AUTH, "unauthorized_client"),
+        (answer(429, {"error": "slow_down"}, path="/2/oauth2/token"), Kind.RATE_LIMITED, "http_429"),
+        (answer(503, {"error": "server_error"}, path="/2/oauth2/token"), Kind.TRANSIENT, "http_503"),
+        (answer(418, {}), Kind.REJECTED, "http_418"),
+    ],
+)
+def test_the_meaning_of(response: httpx.Response, kind: Kind, code: str) -> None:
+    error = NETWORK.error_of(response)
+    assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
+    assert error.message.endswith((".", "Because.", "No."))
+
+
+def test_the_precise_complaint_is_told() -> None:
+    body = problem("invalid-request", "One or more parameters.", errors=[{"message": "Your media IDs are invalid."}])
+    assert NETWORK.error_of(answer(400, body)).message == "X refused: Your media IDs are invalid."
+
+
+def test_the_request_id_is_kept() -> None:
+    assert NETWORK.error_of(answer(400, {}, **{"x-transaction-id": "abc"})).request_id == "abc"
+
+
+@pytest.mark.parametrize(
+    ("reset", "shortest", "longest"),
+    [("4102444800", 10**8, 10**10), ("1", 1, 1), ("soon", None, None), ("", None, None)],
+)
+def test_a_rate_limit_lasts_until_its_reset(reset: str, shortest: float | None, longest: float | None) -> None:
+    wait = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **{"x-rate-limit-reset": reset})).retry_after
+    if shortest is None or longest is None:
+        assert wait is None
+    else:
+        assert wait is not None
+        assert timedelta(seconds=shortest) <= wait <= timedelta(seconds=longest)
+
+
+def test_a_used_up_plan_names_no_time() -> None:
+    assert NETWORK.error_of(answer(429, problem("usage-capped"), **{"x-rate-limit-reset": "1"})).retry_after is None

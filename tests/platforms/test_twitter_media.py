@@ -1,0 +1,230 @@
+"""Upload media to X over real HTTP: going on where a crash left off, waiting for X, refusing what X would refuse."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.twitter import NETWORK
+from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+Connect = Callable[..., Awaitable[Rig]]
+
+VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
+
+
+@dataclass
+class Given:
+    """Hand out the same bytes for every URL."""
+
+    content: bytes
+    content_type: str = "video/mp4"
+    claimed: int | None = None
+    opened: int = 0
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        self.opened += 1
+
+        async def chunks(size: int) -> AsyncIterator[bytes]:
+            for start in range(0, len(self.content), size):
+                yield self.content[start : start + size]
+
+        yield MediaFile(self.content_type, self.claimed or len(self.content), chunks)
+
+
+@pytest.fixture
+async def x(connect: Connect) -> Rig:
+    return await connect("twitter")
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def a_large_video(sandbox: Sandbox) -> bytes:
+    """Return a playable video of three pieces: what follows its last box is not looked at."""
+    video = (await sandbox.client.get(sandbox.media("large.mp4").url)).content
+    return video + bytes(2 * PIECE_BYTES + 1000)
+
+
+async def paths(sandbox: Sandbox) -> list[str]:
+    requests = (await sandbox.control("GET", "requests?platform=twitter"))["requests"]
+    return [request["path"].rpartition("/")[2] for request in requests][::-1]
+
+
+async def test_a_broken_upload_goes_on_from_the_piece_that_is_missing(x: Rig, sandbox: Sandbox) -> None:
+    source = Given(await a_large_video(sandbox))
+    beats: list[str] = []
+    sending = replace(x.sending("", [VIDEO]), media=source, heartbeat=beats.append)
+
+    # The first piece arrives, the second does not.
+    failing = httpx.AsyncClient(event_hooks={"request": [refuse_piece(1)]})
+    async with failing:
+        error = await refused(NETWORK.prepare(x.connection(failing), sending))
+    assert error.kind is Kind.TRANSIENT
+    saved = x.saved[-1]["media"]["0"]
+    assert (saved["stage"], saved["pieces"], saved["size"]) == ("sending", 1, len(source.content))
+
+    before = len(await paths(sandbox))
+    await NETWORK.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    assert (await paths(sandbox))[before:] == ["append", "append", "finalize"]
+    assert x.saved[-1]["media"]["0"]["id"] == saved["id"]
+    assert len(beats) == 3
+    assert source.opened == 2
+
+
+def refuse_piece(number: int) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def hook(request: httpx.Request) -> None:
+        if request.url.path.endswith("/append"):
+            body = await request.aread()
+            if f'name="segment_index"\r\n\r\n{number}\r\n'.encode() in body:
+                raise httpx.WriteError("the line broke", request=request)
+
+    return hook
+
+
+async def test_another_file_behind_the_same_url_starts_anew(x: Rig, sandbox: Sandbox) -> None:
+    sending = replace(x.sending("", [VIDEO]), media=Given(await a_large_video(sandbox)))
+    await sandbox.fault("twitter", "reject", "prepare", times=1, status=503)
+    await refused(NETWORK.prepare(x.connection(), sending))
+    sending.handles["media"]["0"] |= {"stage": "sending", "size": 7, "pieces": 1, "id": "1", "expiresAt": 2**31}
+    await NETWORK.prepare(x.connection(), sending)
+    assert sending.handles["media"]["0"]["id"] != "1"
+    assert sending.handles["media"]["0"]["pieces"] == 3
+
+
+async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: Sandbox) -> None:
+    sending = x.sending("", [sandbox.media("once.jpg", "a picture")])
+    await NETWORK.prepare(x.connection(), sending)
+    before = await x.operations()
+    await NETWORK.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    assert await x.operations() == before
+    assert len(x.source.opened) == 1
+
+
+async def test_one_image_that_fails_does_not_lose_the_others(x: Rig, sandbox: Sandbox) -> None:
+    sending = x.sending("", [sandbox.media(f"some{index}.jpg") for index in range(3)])
+    await sandbox.fault("twitter", "reject", "prepare", status=503)
+    assert (await refused(NETWORK.prepare(x.connection(), sending))).kind is Kind.TRANSIENT
+    ready = [name for name, upload in x.saved[-1]["media"].items() if upload.get("stage") == "ready"]
+    assert len(ready) == 2
+    before = len(await paths(sandbox))
+    await NETWORK.prepare(x.connection(), sending)
+    assert (await paths(sandbox))[before:] == ["upload"]
+    assert len(set(media_ids(sending.handles))) == 3
+
+
+async def test_an_upload_that_is_about_to_expire_is_made_anew(x: Rig, sandbox: Sandbox) -> None:
+    sending = x.sending("", [sandbox.media("old.jpg")])
+    await NETWORK.prepare(x.connection(), sending)
+    [old] = media_ids(sending.handles)
+    assert sending.handles["media"]["0"]["expiresAt"] > time.time() + 80_000
+    sending.handles["media"]["0"]["expiresAt"] = int(time.time()) + 60
+    await NETWORK.prepare(x.connection(), sending)
+    assert media_ids(sending.handles) != [old]
+
+
+async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(x: Rig, sandbox: Sandbox) -> None:
+    sending = x.sending("", [sandbox.media("first.jpg"), sandbox.media("second.jpg")])
+    await NETWORK.prepare(x.connection(), sending)
+    old = media_ids(sending.handles)
+    changed = x.sending("", [sandbox.media("third.jpg")], handles=x.saved[-1])
+    await NETWORK.prepare(x.connection(), changed)
+    assert len(media_ids(changed.handles)) == 1
+    assert not set(media_ids(changed.handles)) & set(old)
+
+
+async def test_an_upload_x_has_lost_is_made_anew_and_only_then_at_fault(x: Rig, sandbox: Sandbox) -> None:
+    lost = {"url": VIDEO.url, "stage": "processing", "id": "1", "key": "7_1", "expiresAt": int(time.time()) + 9_000}
+    sending = replace(x.sending("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
+    error = await refused(NETWORK.prepare(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "invalid_request")
+    assert x.saved[-1] == {"media": {}}
+    await NETWORK.prepare(x.connection(), sending)
+    assert sending.handles["media"]["0"]["stage"] == "ready"
+
+
+async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
+    bodies: list[bytes] = []
+
+    async def note(request: httpx.Request) -> None:
+        if request.url.path.endswith("/2/media/metadata"):
+            bodies.append(await request.aread())
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        sending = x.sending("", [sandbox.media("described.png", "two birds"), sandbox.media("bare.png")])
+        await NETWORK.prepare(x.connection(client), sending)
+    [body] = bodies
+    assert httpx.Response(200, content=body).json() == {
+        "id": sending.handles["media"]["0"]["id"],
+        "metadata": {"alt_text": {"text": "two birds"}},
+    }
+    assert media_keys(sending.handles) == {upload["key"] for upload in sending.handles["media"].values()}
+
+
+async def test_a_video_is_waited_for_as_x_asks() -> None:
+    now = [time.time()]
+    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+        sandbox = Sandbox(url, client)
+        x = await open_account(sandbox, "twitter")
+        sending = x.sending("", [sandbox.media("slow.mp4", "moving")])
+        for code in ("media_pending", "media_in_progress"):
+            error = await refused(NETWORK.prepare(x.connection(), sending))
+            assert (error.kind, error.code) == (Kind.NOT_READY, code)
+            assert error.retry_after == timedelta(seconds=1)
+            sending = replace(sending, handles=x.saved[-1])
+            now[0] += 1
+        now[0] += 1
+        await NETWORK.prepare(x.connection(), sending)
+        assert x.saved[-1]["media"]["0"]["stage"] == "ready"
+        assert len(x.source.opened) == 1
+
+
+async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) -> None:
+    sending = replace(x.sending("", [VIDEO]), media=Given(b"no video at all"))
+    error = await refused(NETWORK.prepare(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_processing_failed")
+    assert x.saved[-1] == {"media": {}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "code"),
+    [
+        (MediaType.IMAGE, Given(b"x", "image/gif"), "media_type"),
+        (MediaType.GIF, Given(b"x", "video/mp4"), "media_type"),
+        (MediaType.VIDEO, Given(b"x", "text/html"), "media_type"),
+        (MediaType.IMAGE, Given(b"x", "image/jpeg", claimed=5 * 2**20 + 1), "media_too_large"),
+        (MediaType.GIF, Given(b"x", "image/gif", claimed=15 * 2**20 + 1), "media_too_large"),
+        (MediaType.VIDEO, Given(b"x", "video/mp4", claimed=512 * 2**20 + 1), "media_too_large"),
+    ],
+)
+async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: Given, code: str) -> None:
+    before = await x.operations()
+    sending = replace(x.sending("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
+    error = await refused(NETWORK.prepare(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert await x.operations() == before
+
+
+async def test_a_long_video_has_a_category_of_its_own_and_may_be_larger(x: Rig, sandbox: Sandbox) -> None:
+    source = Given(await a_large_video(sandbox))
+    sending = replace(x.sending("", [VIDEO], settings={"longVideo": True}), media=source)
+    await NETWORK.prepare(x.connection(), sending)
+    assert sending.handles["media"]["0"]["key"].startswith("13_")
+    huge = replace(
+        x.sending("", [VIDEO], settings={"longVideo": True}), media=Given(b"x", claimed=PIECE_BYTES * 1000 + 1)
+    )
+    assert (await refused(NETWORK.prepare(x.connection(), huge))).code == "media_too_large"
