@@ -18,7 +18,7 @@ MOST_PIECES = 1000
 """Source: X API v2 OpenAPI document, AppendMediaUploadRequest."""
 MEGABYTE = 1024 * 1024
 _MOST_BYTES = {MediaType.IMAGE: 5 * MEGABYTE, MediaType.GIF: 15 * MEGABYTE, MediaType.VIDEO: 512 * MEGABYTE}
-"""Source: docs.x.com/x-api/media/quickstart/best-practices. Its megabytes may be smaller; X judges what lies between."""
+"""Source: docs.x.com/x-api/media/quickstart/best-practices. Its megabytes may be smaller: X judges the rest."""
 LIFE_LEFT = 300
 """Seconds that an upload must still live for it to be used; our choice."""
 UNNAMED_LIFETIME = 86_400

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms import wire
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, Identity, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.twitter import NETWORK
 from platforms.twitter.lookup import published
@@ -51,6 +51,24 @@ async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premiu
     who = await NETWORK.whoami(x.connection())
     assert (who.user_id, who.username, who.premium) == (x.account.user_id, x.account.username, False)
     assert (await NETWORK.whoami(premium.connection())).premium
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_premium"),
+    [
+        ({"verified_type": "blue"}, True),
+        ({"verified_type": "business"}, False),
+        ({"verified_type": "blue", "subscription_type": "None"}, False),
+        ({"subscription_type": "PremiumPlus"}, True),
+        ({}, False),
+    ],
+)
+async def test_premium_is_what_x_says_of_the_subscription(
+    x: Rig, sandbox: Sandbox, facts: dict[str, str], is_premium: bool
+) -> None:
+    body = {"data": {"id": "7", "username": "seven", **facts}}
+    await sandbox.fault("twitter", "reject", "auth", status=200, body=body)
+    assert await NETWORK.whoami(x.connection()) == Identity("7", "seven", is_premium)
 
 
 async def test_a_text_is_one_request(x: Rig) -> None:

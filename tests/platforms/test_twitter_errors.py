@@ -34,6 +34,7 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
             Kind.AUTH,
             "unsupported_authentication",
         ),
+        (answer(403, {"title": "Forbidden", "detail": "Unsupported Authentication."}), Kind.AUTH, "forbidden"),
         (answer(403, problem("user-suspended")), Kind.AUTH, "user_suspended"),
         (answer(403, {"type": "about:blank", "title": "Forbidden", "detail": "No."}), Kind.REJECTED, "forbidden"),
         (
