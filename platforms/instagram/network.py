@@ -29,7 +29,9 @@ AT_ONCE = 4
 """How many items of a carousel are built at the same time; our choice, Instagram names no number."""
 CLOCKS_APART = timedelta(seconds=60)
 """How far Instagram's clock may stand behind ours before its own post is not recognised."""
+MEDIA_FIELDS = "id,caption,permalink,timestamp"
 FIRST_COMMENT = "firstComment"
+"""Where the handles tell what became of the comment."""
 
 
 class Instagram(Network[InstagramSettings, InstagramCredentials]):
@@ -125,20 +127,22 @@ async def _build_items(containers: Containers, sending: Sending[InstagramSetting
 
     async def build(index: int) -> str:
         name = str(index)
-        async with gate:
-            sending.heartbeat(f"item {index}")
-            if containers.get(name) is None:
+        if containers.get(name) is None:
+            async with gate:
+                sending.heartbeat(f"item {index}")
                 await containers.build(name, fields.of_item(sending.draft, index))
-            return await containers.ready(name)
+        return await containers.ready(name)
 
     # Where one item fails the others still finish, so that the next attempt finds them.
     outcomes = await asyncio.gather(*map(build, range(len(sending.draft.media))), return_exceptions=True)
-    items: list[str] = []
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        items.append(outcome)
-    return items
+    if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+        raise max(failures, key=_is_final)
+    return [outcome for outcome in outcomes if isinstance(outcome, str)]
+
+
+def _is_final(failure: BaseException) -> bool:
+    """Tell whether waiting is in vain: of several failures the author should hear of that one."""
+    return not isinstance(failure, NetworkError) or failure.kind in {Kind.REJECTED, Kind.AUTH}
 
 
 async def _find(connection: Line, sending: Sending[InstagramSettings], since: datetime) -> Published | None:
@@ -148,7 +152,7 @@ async def _find(connection: Line, sending: Sending[InstagramSettings], since: da
     """
     story = form_of(sending.draft) is Form.STORY
     edge = f"/{connection.account.user_id}/{'stories' if story else 'media'}"
-    answer = await line.get(connection, edge, fields="id,caption,permalink,timestamp", limit="50")
+    answer = await line.get(connection, edge, fields=MEDIA_FIELDS, limit="50")
 
     def ours(media: dict[str, Any]) -> bool:
         # Instagram trims a caption's white space.

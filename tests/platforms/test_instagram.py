@@ -72,6 +72,25 @@ async def test_a_given_user_id_stands_over_the_networks_answer(connect: Callable
     assert (await NETWORK.whoami(rig.connection())).user_id == "17841499999999999"
 
 
+async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
+    await rig.sandbox.fault("instagram", "reject", "auth", status=200, body="<html>Hello</html>")
+    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+
+
+async def test_the_token_is_in_no_address(rig: Rig) -> None:
+    addresses: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        addresses.append(str(request.url))
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
+        await NETWORK.prepare(rig.connection(client), sending)
+        await NETWORK.whoami(rig.connection(client))
+    assert len(addresses) == 3
+    assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
+
+
 async def test_an_image_takes_four_requests(rig: Rig) -> None:
     published = await publish(rig, rig.sending("Sunset", [rig.sandbox.media("sunset.jpg", "a beach")]))
     assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [
@@ -140,6 +159,20 @@ async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
     assert await rig.posts() == []
 
 
+async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> None:
+    image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), image_as_video])
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
+    assert list(rig.saved[-1]["containers"]) == ["0"]
+
+
+async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_told(slow: Rig) -> None:
+    sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
+    assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.REJECTED
+    assert list(sending.handles["containers"]) == ["0"]
+
+
 async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
     error = await refused(NETWORK.prepare(slow.connection(), sending))
@@ -158,6 +191,14 @@ async def test_an_image_that_is_processed_within_seconds_is_waited_for_at_once(
 ) -> None:
     monkeypatch.undo()
     assert (await publish(slow, slow.sending("Hi", [slow.sandbox.media("a.jpg")]))).url
+
+
+async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "LOOKS", (0,))
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "REVIEWING"})
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
 
 
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock: Clock) -> None:
