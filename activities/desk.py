@@ -1,5 +1,6 @@
 """Put together what a step needs to talk to a network: the account's line, the draft, the media."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials, renew_credentials
 from store.database import Database
 from store.models import Account, Post, Target
-from store.publishing import Job, save_handles
+from store.publishing import VERSION, Job, save_handles
 from store.vault import Vault
 
 _FINGERPRINT = "contentFingerprint"
@@ -119,22 +120,22 @@ class Desk:
 
     def _sending(self, job: Job, draft: Draft[Any], progress: Callable[[str], None]) -> Sending[Any]:
         mark = _fingerprint(draft)
-        handles = job.target.handles if job.target.handles.get(_FINGERPRINT) == mark else {}
-
-        saved = job.target.handles
+        stored = job.target.handles
+        version = int(stored.get(VERSION, 0))
+        saving = asyncio.Lock()
 
         async def save(given: Handles) -> None:
-            nonlocal saved
-            async with self.database.transaction() as session:
-                after = {**given, _FINGERPRINT: mark}
-                if not await save_handles(session, job.target.id, saved, after):
+            nonlocal version
+            async with saving, self.database.transaction() as session:
+                if not await save_handles(session, job.target.id, {**given, _FINGERPRINT: mark}, version):
                     # A run that Temporal gave up on is still at it: the row is its, read it anew.
                     raise NetworkError(Kind.TRANSIENT, "Another run is preparing this post.", code="overtaken")
-            saved = after
+                version += 1
 
+        usable = stored if stored.get(_FINGERPRINT) == mark else {}
         return Sending(
             draft=draft,
-            handles={key: value for key, value in handles.items() if key != _FINGERPRINT},
+            handles={key: value for key, value in usable.items() if key not in {_FINGERPRINT, VERSION}},
             save=save,
             media=self._media,
             target_id=job.target.id,

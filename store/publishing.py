@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outcome import Outcome
@@ -99,9 +99,15 @@ def mark_publishing(job: Job, now: datetime) -> None:
         job.post.updated_at = now
 
 
-async def save_handles(session: AsyncSession, target_id: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Keep what a network gave us so far; False where another run of the step has saved something meanwhile."""
-    statement = update(Target).where(Target.id == target_id, Target.handles == before).values(handles=after)
+VERSION = "version"
+"""Counts in the handles how often they were saved."""
+
+
+async def save_handles(session: AsyncSession, target_id: str, handles: dict[str, Any], version: int) -> bool:
+    """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
+    stored = func.coalesce(Target.handles[VERSION].as_integer(), 0)
+    statement = update(Target).where(Target.id == target_id, stored == version)
+    statement = statement.values(handles={**handles, VERSION: version + 1})
     return await session.scalar(statement.returning(Target.id)) is not None
 
 

@@ -1,0 +1,42 @@
+"""Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from runtime import worker
+from tests.postgres import postgres_server
+from tests.stack import Stack, running_stack, temporal_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Run PostgreSQL; the URL names no database."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """Run Temporal."""
+    async with temporal_server() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
+    """Run the whole product with one worker."""
+    async with (
+        running_stack(postgres_url, temporal) as stack,
+        worker.desk(stack.settings, stack.database) as desk,
+        worker.running(stack.client, desk),
+    ):
+        yield stack
+
+
+@pytest.fixture
+async def stack(running: Stack) -> AsyncIterator[Stack]:
+    """Be the running product without failures left over from the test before."""
+    yield running
+    await running.clear_faults()

