@@ -77,9 +77,9 @@ async def _identify(
         return current
 
     # trust_env: a proxy between us and a sandbox on this machine can only be a mistake.
-    async with httpx.AsyncClient(trust_env=settings.sandbox_url is None) as client:
+    async with httpx.AsyncClient(trust_env=not settings.sandbox_url) as client:
         connection = Connection(
-            wire=Wire(client, base_url(network, settings), network.label, network.error_of, network.request_id_header),
+            wire=Wire(client, url, network.label, network.error_of, network.request_id_header),
             account=AccountFacts(account_id="", user_id="", username=""),
             credentials=credentials,
             refresh=refresh,

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from cli.errors import UserError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -29,6 +32,14 @@ def _workspace(command: Decorated) -> Decorated:
     return click.option("--workspace", default=None, help=text)(command)
 
 
+@contextmanager
+def _explaining_missing_packages() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed: run `uv sync`.") from error
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="socialsyncer")
 def main() -> None:
@@ -45,7 +56,8 @@ def main() -> None:
 @click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
 def dev(**chosen: Any) -> None:
     """Run everything here: PostgreSQL, Temporal, the sandbox of networks, the worker and the API."""
-    from cli.dev import Options, run_dev
+    with _explaining_missing_packages():
+        from cli.dev import Options, run_dev
 
     run_dev(Options(example=not chosen.pop("no_example"), **chosen))
 
@@ -55,7 +67,7 @@ def dev(**chosen: Any) -> None:
 @click.option("--port", type=_PORT, default=None, help="Port to listen on; default SOCIALSYNCER_API_PORT.")
 def api(host: str | None, port: int | None) -> None:
     """Serve the API."""
-    from cli.serving import serve_api
+    from cli.serve_api import serve_api
 
     serve_api(host, port)
 
@@ -69,7 +81,8 @@ def api(host: str | None, port: int | None) -> None:
 @click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
 def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> None:
     """Serve the sandbox of networks, where nothing becomes really public."""
-    from cli.serving import serve_sandbox
+    with _explaining_missing_packages():
+        from cli.serve_sandbox import serve_sandbox
 
     serve_sandbox(host, port, data_dir, realistic=realistic)
 

@@ -1,0 +1,28 @@
+"""Run the api alone, as production and `socialsyncer dev` do."""
+
+import uvicorn
+
+from cli.place import from_environment
+from cli.stack.ports import Wish, require_free
+from runtime.logging import configure
+
+_DRAIN = 65
+"""Seconds that requests in flight get at the end: the longest wait for an outcome is 60."""
+
+
+def serve_api(host: str | None, port: int | None) -> None:
+    """Serve the Posts API until told to end. Raises UserError."""
+    settings = from_environment().settings
+    configure(settings.log_level, settings.log_format)
+    port = port or settings.api_port
+    require_free([Wish("--port", port)])
+    uvicorn.run(
+        "api.app:create_app_from_env",
+        factory=True,
+        host=host or settings.api_host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN,
+    )

@@ -1,0 +1,15 @@
+"""Run the sandbox of networks alone, as `socialsyncer dev` does."""
+
+from pathlib import Path
+
+from cli.stack.ports import Wish, require_free
+from runtime.logging import configure
+from sandbox.server import run
+
+
+def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> None:
+    """Serve the sandbox until told to end. Raises UserError."""
+    configure("info", "json")
+    require_free([Wish("--port", port)])
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run(host, port, data_dir, realistic=realistic)

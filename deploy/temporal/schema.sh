@@ -1,0 +1,13 @@
+#!/bin/sh
+# Makes Temporal's two databases and brings their tables up to date; harmless when they are.
+# Host, user and password come from the environment: SQL_HOST, SQL_USER, SQL_PASSWORD.
+set -eu
+
+for pair in temporal:temporal temporal_visibility:visibility; do
+  database=${pair%%:*}
+  schema=${pair##*:}
+  tool="temporal-sql-tool --plugin postgres12 --endpoint $SQL_HOST --port 5432 --user $SQL_USER --database $database"
+  $tool create
+  $tool setup-schema -v 0.0
+  $tool update-schema -d "/etc/temporal/schema/postgresql/v12/$schema/versioned"
+done
