@@ -1,0 +1,56 @@
+"""Put the Litestar app together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from api.auth import Keys
+from api.body import MAX_BYTES
+from api.dependencies import Dependencies
+from api.errors import on_framework_error, on_posts_error, on_unexpected_error
+from api.health import Health
+from api.http import ApiApp
+from api.pages import Pages
+from api.posts import Posts
+from domain.errors import PostsError
+
+
+def create_app(deps: Dependencies) -> Litestar:
+    """Return the app over dependencies that live at least as long as it serves."""
+    return create_connecting_app(lambda: nullcontext(deps))
+
+
+def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[Dependencies]]) -> Litestar:
+    """Return the app over dependencies that it opens when it starts, in its own event loop, and closes at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with connected() as deps:
+            app.state.deps, app.state.api_keys = deps, Keys(deps.database)
+            yield
+            # Nobody waits for what is still being started, but the next process should not have to do it.
+            await deps.starter.close()
+
+    return ApiApp(
+        route_handlers=[Posts, Health, Pages],
+        dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
+        exception_handlers={
+            PostsError: on_posts_error,
+            HTTPException: on_framework_error,
+            Exception: on_unexpected_error,
+        },
+        lifespan=[lifespan],
+        request_max_body_size=MAX_BYTES,
+        # The document is our own (api.openapi): bodies are read by us, so Litestar does not know them.
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _dependencies(state: State) -> Dependencies:
+    deps: Dependencies = state.deps
+    return deps

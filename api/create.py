@@ -1,0 +1,158 @@
+"""Create a post once, however often it is asked for with the same key."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from structlog.contextvars import bind_contextvars
+
+from api.answer import Answer, answer_post
+from api.body import JsonObject
+from api.dependencies import Dependencies
+from api.lookup import accounts_of, plan_for
+from api.network_rules import network_problems
+from api.waiting import Patience, wait_until_at_rest
+from api.wanted import read_create
+from domain.errors import Conflict, IdempotencyKeyReused, InvalidRequest, Problem, Unavailable, Unprocessable
+from domain.ids import new_id, workflow_id
+from domain.plan import Plan
+from domain.post import PostStatus
+from store.accounts import find_accounts
+from store.contents import new_post
+from store.idempotency import KeyedRequest, claim, find_key, keep_response
+from store.posts import find_post, insert_post
+
+
+def now_ms() -> datetime:
+    """Return the time to the millisecond, which is what answers show: a filter by what was read must find the post."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def keyed(workspace_id: str, key: str | None, payload: JsonObject) -> KeyedRequest | None:
+    """Name a use of a key; bodies that are equal as JSON have the same digest."""
+    if key is None:
+        return None
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    return KeyedRequest(workspace_id, key, hashlib.sha256(canonical.encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    post_id: str
+    plan: Plan | None
+    immediate: bool
+    answer: Answer
+
+
+async def create(
+    deps: Dependencies, workspace_id: str, payload: JsonObject, key: str | None, patience: Patience
+) -> Answer:
+    """Create the post, or answer as the first request with this key was answered.
+
+    Raises InvalidRequest, Unprocessable, IdempotencyKeyReused.
+    """
+    request = keyed(workspace_id, key, payload)
+    # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
+    # (its time is past, its account gone): so a refusal looks the key up before it stands.
+    try:
+        made = await _make(deps, workspace_id, payload, request)
+    except (InvalidRequest, Unprocessable):
+        if request is None or (answer := await _join(deps, request, patience)) is None:
+            raise
+        return answer
+    if made is not None:
+        return await _carry_out(deps, made, request, patience)
+    if request is not None and (answer := await _join(deps, request, patience)):
+        return answer
+    # The key ran out between the two looks.
+    raise Unavailable(Problem("Idempotency-Key is just expiring; please try again", "unavailable"), retry_after=1)
+
+
+async def _make(
+    deps: Dependencies, workspace_id: str, payload: JsonObject, request: KeyedRequest | None
+) -> _Made | None:
+    """Insert everything in one transaction; None where somebody else holds the key."""
+    now = now_ms()
+    wanted = read_create(payload, now)
+    post_id = new_id("post")
+    post = new_post(
+        post_id,
+        workspace_id,
+        workflow_id(workspace_id, post_id, request.key if request else None),
+        wanted.content,
+        status=wanted.status,
+        due_at=wanted.due_at,
+        now=now,
+    )
+    answer = answer_post(post, 201)
+    immediate = wanted.status is PostStatus.PUBLISHING
+    async with deps.database.transaction() as session:
+        accounts = {}
+        if not wanted.is_draft:
+            wanted_ids = [target.account_id for target in wanted.content.targets]
+            accounts = await find_accounts(session, workspace_id, wanted_ids)
+            if problems := network_problems(wanted.content, accounts):
+                raise Unprocessable(problems)
+        if request:
+            # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
+            response = None if immediate else (answer.status, answer.body)
+            generation = await claim(session, request, post_id, now, response)
+            if generation is None:
+                return None
+            post.workflow_id = workflow_id(workspace_id, post_id, request.key, generation)
+        await insert_post(session, post)
+    bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
+    plan = None if wanted.is_draft else plan_for(post, accounts, immediate=immediate)
+    return _Made(post_id, plan, immediate, answer)
+
+
+async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, patience: Patience) -> Answer:
+    if made.plan is None:
+        return made.answer
+    if not made.immediate:
+        await deps.starter.start_now(made.plan)
+        return made.answer
+    deps.starter.start(made.plan)
+    return await _outcome(deps, made.plan.workspace_id, made.post_id, request, patience) or made.answer
+
+
+async def _outcome(
+    deps: Dependencies, workspace_id: str, post_id: str, request: KeyedRequest | None, patience: Patience
+) -> Answer | None:
+    """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
+    await wait_until_at_rest(deps, post_id, patience)
+    async with deps.database.transaction() as session:
+        post = await find_post(session, workspace_id, post_id)
+        if post is None:
+            return None
+        answer = answer_post(post, 201, waited=True)
+        if request:
+            status, body = await keep_response(session, request, post_id, answer.status, answer.body)
+            answer = Answer(status, body, waited=True)
+    return answer
+
+
+async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -> Answer | None:
+    """Answer like the request that used this key first; None where there was none in 24 hours.
+
+    While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
+    """
+    async with deps.database.transaction() as session:
+        known = await find_key(session, request, datetime.now(UTC))
+        if known is None:
+            return None
+        if known.request_sha256 != request.sha256:
+            sentence = "This Idempotency-Key was used with another body; use a new key for a new post"
+            raise IdempotencyKeyReused(Problem(sentence, "idempotency_key_reused", "Idempotency-Key"))
+        if known.response_body is not None:
+            return Answer(known.response_status or 201, known.response_body, replayed=True)
+        post = await find_post(session, request.workspace_id, known.post_id)
+        if post is not None and post.dispatched_at is None and post.status == PostStatus.PUBLISHING:
+            deps.starter.start(plan_for(post, await accounts_of(session, post), immediate=True))
+    bind_contextvars(post_id=known.post_id)
+    answer = await _outcome(deps, request.workspace_id, known.post_id, request, patience)
+    if answer is None:
+        raise Conflict(Problem("The post that was made with this Idempotency-Key is deleted", "conflict"))
+    return Answer(answer.status, answer.body, replayed=True, waited=True)

@@ -1,0 +1,23 @@
+"""What the api works with; put together by whoever starts the process, or a test."""
+
+from dataclasses import dataclass
+
+from api.starter import Starter
+from store.database import Database
+from store.outcomes import Outcomes
+from workflows.client import PostWorkflows
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Hold the process's connections. They belong to its event loop."""
+
+    database: Database
+    workflows: PostWorkflows
+    outcomes: Outcomes
+    starter: Starter
+
+    @classmethod
+    def of(cls, database: Database, workflows: PostWorkflows, outcomes: Outcomes) -> "Dependencies":
+        """Return the dependencies that stand on these three."""
+        return cls(database, workflows, outcomes, Starter(database, workflows))

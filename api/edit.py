@@ -1,0 +1,132 @@
+"""Edit the text of published posts on networks that allow it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from api.answer import Answer, answer_post
+from api.body import JsonObject
+from api.create import now_ms
+from api.dependencies import Dependencies
+from api.lookup import accounts_of, plan_for, require_post
+from api.network_rules import facts_of
+from api.schemas import EditBody
+from api.shape import in_contract_order, read
+from api.waiting import Patience
+from domain.content import Edit, PostContent, TargetContent
+from domain.errors import InvalidRequest, Problem, Unprocessable
+from domain.post import TargetStatus
+from platforms.base import Draft, Editable
+from platforms.registry import networks
+from store.contents import content_of
+from store.models import Account, Post, Revision, Target
+from store.revisions import add_revision, find_revision
+
+EDIT_LIMIT = 5
+"""Edits of one tweet, as this API's contract and X's documentation say."""
+_MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
+"""Known here only to be answered with the rule that they break."""
+
+
+async def edit(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, patience: Patience) -> Answer:
+    """Replace the text of the post's published tweets. Raises NotFound, InvalidRequest, Unprocessable, Unavailable."""
+    text = _read(payload)
+    now = now_ms()
+    async with deps.database.transaction() as session:
+        post = await require_post(session, workspace_id, post_id)
+        accounts = await accounts_of(session, post)
+        targets = _editable(post, accounts, now)
+        _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
+        change = Edit(content=text, target_ids=[target.id for target in targets])
+        revision_id = await add_revision(session, post_id, change, now)
+        plan = plan_for(post, accounts)
+    await deps.workflows.edit(plan, revision_id)
+    await _wait(deps, post_id, revision_id, patience)
+    async with deps.database.transaction() as session:
+        revision = await find_revision(session, revision_id)
+        if revision is not None and revision.state == "refused":
+            raise Unprocessable(_refusal(revision))
+        return answer_post(await require_post(session, workspace_id, post_id), waited=True)
+
+
+def _read(payload: JsonObject) -> str:
+    body, problems = read(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(problems))
+    if not body.content.strip():
+        raise InvalidRequest(Problem("content must not be empty", "missing_required_field", "content"))
+    return body.content
+
+
+def _editable(post: Post, accounts: Mapping[str, Account], now: datetime) -> list[Target]:
+    """Return the targets that can be edited now. Raises Unprocessable with the first rule that leaves none."""
+
+    def premium(target: Target) -> bool:
+        account = accounts.get(target.account_id)
+        return account is not None and account.platform == target.platform and account.premium
+
+    def open_still(target: Target) -> bool:
+        network = networks()[target.platform]
+        if target.published_at is None or not isinstance(network, Editable):
+            return False
+        return now < (target.editable_until or target.published_at + network.edit_window)
+
+    rules = (
+        (
+            lambda target: (
+                target.status == TargetStatus.PUBLISHED and isinstance(networks()[target.platform], Editable)
+            ),
+            Problem("Only published tweets can be edited, and this post has none", "edit_not_supported"),
+        ),
+        (premium, Problem("Editing needs an account with X Premium", "premium_required")),
+        (open_still, Problem("A tweet can be edited within 1 hour of being published", "edit_window_closed")),
+        (
+            lambda target: len(target.edit_history) < EDIT_LIMIT,
+            Problem(f"A tweet can be edited at most {EDIT_LIMIT} times", "edit_limit_reached"),
+        ),
+    )
+    targets = list(post.targets)
+    for holds, problem in rules:
+        targets = [target for target in targets if holds(target)]
+        if not targets:
+            raise Unprocessable(problem)
+    return targets
+
+
+def _check_text(
+    post: Post, targets: list[Target], accounts: Mapping[str, Account], text: str, *, has_media: bool
+) -> None:
+    content = content_of(post)
+    if has_media:
+        raise Unprocessable(Problem("An edit changes the text only; media cannot be changed", "text_only"))
+    wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]
+    if any("poll" in content.settings_for(target) for target in wanted):
+        raise Unprocessable(Problem("A tweet with a poll cannot be edited", "text_only"))
+    problems = [problem for target in wanted for problem in _text_problems(content, target, accounts, text)]
+    if problems:
+        raise Unprocessable(dict.fromkeys(problems))
+
+
+def _text_problems(
+    content: PostContent, target: TargetContent, accounts: Mapping[str, Account], text: str
+) -> list[Problem]:
+    """Hold the new text against the network's rules, as if the post were sent with it."""
+    network = networks()[target.platform]
+    settings = network.settings.model_validate(content.settings_for(target))
+    draft = Draft(text, tuple(content.media_for(target)), settings)
+    found = network.check(draft, facts_of(accounts[target.account_id]))
+    return [Problem(each.error, each.code, "content") for each in found if each.part == "content"]
+
+
+async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Patience) -> None:
+    async def settled() -> bool:
+        async with deps.database.transaction() as session:
+            revision = await find_revision(session, revision_id)
+        return revision is None or revision.state != "waiting"
+
+    await deps.outcomes.wait(post_id, settled, patience.left)
+
+
+def _refusal(revision: Revision) -> Problem:
+    return Problem(
+        revision.error or "The network refused the edit", revision.error_code or "edit_refused", revision.param
+    )

@@ -1,0 +1,119 @@
+"""Turn every error into the one shape this API answers with; nothing else here knows status codes of errors."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from domain.errors import (
+    Conflict,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    NotFound,
+    PostsError,
+    Problem,
+    Unavailable,
+    Unprocessable,
+)
+from store.failures import database_away
+
+log = structlog.get_logger(__name__)
+
+_LONGEST = 300
+"""Characters kept of a path or sentence that repeats what a client sent."""
+
+
+class Unauthorized(PostsError):
+    """There is no valid API key in the request."""
+
+
+class UnsupportedMediaType(PostsError):
+    """The body is not sent as JSON."""
+
+
+_STATUS: dict[type[PostsError], int] = {
+    InvalidRequest: 400,
+    Unauthorized: 401,
+    NotFound: 404,
+    Conflict: 409,
+    UnsupportedMediaType: 415,
+    Unprocessable: 422,
+    IdempotencyKeyReused: 422,
+    Unavailable: 503,
+}
+
+_OF_FRAMEWORK = {
+    404: Problem("There is no such endpoint", "not_found"),
+    405: Problem("This endpoint does not take that method", "method_not_allowed"),
+    413: Problem("The body is larger than 1 MiB", "payload_too_large"),
+}
+_INTERNAL = Problem("Something went wrong on our side", "internal_error")
+_AWAY = Problem("The service is not available right now; please try again", "unavailable")
+
+
+def error_type(status: int, *, idempotency: bool = False) -> str:
+    """Return the `type` of an error by its status."""
+    if idempotency:
+        return "idempotency_error"
+    if status >= 500:
+        return "api_error"
+    return {401: "authentication_error", 429: "rate_limit_error"}.get(status, "invalid_request_error")
+
+
+def as_json(problem: Problem) -> dict[str, str | None]:
+    """Return a problem as it stands in `errors`."""
+    return {
+        "error": problem.error[:_LONGEST],
+        "code": problem.code,
+        "param": problem.param[:_LONGEST] if problem.param else None,
+    }
+
+
+def error_response(
+    status: int, problems: Sequence[Problem], kind: str, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with the first problem as the contract shows it, and all of them in `errors`."""
+    every = [as_json(problem) for problem in problems]
+    first = every[0]
+    body: dict[str, Any] = {"error": first["error"], "type": kind, "code": first["code"]}
+    if first["param"] is not None:
+        body["param"] = first["param"]
+    body["errors"] = every
+    # A client's lone surrogate may be part of a path we name; it must not break the answer.
+    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(raw, media_type="application/json", status_code=status, headers=headers or {})
+
+
+def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[bytes]:
+    """Answer an error of our own."""
+    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
+    return error_response(status, error.problems, kind, headers)
+
+
+def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer what Litestar refuses: unknown routes and methods, bodies too large."""
+    status = error.status_code
+    if status >= 500:
+        return on_unexpected_error(request, error)
+    problem = _OF_FRAMEWORK.get(status) or Problem(HTTPStatus(status).phrase, "invalid_request")
+    headers = {name: str(value) for name, value in (error.headers or {}).items()}
+    return error_response(status, [problem], error_type(status), headers)
+
+
+def on_unexpected_error(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer 503 where the database is away, else 500; what happened goes into the log only."""
+    if database_away(error):
+        log.warning("database.away", reason=type(error).__name__)
+        return error_response(503, [_AWAY], error_type(503), {"Retry-After": "5"})
+    log.error("request.failed", exc_info=error)
+    return error_response(500, [_INTERNAL], error_type(500))

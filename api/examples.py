@@ -1,0 +1,191 @@
+"""Examples for the API's document: the contract's own requests, and every error it can answer with."""
+
+from typing import Any
+
+from api.errors import error_type
+
+CREATE: dict[str, dict[str, Any]] = {
+    "publishNow": {
+        "content": "Hello from SocialSyncerAPI!",
+        "mediaItems": [{"type": "image", "url": "https://example.com/photo.jpg"}],
+        "platforms": [
+            {"platform": "instagram", "accountId": "ig_123"},
+            {"platform": "twitter", "accountId": "tw_456"},
+        ],
+        "publishNow": True,
+        "scheduledFor": None,
+        "isDraft": False,
+        "timezone": "UTC",
+        "tags": ["marketing"],
+        "tiktokSettings": {},
+        "facebookSettings": {},
+    },
+    "schedule": {
+        "content": "Scheduled post",
+        "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+        "publishNow": False,
+        "scheduledFor": "2026-02-01T14:00:00Z",
+        "timezone": "America/New_York",
+    },
+    "draft": {"content": "An idea for later", "isDraft": True},
+}
+
+PATCH: dict[str, dict[str, Any]] = {
+    "reschedule": {"scheduledFor": "2026-02-02T09:00:00", "timezone": "America/New_York"},
+    "publishNow": {"publishNow": True},
+    "backToDraft": {"isDraft": True},
+}
+
+EDIT: dict[str, dict[str, Any]] = {"edit": {"content": "Hello from SocialSyncerAPI! (edited)"}}
+
+_PUBLISHED = "2026-01-15T10:00:02.418Z"
+POST: dict[str, Any] = {
+    "id": "post_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+    "status": "published",
+    "content": "Hello from SocialSyncerAPI!",
+    "mediaItems": [{"type": "image", "url": "https://example.com/photo.jpg"}],
+    "platforms": [
+        {
+            "platform": "instagram",
+            "accountId": "ig_123",
+            "status": "published",
+            "platformPostId": "17841400123456789",
+            "platformPostUrl": "https://instagram.com/p/ABC123",
+            "content": "Hello from SocialSyncerAPI!",
+            "publishedAt": _PUBLISHED,
+        },
+        {
+            "platform": "twitter",
+            "accountId": "tw_456",
+            "status": "published",
+            "platformPostId": "1234567890",
+            "platformPostUrl": "https://x.com/i/status/1234567890",
+            "content": "Hello from SocialSyncerAPI!",
+            "publishedAt": _PUBLISHED,
+        },
+    ],
+    "tags": ["marketing"],
+    "timezone": "UTC",
+    "scheduledFor": None,
+    "publishedAt": _PUBLISHED,
+    "createdAt": "2026-01-15T10:00:00Z",
+    "updatedAt": _PUBLISHED,
+    "isDraft": False,
+}
+_WAITING = {"status": "pending", "platformPostId": None, "platformPostUrl": None, "publishedAt": None}
+SCHEDULED: dict[str, Any] = {
+    **POST,
+    "status": "scheduled",
+    "content": "Scheduled post",
+    "mediaItems": [],
+    "platforms": [{"platform": "twitter", "accountId": "tw_456", "content": "Scheduled post", **_WAITING}],
+    "tags": [],
+    "timezone": "America/New_York",
+    "scheduledFor": "2026-02-01T14:00:00Z",
+    "publishedAt": None,
+    "updatedAt": "2026-01-15T10:00:00Z",
+}
+PARTIAL: dict[str, Any] = {
+    **POST,
+    "status": "partial",
+    "platforms": [
+        POST["platforms"][0],
+        {
+            **POST["platforms"][1],
+            **_WAITING,
+            "status": "failed",
+            "error": "X refused the post: the text is a duplicate.",
+            "errorCode": "duplicate",
+            "errorCategory": "rejected",
+            "retryable": False,
+        },
+    ],
+}
+PAGE: dict[str, Any] = {"posts": [POST], "cursor": "eyJpZCI6InBvc3RfYWJjMTIzIn0", "hasMore": True}
+DELETED: dict[str, Any] = {"id": POST["id"], "deleted": True}
+
+
+def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:
+    """Return an error's body as it is answered."""
+    kind = error_type(status, idempotency=code.startswith("idempotency"))
+    body: dict[str, Any] = {"error": sentence, "type": kind, "code": code}
+    if param:
+        body["param"] = param
+    return {**body, "errors": [{"error": sentence, "code": code, "param": param}]}
+
+
+ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
+    name: (status, error(status, sentence, code, param))
+    for name, status, sentence, code, param in (
+        ("invalidJson", 400, "The body is not valid JSON (line 1, column 2)", "invalid_json", None),
+        ("missingField", 400, "content is required when no media is attached", "missing_required_field", "content"),
+        ("wrongValue", 400, "publishNow must be true or false", "invalid_field_value", "publishNow"),
+        (
+            "unknownField",
+            400,
+            "platforms.0.acountId is not a known field; did you mean accountId?",
+            "unknown_parameter",
+            "platforms.0.acountId",
+        ),
+        (
+            "duplicateTarget",
+            400,
+            "platforms.1.accountId is in this post already",
+            "duplicate_target",
+            "platforms.1.accountId",
+        ),
+        ("unknownQuery", 400, "lmit is not a known query parameter; did you mean limit?", "unknown_parameter", "lmit"),
+        ("wrongQuery", 400, "limit must be a whole number from 1 to 100", "invalid_field_value", "limit"),
+        ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
+        ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
+        ("notFound", 404, "There is no such post", "not_found", None),
+        (
+            "publishingHasBegun",
+            409,
+            "Publishing has begun; a post can be changed only while it is a draft or scheduled",
+            "conflict",
+            None,
+        ),
+        ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
+        ("deletedSince", 409, "The post that was made with this Idempotency-Key is deleted", "conflict", None),
+        ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
+        ("tooLarge", 413, "The body is larger than 1 MiB", "payload_too_large", None),
+        (
+            "notJson",
+            415,
+            "The body must be JSON, sent with Content-Type: application/json",
+            "unsupported_media_type",
+            None,
+        ),
+        ("networkRule", 422, "Instagram requires media for all posts", "invalid_field_value", "mediaItems"),
+        (
+            "accountNotFound",
+            422,
+            "X account tw_456 is not connected",
+            "account_not_found",
+            "platforms.0.accountId",
+        ),
+        (
+            "unknownSetting",
+            422,
+            "platforms.0.platformSpecificData.replySetings is not a known field; did you mean replySettings?",
+            "unknown_parameter",
+            "platforms.0.platformSpecificData.replySetings",
+        ),
+        (
+            "keyReused",
+            422,
+            "This Idempotency-Key was used with another body; use a new key for a new post",
+            "idempotency_key_reused",
+            "Idempotency-Key",
+        ),
+        ("notEditable", 422, "Only published tweets can be edited, and this post has none", "edit_not_supported", None),
+        ("noPremium", 422, "Editing needs an account with X Premium", "premium_required", None),
+        ("windowClosed", 422, "A tweet can be edited within 1 hour of being published", "edit_window_closed", None),
+        ("limitReached", 422, "A tweet can be edited at most 5 times", "edit_limit_reached", None),
+        ("textOnly", 422, "An edit changes the text only; media cannot be changed", "text_only", None),
+        ("internal", 500, "Something went wrong on our side", "internal_error", None),
+        ("unavailable", 503, "The service is not available right now; please try again", "unavailable", None),
+    )
+}
+"""By name: the status and body of each error, for the operations that can answer with it."""

@@ -1,0 +1,40 @@
+"""Read the request headers this API gives a meaning to."""
+
+import re
+from typing import Any
+
+from litestar import Request
+
+from domain.errors import InvalidRequest, Problem
+
+DEFAULT_WAIT_S = 25
+LONGEST_WAIT_S = 60
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
+_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    """Return the Idempotency-Key, None where there is none. Raises InvalidRequest."""
+    keys = request.headers.getall("idempotency-key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _PRINTABLE.fullmatch(keys[0]):
+        sentence = "Idempotency-Key must be given once, as 1 to 255 printable ASCII characters"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "Idempotency-Key"))
+    return keys[0]
+
+
+def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
+    """Return the seconds of a `Prefer: wait=N` (RFC 7240), at most 60; None where there is none that can be read."""
+    for preference in ",".join(request.headers.getall("prefer", [])).split(","):
+        match = _WAIT.fullmatch(preference.partition(";")[0].strip())
+        if match:
+            return min(int(match[1]), LONGEST_WAIT_S)
+    return None
+
+
+def sound_request_id(raw: bytes | None) -> str | None:
+    """Return the caller's X-Request-Id if it can be sent back and logged as it is."""
+    text = raw.decode("latin-1") if raw is not None else ""
+    return text if _REQUEST_ID.fullmatch(text) else None

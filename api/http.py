@@ -1,0 +1,52 @@
+"""What surrounds every request: its id, the context of its log lines, and one line about how it went."""
+
+import time
+from typing import Any
+
+import structlog
+import uuid_utils
+from litestar import Litestar
+from litestar.types import HTTPScope, Message, Receive, Send
+from structlog.contextvars import bound_contextvars
+
+from api.headers import sound_request_id
+
+log = structlog.get_logger("api.access")
+
+
+class ApiApp(Litestar):
+    """Answer every request with its id, those that no route takes included; middleware would not see these."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI event."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        request_id = sound_request_id(given) or uuid_utils.uuid7().hex
+        header = (b"x-request-id", request_id.encode("latin-1"))
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        # Everything bound while the request is served (post_id, workflow_id) ends with it.
+        with bound_contextvars(request_id=request_id):
+            try:
+                await super().__call__(scope, receive, send_with_id)
+            finally:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope.get("path_template") or "unmatched",
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )

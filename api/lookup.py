@@ -1,0 +1,33 @@
+"""Find a post of the caller's workspace, and what its workflow may know of it."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bind_contextvars, get_contextvars
+
+from domain.errors import NotFound, Problem
+from domain.ids import is_post_id
+from domain.plan import Plan
+from store.accounts import find_accounts
+from store.models import Account, Post
+from store.plans import plan_of
+from store.posts import find_post
+
+
+async def require_post(session: AsyncSession, workspace_id: str, post_id: str, *, lock: bool = False) -> Post:
+    """Return a post with its targets. Raises NotFound, without asking for ids that cannot exist."""
+    post = await find_post(session, workspace_id, post_id, lock=lock) if is_post_id(post_id) else None
+    if post is None:
+        raise NotFound(Problem("There is no such post", "not_found"))
+    bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
+    return post
+
+
+async def accounts_of(session: AsyncSession, post: Post) -> dict[str, Account]:
+    """Return the connected ones of a post's accounts, by id."""
+    return await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
+
+
+def plan_for(post: Post, accounts: Mapping[str, Account], *, immediate: bool = False) -> Plan:
+    """Return the plan of a post that is not a draft, marked with the request that made it."""
+    return plan_of(post, accounts, immediate=immediate, request_id=get_contextvars().get("request_id"))

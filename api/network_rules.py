@@ -1,0 +1,109 @@
+"""Hold a post against its accounts and its networks' rules, and say which field of the request is at fault."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from api.shape import as_problem, in_contract_order, known_names
+from domain.content import PostContent, TargetContent
+from domain.errors import Problem
+from platforms.base import AccountFacts, Draft, Network
+from platforms.registry import networks
+from platforms.rules import Violation
+from store.models import Account
+
+_ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
+
+
+def facts_of(account: Account) -> AccountFacts:
+    """Return what the rules may know of an account."""
+    return AccountFacts(account.id, account.user_id, account.username, premium=account.premium)
+
+
+def network_problems(content: PostContent, accounts: Mapping[str, Account]) -> list[Problem]:
+    """Return everything the accounts and networks of a post would refuse, in the contract's order."""
+    found: list[Problem] = []
+    for position, target in enumerate(content.targets):
+        found += _target_problems(content, target, position, accounts.get(target.account_id))
+    return in_contract_order([*found, *_idle_root_settings(content)])
+
+
+def _target_problems(
+    content: PostContent, target: TargetContent, position: int, account: Account | None
+) -> Iterator[Problem]:
+    network = networks()[target.platform]
+    if account is None or account.platform != target.platform:
+        where = f"platforms.{position}.accountId"
+        yield Problem(f"{network.label} account {target.account_id} is not connected", "account_not_found", where)
+        # Only what no account of this network could publish is said beside it: nobody knows what this one may do.
+        facts = AccountFacts(target.account_id, "", "", premium=True)
+    else:
+        facts = facts_of(account)
+    text, media = content.text_for(target), tuple(content.media_for(target))
+    merged = content.settings_for(target)
+    place = _Place(position, target)
+    try:
+        settings = _strictly(network, merged)
+    except ValidationError as error:
+        yield from _settings_problems(error, network, place)
+        violations = network.rules.check(network.label, text, media, premium=facts.premium)
+    else:
+        violations = network.check(Draft(text, media, settings), facts)
+    yield from (place.problem(violation) for violation in violations)
+
+
+def _strictly(network: Network[Any, Any], settings: dict[str, Any]) -> BaseModel:
+    # As JSON, because strict then still lets a string be a date or an enum's value, but never a number or a flag.
+    return network.settings.model_validate_json(json.dumps(settings), strict=True)  # type: ignore[no-any-return]
+
+
+class _Place:
+    """Know where in the request a part of one target was written."""
+
+    def __init__(self, position: int, target: TargetContent) -> None:
+        self._prefix = ("platforms", position)
+        self._target = target
+
+    def problem(self, violation: Violation) -> Problem:
+        """Return a network's violation with the path of the field at fault."""
+        if violation.part == "content":
+            own = "customContent" if self._target.custom_content is not None else None
+        elif violation.part == "mediaItems":
+            own = "customMedia" if self._target.custom_media is not None else None
+        else:
+            path = (*self.settings(violation.path), *violation.path)
+            return Problem(violation.error, violation.code, ".".join(str(part) for part in path))
+        param = f"platforms.{self._prefix[1]}.{own}" if own else violation.part
+        return Problem(violation.error, violation.code, param)
+
+    def settings(self, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        """Return where a setting was written: at the target, or at the root and merged under it."""
+        root = _ROOT_SETTINGS.get(self._target.platform)
+        if root and path and path[0] not in self._target.settings:
+            return (root,)
+        return (*self._prefix, "platformSpecificData")
+
+
+def _settings_problems(error: ValidationError, network: Network[Any, Any], place: _Place) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False, include_input=False):
+        # What is missing at the root may be given there or at the target; the target is where a person looks.
+        prefix = place.settings(detail["loc"] if detail["type"] != "missing" else ())
+        yield as_problem(detail, known_names(network.settings, detail["loc"]), prefix)
+
+
+def _idle_root_settings(content: PostContent) -> Iterable[Problem]:
+    """Find misspelled root settings of a network that no target of this post uses."""
+    used = {target.platform for target in content.targets}
+    for platform, name in _ROOT_SETTINGS.items():
+        given = content.tiktok_settings if platform == "tiktok" else content.facebook_settings
+        network = networks().get(platform)
+        if not given or network is None or platform in used:
+            continue
+        try:
+            _strictly(network, given)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                if detail["type"] != "missing":
+                    yield as_problem(detail, known_names(network.settings, detail["loc"]), (name,))

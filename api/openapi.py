@@ -1,0 +1,173 @@
+"""Write this API's OpenAPI 3.1 document. Bodies are read by us and not by Litestar, so it is ours to write too."""
+
+from collections.abc import Iterable
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.examples import ERRORS
+from api.operations import OPERATIONS, Json, Operation
+from api.schemas import EditBody, PostBody
+from api.views import DeletedView, ErrorView, PageView, PostView, VerdictView
+from platforms.registry import networks
+
+_TEMPLATE = "#/components/schemas/{model}"
+_REQUEST_ID = {
+    "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
+    "schema": {"type": "string"},
+    "example": "019bc10f27c07a7d4e9a54c1d9e3f0a1",
+}
+_HEADERS: dict[str, Json] = {
+    "X-Request-Id": _REQUEST_ID,
+    "Idempotent-Replayed": {
+        "description": "`true` where this is the answer to an earlier request with the same Idempotency-Key.",
+        "schema": {"type": "string", "enum": ["true"]},
+        "example": "true",
+    },
+    "Preference-Applied": {
+        "description": "The `wait` that was heeded.",
+        "schema": {"type": "string"},
+        "example": "wait=10",
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer"},
+        "example": 5,
+    },
+    "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
+}
+_ERROR_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_ABOUT = """Publish social posts to every network, now or at a set time, never twice.
+
+Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
+Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers."""
+
+
+@cache
+def document() -> Json:
+    """Return the document; it is the same for as long as the process lives."""
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "security": [{"apiKey": []}],
+        "tags": [{"name": "Posts", "description": "Create, schedule, publish and follow posts."}],
+        "paths": {**paths, **_health()},
+        "components": {
+            "schemas": _schemas(),
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of your workspace; it begins with `sk_`.",
+                }
+            },
+        },
+    }
+
+
+def _schemas() -> Json:
+    described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((body, "validation") for body in (PostBody, EditBody)),
+        *((network.settings, "validation") for network in networks().values()),
+        *((view, "serialization") for view in (PostView, PageView, DeletedView, VerdictView, ErrorView)),
+    ]
+    names, schema = models_json_schema(described, ref_template=_TEMPLATE)
+    schemas: Json = schema["$defs"]
+    choices = [{"title": network.label, **names[network.settings, "validation"]} for network in networks().values()]
+    own = schemas["TargetBody"]["properties"]["platformSpecificData"]
+    own["anyOf"] = [*choices, {"type": "null"}]
+    own.pop("additionalProperties", None)
+    return schemas
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": operation.description,
+        "tags": ["Posts"],
+        "parameters": list(operation.parameters),
+        "responses": {
+            str(operation.status): {
+                "description": HTTPStatus(operation.status).phrase,
+                "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
+                "content": _content(operation.answer.__name__, operation.answers),
+            },
+            **_error_responses(operation.errors),
+        },
+    }
+    if operation.body:
+        described["requestBody"] = {
+            "required": True,
+            "content": _content(operation.body.__name__, operation.bodies),
+        }
+    return described
+
+
+def _content(model: str, examples: dict[str, Json]) -> Json:
+    return {
+        "application/json": {
+            "schema": {"$ref": _TEMPLATE.format(model=model)},
+            "examples": {name: {"value": value} for name, value in examples.items()},
+        }
+    }
+
+
+def _header_refs(names: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _error_responses(names: Iterable[str]) -> Json:
+    by_status: dict[int, dict[str, Json]] = {}
+    for name in names:
+        status, body = ERRORS[name]
+        by_status.setdefault(status, {})[name] = body
+    return {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
+            "content": _content(ErrorView.__name__, found),
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _health() -> Json:
+    alive = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+    parts = {"type": "object", "additionalProperties": {"type": "boolean"}}
+
+    def answer(description: str, schema: Json, example: Json) -> Json:
+        return {
+            "description": description,
+            "headers": _header_refs(["X-Request-Id"]),
+            "content": {"application/json": {"schema": schema, "examples": {"answer": {"value": example}}}},
+        }
+
+    def described(name: str, summary: str, responses: dict[str, Any]) -> Json:
+        return {
+            "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
+        }
+
+    ready = {"database": True, "temporal": True, "worker": True}
+    return {
+        "/healthz": described(
+            "healthz", "Whether the process lives", {"200": answer("It does", alive, {"status": "ok"})}
+        ),
+        "/readyz": described(
+            "readyz",
+            "Whether everything it depends on is there",
+            {
+                "200": answer("All parts are there", parts, ready),
+                "503": answer("A part is away", parts, {**ready, "worker": False}),
+            },
+        ),
+    }

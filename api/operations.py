@@ -1,0 +1,220 @@
+"""Every operation of this API as its document describes it; `api.openapi` writes it down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from api import examples
+from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from api.schemas import EditBody, PostBody
+from api.views import DeletedView, PageView, PostView, VerdictView
+from domain.post import PostStatus
+from platforms.registry import networks
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Describe one operation. `errors` names entries of `examples.ERRORS`."""
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    description: str
+    answer: type[BaseModel]
+    answers: dict[str, Json]
+    errors: Sequence[str]
+    status: int = 200
+    body: type[BaseModel] | None = None
+    bodies: dict[str, Json] = field(default_factory=dict)
+    parameters: Sequence[Json] = ()
+    answer_headers: Sequence[str] = ()
+
+
+_POST_ID = {
+    "name": "postId",
+    "in": "path",
+    "required": True,
+    "description": "The post's id. One that cannot exist is not found.",
+    "schema": {"type": "string"},
+    "example": examples.POST["id"],
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "Makes a retry safe: the same key with the same body returns the original answer, byte for byte, for 24 hours."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
+        "7240). Past it the answer is the post as it stands, and publishing goes on."
+    ),
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+
+
+def _query(name: str, description: str, schema: Json, example: Any) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+
+
+_LIST = (
+    _query("status", "Only posts in this status.", {"type": "string", "enum": list(PostStatus)}, "scheduled"),
+    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(networks())}, "instagram"),
+    _query(
+        "limit",
+        "The most posts to return.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        20,
+    ),
+    _query("cursor", "From the previous answer.", {"type": "string"}, examples.PAGE["cursor"]),
+    _query(
+        "fromDate",
+        "Only posts created then or later: an ISO 8601 date (its whole UTC day) or date and time.",
+        {"type": "string"},
+        "2026-01-01",
+    ),
+    _query("toDate", "Only posts created then or earlier; inclusive.", {"type": "string"}, "2026-01-31T23:59:59Z"),
+    _query("tag", "Only posts with this tag.", {"type": "string", "minLength": 1}, "marketing"),
+    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
+)
+
+_ALWAYS = ("missingKey", "wrongKey", "internal", "unavailable")
+_WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
+_SHAPE = ("missingField", "wrongValue", "duplicateTarget", *_WITH_BODY)
+_RULES = ("networkRule", "accountNotFound", "unknownSetting")
+_POSTS = "/v1/posts"
+_ONE = "/v1/posts/{postId}"
+
+OPERATIONS = (
+    Operation(
+        "post",
+        _POSTS,
+        "createPost",
+        "Create and optionally publish a post",
+        "`publishNow` publishes at once and waits for the outcome on every platform; `scheduledFor` publishes at that "
+        "time, never early; otherwise the post is a draft. Shape errors (400) are listed together; only where there "
+        "are none, everything the networks and accounts would refuse (422).",
+        PostView,
+        {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
+        (*_SHAPE, *_RULES, "keyReused", "deletedSince", *_ALWAYS),
+        status=201,
+        body=PostBody,
+        bodies=examples.CREATE,
+        parameters=(_KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        "get",
+        _POSTS,
+        "listPosts",
+        "List posts",
+        "Newest first. A page never skips or repeats a post while posts are being added.",
+        PageView,
+        {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
+        ("unknownQuery", "wrongQuery", *_ALWAYS),
+        parameters=_LIST,
+    ),
+    Operation(
+        "post",
+        f"{_POSTS}/validate",
+        "validatePost",
+        "Check a post without creating it",
+        "Answers what creating it would say. For a draft, what the networks will refuse later is a warning.",
+        VerdictView,
+        {
+            "valid": {"valid": True, "errors": [], "warnings": []},
+            "invalid": {"valid": False, "errors": examples.ERRORS["networkRule"][1]["errors"], "warnings": []},
+        },
+        (*_WITH_BODY, *_ALWAYS),
+        body=PostBody,
+        bodies=examples.CREATE,
+    ),
+    Operation(
+        "get",
+        _ONE,
+        "getPost",
+        "Get one post",
+        "With full details, per-platform status included.",
+        PostView,
+        {"published": examples.POST, "partial": examples.PARTIAL},
+        ("unknownQuery", "notFound", *_ALWAYS),
+        parameters=(_POST_ID,),
+    ),
+    Operation(
+        "patch",
+        _ONE,
+        "updatePost",
+        "Change a draft or a scheduled post",
+        "Any field of the create body. A new `scheduledFor` reschedules, `publishNow` true publishes, `isDraft` false "
+        "schedules a draft that has a time, `isDraft` true takes a post off the schedule. A new `timezone` alone moves "
+        "a time that was given without an offset. Once publishing has begun the answer is 409.",
+        PostView,
+        {"scheduled": examples.SCHEDULED},
+        (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_ALWAYS),
+        body=PostBody,
+        bodies=examples.PATCH,
+        parameters=(_POST_ID, _PREFER),
+        answer_headers=("Preference-Applied",),
+    ),
+    Operation(
+        "delete",
+        _ONE,
+        "deletePost",
+        "Delete a post",
+        "Removes the post from this service. A scheduled post will surely not be published afterwards; a published one "
+        "stays on the platforms.",
+        DeletedView,
+        {"deleted": examples.DELETED},
+        ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_ALWAYS),
+        parameters=(_POST_ID,),
+    ),
+    Operation(
+        "post",
+        f"{_ONE}/edit",
+        "editPost",
+        "Edit a published tweet",
+        "X only; needs X Premium; within 1 hour of being published; at most 5 times; text only. An edit makes a new "
+        "tweet id; earlier versions stay in `editHistory`.",
+        PostView,
+        {"edited": examples.POST},
+        (
+            *_WITH_BODY,
+            "missingField",
+            "notEditable",
+            "noPremium",
+            "windowClosed",
+            "limitReached",
+            "textOnly",
+            "notFound",
+            *_ALWAYS,
+        ),
+        body=EditBody,
+        bodies=examples.EDIT,
+        parameters=(_POST_ID, _PREFER),
+        answer_headers=("Preference-Applied",),
+    ),
+    Operation(
+        "post",
+        f"{_ONE}/retry",
+        "retryPost",
+        "Retry the platforms that failed",
+        "Published targets are skipped; unconfirmed ones are looked up again, never sent again blindly.",
+        PostView,
+        {"published": examples.POST, "partial": examples.PARTIAL},
+        ("unknownField", "invalidJson", "notFound", "nothingToRetry", "tooLarge", "notJson", *_ALWAYS),
+        parameters=(_POST_ID, _PREFER),
+        answer_headers=("Preference-Applied",),
+    ),
+)

@@ -1,0 +1,31 @@
+"""Serve what people and tools read about this API. Nothing here loads anything from elsewhere."""
+
+import json
+from pathlib import Path
+
+from litestar import Controller, Response, get
+from litestar.response import Redirect
+
+from api.openapi import document
+
+_DOCS = Path(__file__).with_name("docs.html")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+
+
+class Pages(Controller):
+    """Serve the API's document, and a page that shows it."""
+
+    @get("/", sync_to_thread=False)
+    def root(self) -> Redirect:
+        """Lead to the page."""
+        return Redirect("/docs", status_code=302)
+
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi(self) -> Response[bytes]:
+        """Return the OpenAPI document."""
+        return Response(json.dumps(document(), ensure_ascii=False).encode(), media_type="application/json")
+
+    @get("/docs", sync_to_thread=False)
+    def docs(self) -> Response[bytes]:
+        """Return a page that renders the document."""
+        return Response(_DOCS.read_bytes(), media_type="text/html", headers={"Content-Security-Policy": _POLICY})

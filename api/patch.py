@@ -1,0 +1,92 @@
+"""Read a PATCH body over the post it changes: the merged post must be as sound as a new one."""
+
+from datetime import datetime
+
+from api.body import JsonObject
+from api.schemas import MediaBody, PostBody, TargetBody
+from api.shape import in_contract_order, read
+from api.wanted import Wanted, contents, contradictions, missing, place, read_time, time_problems
+from domain.errors import InvalidRequest, Problem
+from domain.post import Media, PostStatus
+from domain.schedule import Schedule
+from store.contents import content_of
+from store.models import Post
+
+
+def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
+    """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
+    patch, problems = read(PostBody, payload)
+    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
+    patch = patch or PostBody()
+    given = patch.model_fields_set
+    merged = _body_of(post).model_copy(update={name: getattr(patch, name) for name in given})
+    problems += contradictions(patch)
+    draft = bool(patch.is_draft) or (
+        post.status == PostStatus.DRAFT and not patch.publish_now and patch.is_draft is not False
+    )
+    schedule = None
+    if not at_fault & {"timezone", "scheduledFor"}:
+        schedule, found = _schedule(post, patch, now, draft=draft)
+        problems += found
+    problems += missing(merged, at_fault, draft=draft)
+    if problems:
+        raise InvalidRequest(in_contract_order(problems))
+    if not draft and not patch.publish_now and post.due_at is not None and not given & {"scheduled_for", "timezone"}:
+        # The time is not the client's subject: whether it has come meanwhile is the workflow's to say.
+        return Wanted(contents(merged, schedule), PostStatus.SCHEDULED, post.due_at)
+    return place(contents(merged, schedule), now, draft=draft, publish_now=bool(patch.publish_now))
+
+
+def _schedule(post: Post, patch: PostBody, now: datetime, *, draft: bool) -> tuple[Schedule | None, list[Problem]]:
+    given = patch.model_fields_set
+    zone = patch.timezone or ("UTC" if "timezone" in given else post.timezone)
+    if patch.publish_now:
+        return None, []
+    if patch.scheduled_for is not None:
+        return read_time(patch.scheduled_for, zone, now)
+    if "scheduled_for" in given:
+        return None, [] if patch.is_draft or (draft and given != {"scheduled_for"}) else [_NULL_ALONE]
+    if post.scheduled_for is None:
+        return None, [] if draft else [_TIME_MISSING]
+    kept = Schedule(post.scheduled_for, post.scheduled_wall, post.timezone)
+    if "timezone" in given:
+        moved = kept.in_zone(zone)
+        return moved, [] if draft else time_problems(moved, now)
+    if post.status == PostStatus.DRAFT and not draft:
+        return kept, time_problems(kept, now)
+    return kept, []
+
+
+_TIME_MISSING = Problem("scheduledFor is required to schedule a draft", "missing_required_field", "scheduledFor")
+_NULL_ALONE = Problem(
+    "scheduledFor cannot be null alone: send isDraft true to keep the post as a draft, or publishNow true",
+    "invalid_field_value",
+    "scheduledFor",
+)
+
+
+def _body_of(post: Post) -> PostBody:
+    """Return the body that would create this post, apart from its time."""
+    content = content_of(post)
+    return PostBody.model_construct(
+        content=content.content,
+        media_items=_media(content.media_items),
+        platforms=[
+            TargetBody.model_construct(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None if target.custom_media is None else _media(target.custom_media),
+                platform_specific_data=target.settings,
+            )
+            for target in content.targets
+        ],
+        timezone=content.timezone,
+        tags=content.tags,
+        tiktok_settings=content.tiktok_settings,
+        facebook_settings=content.facebook_settings,
+    )
+
+
+def _media(items: list[Media]) -> list[MediaBody]:
+    return [MediaBody.model_construct(type=item.type.value, url=item.url, alt_text=item.alt_text) for item in items]

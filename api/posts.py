@@ -1,0 +1,117 @@
+"""The endpoints under /v1/posts: read the request, call what does it, write the answer."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import Provide
+
+from api import actions, amend, create, edit
+from api.answer import Answer, answer_post, answer_view
+from api.auth import authenticate
+from api.body import read_json, read_no_body
+from api.dependencies import Dependencies
+from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
+from api.listing import cursor_after, read_list_query
+from api.lookup import require_post
+from api.query import read_query
+from api.validate import validate
+from api.views import PageView, view_of
+from api.waiting import Patience
+from store.posts import list_posts
+
+HttpRequest = Request[Any, Any, Any]
+
+
+def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
+    """Write an answer as HTTP."""
+    headers: dict[str, str] = {}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.waited and wait is not None:
+        headers["Preference-Applied"] = f"wait={wait}"
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+def _patience(wait: int | None) -> Patience:
+    return Patience(DEFAULT_WAIT_S if wait is None else wait)
+
+
+class Posts(Controller):
+    """Serve the posts of the caller's workspace."""
+
+    path = "/v1/posts"
+    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+
+    @post("/")
+    async def create_post(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+        """Create a post, and publish it if it is due."""
+        read_query(request)
+        key, wait = idempotency_key(request), preferred_wait(request)
+        payload = await read_json(request)
+        return respond(await create.create(deps, workspace_id, payload, key, _patience(wait)), wait)
+
+    @get("/")
+    async def list_posts(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+        """Return a page of posts, newest first."""
+        wanted, limit = read_list_query(request)
+        async with deps.database.transaction() as session:
+            found = await list_posts(session, workspace_id, wanted, limit + 1)
+        page, more = found[:limit], len(found) > limit
+        cursor = cursor_after(page[-1].id) if more else None
+        return respond(
+            answer_view(PageView.model_construct(posts=[view_of(each) for each in page], cursor=cursor, has_more=more))
+        )
+
+    @post("/validate")
+    async def validate_post(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+        """Say what creating a post from this body would say."""
+        read_query(request)
+        return respond(await validate(deps, workspace_id, await read_json(request)))
+
+    @get("/{post_id:str}")
+    async def get_post(
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
+        """Return one post."""
+        read_query(request)
+        async with deps.database.transaction() as session:
+            return respond(answer_post(await require_post(session, workspace_id, post_id)))
+
+    @patch("/{post_id:str}")
+    async def update_post(
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
+        """Change a draft or a scheduled post."""
+        read_query(request)
+        wait = preferred_wait(request)
+        payload = await read_json(request)
+        return respond(await amend.amend(deps, workspace_id, post_id, payload, _patience(wait)), wait)
+
+    @delete("/{post_id:str}", status_code=200)
+    async def delete_post(
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
+        """Remove a post from this service."""
+        read_query(request)
+        await read_no_body(request)
+        return respond(await actions.delete(deps, workspace_id, post_id))
+
+    @post("/{post_id:str}/edit", status_code=200)
+    async def edit_post(
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
+        """Edit the text of a published tweet."""
+        read_query(request)
+        wait = preferred_wait(request)
+        payload = await read_json(request)
+        return respond(await edit.edit(deps, workspace_id, post_id, payload, _patience(wait)), wait)
+
+    @post("/{post_id:str}/retry", status_code=200)
+    async def retry_post(
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
+        """Publish again to the platforms that failed."""
+        read_query(request)
+        wait = preferred_wait(request)
+        await read_no_body(request)
+        return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)

@@ -1,0 +1,37 @@
+"""Read query parameters strictly: known names only, each once."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Request
+
+from api.body import MAX_PROBLEMS
+from api.suggest import did_you_mean
+from domain.errors import InvalidRequest, Problem
+
+
+def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
+    """Return the query's parameters by name. Raises InvalidRequest."""
+    raw: bytes = request.scope["query_string"]
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MAX_PROBLEMS)
+    except ValueError as error:
+        raise InvalidRequest(Problem("There are too many query parameters", "invalid_field_value")) from error
+    values: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name, value in pairs:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            problems.append(Problem(f"{name} is not a known query parameter{hint}", "unknown_parameter", name))
+        elif name in values:
+            problems.append(Problem(f"{name} may be given only once", "invalid_field_value", name))
+        elif not value.strip() or "\0" in value:
+            problems.append(Problem(f"{name} must not be empty", "invalid_field_value", name))
+        else:
+            values[name] = value
+    if problems:
+        raise InvalidRequest(dict.fromkeys(problems))
+    return values

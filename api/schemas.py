@@ -1,0 +1,150 @@
+"""What clients may write: the bodies of the contract, strict about names and types."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from api.suggest import did_you_mean
+from domain.schedule import zone_names
+from platforms.registry import networks
+
+MAX_ITEMS = 100
+"""Of media, targets and tags each; far above what any network takes."""
+_LONGEST_URL = 2048
+_LONGEST_NAME = 255
+
+
+def _bad(sentence: str) -> PydanticCustomError:
+    # pydantic formats the template; the sentence is not one.
+    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+def _network(name: str) -> str:
+    if name not in networks():
+        known = ", ".join(networks())
+        raise _bad(f"must be one of the networks {known}{did_you_mean(name, networks())}")
+    return name
+
+
+def _zone(name: str) -> str:
+    if name not in zone_names():
+        raise _bad(f"must be an IANA time zone such as America/New_York{did_you_mean(name, zone_names())}")
+    return name
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
+        raise _bad("must be an http or https URL")
+    return url
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise _bad("must not be empty")
+    return text
+
+
+NetworkName = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "enum": list(networks())})]
+Zone = Annotated[str, AfterValidator(_zone)]
+WebAddress = Annotated[
+    str,
+    Field(max_length=_LONGEST_URL),
+    AfterValidator(_web_address),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": _LONGEST_URL}),
+]
+Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_not_blank)]
+
+
+class Body(BaseModel):
+    """Take camelCase names only, nothing unknown, and no value of another type than documented."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=False, extra="forbid", strict=True, hide_input_in_errors=True
+    )
+
+
+class MediaBody(Body):
+    """One image, video or GIF."""
+
+    type: Literal["image", "video", "gif"] = Field(description="What the file is.", examples=["image"])
+    url: WebAddress = Field(
+        description="Where the file can be fetched without a login.", examples=["https://example.com/photo.jpg"]
+    )
+    alt_text: str | None = Field(
+        None, description="A description for people who cannot see it.", examples=["A lighthouse at dawn"]
+    )
+
+
+class TargetBody(Body):
+    """One account that the post goes to."""
+
+    platform: NetworkName = Field(description="The network.", examples=["instagram"])
+    account_id: Name = Field(description="A connected account of that network.", examples=["ig_123"])
+    custom_content: str | None = Field(
+        None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
+    )
+    custom_media: list[MediaBody] | None = Field(
+        None, max_length=MAX_ITEMS, description="Replaces `mediaItems` for this account."
+    )
+    platform_specific_data: dict[str, Any] | None = Field(
+        None, description="The network's own settings; they win over the root-level ones.", examples=[{}]
+    )
+
+
+class PostBody(Body):
+    """A post to create, or the fields of one to change. `null` means the default."""
+
+    content: str | None = Field(
+        None,
+        description="The text. Optional when media is attached or all platforms have customContent.",
+        examples=["Hello from SocialSyncerAPI!"],
+    )
+    media_items: list[MediaBody] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Images, videos or GIFs.",
+        examples=[[{"type": "image", "url": "https://example.com/photo.jpg"}]],
+    )
+    platforms: list[TargetBody] | None = Field(
+        None, max_length=MAX_ITEMS, description="Where the post goes; required unless it is a draft."
+    )
+    publish_now: bool | None = Field(None, description="Publish at once and wait for the outcome.", examples=[True])
+    scheduled_for: str | None = Field(
+        None,
+        description=(
+            "When to publish: an ISO 8601 date and time, at most 5 years ahead. With an offset or Z it is that "
+            "instant; without one it is wall time in `timezone` (a time that a clock change skips moves forward by the "
+            "gap; of a repeated time the first counts). Up to 5 minutes ago counts as now."
+        ),
+        examples=["2026-02-01T14:00:00Z"],
+    )
+    is_draft: bool | None = Field(
+        None,
+        description="Keep as a draft. A post with neither `publishNow` nor `scheduledFor` is one too.",
+        examples=[False],
+    )
+    timezone: Zone | None = Field(None, description="IANA time zone; UTC by default.", examples=["America/New_York"])
+    tags: list[Name] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Your own labels; the list can be filtered by them.",
+        examples=[["marketing"]],
+    )
+    tiktok_settings: dict[str, Any] | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
+    facebook_settings: dict[str, Any] | None = Field(
+        None, description="Settings for all Facebook targets.", examples=[{}]
+    )
+
+
+class EditBody(Body):
+    """The new text of a published tweet."""
+
+    content: str = Field(description="The new text.", examples=["Hello from SocialSyncerAPI! (edited)"])

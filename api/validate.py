@@ -1,0 +1,34 @@
+"""Say what creating a post would say, and create nothing."""
+
+from api.answer import Answer, answer_view
+from api.body import JsonObject
+from api.create import now_ms
+from api.dependencies import Dependencies
+from api.errors import as_json
+from api.network_rules import network_problems
+from api.views import ProblemView, VerdictView
+from api.wanted import read_create
+from domain.errors import InvalidRequest, Problem
+from store.accounts import find_accounts
+
+
+async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
+    """Answer with everything that is wrong; of a draft, what a network will refuse later is a warning."""
+    try:
+        wanted = read_create(payload, now_ms())
+    except InvalidRequest as error:
+        return _verdict(list(error.problems), [])
+    async with deps.database.transaction() as session:
+        wanted_ids = [target.account_id for target in wanted.content.targets]
+        problems = network_problems(wanted.content, await find_accounts(session, workspace_id, wanted_ids))
+    return _verdict([], problems) if wanted.is_draft else _verdict(problems, [])
+
+
+def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
+    return answer_view(
+        VerdictView(
+            valid=not errors,
+            errors=[ProblemView.model_validate(as_json(problem)) for problem in errors],
+            warnings=[ProblemView.model_validate(as_json(problem)) for problem in warnings],
+        )
+    )

@@ -1,0 +1,242 @@
+"""What clients read: the answers of the contract, built from rows."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from domain.post import ErrorCategory, MediaType, PostStatus, TargetStatus, text_in_effect
+from domain.schedule import rfc3339
+from platforms.registry import networks
+from store.models import Post, Target
+
+_EXAMPLE_TIME = "2026-01-15T10:00:00Z"
+Moment = Annotated[
+    str, WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE_TIME]}, mode="serialization")
+]
+NetworkName = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": list(networks()), "examples": ["instagram"]}, mode="serialization")
+]
+
+
+def _leave_out(schema: dict[str, Any], model: type[Any]) -> None:
+    schema["required"] = [name for name in schema.get("required", []) if name not in model.sometimes]
+
+
+class View(BaseModel):
+    """Write camelCase names; values come from our own rows and are not validated again."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, extra="forbid", json_schema_extra=_leave_out
+    )
+    sometimes: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out where they do not apply."""
+
+
+class MediaView(View):
+    """One image, video or GIF."""
+
+    sometimes = frozenset({"altText"})
+
+    type: MediaType = Field(description="What the file is.", examples=["image"])
+    url: str = Field(description="Where the file is fetched.", examples=["https://example.com/photo.jpg"])
+    alt_text: str = Field(description="Its description, if given.", examples=["A lighthouse at dawn"])
+
+
+class VersionView(View):
+    """An earlier version of an edited post."""
+
+    platform_post_id: str = Field(description="Its id on the network.", examples=["1234567890"])
+    platform_post_url: str | None = Field(description="Its address.", examples=["https://x.com/i/status/1234567890"])
+    content: str = Field(description="Its text.", examples=["Hello from SocialSyncerAPI!"])
+    edited_at: Moment = Field(description="When the next version replaced it.")
+
+
+class TargetView(View):
+    """Where a post stands on one account."""
+
+    sometimes = frozenset(
+        {
+            "customContent",
+            "customMedia",
+            "platformSpecificData",
+            "nextAttemptAt",
+            "editHistory",
+            "error",
+            "errorCode",
+            "errorCategory",
+            "retryable",
+        }
+    )
+
+    platform: NetworkName = Field(description="The network.")
+    account_id: str = Field(description="The connected account.", examples=["ig_123"])
+    status: TargetStatus = Field(
+        description="`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again.",
+        examples=["published"],
+    )
+    platform_post_id: str | None = Field(description="The post's id on the network.", examples=["17841400123456789"])
+    platform_post_url: str | None = Field(
+        description="The post's address on the network.", examples=["https://instagram.com/p/ABC123"]
+    )
+    content: str = Field(description="The text in effect.", examples=["Hello from SocialSyncerAPI!"])
+    published_at: Moment | None = Field(description="When it became public.")
+    custom_content: str = Field(description="The text given for this account, if any.", examples=["Hello, Instagram!"])
+    custom_media: list[MediaView] = Field(description="The media given for this account, if any.")
+    platform_specific_data: dict[str, Any] = Field(
+        description="The settings given for this account, if any.", examples=[{"shareToFeed": True}]
+    )
+    next_attempt_at: Moment = Field(description="While it waits: when it is tried again.")
+    edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
+    error: str = Field(
+        description="What went wrong, where it is failed or unconfirmed.", examples=["X refused it as a duplicate."]
+    )
+    error_code: str | None = Field(description="The same for a program.", examples=["duplicate"])
+    error_category: ErrorCategory | None = Field(description="Whose move it is.", examples=["rejected"])
+    retryable: bool = Field(description="Whether a retry can help without any change.", examples=[False])
+
+
+class PostView(View):
+    """A post with everything about its targets."""
+
+    sometimes = frozenset({"tiktokSettings", "facebookSettings"})
+
+    id: str = Field(description="Sorts by creation.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    status: PostStatus = Field(
+        description="`publishing` is between due time and outcome; `partial` is published on some platforms only.",
+        examples=["published"],
+    )
+    content: str | None = Field(description="The text as it was sent.", examples=["Hello from SocialSyncerAPI!"])
+    media_items: list[MediaView] = Field(description="The post's media.")
+    platforms: list[TargetView] = Field(description="One entry per account.")
+    tags: list[str] = Field(description="Your labels.", examples=[["marketing"]])
+    timezone: str = Field(description="The IANA time zone given, or UTC.", examples=["UTC"])
+    scheduled_for: Moment | None = Field(description="The instant it is scheduled for.")
+    published_at: Moment | None = Field(description="When it first became public anywhere.")
+    created_at: Moment = Field(description="When it was created.")
+    updated_at: Moment = Field(description="When it last changed.")
+    is_draft: bool = Field(description="Whether `status` is draft.", examples=[False])
+    tiktok_settings: dict[str, Any] = Field(description="The root-level TikTok settings, if given.", examples=[{}])
+    facebook_settings: dict[str, Any] = Field(description="The root-level Facebook settings, if given.", examples=[{}])
+
+
+class PageView(View):
+    """One page of the list."""
+
+    posts: list[PostView] = Field(description="Newest first.")
+    cursor: str | None = Field(
+        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"]
+    )
+    has_more: bool = Field(description="Whether there is a next page.", examples=[True])
+
+
+class DeletedView(View):
+    """A post that is gone."""
+
+    id: str = Field(description="Its id.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    deleted: Literal[True] = Field(description="Always true.")
+
+
+class ProblemView(View):
+    """One thing that is wrong."""
+
+    error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
+    code: str = Field(description="For a program.", examples=["invalid_field_value"])
+    param: str | None = Field(description="The dotted path of the field at fault.", examples=["mediaItems"])
+
+
+class VerdictView(View):
+    """What creating a post from this body would say."""
+
+    valid: bool = Field(description="Whether it would be accepted.", examples=[False])
+    errors: list[ProblemView] = Field(description="Why not.")
+    warnings: list[ProblemView] = Field(description="What will stand in the way once the draft is to be published.")
+
+
+class ErrorView(View):
+    """Every error has this shape."""
+
+    sometimes = frozenset({"param"})
+
+    error: str = Field(description="The first problem, as a sentence for a person.", examples=["Invalid API key"])
+    type: Literal[
+        "invalid_request_error", "authentication_error", "idempotency_error", "rate_limit_error", "api_error"
+    ] = Field(description="The kind of error.", examples=["authentication_error"])
+    code: str = Field(description="The first problem, for a program.", examples=["invalid_credentials"])
+    param: str = Field(description="The dotted path of the field at fault, where there is one.", examples=["content"])
+    errors: list[ProblemView] = Field(description="All problems, the first included.")
+
+
+def view_of(post: Post) -> PostView:
+    """Return a post as clients read it; its targets must be loaded. What was not given is left out, not null."""
+    given: dict[str, Any] = {}
+    if post.tiktok_settings:
+        given["tiktok_settings"] = post.tiktok_settings
+    if post.facebook_settings:
+        given["facebook_settings"] = post.facebook_settings
+    return PostView.model_construct(
+        id=post.id,
+        status=PostStatus(post.status),
+        content=post.content,
+        media_items=_media(post.media_items),
+        platforms=[_target_view(post, target) for target in post.targets],
+        tags=post.tags,
+        timezone=post.timezone,
+        scheduled_for=_moment(post.scheduled_for),
+        published_at=_moment(post.published_at),
+        created_at=rfc3339(post.created_at),
+        updated_at=rfc3339(post.updated_at),
+        is_draft=post.status == PostStatus.DRAFT,
+        **given,
+    )
+
+
+def _target_view(post: Post, target: Target) -> TargetView:
+    given: dict[str, Any] = {}
+    if target.custom_content is not None:
+        given["custom_content"] = target.custom_content
+    if target.custom_media is not None:
+        given["custom_media"] = _media(target.custom_media)
+    if target.settings:
+        given["platform_specific_data"] = target.settings
+    if target.next_attempt_at:
+        given["next_attempt_at"] = rfc3339(target.next_attempt_at)
+    if target.edit_history:
+        given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
+    if target.status in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED}:
+        given["error"] = target.error or "The platform's answer was lost."
+        given["error_code"] = target.error_code
+        given["error_category"] = target.error_category and ErrorCategory(target.error_category)
+        given["retryable"] = bool(target.retryable)
+    text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+    return TargetView.model_construct(
+        platform=target.platform,
+        account_id=target.account_id,
+        status=TargetStatus(target.status),
+        platform_post_id=target.platform_post_id,
+        platform_post_url=target.platform_post_url,
+        content=text,
+        published_at=_moment(target.published_at),
+        **given,
+    )
+
+
+def _media(items: list[dict[str, Any]]) -> list[MediaView]:
+    return [
+        MediaView.model_construct(
+            type=MediaType(item["type"]),
+            url=item["url"],
+            **({"alt_text": item["alt_text"]} if "alt_text" in item else {}),
+        )
+        for item in items
+    ]
+
+
+def _moment(value: datetime | None) -> str | None:
+    return rfc3339(value) if value else None
+
+
+def write(view: View) -> bytes:
+    """Serialise a view; what was never set is left out."""
+    return view.model_dump_json(by_alias=True, exclude_unset=True).encode()

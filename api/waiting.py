@@ -1,0 +1,41 @@
+"""Wait, for as long as a client wants, until a post has come to rest."""
+
+import asyncio
+from datetime import datetime
+
+from api.dependencies import Dependencies
+from domain.post import PostStatus
+from store.posts import progress_of
+
+_MOVING = {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
+
+
+class Patience:
+    """Count down the seconds that one request may wait, from its beginning."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return max(0.0, self._end - asyncio.get_running_loop().time())
+
+
+async def wait_until_at_rest(
+    deps: Dependencies, post_id: str, patience: Patience, *, changed_after: datetime | None = None
+) -> None:
+    """Return once publishing is over, the post is gone, or patience is.
+
+    `changed_after` says that the rest in which the post lay until then does not count.
+    """
+
+    async def at_rest() -> bool:
+        async with deps.database.transaction() as session:
+            progress = await progress_of(session, post_id)
+        if progress is None:
+            return True
+        status, changed_at = progress
+        return status not in _MOVING and (changed_after is None or changed_at > changed_after)
+
+    await deps.outcomes.wait(post_id, at_rest, patience.left)

@@ -1,0 +1,154 @@
+"""Read what a client wants of a post: its content, and whether it is a draft, due later or due now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.body import JsonObject
+from api.schemas import MediaBody, PostBody, TargetBody
+from api.shape import in_contract_order, read
+from domain.content import PostContent, TargetContent
+from domain.errors import InvalidRequest, Problem
+from domain.post import Media, MediaType, PostStatus
+from domain.schedule import HORIZON, LATE_COUNTS_AS_NOW, Schedule, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Hold a post as its client wants it. `status` is draft, scheduled, or publishing where it is due now."""
+
+    content: PostContent
+    status: PostStatus
+    due_at: datetime | None
+
+    @property
+    def is_draft(self) -> bool:
+        """Tell whether accounts and network rules wait for later."""
+        return self.status is PostStatus.DRAFT
+
+
+def read_create(payload: JsonObject, now: datetime) -> Wanted:
+    """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
+    body, problems = read(PostBody, payload)
+    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
+    body = body or PostBody()
+    problems += contradictions(body)
+    schedule: Schedule | None = None
+    if body.scheduled_for is not None and "timezone" not in at_fault:
+        schedule, problem = read_time(body.scheduled_for, body.timezone or "UTC", now)
+        problems += problem
+    draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
+    # With the field that says so at fault, nobody knows whether it was meant as a draft.
+    undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
+    problems += missing(body, at_fault, draft=draft or undecided)
+    if problems:
+        raise InvalidRequest(in_contract_order(problems))
+    return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
+
+
+def contradictions(body: PostBody) -> list[Problem]:
+    """Name the field that contradicts an earlier one: a wrong guess here would publish in public."""
+    found: list[Problem] = []
+    if body.publish_now and body.scheduled_for is not None:
+        found.append(Problem("scheduledFor cannot be given when publishNow is true", *_INVALID, "scheduledFor"))
+    if body.publish_now and body.is_draft:
+        found.append(Problem("isDraft cannot be true when publishNow is true", *_INVALID, "isDraft"))
+    return found
+
+
+_INVALID = ("invalid_field_value",)
+_MISSING = ("missing_required_field",)
+
+
+def read_time(text: str, zone: str, now: datetime) -> tuple[Schedule | None, list[Problem]]:
+    """Resolve a `scheduledFor`; it must lie between five minutes ago and five years ahead."""
+    try:
+        schedule = resolve(text, zone)
+    except ValueError:
+        sentence = "scheduledFor must be an ISO 8601 date and time such as 2026-02-01T14:00:00Z"
+        return None, [Problem(sentence, *_INVALID, "scheduledFor")]
+    return schedule, time_problems(schedule, now)
+
+
+def time_problems(schedule: Schedule, now: datetime) -> list[Problem]:
+    """Say where an instant is too late to keep or too far away."""
+    if schedule.instant < now - LATE_COUNTS_AS_NOW:
+        return [Problem("scheduledFor is in the past", *_INVALID, "scheduledFor")]
+    if schedule.instant > now + HORIZON:
+        return [Problem("scheduledFor is more than 5 years ahead", *_INVALID, "scheduledFor")]
+    return []
+
+
+def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]:
+    """Check what the contract requires of several fields together, leaving out fields already found at fault."""
+    found: list[Problem] = []
+    targets = body.platforms or []
+    if not targets and not draft and "platforms" not in at_fault:
+        found.append(Problem("platforms is required for posts that are not drafts", *_MISSING, "platforms"))
+    if not at_fault & {"content", "mediaItems", "platforms"}:
+        found += _missing_content(body, targets)
+    seen: set[tuple[str, str]] = set()
+    for position, target in enumerate(targets):
+        account = (target.platform, target.account_id)
+        if account in seen:
+            where = f"platforms.{position}.accountId"
+            found.append(Problem(f"{where} is in this post already", "duplicate_target", where))
+        seen.add(account)
+    return found
+
+
+def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]:
+    has_text = bool(body.content and body.content.strip())
+    found: list[Problem] = []
+    for position, target in enumerate(targets):
+        media = target.custom_media if target.custom_media is not None else body.media_items
+        if media:
+            continue
+        if target.custom_content is None and not has_text:
+            return [_CONTENT_MISSING]
+        if target.custom_content is not None and not target.custom_content.strip():
+            where = f"platforms.{position}.customContent"
+            found.append(Problem(f"{where} must not be empty when no media is attached", *_MISSING, where))
+    if not targets and not has_text and not body.media_items:
+        return [_CONTENT_MISSING]
+    return found
+
+
+_CONTENT_MISSING = Problem("content is required when no media is attached", *_MISSING, "content")
+
+
+def contents(body: PostBody, schedule: Schedule | None) -> PostContent:
+    """Return a sound body in the domain's words."""
+    return PostContent(
+        content=body.content,
+        media_items=_media(body.media_items or []),
+        targets=[
+            TargetContent(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None if target.custom_media is None else _media(target.custom_media),
+                settings=target.platform_specific_data or {},
+            )
+            for target in body.platforms or []
+        ],
+        tags=body.tags or [],
+        timezone=body.timezone or "UTC",
+        scheduled_for=schedule.instant if schedule else None,
+        scheduled_wall=schedule.wall if schedule else None,
+        tiktok_settings=body.tiktok_settings or {},
+        facebook_settings=body.facebook_settings or {},
+    )
+
+
+def _media(items: list[MediaBody]) -> list[Media]:
+    return [Media(type=MediaType(item.type), url=item.url, alt_text=item.alt_text) for item in items]
+
+
+def place(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> Wanted:
+    """Decide a sound post's status and due time; a time that has just passed counts as now."""
+    if draft:
+        return Wanted(content, PostStatus.DRAFT, None)
+    due_at = now if publish_now or content.scheduled_for is None else content.scheduled_for
+    if due_at <= now:
+        return Wanted(content, PostStatus.PUBLISHING, now)
+    return Wanted(content, PostStatus.SCHEDULED, due_at)

@@ -1,0 +1,36 @@
+"""Start the api from the environment, as uvicorn's factory."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from api.app import create_connecting_app
+from api.dependencies import Dependencies
+from runtime.logging import configure
+from runtime.settings import Settings
+from runtime.temporal import connect
+from store.database import Database
+from store.outcomes import Outcomes
+from workflows.client import PostWorkflows
+
+
+def create_app_from_env() -> Litestar:
+    """Return the app; it connects when it is started, because connections belong to the server's event loop."""
+    settings = Settings()
+    configure(settings.log_level, settings.log_format)
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[Dependencies]:
+        # Lazy: scheduled posts are accepted while Temporal is away.
+        client = await connect(lazy=True)
+        database_url = settings.database_url.get_secret_value()
+        database, outcomes = Database(database_url, pool_size=20), Outcomes(database_url)
+        await outcomes.start()
+        try:
+            yield Dependencies.of(database, PostWorkflows(client), outcomes)
+        finally:
+            await outcomes.close()
+            await database.close()
+
+    return create_connecting_app(connected)
