@@ -139,7 +139,7 @@ class Desk:
             save=save,
             media=self._media,
             target_id=job.target.id,
-            started_at=job.sent.started_at if job.sent else None,
+            started_at=job.unclear_since,
             heartbeat=progress,
         )
 

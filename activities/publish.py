@@ -16,7 +16,7 @@ from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from platforms.base import Absent, Finding, Published, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
 from store.models import Attempt
 from store.publishing import (
@@ -145,11 +145,13 @@ class Publishing:
                 await log_step(session, command.target_id, "prepare", started, note)
 
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
-        step.sending.started_at = attempt.started_at
+        asked_before = step.sending.started_at is not None
+        step.sending.started_at = step.sending.started_at or attempt.started_at
         try:
             published = await step.network.publish(step.connection, step.sending)
         except NetworkError as error:
-            if error.kind is not Kind.UNCLEAR:
+            # A network that calls the repeat of an unclear send a duplicate has the first one after all.
+            if error.kind is not Kind.UNCLEAR and not (asked_before and error.code == DUPLICATE):
                 return await self._refused(command, error, step, attempt)
             note = verdicts.note(step, "unclear", "looking on the network before anything else", error)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))

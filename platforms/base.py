@@ -141,6 +141,8 @@ class Sending(Generic[S]):
     handles: Handles
     save: Save
     media: MediaSource
+    target_id: str = ""
+    """Ours, the same over all attempts: what a network's idempotency key may be derived from."""
     started_at: datetime | None = None
     heartbeat: Callable[[str], None] = field(default=lambda _: None)
 
@@ -155,12 +157,16 @@ class Network(ABC, Generic[S, C]):
     rules: ClassVar[Rules]
     request_id_header: ClassVar[str] = "x-request-id"
     believes_absence_after: ClassVar[timedelta] = timedelta(seconds=45)
-    """How long after a send its absence on the network must still hold before it is believed: reads lag behind writes."""
+    """How long after a send its absence must still hold before it is believed: reads lag behind writes."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
     """Bounds of the exponential wait between tries where the network names no time itself."""
     settings: type[S]
     credentials: type[C]
+
+    def account_id(self, user_id: str) -> str:
+        """Return our id of an account of this network: always the same for the same account."""
+        return f"{self.account_prefix}_{user_id}"
 
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
@@ -201,7 +207,9 @@ class Network(ABC, Generic[S, C]):
 
 
 class Editable(ABC, Generic[S, C]):
-    """Be a network whose published posts can be edited."""
+    """Be a network whose published posts can be edited, for `edit_window` where a post's own time is not known."""
+
+    edit_window: ClassVar[timedelta]
 
     @abstractmethod
     async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:

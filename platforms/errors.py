@@ -9,6 +9,10 @@ LONGEST_TEXT = 500
 """Characters kept of a network's own words: some answer errors with whole pages of HTML."""
 
 
+DUPLICATE = "duplicate_content"
+"""The code of a network's refusal to publish the same text twice: after an unclear send it means it has landed."""
+
+
 class Kind(StrEnum):
     """What an error of a network means for what we do next."""
 

@@ -26,7 +26,9 @@ class Job:
     target: Target
     account: Account | None
     sent: Attempt | None
-    """The last request that may have made this target public."""
+    """The last request that was to make this target public."""
+    unclear_since: datetime | None
+    """When the first of its requests was sent whose effect was never seen in its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,13 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    sent = await session.scalar(
-        select(Attempt)
-        .where(Attempt.target_id == target_id, Attempt.step == "publish")
-        .order_by(Attempt.id.desc())
-        .limit(1)
+    sends = list(
+        await session.scalars(
+            select(Attempt).where(Attempt.target_id == target_id, Attempt.step == "publish").order_by(Attempt.id)
+        )
     )
-    return Job(row.Post, row.Target, row.Account, sent)
+    unclear = next((each.started_at for each in sends if each.state in {"sending", "unclear"}), None)
+    return Job(row.Post, row.Target, row.Account, sends[-1] if sends else None, unclear)
 
 
 async def begin_send(session: AsyncSession, job: Job) -> Attempt:

@@ -117,7 +117,7 @@ class Stack:
         user_id = str(secrets.randbelow(10**12) + 10**12)
         network = networks()[platform]
         token = credentials.pop("accessToken", secrets.token_urlsafe(16))
-        account_id = f"{network.account_prefix}{user_id}"
+        account_id = network.account_id(user_id)
         known = {
             "platform": platform,
             "accountId": account_id,

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
+import structlog
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -15,7 +15,6 @@ from temporalio.client import (
     WithStartWorkflowOperation,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateStage,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
@@ -30,7 +29,7 @@ from workflows.messages import ALREADY_PUBLISHING, NOT_EDITABLE, NOTHING_TO_RETR
 from workflows.post import PostWorkflow
 from workflows.search_attributes import attributes_of
 
-R = TypeVar("R")
+log = structlog.get_logger(__name__)
 
 _PATIENCE = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it is told to ask again."""
@@ -87,7 +86,7 @@ class PostWorkflows:
     async def edit(self, plan: Plan, revision_id: str) -> None:
         """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id)
-        await self._update(PostWorkflow.edit, request, plan, stage=WorkflowUpdateStage.ACCEPTED)
+        await self._update(PostWorkflow.edit, request, plan)
 
     async def health(self) -> dict[str, bool]:
         """Tell whether Temporal answers and whether a worker asks it for work."""
@@ -106,13 +105,7 @@ class PostWorkflows:
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
         return {"temporal": True, "worker": polled}
 
-    async def _update(
-        self,
-        update: Any,
-        argument: Any,
-        plan: Plan,
-        stage: WorkflowUpdateStage = WorkflowUpdateStage.COMPLETED,
-    ) -> None:
+    async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
         operation = WithStartWorkflowOperation(
             PostWorkflow.run,
             plan,
@@ -126,18 +119,14 @@ class PostWorkflows:
         )
         arguments = [] if argument is None else [argument]
         try:
-            handle = await _patiently(
-                self._client.start_update_with_start_workflow(
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._client.execute_update_with_start_workflow(
                     update,
                     args=arguments,
                     id=str(uuid.uuid4()),
                     start_workflow_operation=operation,
-                    wait_for_stage=stage,
                     rpc_timeout=_PATIENCE,
                 )
-            )
-            if stage is WorkflowUpdateStage.COMPLETED:
-                await _patiently(handle.result(rpc_timeout=_PATIENCE))
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
@@ -145,11 +134,6 @@ class PostWorkflows:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(operation.workflow_handle(), 0)
             raise _unavailable() from error
-
-
-async def _patiently(call: Awaitable[R]) -> R:
-    async with asyncio.timeout(_PATIENCE.total_seconds()):
-        return await call
 
 
 def _first_status(plan: Plan) -> PostStatus:
@@ -180,6 +164,7 @@ _REFUSALS: dict[str, tuple[type[PostsError], Problem]] = {
 def _refusal(error: WorkflowUpdateFailedError) -> PostsError:
     kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
     if kind not in _REFUSALS:
+        log.error("update.failed", kind=kind or type(error.cause).__name__)
         return _unavailable()
     refusal, problem = _REFUSALS[kind]
     return refusal(problem)

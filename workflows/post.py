@@ -41,6 +41,7 @@ class PostWorkflow:
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
         self._open_until: dict[str, datetime] = {}
+        self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
         self._told: tuple[PostStatus, datetime] | None = None
         self._waiting_for = ""
@@ -223,8 +224,8 @@ class PostWorkflow:
 
     @workflow.update(description="Give the published targets their new text, which was saved before")
     async def edit(self, request: EditRequest) -> None:
-        """Edit published targets; the revision's row tells how it went."""
-        await self._edit(request)
+        """Begin an edit; the revision's row tells how it went."""
+        self._begin_edit(request)
 
     @edit.validator
     def _may_edit(self, request: EditRequest) -> None:
@@ -234,8 +235,8 @@ class PostWorkflow:
     @workflow.signal(name="edit", description="As the update of that name; ignored where it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:
         """Edit published targets, for operators."""
-        if not self._ended:
-            await self._edit(request)
+        if not self._ended and self._editable():
+            self._begin_edit(request)
 
     async def _retry(self) -> None:
         reopened = set(await steps.reopen(self._plan))
@@ -244,6 +245,10 @@ class PostWorkflow:
             target.looking = target.status is TargetStatus.UNCONFIRMED
             target.status = target.status if target.looking else TargetStatus.PENDING
         self._deliver(again)
+
+    def _begin_edit(self, request: EditRequest) -> None:
+        # The answer to whoever asked must not wait for the network.
+        self._edits.append(asyncio.create_task(self._edit(request)))
 
     async def _edit(self, request: EditRequest) -> None:
         # One at a time: the next edit of a tweet must name the version that the last one made.
@@ -262,7 +267,8 @@ class PostWorkflow:
         return any(not task.done() for task in self._delivering.values())
 
     def _occupied(self) -> bool:
-        return self._publishing() or not workflow.all_handlers_finished()
+        editing = any(not task.done() for task in self._edits)
+        return self._publishing() or editing or not workflow.all_handlers_finished()
 
     def _settled(self) -> bool:
         return all(target.settled for target in self._plan.targets)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, NetworkError
 
 REQUEST_ID_HEADER = "x-transaction-id"
 
@@ -37,7 +37,7 @@ _BY_CODE = {
     "client_forbidden": (Kind.AUTH, "The X app may not post for this account. Check the app's access level at X."),
     "user_suspended": (Kind.AUTH, "X has suspended this account."),
     "internal_error": (Kind.TRANSIENT, _SERVER),
-    "duplicate_content": (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
+    DUPLICATE: (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
 }
 """Source: the problem types of X's documentation and OpenAPI document, as the part after the last slash."""
 
@@ -62,7 +62,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     said = _words(problem)
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
-    code = "duplicate_content" if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
+    code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
     kind, sentence = _BY_CODE.get(code) or _by_status(status, said)
     return NetworkError(
         kind,

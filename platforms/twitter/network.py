@@ -31,8 +31,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     base_url = "https://api.x.com"
     account_prefix = "tw"
     request_id_header = errors.REQUEST_ID_HEADER
-    # X's pages on consistency promise none; a minute is our choice.
-    believes_absence_after = timedelta(seconds=60)
+    # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.
+    believes_absence_after = timedelta(seconds=45)
+    # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
+    edit_window = timedelta(hours=1)
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
