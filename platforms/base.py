@@ -79,6 +79,8 @@ class Published:
     platform_post_id: str
     url: str | None
     editable_until: datetime | None = None
+    warning: str | None = None
+    """A sentence for the person who posts: what belongs to the post and could not be done (a first comment)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,13 @@ class Network(ABC, Generic[S, C]):
         """Look on the network whether an unclear send landed; changes nothing."""
 
     async def complete(self, connection: Connection[C], sending: Sending[S], published: Published) -> Published:
-        """Fetch what the network tells only afterwards (a permalink); failing here never unpublishes a post."""
+        """Do what can be done only once the post is public: fetch its permalink, add a first comment, go on a thread.
+
+        Repeatable: it goes on from the handles, in which every request that makes something public is noted before it
+        is sent; one whose answer was lost is looked up or left, never repeated blindly. What cannot be done becomes the
+        result's `warning`. Raises NetworkError of a kind that is tried again where it shall be called again; nothing
+        here unpublishes the post.
+        """
         return published
 
 

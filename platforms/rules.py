@@ -76,11 +76,35 @@ class MediaRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRule:
+    """Limit one kind of media file. Sizes in bytes, durations in seconds, sides in pixels, ratios width by height.
+
+    `types` are MIME types the network takes; images of other types are converted to the first of them.
+    """
+
+    kind: MediaType
+    types: tuple[str, ...]
+    max_bytes: int | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    min_width: int | None = None
+    max_width: int | None = None
+    min_height: int | None = None
+    max_height: int | None = None
+    min_ratio: float | None = None
+    max_ratio: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Hold a network's limits in one value."""
 
     text: TextRule
     media: MediaRule
+    files: tuple[FileRule, ...] = ()
+    alt_text: int | None = None
+    """Characters of a media item's altText; None where the network takes none."""
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
         """Return everything in text and media that breaks a limit."""
