@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from importlib import resources
 from typing import Any
 
@@ -59,7 +60,7 @@ class Control:
     def page(self) -> Response[bytes]:
         """Show what was published to a person."""
         page = resources.files("sandbox").joinpath("page.html").read_bytes()
-        return Response(page, media_type="text/html; charset=utf-8", headers={"cache-control": "no-cache"})
+        return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     def health(self) -> Response[bytes]:
         """Say that the sandbox lives and which networks it has."""
@@ -68,17 +69,21 @@ class Control:
     def posts(self, request: AnyRequest) -> Response[bytes]:
         """List everything that ever became public, newest first."""
         wanted = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
-        since = request.query_params.get("since", "")
+        try:
+            since = datetime.fromisoformat(request.query_params.get("since", "1970-01-01T00:00:00Z")).timestamp()
+        except ValueError as error:
+            return _bad(str(error))
         found = []
         for item in self._world.posts.newest_first():
             shown = item.public()
-            if all(value in (None, shown[name]) for name, value in wanted.items()) and str(shown["createdAt"]) >= since:
+            if item.created_at >= since and all(value in (None, shown[name]) for name, value in wanted.items()):
                 found.append(shown)
         return _json({"posts": found})
 
     def feed(self, request: AnyRequest) -> Response[bytes]:
         """Serve the page with what it shows."""
-        return _json(self._feed.read(request.query_params.get("version"), request.query_params.get("count")))
+        query = request.query_params
+        return _json(self._feed.read(query.get("version"), query.get("count"), query.get("platform")))
 
     def requests(self, request: AnyRequest) -> Response[bytes]:
         """List the newest requests to the networks, newest first."""

@@ -1,6 +1,7 @@
 """What the page shows: the newest posts with their accounts and media, only when there is something new."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 from sandbox.posts import Post
 from sandbox.twin import Twin
@@ -16,13 +17,14 @@ class Feed:
         self._world = world
         self._twins = twins
 
-    def read(self, version: str | None, count: str | None) -> dict[str, object]:
+    def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
         """Return the newest `count` cards, or only the version where the reader has them already."""
         wanted = int(count) if count and count.isdecimal() else PAGE_SIZE
-        current = f"{len(self._world.posts)}.{self._world.posts.version}.{wanted}"
+        current = f"{len(self._world.posts)}.{self._world.posts.version}.{wanted}.{platform or ''}"
         if version == current:
             return {"version": current}
-        cards = [self._card(post) for _, post in zip(range(wanted), self._world.posts.newest_first(), strict=False)]
+        posts = (post for post in self._world.posts.newest_first() if platform in (None, "", post.platform))
+        cards = [self._card(post) for post in islice(posts, wanted)]
         return {
             "version": current,
             "total": len(self._world.posts),
@@ -46,5 +48,6 @@ class Feed:
             "media": post.media,
             "username": account.username if account else post.account_id,
             "premium": account.premium if account else False,
-            "note": post.detail.get("note"),
+            "note": post.note,
+            "edits": post.edits,
         }

@@ -1,5 +1,7 @@
 """Fetch media the way a network does that is given an address instead of bytes."""
 
+import ssl
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -49,12 +51,18 @@ async def fetch(url: str, own_host: str) -> Fetched:
     return await _download(url)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Load the trusted certificates once; it takes a few dozen milliseconds."""
+    return httpx.create_ssl_context()
+
+
 async def _download(url: str) -> Fetched:
     parts: list[bytes] = []
     size = 0
     try:
         async with (
-            httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=True, max_redirects=3) as client,
+            httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=True, max_redirects=3, verify=_tls()) as client,
             client.stream("GET", url) as response,
         ):
             if response.status_code != httpx.codes.OK:

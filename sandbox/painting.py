@@ -91,7 +91,9 @@ def _still(name: str, size: tuple[int, int]) -> Image.Image:
 def _frames(name: str, size: tuple[int, int], count: int) -> list[Image.Image]:
     """Paint `count` frames of one turn of a planet around the name."""
     dark, middle, bright = _colours(name)
-    ground = ImageOps.colorize(Image.linear_gradient("L").rotate(45).resize(size), dark, middle)
+    # Turned by 45°, only the middle of the gradient's 256 by 256 pixels has no corner of nothing in it.
+    slope = Image.linear_gradient("L").rotate(45, Image.Resampling.BICUBIC).crop((38, 38, 218, 218))
+    ground = ImageOps.colorize(slope.resize(size), dark, middle, blackpoint=50, whitepoint=205)
     draw = ImageDraw.Draw(ground)
     width, height = size
     radius = min(size) * 0.36

@@ -20,7 +20,11 @@ class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Post(msgspec.Struct, rename="camel"):
-    """Be one public post. `created_at` is in seconds since 1970; `detail` is what its own network needs to know."""
+    """Be one public post.
+
+    `created_at` is in seconds since 1970; `note` (poll options, a first comment) and `edits` (how often it replaced
+    an earlier version) are for the page; `detail` is what its own network needs to know.
+    """
 
     platform: str
     account_id: str
@@ -32,6 +36,8 @@ class Post(msgspec.Struct, rename="camel"):
     media: list[Shown] = []
     deleted: bool = False
     superseded_by: str | None = None
+    note: str | None = None
+    edits: int = 0
     detail: dict[str, Any] = {}
 
     def public(self) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -33,11 +33,25 @@ class DroppingProtocol(HttpToolsProtocol):
 
 
 class _GuestServer(uvicorn.Server):
-    """Leave the signals to whoever owns the event loop."""
+    """Leave the signals to whoever owns the event loop, and stop the moment the host says so."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._stopped.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        while not self._stopped.is_set():
+            await self.on_tick(0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), 1)
 
 
 def _config(app: Litestar, host: str, port: int) -> uvicorn.Config:
@@ -95,5 +109,5 @@ async def running_sandbox(
             if not serving.done():
                 yield url
         finally:
-            server.should_exit = True
+            server.stop()
             await serving

@@ -13,7 +13,7 @@ from sandbox.server import running_sandbox
 X_USER = "2244994945"
 IG_USER = "17841400000000001"
 
-ACCOUNTS = [
+ACCOUNTS: list[dict[str, object]] = [
     {
         "platform": "twitter",
         "accountId": "acc_premium",
@@ -57,13 +57,15 @@ class Sandbox:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.control = httpx.AsyncClient(base_url=url)
+        # There is no TLS here, and loading certificates takes longer than most of these tests.
+        self.control = httpx.AsyncClient(base_url=url, verify=False)
         self.x = self._as("twitter", "x-premium")
         self.free = self._as("twitter", "x-free")
         self.ig = self._as("instagram", "ig-token")
 
     def _as(self, platform: str, token: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"{self.url}/{platform}", headers={"authorization": f"Bearer {token}"})
+        headers = {"authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=f"{self.url}/{platform}", headers=headers, verify=False)
 
     async def close(self) -> None:
         for client in (self.control, self.x, self.free, self.ig):
@@ -124,4 +126,11 @@ def clock() -> Clock:
 async def timed(clock: Clock) -> AsyncIterator[Sandbox]:
     """Run on the movable clock."""
     async with sandbox_with_accounts(clock=clock) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Sandbox]:
+    """Share one sandbox between the tests of a module, for tests that do not mind each other's posts."""
+    async with sandbox_with_accounts() as running:
         yield running

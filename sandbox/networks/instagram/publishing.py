@@ -1,5 +1,7 @@
 """POST /{ig-id}/media_publish, and what may be done to published media."""
 
+from contextlib import suppress
+
 from sandbox.accounts import Account
 from sandbox.ids import in_base64
 from sandbox.networks.instagram.base import (
@@ -15,7 +17,7 @@ from sandbox.networks.instagram.base import (
 from sandbox.operations import Operation
 from sandbox.posts import Post
 from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
 
 POSTS_PER_DAY = 100
 """Meta's pages say both 100 and 50."""
@@ -25,7 +27,8 @@ COMMENT_LENGTH = 2200
 
 def _publish(twin: "PublishRoutes", request: Request) -> Operation:
     # Noted before anything can go wrong: whoever reads the container after this wants to know whether it landed.
-    twin.attempted.add(str(parameters(request).get("creation_id", "")))
+    with suppress(RefusedError):
+        twin.attempted.add(str(parameters(request).get("creation_id", "")))
     return "publish"
 
 
@@ -68,7 +71,7 @@ class PublishRoutes(GraphTwin):
             raise invalid(f"param message must have 1 to {COMMENT_LENGTH} characters.")
         comment = Comment(self.ids.next(), post.platform_post_id, account.account_id, message, self.world.now())
         self.comments.put(comment.id, comment)
-        post.detail["note"] = message
+        post.note = message
         self.world.posts.changed(post)
         return Answer.json({"id": comment.id})
 

@@ -81,9 +81,9 @@ class XTwin(Twin, ABC):
     async def serve(self, found: Route, request: Request) -> Answer:
         """Count the request against its window and say so in the answer's headers."""
         limit = LIMITS.get(found.path, READ_LIMIT) if request.method != "GET" else _read_limit(found.path)
-        window = self.world.windows.take(
-            (self.platform, request.bearer, request.method, found.path), limit, WINDOW_SECONDS
-        )
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        who = account.account_id if account else ""
+        window = self.world.windows.take((self.platform, who, request.method, found.path), limit, WINDOW_SECONDS)
         if not window.allowed:
             return self._too_many(limit, window.resets_at)
         try:

@@ -8,7 +8,7 @@ from sandbox.networks.twitter.bodies import CreatePost, read_post
 from sandbox.networks.twitter.editing import edit_controls
 from sandbox.networks.twitter.media import MediaRoutes, Medium
 from sandbox.networks.twitter.reads import rendered
-from sandbox.networks.twitter.text import FREE_LENGTH, PREMIUM_LENGTH, weight
+from sandbox.networks.twitter.text import FREE_LENGTH, PREMIUM_LENGTH, is_long, weight
 from sandbox.operations import Operation
 from sandbox.posts import Post
 from sandbox.twin import route
@@ -127,7 +127,6 @@ class PostRoutes(MediaRoutes):
             detail["quote"] = body.quote_tweet_id
         if body.poll is not None:
             detail["poll"] = body.poll.options
-            detail["note"] = " · ".join(body.poll.options)
         kind = "poll" if body.poll else "reply" if body.reply else "quote" if body.quote_tweet_id else "post"
         post = Post(
             platform=self.platform,
@@ -138,6 +137,8 @@ class PostRoutes(MediaRoutes):
             kind=kind,
             url=f"https://x.com/{account.username}/status/{post_id}",
             media=[medium.shown() for medium in media],
+            note=" · ".join(body.poll.options) if body.poll else None,
+            edits=len(history) - 1,
             detail=detail,
         )
         if previous is not None:
@@ -151,5 +152,5 @@ def _check_text(account: Account, body: CreatePost) -> None:
     if not body.text.strip() and body.media is None:
         raise invalid("text is missing.", text=[body.text])
     limit = PREMIUM_LENGTH if account.premium else FREE_LENGTH
-    if len(body.text) * 2 > limit and weight(body.text) > limit:
+    if is_long(body.text) and weight(body.text) > limit:
         raise invalid(f"Your Tweet text is too long: the limit is {limit} weighted characters.", text=[])

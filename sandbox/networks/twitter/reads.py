@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.accounts import Account
 from sandbox.networks.twitter.base import PROBLEMS, XTwin, invalid
 from sandbox.networks.twitter.editing import edit_controls
-from sandbox.networks.twitter.text import FREE_LENGTH, Link, read_back
+from sandbox.networks.twitter.text import FREE_LENGTH, Link, is_long, read_back
 from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
@@ -109,8 +109,8 @@ class ReadRoutes(XTwin):
             "referenced_tweets": _references(post) or None,
             "lang": "en",
         }
-        if len(post.text) > FREE_LENGTH:
-            more["note_tweet"] = more["note_post"] = {"text": post.text}
+        if is_long(post.text):
+            more["note_tweet"] = more["note_post"] = _note(post)
         if "edit_controls" in fields and account is not None:
             controls = edit_controls(post, account, self.world.now())
             more["edit_controls"] = {
@@ -123,15 +123,21 @@ class ReadRoutes(XTwin):
 
 
 def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
-    """Return a post's text as X gives it back, and the links in it."""
+    """Return a post's text as X gives it back, and the links in it; of a long one only the beginning."""
     keys = post.detail.get("media_keys", [])
     media_url = None
     if keys:
         username = account.username if account else "i"
         kind = "video" if post.media[0].type == "video" else "photo"
         media_url = f"https://x.com/{username}/status/{post.platform_post_id}/{kind}/1"
-    text, links = read_back(post.text, post.platform_post_id, media_url, keys)
-    return text, links
+    text = f"{post.text[: FREE_LENGTH - 1]}…" if is_long(post.text) else post.text
+    return read_back(text, post.platform_post_id, media_url, keys)
+
+
+def _note(post: Post) -> dict[str, object]:
+    """Return a long post's whole text, which its `text` is only the beginning of."""
+    text, links = read_back(post.text, post.platform_post_id, None, [])
+    return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}
 
 
 def _fields(request: Request) -> set[str]:

@@ -63,6 +63,11 @@ def weight(text: str) -> int:
     return total
 
 
+def is_long(text: str) -> bool:
+    """Tell whether only Premium accounts may write so much."""
+    return len(text) * 2 > FREE_LENGTH and weight(text) > FREE_LENGTH
+
+
 def shortened(target: str, salt: str) -> str:
     """Return the t.co address that stands for a target in one post."""
     number = int.from_bytes(hashlib.blake2b(f"{salt} {target}".encode(), digest_size=9).digest(), "big")
