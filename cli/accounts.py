@@ -13,6 +13,7 @@ from cli.errors import UserError
 from cli.keys import workspace_id_of
 from cli.place import Place, place_of
 from cli.sandbox import SandboxAccount, introduce, stable_user_id
+from platforms.base import Network
 from store.accounts import list_accounts, remove_account
 from store.database import Database
 from store.models import Account
@@ -37,7 +38,7 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
     """
     network, given, place = network_named(platform), parsed_object(text), place_of(data_dir)
     if place.sandbox_url is not None:
-        given = await _introduced(place.sandbox_url, network.platform, network.account_prefix, given)
+        given = await _introduced(place.sandbox_url, network, given)
     async with _workspace(place, workspace) as (session, workspace_id):
         vault = Vault(place.settings.encryption_keys)
         return shown(await connect_account(session, vault, place.settings, workspace_id, network, given))
@@ -71,7 +72,7 @@ async def _workspace(place: Place, workspace: str | None) -> AsyncIterator[tuple
         await database.close()
 
 
-async def _introduced(sandbox_url: str, platform: str, prefix: str, given: dict[str, Any]) -> dict[str, Any]:
+async def _introduced(sandbox_url: str, network: Network[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Make the account known to the sandbox; returns the credentials without what describes the account."""
     token = given.get("accessToken")
     if not isinstance(token, str) or not token:
@@ -79,8 +80,8 @@ async def _introduced(sandbox_url: str, platform: str, prefix: str, given: dict[
     described = dict(given)
     user_id = str(given.get("userId") or stable_user_id(token))
     account = SandboxAccount(
-        platform=platform,
-        account_id=f"{prefix}_{user_id}",
+        platform=network.platform,
+        account_id=network.account_id(user_id),
         user_id=user_id,
         username=str(described.pop("username", f"user{user_id[-6:]}")),
         access_token=token,

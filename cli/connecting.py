@@ -55,7 +55,7 @@ async def connect_account(
         session,
         vault,
         workspace_id=workspace_id,
-        account_id=f"{network.account_prefix}_{identity.user_id}",
+        account_id=network.account_id(identity.user_id),
         platform=network.platform,
         user_id=identity.user_id,
         username=identity.username,

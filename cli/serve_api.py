@@ -17,7 +17,7 @@ def serve_api(host: str | None, port: int | None) -> None:
     port = port or settings.api_port
     require_free([Wish("--port", port)])
     uvicorn.run(
-        "api.app:create_app_from_env",
+        "runtime.app:create_app_from_env",
         factory=True,
         host=host or settings.api_host,
         port=port,

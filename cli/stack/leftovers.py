@@ -31,8 +31,9 @@ class Record(BaseModel):
             process = psutil.Process(self.pid)
             with process.oneshot():
                 same = abs(process.create_time() - self.started) < _CLOCK_SLACK
-                # Not the first word: some systems' Python starts itself again under another name.
-                same = same and process.cmdline()[1:] == self.argv[1:]
+                # The end of it, for the launcher has these words behind its own; without the program's name, for some
+                # systems' Python starts itself again under another one.
+                same = same and process.cmdline()[-len(self.argv) :][1:] == self.argv[1:]
                 return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None

@@ -84,7 +84,7 @@ async def _connect(
     given = invented_credentials(network, user_id)
     account = SandboxAccount(
         platform=network.platform,
-        account_id=f"{network.account_prefix}_{user_id}",
+        account_id=network.account_id(user_id),
         user_id=user_id,
         username=username,
         access_token=given["accessToken"],

@@ -1,0 +1,71 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from cli.errors import UserError
+from cli.migrating import register_search_attributes
+from cli.stack.leftovers import Ledger
+from cli.stack.parts import temporal_part
+from cli.stack.ports import free_port
+from cli.stack.supervisor import Keeper
+from cli.stack.temporal import NAMESPACE, RETENTION, Temporal
+from tests.cli.parts import kill, until
+from workflows.search_attributes import REGISTRY
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, Keeper, list[str]]]:
+    """Run Temporal as a stack does, where a first start was killed while it made its tables."""
+    (tmp_path / "temporal.db").touch()
+    said: list[str] = []
+    temporal = Temporal(tmp_path / "temporal.db", free_port(), free_port(), REGISTRY)
+    keeper = Keeper(temporal_part(temporal), tmp_path / "temporal.log", Ledger(tmp_path / "run.json"), said.append)
+    try:
+        await keeper.start()
+        yield temporal, keeper, said
+    finally:
+        await keeper.stop()
+
+
+async def test_it_keeps_history_and_settings_over_a_hard_death(
+    server: tuple[Temporal, Keeper, list[str]], tmp_path: Path
+) -> None:
+    temporal, keeper, said = server
+    await temporal.keep_history()
+    client = await temporal.client()
+    await client.start_workflow("Nobody", id="sleeping", task_queue="nobody")
+    kill(keeper.pid)
+    await until(lambda: any("is back" in line for line in said), 15)
+    assert (await client.get_workflow_handle("sleeping").describe()).workflow_type == "Nobody"
+    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
+    assert described.config.workflow_execution_retention_ttl.ToTimedelta() == RETENTION
+    assert await register_search_attributes(client, REGISTRY) == []
+
+
+async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -> None:
+    wanted = {"CliTestKeyword": "Keyword", "CliTestAt": "Datetime"}
+    assert sorted(await register_search_attributes(temporal.client, wanted)) == sorted(wanted)
+    assert await register_search_attributes(temporal.client, wanted) == []
+    assert wanted.keys() <= (await _custom(temporal.client)).keys()
+
+
+async def test_a_search_attribute_of_another_type_is_one_sentence(temporal: WorkflowEnvironment) -> None:
+    with pytest.raises(UserError, match="has a search attribute PostStatus of another type than KeywordList"):
+        await register_search_attributes(temporal.client, {"PostStatus": "KeywordList"})
+
+
+def test_a_missing_wheel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    with pytest.raises(UserError, match="Temporal is not installed: run `uv sync`"):
+        Temporal(tmp_path / "temporal.db", 1, 2, {})
+
+
+async def _custom(client: Client) -> dict[str, int]:
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    answer = await client.operator_service.list_search_attributes(request)
+    return dict(answer.custom_attributes)
