@@ -21,6 +21,9 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
 LOOKUP_TIMEOUT = timedelta(minutes=3)
 
+COMPLETE_WITHIN = timedelta(hours=2)
+"""How long what follows a publication is tried; the post itself is public by then."""
+
 PREPARE_AHEAD = timedelta(minutes=3)
 """How long before its time a post's media are uploaded, so that the due second holds one request per target."""
 

@@ -1,6 +1,6 @@
 """The way of one target: prepare, publish, confirm. Each step may be run again at any point; none sends blindly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -15,13 +15,14 @@ from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import TargetStatus
-from platforms.base import Absent, Finding, Published, Unknown
+from platforms.base import Absent, Published, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
 from store.models import Attempt
 from store.publishing import (
     Job,
     Note,
+    add_details,
     begin_send,
     close_attempt,
     load,
@@ -104,8 +105,35 @@ class Publishing:
             except NetworkError as error:
                 note = verdicts.note(step, "refused", "could not look; looking again", error)
                 return await self._write_finding(command, note, None, started)
-            note, change = self._judge(step, finding, job.sent)
-            return await self._write_finding(command, note, change, started)
+            note, incomplete = verdicts.note(step, "done", "it is public"), False
+            if isinstance(finding, Published):
+                finding, incomplete = await self._completed(step, finding)
+                change: verdicts.Change | None = verdicts.published(finding)
+            else:
+                note, change = self._judge(step, finding, job.sent)
+            outcome = await self._write_finding(command, note, change, started)
+            return outcome.model_copy(update={"incomplete": incomplete})
+
+    @activity.defn
+    async def complete(self, command: TargetCommand) -> Outcome:
+        """Do what is left to do for a target that is public already."""
+        async with beating() as progress:
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+            if job is None or job.target.platform_post_id is None:
+                return GONE
+            target = job.target
+            public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
+            network = networks()[command.platform]
+            try:
+                step = self._desk.open(job, progress.append)
+                done = await step.network.complete(step.connection, step.sending, public)
+            except NetworkError as error:
+                if error.kind in TRIED_AGAIN:
+                    raise try_again(network, error, wait_before_retry(network, error)) from error
+                done = replace(public, warning=error.message)
+            async with self._database.transaction() as session:
+                return await add_details(session, command.target_id, done.url, done.warning)
 
     async def _claim(self, command: TargetCommand, progress: list[str], *, prepared: bool) -> _Claim | Outcome:
         """Take a target for sending, unless it already stands somewhere. Raises NetworkError."""
@@ -156,12 +184,19 @@ class Publishing:
             note = verdicts.note(step, "unclear", "looking on the network before anything else", error)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
         note = verdicts.note(step, "done", "published")
+        published, incomplete = await self._completed(step, published)
+        outcome = await self._close(command, attempt, note, verdicts.published(published))
+        return outcome.model_copy(update={"incomplete": incomplete})
+
+    async def _completed(self, step: Step, published: Published) -> tuple[Published, bool]:
+        """Do what follows a publication, and tell whether some of it is left: nothing here makes it less public."""
         try:
-            published = await step.network.complete(step.connection, step.sending, published)
+            return await step.network.complete(step.connection, step.sending, published), False
         except NetworkError as error:
-            # It is public already; a missing link must not make it look otherwise.
-            log.warning("publish.incomplete", code=error.code)
-        return await self._close(command, attempt, note, verdicts.published(published))
+            log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
+            if error.kind in TRIED_AGAIN:
+                return published, True
+            return replace(published, warning=error.message), False
 
     async def _close(
         self, command: TargetCommand, attempt: Attempt | None, note: Note, change: verdicts.Change
@@ -202,11 +237,9 @@ class Publishing:
         await self._close(command, attempt, note, verdicts.waiting(delay))
         raise try_again(network, error, delay) from error
 
-    def _judge(self, step: Step, finding: Finding, sent: Attempt) -> tuple[Note, verdicts.Change | None]:
-        """Decide upon what the network says of an unclear send."""
+    def _judge(self, step: Step, finding: Absent | Unknown, sent: Attempt) -> tuple[Note, verdicts.Change | None]:
+        """Decide upon an unclear send that the network does not show."""
         match finding:
-            case Published():
-                return verdicts.note(step, "done", "it is public"), verdicts.published(finding)
             case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
             case Absent():

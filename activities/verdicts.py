@@ -34,6 +34,7 @@ def published(result: Published) -> Change:
         target.platform_post_id = result.platform_post_id
         target.platform_post_url = result.url
         target.editable_until = result.editable_until
+        target.warning = result.warning
         target.published_at = datetime.now(UTC)
 
     return change

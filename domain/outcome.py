@@ -12,6 +12,8 @@ class Outcome(BaseModel):
 
     status: TargetStatus
     looking: bool = False
+    incomplete: bool = False
+    """Public, but something that follows (a permalink, a first comment) is still to be done."""
     gone: bool = False
     """The target's row is no longer there: nothing may be sent for it."""
     platform_post_id: str | None = None

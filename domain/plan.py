@@ -18,6 +18,7 @@ class TargetPlan(BaseModel):
     prepares: bool = False
     status: TargetStatus = TargetStatus.PENDING
     looking: bool = False
+    incomplete: bool = False
     editable_until: datetime | None = None
     platform_post_id: str | None = None
     platform_post_url: str | None = None
@@ -27,6 +28,7 @@ class TargetPlan(BaseModel):
         """Move to where a step has brought the target."""
         self.status = outcome.status
         self.looking = outcome.looking
+        self.incomplete = outcome.incomplete
         self.platform_post_id = outcome.platform_post_id
         self.platform_post_url = outcome.platform_post_url
         self.editable_until = outcome.editable_until

@@ -76,7 +76,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
         Worker(
             client,
             task_queue=queue_of(platform),
-            activities=[publishing.prepare, publishing.publish, publishing.confirm, editing.edit],
+            activities=[publishing.prepare, publishing.publish, publishing.confirm, publishing.complete, editing.edit],
             interceptors=[LogContext()],
             graceful_shutdown_timeout=GRACE,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),

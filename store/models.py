@@ -134,6 +134,8 @@ class Target(Base):
     platform_post_url: Mapped[str | None]
     published_at: Mapped[datetime | None]
     editable_until: Mapped[datetime | None]
+    warning: Mapped[str | None]
+    """What belongs to the published post and could not be done."""
     edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[str | None]
     error_code: Mapped[str | None]

@@ -153,6 +153,16 @@ async def settle(session: AsyncSession, target_id: str, change: Callable[[Target
     return outcome_of(target)
 
 
+async def add_details(session: AsyncSession, target_id: str, url: str | None, warning: str | None) -> Outcome:
+    """Keep what could be told only once the target was public."""
+    target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
+    if target is None:
+        return Outcome(status=TargetStatus.FAILED, gone=True)
+    target.platform_post_url = url or target.platform_post_url
+    target.warning = warning
+    return outcome_of(target)
+
+
 async def refresh_post(session: AsyncSession, post: Post, targets: list[Target]) -> None:
     """Bring the post's own columns in line with its targets, and tell who waits."""
     post.status = post_status(TargetState(TargetStatus(each.status), each.looking) for each in targets)

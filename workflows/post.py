@@ -132,6 +132,8 @@ class PostWorkflow:
                 outcome = await steps.publish(self._plan, target, deadline)
             self._ended = self._ended or outcome.gone
             target.take(outcome)
+            if target.incomplete and (completed := await steps.complete(self._plan, target)):
+                target.take(completed)
             if target.status is TargetStatus.PUBLISHED:
                 until = target.editable_until or workflow.now() + options.edit_window(target.platform)
                 self._open_until[target.target_id] = until

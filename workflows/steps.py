@@ -86,6 +86,24 @@ async def confirm(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
     return await give_up(plan, target, "unconfirmed")
 
 
+async def complete(plan: Plan, target: TargetPlan) -> Outcome | None:
+    """Do what follows a publication (a permalink, a first comment); None where it could not be done in time."""
+    try:
+        return await workflow.execute_activity_method(
+            Publishing.complete,
+            _command(plan, target),
+            task_queue=options.queue_of(target.platform),
+            schedule_to_close_timeout=options.COMPLETE_WITHIN,
+            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+            retry_policy=options.retry_policy(target.platform),
+            summary=f"complete {name_of(target)}",
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return None
+
+
 async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome | None:
     """Edit one published target. Raises ActivityError where the network's window closed over it."""
     return await workflow.execute_activity_method(

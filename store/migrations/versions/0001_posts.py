@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.Column("platform_post_url", sa.Text(), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("editable_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("warning", sa.Text(), nullable=True),
         sa.Column(
             "edit_history",
             postgresql.JSONB(astext_type=sa.Text()),
