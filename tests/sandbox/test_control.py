@@ -75,10 +75,10 @@ async def test_requests_can_be_filtered(sandbox: Sandbox) -> None:
     assert len(answer.json()["requests"]) == 1
 
 
-async def test_accounts_are_listed_without_tokens_and_may_be_repeated(sandbox: Sandbox) -> None:
+async def test_accounts_are_listed_without_tokens_and_may_be_repeated(shared: Sandbox) -> None:
     for _ in range(2):
-        assert (await sandbox.control.post("/_/accounts", json={"accounts": ACCOUNTS})).status_code == 200
-    listed = (await sandbox.control.get("/_/accounts")).json()["accounts"]
+        assert (await shared.control.post("/_/accounts", json={"accounts": ACCOUNTS})).status_code == 200
+    listed = (await shared.control.get("/_/accounts")).json()["accounts"]
     assert [account["accountId"] for account in listed] == ["acc_premium", "acc_free", "acc_ig"]
     assert set(listed[0]) == {"platform", "accountId", "userId", "username", "premium"}
 
@@ -94,26 +94,26 @@ async def test_repeating_an_account_keeps_renewed_tokens_and_revives_no_used_one
     assert (await sandbox.x.post("/2/oauth2/token", data=form)).status_code == 200
 
 
-async def test_bad_accounts_are_refused(sandbox: Sandbox) -> None:
+async def test_bad_accounts_are_refused(shared: Sandbox) -> None:
     unknown = ACCOUNTS[0] | {"platform": "myspace"}
     missing = {"platform": "twitter", "accountId": "a"}
     bodies: list[object] = [{}, {"accounts": [missing]}, {"accounts": [unknown]}, {"accounts": ACCOUNTS, "more": 1}, []]
     for body in bodies:
-        answer = await sandbox.control.post("/_/accounts", json=body)
+        answer = await shared.control.post("/_/accounts", json=body)
         assert answer.status_code == 400, body
         assert answer.json()["error"]
 
 
-async def test_health_names_the_networks(sandbox: Sandbox) -> None:
-    assert (await sandbox.control.get("/_/health")).json() == {
+async def test_health_names_the_networks(shared: Sandbox) -> None:
+    assert (await shared.control.get("/_/health")).json() == {
         "status": "ok",
         "platforms": ["instagram", "twitter"],
         "realistic": False,
     }
 
 
-async def test_the_page_loads_nothing_from_elsewhere(sandbox: Sandbox) -> None:
-    answer = await sandbox.control.get("/")
+async def test_the_page_loads_nothing_from_elsewhere(shared: Sandbox) -> None:
+    answer = await shared.control.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     addresses = re.findall(r"(?:src|href)\s*=\s*[\"'](?!data:)([^\"']+)", answer.text)
     assert addresses == []

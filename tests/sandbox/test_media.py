@@ -12,8 +12,8 @@ from tests.sandbox.conftest import Sandbox
 @pytest.mark.parametrize(
     ("extension", "kind", "smallest"), [("jpg", "JPEG", 1080), ("png", "PNG", 1080), ("gif", "GIF", 100)]
 )
-async def test_sample_images_are_valid(sandbox: Sandbox, extension: str, kind: str, smallest: int) -> None:
-    answer = await sandbox.control.get(f"/_/media/holiday-2.{extension}")
+async def test_sample_images_are_valid(shared: Sandbox, extension: str, kind: str, smallest: int) -> None:
+    answer = await shared.control.get(f"/_/media/holiday-2.{extension}")
     assert answer.headers["content-type"] == media.CONTENT_TYPES[extension]
     image = Image.open(io.BytesIO(answer.content))
     image.load()
@@ -25,8 +25,8 @@ async def test_sample_images_are_valid(sandbox: Sandbox, extension: str, kind: s
     assert (found.content_type, found.width, found.height) == (media.CONTENT_TYPES[extension], *image.size)
 
 
-async def test_sample_videos_are_valid(sandbox: Sandbox) -> None:
-    answer = await sandbox.control.get("/_/media/film.mp4")
+async def test_sample_videos_are_valid(shared: Sandbox) -> None:
+    answer = await shared.control.get("/_/media/film.mp4")
     assert answer.headers["content-type"] == "video/mp4"
     with av.open(io.BytesIO(answer.content), "r") as container:
         stream = container.streams.video[0]
@@ -48,9 +48,9 @@ def test_samples_differ_by_name_and_stay_the_same(extension: str) -> None:
     assert media.origin(kept) == f"/_/media/one.{extension}"
 
 
-async def test_other_samples_do_not_exist(sandbox: Sandbox) -> None:
+async def test_other_samples_do_not_exist(shared: Sandbox) -> None:
     for name in ("a.exe", "a", ".jpg"):
-        assert (await sandbox.control.get(f"/_/media/{name}")).status_code == 404, name
+        assert (await shared.control.get(f"/_/media/{name}")).status_code == 404, name
 
 
 @pytest.mark.parametrize(
