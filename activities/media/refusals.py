@@ -23,6 +23,31 @@ _SHARE_PAGES = (
 )
 
 
+def damaged(content_type: str) -> NetworkError:
+    """Refuse a file that does not keep to its own format."""
+    return NetworkError(
+        Kind.REJECTED,
+        f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.",
+        code="media_damaged",
+    )
+
+
+def too_many_pixels(limit: int) -> NetworkError:
+    """Refuse a picture that would fill the memory."""
+    return NetworkError(
+        Kind.REJECTED,
+        f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
+        code="media_too_large",
+    )
+
+
+def cannot_shrink(limit: int) -> NetworkError:
+    """Refuse a picture that stays above a network's limit of bytes whatever is done."""
+    return NetworkError(
+        Kind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code="media_too_large"
+    )
+
+
 class Refusals:
     """Make the errors about one media item."""
 

@@ -47,6 +47,11 @@ class Spool:
                 rest = rest[self._file.write(rest) :]
             self.size = max(self.size, start + len(data))
 
+    def truncate(self, size: int) -> None:
+        """Cut off everything from an offset on."""
+        with self._lock:
+            self.size = self._file.truncate(size)
+
     def read_at(self, start: int, length: int) -> bytes:
         """Return up to `length` bytes from an offset."""
         with self._lock:

@@ -1,10 +1,11 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 import pytest
 
 from activities.media.fetch import MediaFetcher
 from activities.media.guard import GuardedTransport
+from tests.activities.media import files
 from tests.activities.media.hostile import PUBLIC, HostileServer, Internet
 
 
@@ -33,3 +34,10 @@ async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaF
     yield make
     for fetcher in made:
         await fetcher.close()
+
+
+@pytest.fixture(autouse=True)
+def close_files() -> Iterator[None]:
+    yield
+    while files.MADE:
+        files.MADE.pop().close()

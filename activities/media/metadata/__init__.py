@@ -1,0 +1,1 @@
+"""Find location, camera and other metadata in each file format; pictures and sound are never touched."""

@@ -1,0 +1,29 @@
+"""Read the one thing of EXIF that a picture needs to be seen right, and write nothing but that."""
+
+import struct
+
+UPRIGHT = 1
+_ORIENTATION = 0x0112
+_SHORT = 3
+
+
+def orientation(tiff: bytes) -> int:
+    """Return how a picture is turned (1 to 8, as EXIF counts), upright where the data does not say."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (at,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, at)
+        for entry in range(at + 2, at + 2 + count * 12, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
+            if (tag, kind) == (_ORIENTATION, _SHORT):
+                return value if 1 <= value <= 8 else UPRIGHT
+    except struct.error:
+        pass
+    return UPRIGHT
+
+
+def orientation_only(value: int) -> bytes:
+    """Return EXIF data that holds the orientation and nothing else."""
+    return struct.pack(">4sIHHHIHHI", b"MM\0*", 8, 1, _ORIENTATION, _SHORT, 1, value, 0, 0)

@@ -1,0 +1,84 @@
+"""Find metadata in HEIC and AVIF: the EXIF and XMP items, blanked where they lie. Turning is no part of EXIF here."""
+
+from collections.abc import Iterator
+
+from activities.media.metadata import mp4
+from activities.media.metadata.boxes import Box, boxes, child
+from activities.media.metadata.exif import UPRIGHT, orientation_only
+from activities.media.metadata.patches import Damaged, Patch, Source
+
+_NAMES = {b"Exif": "EXIF", b"mime": "XMP"}
+_TOP = {b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"styp", b"sidx", b"moof"}
+_EMPTY_EXIF = bytes(4) + orientation_only(UPRIGHT)
+
+
+def patches(source: Source) -> Iterator[Patch]:
+    """Yield what to blank."""
+    for box in boxes(source, 0, source.size):
+        if box.kind == b"meta":
+            # A full box: version and flags stand before its children.
+            yield from _items(source, Box(box.kind, box.start, box.body + 4, box.end))
+        elif box.kind == b"moov":
+            yield from mp4.movie(source, box)
+        elif box.kind not in _TOP:
+            # Motion photos keep their video in a box of their own.
+            yield box.blank("private box")
+
+
+def _items(source: Source, meta: Box) -> Iterator[Patch]:
+    kinds = dict(_kinds(source, child(source, meta, b"iinf")))
+    idat, iloc = child(source, meta, b"idat"), child(source, meta, b"iloc")
+    for item, start, end in _extents(source, iloc, idat) if iloc else ():
+        kind = kinds.get(item, b"")
+        if kind not in _NAMES or end > source.size or start >= end:
+            continue
+        fits = kind == b"Exif" and end - start >= len(_EMPTY_EXIF)
+        yield Patch(start, end, _NAMES[kind], _EMPTY_EXIF if fits else b"", fill=b"\0" if kind == b"Exif" else b" ")
+
+
+def _kinds(source: Source, iinf: Box | None) -> Iterator[tuple[int, bytes]]:
+    if iinf is None:
+        return
+    wide = source.take(iinf.body, 1)[0] > 0
+    for box in boxes(source, iinf.body + (8 if wide else 6), iinf.end):
+        version = source.take(box.body, 1)[0]
+        if box.kind == b"infe" and version >= 2:
+            width = 4 if version > 2 else 2
+            content = source.take(box.body + 4, width + 6)
+            yield int.from_bytes(content[:width], "big"), content[width + 2 :]
+
+
+def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int, int, int]]:
+    """Yield item, start and end in the file for every piece of every item (ISO/IEC 14496-12, 8.11.3)."""
+    fields = _Fields(source.take(iloc.body, iloc.end - iloc.body))
+    version = fields.number(1)
+    fields.number(3)
+    widths = fields.number(2)
+    offset, length, base, index = (widths >> shift & 15 for shift in (12, 8, 4, 0))
+    wide = 4 if version == 2 else 2
+    for _ in range(fields.number(wide)):
+        item = fields.number(wide)
+        method = fields.number(2) & 15 if version else 0
+        fields.number(2)
+        start = fields.number(base)
+        if method == 1 and idat:
+            start += idat.body
+        for _ in range(fields.number(2)):
+            if version:
+                fields.number(index)
+            at = start + fields.number(offset)
+            end = at + fields.number(length)
+            if method < 2:
+                yield item, at, end
+
+
+class _Fields:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    def number(self, width: int) -> int:
+        if self._at + width > len(self._content):
+            raise Damaged("a list of items ends too early")
+        self._at += width
+        return int.from_bytes(self._content[self._at - width : self._at], "big")

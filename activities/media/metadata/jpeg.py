@@ -1,0 +1,85 @@
+"""Find metadata in JPEG: application segments, comments, and whatever phones append behind the picture."""
+
+import re
+from collections.abc import Iterator
+
+from activities.media.metadata.exif import UPRIGHT, orientation, orientation_only
+from activities.media.metadata.patches import Damaged, Patch, Source
+
+_START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
+_APPLICATION = range(0xE0, 0xF0)
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_EXIF = b"Exif\0\0"
+_REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""What ends the coded picture: neither a stuffed byte nor a restart marker nor filling."""
+_PIECE = 2**20
+
+
+def patches(source: Source) -> Iterator[Patch]:
+    """Yield what to remove; a turned picture keeps an EXIF segment that says so and nothing else."""
+    at, turned = 2, False
+    size = source.size
+    while at < size:
+        first, marker = source.take(at, 2)
+        if first != 0xFF:
+            raise Damaged("a JPEG segment is missing")
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == _END_OF_IMAGE:
+            if at + 2 < size:
+                # Motion photos carry a video with its own location here; multi-picture files whole JPEGs with EXIF.
+                yield Patch(at + 2, size, "appended data")
+            return
+        if marker in _WITHOUT_LENGTH:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(source.take(at + 2, 2), "big")
+        if marker == _START_OF_SCAN:
+            at = _next_marker(source, end)
+            continue
+        if marker in _APPLICATION or marker == _COMMENT:
+            patch = _segment(at, end, marker, source.take(at + 4, end - at - 4), turned=turned)
+            if patch is not None:
+                turned = turned or bool(patch.new)
+                yield patch
+        at = end
+
+
+def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) -> Patch | None:
+    if marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14:
+        return Patch(at + 2, end, "thumbnail", b"\0\x10" + content[:12] + b"\0\0") if len(content) > 14 else None
+    if marker == 0xEE and content.startswith(b"Adobe"):
+        # Says how the colours are coded.
+        return None
+    if marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
+        return None
+    new = b""
+    if marker == 0xE1 and content.startswith(_EXIF) and not turned:
+        value = orientation(content[len(_EXIF) :])
+        if value != UPRIGHT:
+            kept = _EXIF + orientation_only(value)
+            new = b"\xff\xe1" + (len(kept) + 2).to_bytes(2, "big") + kept
+    # A kept orientation never outgrows what it replaces: apply() could not place it.
+    return Patch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
+
+
+def _name(marker: int, content: bytes) -> str:
+    if marker == 0xE1:
+        return "EXIF" if content.startswith(_EXIF) else "XMP"
+    if marker == 0xED:
+        return "IPTC"
+    return "comment" if marker == _COMMENT else "application data"
+
+
+def _next_marker(source: Source, at: int) -> int:
+    while at < source.size:
+        piece = source.upto(at, _PIECE)
+        found = _REAL_MARKER.search(piece)
+        if found:
+            return at + found.start()
+        if len(piece) < _PIECE:
+            break
+        # One byte less: a marker may lie across two pieces.
+        at += len(piece) - 1
+    return source.size

@@ -1,0 +1,43 @@
+"""Find metadata in Matroska and WebM: the tags, which hold titles, dates and places."""
+
+from collections.abc import Iterator
+
+from activities.media.metadata.patches import Damaged, Patch, Source
+
+_SEGMENT, _CLUSTER, _TAGS = 0x18538067, 0x1F43B675, 0x1254C367
+_VOID = 0xEC
+
+
+def patches(source: Source) -> Iterator[Patch]:
+    """Yield the tags, each to be blanked by an element that players skip, so that no offset changes."""
+    at = 0
+    while at < source.size:
+        name, body = _number(source, at, keep_marker=True)
+        length, content = _number(source, body, keep_marker=False)
+        unknown = length == (1 << 7 * (content - body)) - 1
+        if name == _SEGMENT or (unknown and name == _CLUSTER):
+            # What stands inside follows as if it were on this level.
+            at = content
+            continue
+        if unknown:
+            raise Damaged("a Matroska element has no length")
+        end = content + length
+        if name == _TAGS:
+            end = min(end, source.size)
+            yield Patch(at, end, "tags", _void(end - at), fill=b"\0")
+        at = end
+
+
+def _number(source: Source, at: int, *, keep_marker: bool) -> tuple[int, int]:
+    first = source.take(at, 1)[0]
+    width = 9 - first.bit_length()
+    if width > 8:
+        raise Damaged("a Matroska number is malformed")
+    value = int.from_bytes(source.take(at, width), "big")
+    return (value if keep_marker else value & ~(1 << 7 * width)), at + width
+
+
+def _void(length: int) -> bytes:
+    if length < 9:
+        return bytes([_VOID, 0x80 | (length - 2)])
+    return bytes([_VOID, 0x01]) + (length - 9).to_bytes(7, "big")

@@ -1,0 +1,60 @@
+"""Take location, camera and other metadata out of a file without touching its pictures and sound."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from activities.media.changes import Change
+from activities.media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
+from activities.media.metadata.patches import Damaged, Patch, Source, apply
+from activities.media.refusals import damaged
+from activities.media.spool import StoredFile, stored
+
+MAX_PATCHES = 200_000
+"""A position track of a long recording has some tens of thousands of pieces."""
+
+_Finder = Callable[[Source], Iterator[Patch]]
+
+_FINDERS: dict[str, _Finder] = {
+    "image/jpeg": jpeg.patches,
+    "image/png": png.patches,
+    "image/webp": webp.patches,
+    "image/gif": gif.patches,
+    "image/heic": heif.patches,
+    "image/avif": heif.patches,
+    "video/mp4": mp4.patches,
+    "video/quicktime": mp4.patches,
+    "video/3gpp": mp4.patches,
+    "video/webm": matroska.patches,
+    "video/x-matroska": matroska.patches,
+}
+
+
+async def strip(file: StoredFile) -> tuple[StoredFile, tuple[Change, ...]]:
+    """Remove metadata in the file's own place; return the file as it is now, and what was removed.
+
+    A turned picture stays turned, colour profiles stay. Other types (BMP, TIFF, AVI) are left as they are. The given
+    file is not to be used any more. Raises NetworkError(rejected) where the file does not keep to its format.
+    """
+    finder = _FINDERS.get(file.content_type)
+    return await asyncio.to_thread(_strip, file, finder) if finder else (file, ())
+
+
+def _strip(file: StoredFile, finder: _Finder) -> tuple[StoredFile, tuple[Change, ...]]:
+    try:
+        # All is found before anything is changed.
+        patches = [patch for patch in _bounded(finder(Source(file.spool))) if patch.changes(file.spool)]
+    except Damaged as error:
+        raise damaged(file.content_type) from error
+    if not patches:
+        return file, ()
+    apply(file.spool, patches)
+    names = sorted({patch.what for patch in patches if patch.what})
+    return stored(file.spool, file.content_type), (Change("metadata_removed", f"Removed {', '.join(names)}"),)
+
+
+def _bounded(patches: Iterator[Patch]) -> list[Patch]:
+    found = list(islice(patches, MAX_PATCHES + 1))
+    if len(found) > MAX_PATCHES:
+        raise Damaged("its metadata is in too many places")
+    return found

@@ -1,0 +1,308 @@
+import io
+import struct
+from pathlib import Path
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from activities.media import strip as module
+from activities.media.metadata.exif import orientation, orientation_only
+from activities.media.metadata.patches import MAX_READS, Patch, apply
+from activities.media.spool import Spool, stored
+from activities.media.strip import strip
+from platforms.errors import Kind, NetworkError
+from tests.activities.media import files
+
+import pi_heif  # type: ignore[import-untyped]  # isort: skip  # the package ships no types
+
+pi_heif.register_heif_opener()
+
+
+def seen(content: bytes) -> list[tuple[bytes, object]]:
+    """Return every picture's pixels and time, as stored."""
+    with Image.open(io.BytesIO(content)) as image:
+        frames = []
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            frames.append((image.convert("RGBA").tobytes(), image.info.get("duration")))
+        return frames
+
+
+def packets(content: bytes) -> list[tuple[int | None, bytes]]:
+    with av.open(io.BytesIO(content), "r") as container:
+        streams = [stream for stream in container.streams if stream.type in {"video", "audio"}]
+        return [(packet.pts, bytes(packet)) for packet in container.demux(streams) if packet.size]
+
+
+async def stripped(content: bytes, content_type: str) -> tuple[bytes, str]:
+    file, changes = await strip(files.file_of(content, content_type))
+    after = files.content_of(file)
+    assert len(after) == file.size
+    assert [change.what for change in changes] == ["metadata_removed"]
+    assert not [secret for secret in files.SECRETS if secret in after]
+    again, nothing = await strip(file)
+    assert (files.content_of(again), nothing) == (after, ())
+    return after, changes[0].detail
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("turned", [1, 3, 6, 8])
+async def test_jpeg(turned: int, progressive: bool) -> None:
+    before = files.jpeg(turned, progressive=progressive)
+    after, removed = await stripped(before, "image/jpeg")
+    assert seen(after) == seen(before)
+    with Image.open(io.BytesIO(after)) as image:
+        assert dict(image.getexif()) == ({0x0112: turned} if turned != 1 else {})
+        assert image.info["icc_profile"] == files.SRGB
+    assert removed == "Removed EXIF, IPTC, XMP, appended data, application data, comment"
+
+
+async def test_jpeg_in_cmyk_keeps_what_its_colours_need() -> None:
+    before = files.saved(files.photo().convert("CMYK"), "JPEG", comment=b"GPS")
+    after, _ = await stripped(before, "image/jpeg")
+    assert b"Adobe" in after
+    assert seen(after) == seen(before)
+
+
+async def test_jpeg_of_two_pictures_keeps_the_first() -> None:
+    pair = files.saved(files.photo(), "MPO", save_all=True, append_images=[files.photo(32, 32)], exif=files.exif(1))
+    assert pair.count(b"\xff\xd8\xff") == 2
+    after, _ = await stripped(pair, "image/jpeg")
+    assert seen(after) == seen(pair)[:1]
+
+
+async def test_jpeg_thumbnail_goes() -> None:
+    plain = files.saved(files.photo(), "JPEG")
+    assert plain[2:4] == b"\xff\xe0"
+    thumbnail = b"JFIF\0\1\1\0\0\1\0\1\2\2" + b"GPS" * 4
+    before = plain[:2] + b"\xff\xe0" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + plain[20:]
+    after, removed = await stripped(before, "image/jpeg")
+    assert after == plain[:7] + plain[7:13] + after[13:18] + plain[18:]
+    assert seen(after) == seen(plain)
+    assert removed == "Removed thumbnail"
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+async def test_png(turned: int) -> None:
+    before = files.png(turned)
+    after, removed = await stripped(before, "image/png")
+    assert seen(after) == seen(before)
+    with Image.open(io.BytesIO(after)) as image:
+        image.load()
+        assert dict(image.getexif()) == ({0x0112: turned} if turned != 1 else {})
+        assert image.info["icc_profile"] == files.SRGB
+        assert set(image.info) <= {"icc_profile", "dpi", "exif"}
+    assert "EXIF" in removed
+    assert "text" in removed
+
+
+async def test_animated_png_stays_animated() -> None:
+    frames = [files.photo().rotate(90 * n) for n in range(3)]
+    before = files.saved(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100, exif=files.exif(1))
+    after, _ = await stripped(before, "image/png")
+    assert len(seen(after)) == 3
+    assert seen(after) == seen(before)
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+async def test_webp(turned: int) -> None:
+    before = files.webp(turned)
+    after, removed = await stripped(before, "image/webp")
+    assert seen(after) == seen(before)
+    assert int.from_bytes(after[4:8], "little") == len(after) - 8
+    with Image.open(io.BytesIO(after)) as image:
+        assert dict(image.getexif()) == ({0x0112: turned} if turned != 1 else {})
+        assert image.info["icc_profile"] == files.SRGB
+        assert "xmp" not in image.info
+    assert removed == "Removed EXIF, XMP, appended data"
+
+
+async def test_gif() -> None:
+    before = files.gif()
+    after, removed = await stripped(before, "image/gif")
+    assert len(seen(after)) == 3
+    assert seen(after) == seen(before)
+    with Image.open(io.BytesIO(after)) as image:
+        assert image.info["loop"] == 0
+    assert removed == "Removed XMP, appended data, comment"
+
+
+async def test_heic(tmp_path: Path) -> None:
+    before = files.heic(tmp_path)
+    after, removed = await stripped(before, "image/heic")
+    assert len(after) == len(before)
+    assert seen(after) == seen(before)
+    with Image.open(io.BytesIO(after)) as image:
+        assert image.size == (64, 48)
+        assert set(image.getexif()) <= {0x0112}
+    assert removed == "Removed EXIF, XMP, private box"
+
+
+async def test_avif() -> None:
+    before = files.saved(files.photo(), "AVIF", exif=files.exif(1), xmp=files.XMP)
+    after, removed = await stripped(before, "image/avif")
+    assert seen(after) == seen(before)
+    assert removed == "Removed EXIF, XMP"
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"), [(b"meta", b"GoPro MET"), (b"camm", b""), (b"text", b"x"), (b"sbtl", b"DJI.Subtitle")]
+)
+async def test_mp4(tmp_path: Path, handler: bytes, name: bytes) -> None:
+    before = files.phone_video(tmp_path, handler, name)
+    after, removed = await stripped(before, "video/mp4")
+    assert len(after) == len(before)
+    assert packets(after) == packets(before)
+    assert len(packets(after)) > 20
+    with av.open(io.BytesIO(after)) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+        assert not {"location", "make", "com.apple.quicktime.location.ISO6709"} & set(container.metadata)
+    assert removed == "Removed metadata, position or metadata track, private box, unused space, user data"
+
+
+async def test_mov_with_key_list_and_the_header_in_front(tmp_path: Path) -> None:
+    before = files.video(tmp_path, kind="mov", movflags="use_metadata_tags+faststart")
+    assert before.index(b"moov") < before.index(b"mdat")
+    assert files.PLACE.encode() in before
+    after, _ = await stripped(before, "video/quicktime")
+    assert packets(after) == packets(before)
+
+
+async def test_fragmented_mp4(tmp_path: Path) -> None:
+    before = files.video(tmp_path, movflags="frag_keyframe+empty_moov")
+    after, _ = await stripped(before, "video/mp4")
+    assert packets(after) == packets(before)
+
+
+async def test_subtitles_and_the_mark_of_spherical_videos_stay() -> None:
+    sphere = files.box(b"uuid", bytes.fromhex("ffcc8263f8554a938814587a02521fdd"), b"<rdf/>")
+    track = files._position_track(0, [0], b"sbtl", b"English")
+    track = files.box(b"trak", track[8:], sphere)
+    before = files.box(b"moov", track, files.box(b"udta", b"GPS"))
+    after, _ = await stripped(before, "video/mp4")
+    assert after.startswith(before[: 8 + len(track)])
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_webm(tmp_path: Path, live: bool) -> None:
+    before = files.video(tmp_path, kind="webm", codec="libvpx-vp9", live="1" if live else "0")
+    assert files.PLACE.encode() in before
+    after, removed = await stripped(before, "video/webm")
+    assert len(after) == len(before)
+    assert packets(after) == packets(before)
+    assert removed == "Removed tags"
+
+
+async def test_a_clean_file_is_left_as_it_is() -> None:
+    for content, kind in (
+        (files.saved(files.photo(), "JPEG"), "image/jpeg"),
+        (files.saved(files.photo(), "BMP"), "image/bmp"),
+    ):
+        file = files.file_of(content, kind)
+        assert await strip(file) == (file, ())
+        assert files.content_of(file) == content
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"\xff\xd8\xff\xe0\xff\xff", "image/jpeg"),
+        (b"\xff\xd8\xff\xe1\0\0", "image/jpeg"),
+        (b"\xff\xd8\0\0\0\0", "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
+        (b"RIFF", "image/webp"),
+        (b"GIF89a", "image/gif"),
+        (b"GIF89a" + bytes(7) + b"\x21\xfe\x05ab", "image/gif"),
+        (b"GIF89a" + bytes(7) + b"\x99", "image/gif"),
+        (files.box(b"moov", b"\0\0\0\3udta"), "video/mp4"),
+        (files.box(b"moov", files.box(b"cmov")), "video/mp4"),
+        (
+            files.box(b"moov", files.box(b"trak", files.box(b"mdia", files.full(b"hdlr", bytes(5 * 2**20))))),
+            "video/mp4",
+        ),
+        (files.full(b"meta", files.full(b"iloc", b"\x44\0\xff\xff")), "image/heic"),
+        (b"\x1a\x45\xdf\xa3", "video/webm"),
+        (b"\0" * 16, "video/webm"),
+        (b"\x1a\x45\xdf\xa3\x80\x12\x54\xc3\x67\xff", "video/webm"),
+    ],
+)
+async def test_damaged_files_are_refused(content: bytes, content_type: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        await strip(files.file_of(content, content_type))
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_damaged")
+
+
+async def test_contradicting_sample_tables_are_refused() -> None:
+    runs = files.full(b"stsc", struct.pack(">IIIIIII", 2, 3, 1, 1, 1, 1, 1))
+    stbl = files.box(b"stbl", runs, files.full(b"stco", struct.pack(">II", 1, 0)))
+    hdlr = files.full(b"hdlr", bytes(4), b"meta", bytes(12))
+    content = files.box(b"moov", files.box(b"trak", files.box(b"mdia", hdlr, files.box(b"minf", stbl))))
+    with pytest.raises(NetworkError):
+        await strip(files.file_of(content, "video/mp4"))
+
+
+async def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_READS < 2**25
+    monkeypatch.setattr(module, "MAX_PATCHES", 100)
+    content = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0tEXt\0\0\0\0" * 101
+    with pytest.raises(NetworkError):
+        await strip(files.file_of(content, "image/png"))
+
+
+@given(
+    st.sampled_from(["image/jpeg", "image/png", "image/webp", "image/gif"]),
+    st.integers(0, 2000),
+    st.binary(max_size=8),
+)
+async def test_no_broken_file_does_worse_than_be_refused(content_type: str, at: int, noise: bytes) -> None:
+    whole = {"image/jpeg": JPEG, "image/png": PNG, "image/webp": WEBP, "image/gif": GIF}[content_type]
+    content = whole[:at] + noise + whole[at + len(noise) :]
+    with files.file_of(content, content_type).spool as spool:
+        try:
+            file, _ = await strip(stored(spool, content_type))
+        except NetworkError as error:
+            assert error.code == "media_damaged"  # noqa: PT017 - most mutations are no error at all
+        else:
+            assert file.size <= len(content)
+
+
+JPEG, PNG, WEBP, GIF = files.jpeg(), files.png(), files.webp(), files.gif()
+
+
+@given(
+    st.binary(min_size=1, max_size=200),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.binary(max_size=20))),
+)
+def test_patches_do_in_place_what_slicing_does(content: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+    patches, expected, at = [], b"", 0
+    for gap, length, new in edits:
+        start = at + gap
+        end = start + length
+        if end > len(content):
+            break
+        patches.append(Patch(start, end, new=new[:length]))
+        expected += content[at:start] + new[:length]
+        at = end
+    with Spool() as spool:
+        spool.append(content)
+        apply(spool, reversed(patches))
+        assert spool.read_at(0, 1000) == expected + content[at:]
+        assert spool.size == len(expected + content[at:])
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_orientation_round_trip(value: int) -> None:
+    assert orientation(orientation_only(value)) == value
+    little = struct.pack("<4sIHHHIHHI", b"II*\0", 8, 1, 0x0112, 3, 1, value, 0, 0)
+    assert orientation(little) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"MM\0*", b"MM\0*\xff\xff\xff\xff", orientation_only(9), orientation_only(0), b"MM\0*\0\0\0\x08\xff\xff"],
+)
+def test_orientation_of_nonsense_is_upright(data: bytes) -> None:
+    assert orientation(data) == 1
