@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
 from api.starter import Starter
 from store.database import Database
 from store.outcomes import Outcomes
@@ -21,3 +24,7 @@ class Dependencies:
     def of(cls, database: Database, workflows: PostWorkflows, outcomes: Outcomes) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         return cls(database, workflows, outcomes, Starter(database, workflows))
+
+
+Deps = NamedDependency[SkipValidation[Dependencies]]
+"""How a handler asks for them."""

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from litestar import Controller, Response, get
 
-from api.dependencies import Dependencies
+from api.dependencies import Dependencies, Deps
 from store.failures import database_away
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ class Health(Controller):
         return {"status": "ok"}
 
     @get("/readyz")
-    async def ready(self, deps: Dependencies) -> Response[dict[str, bool]]:
+    async def ready(self, deps: Deps) -> Response[dict[str, bool]]:
         """Say of each part by name whether it is there; 503 unless all are."""
         database, temporal = await asyncio.gather(_database(deps), deps.workflows.health())
         parts = {"database": database, **temporal}

@@ -7,7 +7,7 @@ import structlog
 import uuid_utils
 from litestar import Litestar
 from litestar.types import HTTPScope, Message, Receive, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bound_contextvars, unbind_contextvars
 
 from api.headers import sound_request_id
 
@@ -38,7 +38,6 @@ class ApiApp(Litestar):
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
-        # Everything bound while the request is served (post_id, workflow_id) ends with it.
         with bound_contextvars(request_id=request_id):
             try:
                 await super().__call__(scope, receive, send_with_id)
@@ -50,3 +49,5 @@ class ApiApp(Litestar):
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
+                # What was bound on the way must not reach the connection's next request.
+                unbind_contextvars("post_id", "workflow_id")

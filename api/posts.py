@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from litestar import Controller, Request, Response, delete, get, patch, post
-from litestar.di import Provide
+from litestar import Controller, HttpMethod, Request, Response, delete, get, patch, post, route
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
 
 from api import actions, amend, create, edit
 from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
 from api.body import read_json, read_no_body
-from api.dependencies import Dependencies
+from api.dependencies import Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.listing import cursor_after, read_list_query
 from api.lookup import require_post
@@ -20,6 +21,8 @@ from api.waiting import Patience
 from store.posts import list_posts
 
 HttpRequest = Request[Any, Any, Any]
+PostId = FromPath[str]
+Workspace = NamedDependency[str]
 
 
 def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
@@ -36,6 +39,9 @@ def _patience(wait: int | None) -> Patience:
     return Patience(DEFAULT_WAIT_S if wait is None else wait)
 
 
+_PATHS = ["/", "/validate", "/{post_id:str}", "/{post_id:str}/edit", "/{post_id:str}/retry"]
+
+
 class Posts(Controller):
     """Serve the posts of the caller's workspace."""
 
@@ -43,7 +49,7 @@ class Posts(Controller):
     dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
 
     @post("/")
-    async def create_post(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+    async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
         read_query(request)
         key, wait = idempotency_key(request), preferred_wait(request)
@@ -51,7 +57,7 @@ class Posts(Controller):
         return respond(await create.create(deps, workspace_id, payload, key, _patience(wait)), wait)
 
     @get("/")
-    async def list_posts(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+    async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Return a page of posts, newest first."""
         wanted, limit = read_list_query(request)
         async with deps.database.transaction() as session:
@@ -63,14 +69,14 @@ class Posts(Controller):
         )
 
     @post("/validate")
-    async def validate_post(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
+    async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Say what creating a post from this body would say."""
         read_query(request)
         return respond(await validate(deps, workspace_id, await read_json(request)))
 
     @get("/{post_id:str}")
     async def get_post(
-        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Return one post."""
         read_query(request)
@@ -79,7 +85,7 @@ class Posts(Controller):
 
     @patch("/{post_id:str}")
     async def update_post(
-        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
         read_query(request)
@@ -89,7 +95,7 @@ class Posts(Controller):
 
     @delete("/{post_id:str}", status_code=200)
     async def delete_post(
-        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
         read_query(request)
@@ -98,7 +104,7 @@ class Posts(Controller):
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(
-        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
         read_query(request)
@@ -108,10 +114,17 @@ class Posts(Controller):
 
     @post("/{post_id:str}/retry", status_code=200)
     async def retry_post(
-        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         read_query(request)
         wait = preferred_wait(request)
         await read_no_body(request)
         return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)
+
+    @route(_PATHS, http_method=[HttpMethod.OPTIONS], status_code=204, sync_to_thread=False)
+    def options(self, request: HttpRequest) -> Response[None]:
+        """Name the methods of an endpoint. Litestar's own answer knows only those of the handler it met first."""
+        here = request.scope["path_template"]
+        methods = {method for route in request.app.routes if route.path_format == here for method in route.methods}
+        return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})

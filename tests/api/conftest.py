@@ -1,0 +1,58 @@
+"""The real app over the real stack."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from api.app import create_app
+from api.dependencies import Dependencies
+from tests.serving import started
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session")
+async def app(running: Stack) -> AsyncIterator[Litestar]:
+    """Serve the session's stack."""
+    async with started(create_app(Dependencies.of(running.database, running.workflows, running.outcomes))) as app:
+        yield app
+
+
+class Client(httpx.AsyncClient):
+    """Speak to the app in-process as one workspace."""
+
+    workspace_id: str = ""
+
+    async def send_post(self, body: dict[str, Any], **headers: str) -> httpx.Response:
+        return await self.post("/v1/posts", json=body, headers=headers)
+
+
+def client_of(app: Litestar, api_key: str | None) -> Client:
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    transport = httpx.ASGITransport(app=cast("Any", app))
+    return Client(transport=transport, base_url="http://api.test", headers=headers, timeout=90)
+
+
+def problems(response: httpx.Response) -> list[dict[str, Any]]:
+    """Return everything an error says is wrong."""
+    found: list[dict[str, Any]] = response.json()["errors"]
+    return found
+
+
+@pytest.fixture
+async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
+    """Be a client of the workspace that has the stack's accounts."""
+    async with client_of(app, stack.api_key) as client:
+        client.workspace_id = stack.workspace_id
+        yield client
+
+
+@pytest.fixture
+async def stranger(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
+    """Be a client of a workspace of its own, without accounts."""
+    workspace_id, key = await stack.new_workspace()
+    async with client_of(app, key) as client:
+        client.workspace_id = workspace_id
+        yield client
