@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 from litestar.types import Receive, Scope, Send
 
@@ -116,6 +115,3 @@ async def _drop(scope: Scope, receive: Receive) -> None:
     # The server would answer 500 for an application that returns silently while the client is still there.
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
