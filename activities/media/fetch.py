@@ -14,7 +14,8 @@ from activities.media.guard import AddressForbidden, AllowedHosts, GuardedTransp
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
 from activities.media.samples import Samples
-from activities.media.spool import Spool, StoredFile, stored
+from activities.media.spool import Spool
+from activities.media.stored import StoredFile, stored
 from domain.post import Media
 from platforms.errors import NetworkError
 

@@ -2,26 +2,25 @@
 
 import asyncio
 import io
+import os
 import tempfile
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
-
-from platforms.base import MediaFile
+from typing import IO, Self
 
 
 class Spool:
     """Be a temporary file (in TMPDIR) that vanishes with the process, however that ends.
 
-    Its methods block; they may be called from several threads.
+    Its methods block; they may be called from several threads, and from several processes that share the file: no
+    position is kept in it.
     """
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - closed by close()
+    def __init__(self, file: IO[bytes] | None = None) -> None:
+        self._file = file or tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - close() does
+        # Against a close in the middle of a read: the number of a closed file soon is another file's.
         self._lock = threading.Lock()
-        self.size = 0
 
     def __enter__(self) -> Self:
         return self
@@ -34,29 +33,37 @@ class Spool:
         with self._lock:
             self._file.close()
 
+    def duplicate(self) -> int:
+        """Return a file number of the caller's own, who closes it."""
+        with self._lock:
+            return os.dup(self._file.fileno())
+
+    @property
+    def size(self) -> int:
+        """Return the length in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
     def append(self, data: bytes) -> None:
         """Write at the end."""
         self.write_at(self.size, data)
 
     def write_at(self, start: int, data: bytes) -> None:
         """Write at an offset, over what is there."""
-        with self._lock:
-            self._file.seek(start)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            self.size = max(self.size, start + len(data))
+        rest = memoryview(data)
+        while rest:
+            with self._lock:
+                written = os.pwrite(self._file.fileno(), rest, start)
+            rest, start = rest[written:], start + written
 
     def truncate(self, size: int) -> None:
         """Cut off everything from an offset on."""
         with self._lock:
-            self.size = self._file.truncate(size)
+            os.ftruncate(self._file.fileno(), size)
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return up to `length` bytes from an offset."""
         with self._lock:
-            self._file.seek(start)
-            return self._file.read(length)
+            return os.pread(self._file.fileno(), length, start)
 
     def reader(self) -> io.BufferedReader:
         """Return a file object with a position of its own."""
@@ -92,15 +99,3 @@ class _Reader(io.RawIOBase):
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile(MediaFile):
-    """Be a media file on our disk, open to inspection and change beside what networks see of it."""
-
-    spool: Spool
-
-
-def stored(spool: Spool, content_type: str) -> StoredFile:
-    """Return what a spool holds as a media file."""
-    return StoredFile(content_type=content_type, size=spool.size, chunks=spool.chunks, spool=spool)

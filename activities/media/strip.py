@@ -8,7 +8,7 @@ from activities.media.changes import Change
 from activities.media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
 from activities.media.metadata.patches import Damaged, Patch, Source, apply
 from activities.media.refusals import damaged
-from activities.media.spool import StoredFile, stored
+from activities.media.stored import StoredFile, stored
 
 MAX_PATCHES = 200_000
 """A position track of a long recording has some tens of thousands of pieces."""

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,8 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image, ImageCms, PngImagePlugin
 
-from activities.media.spool import Spool, StoredFile, stored
+from activities.media.spool import Spool
+from activities.media.stored import StoredFile, stored
 
 PLACE = "+48.8577+002.2950/"
 CAMERA = "SecretCam"
@@ -198,7 +200,7 @@ def phone_video(path: Path, handler: bytes = b"meta", name: bytes = b"GoPro MET"
     return head + positions + wide + box(b"moov", moov, *extra) + tail
 
 
-def heic(path: Path) -> bytes:
+def heic(path: Path, quarter_turns: int = 0) -> bytes:
     """Return a HEIC with EXIF and XMP: one HEVC picture in hand-made boxes."""
     with av.open(path / "one.mp4", "w", format="mp4") as out:
         stream = out.add_stream("libx265", rate=1, options={"x265-params": "log-level=none:keyint=1", "tag": "hvc1"})
@@ -238,10 +240,19 @@ def heic(path: Path) -> bytes:
             full(b"iref", *(box(b"cdsc", struct.pack(">HHH", n, 1, 1)) for n in (2, 3))),
             box(
                 b"iprp",
-                box(b"ipco", hvcc, full(b"ispe", struct.pack(">II", 64, 48))),
-                full(b"ipma", struct.pack(">IHBBB", 1, 1, 2, 0x81, 2)),
+                box(b"ipco", hvcc, full(b"ispe", struct.pack(">II", 64, 48)), box(b"irot", bytes([quarter_turns]))),
+                full(b"ipma", struct.pack(">IHBBBB", 1, 1, 3, 0x81, 2, 0x83)),
             ),
         )
 
     start = len(ftyp) + len(meta(0)) + 8
     return ftyp + meta(start) + box(b"mdat", *(content for _, _, content in items)) + box(b"mpvd", b"GPS")
+
+
+def bomb(width: int, height: int) -> bytes:
+    """Return a PNG that says to be huge."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big") for kind, body in chunks
+    )

@@ -65,6 +65,19 @@ def endless(head: bytes, piece: bytes = bytes(64 * 1024), pause: float = 0) -> A
     return write
 
 
+def generated(pieces: Sequence[bytes]) -> Answer:
+    """Answer with a body that is never joined in memory."""
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        length = sum(len(piece) for piece in pieces)
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n".encode())
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+
+    return write
+
+
 def bomb(size: int) -> Answer:
     """Answer with a photo's beginning and then zeros, packed to a thousandth."""
     return answer(gzip.compress(JPEG + bytes(size)), "Content-Encoding: gzip")

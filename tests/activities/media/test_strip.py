@@ -11,7 +11,8 @@ from PIL import Image
 from activities.media import strip as module
 from activities.media.metadata.exif import orientation, orientation_only
 from activities.media.metadata.patches import MAX_READS, Patch, apply
-from activities.media.spool import Spool, stored
+from activities.media.spool import Spool
+from activities.media.stored import stored
 from activities.media.strip import strip
 from platforms.errors import Kind, NetworkError
 from tests.activities.media import files

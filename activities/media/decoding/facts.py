@@ -1,0 +1,72 @@
+"""Hold what was found out about files, what networks demand of them, and why work on them ends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """Hold what a file was found to be. Width and height are in pixels as a viewer sees them, turned upright."""
+
+    content_type: str
+    size: int
+    width: int
+    height: int
+    frames: int = 1
+    """Pictures of an image: more than one if it moves. Not counted in videos."""
+    duration: float | None = None
+    """Seconds; None for a still image."""
+    fps: float | None = None
+    video_codec: str | None = None
+    """FFmpeg's names, `h264` and the like."""
+    audio_codec: str | None = None
+    transparent: bool = False
+    """An image that has an alpha channel or a transparent colour."""
+
+    @property
+    def ratio(self) -> float:
+        """Return width over height."""
+        return self.width / self.height
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDemand:
+    """Say what a network takes: types (JPEG among them), bytes, and sides in pixels of the picture as it is seen."""
+
+    content_types: tuple[str, ...] = ("image/jpeg",)
+    max_bytes: int | None = None
+    max_width: int | None = None
+    max_height: int | None = None
+
+    def is_met_by(self, facts: MediaFacts) -> bool:
+        """Tell whether a file can be sent as it is."""
+        return (
+            facts.content_type in self.content_types
+            and (self.max_bytes is None or facts.size <= self.max_bytes)
+            and self.box(facts.width, facts.height) == (facts.width, facts.height)
+        )
+
+    def box(self, width: int, height: int) -> tuple[int, int]:
+        """Return the largest sides within the limits that keep the picture's shape."""
+        scale = min(1, (self.max_width or width) / width, (self.max_height or height) / height)
+        return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Say what became of a picture: its size now and the JPEG quality it got."""
+
+    width: int
+    height: int
+    quality: int
+
+
+class Undecodable(Exception):
+    """A file is damaged, or not what it seems."""
+
+
+class TooManyPixels(Exception):
+    """A picture has more pixels than its one argument."""
+
+
+class TooManyBytes(Exception):
+    """A picture cannot be brought below the bytes in its one argument."""
