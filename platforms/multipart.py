@@ -1,0 +1,82 @@
+"""Send files of any size as one multipart form: streamed, and with the knowledge whether it went out to its end."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.wire import Wire
+
+PIECE_BYTES = 256 * 1024
+"""What is held in memory of each file; our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Be one file of a form, under the form field's name."""
+
+    name: str
+    filename: str
+    file: MediaFile
+
+
+class Form:
+    """Be the body of one request; it can be sent once. Names and file names must be ASCII without quotes."""
+
+    def __init__(self, fields: Mapping[str, str], parts: Sequence[Part]) -> None:
+        self._boundary = secrets.token_hex(16)
+        self._fields = "".join(
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ).encode()
+        self._parts = [(self._head(part), part.file) for part in parts]
+        self._end = f"--{self._boundary}--\r\n".encode()
+        self.handed_over = False
+        """Whether the last piece was given to the connection; before, no server can have taken the form for whole."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with the body; its length is known, as many networks demand."""
+        files = sum(len(head) + file.size + len(b"\r\n") for head, file in self._parts)
+        return {
+            "Content-Type": f"multipart/form-data; boundary={self._boundary}",
+            "Content-Length": str(len(self._fields) + files + len(self._end)),
+        }
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece."""
+        yield self._fields
+        for head, file in self._parts:
+            yield head
+            async for piece in file.chunks(PIECE_BYTES):
+                yield piece
+            yield b"\r\n"
+        self.handed_over = True
+        yield self._end
+
+    def _head(self, part: Part) -> bytes:
+        return (
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.filename}"\r\n'
+            f"Content-Type: {part.file.content_type}\r\n\r\n"
+        ).encode()
+
+
+async def post_form(
+    wire: Wire, path: str, form: Form, *, public: bool = False, headers: Mapping[str, str] | None = None, **options: Any
+) -> httpx.Response:
+    """Post a form as `Wire.send` posts anything; one that broke off before its end surely had no effect.
+
+    Raises NetworkError: `transient` instead of `unclear` for such a one.
+    """
+    try:
+        return await wire.send(
+            "POST", path, public=public, headers={**(headers or {}), **form.headers}, content=form, **options
+        )
+    except NetworkError as error:
+        if error.kind is Kind.UNCLEAR and error.status is None and not form.handed_over:
+            raise NetworkError(Kind.TRANSIENT, error.message, code=error.code) from error
+        raise

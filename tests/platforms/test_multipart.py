@@ -1,0 +1,89 @@
+"""Forms go out byte for byte as they are announced, and one that breaks off is told from one whose answer was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, Part, post_form
+from platforms.wire import Wire
+from sandbox.wire import Request
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def file_of(size: int, content_type: str = "video/mp4") -> MediaFile:
+    async def chunks(piece: int) -> AsyncIterator[bytes]:
+        for start in range(0, size, piece):
+            yield b"x" * min(piece, size - start)
+
+    return MediaFile(content_type, size, chunks)
+
+
+@asynccontextmanager
+async def server(serve: Serve) -> AsyncIterator[Wire]:
+    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(closing, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with listening, httpx.AsyncClient() as client:
+        yield Wire(client, f"http://127.0.0.1:{port}", "Net", lambda _: NetworkError(Kind.REJECTED, "no", code="no"))
+
+
+async def head_of(reader: asyncio.StreamReader) -> httpx.Headers:
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[1:-1]
+    return httpx.Headers([(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)])
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 1_000_003])
+async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
+    seen: dict[str, object] = {}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        headers = await head_of(reader)
+        body = await reader.readexactly(int(headers["content-length"]))
+        assert "transfer-encoding" not in headers
+        seen.update(Request("POST", "/", b"", [(b"content-type", headers["content-type"].encode())], body).form())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        await writer.drain()
+
+    form = Form({"caption": "Grüße ✓"}, [Part("video", "a.mp4", file_of(size)), Part("b", "b.jpg", file_of(3))])
+    async with server(serve) as wire:
+        answer = await post_form(wire, "/send", form, public=True)
+    assert answer.text == "ok"
+    assert form.handed_over
+    assert seen == {"caption": "Grüße ✓", "video": b"x" * size, "b": b"xxx"}
+
+
+async def test_a_form_that_broke_off_had_no_effect() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head_of(reader)
+        writer.transport.abort()
+
+    form = Form({}, [Part("video", "a.mp4", file_of(200_000_000))])
+    async with server(serve) as wire:
+        with pytest.raises(NetworkError) as caught:
+            await post_form(wire, "/send", form, public=True)
+    assert caught.value.kind is Kind.TRANSIENT
+    assert not form.handed_over
+
+
+async def test_a_whole_form_without_an_answer_is_unclear() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        headers = await head_of(reader)
+        await reader.readexactly(int(headers["content-length"]))
+        writer.transport.abort()
+
+    form = Form({}, [Part("video", "a.mp4", file_of(1000))])
+    async with server(serve) as wire:
+        with pytest.raises(NetworkError) as caught:
+            await post_form(wire, "/send", form, public=True)
+    assert caught.value.kind is Kind.UNCLEAR
