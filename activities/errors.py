@@ -7,6 +7,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from domain.outcome import Outcome
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 
@@ -21,6 +22,17 @@ def wait_before_retry(network: Network[Any, Any], error: NetworkError) -> timede
         return error.retry_after
     doubled: timedelta = network.first_retry * 2 ** min(activity.info().attempt - 1, 20)
     return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
+
+
+def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -> ApplicationError:
+    """Return the error that ends a step for good: red in the Web UI, its outcome inside for the workflow."""
+    return ApplicationError(
+        f"{network.label}: {error.kind} ({error.code})",
+        outcome,
+        type=error.kind,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta) -> ApplicationError:

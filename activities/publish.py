@@ -10,7 +10,7 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import TRIED_AGAIN, try_again, wait_before_retry
+from activities.errors import TRIED_AGAIN, refused, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
@@ -231,7 +231,10 @@ class Publishing:
         network = networks()[command.platform]
         if error.kind not in TRIED_AGAIN:
             note = verdicts.note(step, "refused", "failed", error)
-            return await self._close(command, attempt, note, verdicts.refused(error))
+            outcome = await self._close(command, attempt, note, verdicts.refused(error))
+            if outcome.status is TargetStatus.FAILED and not outcome.gone:
+                raise refused(network, error, outcome) from error
+            return outcome
         delay = wait_before_retry(network, error)
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error)
         await self._close(command, attempt, note, verdicts.waiting(delay))

@@ -6,19 +6,10 @@ from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import rfc3339
 
-_MARKS = {
-    TargetStatus.PENDING: "⏳",
-    TargetStatus.PUBLISHING: "📤",
-    TargetStatus.PUBLISHED: "✅",
-    TargetStatus.FAILED: "❌",
-    TargetStatus.UNCONFIRMED: "❓",
-}
-
-
 def short(moment: datetime) -> str:
     """Write a time for people: to the minute, or to the second where it has any."""
-    text = rfc3339(moment)
-    return text.replace("T", " ").removesuffix(":00Z") + ("Z" if text.endswith(":00Z") else "")
+    text = rfc3339(moment.replace(microsecond=0)).replace("T", " ")
+    return f"{text.removesuffix(':00Z')}Z" if text.endswith(":00Z") else text
 
 
 def name_of(target: TargetPlan) -> str:
@@ -33,17 +24,19 @@ def summary(plan: Plan) -> str:
 
 
 def details(plan: Plan, status: PostStatus, waiting_for: str) -> str:
-    """Return the post's standing as markdown: one line a target."""
-    lines = [
-        f"**{status.value}** · due {short(plan.due_at)} · `{plan.post_id}`",
-        "",
-        waiting_for,
-        "",
-        "| target | status | |",
-        "|---|---|---|",
-    ]
-    for target in plan.targets:
-        remark = target.platform_post_url or target.platform_post_id or target.error_code or ""
-        mark = _MARKS[target.status]
-        lines.append(f"| {name_of(target)} (`{target.account_id}`) | {mark} {target.status.value} | {remark} |")
+    """Return the post's standing as markdown: what it waits for, then one line a target."""
+    lines = [f"**{status.value}**: {waiting_for}", ""]
+    lines.extend(f"- {name_of(target)}: {_standing(target)}" for target in plan.targets)
+    lines.extend(["", f"Due {short(plan.due_at)}, `{plan.post_id}`"])
     return "\n".join(lines)
+
+
+def _standing(target: TargetPlan) -> str:
+    if target.status is TargetStatus.PUBLISHED and target.platform_post_url:
+        return f"**published** as [{target.platform_post_id}]({target.platform_post_url})"
+    if target.status is TargetStatus.PUBLISHED:
+        return f"**published** as {target.platform_post_id}"
+    if target.status is TargetStatus.UNCONFIRMED:
+        doing = "being looked up" if target.looking else "not found; a person must decide"
+        return f"**unconfirmed** (`{target.error_code}`), {doing}"
+    return f"**{target.status.value}**" + (f" (`{target.error_code}`)" if target.error_code else "")

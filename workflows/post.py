@@ -104,14 +104,15 @@ class PostWorkflow:
                 self._tell("Done.")
                 return
             until = details.short(self._stays_open_until())
-            self._tell(f"Open until {until} for {'a retry' if self._failed() else 'edits'}.")
+            purpose = "a retry" if self._failed() else "edits"
+            self._tell(f"Open for {purpose} until {until}.")
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 workflow.continue_as_new(self._plan)
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda: self._ended or self._occupied(),
                     timeout=left,
-                    timeout_summary=f"open for changes until {until}",
+                    timeout_summary=f"open for {purpose} until {until}",
                 )
 
     # -- one target --------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
@@ -36,7 +36,7 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
             schedule_to_close_timeout=max(plan.due_at - workflow.now(), _SHORTEST),
             heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
             retry_policy=options.retry_policy(target.platform),
-            summary=f"prepare {name_of(target)}",
+            summary=name_of(target),
         )
     except ActivityError:
         workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
@@ -53,12 +53,19 @@ async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
             start_to_close_timeout=options.STEP_TIMEOUT,
             heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
             retry_policy=options.retry_policy(target.platform),
-            summary=f"publish {name_of(target)}",
+            summary=name_of(target),
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return await give_up(plan, target, "publish_window_passed")
+        return _refusal_in(error) or await give_up(plan, target, "publish_window_passed")
+
+
+def _refusal_in(error: ActivityError) -> Outcome | None:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.non_retryable and cause.details:
+        return Outcome.model_validate(cause.details[0])
+    return None
 
 
 async def confirm(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
@@ -73,7 +80,7 @@ async def confirm(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
                 schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
                 retry_policy=options.retry_policy(target.platform),
-                summary=f"look for it on {name_of(target)}",
+                summary=name_of(target),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
@@ -96,7 +103,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome | None:
             schedule_to_close_timeout=options.COMPLETE_WITHIN,
             heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
             retry_policy=options.retry_policy(target.platform),
-            summary=f"complete {name_of(target)}",
+            summary=name_of(target),
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
@@ -120,7 +127,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
         start_to_close_timeout=options.LOOKUP_TIMEOUT,
         heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
         retry_policy=options.retry_policy(target.platform),
-        summary=f"edit {name_of(target)}",
+        summary=name_of(target),
     )
 
 
@@ -131,7 +138,7 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
         GiveUp(**_command(plan, target).model_dump(), code=code),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
-        summary=f"give up on {name_of(target)}: {code}",
+        summary=f"{name_of(target)}: {code}",
     )
 
 
