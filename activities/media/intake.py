@@ -22,6 +22,8 @@ _EXPECTED = {
     MediaType.VIDEO: {
         "video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo", "video/3gpp",
     },
+    # Word and PowerPoint files are archives by their first bytes, or the older compound files.
+    MediaType.DOCUMENT: {"application/pdf", "application/zip", "application/x-ole-storage"},
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from domain.post import Media, MediaType
 from platforms.errors import Kind, NetworkError
 
-_NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF"}
+_NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
 
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 

@@ -10,8 +10,8 @@ from domain.post import MediaType
 EXAMPLE_HOSTS = ("example.com", "example.net", "example.org")
 """Names that RFC 2606 reserves for documents; nobody ever has media there."""
 
-_SERVED = {".jpg", ".png", ".gif", ".mp4"}
-_USUAL = {MediaType.IMAGE: ".jpg", MediaType.GIF: ".gif", MediaType.VIDEO: ".mp4"}
+_SERVED = {".jpg", ".png", ".gif", ".mp4", ".pdf"}
+_USUAL = {MediaType.IMAGE: ".jpg", MediaType.GIF: ".gif", MediaType.VIDEO: ".mp4", MediaType.DOCUMENT: ".pdf"}
 _FOLDER = "/_/media/"
 
 

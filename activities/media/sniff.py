@@ -19,6 +19,7 @@ _PREFIXES = (
     (b"OggS", "application/ogg"),
     (b"ID3", "audio/mpeg"),
     (b"PK\x03\x04", "application/zip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
 
 _RIFF = {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}

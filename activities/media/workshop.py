@@ -107,7 +107,7 @@ class _Process:
         with theirs:
             self._line.settimeout(patience)
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
-                [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
+                [sys.executable, "-W", "ignore", "-c", _START, str(theirs.fileno()), *sys.path],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # No secret of ours is in its environment, and Ctrl-C in the terminal is not for it: it ends with us.

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from activities.media.metadata.patches import Damaged, Patch, Source
 
 IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
+_PADDING = 0
+"""Some encoders put a zero between blocks; decoders skip it."""
 CONTROL, COMMENT, _APPLICATION = 0xF9, 0xFE, 0xFF
 _NEEDED = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
 
@@ -30,7 +32,7 @@ def blocks(source: Source) -> Iterator[tuple[int, int, int]]:
             end = _after_blocks(source, at + 11 + _colours(source.take(at + 9, 1)[0]))
         elif kind == _EXTENSION:
             kind, end = source.take(at + 1, 1)[0], _after_blocks(source, at + 2)
-        elif kind != _TRAILER:
+        elif kind not in {_TRAILER, _PADDING}:
             raise Damaged("a GIF block is missing")
         yield kind, at, end
         at = end

@@ -8,7 +8,10 @@ from activities.media.metadata.patches import Damaged, Patch, Source
 
 _START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
+_FILLING = 0xFF
+_STRAY = 0
+"""Stands for bytes between segments that belong to none; decoders skip them with a warning."""
 _EXIF = b"Exif\0\0"
 _REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """What ends the coded picture: neither a stuffed byte nor a restart marker nor filling."""
@@ -17,32 +20,38 @@ _PIECE = 2**20
 
 def patches(source: Source) -> Iterator[Patch]:
     """Yield what to remove; a turned picture keeps an EXIF segment that says so and nothing else."""
-    at, turned = 2, False
-    size = source.size
-    while at < size:
-        first, marker = source.take(at, 2)
-        if first != 0xFF:
-            raise Damaged("a JPEG segment is missing")
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == _END_OF_IMAGE:
-            if at + 2 < size:
-                # Motion photos carry a video with its own location here; multi-picture files whole JPEGs with EXIF.
-                yield Patch(at + 2, size, "appended data")
-            return
-        if marker in _WITHOUT_LENGTH:
-            at += 2
-            continue
-        end = at + 2 + int.from_bytes(source.take(at + 2, 2), "big")
-        if marker == _START_OF_SCAN:
-            at = _next_marker(source, end)
-            continue
+    turned = False
+    for marker, start, end in segments(source):
         if marker in _APPLICATION or marker == _COMMENT:
-            patch = _segment(at, end, marker, source.take(at + 4, end - at - 4), turned=turned)
+            patch = _segment(start, end, marker, source.take(start + 4, end - start - 4), turned=turned)
             if patch is not None:
                 turned = turned or bool(patch.new)
                 yield patch
+        elif marker == _STRAY:
+            yield Patch(start, end, "stray bytes")
+        elif marker == _END_OF_IMAGE and end < source.size:
+            # Motion photos carry a video with its own location here; multi-picture files whole JPEGs with EXIF.
+            yield Patch(end, source.size, "appended data")
+
+
+def segments(source: Source) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of every segment up to the end of the image; a scan's end is behind its data."""
+    at, marker = 2, 0
+    while at < source.size and marker != _END_OF_IMAGE:
+        first, marker = source.take(at, 2)
+        if first != 0xFF:
+            marker, end = _STRAY, _next_marker(source, at)
+            if end == source.size:
+                raise Damaged("a JPEG segment is missing")
+        elif marker == _FILLING:
+            end = at + 1
+        elif marker in _WITHOUT_LENGTH:
+            end = at + 2
+        else:
+            end = at + 2 + int.from_bytes(source.take(at + 2, 2), "big")
+            if marker == _START_OF_SCAN:
+                end = _next_marker(source, end)
+        yield marker, at, end
         at = end
 
 

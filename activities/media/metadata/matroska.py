@@ -11,7 +11,8 @@ _VOID = 0xEC
 def patches(source: Source) -> Iterator[Patch]:
     """Yield the tags, each to be blanked by an element that players skip, so that no offset changes."""
     at = 0
-    while at < source.size:
+    # Some recorders pad the end with zeros, which begin no element.
+    while at < source.size and source.take(at, 1) != b"\0":
         name, body = _number(source, at, keep_marker=True)
         length, content = _number(source, body, keep_marker=False)
         unknown = length == (1 << 7 * (content - body)) - 1

@@ -88,6 +88,7 @@ def test_usual_spellings_are_plain(host: str) -> None:
         "127.0.1",
         "1.2.3.4.",
         "fe80::1%lo",
+        "::zz",
         "a.0x1",
         "",
         ".",

@@ -204,13 +204,15 @@ async def test_five_redirects_are_followed_and_six_are_not(server: HostileServer
     assert "5" in error.message
 
 
-@pytest.mark.parametrize("location", ["http://[nonsense", "http://cdn.test:99999/", "http://a\x00b/"])
+@pytest.mark.parametrize(
+    "location", ["http://[nonsense", "http://cdn.test:99999/", "http://[::1", "http://cdn.test:port/"]
+)
 async def test_a_redirect_to_nonsense_is_the_owners_to_mend(
     location: str, server: HostileServer, fetcher_with: Make
 ) -> None:
     server.routes["/a"] = redirect(location)
     error = await refusal(fetcher_with(), "http://cdn.test/a")
-    assert error.code in {"media_unreachable", "media_truncated"}
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_unreachable")
 
 
 async def test_allowed_hosts_may_be_private(server: HostileServer, internet: Internet, fetcher_with: Make) -> None:

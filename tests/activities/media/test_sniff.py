@@ -30,6 +30,7 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
         (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm", "video/webm"),
         (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x88matroska", "video/x-matroska"),
         (b"%PDF-1.7", "application/pdf"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
         (b"\xef\xbb\xbf\n <!-- hello --> <!DOCTYPE HTML><p>", "text/html"),
         (b"<HTML lang=en>", "text/html"),
         (b"<?xml version='1.0'?><html xmlns='x'>", "text/html"),

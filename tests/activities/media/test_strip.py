@@ -197,6 +197,19 @@ async def test_webm(tmp_path: Path, live: bool) -> None:
     assert removed == "Removed tags"
 
 
+async def test_what_sloppy_encoders_leave_between_is_no_damage(tmp_path: Path) -> None:
+    photo = files.saved(files.photo(), "JPEG", comment=b"GPS")
+    after, removed = await stripped(photo[:20] + b"GPS\xff" + photo[20:], "image/jpeg")
+    assert seen(after) == seen(photo)
+    assert removed == "Removed comment, stray bytes"
+    moving = files.gif()
+    after, _ = await stripped(moving.removesuffix(b";GPS") + b"\0\0;", "image/gif")
+    assert len(seen(after)) == 3
+    recording = files.video(tmp_path, kind="webm", codec="libvpx-vp9")
+    after, _ = await stripped(recording + bytes(100), "video/webm")
+    assert packets(after) == packets(recording)
+
+
 async def test_a_clean_file_is_left_as_it_is() -> None:
     for content, kind in (
         (files.saved(files.photo(), "JPEG"), "image/jpeg"),
@@ -226,7 +239,7 @@ async def test_a_clean_file_is_left_as_it_is() -> None:
         ),
         (files.full(b"meta", files.full(b"iloc", b"\x44\0\xff\xff")), "image/heic"),
         (b"\x1a\x45\xdf\xa3", "video/webm"),
-        (b"\0" * 16, "video/webm"),
+        (b"\x1a\x45\xdf\xa3\0", "video/webm"),
         (b"\x1a\x45\xdf\xa3\x80\x12\x54\xc3\x67\xff", "video/webm"),
     ],
 )
