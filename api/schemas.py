@@ -72,9 +72,12 @@ class Body(BaseModel):
 
 
 class MediaBody(Body):
-    """One image, video or GIF."""
+    """One image, video, GIF or document."""
 
-    type: Literal["image", "video", "gif"] = Field(description="What the file is.", examples=["image"])
+    type: Literal["image", "video", "gif", "document"] = Field(
+        description="What the file is; a `document` (PDF, Word, PowerPoint) only where the network takes one.",
+        examples=["image"],
+    )
     url: WebAddress = Field(
         description="Where the file can be fetched without a login.", examples=["https://example.com/photo.jpg"]
     )

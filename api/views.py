@@ -35,7 +35,7 @@ class View(BaseModel):
 
 
 class MediaView(View):
-    """One image, video or GIF."""
+    """One image, video, GIF or document."""
 
     sometimes = frozenset({"altText"})
 

@@ -46,10 +46,11 @@ class MediaType(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
     GIF = "gif"
+    DOCUMENT = "document"
 
 
 class Media(BaseModel):
-    """Point at one image, video or GIF by its URL."""
+    """Point at one image, video, GIF or document by its URL."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,7 +8,7 @@ from domain.post import Media, MediaType
 
 Part = Literal["content", "mediaItems", "platformSpecificData"]
 
-_PLURAL = {MediaType.IMAGE: "images", MediaType.VIDEO: "videos", MediaType.GIF: "GIFs"}
+_PLURAL = {MediaType.IMAGE: "images", MediaType.VIDEO: "videos", MediaType.GIF: "GIFs", MediaType.DOCUMENT: "documents"}
 
 
 @dataclass(frozen=True, slots=True)

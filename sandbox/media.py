@@ -6,7 +6,13 @@ from collections import OrderedDict
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "mp4": "video/mp4"}
+CONTENT_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "mp4": "video/mp4",
+    "pdf": "application/pdf",
+}
 
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net")
 """Names that nobody can own (RFC 2606); documentation uses them, and here they are answered."""

@@ -62,7 +62,12 @@ def mp4(name: str) -> bytes:
         return path.read_bytes()
 
 
-PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": gif, "mp4": mp4}
+def pdf(name: str) -> bytes:
+    """Paint a PDF of one page."""
+    return _encoded(_still(name, IMAGE_SIZE), "PDF")
+
+
+PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": gif, "mp4": mp4, "pdf": pdf}
 
 
 def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:

@@ -14,7 +14,7 @@ from sandbox.journal import Journal, Shelf
 class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
     """Be one media item of a post, with the sandbox's own address of it for the page (none where it is not kept)."""
 
-    type: Literal["image", "gif", "video"]
+    type: Literal["image", "gif", "video", "document"]
     src: str | None = None
     alt: str | None = None
 

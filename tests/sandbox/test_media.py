@@ -25,6 +25,13 @@ async def test_sample_images_are_valid(shared: Sandbox, extension: str, kind: st
     assert (found.content_type, found.width, found.height) == (media.CONTENT_TYPES[extension], *image.size)
 
 
+async def test_sample_documents_are_pdfs_that_differ_by_name(shared: Sandbox) -> None:
+    first, second = [await shared.control.get(f"/_/media/{name}.pdf") for name in ("plan", "report")]
+    assert first.headers["content-type"] == "application/pdf"
+    assert first.content.startswith(b"%PDF-")
+    assert first.content != second.content
+
+
 async def test_sample_videos_are_valid(shared: Sandbox) -> None:
     answer = await shared.control.get("/_/media/film.mp4")
     assert answer.headers["content-type"] == "video/mp4"
