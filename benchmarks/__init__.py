@@ -1,0 +1,1 @@
+"""Measure the product beside the bare parts it is made of."""
