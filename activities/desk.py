@@ -93,6 +93,7 @@ class Desk:
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials
+        credentials = network.credentials.model_validate(open_credentials(self._vault, account))
 
         async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
             async def renewed(stored: dict[str, Any]) -> dict[str, Any]:
@@ -107,14 +108,14 @@ class Desk:
         return Connection(
             wire=Wire(
                 client=self._http,
-                base_url=self._base_urls.get(network.platform, network.base_url),
+                base_url=self._base_urls.get(network.platform) or network.address(credentials),
                 label=network.label,
                 error_of=network.error_of,
                 request_id_header=network.request_id_header,
                 on_exchange=last.append,
             ),
             account=AccountFacts(account.id, account.user_id, account.username, account.premium),
-            credentials=network.credentials.model_validate(open_credentials(self._vault, account)),
+            credentials=credentials,
             refresh=refresh,
         )
 

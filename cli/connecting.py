@@ -68,7 +68,7 @@ async def _identify(
     network: Network[Any, Any], credentials: BaseModel, settings: Settings
 ) -> tuple[Identity, BaseModel]:
     """Ask the network who this is; returns the credentials too, which it may have had to renew."""
-    url = base_urls(settings).get(network.platform, network.base_url)
+    url = base_urls(settings).get(network.platform) or network.address(credentials)
     current = credentials
 
     async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:

@@ -4,7 +4,7 @@ A network module knows its network and nothing else: not the database, not Tempo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,16 +51,19 @@ class Identity:
     user_id: str
     username: str
     premium: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What the account's own server allows where that may differ from the network's rules, by the network's names."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """Hold what the rules need to know of an account; no secret is in it."""
+    """Hold what the rules need to know of an account; no secret is in it. `limits` are those of its Identity."""
 
     account_id: str
     user_id: str
     username: str
     premium: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,17 @@ Finding = Published | Absent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes."""
+    """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes.
+
+    `width` and `height` are in pixels as a viewer sees them, turned upright; None where nobody has looked.
+    """
 
     content_type: str
     size: int
     chunks: Callable[[int], AsyncIterator[bytes]]
     """Yield the bytes in pieces of the given size; may be called again from the start."""
+    width: int | None = field(default=None, kw_only=True)
+    height: int | None = field(default=None, kw_only=True)
 
     async def read(self) -> bytes:
         """Return the whole content; for small files only."""
@@ -169,6 +177,14 @@ class Network(ABC, Generic[S, C]):
     def account_id(self, user_id: str) -> str:
         """Return our id of an account of this network: always the same for the same account."""
         return f"{self.account_prefix}_{user_id}"
+
+    def address(self, credentials: C) -> str:
+        """Return the base URL at which an account is reached: its own server's, where accounts name one.
+
+        It is as its owner wrote it, so whoever opens a connection there must hold it against the hosts that the
+        operator allows; a base URL that the operator sets wins over it.
+        """
+        return self.base_url
 
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:

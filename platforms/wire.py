@@ -1,7 +1,7 @@
 """Send requests to a network and say of every failure whether the request can have had an effect."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -38,8 +38,10 @@ class Wire:
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
 
-    async def send(self, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
-        """Return the network's answer to one request, successful by status.
+    async def send(
+        self, method: str, path: str, *, public: bool = False, accept: Collection[int] = (), **options: Any
+    ) -> httpx.Response:
+        """Return the network's answer to one request, successful by status or with one of those in `accept`.
 
         `public` marks the one request that makes a post public (or changes it): wherever it may have had its effect
         the error is of kind `unclear`. Raises NetworkError.
@@ -58,7 +60,7 @@ class Wire:
             kind = Kind.UNCLEAR if public else Kind.TRANSIENT
             raise NetworkError(kind, f"{self.label} did not answer.", code=type(error).__name__) from error
         self._note(method, response, started)
-        if response.is_success:
+        if response.is_success or response.status_code in accept:
             return response
         refusal = self.error_of(response)
         if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:

@@ -1,0 +1,57 @@
+"""The further posts of a thread, by the one name that every network with threads has for them: threadItems."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from domain.post import Media, MediaType
+from platforms.base import WireModel
+from platforms.rules import Violation
+
+MOST_ITEMS = 24
+"""Posts after the first; our choice, no network names a number. Each is a request that makes something public."""
+
+Check = Callable[[str, tuple[Media, ...]], list[Violation]]
+"""Hold a text and media against a network's rules."""
+
+
+class ThreadMedia(WireModel):
+    """Point at one image, video or GIF of a thread's post."""
+
+    type: MediaType = Field(description="What it is.", examples=["image"])
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
+        description="Where it is fetched from.", examples=["https://cdn.example.com/second.jpg"]
+    )
+    alt_text: str | None = Field(
+        None, description="What it shows, for those who cannot see it.", examples=["A beach at dusk"]
+    )
+
+
+class ThreadItem(WireModel):
+    """Be one further post of a thread."""
+
+    content: str = Field("", description="Its text.", examples=["And this is why:"])
+    media_items: list[ThreadMedia] = Field(default_factory=list, description="Its media.")
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """Return its media as a post has them."""
+        return tuple(Media(type=item.type, url=item.url, alt_text=item.alt_text) for item in self.media_items)
+
+
+ThreadItems = Annotated[list[ThreadItem], Field(max_length=MOST_ITEMS)]
+
+
+def check_items(label: str, items: Sequence[ThreadItem], check: Check) -> list[Violation]:
+    """Return what breaks a rule in the posts of a thread, each with its place in the settings."""
+    found: list[Violation] = []
+    for number, item in enumerate(items):
+        broken = check(item.content, item.media)
+        if not item.content.strip() and not item.media_items:
+            broken.append(Violation("content", f"{label} needs text or media in every post of a thread"))
+        found += [
+            Violation("platformSpecificData", each.error, each.code, path=("threadItems", number, each.part))
+            for each in broken
+        ]
+    return found
