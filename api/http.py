@@ -1,6 +1,7 @@
 """What surrounds every request: its id, the context of its log lines, and one line about how it went."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -36,6 +37,8 @@ class ApiApp(Litestar):
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], header]
+                if scope["method"] == "OPTIONS":
+                    message["headers"] = self._with_allow(message["headers"], scope.get("path_template"))
             await send(message)
 
         with bound_contextvars(request_id=request_id):
@@ -51,3 +54,9 @@ class ApiApp(Litestar):
                 )
                 # What was bound on the way must not reach the connection's next request.
                 unbind_contextvars("post_id", "workflow_id")
+
+    def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
+        """Name every method of the path; Litestar's own answer knows those of the first of its handlers only."""
+        methods = {method for route in self.routes if route.path_format == path for method in route.methods}
+        others = [header for header in headers if header[0].lower() != b"allow"]
+        return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others

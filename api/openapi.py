@@ -80,12 +80,15 @@ def _schemas() -> Json:
         *((network.settings, "validation") for network in networks().values()),
         *((view, "serialization") for view in (PostView, PageView, DeletedView, VerdictView, ErrorView)),
     ]
-    names, schema = models_json_schema(described, ref_template=_TEMPLATE)
-    schemas: Json = schema["$defs"]
+    names, definitions = models_json_schema(described, ref_template=_TEMPLATE)
+    schemas: Json = definitions["$defs"]
     choices = [{"title": network.label, **names[network.settings, "validation"]} for network in networks().values()]
     own = schemas["TargetBody"]["properties"]["platformSpecificData"]
     own["anyOf"] = [*choices, {"type": "null"}]
-    own.pop("additionalProperties", None)
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            # pydantic's titles are the names again, spelled worse.
+            field.pop("title", None)
     return schemas
 
 

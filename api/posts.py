@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Controller, HttpMethod, Request, Response, delete, get, patch, post, route
+from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
@@ -37,9 +37,6 @@ def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
 
 def _patience(wait: int | None) -> Patience:
     return Patience(DEFAULT_WAIT_S if wait is None else wait)
-
-
-_PATHS = ["/", "/validate", "/{post_id:str}", "/{post_id:str}/edit", "/{post_id:str}/retry"]
 
 
 class Posts(Controller):
@@ -121,10 +118,3 @@ class Posts(Controller):
         wait = preferred_wait(request)
         await read_no_body(request)
         return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)
-
-    @route(_PATHS, http_method=[HttpMethod.OPTIONS], status_code=204, sync_to_thread=False)
-    def options(self, request: HttpRequest) -> Response[None]:
-        """Name the methods of an endpoint. Litestar's own answer knows only those of the handler it met first."""
-        here = request.scope["path_template"]
-        methods = {method for route in request.app.routes if route.path_format == here for method in route.methods}
-        return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})

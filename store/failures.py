@@ -4,7 +4,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_AWAY = (
+_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
@@ -17,7 +17,7 @@ _AWAY = (
 
 def database_away(error: BaseException) -> bool:
     """Tell whether an error of a query or connection says that the database cannot be used right now."""
-    if isinstance(error, PoolTimeout | OperationalError | InterfaceError | _AWAY):
+    if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)):
         return True
     if not isinstance(error, DBAPIError):
         return False

@@ -1,9 +1,12 @@
 """Keep a Litestar app started for as long as a test needs it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
+import uvicorn
 from litestar import Litestar
 
 
@@ -27,3 +30,18 @@ async def started(app: Litestar) -> AsyncIterator[Litestar]:
     finally:
         end.set()
         await task
+
+
+@asynccontextmanager
+async def listening(app: Litestar) -> AsyncIterator[str]:
+    """Serve a started app on a free port by the server that production uses; yields its URL."""
+    server = uvicorn.Server(uvicorn.Config(cast("Any", app), port=0, lifespan="off", log_config=None, access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not task.done():  # noqa: ASYNC110  uvicorn tells nobody when it is up
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

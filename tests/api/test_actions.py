@@ -1,0 +1,106 @@
+"""DELETE and retry."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.schedule import rfc3339
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+
+async def create(api: Client, stack: Stack, content: str, *names: str, **more: Any) -> dict[str, Any]:
+    targets = [
+        {"platform": stack.accounts[name].platform, "accountId": stack.accounts[name].id}
+        for name in names or ("twitter",)
+    ]
+    response = await api.send_post({"content": content, "platforms": targets, **more})
+    assert response.status_code == 201, response.text
+    post: dict[str, Any] = response.json()
+    return post
+
+
+async def fail(stack: Stack, platform: str = "twitter") -> None:
+    await stack.fault(platform, "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
+
+
+class TestDelete:
+    async def test_a_draft(self, stranger: Client) -> None:
+        post_id = (await stranger.send_post({"content": "draft"})).json()["id"]
+        response = await stranger.delete(f"/v1/posts/{post_id}")
+        assert (response.status_code, response.json()) == (200, {"id": post_id, "deleted": True})
+        assert (await stranger.delete(f"/v1/posts/{post_id}")).status_code == 404
+        assert (await stranger.get(f"/v1/posts/{post_id}")).status_code == 404
+        assert (await stranger.get("/v1/posts")).json()["posts"] == []
+
+    async def test_a_scheduled_post_is_surely_not_published(self, api: Client, stack: Stack) -> None:
+        due = datetime.now(UTC) + timedelta(seconds=1.5)
+        made = [
+            (await create(api, stack, f"delete race {number}", scheduledFor=rfc3339(due)))["id"] for number in range(8)
+        ]
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds() - 0.03)
+        answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post_id}") for post_id in made))
+        await asyncio.sleep(1)
+        for number, answer in enumerate(answers):
+            assert answer.status_code in {200, 409}
+            assert len(await stack.public(f"delete race {number}")) == (0 if answer.status_code == 200 else 1)
+
+    async def test_a_published_post_leaves_this_service_only(self, api: Client, stack: Stack) -> None:
+        post = await create(api, stack, "stays public", publishNow=True)
+        assert (await api.delete(f"/v1/posts/{post['id']}")).status_code == 200
+        assert (await api.delete(f"/v1/posts/{post['id']}")).status_code == 404
+        assert len(await stack.public("stays public")) == 1
+
+    async def test_is_refused_while_publishing(self, api: Client, stack: Stack) -> None:
+        await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
+        body = {
+            "content": "in flight",
+            "platforms": [{"platform": "twitter", "accountId": stack.accounts["twitter"].id}],
+            "publishNow": True,
+        }
+        post_id = (await api.send_post(body, Prefer="wait=0")).json()["id"]
+        response = await api.delete(f"/v1/posts/{post_id}")
+        assert (response.status_code, response.json()["code"]) == (409, "conflict")
+        assert (await stack.settled(post_id)).status == "published"
+
+    async def test_works_though_its_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
+        post = await stack.save("never started", [stack.accounts["twitter"]], due_in=timedelta(days=1))
+        assert (await api.delete(f"/v1/posts/{post.id}")).status_code == 200
+        assert (await api.get(f"/v1/posts/{post.id}")).status_code == 404
+
+
+class TestRetry:
+    async def test_publishes_only_what_failed(self, api: Client, stack: Stack) -> None:
+        await fail(stack)
+        media = [{"type": "image", "url": "https://example.com/retry.jpg"}]
+        post = await create(api, stack, "second try", "instagram", "twitter", mediaItems=media, publishNow=True)
+        assert post["status"] == "partial"
+        response = await api.post(f"/v1/posts/{post['id']}/retry")
+        assert response.status_code == 200
+        assert response.json()["status"] == "published"
+        assert response.json()["platforms"][0] == post["platforms"][0]
+        assert "error" not in response.json()["platforms"][1]
+        assert len(await stack.public("second try")) == 2
+
+    async def test_waits_for_a_new_failure_too(self, api: Client, stack: Stack) -> None:
+        await fail(stack)
+        post = await create(api, stack, "fails twice", publishNow=True)
+        assert post["status"] == "failed"
+        await fail(stack)
+        again = await api.post(f"/v1/posts/{post['id']}/retry", json={}, headers={"Prefer": "wait=20"})
+        assert (again.status_code, again.json()["status"]) == (200, "failed")
+        assert again.headers["preference-applied"] == "wait=20"
+        assert again.json()["updatedAt"] > post["updatedAt"]
+
+    async def test_nothing_failed_is_409(self, api: Client, stack: Stack) -> None:
+        draft = (await api.send_post({"content": "draft"})).json()
+        scheduled = await create(api, stack, "waits", scheduledFor="2029-01-01T00:00:00Z")
+        published = await create(api, stack, "is out", publishNow=True)
+        for post in (draft, scheduled, published):
+            response = await api.post(f"/v1/posts/{post['id']}/retry")
+            assert (response.status_code, response.json()["code"]) == (409, "nothing_to_retry")
+
+    async def test_takes_no_body(self, api: Client) -> None:
+        post_id = (await api.send_post({"content": "draft"})).json()["id"]
+        response = await api.post(f"/v1/posts/{post_id}/retry", json={"platforms": ["twitter"]})
+        assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
