@@ -7,7 +7,8 @@ from activities.media.metadata.exif import UPRIGHT, orientation, orientation_onl
 from activities.media.metadata.patches import Damaged, Patch, Source
 
 _START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
-_APPLICATION = range(0xE0, 0xF0)
+_SIDE_NOTES = range(0xE0, 0xFF)
+"""Application segments, reserved ones and comments: no picture needs any but those that tell its colours."""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
 _FILLING = 0xFF
 _STRAY = 0
@@ -22,7 +23,7 @@ def patches(source: Source) -> Iterator[Patch]:
     """Yield what to remove; a turned picture keeps an EXIF segment that says so and nothing else."""
     turned = False
     for marker, start, end in segments(source):
-        if marker in _APPLICATION or marker == _COMMENT:
+        if marker in _SIDE_NOTES:
             patch = _segment(start, end, marker, source.take(start + 4, end - start - 4), turned=turned)
             if patch is not None:
                 turned = turned or bool(patch.new)
@@ -39,7 +40,7 @@ def segments(source: Source) -> Iterator[tuple[int, int, int]]:
     at, marker = 2, 0
     while at < source.size and marker != _END_OF_IMAGE:
         first, marker = source.take(at, 2)
-        if first != 0xFF:
+        if first != 0xFF or marker == _STRAY:
             marker, end = _STRAY, _next_marker(source, at)
             if end == source.size:
                 raise Damaged("a JPEG segment is missing")

@@ -202,6 +202,8 @@ async def test_what_sloppy_encoders_leave_between_is_no_damage(tmp_path: Path) -
     after, removed = await stripped(photo[:20] + b"GPS\xff" + photo[20:], "image/jpeg")
     assert seen(after) == seen(photo)
     assert removed == "Removed comment, stray bytes"
+    after, _ = await stripped(photo[:20] + b"\xff\0GPS\xff\xf0\0\5GPS" + photo[20:], "image/jpeg")
+    assert seen(after) == seen(photo)
     moving = files.gif()
     after, _ = await stripped(moving.removesuffix(b";GPS") + b"\0\0;", "image/gif")
     assert len(seen(after)) == 3
@@ -225,6 +227,7 @@ async def test_a_clean_file_is_left_as_it_is() -> None:
     [
         (b"\xff\xd8\xff\xe0\xff\xff", "image/jpeg"),
         (b"\xff\xd8\xff\xe1\0\0", "image/jpeg"),
+        (b"\xff\xd8\xff\0\xff\xff", "image/jpeg"),
         (b"\xff\xd8\0\0\0\0", "image/jpeg"),
         (b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
         (b"RIFF", "image/webp"),
