@@ -1,0 +1,92 @@
+"""What Telegram's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+_SERVER = "Telegram had an error of its own."
+_TOKEN = "Telegram does not know this bot's token. Connect the account again with the token from BotFather."  # noqa: S105
+_ACCESS = "The bot may not publish in this chat. Add it again and let it post."
+_TOO_LARGE = "A file is too large for Telegram (10 MB photos, 50 MB videos)."
+
+_BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
+    (r"chat not found", Kind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
+    (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", Kind.AUTH, _ACCESS),
+    (r"not enough rights|CHAT_WRITE_FORBIDDEN|need administrator rights|have no rights", Kind.AUTH, _ACCESS),
+    (r"caption is too long", Kind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
+    (r"message is too long", Kind.REJECTED, "The text is too long for Telegram (4,096 characters)."),
+    (r"text is empty|text must be non-empty", Kind.REJECTED, "Telegram finds no text to publish in this post."),
+    (r"message thread not found", Kind.REJECTED, "Telegram does not find the topic that messageThreadId names."),
+    (r"PHOTO_INVALID_DIMENSIONS", Kind.REJECTED, "The photo's shape is none that Telegram takes."),
+    (r"file is too big|entity too large", Kind.REJECTED, _TOO_LARGE),
+    (r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media", Kind.REJECTED, "Telegram cannot read a media file."),
+)
+"""By what Telegram writes in `description`; sources: its server's code and the reports of many bots."""
+
+
+class ChatMovedError(NetworkError):
+    """A group has become a supergroup: nothing was published, and the chat's id is `chat_id` from now on."""
+
+    def __init__(self, chat_id: int, status: int) -> None:
+        message = "This group has become another chat at Telegram. Connect it again."
+        super().__init__(Kind.AUTH, message, code="chat_moved", status=status)
+        self.chat_id = chat_id
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error by its status."""
+    return refusal(json_of(response), response.status_code)
+
+
+def refusal(body: dict[str, Any], status: int) -> NetworkError:
+    """Map the body of a refusal. No text of Telegram's holds the token: only the address does, which is not told."""
+    given, said = body.get("error_code"), str(body.get("description") or "")
+    number = given if isinstance(given, int) else status
+    parameters = body.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    moved, wait = parameters.get("migrate_to_chat_id"), parameters.get("retry_after")
+    if isinstance(moved, int):
+        return ChatMovedError(moved, status)
+    kind, sentence = _meaning(number, said)
+    return NetworkError(
+        kind,
+        sentence,
+        code=str(number),
+        status=status,
+        retry_after=timedelta(seconds=wait) if kind is Kind.RATE_LIMITED and isinstance(wait, int | float) else None,
+    )
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _meaning(number: int, said: str) -> tuple[Kind, str]:
+    if number == 429:
+        return Kind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
+    if number >= 500:
+        return Kind.TRANSIENT, _SERVER
+    # A token that is no token at all makes an address that Telegram does not know.
+    if number == 401 or (number == 404 and said in {"Not Found", ""}):
+        return Kind.AUTH, _TOKEN
+    for words, kind, sentence in _BY_WORDS:
+        if re.search(words, said, re.IGNORECASE):
+            return kind, sentence
+    if number == 403:
+        return Kind.AUTH, _ACCESS
+    if number == 413:
+        return Kind.REJECTED, _TOO_LARGE
+    parsed = re.search(r"can't parse entities: (.+)", said)
+    if parsed:
+        return Kind.REJECTED, f"Telegram cannot read the text's markup: {parsed[1]}"
+    said = said.removeprefix("Bad Request: ")
+    return Kind.REJECTED, f"Telegram refused: {said}" if said else f"Telegram refused with status {number}."

@@ -1,0 +1,60 @@
+"""A bot's line to Telegram: its token stands in the path of every request, so no address may ever be told."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from platforms.base import Connection
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, Part, post_form
+from platforms.telegram.errors import json_of, refusal
+from platforms.telegram.settings import TelegramCredentials
+
+Line = Connection[TelegramCredentials]
+
+
+async def ask(line: Line, method: str, **fields: Any) -> dict[str, Any]:
+    """Call a method that changes nothing; returns its result."""
+    result = _result(await line.wire.send("POST", _path(line, method), json=fields), Kind.TRANSIENT)
+    if isinstance(result, dict):
+        return result
+    raise _unreadable(Kind.TRANSIENT)
+
+
+async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Call the one method that publishes; returns the messages that it made."""
+    if parts:
+        form = Form({name: _encoded(value) for name, value in fields.items()}, parts)
+        answer = await post_form(line.wire, _path(line, method), form, public=True)
+    else:
+        answer = await line.wire.send("POST", _path(line, method), json=dict(fields), public=True)
+    result = _result(answer, Kind.UNCLEAR)
+    messages = result if isinstance(result, list) else [result]
+    if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
+        return messages
+    raise _unreadable(Kind.UNCLEAR)
+
+
+def _path(line: Line, method: str) -> str:
+    return f"/bot{quote(line.credentials.access_token.get_secret_value(), safe=':')}/{method}"
+
+
+def _result(answer: httpx.Response, otherwise: Kind) -> Any:
+    body = json_of(answer)
+    if body.get("ok") is False:
+        error = refusal(body, answer.status_code)
+        raise error.as_unclear() if otherwise is Kind.UNCLEAR and error.kind is Kind.TRANSIENT else error
+    if "result" not in body:
+        raise _unreadable(otherwise)
+    return body["result"]
+
+
+def _encoded(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _unreadable(kind: Kind) -> NetworkError:
+    return NetworkError(kind, "Telegram answered in a way that cannot be read.", code="unreadable_answer")

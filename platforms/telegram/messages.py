@@ -1,0 +1,69 @@
+"""Which method publishes a draft, with which fields and files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.post import MediaType
+from platforms.base import Draft, MediaFile
+from platforms.multipart import Part
+from platforms.telegram.settings import TelegramSettings
+
+_SINGLE = {
+    MediaType.IMAGE: ("sendPhoto", "photo"),
+    MediaType.VIDEO: ("sendVideo", "video"),
+    MediaType.GIF: ("sendAnimation", "animation"),
+}
+_ALBUM = {MediaType.IMAGE: "photo", MediaType.VIDEO: "video"}
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif", "video/mp4": "mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Be one call of a sending method; source of all names: Telegram's Bot API."""
+
+    method: str
+    fields: dict[str, Any]
+    parts: list[Part] = field(default_factory=list)
+
+
+def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -> Call:
+    """Return what publishes a draft in a chat; `files` are those of its media, in their order."""
+    settings = draft.settings
+    fields: dict[str, Any] = {"chat_id": int(chat) if chat.lstrip("-").isdecimal() else chat}
+    fields |= _given(
+        disable_notification=settings.disable_notification,
+        protect_content=settings.protect_content,
+        message_thread_id=settings.message_thread_id,
+    )
+    if not draft.media:
+        preview = {"is_disabled": True} if settings.disable_web_page_preview else None
+        said = _given(text=draft.text, parse_mode=settings.parse_mode, link_preview_options=preview)
+        return Call("sendMessage", fields | said)
+    look = _given(has_spoiler=settings.has_spoiler, show_caption_above_media=settings.show_caption_above_media)
+    caption = _given(caption=draft.text, parse_mode=settings.parse_mode if draft.text else None)
+    if len(draft.media) == 1:
+        method, name = _SINGLE[draft.media[0].type]
+        fields |= look | caption | _playing(draft.media[0].type)
+        return Call(method, fields, [_part(name, files[0])])
+    names = [f"file{index}" for index in range(len(files))]
+    # The caption of the first item stands under the whole album.
+    fields["media"] = [
+        {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type), **caption}
+        if index == 0
+        else {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type)}
+        for index, (item, name) in enumerate(zip(draft.media, names, strict=True))
+    ]
+    return Call("sendMediaGroup", fields, [_part(name, file) for name, file in zip(names, files, strict=True)])
+
+
+def _part(name: str, file: MediaFile) -> Part:
+    return Part(name, f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
+
+
+def _playing(kind: MediaType) -> dict[str, Any]:
+    return {"supports_streaming": True} if kind is MediaType.VIDEO else {}
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Return the fields that say something: every one left out means no, none or nothing."""
+    return {name: value for name, value in fields.items() if value}

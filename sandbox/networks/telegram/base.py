@@ -1,0 +1,82 @@
+"""How Telegram words its answers, finds the bot by its address and names chats."""
+
+import math
+import re
+from abc import ABC
+from http.client import responses
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.twin import Twin
+from sandbox.wire import Answer, Field, MalformedBodyError, RefusedError, Request
+
+_TOKEN = re.compile(r"^/bot[^/]*")
+
+
+def refusal(status: int, description: str, **parameters: int) -> Answer:
+    """Word an error as Telegram does."""
+    body: dict[str, Any] = {"ok": False, "error_code": status, "description": description}
+    return Answer.json(body | {"parameters": parameters} if parameters else body, status)
+
+
+def bad(description: str) -> RefusedError:
+    """Refuse a request with status 400."""
+    return RefusedError(refusal(400, f"Bad Request: {description}"))
+
+
+def done(result: object) -> Answer:
+    """Word a success."""
+    return Answer.json({"ok": True, "result": result})
+
+
+class BotTwin(Twin, ABC):
+    """Hold what all of Telegram's methods share. An account's chat is a channel that its bot administers."""
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        return refusal(status, message or responses.get(status, "Error"))
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown token."""
+        return refusal(401, "Unauthorized")
+
+    def token_expired(self) -> Answer:
+        """Word a revoked token; none ever expires."""
+        return self.unauthorized()
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit; the wait is told in whole seconds, in the body only."""
+        wait = math.ceil(seconds)
+        return refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
+
+    def logged_path(self, path: str) -> str:
+        """Mask the token, which stands in the path."""
+        return _TOKEN.sub("/bot***", path)
+
+    def token(self, request: Request) -> str:
+        """Return the token from the path."""
+        return request.params.get("token", "")
+
+    def own_chat(self, account: Account, chat: object) -> None:
+        """Refuse any chat but the account's own; `-100` in front of its number is how groups that moved are named."""
+        if str(chat or "") == "":
+            raise bad("chat_id is empty")
+        if str(chat) not in {account.user_id, f"-100{account.user_id}", f"@{account.username}"}:
+            raise bad("chat not found")
+
+    def chat(self, account: Account) -> dict[str, object]:
+        """Describe the account's chat."""
+        number = int(account.user_id)
+        return {"id": number, "title": account.username, "username": account.username, "type": "channel"}
+
+
+def parameters(request: Request) -> dict[str, Any]:
+    """Merge the parameters of query and body (form or JSON); the body counts more."""
+    merged: dict[str, Any] = dict(request.query)
+    if not request.body:
+        return merged
+    try:
+        body: dict[str, Field] | Any = request.json() if request.is_json else request.form()
+    except MalformedBodyError as error:
+        raise bad("request body can't be read") from error
+    return merged | body if isinstance(body, dict) else merged

@@ -1,0 +1,88 @@
+"""Telegram's limits from both sides, and what does not go together."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.telegram import NETWORK
+from platforms.telegram.settings import TelegramSettings
+from platforms.telegram.text import utf16_length, visible
+
+ACCOUNT = AccountFacts("tg_1", "1", "news")
+KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
+
+
+def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
+    items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a") for kind in media)
+    draft = Draft(text, items, TelegramSettings.model_validate(settings))
+    return [(found.part, found.error) for found in NETWORK.check(draft, ACCOUNT)]
+
+
+@pytest.mark.parametrize("media", ["", "i", "v", "g", "iv", "i" * 10, "v" * 10])
+def test_what_fits(media: str) -> None:
+    assert broken("Hi", media) == []
+
+
+@pytest.mark.parametrize(("media", "limit", "unit"), [("", 4096, ""), ("i", 1024, " beside media")])
+def test_texts_are_measured_in_utf16(media: str, limit: int, unit: str) -> None:
+    assert broken("x" * limit, media) == []
+    assert broken("😀" * (limit // 2), media) == []
+    [(part, error)] = broken("x" * (limit + 1), media)
+    assert part == "content"
+    assert error == f"Telegram allows {limit:,} characters{unit}; this has {limit + 1:,}"
+    assert broken("😀" * (limit // 2) + "x", media)
+
+
+def test_markup_is_not_counted() -> None:
+    assert broken("<b>" + "x" * 4096 + "</b>", parseMode="HTML") == []
+    assert broken("&lt;" * 4096, parseMode="HTML") == []
+    assert broken("<b>" + "x" * 4097 + "</b>", parseMode="HTML")
+    assert broken("*" + "x" * 4096 + "*", parseMode="MarkdownV2") == []
+    assert broken("[" + "x" * 4096 + "](https://example.com)", parseMode="MarkdownV2") == []
+    assert broken(r"\." * 4096, parseMode="MarkdownV2") == []
+    assert broken("x" * 4097, parseMode="MarkdownV2")
+    assert broken("<b>" + "x" * 4096)
+
+
+@given(st.text())
+def test_reading_markup_never_lengthens_a_text(text: str) -> None:
+    assert visible(text, None) == text
+    for mode in ("Markdown", "MarkdownV2"):
+        assert utf16_length(visible(text, mode)) <= utf16_length(text)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_something_must_be_said_or_shown(text: str) -> None:
+    assert broken(text) == [("content", "Telegram needs text or media")]
+    assert broken("<b></b>", parseMode="HTML") == [("content", "Telegram needs text or media")]
+    assert broken(text, "i") == []
+
+
+@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig"])
+def test_media_that_do_not_go_together(media: str) -> None:
+    assert {part for part, _ in broken("Hi", media)} == {"mediaItems"}
+
+
+@pytest.mark.parametrize("name", ["hasSpoiler", "showCaptionAboveMedia"])
+def test_settings_of_media_need_media(name: str) -> None:
+    given_it: dict[str, Any] = {name: True}
+    assert broken("Hi", **given_it) == [("platformSpecificData", f"Telegram takes {name} only with media")]
+    assert broken("Hi", "i", **given_it) == []
+
+
+def test_previews_belong_to_texts() -> None:
+    assert broken("Hi", disableWebPagePreview=True) == []
+    assert [part for part, _ in broken("Hi", "i", disableWebPagePreview=True)] == ["platformSpecificData"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"parseMode": "html"}, {"messageThreadId": 0}, {"silent": True}, {"protectContent": "maybe"}]
+)
+def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TelegramSettings.model_validate(settings)
