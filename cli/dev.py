@@ -4,29 +4,27 @@ import asyncio
 import os
 import signal
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
-from pydantic import SecretStr
 
-from cli.migrating import register_search_attributes
 from cli.stack.example import publish_example
 from cli.stack.files import DevFile, Folder, Lock, State, locked, write_private
 from cli.stack.leftovers import Ledger, end_leftovers
 from cli.stack.parts import OwnParts, environment, postgres_part, temporal_part
-from cli.stack.ports import Wish, require_free
+from cli.stack.ports import Wish, free_port, require_free
 from cli.stack.postgres import Postgres
 from cli.stack.postgres import end_leftovers as end_postgres_leftovers
 from cli.stack.report import answer, overview, tell, together, waiting_for
-from cli.stack.seed import seed
 from cli.stack.supervisor import Keeper, Part
 from cli.stack.temporal import NAMESPACE, Temporal
-from runtime.logging import configure
-from runtime.settings import Settings
-from store.migrate import upgrade
-from store.vault import new_key
 from workflows.search_attributes import REGISTRY
+
+if TYPE_CHECKING:
+    from cli.stack.furnish import Furnishing
 
 _LAUNCHER = "uv"
 _PARENT_POLL = 0.5
@@ -60,8 +58,6 @@ class Options:
 def run_dev(options: Options) -> None:
     """Run a stack until Ctrl-C. Raises UserError for what a person can put right."""
     os.umask(0o077)
-    # What the libraries used here would log is said on the terminal in our own words.
-    configure("error", "console")
     folder = Folder(options.data_dir)
     folder.create()
     with locked(folder) as lock:
@@ -126,21 +122,16 @@ class Stack:
         self._ledger = Ledger(folder.run_file)
         self._keepers: dict[str, Keeper] = {}
         self._http = httpx.AsyncClient(timeout=4, trust_env=False)
-        self._own = OwnParts(self._http, folder.path, options.api_port, options.sandbox_port)
+        self._own = OwnParts(self._http, folder.path, options.api_port, options.sandbox_port, free_port())
         self._sandbox_url = (options.sandbox_url or self._own.own_sandbox_url).rstrip("/")
 
     async def up(self) -> None:
         """Start every part, make what is missing, and say where everything is. Raises UserError."""
         state = self._folder.state()
         postgres, temporal = await self._prepare(state)
-        settings = Settings(
-            _env_file=None,
-            database_url=SecretStr(postgres.url),
-            encryption_keys=[SecretStr(self._encryption_key())],
-            sandbox_url=self._sandbox_url,
-        )
-        await self._start_foundations(postgres, temporal, settings)
-        running = await self._start_own(postgres, temporal, settings, state)
+        furnishing = await self._start_foundations(postgres, temporal)
+        await waiting_for("the database's schema", furnishing.migrate(temporal))
+        running = await self._start_own(postgres, temporal, furnishing, state)
         if self._options.example and not state.example_published:
             tell()
             tell(answer(await publish_example(running.api_url, running.api_key, state.example_key, running.accounts)))
@@ -181,16 +172,23 @@ class Stack:
         state.write(self._folder.state_file)
         return postgres, temporal
 
-    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, settings: Settings) -> None:
+    async def _start_foundations(self, postgres: Postgres, temporal: Temporal) -> "Furnishing":
         foundations = [postgres_part(postgres), temporal_part(temporal)]
         if self._options.sandbox_url is None:
             foundations.append(self._own.sandbox())
-        await together(*(self._keep(part) for part in foundations))
-        await waiting_for("the database's schema", upgrade(settings.database_url.get_secret_value()))
-        await temporal.keep_history()
-        await register_search_attributes(await temporal.client(), REGISTRY)
+        starting = asyncio.create_task(together(*(self._keep(part) for part in foundations)))
+        try:
+            # Imported while the parts start.
+            furnishing = await asyncio.to_thread(import_module, "cli.stack.furnish")
+            await starting
+        finally:
+            starting.cancel()
+        made: Furnishing = furnishing.Furnishing(postgres.url, self._encryption_key(), self._sandbox_url)
+        return made
 
-    async def _start_own(self, postgres: Postgres, temporal: Temporal, settings: Settings, state: State) -> DevFile:
+    async def _start_own(
+        self, postgres: Postgres, temporal: Temporal, furnishing: "Furnishing", state: State
+    ) -> DevFile:
         env = environment(
             database_url=postgres.url,
             encryption_key=self._encryption_key(),
@@ -198,9 +196,10 @@ class Stack:
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
         )
-        seeding = asyncio.create_task(seed(settings, self._sandbox_url, state))
+        seeding = asyncio.create_task(furnishing.seed(state))
         await together(self._keep(self._own.api(env)), self._keep(self._own.worker(env)), seeding)
         state.write(self._folder.state_file)
+        await waiting_for("all of it together", self._own.ready())
         return DevFile(
             api_url=self._own.api_url,
             api_key=state.api_key or "",
@@ -218,5 +217,7 @@ class Stack:
 
     def _encryption_key(self) -> str:
         if not self._folder.key_file.exists():
+            from store.vault import new_key
+
             write_private(self._folder.key_file, new_key() + "\n")
         return self._folder.encryption_key()

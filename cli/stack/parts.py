@@ -1,14 +1,17 @@
 """Describe the parts of a stack: how each is run, and how one sees that it is well."""
 
+import asyncio
 import os
-import signal
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from cli.errors import UserError
 from cli.stack.ports import HOST
 from cli.stack.postgres import FAST_SHUTDOWN, Postgres
 from cli.stack.process import Command
@@ -18,6 +21,7 @@ from cli.stack.temporal import NAMESPACE, Temporal
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
 _LOCAL = "127.0.0.1,localhost"
+_READY_WITHIN = 60
 
 
 def postgres_part(postgres: Postgres) -> Part:
@@ -38,6 +42,7 @@ class OwnParts:
     data_dir: Path
     api_port: int
     sandbox_port: int
+    worker_health_port: int
 
     @property
     def api_url(self) -> str:
@@ -74,15 +79,29 @@ class OwnParts:
         return Part("api", "API", start, check, grace=5)
 
     def worker(self, env: Mapping[str, str]) -> Part:
-        """Return the worker; that it polls is seen through the api's readiness."""
+        """Return the worker."""
+        own = {"SOCIALSYNCER_WORKER_HEALTH_HOST": HOST, "SOCIALSYNCER_WORKER_HEALTH_PORT": str(self.worker_health_port)}
 
         async def start() -> Command:
-            return Command([*_PYTHON, "worker"], env=env, unset=("TEMPORAL_", "SOCIALSYNCER_WORKER_HEALTH_"))
+            return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",))
 
         async def check() -> None:
-            await self._get(f"{self.api_url}/readyz")
+            await self._get(f"http://{HOST}:{self.worker_health_port}/healthz")
 
-        return Part("worker", "worker", start, check, stop_signal=signal.SIGTERM, grace=10, watched=False)
+        return Part("worker", "worker", start, check, grace=10)
+
+    async def ready(self) -> None:
+        """Wait until the api says that its parts are there, a polling worker among them. Raises UserError."""
+        missing = "nothing"
+        deadline = time.monotonic() + _READY_WITHIN
+        while time.monotonic() < deadline:
+            with suppress(httpx.HTTPError, ValueError):
+                answer = await self.http.get(f"{self.api_url}/readyz")
+                if answer.is_success:
+                    return
+                missing = ", ".join(name for name, there in answer.json().items() if there is False)
+            await asyncio.sleep(0.05)
+        raise UserError(f"The API is up, but not ready after {_READY_WITHIN} s; missing: {missing}.")
 
     async def _get(self, url: str) -> None:
         (await self.http.get(url)).raise_for_status()

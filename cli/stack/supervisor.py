@@ -40,8 +40,6 @@ class Part:
     check: Callable[[], Awaitable[None]]
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
-    watched: bool = True
-    """Whether silence, too, counts as death; not for a part whose check depends on other parts."""
 
 
 class Keeper:
@@ -123,11 +121,10 @@ class Keeper:
                 self._tell(f"{self.part.label} is back after {time.monotonic() - began:.1f} s.")
             self._came_up = True
             self._up.set()
-            while self.part.watched:
+            while True:
                 await asyncio.wait({ended}, timeout=_CHECK_EVERY)
                 if not await self._well(ended, time.monotonic() + _SILENCE_IS_DEATH, _CHECK_EVERY / 5):
                     return await self._down(child, ended, f"did not answer for {_SILENCE_IS_DEATH:.0f} s")
-            return await self._down(child, ended, "")
         finally:
             ended.cancel()
             if child.process.returncode is None:

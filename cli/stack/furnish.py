@@ -1,0 +1,40 @@
+"""Fill the foundations of a stack: the tables, Temporal's namespace, the workspace and its accounts.
+
+Apart from `cli.dev` because of its imports: they take a second, in which the foundations come up.
+"""
+
+from pydantic import SecretStr
+
+from cli.migrating import register_search_attributes
+from cli.stack.files import DevAccount, State
+from cli.stack.seed import seed
+from cli.stack.temporal import Temporal
+from runtime.logging import configure
+from runtime.settings import Settings
+from store.migrate import upgrade
+from workflows.search_attributes import REGISTRY
+
+
+class Furnishing:
+    """Do what needs a running database and Temporal; every step is harmless where it was done before."""
+
+    def __init__(self, database_url: str, encryption_key: str, sandbox_url: str) -> None:
+        # What the libraries used here would log is said on the terminal in our own words.
+        configure("error", "console")
+        self._sandbox_url = sandbox_url
+        self._settings = Settings(
+            _env_file=None,
+            database_url=SecretStr(database_url),
+            encryption_keys=[SecretStr(encryption_key)],
+            sandbox_url=sandbox_url,
+        )
+
+    async def migrate(self, temporal: Temporal) -> None:
+        """Bring the tables, the search attributes and the retention up to date."""
+        await upgrade(self._settings.database_url.get_secret_value())
+        await temporal.keep_history()
+        await register_search_attributes(await temporal.client(), REGISTRY)
+
+    async def seed(self, state: State) -> list[DevAccount]:
+        """Make the workspace, its key and its accounts, and tell the sandbox of them. Raises UserError."""
+        return await seed(self._settings, self._sandbox_url, state)
