@@ -47,6 +47,6 @@ async def retry(deps: Dependencies, workspace_id: str, post_id: str, patience: P
             raise Conflict(_NOTHING_TO_RETRY)
         plan = plan_for(post, await accounts_of(session, post))
     await deps.workflows.retry(plan)
-    await wait_until_at_rest(deps, post_id, patience, changed_after=post.updated_at)
+    await wait_until_at_rest(deps, post_id, patience, changed_since=post.updated_at)
     async with deps.database.transaction() as session:
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)

@@ -23,11 +23,11 @@ class Patience:
 
 
 async def wait_until_at_rest(
-    deps: Dependencies, post_id: str, patience: Patience, *, changed_after: datetime | None = None
+    deps: Dependencies, post_id: str, patience: Patience, *, changed_since: datetime | None = None
 ) -> None:
     """Return once publishing is over, the post is gone, or patience is.
 
-    `changed_after` says that the rest in which the post lay until then does not count.
+    `changed_since` is when the post last changed before it was set in motion: that rest does not count.
     """
 
     async def at_rest() -> bool:
@@ -36,6 +36,7 @@ async def wait_until_at_rest(
         if progress is None:
             return True
         status, changed_at = progress
-        return status not in _MOVING and (changed_after is None or changed_at > changed_after)
+        # Not later than, but other than: the clocks of workers differ.
+        return status not in _MOVING and changed_at != changed_since
 
     await deps.outcomes.wait(post_id, at_rest, patience.left)

@@ -1,0 +1,50 @@
+"""POST /v1/posts/validate."""
+
+from typing import Any
+
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+
+async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
+    response = await api.post("/v1/posts/validate", json=body)
+    assert response.status_code == 200
+    verdict: dict[str, Any] = response.json()
+    assert set(verdict) == {"valid", "errors", "warnings"}
+    return verdict
+
+
+async def test_a_sound_post_is_valid_and_not_created(api: Client, stranger: Client, stack: Stack) -> None:
+    target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    body = {"content": "never created", "platforms": [target], "publishNow": True}
+    assert await validate(api, body) == {"valid": True, "errors": [], "warnings": []}
+    assert await stack.public("never created") == []
+    assert await validate(stranger, {"content": "draft"}) == {"valid": True, "errors": [], "warnings": []}
+    assert (await stranger.get("/v1/posts")).json()["posts"] == []
+
+
+async def test_says_what_creating_would_say(api: Client, stack: Stack) -> None:
+    instagram = {"platform": "instagram", "accountId": stack.accounts["instagram"].id}
+    for body in (
+        {"publishNow": "yes", "zebra": 1},
+        {"content": "no picture", "platforms": [instagram], "publishNow": True},
+        {"content": "x", "platforms": [{**instagram, "accountId": "ig_none"}], "publishNow": True},
+    ):
+        created = await api.send_post(body)
+        assert created.status_code in {400, 422}
+        assert await validate(api, body) == {"valid": False, "errors": created.json()["errors"], "warnings": []}
+
+
+async def test_a_drafts_network_problems_are_warnings(stranger: Client) -> None:
+    target = {"platform": "instagram", "accountId": "ig_none"}
+    verdict = await validate(stranger, {"content": "later", "platforms": [target], "isDraft": True})
+    assert (verdict["valid"], verdict["errors"]) == (True, [])
+    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [
+        ("invalid_field_value", "mediaItems"),
+        ("account_not_found", "platforms.0.accountId"),
+    ]
+
+
+async def test_bad_json_is_still_400(api: Client) -> None:
+    response = await api.post("/v1/posts/validate", content=b"{", headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")

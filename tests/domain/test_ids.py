@@ -1,0 +1,63 @@
+"""Ids sort by creation, and workflow ids never collide."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from domain.ids import is_post_id, new_id, new_workspace_id, workflow_id
+
+keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
+workspaces = st.from_regex(r"ws_[0-9a-f]{12}", fullmatch=True)
+generations = st.integers(min_value=1, max_value=10**6)
+
+
+def test_text_order_is_creation_order() -> None:
+    made = [new_id("post") for _ in range(5000)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+
+
+def test_a_new_id_is_one() -> None:
+    assert is_post_id(new_id("post"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "post_",
+        "post_abc123",
+        "tgt_" + "0" * 32,
+        "post_" + "0" * 31,
+        "post_" + "0" * 33,
+        "post_" + "G" * 32,
+        "post_" + "0" * 32 + "\n",
+        "post_" + "٣" * 32,
+        "\0",
+    ],
+)
+def test_what_cannot_be_an_id_is_none(text: str) -> None:
+    assert not is_post_id(text)
+
+
+def test_workspace_ids_differ() -> None:
+    assert new_workspace_id() != new_workspace_id()
+
+
+def test_the_key_is_the_workflow_id_within_its_workspace() -> None:
+    assert workflow_id("ws_1", "post_1", "7b0f") == "ws_1/7b0f"
+    assert workflow_id("ws_1", "post_1", "7b0f", 2) == "ws_1~2/7b0f"
+    assert workflow_id("ws_1", "post_1", None) == "post_1"
+
+
+@given(workspaces, keys, generations, workspaces, keys, generations)
+def test_different_uses_of_keys_have_different_workflows(
+    one: str, key: str, generation: int, other: str, other_key: str, other_generation: int
+) -> None:
+    assume((one, key, generation) != (other, other_key, other_generation))
+    assert workflow_id(one, "p", key, generation) != workflow_id(other, "p", other_key, other_generation)
+
+
+@given(workspaces, keys, generations)
+def test_no_key_imitates_a_post_without_one(workspace: str, key: str, generation: int) -> None:
+    assert not is_post_id(workflow_id(workspace, "p", key, generation))

@@ -1,0 +1,152 @@
+"""Times as clients write them: offsets, wall times, clock changes, bounds."""
+
+import contextlib
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from domain.schedule import HORIZON, Schedule, parse_bound, parse_date_time, resolve, rfc3339, zone_names
+
+zones = st.sampled_from(sorted(zone_names()))
+# Naive on purpose: a wall time has no offset.
+_FIRST, _LAST = datetime.min.replace(year=1990), datetime.min.replace(year=2060)  # noqa: DTZ901
+walls = st.datetimes(min_value=_FIRST, max_value=_LAST)
+instants = st.datetimes(min_value=_FIRST, max_value=_LAST, timezones=st.just(UTC))
+milliseconds = instants.map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+
+
+class TestWallTimes:
+    @given(walls, zones)
+    def test_follow_the_rules_for_gaps_and_folds(self, wall: datetime, zone: str) -> None:
+        """RFC 5545, section 3.3.5, written down a second time: by looking at what the clocks show."""
+        info = ZoneInfo(zone)
+        instant = resolve(wall.isoformat(), zone).instant
+        shown = instant.astimezone(info).replace(tzinfo=None)
+        if shown == wall:
+            # It exists; an hour or so before, the clocks did not show it yet: this is its first occurrence.
+            for hours in (0.5, 1, 2, 3, 24):
+                earlier = (instant - timedelta(hours=hours)).astimezone(info).replace(tzinfo=None)
+                assert earlier != wall
+        else:
+            # It was skipped: the clocks show it moved forward by exactly the gap they jumped.
+            gap = shown - wall
+            assert gap > timedelta(0)
+            before = (instant - gap).astimezone(info).utcoffset()
+            after = instant.astimezone(info).utcoffset()
+            assert before is not None
+            assert after is not None
+            assert after - before == gap
+
+    @given(instants, zones)
+    def test_survive_the_round_trip(self, instant: datetime, zone: str) -> None:
+        local = instant.astimezone(ZoneInfo(zone))
+        assume(local.fold == 0)
+        assert resolve(local.replace(tzinfo=None).isoformat(), zone).instant == instant
+
+    @given(walls, zones, zones)
+    def test_move_with_their_zone_and_come_back(self, wall: datetime, one: str, other: str) -> None:
+        schedule = resolve(wall.isoformat(), one)
+        assert schedule.in_zone(other) == resolve(wall.isoformat(), other)
+        assert schedule.in_zone(other).in_zone(one) == schedule
+
+    @pytest.mark.parametrize(
+        ("wall", "zone", "instant"),
+        [
+            ("2027-03-14T02:30:00", "America/New_York", "2027-03-14T07:30:00Z"),
+            ("2027-11-07T01:30:00", "America/New_York", "2027-11-07T05:30:00Z"),
+            ("2027-03-28T02:30", "Europe/Berlin", "2027-03-28T01:30:00Z"),
+            ("2027-10-31T02:30", "Europe/Berlin", "2027-10-31T00:30:00Z"),
+            ("2027-10-03T02:15", "Australia/Lord_Howe", "2027-10-02T15:45:00Z"),
+            ("2011-12-30T12:00", "Pacific/Apia", "2011-12-30T22:00:00Z"),
+        ],
+    )
+    def test_known_clock_changes(self, wall: str, zone: str, instant: str) -> None:
+        assert rfc3339(resolve(wall, zone).instant) == instant
+
+
+class TestInstants:
+    @given(instants, st.integers(min_value=-14 * 60, max_value=14 * 60), zones)
+    def test_stay_whatever_the_zone(self, instant: datetime, minutes: int, zone: str) -> None:
+        sign = "-" if minutes < 0 else "+"
+        offset = timedelta(minutes=minutes)
+        text = (
+            f"{(instant + offset).replace(tzinfo=None).isoformat()}{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+        )
+        schedule = resolve(text, zone)
+        assert schedule == Schedule(instant, None, zone)
+        assert schedule.in_zone("Asia/Tokyo").instant == instant
+
+    @given(milliseconds)
+    def test_are_written_so_that_they_read_the_same(self, instant: datetime) -> None:
+        text = rfc3339(instant)
+        assert text.endswith("Z")
+        assert parse_date_time(text) == instant
+        assert parse_bound(text, end=True) == parse_bound(text, end=False) == instant
+
+    @pytest.mark.parametrize(
+        ("text", "instant"),
+        [
+            ("2026-02-01T14:00:00Z", "2026-02-01T14:00:00Z"),
+            ("2026-02-01t14:00:00z", "2026-02-01T14:00:00Z"),
+            ("2026-02-01 14:00+0530", "2026-02-01T08:30:00Z"),
+            ("2026-02-01T14:00:00-08", "2026-02-01T22:00:00Z"),
+            ("2026-02-01T14:00:00,5Z", "2026-02-01T14:00:00.500Z"),
+            ("2026-02-01T14:00:00.123456789Z", "2026-02-01T14:00:00.123Z"),
+        ],
+    )
+    def test_iso_8601_in_its_usual_forms(self, text: str, instant: str) -> None:
+        assert rfc3339(resolve(text, "UTC").instant) == instant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "14:00",
+        "1767225600",
+        "2026-02-01",
+        "2026-2-1T14:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-02-01T24:00:00Z",
+        "2026-02-01T14:60Z",
+        "2026-02-01T14:00Z\n",
+        "2026-02-01T14:00:00+24:00",
+        "٢٠٢٦-02-01T14:00Z",
+        "0001-01-01T00:00:00+10:00",
+        "9999-12-31T23:59:59-10:00",
+    ],
+)
+def test_what_is_no_time_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        resolve(text, "UTC")
+
+
+@given(st.text())
+def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert resolve(text, "America/New_York").instant.tzinfo is UTC
+
+
+class TestBounds:
+    @given(st.dates())
+    def test_a_bare_date_covers_its_whole_utc_day(self, day: date) -> None:
+        start, end = parse_bound(day.isoformat(), end=False), parse_bound(day.isoformat(), end=True)
+        assert start == datetime(day.year, day.month, day.day, tzinfo=UTC)
+        assert end - start == timedelta(days=1, microseconds=-1)
+
+    def test_a_time_without_an_offset_is_utc(self) -> None:
+        assert parse_bound("2026-02-01T14:00", end=True) == datetime(2026, 2, 1, 14, tzinfo=UTC)
+
+    @pytest.mark.parametrize("text", ["", "2026-02-30", "2026-02", "yesterday"])
+    def test_anything_else_is_a_value_error(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r".+"):
+            parse_bound(text, end=False)
+
+
+def test_the_horizon_is_five_years_whichever_they_are() -> None:
+    for year in range(2024, 2032):
+        assert datetime(year + 5, 3, 1, tzinfo=UTC) - datetime(year, 3, 1, tzinfo=UTC) <= HORIZON

@@ -1,0 +1,215 @@
+"""Rows of posts: what goes in comes out, and what may change does."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from domain.content import Amendment, PostContent, TargetContent
+from domain.errors import Problem
+from domain.ids import new_id
+from domain.post import Media, MediaType, PostStatus
+from store.contents import content_of, new_post, rewrite
+from store.database import Database
+from store.models import Post, Target
+from store.posts import (
+    Filter,
+    apply_amendment,
+    delete_draft,
+    find_post,
+    insert_post,
+    list_posts,
+    mark_dispatched,
+    progress_of,
+)
+from store.revisions import add_revision, find_revision, refuse_revision
+from store.workspaces import create_workspace
+from tests.stack import new_database
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+IMAGE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A")
+CONTENT = PostContent(
+    content="text",
+    media_items=[IMAGE],
+    targets=[
+        TargetContent(
+            platform="twitter", account_id="tw_1", custom_content="own", settings={"replySettings": "following"}
+        ),
+        TargetContent(platform="instagram", account_id="ig_1", custom_media=[]),
+    ],
+    tags=["a", "b"],
+    timezone="Europe/Paris",
+    scheduled_for=NOW + timedelta(days=1),
+    scheduled_wall="2026-11-02T13:00:00",
+    tiktok_settings={"privacyLevel": "SELF_ONLY"},
+    facebook_settings={"x": [1, None, {"y": "é"}]},
+)
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def workspace(database: Database) -> str:
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
+
+
+async def save(database: Database, workspace: str, content: PostContent = CONTENT, **more: Any) -> Post:
+    post_id = new_id("post")
+    values = {"status": PostStatus.SCHEDULED, "due_at": content.scheduled_for, "now": NOW, **more}
+    post = new_post(post_id, workspace, post_id, content, **values)
+    async with database.transaction() as session:
+        await insert_post(session, post)
+    return post
+
+
+async def read(database: Database, post: Post) -> Post:
+    async with database.transaction() as session:
+        found = await find_post(session, post.workspace_id, post.id)
+    assert found is not None
+    return found
+
+
+def columns(row: Post | Target) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in type(row).__mapper__.column_attrs.keys()}  # noqa: SIM118
+
+
+async def test_what_goes_in_comes_out(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
+    found = await read(database, post)
+    assert content_of(found) == CONTENT
+    assert columns(found) == columns(post)
+    assert [columns(target) for target in found.targets] == [columns(target) for target in post.targets]
+
+
+async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
+    async with database.transaction() as session:
+        other = await create_workspace(session, new_id("w"))
+        assert await find_post(session, other, post.id) is None
+        assert await list_posts(session, other, Filter(), 10) == []
+
+
+async def test_progress(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
+    async with database.transaction() as session:
+        assert await progress_of(session, post.id) == (PostStatus.SCHEDULED, NOW)
+        assert await progress_of(session, "post_none") is None
+
+
+async def test_only_drafts_are_deleted_directly(database: Database, workspace: str) -> None:
+    draft = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
+    scheduled = await save(database, workspace)
+    async with database.transaction() as session:
+        await delete_draft(session, draft)
+        await delete_draft(session, scheduled)
+    async with database.transaction() as session:
+        assert await find_post(session, workspace, draft.id) is None
+        assert await find_post(session, workspace, scheduled.id) is not None
+
+
+async def test_dispatched_posts_keep_their_first_mark(database: Database, workspace: str) -> None:
+    one, other = await save(database, workspace), await save(database, workspace)
+    async with database.transaction() as session:
+        await mark_dispatched(session, [one.id], NOW)
+        await mark_dispatched(session, [one.id, other.id], NOW + timedelta(seconds=1))
+    assert (await read(database, one)).dispatched_at == NOW
+    assert (await read(database, other)).dispatched_at == NOW + timedelta(seconds=1)
+
+
+class TestRewrite:
+    async def test_keeps_what_stays_and_drops_what_was_built_from_other_content(
+        self, database: Database, workspace: str
+    ) -> None:
+        post = await save(database, workspace)
+        twitter, instagram = post.targets
+        async with database.transaction() as session:
+            await session.execute(update(Target).where(Target.post_id == post.id).values(handles={"mediaId": "1"}))
+        wanted = CONTENT.model_copy(
+            update={
+                "targets": [
+                    CONTENT.targets[1],
+                    TargetContent(platform="twitter", account_id="tw_2"),
+                    CONTENT.targets[0].model_copy(update={"custom_media": [IMAGE]}),
+                ]
+            }
+        )
+        async with database.transaction() as session:
+            locked = await find_post(session, workspace, post.id, lock=True)
+            assert locked is not None
+            rewrite(locked, wanted, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
+        found = await read(database, post)
+        assert content_of(found) == wanted
+        assert (found.due_at, found.updated_at, found.created_at) == (NOW, NOW + timedelta(seconds=1), NOW)
+        first, second, third = found.targets
+        assert (first.id, third.id) == (instagram.id, twitter.id)
+        assert second.account_id == "tw_2"
+        assert third.handles == {}
+
+    async def test_a_draft_that_is_scheduled_waits_for_a_workflow_again(
+        self, database: Database, workspace: str
+    ) -> None:
+        post = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
+        async with database.transaction() as session:
+            await mark_dispatched(session, [post.id], NOW)
+        async with database.transaction() as session:
+            locked = await find_post(session, workspace, post.id, lock=True)
+            assert locked is not None
+            rewrite(locked, CONTENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
+        assert (await read(database, post)).dispatched_at is None
+
+
+class TestAmendments:
+    async def test_are_applied_once(self, database: Database, workspace: str) -> None:
+        post = await save(database, workspace)
+        wanted = CONTENT.model_copy(update={"content": "amended"})
+        amendment = Amendment(content=wanted, status=PostStatus.DRAFT, due_at=None)
+        async with database.transaction() as session:
+            revision_id = await add_revision(session, post.id, amendment, NOW)
+        for _ in range(2):
+            async with database.transaction() as session:
+                applied = await apply_amendment(session, revision_id)
+                assert applied is not None
+                assert (applied.content, applied.status, applied.due_at) == ("amended", "draft", None)
+            async with database.transaction() as session:
+                await session.execute(update(Post).where(Post.id == post.id).values(tags=["since"]))
+        assert (await read(database, post)).tags == ["since"]
+
+    async def test_that_were_refused_change_nothing(self, database: Database, workspace: str) -> None:
+        post = await save(database, workspace)
+        amendment = Amendment(content=PostContent(content="late"), status=PostStatus.SCHEDULED, due_at=NOW)
+        async with database.transaction() as session:
+            revision_id = await add_revision(session, post.id, amendment, NOW)
+            await refuse_revision(session, revision_id, Problem("Too late", "conflict", "scheduledFor"))
+        async with database.transaction() as session:
+            await apply_amendment(session, revision_id)
+        async with database.transaction() as session:
+            revision = await find_revision(session, revision_id)
+        assert revision is not None
+        assert (revision.kind, revision.state, revision.error, revision.error_code, revision.param) == (
+            "amend",
+            "refused",
+            "Too late",
+            "conflict",
+            "scheduledFor",
+        )
+        assert content_of(await read(database, post)) == CONTENT
+
+    async def test_of_a_post_that_is_gone_are_nothing(self, database: Database) -> None:
+        async with database.transaction() as session:
+            assert await apply_amendment(session, "rev_none") is None
+
+
+async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
+    made = [(await save(database, workspace)).id for _ in range(5)]
+    async with database.transaction() as session:
+        page = await list_posts(session, workspace, Filter(), 2)
+        rest = await list_posts(session, workspace, Filter(before_id=page[-1].id), 10)
+    assert [post.id for post in (*page, *rest)] == made[::-1]
