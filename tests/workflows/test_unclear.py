@@ -1,0 +1,56 @@
+"""Answers that are lost: looked up, never blindly re-sent."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.post import PostStatus, TargetStatus
+from platforms.registry import networks
+from tests.stack import Stack
+
+
+@pytest.fixture
+def quick_belief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe at once that what a network does not show is not there: the sandbox's reads do not lag."""
+    for network in networks().values():
+        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=3))
+
+
+@pytest.mark.parametrize("platform", ["twitter", "instagram"])
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_is_found_with_its_true_id(stack: Stack, platform: str, fault: str) -> None:
+    text = f"{platform} {fault}"
+    await stack.fault(platform, fault, "publish")
+    post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/x.jpg"])
+    (public,) = await stack.public(text)
+    (target,) = post.targets
+    assert post.status == PostStatus.PUBLISHED
+    assert target.platform_post_id == public["platformPostId"]
+    assert target.error is None
+
+
+@pytest.mark.parametrize("platform", ["twitter", "instagram"])
+async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_belief: None) -> None:
+    text = f"{platform} dropped"
+    await stack.fault(platform, "drop", "publish")
+    post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/y.jpg"])
+    assert post.status == PostStatus.PUBLISHED
+    assert len(await stack.public(text)) == 1
+
+
+async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=2)
+    post = await stack.save("being looked up", [stack.accounts["twitter"]])
+    handle = await stack.start(post, immediate=True)
+
+    async def unconfirmed() -> bool:
+        return (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
+
+    assert await stack.outcomes.wait(post.id, unconfirmed, 10)
+    row = await stack.read(post.id)
+    assert row.status == PostStatus.PUBLISHING
+    assert row.targets[0].error_category == "unconfirmed"
+    assert (await handle.query("status"))["status"] == "publishing"
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("being looked up")) == 1
