@@ -1,0 +1,96 @@
+"""Speak with an account's OAuth 2.0 token: renew it once when it has expired, by a refresh token if there is one."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from platforms.base import Connection, WireModel
+from platforms.errors import Kind, NetworkError
+from platforms.wire import Wire
+
+
+class OAuthCredentials(WireModel):
+    """Hold a user's access token and what renews it."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+O = TypeVar("O", bound=OAuthCredentials)  # noqa: E741 - credentials of OAuth
+
+
+async def send(
+    line: Connection[O],
+    method: str,
+    path: str,
+    *,
+    headers: Callable[[O], Mapping[str, str]],
+    renew: Callable[[O], Awaitable[O]],
+    public: bool = False,
+    **options: Any,
+) -> httpx.Response:
+    """Send as `Wire.send` does, with the headers that the credentials make; status 401 renews them, once.
+
+    Bodies must bear being sent twice, so no streams. Raises NetworkError.
+    """
+    used = line.credentials
+    try:
+        return await line.wire.send(method, path, public=public, headers=headers(used), **options)
+    except NetworkError as error:
+        if error.status != httpx.codes.UNAUTHORIZED or used.refresh_token is None:
+            raise
+    if line.credentials is used:  # else a request beside this one has renewed them
+        line.credentials = await line.refresh(renew)
+    return await line.wire.send(method, path, public=public, headers=headers(line.credentials), **options)
+
+
+async def renewed(
+    wire: Wire, current: O, url: str, *, basic: bool, headers: Mapping[str, str] | None = None, **form: str
+) -> O:
+    """Trade the refresh token for new tokens; where the network sends no new refresh token the old one stays.
+
+    `basic` says that the app names itself by HTTP Basic rather than in the form. Raises NetworkError.
+    """
+    client_id = current.client_id or ""
+    secret = current.client_secret.get_secret_value() if current.client_secret else ""
+    refresh_token = current.refresh_token.get_secret_value() if current.refresh_token else ""
+    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, **form}
+    if not basic:
+        fields |= {"client_id": client_id, "client_secret": secret}
+    auth = httpx.BasicAuth(client_id, secret) if basic else None
+    answer = json_of(await wire.send("POST", url, data=fields, auth=auth, headers=dict(headers or {})))
+    access, refresh = answer.get("access_token"), answer.get("refresh_token")
+    if not isinstance(access, str) or not access:
+        message = f"{wire.label} renewed this account's access without a token."
+        raise NetworkError(Kind.AUTH, message, code="unreadable_answer")
+    update = {"access_token": SecretStr(access)}
+    if isinstance(refresh, str) and refresh:
+        update["refresh_token"] = SecretStr(refresh)
+    return current.model_copy(update=update)
+
+
+def refused_renewal(response: httpx.Response, label: str) -> NetworkError | None:
+    """Map OAuth's own shape of error: the refresh token was used, revoked or is too old. None for any other answer."""
+    error = json_of(response).get("error")
+    if not isinstance(error, str) or response.status_code not in {400, 401}:
+        return None
+    message = f"{label} no longer accepts this account's connection. Reconnect the account."
+    return NetworkError(Kind.AUTH, message, code=error, status=response.status_code)
+
+
+def second_host(wire: Wire, usual: str, second: str) -> str:
+    """Return a network's second base URL, unless its calls all go elsewhere (to a sandbox) instead of to the usual."""
+    return second if wire.base_url == usual else wire.base_url
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
