@@ -37,7 +37,8 @@ class Sandbox:
 
     def media(self, name: str, alt_text: str | None = None) -> Media:
         """Return a sample; the file ending decides its type."""
-        kind = {"gif": MediaType.GIF, "mp4": MediaType.VIDEO}.get(name.rpartition(".")[2], MediaType.IMAGE)
+        kinds = {"gif": MediaType.GIF, "mp4": MediaType.VIDEO, "pdf": MediaType.DOCUMENT}
+        kind = kinds.get(name.rpartition(".")[2], MediaType.IMAGE)
         return Media(type=kind, url=f"{self.url}/_/media/{name}", alt_text=alt_text)
 
 
