@@ -1,0 +1,5 @@
+"""LinkedIn, by its Posts API: texts, images, videos, documents and articles of members and of company pages."""
+
+from platforms.linkedin.network import LinkedIn
+
+NETWORK = LinkedIn()

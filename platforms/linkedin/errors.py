@@ -1,0 +1,93 @@
+"""What LinkedIn's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.oauth import json_of, refused_renewal
+
+REQUEST_ID_HEADER = "x-li-uuid"
+LABEL = "LinkedIn"
+
+QUOTA_WAIT = timedelta(hours=1)
+"""LinkedIn says neither which quota is used up nor when it resets, but that days end at midnight UTC; ours."""
+THROTTLED_WAIT = timedelta(minutes=2)
+"""For a throttle that is not said to be the day's; LinkedIn's page says minutes."""
+MEDIA_WAIT = timedelta(seconds=5)
+
+USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL"})
+"""Codes after which only media uploaded anew can help."""
+
+_URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
+
+_VERSION = "LinkedIn has withdrawn the version of its API that is spoken here. The operator must set a newer one."
+_PERMISSION = "LinkedIn does not allow this: the account lacks a permission or its role on the page. Reconnect it."
+_BY_CODE = {
+    "MEDIA_ASSET_WAITING_UPLOAD": (Kind.NOT_READY, "LinkedIn is still processing the media."),
+    "EXPIRED_UPLOAD_URL": (Kind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
+    "MEDIA_ASSET_PROCESSING_FAILED": (Kind.REJECTED, "LinkedIn could not process the media. Export the file anew."),
+    "INVALID_IMAGE_ID": (Kind.REJECTED, "LinkedIn does not take this image."),
+    "NONEXISTENT_VERSION": (Kind.TRANSIENT, _VERSION),
+    "VERSION_MISSING": (Kind.TRANSIENT, _VERSION),
+    "ACCESS_DENIED": (Kind.AUTH, _PERMISSION),
+    "FIELD_LENGTH_TOO_LONG": (Kind.REJECTED, "A text of the post is too long for LinkedIn."),
+    "INVALID_VALUE_BLANK_FIELD": (Kind.REJECTED, "LinkedIn does not publish a post without a text here."),
+    "CONFLICT": (Kind.TRANSIENT, "LinkedIn was working on the same thing already."),
+}
+_BY_STATUS = {
+    401: (Kind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
+    403: (Kind.AUTH, _PERMISSION),
+    408: (Kind.TRANSIENT, "LinkedIn had an error of its own."),
+    409: _BY_CODE["CONFLICT"],
+    413: (Kind.REJECTED, "The file is too large for LinkedIn."),
+    415: (Kind.REJECTED, "LinkedIn does not take this kind of file."),
+    426: _BY_CODE["NONEXISTENT_VERSION"],
+    429: (Kind.RATE_LIMITED, "LinkedIn is limiting how much this account may do right now."),
+}
+"""Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling and the pages of the APIs."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal; LinkedIn's own words are used only where the code says nothing to us."""
+    body, status = json_of(response), response.status_code
+    if refused := refused_renewal(response, LABEL):
+        return refused
+    said = str(body.get("message") or "")
+    code = str(body.get("code") or f"http_{status}")
+    if urn := _URN.search(said) if "duplicate" in said.lower() else None:
+        code, kind = DUPLICATE, Kind.REJECTED
+        sentence = f"LinkedIn refuses a post that repeats {urn[0]} of this account."
+    elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
+        kind, sentence = known
+    elif status >= 500 or "Unable to obtain activity" in said:
+        kind, sentence = Kind.TRANSIENT, "LinkedIn had an error of its own."
+    else:
+        kind, sentence = Kind.REJECTED, f"LinkedIn refused: {said}" if said else "LinkedIn refused without a reason."
+    return NetworkError(
+        kind,
+        sentence,
+        code=code,
+        status=status,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+        retry_after=_wait(kind, said),
+    )
+
+
+def duplicate_of(error: NetworkError) -> str | None:
+    """Return the URN of the post that LinkedIn says it has already."""
+    found = _URN.search(error.message) if error.code == DUPLICATE else None
+    return found[0] if found else None
+
+
+def _wait(kind: Kind, said: str) -> timedelta | None:
+    if kind is Kind.NOT_READY:
+        return MEDIA_WAIT
+    if kind is not Kind.RATE_LIMITED:
+        return None
+    if "throttle limit" not in said:
+        return THROTTLED_WAIT
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0)
+    return min(QUOTA_WAIT, midnight - now)

@@ -1,0 +1,39 @@
+"""An account's line to LinkedIn: each request names the version it speaks, an expired token is renewed once."""
+
+from typing import Any
+
+import httpx
+
+from platforms import oauth
+from platforms.base import Connection
+from platforms.linkedin.settings import LinkedInCredentials
+
+VERSION = "202609"
+"""A version lives for about a year after its month; an account's credentials may name a newer one."""
+BASE_URL = "https://api.linkedin.com"
+SIGN_IN = "https://www.linkedin.com"
+
+Line = Connection[LinkedInCredentials]
+
+
+async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
+    """Return LinkedIn's answer. `public` marks the request that makes something public. Raises NetworkError."""
+
+    async def renew(current: LinkedInCredentials) -> LinkedInCredentials:
+        url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
+        return await oauth.renewed(line.wire, current, url, basic=False)
+
+    return await oauth.send(line, method, path, headers=_headers, renew=renew, public=public, **options)
+
+
+def bearer(credentials: LinkedInCredentials) -> dict[str, str]:
+    """Return the header that carries the token."""
+    return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
+
+
+def _headers(credentials: LinkedInCredentials) -> dict[str, str]:
+    return {
+        **bearer(credentials),
+        "LinkedIn-Version": credentials.api_version or VERSION,
+        "X-Restli-Protocol-Version": "2.0.0",
+    }

@@ -1,0 +1,31 @@
+r"""Write a text in LinkedIn's `little` format, in which an unescaped sign can cut the text off.
+
+Source: learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format
+"""
+
+import re
+
+_RESERVED = re.compile(r"[\\|{}@\[\]()<>#*_~]")
+_LIVE = re.compile(
+    r"@\[(?P<name>[^\[\]()\n]+)\]\((?P<urn>urn:li:(?:organization|person):[\w-]+)\)"
+    # Letters and digits, one letter at least; not the fragment of an address.
+    r"|(?<![\w/&#])#(?P<tag>(?=\d*[^\W\d_])[^\W_]+)(?!\w)"
+)
+
+
+def little(text: str) -> str:
+    """Return a text as LinkedIn wants it: `#tags` and `@[Name](urn:li:organization:1)` live, all else as it stands."""
+    parts: list[str] = []
+    position = 0
+    for match in _LIVE.finditer(text):
+        parts.append(_escaped(text[position : match.start()]))
+        if match["tag"]:
+            parts.append(rf"{{hashtag|\#|{match['tag']}}}")
+        else:
+            parts.append(f"@[{_escaped(match['name'])}]({match['urn']})")
+        position = match.end()
+    return "".join([*parts, _escaped(text[position:])])
+
+
+def _escaped(text: str) -> str:
+    return _RESERVED.sub(r"\\\g<0>", text)

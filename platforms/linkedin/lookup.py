@@ -1,0 +1,40 @@
+"""Recognise a post among the newest of a company page."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from platforms.base import Sending
+from platforms.errors import Kind, NetworkError
+from platforms.linkedin.line import Line, call
+from platforms.linkedin.little import little
+from platforms.linkedin.settings import LinkedInSettings
+from platforms.oauth import json_of
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far LinkedIn's clock may stand behind ours before its own post is not recognised."""
+PAGE = 50
+_SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
+
+
+async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> str | None:
+    """Return the URN of the page's post that says what was sent, since it was first sent. Raises NetworkError."""
+    query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
+    posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
+    if not isinstance(posts, list):
+        raise NetworkError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
+    since = (datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART).timestamp() * 1000
+    text = little(sending.draft.text).split()
+    uploads = {upload.get("urn") for upload in sending.handles.get("media", {}).values()}
+    for post in posts:
+        same = str(post.get("commentary") or "").split() == text and post.get("createdAt", 0) >= since
+        if same and post.get("lifecycleState") in _SHOWN and (not uploads or _urns(post.get("content")) & uploads):
+            return str(post["id"])
+    return None
+
+
+def _urns(content: Any) -> set[str | None]:
+    """Return what media a post shows."""
+    content = content if isinstance(content, dict) else {}
+    images = (content.get("multiImage") or {}).get("images") or []
+    thumbnail = (content.get("article") or {}).get("thumbnail")
+    return {thumbnail, (content.get("media") or {}).get("id"), *(image.get("id") for image in images)} - {None}

@@ -1,0 +1,181 @@
+"""Give a post's media to LinkedIn: images and documents in one request, videos in parts that a restart goes on from."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.linkedin.errors import MEDIA_WAIT
+from platforms.linkedin.line import Line, bearer, call
+from platforms.linkedin.settings import LinkedInSettings
+from platforms.oauth import json_of
+
+PIECE_BYTES = 256 * 1024
+GRACE = timedelta(seconds=5)
+"""How long images and documents of members are given to be processed: their state may be read for pages only.
+Publishers that work wait 5 to 20 seconds; what is not ready then is refused as not ready, and sent again."""
+THUMBNAIL = "thumbnail"
+"""The name under which an article's picture is kept; media items are kept by their index."""
+
+_EDGE = {
+    MediaType.IMAGE: "images",
+    MediaType.GIF: "images",
+    MediaType.VIDEO: "videos",
+    MediaType.DOCUMENT: "documents",
+}
+
+Handle = dict[str, Any]
+"""One item's upload as it is kept: url, author, stage, urn, uploadedAt (Unix seconds); of videos size, parts (address
+and length of each), expiresAt (Unix seconds), token and etags."""
+
+
+class Stage(StrEnum):
+    """How far an upload is."""
+
+    SENDING = "sending"
+    PROCESSING = "processing"
+    READY = "ready"
+
+
+class Uploads:
+    """Upload the media of one post; what LinkedIn is given belongs to the author of the post."""
+
+    def __init__(self, line: Line, sending: Sending[LinkedInSettings], author: str) -> None:
+        self._line = line
+        self._sending = sending
+        self._author = author
+        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+
+    def urn(self, name: str) -> str:
+        """Return what LinkedIn calls an uploaded item."""
+        return str(self._known[name]["urn"])
+
+    async def run(self) -> None:
+        """Bring every item to where a post may use it. Raises NetworkError: `not_ready` while LinkedIn works on one."""
+        items = dict(wanted(self._sending))
+        for name in self._known.keys() - items.keys():
+            del self._known[name]
+        for name, item in items.items():
+            await self._upload(name, item)
+        for name, item in items.items():
+            if self._known[name]["stage"] != Stage.READY:
+                await self._look(name, item)
+
+    async def drop(self) -> None:
+        """Forget everything, so that the next try uploads anew."""
+        self._known.clear()
+        await self._save()
+
+    async def _upload(self, name: str, item: Media) -> None:
+        handle = self._known.get(name, {})
+        if (handle.get("url"), handle.get("author")) != (item.url, self._author):
+            handle = self._known[name] = {"url": item.url, "author": self._author, "stage": Stage.SENDING}
+        if handle["stage"] != Stage.SENDING:
+            return
+        async with self._sending.media.open(item) as file:
+            try:
+                await (self._parts if item.type is MediaType.VIDEO else self._whole)(handle, item, file)
+            except NetworkError as error:
+                if error.code == "EXPIRED_UPLOAD_URL":
+                    del self._known[name]
+                    await self._save()
+                raise
+        handle |= {"stage": Stage.PROCESSING, "uploadedAt": int(time.time())}
+        await self._save()
+
+    async def _whole(self, handle: Handle, item: Media, file: MediaFile) -> None:
+        value = await self._begin(item)
+        handle["urn"] = value["image" if _EDGE[item.type] == "images" else "document"]
+        await self._put(value["uploadUrl"], file.chunks(PIECE_BYTES), file.size)
+
+    async def _parts(self, handle: Handle, item: Media, file: MediaFile) -> None:
+        if handle.get("size") != file.size or handle["expiresAt"] < time.time():
+            value = await self._begin(item, fileSizeBytes=file.size, uploadCaptions=False, uploadThumbnail=False)
+            handle |= {
+                "urn": value["video"],
+                "size": file.size,
+                "token": value.get("uploadToken", ""),
+                "expiresAt": value["uploadUrlsExpireAt"] // 1000,
+                "parts": [
+                    [part["uploadUrl"], part["lastByte"] - part["firstByte"] + 1]
+                    for part in value["uploadInstructions"]
+                ],
+                "etags": [],
+            }
+            await self._save()
+        etags: list[str] = handle["etags"]
+        index = 0
+        async for part in _cut(file, [length for _, length in handle["parts"]]):
+            if index >= len(etags):
+                etags.append(await self._put(handle["parts"][index][0], part, len(part)))
+                await self._save()
+                self._sending.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
+            index += 1
+        done = {"video": handle["urn"], "uploadToken": handle["token"], "uploadedPartIds": etags}
+        await call(self._line, "POST", "/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
+
+    async def _begin(self, item: Media, **more: object) -> dict[str, Any]:
+        body = {"initializeUploadRequest": {"owner": self._author, **more}}
+        path = f"/rest/{_EDGE[item.type]}?action=initializeUpload"
+        value = json_of(await call(self._line, "POST", path, json=body)).get("value")
+        if not isinstance(value, dict) or not value:
+            raise NetworkError(Kind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
+        return value
+
+    async def _put(self, url: str, content: bytes | AsyncIterator[bytes], size: int) -> str:
+        headers = {
+            **bearer(self._line.credentials),
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+        }
+        answer = await self._line.wire.send("PUT", url, content=content, headers=headers)
+        return str(answer.headers.get("etag", ""))
+
+    async def _look(self, name: str, item: Media) -> None:
+        """Read whether LinkedIn has processed an item."""
+        handle = self._known[name]
+        if ":person:" in self._author and item.type is not MediaType.VIDEO:
+            left = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])
+            state, reason = ("AVAILABLE", "") if left <= timedelta() else ("PROCESSING", "")
+        else:
+            left = MEDIA_WAIT
+            path = f"/rest/{_EDGE[item.type]}/{quote(handle['urn'], safe='')}"
+            answer = json_of(await call(self._line, "GET", path))
+            state, reason = str(answer.get("status")), str(answer.get("processingFailureReason") or "")
+        if state == "PROCESSING_FAILED":
+            del self._known[name]
+            await self._save()
+            message = f"LinkedIn could not process the {item.type}. {reason}".rstrip()
+            raise NetworkError(Kind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
+        if state != "AVAILABLE":
+            message = "LinkedIn is still processing the media."
+            raise NetworkError(Kind.NOT_READY, message, code=state.lower(), retry_after=left)
+        handle["stage"] = Stage.READY
+        await self._save()
+
+    async def _save(self) -> None:
+        await self._sending.save(self._sending.handles)
+
+
+def wanted(sending: Sending[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
+    """Return what must be uploaded, by the name under which it is kept."""
+    settings = sending.draft.settings
+    if settings.article and settings.article.thumbnail and not settings.disable_link_preview:
+        return [(THUMBNAIL, Media(type=MediaType.IMAGE, url=settings.article.thumbnail))]
+    return [(str(index), item) for index, item in enumerate(sending.draft.media)]
+
+
+async def _cut(file: MediaFile, lengths: Sequence[int]) -> AsyncIterator[bytes]:
+    """Yield the file in parts of the given lengths."""
+    waiting, buffer = list(lengths), bytearray()
+    async for piece in file.chunks(PIECE_BYTES):
+        buffer += piece
+        while waiting and len(buffer) >= waiting[0]:
+            length = waiting.pop(0)
+            yield bytes(buffer[:length])
+            del buffer[:length]

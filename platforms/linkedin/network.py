@@ -1,0 +1,178 @@
+"""Publish to LinkedIn: upload media, make the post by one request, find it where the answer was lost."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from domain.post import MediaType
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.linkedin import errors, lookup, rules
+from platforms.linkedin.comments import add_first_comment
+from platforms.linkedin.line import BASE_URL, Line, call
+from platforms.linkedin.little import little
+from platforms.linkedin.media import THUMBNAIL, Uploads
+from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.oauth import json_of
+from platforms.rules import Violation
+
+SENT_AT = "sentAt"
+"""Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
+REPEAT_WITHIN = timedelta(minutes=8)
+"""LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
+the first. A member's post can be found by nothing else."""
+
+
+class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
+    """Be LinkedIn, as its versioned REST API serves members and the company pages that they run."""
+
+    platform = "linkedin"
+    label = "LinkedIn"
+    base_url = BASE_URL
+    account_prefix = "li"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Short, because the repeat is refused with the first post's name: it is the look-up, and must come in time.
+    believes_absence_after = timedelta(seconds=10)
+    rules = rules.RULES
+    settings = LinkedInSettings
+    credentials = LinkedInCredentials
+
+    def check(self, draft: Draft[LinkedInSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of LinkedIn that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map LinkedIn's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[LinkedInSettings]) -> bool:
+        """Tell whether there is something to upload, an article's picture for one."""
+        article = draft.settings.article
+        return bool(draft.media) or bool(article and article.thumbnail and not draft.settings.disable_link_preview)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is, and whether that member runs the company page that the account is to be."""
+        page = connection.credentials.organization_urn
+        if page is None:
+            member = json_of(await call(connection, "GET", "/v2/userinfo"))
+            if not member.get("sub"):
+                raise NetworkError(Kind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity")
+            return Identity(str(member["sub"]), str(member.get("name") or member["sub"]))
+        query = {"q": "roleAssignee", "role": "ADMINISTRATOR", "state": "APPROVED"}
+        roles = json_of(await call(connection, "GET", "/rest/organizationAcls", params=query)).get("elements") or []
+        if page not in {role.get("organization") for role in roles}:
+            raise NetworkError(Kind.AUTH, f"This LinkedIn member does not administer {page}.", code="no_role")
+        number = page.rpartition(":")[2]
+        # The field of the name is general knowledge, unverified.
+        name = json_of(await call(connection, "GET", f"/rest/organizations/{number}")).get("localizedName")
+        return Identity(number, str(name or number))
+
+    async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
+        """Upload the media. Repeatable: goes on from the handles."""
+        await Uploads(connection, sending, author_of(connection, sending)).run()
+
+    async def publish(self, connection: Line, sending: Sending[LinkedInSettings]) -> Published:
+        """Make the post, or learn from the refusal of a repeat what the first request made."""
+        author, handles = author_of(connection, sending), sending.handles
+        uploads = Uploads(connection, sending, author)
+        repeated = SENT_AT in handles
+        if repeated and _too_late(sending):
+            raise NetworkError(Kind.UNCLEAR, "LinkedIn was asked too long ago to be asked again.", code="too_late")
+        if not repeated:
+            handles[SENT_AT] = datetime.now(UTC).isoformat()
+            await sending.save(handles)
+        try:
+            body = post_body(sending.draft, author, uploads)
+            answer = await call(connection, "POST", "/rest/posts", public=True, json=body)
+        except NetworkError as error:
+            if repeated and (first := errors.duplicate_of(error)):
+                return published(first)
+            if error.status == httpx.codes.CONFLICT:
+                raise error.as_unclear() from error
+            if error.kind is not Kind.UNCLEAR and not repeated:
+                del handles[SENT_AT]
+                await sending.save(handles)
+            if error.code in errors.USELESS_MEDIA:
+                await uploads.drop()
+            raise
+        urn = answer.headers.get("x-restli-id")
+        if not urn:
+            raise NetworkError(Kind.UNCLEAR, "LinkedIn did not name the post.", code="no_id", status=answer.status_code)
+        return published(urn)
+
+    async def confirm(self, connection: Line, sending: Sending[LinkedInSettings]) -> Finding:
+        """Look among a page's posts. A member's cannot be read: what the repeat is answered will tell, while it may."""
+        if SENT_AT not in sending.handles:
+            return Absent()
+        author = author_of(connection, sending)
+        if ":organization:" in author:
+            try:
+                urn = await lookup.find(connection, sending, author)
+            except NetworkError as error:
+                if error.status != httpx.codes.FORBIDDEN:
+                    raise
+            else:
+                if urn is None and _too_late(sending):
+                    # It was surely never made, so the next request is a first one again.
+                    del sending.handles[SENT_AT]
+                    await sending.save(sending.handles)
+                return published(urn) if urn else Absent()
+        return Unknown(final=True) if _too_late(sending) else Absent()
+
+    async def complete(self, connection: Line, sending: Sending[LinkedInSettings], done: Published) -> Published:
+        """Add the first comment."""
+        return await add_first_comment(connection, sending, author_of(connection, sending), done)
+
+
+def published(urn: str) -> Published:
+    """Name a post by its URN and its public address."""
+    return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
+
+
+def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:
+    """Return who publishes: the page that the post or the account names, else the member."""
+    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    return page or f"urn:li:person:{line.account.user_id}"
+
+
+def post_body(draft: Draft[LinkedInSettings], author: str, uploads: Uploads) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: LinkedIn's page on the Posts API."""
+    body: dict[str, Any] = {
+        "author": author,
+        "commentary": little(draft.text),
+        "visibility": draft.settings.visibility,
+        "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
+        "lifecycleState": "PUBLISHED",
+        "isReshareDisabledByAuthor": False,
+    }
+    if content := _content(draft, uploads):
+        body["content"] = content
+    return body
+
+
+def _content(draft: Draft[LinkedInSettings], uploads: Uploads) -> dict[str, Any]:
+    settings, media = draft.settings, draft.media
+    if len(media) > 1:
+        return {
+            "multiImage": {"images": [_image(uploads.urn(str(at)), item.alt_text) for at, item in enumerate(media)]}
+        }
+    if media and media[0].type is MediaType.DOCUMENT:
+        file = PurePosixPath(unquote(urlsplit(media[0].url).path)).name
+        return {"media": {"id": uploads.urn("0"), "title": settings.document_title or file or "Document"}}
+    if media:
+        return {"media": _image(uploads.urn("0"), media[0].alt_text)}
+    if settings.article is None or settings.disable_link_preview:
+        return {}
+    card = settings.article.model_dump(include={"source", "title", "description"}, exclude_none=True)
+    return {"article": {**card, "thumbnail": uploads.urn(THUMBNAIL)} if settings.article.thumbnail else card}
+
+
+def _image(urn: str, alt_text: str | None) -> dict[str, str]:
+    return {"id": urn, "altText": alt_text} if alt_text else {"id": urn}
+
+
+def _too_late(sending: Sending[LinkedInSettings]) -> bool:
+    return datetime.now(UTC) - datetime.fromisoformat(sending.handles[SENT_AT]) > REPEAT_WITHIN

@@ -1,0 +1,80 @@
+"""LinkedIn's limits, and what does not go together in one post."""
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.linkedin.settings import LinkedInSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+_SHARES = "learn.microsoft.com/en-us/linkedin/marketing/community-management/shares"
+
+IMAGES = 20
+ALT_TEXT = 4086
+"""Characters; general knowledge, unverified."""
+MEGABYTE = 1024 * 1024
+
+RULES = Rules(
+    # That LinkedIn counts the text without its escapes is unverified.
+    text=TextRule(limit=3000, count=len, source=f"{_SHARES}/posts-api"),
+    media=MediaRule(
+        max_items=IMAGES,
+        max_of=(
+            (MediaType.IMAGE, IMAGES),
+            (MediaType.GIF, IMAGES),
+            (MediaType.VIDEO, 1),
+            (MediaType.DOCUMENT, 1),
+        ),
+        source=f"{_SHARES}/multiimage-post-api",
+    ),
+    files=(
+        # LinkedIn limits the pixels (36,152,320); a square of 6,000 stays below.
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg", "image/png", "image/gif"),
+            max_width=6000,
+            max_height=6000,
+            source=f"{_SHARES}/images-api",
+        ),
+        FileRule(MediaType.GIF, ("image/gif",), max_width=6000, max_height=6000, source=f"{_SHARES}/images-api"),
+        # The page names 500 MB, its description of a field 5 GB.
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4",),
+            max_bytes=500 * MEGABYTE,
+            min_seconds=3,
+            max_seconds=1800,
+            source=f"{_SHARES}/videos-api",
+        ),
+        FileRule(
+            MediaType.DOCUMENT,
+            ("application/pdf", "application/zip", "application/x-ole-storage"),
+            max_bytes=100 * MEGABYTE,
+            source=f"{_SHARES}/documents-api",
+        ),
+    ),
+    alt_text=ALT_TEXT,
+)
+
+
+def check(label: str, draft: Draft[LinkedInSettings]) -> list[Violation]:
+    """Return everything LinkedIn would refuse."""
+    settings = draft.settings
+    found = RULES.check(label, draft.text, draft.media)
+    article = settings.article and not settings.disable_link_preview
+    if not draft.text.strip() and not draft.media and not article:
+        found.append(Violation("content", f"{label} needs text, media or an article"))
+    found += [
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
+        for item in draft.media
+        if item.alt_text and len(item.alt_text) > ALT_TEXT
+    ]
+    if article and draft.media:
+        found.append(_setting("article", f"{label} does not take an article together with media"))
+    if settings.document_title and not any(item.type is MediaType.DOCUMENT for item in draft.media):
+        found.append(_setting("documentTitle", f"{label} takes documentTitle only with a document"))
+    if settings.organization_urn and settings.visibility != "PUBLIC":
+        found.append(_setting("visibility", f"{label} pages publish for everyone (PUBLIC)"))
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

@@ -1,0 +1,68 @@
+"""What platformSpecificData and an account's credentials hold for LinkedIn."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from platforms.base import WireModel
+from platforms.oauth import OAuthCredentials
+
+OrganizationUrn = Annotated[str, StringConstraints(pattern=r"^urn:li:organization:\d+$")]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+
+TITLE, DESCRIPTION, COMMENT = 400, 4086, 1250
+"""Characters of an article's title and description and of a comment; general knowledge, unverified."""
+
+
+class Article(WireModel):
+    """Show a link as a card. LinkedIn reads nothing from the page: what the card says must be given."""
+
+    source: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
+    title: str = Field(min_length=1, max_length=TITLE, description="The card's title.", examples=["We have launched"])
+    description: str | None = Field(
+        None, min_length=1, max_length=DESCRIPTION, description="A line below the title.", examples=["All about it"]
+    )
+    thumbnail: WebAddress | None = Field(
+        None, description="The card's picture.", examples=["https://cdn.example.com/card.jpg"]
+    )
+
+
+class LinkedInSettings(WireModel):
+    """Say how a post appears on LinkedIn."""
+
+    organization_urn: OrganizationUrn | None = Field(
+        None,
+        description="Publish as this company page, which the member administers.",
+        examples=["urn:li:organization:5515715"],
+    )
+    document_title: str | None = Field(
+        None,
+        min_length=1,
+        max_length=TITLE,
+        description="The title of a document; its file name where left out.",
+        examples=["Annual report"],
+    )
+    article: Article | None = Field(None, description="A link shown as a card; not together with media.")
+    disable_link_preview: bool = Field(
+        default=False,
+        description="Publish without the `article`. Links in a text never become cards by themselves.",
+        examples=[True],
+    )
+    first_comment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=COMMENT,
+        description="A comment added right after publishing.",
+        examples=["Read more: https://example.com"],
+    )
+    visibility: Literal["PUBLIC", "CONNECTIONS", "LOGGED_IN"] = Field(
+        "PUBLIC", description="Who sees the post; pages publish for everyone.", examples=["CONNECTIONS"]
+    )
+
+
+class LinkedInCredentials(OAuthCredentials):
+    """Hold a member's token (60 days); `organization_urn` makes the account a company page that the member runs."""
+
+    organization_urn: OrganizationUrn | None = None
+    api_version: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] | None = None
+    """LinkedIn's version (YYYYMM) to speak instead of ours: each is withdrawn about a year after its release."""

@@ -1,0 +1,14 @@
+"""LinkedIn's versioned REST API: uploads by URN, posts whose id is in a header, pages that can be read."""
+
+from typing import ClassVar
+
+from sandbox.networks.linkedin.posts import PostRoutes
+from sandbox.networks.linkedin.users import UserRoutes
+
+
+class LinkedIn(PostRoutes, UserRoutes):
+    """Be LinkedIn, in place of https://api.linkedin.com and of the sign-in at https://www.linkedin.com."""
+
+    platform: ClassVar[str] = "linkedin"
+    label: ClassVar[str] = "LinkedIn"
+    colour: ClassVar[str] = "#0a66c2"

@@ -1,0 +1,122 @@
+"""How LinkedIn words its errors, reads its headers and numbers its things."""
+
+import re
+import secrets
+from abc import ABC
+from typing import Any, TypeVar
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.ids import Snowflakes
+from sandbox.journal import Shelf
+from sandbox.posts import Shown
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+OLDEST_VERSION = "202512"
+REQUESTS_PER_DAY = 150
+"""Of one member and one app, with the product "Share on LinkedIn"."""
+
+M = TypeVar("M")
+
+
+class Medium(msgspec.Struct, rename="camel"):
+    """Be one upload. Times are seconds since 1970; `ready_at` is None until its bytes are there."""
+
+    urn: str
+    owner: str
+    kind: str
+    size: int = 0
+    parts: int = 1
+    ready_at: float | None = None
+    failure: str | None = None
+    src: str | None = None
+
+    def status(self, now: float) -> str:
+        """Return the status as LinkedIn tells it."""
+        if self.ready_at is None:
+            return "WAITING_UPLOAD"
+        if self.failure is not None:
+            return "PROCESSING_FAILED"
+        return "AVAILABLE" if now >= self.ready_at else "PROCESSING"
+
+    def shown(self, alt: str | None) -> Shown:
+        """Return it as posts carry it."""
+        if self.kind == "document":
+            return Shown("document", alt=alt)
+        return Shown("video" if self.kind == "video" else "image", self.src, alt)
+
+
+def error(status: int, message: str, code: str | None = None) -> Answer:
+    """Word an error the way LinkedIn does."""
+    return Answer.json({"message": message, "status": status, **({"code": code} if code else {})}, status)
+
+
+def refused(status: int, code: str, message: str) -> RefusedError:
+    """Refuse a request in LinkedIn's words."""
+    return RefusedError(error(status, message, code))
+
+
+def read(request: Request, kind: type[M]) -> M:
+    """Read and check a JSON body; unknown fields are refused, as Rest.li does."""
+    try:
+        return msgspec.json.decode(request.body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise refused(400, "INVALID_VALUE_FOR_FIELD", f"Unpermitted or malformed fields: {problem}") from problem
+
+
+class LinkedInTwin(Twin, ABC):
+    """Hold what all of LinkedIn's routes share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, 0)
+        self.media: Shelf[Medium] = world.shelf("linkedin", "media", Medium)
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        codes = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE", 504: "GATEWAY_TIMEOUT"}
+        return error(status, message or codes.get(status, "Error"), codes.get(status))
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return error(401, "Invalid access token", "INVALID_ACCESS_TOKEN")
+
+    def token_expired(self) -> Answer:
+        """Word an expired token."""
+        body: dict[str, Any] = {"message": "The token used in the request has expired", "status": 401}
+        return Answer.json({**body, "serviceErrorCode": 65602, "code": "EXPIRED_ACCESS_TOKEN"}, 401)
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit; LinkedIn says nowhere when it resets."""
+        return error(429, "Resource level throttle limit for calls to this resource is reached.", "TOO_MANY_REQUESTS")
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Check the version, count the request against the day, and sign the answer."""
+        try:
+            answer = self._gate(found, request) or await found.handler(request)
+        except RefusedError as problem:
+            answer = problem.answer
+        return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
+
+    def writer(self, request: Request, author: str) -> Account:
+        """Return whose request it is, if that member may write as `author`; here everybody runs every page."""
+        account = self.account(request)
+        if author != f"urn:li:person:{account.user_id}" and not re.fullmatch(r"urn:li:organization:\d+", author):
+            raise refused(403, "ACCESS_DENIED", f"Not enough permissions to write as {author}")
+        return account
+
+    def _gate(self, found: Route, request: Request) -> Answer | None:
+        if not found.path.startswith("/rest/"):
+            return None
+        version = request.header("linkedin-version")
+        if not version:
+            return error(400, "A version must be present. Please specify a version.", "VERSION_MISSING")
+        if not re.fullmatch(r"\d{6}", version) or version < OLDEST_VERSION:
+            return error(426, f"Requested version {version} is not active", "NONEXISTENT_VERSION")
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        who = account.account_id if account else ""
+        window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
+        return None if window.allowed else self.rate_limited(window.resets_at - self.world.now())

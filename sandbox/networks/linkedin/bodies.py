@@ -1,0 +1,76 @@
+"""What POST /rest/posts takes."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Text = Annotated[str, msgspec.Meta(max_length=20_000)]
+
+
+class _Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Refuse unknown fields."""
+
+
+class Item(_Strict, omit_defaults=True):
+    """Be one medium of a post."""
+
+    id: str
+    title: str | None = None
+    alt_text: str | None = None
+
+
+class MultiImage(_Strict):
+    """Be several images."""
+
+    images: Annotated[list[Item], msgspec.Meta(min_length=2, max_length=20)]
+
+
+class Article(_Strict, omit_defaults=True):
+    """Be a link as a card."""
+
+    source: str
+    title: str
+    description: str | None = None
+    thumbnail: str | None = None
+
+
+class Content(_Strict, omit_defaults=True):
+    """Be what stands below the text: exactly one of these."""
+
+    media: Item | None = None
+    multi_image: MultiImage | None = None
+    article: Article | None = None
+
+
+class Distribution(_Strict):
+    """Say where the post goes."""
+
+    feed_distribution: Literal["MAIN_FEED", "NONE"]
+    target_entities: list[Any]
+    third_party_distribution_channels: list[Any]
+
+
+class NewPost(_Strict):
+    """Be the whole body."""
+
+    author: str
+    commentary: Text
+    visibility: Literal["PUBLIC", "CONNECTIONS", "LOGGED_IN", "CONTAINER"]
+    distribution: Distribution
+    lifecycle_state: Literal["PUBLISHED"]
+    is_reshare_disabled_by_author: bool
+    content: Content | None = None
+
+
+class Message(_Strict):
+    """Be what a comment says."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1250)]
+
+
+class NewComment(_Strict):
+    """Be a comment."""
+
+    actor: str
+    object: str
+    message: Message

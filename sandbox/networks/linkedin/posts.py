@@ -1,0 +1,142 @@
+"""LinkedIn's posts: made with the id in a header, refused where they repeat, readable where a page made them."""
+
+from typing import Any
+
+import msgspec
+
+from sandbox.networks.linkedin.base import Medium, error, read, refused
+from sandbox.networks.linkedin.bodies import Content, NewComment, NewPost
+from sandbox.networks.linkedin.media import MediaRoutes
+from sandbox.networks.linkedin.text import shown
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+from sandbox.world import World
+
+TEXT_LENGTH = 3000
+DUPLICATE_SECONDS = 600
+"""About ten minutes, by a third party's digest of the error reference."""
+COMMENTS_SHOWN = 100
+
+
+class PostRoutes(MediaRoutes):
+    """Serve /rest/posts and the comments below them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        own = [post for post in world.posts.newest_first() if post.platform == self.platform]
+        self._latest = {post.detail["body"]: post for post in reversed(own)}
+
+    @route("POST", "/rest/posts", "publish")
+    async def create(self, request: Request) -> Answer:
+        """Publish a post."""
+        body = read(request, NewPost)
+        account = self.writer(request, body.author)
+        text, content = shown(body.commentary), body.content or Content()
+        if len(text) > TEXT_LENGTH:
+            raise refused(400, "FIELD_LENGTH_TOO_LONG", f"commentary has more than {TEXT_LENGTH} characters")
+        media = self._attached(content, body.author)
+        if not body.commentary.strip() and not media and content.article is None:
+            raise refused(400, "INVALID_VALUE_BLANK_FIELD", "commentary must not be blank")
+        whole = msgspec.json.encode(body).decode()
+        latest = self._latest.get(whole)
+        if latest and not latest.deleted and self.world.now() - latest.created_at < DUPLICATE_SECONDS:
+            return error(422, f"Content is a duplicate of {latest.platform_post_id}", "UNPROCESSABLE_ENTITY")
+        video = content.media is not None and ":video:" in content.media.id
+        urn = f"urn:li:{'ugcPost' if video else 'share'}:{self.ids.next()}"
+        post = self.world.posts.add(
+            Post(
+                platform=self.platform,
+                account_id=account.account_id,
+                platform_post_id=urn,
+                text=text,
+                created_at=self.world.now(),
+                kind="article" if content.article else "post",
+                url=f"https://www.linkedin.com/feed/update/{urn}/",
+                media=media,
+                note=f"{content.article.title} · {content.article.source}" if content.article else None,
+                detail={"author": body.author, "body": whole},
+            )
+        )
+        self._latest[whole] = post
+        return Answer(201, headers=[(b"x-restli-id", urn.encode())])
+
+    @route("GET", "/rest/posts", "confirm")
+    async def of_author(self, request: Request) -> Answer:
+        """List a page's posts, newest first; members' posts are not to be read."""
+        author, query = request.query.get("author", ""), request.query
+        account = self.writer(request, author)
+        if ":person:" in author:
+            raise refused(
+                403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPostsExternal.FINDER-author"
+            )
+        if query.get("q") != "author" or query.get("sortBy", "CREATED") not in ("CREATED", "LAST_MODIFIED"):
+            raise refused(400, "INVALID_VALUE_FOR_FIELD", "q must be author")
+        count = min(int(query.get("count", "10")), 100)
+        posts = [post for post in self.world.posts.of(account) if not post.deleted and post.detail["author"] == author]
+        return Answer.json(
+            {"elements": [_element(post) for post in posts[:count]], "paging": {"start": 0, "count": count}}
+        )
+
+    @route("DELETE", "/rest/posts/{urn}", "delete")
+    async def delete(self, request: Request) -> Answer:
+        """Delete a post; one that is gone already counts as deleted."""
+        account = self.account(request)
+        post = self.world.posts.get(self.platform, request.params["urn"])
+        if post is not None and post.account_id != account.account_id:
+            raise refused(403, "ACCESS_DENIED", "Not enough permissions to delete this post")
+        if post is not None and not post.deleted:
+            post.deleted = True
+            self.world.posts.changed(post)
+        return Answer(204)
+
+    @route("POST", "/rest/socialActions/{urn}/comments", "edit")
+    async def comment(self, request: Request) -> Answer:
+        """Write a comment below a post."""
+        body = read(request, NewComment)
+        self.writer(request, body.actor)
+        post = self.world.posts.get(self.platform, request.params["urn"])
+        if post is None or post.deleted or body.object != post.platform_post_id:
+            return error(404, "The post to comment on is unknown", "NOT_FOUND")
+        comments = post.detail.setdefault("comments", [])
+        comments.append(body.message.text)
+        post.note = body.message.text
+        self.world.posts.changed(post)
+        comment_id = self.ids.next()
+        urn = f"urn:li:comment:({post.platform_post_id},{comment_id})"
+        return Answer.json({"id": comment_id, "commentUrn": urn}, 201, {"x-restli-id": comment_id})
+
+    @route("GET", "/rest/socialActions/{urn}/comments", "confirm")
+    async def comments(self, request: Request) -> Answer:
+        """List the comments of a page's post; members' are not to be read."""
+        account = self.account(request)
+        post = self.world.posts.get(self.platform, request.params["urn"])
+        if post is None or post.account_id != account.account_id or ":person:" in post.detail["author"]:
+            raise refused(403, "ACCESS_DENIED", "Not enough permissions to read these comments")
+        elements = [{"message": {"text": text}} for text in post.detail.get("comments", [])[:COMMENTS_SHOWN]]
+        return Answer.json({"elements": elements})
+
+    def _attached(self, content: Content, author: str) -> list[Shown]:
+        if sum(part is not None for part in (content.media, content.multi_image, content.article)) > 1:
+            raise refused(400, "INVALID_VALUE_FOR_FIELD", "content is one of media, multiImage and article")
+        if content.article is not None:
+            if content.article.thumbnail:
+                self.usable(content.article.thumbnail, author)
+            return []
+        items = content.multi_image.images if content.multi_image else [content.media] if content.media else []
+        found: list[tuple[Medium, str | None]] = [(self.usable(item.id, author), item.alt_text) for item in items]
+        if content.multi_image and any(medium.kind != "image" for medium, _ in found):
+            raise refused(400, "INVALID_URN_TYPE", "multiImage takes images only")
+        if content.media and found[0][0].kind == "document" and not content.media.title:
+            raise refused(400, "MISSING_FIELD", "content.media.title is required for documents")
+        return [medium.shown(alt) for medium, alt in found]
+
+
+def _element(post: Post) -> dict[str, Any]:
+    body = msgspec.json.decode(post.detail["body"])
+    return {
+        **body,
+        "id": post.platform_post_id,
+        "createdAt": int(post.created_at * 1000),
+        "lifecycleState": "PUBLISHED",
+    }

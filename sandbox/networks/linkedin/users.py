@@ -1,0 +1,45 @@
+"""LinkedIn's "who am I", its pages and its token endpoint."""
+
+from sandbox.networks.linkedin.base import LinkedInTwin
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS = 5_184_000
+REFRESH_SECONDS = 31_536_000
+
+
+class UserRoutes(LinkedInTwin):
+    """Serve userinfo, roles, pages and tokens."""
+
+    @route("GET", "/v2/userinfo", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        return Answer.json({"sub": account.user_id, "name": account.username, "locale": "en-US"})
+
+    @route("GET", "/rest/organizationAcls", "auth")
+    async def roles(self, request: Request) -> Answer:
+        """List the pages that the member runs: one here, with the member's own number."""
+        account = self.account(request)
+        role = {"role": "ADMINISTRATOR", "state": "APPROVED", "roleAssignee": f"urn:li:person:{account.user_id}"}
+        return Answer.json({"elements": [{**role, "organization": f"urn:li:organization:{account.user_id}"}]})
+
+    @route("GET", "/rest/organizations/{id}", "auth")
+    async def page(self, request: Request) -> Answer:
+        """Describe a page."""
+        account = self.account(request)
+        return Answer.json({"id": request.params["id"], "localizedName": f"{account.username}'s page"})
+
+    @route("POST", "/oauth/v2/accessToken", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token for a new pair."""
+        form = request.form()
+        if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
+            return Answer.json({"error": "invalid_request", "error_description": "A parameter is missing"}, 400)
+        renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
+        if renewed is None:
+            description = "The provided authorization grant or refresh token is invalid, expired or revoked"
+            return Answer.json({"error": "invalid_grant", "error_description": description}, 400)
+        _, access, refresh = renewed
+        lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
+        return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})

@@ -1,0 +1,314 @@
+"""Publish to LinkedIn over real HTTP: every form of post, the id in its header, and never a double."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms.base import Absent, Published, Sending, Unknown
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.linkedin import NETWORK, media, network
+from tests.platforms.rig import Rig, Sandbox
+
+Connect = Callable[..., Awaitable[Rig]]
+
+PAGE = "urn:li:organization:5515715"
+_pages = itertools.count(1000)
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "GRACE", timedelta())
+
+
+@pytest.fixture
+def page() -> dict[str, Any]:
+    """Be the setting that publishes as a page that no other test uses: what repeats is refused for minutes."""
+    return {"organizationUrn": f"urn:li:organization:{next(_pages)}"}
+
+
+@pytest.fixture
+async def li(connect: Connect) -> Rig:
+    return await connect("linkedin")
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    if NETWORK.prepares(sending.draft):
+        await NETWORK.prepare(rig.connection(), sending)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+def ago(sending: Sending[Any], minutes: float) -> None:
+    sending.handles[network.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+
+
+async def test_says_whose_token_it_is(li: Rig) -> None:
+    identity = await NETWORK.whoami(li.connection())
+    assert (identity.user_id, identity.username) == (li.account.user_id, li.account.username)
+
+
+async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig, connect: Connect) -> None:
+    own = f"urn:li:organization:{li.account.user_id}"
+    li.stored = li.stored.model_copy(update={"organization_urn": own})
+    identity = await NETWORK.whoami(li.connection())
+    assert (identity.user_id, identity.username) == (li.account.user_id, f"{li.account.username}'s page")
+    stranger = await connect("linkedin", credentials={"organizationUrn": PAGE})
+    assert (await refused(NETWORK.whoami(stranger.connection()))).kind is Kind.AUTH
+
+
+async def test_an_answer_without_an_identity_is_asked_again(li: Rig) -> None:
+    await li.sandbox.fault("linkedin", "reject", "auth", status=200, body="<html>Hello</html>")
+    assert (await refused(NETWORK.whoami(li.connection()))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello",
+        r"All of \ | { } @ [ ] ( ) < > # * _ ~ stands",
+        "We (all) ship #launch_day, #Über and #2026goals: <b>50%</b> *off* ~now~ https://e.com/a_b#c?d=[e]",
+        "Line one\n\nLine two 👍🏽",
+    ],
+)
+async def test_a_text_is_one_request_and_reads_as_written(li: Rig, text: str) -> None:
+    before = await li.operations()
+    result = await publish(li, li.sending(text))
+    assert (await li.operations())[len(before) :] == ["publish"]
+    [post] = await li.posts()
+    assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
+    assert result.url == f"https://www.linkedin.com/feed/update/{result.platform_post_id}/"
+
+
+async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
+    await publish(li, li.sending(f"Thanks @[Acme Inc.]({PAGE})!"))
+    assert (await li.posts())[0]["text"] == "Thanks Acme Inc.!"
+
+
+@pytest.mark.parametrize("as_page", [False, True])
+@pytest.mark.parametrize(
+    "names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png", "c.jpg"], ["a.mp4"], ["report.pdf"]]
+)
+async def test_publishes_every_kind_of_media(li: Rig, page: dict[str, Any], as_page: bool, names: list[str]) -> None:
+    items = [li.sandbox.media(name, "what it shows") for name in names]
+    sending = li.sending("With media", items, settings=page if as_page else {})
+    assert NETWORK.check(sending.draft, li.account) == []
+    result = await publish(li, sending)
+    [post] = await li.posts()
+    assert (post["platformPostId"], post["mediaCount"]) == (result.platform_post_id, len(names))
+    assert result.platform_post_id.startswith("urn:li:ugcPost:" if names == ["a.mp4"] else "urn:li:share:")
+
+
+@pytest.mark.parametrize("thumbnail", [None, "card.jpg"])
+async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None) -> None:
+    article: dict[str, Any] = {"source": "https://example.com/a", "title": "A page", "description": "Read it"}
+    if thumbnail:
+        article["thumbnail"] = li.sandbox.media(thumbnail).url
+    sending = li.sending("Look", settings={"article": article})
+    assert NETWORK.prepares(sending.draft) is bool(thumbnail)
+    await publish(li, sending)
+    feed = await li.sandbox.control("GET", "feed?platform=linkedin&count=1")
+    assert feed["cards"][0]["note"] == "A page · https://example.com/a"
+
+
+async def test_an_article_can_be_left_out(li: Rig) -> None:
+    article = {"source": "https://example.com/a", "title": "A page", "thumbnail": "https://cdn.example.com/card.jpg"}
+    sending = li.sending("Look", settings={"article": article, "disableLinkPreview": True})
+    assert not NETWORK.prepares(sending.draft)
+    await publish(li, sending)
+    assert (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"][0]["note"] is None
+
+
+class TestFirstComment:
+    async def test_it_follows_the_post_once(self, li: Rig, page: dict[str, Any]) -> None:
+        sending = li.sending("Post", settings={"firstComment": "And more", **page})
+        result = await publish(li, sending)
+        assert result.warning is None
+        await NETWORK.complete(li.connection(), sending, result)
+        assert await comments(li, result.platform_post_id) == ["And more"]
+        assert li.saved[-1]["firstComment"] == "sent"
+
+    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "drop"])
+    async def test_one_whose_answer_was_lost_is_told_of_and_not_repeated(
+        self, li: Rig, page: dict[str, Any], fault: str
+    ) -> None:
+        sending = li.sending("Post", settings={"firstComment": "And more", **page})
+        await li.sandbox.fault("linkedin", fault, "edit")
+        result = await publish(li, sending)
+        assert result.warning is not None
+        assert "was lost" in result.warning
+        again = li.sending("Post", settings={"firstComment": "And more"}, handles=li.saved[-1])
+        assert (await NETWORK.complete(li.connection(), again, result)).warning == result.warning
+        assert len(await comments(li, result.platform_post_id)) == (0 if fault == "drop" else 1)
+
+    async def test_a_refusal_becomes_a_warning_and_a_throttle_is_tried_again(
+        self, li: Rig, page: dict[str, Any]
+    ) -> None:
+        sending = li.sending("Post", settings={"firstComment": "And more", **page})
+        await li.sandbox.fault("linkedin", "rate_limited", "edit")
+        await NETWORK.publish(li.connection(), sending)
+        [post] = await li.posts()
+        done = network.published(post["platformPostId"])
+        assert (await refused(NETWORK.complete(li.connection(), sending, done))).kind is Kind.RATE_LIMITED
+        await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
+        warned = await NETWORK.complete(li.connection(), sending, done)
+        assert warned.warning is not None
+        assert warned.warning.startswith("The first comment was not added: LinkedIn does not allow this")
+        await NETWORK.complete(li.connection(), sending, done)
+        assert await comments(li, done.platform_post_id) == ["And more"]
+
+
+async def comments(rig: Rig, urn: str) -> list[str]:
+    url = f"{rig.sandbox.url}/linkedin/rest/socialActions/{urn.replace(':', '%3A')}/comments"
+    token = rig.stored.access_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}", "LinkedIn-Version": "202609"}
+    elements = (await rig.sandbox.client.get(url, headers=headers)).raise_for_status().json()["elements"]
+    return [element["message"]["text"] for element in elements]
+
+
+class TestLostAnswers:
+    @pytest.mark.parametrize("as_page", [False, True])
+    @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"], ["report.pdf"]])
+    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
+    async def test_what_landed_is_found(
+        self,
+        li: Rig,
+        page: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        as_page: bool,
+        names: list[str],
+        fault: str,
+    ) -> None:
+        settings = page if as_page else {}
+        sending = li.sending("It (has) landed #here", [li.sandbox.media(name) for name in names], settings=settings)
+        if names:
+            await NETWORK.prepare(li.connection(), sending)
+        await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
+        with monkeypatch.context() as patch:
+            patch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+            assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+        # As after a crash: nothing is known but what was saved.
+        sending.handles = li.saved[-1]
+        found = await NETWORK.confirm(li.connection(), sending)
+        if not settings:
+            assert found == Absent()
+            found = await NETWORK.publish(li.connection(), sending)
+        [post] = await li.posts()
+        assert found == network.published(post["platformPostId"])
+
+    @pytest.mark.parametrize("as_page", [False, True])
+    async def test_what_never_landed_is_sent_again(self, li: Rig, page: dict[str, Any], as_page: bool) -> None:
+        settings = page if as_page else {}
+        sending = li.sending("Lost on the way", settings=settings)
+        await li.sandbox.fault("linkedin", "drop", "publish")
+        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+        assert await NETWORK.confirm(li.connection(), sending) == Absent()
+        result = await NETWORK.publish(li.connection(), sending)
+        assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
+
+    async def test_an_answer_without_an_id_is_unclear(self, li: Rig) -> None:
+        await li.sandbox.fault("linkedin", "reject", "publish", status=201, body="")
+        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).code == "no_id"
+
+    async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
+        await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
+        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCLEAR
+
+    async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
+        first = await publish(li, li.sending("The same"))
+        error = await refused(publish(li, li.sending("The same")))
+        assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+        assert first.platform_post_id in error.message
+        assert network.SENT_AT not in li.saved[-1]
+
+    async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
+        sending = li.sending("Long ago")
+        ago(sending, 9)
+        before = await li.operations()
+        assert await NETWORK.confirm(li.connection(), sending) == Unknown(final=True)
+        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+        assert await li.operations() == before
+
+    async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
+        sending = li.sending("Long ago", settings=page)
+        ago(sending, 9)
+        assert await NETWORK.confirm(li.connection(), sending) == Absent()
+        await NETWORK.publish(li.connection(), sending)
+        ago(sending, 9)
+        found = await NETWORK.confirm(li.connection(), sending)
+        assert found == network.published((await li.posts())[0]["platformPostId"])
+
+    async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
+        sending = li.sending("Unreadable", settings=page)
+        await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
+        await refused(NETWORK.publish(li.connection(), sending))
+        await li.sandbox.fault("linkedin", "reject", "confirm", status=403, body={"status": 403})
+        assert await NETWORK.confirm(li.connection(), sending) == Absent()
+        result = await NETWORK.publish(li.connection(), sending)
+        assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
+
+    async def test_older_posts_and_other_media_are_not_taken_for_ours(self, li: Rig, page: dict[str, Any]) -> None:
+        await publish(li, li.sending("Alike", [li.sandbox.media("a.jpg")], settings=page))
+        sending = li.sending("Alike", [li.sandbox.media("b.jpg")], settings=page)
+        await NETWORK.prepare(li.connection(), sending)
+        ago(sending, 0)
+        assert await NETWORK.confirm(li.connection(), sending) == Absent()
+        await publish(li, li.sending("Older", settings=page))
+        later = li.sending("Older", settings=page)
+        ago(later, -5)
+        assert await NETWORK.confirm(li.connection(), later) == Absent()
+
+    @pytest.mark.parametrize("body", ["<html>", {}, {"elements": None}])
+    async def test_an_unreadable_list_is_no_proof_of_absence(self, li: Rig, page: dict[str, Any], body: object) -> None:
+        sending = li.sending("There?", settings=page)
+        ago(sending, 0)
+        await li.sandbox.fault("linkedin", "reject", "confirm", status=200, body=body)
+        assert (await refused(NETWORK.confirm(li.connection(), sending))).code == "unreadable_answer"
+
+    async def test_what_was_never_sent_is_absent_without_asking(self, li: Rig) -> None:
+        before = await li.operations()
+        assert await NETWORK.confirm(li.connection(), li.sending("Never sent")) == Absent()
+        assert await li.operations() == before
+
+
+class TestTokens:
+    async def test_an_expired_token_is_renewed_once(self, connect: Connect) -> None:
+        given = {"refreshToken": "li-once", "clientId": "app", "clientSecret": "secret"}
+        li = await connect("linkedin", credentials=given)
+        old = li.stored = li.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+        before = len(await li.operations())
+        await publish(li, li.sending("Renewed"))
+        assert (await li.operations())[before:] == ["publish", "auth", "publish"]
+        assert li.stored.access_token != old.access_token
+        assert li.stored.refresh_token.get_secret_value() != "li-once"
+        assert (li.stored.client_id, li.stored.client_secret) == (old.client_id, old.client_secret)
+
+    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "li-used-up", "clientId": "app"}])
+    async def test_what_cannot_be_renewed_must_be_reconnected(
+        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
+    ) -> None:
+        li = await connect("linkedin", credentials=credentials)
+        if credentials:
+            form = {"grant_type": "refresh_token", "refresh_token": "li-used-up", "client_id": "app"}
+            (await sandbox.client.post(f"{sandbox.url}/linkedin/oauth/v2/accessToken", data=form)).raise_for_status()
+        await sandbox.fault("linkedin", "token_expired", "publish")
+        error = await refused(publish(li, li.sending("Who am I")))
+        assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
+        assert "li-used-up" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
+
+    async def test_a_renewal_without_a_token_sends_nothing(self, connect: Connect, sandbox: Sandbox) -> None:
+        li = await connect("linkedin", credentials={"refreshToken": "li-empty", "clientId": "app"})
+        await sandbox.fault("linkedin", "token_expired", "publish")
+        await sandbox.fault("linkedin", "reject", "auth", status=200, body={})
+        assert (await refused(publish(li, li.sending("Hi")))).code == "unreadable_answer"
+        assert await li.posts() == []

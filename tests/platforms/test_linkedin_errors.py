@@ -1,0 +1,80 @@
+"""Every refusal of LinkedIn comes down to a kind, a code and a sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind
+from platforms.linkedin import NETWORK
+from platforms.linkedin.errors import duplicate_of
+
+URN = "urn:li:share:6844785523593134080"
+TOKEN = "/oauth/v2/accessToken"
+
+
+def answer(status: int, body: Any = None, path: str = "/rest/posts") -> httpx.Response:
+    request = httpx.Request("POST", f"https://api.linkedin.com{path}")
+    content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
+    return httpx.Response(status, request=request, headers={"x-li-uuid": "AAX"}, **content)
+
+
+def worded(status: int, code: str | None = None, message: str = "Because.") -> httpx.Response:
+    return answer(status, {"message": message, "status": status, **({"code": code} if code else {})})
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "code"),
+    [
+        (worded(500, "INTERNAL_SERVER_ERROR"), Kind.TRANSIENT, "INTERNAL_SERVER_ERROR"),
+        (worded(503, "UNDER_MAINTENANCE"), Kind.TRANSIENT, "UNDER_MAINTENANCE"),
+        (answer(504, "<html>"), Kind.TRANSIENT, "http_504"),
+        (worded(409, "CONFLICT"), Kind.TRANSIENT, "CONFLICT"),
+        (worded(400, message="Unable to obtain activity"), Kind.TRANSIENT, "http_400"),
+        (worded(429, "TOO_MANY_REQUESTS"), Kind.RATE_LIMITED, "TOO_MANY_REQUESTS"),
+        (worded(400, "MEDIA_ASSET_WAITING_UPLOAD"), Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
+        (worded(400, "EXPIRED_UPLOAD_URL"), Kind.TRANSIENT, "EXPIRED_UPLOAD_URL"),
+        (worded(400, "MEDIA_ASSET_PROCESSING_FAILED"), Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED"),
+        (worded(400, "FIELD_LENGTH_TOO_LONG"), Kind.REJECTED, "FIELD_LENGTH_TOO_LONG"),
+        (worded(400, "INVALID_VALUE_FOR_FIELD"), Kind.REJECTED, "INVALID_VALUE_FOR_FIELD"),
+        (worded(400, "MISSING_FIELD"), Kind.REJECTED, "MISSING_FIELD"),
+        (worded(400, "INVALID_URN_TYPE"), Kind.REJECTED, "INVALID_URN_TYPE"),
+        (answer(413, "<html>"), Kind.REJECTED, "http_413"),
+        (answer(415, ""), Kind.REJECTED, "http_415"),
+        (worded(426, "NONEXISTENT_VERSION"), Kind.TRANSIENT, "NONEXISTENT_VERSION"),
+        (worded(400, "VERSION_MISSING"), Kind.TRANSIENT, "VERSION_MISSING"),
+        (worded(401, "EXPIRED_ACCESS_TOKEN"), Kind.AUTH, "EXPIRED_ACCESS_TOKEN"),
+        (answer(401, ""), Kind.AUTH, "http_401"),
+        (worded(403, "ACCESS_DENIED"), Kind.AUTH, "ACCESS_DENIED"),
+        (worded(422, "UNPROCESSABLE_ENTITY", f"Content is a duplicate of {URN}"), Kind.REJECTED, DUPLICATE),
+        (worded(422, "UNPROCESSABLE_ENTITY"), Kind.REJECTED, "UNPROCESSABLE_ENTITY"),
+        (answer(400, {"error": "invalid_grant"}, TOKEN), Kind.AUTH, "invalid_grant"),
+        (answer(401, {"error": "invalid_client"}, TOKEN), Kind.AUTH, "invalid_client"),
+        (answer(500, {"error": "server_error"}, TOKEN), Kind.TRANSIENT, "http_500"),
+        (answer(400, [1]), Kind.REJECTED, "http_400"),
+    ],
+)
+def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
+    error = NETWORK.error_of(response)
+    assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
+    assert error.message.endswith((".", "version.", "one."))
+
+
+def test_a_duplicate_names_the_post_that_is_there() -> None:
+    assert duplicate_of(NETWORK.error_of(worded(422, None, f"Content is a duplicate of {URN}"))) == URN
+    assert duplicate_of(NETWORK.error_of(worded(422, None, f"See {URN}"))) is None
+
+
+def test_own_words_are_kept_short_and_the_request_id_is_told() -> None:
+    error = NETWORK.error_of(worded(400, "INVALID_VALUE_FOR_FIELD", "x" * 5000))
+    assert len(error.message) == LONGEST_TEXT
+    assert error.request_id == "AAX"
+
+
+def test_how_long_to_wait() -> None:
+    assert NETWORK.error_of(worded(429, message="Slow down")).retry_after == timedelta(minutes=2)
+    day = NETWORK.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
+    assert day.retry_after is not None
+    assert timedelta() < day.retry_after <= timedelta(hours=1)
+    assert NETWORK.error_of(worded(500)).retry_after is None

@@ -1,0 +1,200 @@
+"""Upload media to LinkedIn over real HTTP: going on where a crash left off, and waiting for LinkedIn."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.linkedin import NETWORK, media
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+PART = 4 * 1024 * 1024
+PAGE = {"organizationUrn": "urn:li:organization:5515715"}
+VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
+
+
+@dataclass
+class Given:
+    """Hand out the same bytes for every URL."""
+
+    content: bytes
+    content_type: str = "video/mp4"
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async def chunks(size: int) -> AsyncIterator[bytes]:
+            for start in range(0, len(self.content), size):
+                yield self.content[start : start + size]
+
+        yield MediaFile(self.content_type, len(self.content), chunks)
+
+
+@pytest.fixture
+async def li(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(media, "GRACE", timedelta())
+    return await connect("linkedin")
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def a_large_video(sandbox: Sandbox) -> bytes:
+    """Return a playable video of three parts: what follows its last box is not looked at."""
+    video = (await sandbox.client.get(sandbox.media("large.mp4").url)).content
+    return video + bytes(2 * PART + 1000)
+
+
+async def puts(sandbox: Sandbox) -> list[str]:
+    requests = (await sandbox.control("GET", "requests?platform=linkedin"))["requests"]
+    return [request["path"].rpartition("/")[2] for request in requests if request["method"] == "PUT"][::-1]
+
+
+async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sandbox: Sandbox) -> None:
+    beats: list[str] = []
+    source = Given(await a_large_video(sandbox))
+    sending = replace(li.sending("", [VIDEO]), media=source, heartbeat=beats.append)
+
+    async def break_at_the_second(request: httpx.Request) -> None:
+        if request.method == "PUT" and request.url.path.endswith("/1"):
+            raise httpx.WriteError("the line broke", request=request)
+
+    async with httpx.AsyncClient(event_hooks={"request": [break_at_the_second]}) as client:
+        assert (await refused(NETWORK.prepare(li.connection(client), sending))).kind is Kind.TRANSIENT
+    saved = li.saved[-1]["media"]["0"]
+    assert (saved["stage"], len(saved["etags"]), len(saved["parts"])) == ("sending", 1, 3)
+    before = len(await puts(sandbox))
+    await NETWORK.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
+    assert (await puts(sandbox))[before:] == ["1", "2"]
+    assert (li.saved[-1]["media"]["0"]["urn"], li.saved[-1]["media"]["0"]["stage"]) == (saved["urn"], "ready")
+    assert beats == ["33%", "66%", "100%"]
+
+
+async def test_another_file_or_an_expired_upload_begins_anew(li: Rig, sandbox: Sandbox) -> None:
+    video = await a_large_video(sandbox)
+    sending = replace(li.sending("", [VIDEO]), media=Given(video))
+    await sandbox.fault("linkedin", "reject", "prepare", status=503)
+    await refused(NETWORK.prepare(li.connection(), sending))
+    await NETWORK.prepare(li.connection(), sending)
+    upload = sending.handles["media"]["0"]
+    first = upload["urn"]
+    upload |= {"stage": "sending", "expiresAt": int(time.time()) - 1}
+    await NETWORK.prepare(li.connection(), sending)
+    second = sending.handles["media"]["0"]["urn"]
+    sending.handles["media"]["0"]["stage"] = "sending"
+    await NETWORK.prepare(li.connection(), replace(sending, media=Given(video + b"more")))
+    assert len({first, second, sending.handles["media"]["0"]["urn"]}) == 3
+
+
+async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox: Sandbox) -> None:
+    sending = li.sending("", [sandbox.media("a.jpg")])
+    await NETWORK.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")]))
+
+    async def expire(request: httpx.Request) -> None:
+        if request.method == "PUT":
+            body = {"status": 400, "code": "EXPIRED_UPLOAD_URL"}
+            await sandbox.fault("linkedin", "reject", "prepare", status=400, body=body)
+
+    async with httpx.AsyncClient(event_hooks={"request": [expire]}) as client:
+        error = await refused(NETWORK.prepare(li.connection(client), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "EXPIRED_UPLOAD_URL")
+    assert li.saved[-1] == {"media": {}}
+
+
+async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Rig, sandbox: Sandbox) -> None:
+    sending = li.sending("", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
+    await NETWORK.prepare(li.connection(), sending)
+    before = len(await puts(sandbox))
+    await NETWORK.prepare(li.connection(), li.sending("", sending.draft.media, handles=li.saved[-1]))
+    assert len(await puts(sandbox)) == before
+    changed = li.sending("", [sandbox.media("c.jpg")], handles=li.saved[-1])
+    await NETWORK.prepare(li.connection(), changed)
+    assert len(await puts(sandbox)) == before + 1
+    assert list(changed.handles["media"]) == ["0"]
+
+
+async def test_what_belongs_to_one_author_is_uploaded_anew_for_another(li: Rig, sandbox: Sandbox) -> None:
+    sending = li.sending("", [sandbox.media("a.jpg")])
+    await NETWORK.prepare(li.connection(), sending)
+    as_page = li.sending("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])
+    await NETWORK.prepare(li.connection(), as_page)
+    await NETWORK.publish(li.connection(), as_page)
+    assert len(await li.posts()) == 1
+
+
+async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
+    sending = li.sending("", [sandbox.media("a.jpg")])
+    error = await refused(NETWORK.prepare(li.connection(), sending))
+    assert error.kind is Kind.NOT_READY
+    assert error.retry_after is not None
+    assert timedelta(seconds=30) < error.retry_after <= timedelta(seconds=60)
+    sending.handles["media"]["0"]["uploadedAt"] -= 61
+    await NETWORK.prepare(li.connection(), sending)
+    assert li.saved[-1]["media"]["0"]["stage"] == "ready"
+
+
+@pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE), ("a.pdf", PAGE)])
+async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> None:
+    now = [time.time()]
+    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+        sandbox = Sandbox(url, client)
+        li = await open_account(sandbox, "linkedin")
+        sending = li.sending("Slow", [sandbox.media(name)], settings=settings)
+        error = await refused(NETWORK.prepare(li.connection(), sending))
+        assert (error.kind, error.code) == (Kind.NOT_READY, "processing")
+        assert error.retry_after is not None
+        now[0] += 10
+        await NETWORK.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
+        await NETWORK.publish(li.connection(), replace(sending, handles=li.saved[-1]))
+        assert len(await li.posts()) == 1
+
+
+async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: Sandbox) -> None:
+    sending = li.sending("Early", [sandbox.media("a.jpg")])
+    await NETWORK.prepare(li.connection(), sending)
+    body = {"status": 400, "code": "MEDIA_ASSET_WAITING_UPLOAD", "message": "Not yet"}
+    await sandbox.fault("linkedin", "reject", "publish", status=400, body=body)
+    error = await refused(NETWORK.publish(li.connection(), sending))
+    assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=5))
+    await NETWORK.publish(li.connection(), sending)
+    assert len(await li.posts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"), [(MediaType.VIDEO, {}), (MediaType.IMAGE, PAGE), (MediaType.DOCUMENT, PAGE)]
+)
+async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
+    li: Rig, kind: MediaType, settings: dict[str, Any]
+) -> None:
+    item = Media(type=kind, url="https://cdn.example.com/a")
+    sending = replace(li.sending("", [item], settings=settings), media=Given(b"nothing of the kind"))
+    error = await refused(NETWORK.prepare(li.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
+    assert li.saved[-1] == {"media": {}}
+
+
+async def test_a_members_image_that_cannot_be_processed_is_found_out_by_the_post(li: Rig) -> None:
+    item = Media(type=MediaType.IMAGE, url="https://cdn.example.com/a")
+    sending = replace(li.sending("", [item]), media=Given(b"no image"))
+    await NETWORK.prepare(li.connection(), sending)
+    error = await refused(NETWORK.publish(li.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
+    assert li.saved[-1] == {"media": {}}
+
+
+async def test_an_upload_that_cannot_be_begun_is_begun_again(li: Rig, sandbox: Sandbox) -> None:
+    await sandbox.fault("linkedin", "reject", "prepare", status=200, body={})
+    error = await refused(NETWORK.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")])))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")

@@ -1,0 +1,140 @@
+"""What LinkedIn would refuse is told before anything is sent, and no sign of a text can cut it off."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.linkedin import NETWORK
+from platforms.linkedin.little import little
+from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.registry import networks
+from platforms.rules import Violation
+from sandbox.networks.linkedin.text import shown
+
+ACCOUNT = AccountFacts("li_1", "1", "someone")
+ARTICLE = {"source": "https://example.com", "title": "A page"}
+PAGE = "urn:li:organization:5515715"
+
+
+def media(kind: MediaType, count: int = 1, alt_text: str | None = None) -> tuple[Media, ...]:
+    return tuple(Media(type=kind, url=f"https://cdn.example.com/{at}", alt_text=alt_text) for at in range(count))
+
+
+def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) -> list[Violation]:
+    return NETWORK.check(Draft(text, items, LinkedInSettings.model_validate(settings)), ACCOUNT)
+
+
+def test_it_is_registered() -> None:
+    assert networks()["linkedin"] is NETWORK
+
+
+@pytest.mark.parametrize(("length", "fits"), [(3000, True), (3001, False)])
+def test_the_length_of_a_text(length: int, fits: bool) -> None:
+    found = check("#" * length)
+    assert (found == []) is fits
+    assert (
+        [violation.error for violation in found] == [] if fits else ["LinkedIn allows 3,000 characters; this has 3,001"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "fits"),
+    [
+        (media(MediaType.IMAGE, 20), True),
+        (media(MediaType.IMAGE, 21), False),
+        (media(MediaType.GIF), True),
+        (media(MediaType.VIDEO), True),
+        (media(MediaType.VIDEO, 2), False),
+        (media(MediaType.DOCUMENT), True),
+        (media(MediaType.DOCUMENT, 2), False),
+        (media(MediaType.IMAGE) + media(MediaType.VIDEO), False),
+        (media(MediaType.IMAGE) + media(MediaType.DOCUMENT), False),
+        (media(MediaType.IMAGE, alt_text="x" * 4086), True),
+        (media(MediaType.IMAGE, alt_text="x" * 4087), False),
+    ],
+)
+def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> None:
+    found = check(items=items)
+    assert (found == []) is fits
+    assert {violation.part for violation in found} <= {"mediaItems"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "items", "path"),
+    [
+        ({"article": ARTICLE}, (), None),
+        ({"article": ARTICLE}, media(MediaType.IMAGE), "article"),
+        ({"article": ARTICLE, "disableLinkPreview": True}, media(MediaType.IMAGE), None),
+        ({"documentTitle": "Report"}, media(MediaType.DOCUMENT), None),
+        ({"documentTitle": "Report"}, media(MediaType.IMAGE), "documentTitle"),
+        ({"organizationUrn": PAGE}, (), None),
+        ({"visibility": "CONNECTIONS"}, (), None),
+        ({"organizationUrn": PAGE, "visibility": "CONNECTIONS"}, (), "visibility"),
+    ],
+)
+def test_which_settings_go_together(settings: dict[str, Any], items: tuple[Media, ...], path: str | None) -> None:
+    assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
+
+
+def test_a_post_says_or_shows_something() -> None:
+    assert [violation.part for violation in check(" ")] == ["content"]
+    assert check("", media(MediaType.IMAGE)) == []
+    assert check("", article=ARTICLE) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"organizationUrn": "5515715"},
+        {"article": {"source": "example.com", "title": "A page"}},
+        {"article": {"source": "https://example.com"}},
+        {"article": {**ARTICLE, "picture": "https://example.com/a.jpg"}},
+        {"firstComment": ""},
+        {"firstComment": "x" * 1251},
+        {"documentTitle": "x" * 401},
+        {"visibility": "FRIENDS"},
+        {"unknown": 1},
+    ],
+)
+def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        LinkedInSettings.model_validate(settings)
+
+
+def test_every_setting_is_described_with_an_example() -> None:
+    for field in LinkedInSettings.model_fields.values():
+        assert field.description
+        assert field.examples or field.annotation is not None
+
+
+def test_credentials_show_no_secret() -> None:
+    given = {"accessToken": "s3cret", "refreshToken": "s3cret", "clientSecret": "s3cret", "organizationUrn": PAGE}
+    assert "s3cret" not in repr(LinkedInCredentials.model_validate(given))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("plain", "plain"),
+        ("a (b) c", r"a \(b\) c"),
+        ("#launch!", r"{hashtag|\#|launch}!"),
+        ("C# and #1", r"C\# and \#1"),
+        ("https://e.com/#top", r"https://e.com/\#top"),
+        ("#a_b", r"\#a\_b"),
+        (f"@[Acme]({PAGE})", f"@[Acme]({PAGE})"),
+        ("@[Acme](https://e.com)", r"\@\[Acme\]\(https://e.com\)"),
+        ("back\\slash", r"back\\slash"),
+    ],
+)
+def test_how_texts_are_written(text: str, written: str) -> None:
+    assert little(text) == written
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from(r"\|{}@[]()<>#*_~ab1 "), st.characters(codec="utf-8"))))
+def test_every_text_reads_as_it_was_written(text: str) -> None:
+    assert shown(little(text)) == text
