@@ -6,17 +6,8 @@ from typing import Any
 
 import httpx
 
-from platforms.base import (
-    Absent,
-    AccountFacts,
-    Draft,
-    Finding,
-    Identity,
-    Network,
-    Published,
-    Sending,
-    Unknown,
-)
+from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.blind import going_out, what_is_known
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.telegram import errors, rules
@@ -24,9 +15,6 @@ from platforms.telegram.errors import ChatMovedError
 from platforms.telegram.line import Line, ask, send
 from platforms.telegram.messages import Call, call_of
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
-
-SENDING = "sending"
-"""Set in the handles once the files are here and the request goes out: before that, surely nothing was published."""
 
 
 class Telegram(Network[TelegramSettings, TelegramCredentials]):
@@ -72,24 +60,12 @@ class Telegram(Network[TelegramSettings, TelegramCredentials]):
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(sending.media.open(item)) for item in sending.draft.media]
             if files:
-                sending.handles[SENDING] = True
-                await sending.save(sending.handles)
-            try:
-                call = call_of(sending.draft, _chat(connection), files)
-                return await _followed(connection, call)
-            except NetworkError as error:
-                if files and error.kind is not Kind.UNCLEAR:
-                    sending.handles.pop(SENDING)
-                    await sending.save(sending.handles)
-                raise
+                await opened.enter_async_context(going_out(sending))
+            return await _followed(connection, call_of(sending.draft, _chat(connection), files))
 
     async def confirm(self, connection: Line, sending: Sending[TelegramSettings]) -> Finding:
         """Say that nobody can tell; unless our own note says that the request never went out."""
-        if not sending.draft.media or sending.handles.get(SENDING):
-            return Unknown(final=True)
-        # Saved anew, so that a run that was given up but still lives cannot begin to send any more.
-        await sending.save(sending.handles)
-        return Absent()
+        return await what_is_known(sending)
 
 
 async def _followed(line: Line, call: Call) -> Published:

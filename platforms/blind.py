@@ -1,0 +1,34 @@
+"""Publish where nobody can read back: a note of our own tells a crash before sending from one after it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from platforms.base import Absent, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+
+SENDING = "sending"
+"""Set in the handles once the files are here and the request goes out: before that, surely nothing was published."""
+
+
+@asynccontextmanager
+async def going_out(sending: Sending[Any]) -> AsyncIterator[None]:
+    """Note that what follows is sent, and take the note back where it surely had no effect."""
+    sending.handles[SENDING] = True
+    await sending.save(sending.handles)
+    try:
+        yield
+    except NetworkError as error:
+        if error.kind is not Kind.UNCLEAR:
+            del sending.handles[SENDING]
+            await sending.save(sending.handles)
+        raise
+
+
+async def what_is_known(sending: Sending[Any]) -> Absent | Unknown:
+    """Say of an attempt whose media were fetched as part of it whether it can be public at all."""
+    if not sending.draft.media or sending.handles.get(SENDING):
+        return Unknown(final=True)
+    # Saved anew, so that a run that was given up but still lives cannot begin to send any more.
+    await sending.save(sending.handles)
+    return Absent()
