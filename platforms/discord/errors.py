@@ -1,0 +1,103 @@
+"""What Discord's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+REQUEST_ID_HEADER = "cf-ray"
+
+_SERVER = "Discord had an error of its own."
+_LIMITED = "Discord is limiting how much may be published here right now."
+_TOKEN = "Discord no longer accepts this bot's token. Connect the account again."  # noqa: S105
+_WEBHOOK = "Discord does not know this webhook any more. Make a new one and connect it."
+_ACCESS = "The bot may not publish in this channel. Let it view the channel, send messages and attach files."
+
+_CODES: dict[int, tuple[Kind, str]] = {
+    10003: (Kind.AUTH, "Discord does not know this channel, or the bot cannot see it."),
+    10015: (Kind.AUTH, _WEBHOOK),
+    20016: (Kind.RATE_LIMITED, "The channel's slow mode does not let the bot publish yet."),
+    20028: (Kind.RATE_LIMITED, _LIMITED),
+    20029: (Kind.RATE_LIMITED, _LIMITED),
+    40002: (Kind.AUTH, "Discord wants this account to be verified first."),
+    40004: (Kind.REJECTED, "Sending messages is switched off at Discord for now."),
+    40005: (Kind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
+    40006: (Kind.TRANSIENT, "Discord has switched this off for a while."),
+    50001: (Kind.AUTH, _ACCESS),
+    50006: (Kind.REJECTED, "Discord publishes no empty message."),
+    50008: (Kind.REJECTED, "Discord takes no messages in this kind of channel."),
+    50013: (Kind.AUTH, _ACCESS),
+    50014: (Kind.AUTH, _TOKEN),
+    50024: (Kind.REJECTED, "Discord cannot do this in this kind of channel."),
+    50027: (Kind.AUTH, _WEBHOOK),
+    130000: (Kind.TRANSIENT, "Discord is overloaded."),
+    220001: (Kind.REJECTED, "A forum channel needs threadName or threadId."),
+    240000: (Kind.REJECTED, "Discord refuses a link in this post as harmful."),
+}
+"""Source: discord.com/developers/docs/topics/opcodes-and-status-codes#json."""
+
+INVALID_FORM = 50035
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error by its status."""
+    body, status = json_of(response), response.status_code
+    code = body.get("code")
+    kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)
+    return NetworkError(
+        kind,
+        sentence,
+        code=str(code) if isinstance(code, int) and code else f"http_{status}",
+        status=status,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+        retry_after=_wait(body, response) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[Kind, str]:
+    if code in _CODES:
+        return _CODES[code]
+    if status == 429:
+        return Kind.RATE_LIMITED, _LIMITED
+    if status >= 500:
+        return Kind.TRANSIENT, _SERVER
+    if status == 401:
+        return Kind.AUTH, _TOKEN
+    if status == 413:
+        return _CODES[40005]
+    said = str(body.get("message") or "")
+    if code == INVALID_FORM:
+        said = "; ".join(_faults(body.get("errors"))) or said
+    return Kind.REJECTED, f"Discord refused: {said}" if said else f"Discord refused with status {status}."
+
+
+def _faults(tree: Any, path: str = "") -> Iterator[str]:
+    """Yield the faults of a form with where they are; Discord nests them by field."""
+    if not isinstance(tree, dict):
+        return
+    for fault in tree.get("_errors") or []:
+        if isinstance(fault, dict):
+            yield f"{path}: {fault.get('message')}" if path else str(fault.get("message"))
+    for name, below in tree.items():
+        if name != "_errors":
+            yield from _faults(below, f"{path}.{name}" if path else str(name))
+
+
+def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:
+    seconds = body.get("retry_after", response.headers.get("retry-after"))
+    try:
+        return timedelta(seconds=float(seconds))
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,59 @@
+"""An account's line to Discord: a bot's token in the header, or a webhook whose address holds its token."""
+
+from typing import Any
+
+import httpx
+
+from platforms.base import Connection
+from platforms.discord.errors import json_of
+from platforms.discord.settings import DiscordCredentials
+from platforms.errors import Kind, NetworkError
+
+USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
+"""Discord's reference page wants this form, and blocks others."""
+
+Line = Connection[DiscordCredentials]
+
+
+def headers_of(line: Line) -> dict[str, str]:
+    """Return the headers of every request; a webhook carries its token in the path."""
+    token = line.credentials.access_token
+    agent = {"User-Agent": USER_AGENT}
+    return agent | {"Authorization": f"Bot {token.get_secret_value()}"} if token else agent
+
+
+def home(line: Line) -> str:
+    """Return the path of what the account is: its webhook or its channel."""
+    webhook = line.credentials.webhook
+    return f"/webhooks/{webhook[0]}/{webhook[1]}" if webhook else f"/channels/{line.credentials.user_id}"
+
+
+async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
+    """Read one object. Raises NetworkError where it has no id."""
+    answer = await line.wire.send("GET", path, headers=headers_of(line), params=params)
+    return with_id(answer, Kind.TRANSIENT)
+
+
+async def messages(line: Line, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Read the messages of a channel that follow an id, newest first. Raises NetworkError where the answer is none."""
+    query = {"after": after, "limit": str(limit)}
+    answer = await line.wire.send("GET", f"/channels/{channel}/messages", headers=headers_of(line), params=query)
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
+        return found
+    raise _unreadable(Kind.TRANSIENT)
+
+
+def with_id(answer: httpx.Response, otherwise: Kind) -> dict[str, Any]:
+    """Return the object that an answer is about. Raises NetworkError of kind `otherwise` where there is none."""
+    body = json_of(answer)
+    if isinstance(body.get("id"), str) and body["id"]:
+        return body
+    raise _unreadable(otherwise)
+
+
+def _unreadable(kind: Kind) -> NetworkError:
+    return NetworkError(kind, "Discord answered in a way that cannot be read.", code="unreadable_answer")

@@ -1,0 +1,69 @@
+"""What Discord is told of a post; source of all names: Discord's API document, MessageCreateRequest and its kin."""
+
+import hashlib
+from typing import Any
+
+from domain.post import MediaType
+from platforms.base import Draft, MediaFile
+from platforms.discord.rules import ALL_BYTES, MEBIBYTE
+from platforms.discord.settings import DiscordSettings
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Part
+
+SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
+
+_ENDINGS = {
+    "image/jpeg": "jpg",
+    "video/quicktime": "mov",
+}
+_NAMES = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "animation"}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, Any]:
+    """Return the body that makes the message, without what only bots or only webhooks have."""
+    settings = draft.settings
+    flags = SUPPRESS_EMBEDS * settings.suppress_embeds | SUPPRESS_NOTIFICATIONS * settings.silent
+    said: dict[str, Any] = {
+        "content": draft.text,
+        "embeds": [embed.model_dump(mode="json", exclude_none=True) for embed in settings.embeds],
+        "flags": flags,
+        "tts": settings.tts,
+        "attachments": [
+            {"id": str(index), "filename": part.filename} | ({"description": item.alt_text} if item.alt_text else {})
+            for index, (item, part) in enumerate(zip(draft.media, parts_of(draft, files), strict=True))
+        ],
+    }
+    # Without this every @everyone in a text would ring.
+    mentions = {"allowed_mentions": {"parse": sorted(set(settings.allowed_mentions))}}
+    return {name: value for name, value in said.items() if value} | mentions
+
+
+def of_webhook(settings: DiscordSettings) -> dict[str, Any]:
+    """Return what a webhook may say beside the message."""
+    given = {"username": settings.username, "avatar_url": settings.avatar_url, "thread_name": settings.thread_name}
+    return {name: value for name, value in given.items() if value}
+
+
+def of_bot(target_id: str) -> dict[str, Any]:
+    """Return the key by which Discord, for some minutes, knows a repeat and answers with the first message."""
+    number, nonce = int.from_bytes(hashlib.sha256(target_id.encode()).digest()[:16]), ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        nonce += _DIGITS[digit]
+    return {"nonce": nonce, "enforce_nonce": True}
+
+
+def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[Part]:
+    """Return the files as parts of the form. Raises NetworkError(rejected) where together they are too large."""
+    if (size := sum(file.size for file in files)) > ALL_BYTES:
+        message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
+        raise NetworkError(Kind.REJECTED, message, code="files_too_large")
+    return [
+        Part(f"files[{index}]", f"{_NAMES[item.type]}{index + 1}.{_ending(file.content_type)}", file)
+        for index, (item, file) in enumerate(zip(draft.media, files, strict=True))
+    ]
+
+
+def _ending(content_type: str) -> str:
+    return _ENDINGS.get(content_type) or content_type.rpartition("/")[2]

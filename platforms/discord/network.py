@@ -1,0 +1,177 @@
+"""Publish to Discord as a bot, whose messages can be found again, or by a webhook, whose messages nobody can list."""
+
+import json
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    Draft,
+    Finding,
+    Identity,
+    Network,
+    Published,
+    Sending,
+    Unknown,
+)
+from platforms.blind import going_out, what_is_known
+from platforms.discord import errors, rules
+from platforms.discord.line import Line, get, headers_of, home, messages, with_id
+from platforms.discord.messages import body_of, of_bot, of_webhook, parts_of
+from platforms.discord.settings import DiscordCredentials, DiscordSettings
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, post_form
+from platforms.rules import Violation
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Discord's clock may stand behind ours before its own message is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""Messages a read, the most Discord gives; a busier channel is not searched further."""
+EPOCH_MILLISECONDS = 1_420_070_400_000
+"""Where Discord's ids begin to count; source: its reference page on snowflakes."""
+CHANNEL = "channelId"
+"""Where the handles tell in which channel the message is: a thread may have been begun for it."""
+_NO_MESSAGES = {4: "a category", 15: "a forum", 16: "a media channel"}
+"""Kinds of channels in which a bot's message needs a thread; a webhook can begin one."""
+
+
+class Discord(Network[DiscordSettings, DiscordCredentials]):
+    """Be Discord, as its API v10 serves a bot in one channel, or a webhook."""
+
+    platform = "discord"
+    label = "Discord"
+    base_url = "https://discord.com/api/v10"
+    account_prefix = "dc"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Short: within minutes a bot's repeat is harmless by its nonce, and a webhook's absence is our own note.
+    believes_absence_after = timedelta(seconds=15)
+    rules = rules.RULES
+    settings = DiscordSettings
+    credentials = DiscordCredentials
+
+    def check(self, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Discord that the draft breaks."""
+        return rules.check(self.label, draft, account)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map Discord's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[DiscordSettings]) -> bool:
+        """Say no: files go with the message itself."""
+        return False
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""
+        found = await get(connection, home(connection))
+        name = str(found.get("name") or "")
+        if connection.credentials.webhook:
+            return Identity(f"{rules.WEBHOOK}{found['id']}", name)
+        if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
+            message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
+            raise NetworkError(Kind.REJECTED, message, code="channel_type")
+        return Identity(found["id"], name)
+
+    async def publish(self, connection: Line, sending: Sending[DiscordSettings]) -> Published:
+        """Make the message by one request, with its files."""
+        draft, blind = sending.draft, connection.credentials.webhook is not None
+        async with AsyncExitStack() as opened:
+            files = [await opened.enter_async_context(sending.media.open(item)) for item in draft.media]
+            parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(sending.target_id)
+            if files and blind:
+                await opened.enter_async_context(going_out(sending))
+            path, query = _where(connection, draft.settings)
+            body, headers = body_of(draft, files) | own, headers_of(connection)
+            if parts:
+                form = Form({"payload_json": json.dumps(body)}, parts)
+                answer = await post_form(connection.wire, path, form, public=True, headers=headers, params=query)
+            else:
+                answer = await connection.wire.send("POST", path, public=True, headers=headers, params=query, json=body)
+            made = with_id(answer, Kind.UNCLEAR)
+        # Not saved: a save that fails must not make a public message look unsent.
+        sending.handles[CHANNEL] = made.get("channel_id")
+        return Published(made["id"], url=None)
+
+    async def confirm(self, connection: Line, sending: Sending[DiscordSettings]) -> Finding:
+        """Look for a bot's message in its channel; of a webhook's nobody can tell."""
+        if connection.credentials.webhook:
+            return await what_is_known(sending)
+        return await _find(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[DiscordSettings], published: Published) -> Published:
+        """Find out in which server the message is, which its address needs."""
+        if published.url:
+            return published
+        try:
+            place = await get(connection, home(connection))
+        except NetworkError as error:
+            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+                # Only the address is missing: that is not worth a warning.
+                return published
+            raise
+        channel = sending.handles.get(CHANNEL) or _channel(connection, sending.draft.settings) or place["channel_id"]
+        address = (
+            f"https://discord.com/channels/{place.get('guild_id') or '@me'}/{channel}/{published.platform_post_id}"
+        )
+        return Published(published.platform_post_id, address, warning=published.warning)
+
+
+def _channel(line: Line, settings: DiscordSettings) -> str | None:
+    return settings.thread_id or settings.channel_id or line.credentials.user_id
+
+
+def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
+    """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
+    if line.credentials.webhook is None:
+        return f"/channels/{_channel(line, settings)}/messages", {}
+    return home(line), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
+
+
+async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
+    """Look for the message among the bot's own since shortly before the attempt; the nearest in time is ours."""
+    if sending.started_at is None:
+        return Absent()
+    bot = await get(line, "/users/@me")
+    channel = str(_channel(line, sending.draft.settings))
+    newest, alike = _snowflake(sending.started_at - CLOCKS_APART), []
+    for _ in range(MOST_PAGES):
+        page = await messages(line, channel, str(newest), PAGE)
+        alike += [message for message in page if _is_ours(message, bot, sending)]
+        if len(page) < PAGE:
+            break
+        newest = max(int(message["id"]) for message in page)
+    else:
+        if not alike:
+            return Unknown()
+    if not alike:
+        return Absent()
+    wanted = _snowflake(sending.started_at)
+    ours = min(alike, key=lambda message: abs(int(message["id"]) - wanted))
+    sending.handles[CHANNEL] = channel
+    return Published(ours["id"], url=None)
+
+
+def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+    nonce = message.get("nonce")
+    if nonce is not None:
+        return bool(nonce == of_bot(sending.target_id)["nonce"])
+    author = message.get("author") or {}
+    # Discord trims a text's white space.
+    same_text = str(message.get("content") or "").split() == sending.draft.text.split()
+    same_files = len(message.get("attachments") or []) == len(sending.draft.media)
+    return bool(author.get("id") == bot["id"] and same_text and same_files and _has_embeds(message, sending.draft))
+
+
+def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
+    wanted = [(embed.title, embed.description) for embed in draft.settings.embeds]
+    shown = [(embed.get("title"), embed.get("description")) for embed in message.get("embeds") or []]
+    # Previews of links stand among them, and a message may hide them all.
+    return draft.settings.suppress_embeds or all(embed in shown for embed in wanted)
+
+
+def _snowflake(moment: datetime) -> int:
+    return (int(moment.astimezone(UTC).timestamp() * 1000) - EPOCH_MILLISECONDS) << 22

@@ -1,0 +1,83 @@
+"""Discord's limits, and which settings go with bots and which with webhooks."""
+
+from domain.post import MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.discord.settings import DiscordSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+_MESSAGES = "discord.com/developers/docs/resources/message"
+MEBIBYTE = 1024 * 1024
+FILES, FILE_BYTES, ALL_BYTES = 10, 10 * MEBIBYTE, 25 * MEBIBYTE
+"""Files of a message, bytes of one (more on boosted servers) and of the whole request; source: Discord's reference
+page on uploading files."""
+EMBED_CHARACTERS = 6000
+"""Over all embeds of a message; source: the page on messages, embed limits."""
+WEBHOOK = "webhook-"
+"""What a webhook's user id begins with here: the rules must know which kind an account is."""
+
+
+def utf16_length(text: str) -> int:
+    """Return the UTF-16 units of a text, never fewer than its characters; which of both counts is unverified."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _files(kind: MediaType, *types: str) -> FileRule:
+    return FileRule(kind, types, max_bytes=FILE_BYTES, source="discord.com/developers/docs/reference#uploading-files")
+
+
+RULES = Rules(
+    text=TextRule(limit=2000, count=utf16_length, source=f"{_MESSAGES}#create-message"),
+    media=MediaRule(
+        max_items=FILES,
+        max_of=tuple((kind, FILES) for kind in MediaType),
+        mixes=True,
+        source=f"{_MESSAGES}#create-message",
+    ),
+    files=(
+        _files(MediaType.IMAGE, "image/jpeg", "image/png", "image/webp", "image/gif"),
+        _files(MediaType.VIDEO, "video/mp4", "video/quicktime", "video/webm"),
+        _files(MediaType.GIF, "image/gif"),
+    ),
+    alt_text=1024,
+)
+
+_OF_WEBHOOKS = {"username": "username", "avatar_url": "avatarUrl", "thread_name": "threadName"}
+
+
+def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
+    """Return everything Discord would refuse; an account that nobody knows may be of either kind."""
+    settings = draft.settings
+    found = RULES.check(label, draft.text, draft.media)
+    if not draft.text.strip() and not draft.media and not settings.embeds:
+        found.append(Violation("content", f"{label} needs text, media or an embed"))
+    found += [
+        Violation(
+            "mediaItems", f"{label} allows {RULES.alt_text:,} characters of alt text; this has {len(item.alt_text):,}"
+        )
+        for item in draft.media
+        if item.alt_text and RULES.alt_text and len(item.alt_text) > RULES.alt_text
+    ]
+    if (length := sum(embed.characters() for embed in settings.embeds)) > EMBED_CHARACTERS:
+        found.append(
+            _setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")
+        )
+    if settings.thread_id and settings.thread_name:
+        found.append(_setting("threadName", f"{label} begins a thread or goes on in one; give threadId or threadName"))
+    return found + _of_the_other_kind(label, settings, account)
+
+
+def _of_the_other_kind(label: str, settings: DiscordSettings, account: AccountFacts) -> list[Violation]:
+    if not account.user_id:
+        return []
+    if account.user_id.startswith(WEBHOOK):
+        said = f"{label} webhooks publish in their own channel; leave channelId out"
+        return [_setting("channelId", said)] if settings.channel_id else []
+    return [
+        _setting(name, f"{label} takes {name} only from webhooks; this account is a bot")
+        for field, name in _OF_WEBHOOKS.items()
+        if getattr(settings, field)
+    ]
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

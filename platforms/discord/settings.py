@@ -1,0 +1,133 @@
+"""What platformSpecificData and an account's credentials hold for Discord."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
+
+from platforms.base import WireModel
+
+Snowflake = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,19}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
+
+_WEBHOOK = re.compile(r"^https?://[^/?#]+/(?:[\w.-]+/)*webhooks/([0-9]+)/([\w-]+)/?$", re.ASCII)
+
+
+def _not_reserved(name: str) -> str:
+    if re.search("discord|clyde", name, re.IGNORECASE):
+        raise ValueError("Discord allows neither discord nor clyde in a webhook's name")
+    return name
+
+
+WebhookName = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_not_reserved)]
+"""That the two words are refused is general knowledge, unverified."""
+
+
+class EmbedAuthor(WireModel):
+    """Name whom an embed is by."""
+
+    name: str = Field(max_length=256, description="The author's name.", examples=["Ada"])
+    url: Url | None = Field(None, description="Where the name leads.", examples=["https://example.com/ada"])
+    icon_url: Url | None = Field(None, description="A small picture.", examples=["https://cdn.example.com/ada.png"])
+
+
+class EmbedFooter(WireModel):
+    """End an embed."""
+
+    text: str = Field(max_length=2048, description="The footer's text.", examples=["Issue 12"])
+    icon_url: Url | None = Field(None, description="A small picture.", examples=["https://cdn.example.com/12.png"])
+
+
+class EmbedPicture(WireModel):
+    """Show a picture in an embed."""
+
+    url: Url = Field(description="The picture's address.", examples=["https://cdn.example.com/1.png"])
+
+
+class EmbedField(WireModel):
+    """Be one field of an embed."""
+
+    name: str = Field(min_length=1, max_length=256, description="Its title.", examples=["When"])
+    value: str = Field(min_length=1, max_length=1024, description="Its text.", examples=["Tonight"])
+    inline: bool | None = Field(None, description="Let fields stand side by side.", examples=[True])
+
+
+class Embed(WireModel):
+    """Be one embed; source of the limits: Discord's API document, RichEmbed."""
+
+    title: str | None = Field(None, max_length=256, description="The title.", examples=["Release 2.0"])
+    description: str | None = Field(None, max_length=4096, description="The text.", examples=["What is new"])
+    url: Url | None = Field(None, description="Where the title leads.", examples=["https://example.com/2.0"])
+    color: int | None = Field(None, ge=0, le=0xFFFFFF, description="The colour as a number.", examples=[5793266])
+    timestamp: datetime | None = Field(None, description="A time to show.", examples=["2026-01-20T09:00:00Z"])
+    author: EmbedAuthor | None = Field(None, description="Whom it is by.")
+    footer: EmbedFooter | None = Field(None, description="The last line.")
+    image: EmbedPicture | None = Field(None, description="A large picture.")
+    thumbnail: EmbedPicture | None = Field(None, description="A small picture.")
+    fields: list[EmbedField] = Field(default_factory=list, max_length=25, description="Up to 25 fields.")
+
+    def characters(self) -> int:
+        """Count what Discord adds up over all embeds of a message."""
+        texts = [self.title, self.description, self.author and self.author.name, self.footer and self.footer.text]
+        texts += [text for each in self.fields for text in (each.name, each.value)]
+        return sum(len(text) for text in texts if text)
+
+
+class DiscordSettings(WireModel):
+    """Say how a post appears on Discord."""
+
+    embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
+    suppress_embeds: bool = Field(default=False, description="Show no previews of links.", examples=[True])
+    silent: bool = Field(default=False, description="Notify nobody.", examples=[True])
+    tts: bool = Field(default=False, description="Have the text read aloud.", examples=[True])
+    allowed_mentions: list[Literal["users", "roles", "everyone"]] = Field(
+        default_factory=list,
+        description="Whom mentions in the text notify; nobody where left out.",
+        examples=[["users"]],
+    )
+    channel_id: Snowflake | None = Field(
+        None, description="Another channel of the server; bots only.", examples=["334385199974967042"]
+    )
+    thread_id: Snowflake | None = Field(
+        None, description="Publish in this thread of the channel.", examples=["334385199974967043"]
+    )
+    thread_name: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Begin a thread of this name, which forum channels need; webhooks only.",
+        examples=["Release 2.0"],
+    )
+    username: WebhookName | None = Field(
+        None, description="The name to publish under; webhooks only.", examples=["Release bot"]
+    )
+    avatar_url: Url | None = Field(
+        None, description="The picture to publish under; webhooks only.", examples=["https://cdn.example.com/bot.png"]
+    )
+
+
+class DiscordCredentials(WireModel):
+    """Hold a bot's token and its channel, or a webhook: `{"botToken", "channelId"}` or `{"webhookUrl"}`.
+
+    `accessToken` and `userId` are other names for a bot's two.
+    """
+
+    access_token: SecretStr | None = Field(None, validation_alias=AliasChoices("botToken", "accessToken"))
+    user_id: Snowflake | None = Field(None, validation_alias=AliasChoices("channelId", "userId"))
+    webhook_url: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "DiscordCredentials":
+        bot = self.access_token is not None and self.user_id is not None
+        if bot is (self.webhook_url is not None):
+            raise ValueError("give either botToken and channelId, or webhookUrl")
+        if self.webhook_url is not None and self.webhook is None:
+            raise ValueError("webhookUrl is no address of a Discord webhook")
+        return self
+
+    @property
+    def webhook(self) -> tuple[str, str] | None:
+        """Return a webhook's id and token; None for a bot."""
+        found = _WEBHOOK.match(self.webhook_url.get_secret_value()) if self.webhook_url else None
+        return (found[1], found[2]) if found else None

@@ -1,0 +1,154 @@
+"""How Discord words its errors, numbers its things, tells its limits and knows bots from webhooks."""
+
+import math
+import re
+from abc import ABC
+from http.client import responses
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.ids import Snowflakes
+from sandbox.posts import Post, iso_milliseconds
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+EPOCH_MILLISECONDS = 1_420_070_400_000
+REQUESTS, SECONDS = 5, 5
+"""Per account and route, unverified: Discord tells its limits in headers only and changes them as it likes."""
+GUILD = "41771983423143937"
+
+_VERSION = re.compile(r"^/(?:api/)?v\d+(?=/)")
+_WEBHOOK = re.compile(r"(/webhooks/\d+/)[^/]+")
+_SNOWFLAKE = re.compile(r"[1-9]\d{15,19}")
+
+
+def error(status: int, code: int, message: str, **more: Any) -> Answer:
+    """Word an error as Discord does."""
+    return Answer.json({"message": message, "code": code, **more}, status)
+
+
+def refused(status: int, code: int, message: str) -> RefusedError:
+    """Refuse a request."""
+    return RefusedError(error(status, code, message))
+
+
+def invalid(field: str, code: str, message: str) -> RefusedError:
+    """Refuse one field of a body; Discord nests the faults by field."""
+    faults: dict[str, Any] = {"_errors": [{"code": code, "message": message}]}
+    for name in reversed(field.split(".")):
+        faults = {name: faults}
+    return RefusedError(error(400, 50035, "Invalid Form Body", errors=faults))
+
+
+class GuildTwin(Twin, ABC):
+    """Hold what all of Discord's routes share. An account is a channel of one guild, or a webhook in it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        return error(status, 0, f"{status}: {message or responses.get(status, 'Error')}")
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown token."""
+        return self.failure(401)
+
+    def token_expired(self) -> Answer:
+        """Word a token that was reset."""
+        return error(401, 50014, "Invalid authentication token")
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit: whole seconds in the header, the exact wait in the body."""
+        body = {"message": "You are being rate limited.", "retry_after": round(seconds, 3), "global": False}
+        headers = {"Retry-After": str(math.ceil(seconds)), "X-RateLimit-Scope": "user"}
+        return Answer.json(body, 429, headers).with_headers(self._counted(0, seconds))
+
+    def inner_path(self, path: str) -> str:
+        """Strip the version."""
+        return _VERSION.sub("", path)
+
+    def logged_path(self, path: str) -> str:
+        """Mask the token of a webhook, which stands in its path."""
+        return _WEBHOOK.sub(r"\1***", path)
+
+    def token(self, request: Request) -> str:
+        """Return a bot's token from the header."""
+        scheme, _, token = request.header("authorization").partition(" ")
+        return token.strip() if scheme == "Bot" else ""
+
+    def channel(self, request: Request) -> tuple[Account, str]:
+        """Return whose bot it is and in which channel; every number that could be one passes for a thread."""
+        account, channel = self.account(request), request.params["id"]
+        if channel != account.user_id and (
+            not _SNOWFLAKE.fullmatch(channel) or self.world.accounts.by_user(self.platform, channel) is not None
+        ):
+            raise refused(404, 10003, "Unknown Channel")
+        return account, channel
+
+    def webhook(self, request: Request) -> Account:
+        """Return which webhook it is."""
+        account = self.world.accounts.by_token(self.platform, request.params["token"])
+        number = request.params["id"]
+        if account is None or account.user_id not in {number, f"webhook-{number}"}:
+            raise refused(404, 10015, "Unknown Webhook")
+        return account
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request and say so in the answer's headers."""
+        key = (self.platform, request.method, self.inner_path(request.path))
+        window = self.world.windows.take(key, REQUESTS, SECONDS)
+        left = window.resets_at - self.world.now()
+        if not window.allowed:
+            return self.rate_limited(left)
+        try:
+            answer = await found.handler(request)
+        except RefusedError as error:
+            answer = error.answer
+        return answer.with_headers(self._counted(window.remaining, left))
+
+    def described(self, post: Post) -> dict[str, Any]:
+        """Return a message as Discord shows it; its nonce is told to whoever makes it only."""
+        detail = post.detail
+        hook = {"webhook_id": detail["webhook"]} if detail["webhook"] else {}
+        return {
+            "id": post.platform_post_id,
+            "type": 0,
+            "channel_id": detail["channel"],
+            "content": post.text.strip(),
+            "author": detail["author"],
+            "attachments": detail["attachments"],
+            "embeds": detail["embeds"],
+            "flags": detail["flags"],
+            "tts": detail["tts"],
+            "timestamp": iso_milliseconds(post.created_at).replace("Z", "000+00:00"),
+            "edited_timestamp": None,
+            "mentions": [],
+            "mention_roles": [],
+            "mention_everyone": False,
+            "pinned": False,
+            "components": [],
+            **hook,
+        }
+
+    def _counted(self, remaining: int, left: float) -> dict[str, str]:
+        return {
+            "X-RateLimit-Limit": str(REQUESTS),
+            "X-RateLimit-Remaining": str(remaining),
+            "X-RateLimit-Reset": f"{self.world.now() + left:.3f}",
+            "X-RateLimit-Reset-After": f"{left:.3f}",
+            "X-RateLimit-Bucket": "80c17d2f203122d936070c88c8d10f33",
+        }
+
+
+def bot(account: Account) -> dict[str, Any]:
+    """Describe an account's bot."""
+    number = str(10**17 + int(re.sub(r"\D", "", account.user_id) or 0) % 10**17)
+    return {"id": number, "username": account.username, "discriminator": "0001", "avatar": None, "bot": True}
+
+
+def channel_of(webhook: str) -> str:
+    """Return the channel of a webhook, made from its number."""
+    return str(int(webhook) + 1)

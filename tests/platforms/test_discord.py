@@ -1,0 +1,366 @@
+"""Publish to Discord over real HTTP, as a bot and by a webhook: every form of message, every lost answer, no double."""
+
+import asyncio
+import io
+import logging
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from domain.post import Media
+from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.discord import NETWORK
+from platforms.discord.settings import DiscordCredentials
+from platforms.errors import Kind, NetworkError
+from runtime.logging import configure
+from tests.platforms.rig import Rig
+
+Connect = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+async def bot(connect: Connect) -> Rig:
+    return await as_bot(connect)
+
+
+@pytest.fixture
+async def hook(connect: Connect) -> Rig:
+    return await as_webhook(connect)
+
+
+@pytest.fixture(params=["bot", "webhook"])
+async def either(request: pytest.FixtureRequest, connect: Connect) -> Rig:
+    return await (as_bot(connect) if request.param == "bot" else as_webhook(connect))
+
+
+async def as_bot(connect: Connect) -> Rig:
+    rig = await connect("discord", credentials={"channelId": "1"})
+    rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
+    return rig
+
+
+async def as_webhook(connect: Connect) -> Rig:
+    rig = await connect("discord", credentials={"channelId": "1"})
+    token = rig.stored.access_token.get_secret_value()
+    url = f"https://discord.com/api/webhooks/{rig.account.user_id}/{token}"
+    rig.stored = DiscordCredentials.model_validate({"webhookUrl": url})
+    return rig
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    sending.started_at = datetime.now(UTC)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def lost(rig: Rig, sending: Sending[Any], fault: str) -> NetworkError:
+    await rig.sandbox.fault("discord", fault, "publish")
+    sending.started_at = datetime.now(UTC)
+    return await refused(NETWORK.publish(rig.connection(), sending))
+
+
+async def requests_of(rig: Rig) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await rig.sandbox.control("GET", "requests?platform=discord"))["requests"]
+    return found
+
+
+async def test_whoami_tells_the_channel_or_the_webhook(bot: Rig, hook: Rig) -> None:
+    who = await NETWORK.whoami(bot.connection())
+    assert (who.user_id, who.username) == (bot.account.user_id, bot.account.username)
+    who = await NETWORK.whoami(hook.connection())
+    assert (who.user_id, who.username) == (f"webhook-{hook.account.user_id}", hook.account.username)
+
+
+@pytest.mark.parametrize(("kind", "known"), [(0, True), (5, True), (11, True), (15, False), (16, False), (4, False)])
+async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int, known: bool) -> None:
+    body = {"id": "1", "type": kind, "name": "news"}
+    await bot.sandbox.fault("discord", "reject", "auth", status=200, body=body)
+    if known:
+        assert (await NETWORK.whoami(bot.connection())).username == "news"
+    else:
+        assert (await refused(NETWORK.whoami(bot.connection()))).kind is Kind.REJECTED
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[], ["a.jpg"], ["a.mp4"], ["a.gif"], ["a.jpg", "b.mp4", "c.gif"], [f"{number}.png" for number in range(10)]],
+)
+async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) -> None:
+    sending = either.sending("Hi <@1> @everyone", [either.sandbox.media(name, f"alt {name}") for name in names])
+    assert not NETWORK.prepares(sending.draft)
+    published = await publish(either, sending)
+    [post] = await either.posts()
+    assert published.platform_post_id == post["platformPostId"]
+    assert (post["text"], post["mediaCount"]) == ("Hi <@1> @everyone", len(names))
+    guild, channel, message = str(published.url).removeprefix("https://discord.com/channels/").split("/")
+    assert guild.isdecimal()
+    assert message == post["platformPostId"]
+    webhook = either.stored.webhook_url is not None
+    assert channel == (str(int(either.account.user_id) + 1) if webhook else either.account.user_id)
+    cards = (await either.sandbox.control("GET", "feed?platform=discord"))["cards"]
+    assert [media["alt"] for media in cards[0]["media"]] == [f"alt {name}" for name in names]
+
+
+async def test_embeds_alone_are_a_message(either: Rig) -> None:
+    embed = {"title": "Release", "color": 5793266, "fields": [{"name": "a", "value": "b", "inline": True}]}
+    await publish(either, either.sending("", settings={"embeds": [embed]}))
+    [post] = await either.posts()
+    assert (post["text"], post["mediaCount"]) == ("", 0)
+
+
+async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
+    for name in ("threadId", "channelId"):
+        published = await publish(bot, bot.sending("Hi", settings={name: "334385199974967042"}))
+        assert str(published.url).split("/")[-2] == "334385199974967042"
+
+
+async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None:
+    inside = await publish(hook, hook.sending("Hi", settings={"threadId": "334385199974967042"}))
+    begun = await publish(hook, hook.sending("Hi", settings={"threadName": "Release", "username": "Ada"}))
+    assert str(inside.url).split("/")[-2] == "334385199974967042"
+    assert str(begun.url).split("/")[-2] not in {"334385199974967042", str(int(hook.account.user_id) + 1)}
+
+
+@pytest.mark.parametrize("names", [[], ["a.jpg", "b.mp4"]])
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_a_bot_published_without_an_answer_is_found(bot: Rig, fault: str, names: list[str]) -> None:
+    await publish(bot, bot.sending("Something else", [bot.sandbox.media(name) for name in names]))
+    sending = bot.sending("  Hi\n there ", [bot.sandbox.media(name) for name in names])
+    assert (await lost(bot, sending, fault)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(bot.connection(), sending)
+    [post, _] = await bot.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert (await NETWORK.complete(bot.connection(), sending, found)).url
+    again = await NETWORK.publish(bot.connection(), sending)
+    assert again.platform_post_id == post["platformPostId"]
+    assert len(await bot.posts()) == 2
+
+
+async def test_a_bot_knows_its_embeds_again(bot: Rig) -> None:
+    await publish(bot, bot.sending("", settings={"embeds": [{"title": "Yesterday"}]}))
+    sending = bot.sending("", settings={"embeds": [{"title": "Today", "url": "https://example.com"}]})
+    await lost(bot, sending, "accept_then_drop")
+    found = await NETWORK.confirm(bot.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
+
+
+async def test_an_answer_that_comes_too_late_is_looked_up(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
+    sending = bot.sending("Hi", started_at=datetime.now(UTC))
+    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(bot.connection(), sending), Published)
+    assert len(await bot.posts()) == 1
+
+
+async def test_what_never_landed_is_absent(bot: Rig) -> None:
+    old = bot.sending("Hi")
+    await publish(bot, old)
+    sending = bot.sending("Hi")
+    assert (await lost(bot, sending, "drop")).kind is Kind.UNCLEAR
+    sending.started_at = datetime.now(UTC) + timedelta(minutes=10)
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await NETWORK.confirm(bot.connection(), bot.sending("Hi")) == Absent()
+
+
+async def test_of_several_alike_the_nearest_in_time_is_ours(bot: Rig) -> None:
+    first = await publish(bot, bot.sending("Hi"))
+    sending = bot.sending("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
+    second = await NETWORK.publish(bot.connection(), bot.sending("Hi"))
+    found = await NETWORK.confirm(bot.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == first.platform_post_id != second.platform_post_id
+
+
+async def test_a_nonce_that_is_shown_decides(bot: Rig) -> None:
+    me = (await bot.sandbox.client.get(f"{bot.sandbox.url}/discord/users/@me", headers=bearer(bot))).json()
+    sending = bot.sending("Hi", started_at=datetime.now(UTC))
+    shown = {"author": me, "content": "Hi", "attachments": [], "embeds": []}
+    page = [{"id": "334385199974967044", "nonce": "another", **shown}]
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=page)
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+
+
+async def test_a_long_channel_is_searched_page_by_page_and_not_without_end(bot: Rig) -> None:
+    me = (await bot.sandbox.client.get(f"{bot.sandbox.url}/discord/users/@me", headers=bearer(bot))).json()
+    others = [{"id": str(10**18 + number), "author": {"id": "7"}, "content": "x"} for number in range(100)]
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others, times=5)
+    sending = bot.sending("Hi", started_at=datetime.now(UTC))
+    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+    ours = {"id": "9", "author": me, "content": "Hi"}
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=[ours])
+    assert await NETWORK.confirm(bot.connection(), sending) == Published("9", None)
+
+
+@pytest.mark.parametrize("body", ["<html>", {"message": "?"}, [1], [{"content": "Hi"}]])
+async def test_what_cannot_be_read_is_no_empty_channel(bot: Rig, body: Any) -> None:
+    me = {"id": "1"}
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=body)
+    sending = bot.sending("Hi", started_at=datetime.now(UTC))
+    assert (await refused(NETWORK.confirm(bot.connection(), sending))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("names", [[], ["a.jpg"]])
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_a_webhook_published_without_an_answer_can_never_be_told(
+    hook: Rig, fault: str, names: list[str]
+) -> None:
+    sending = hook.sending("Hi", [hook.sandbox.media(name) for name in names])
+    assert (await lost(hook, sending, fault)).kind is Kind.UNCLEAR
+    before = len(await requests_of(hook))
+    assert await NETWORK.confirm(hook.connection(), sending) == Unknown(final=True)
+    assert len(await requests_of(hook)) == before
+    assert len(await hook.posts()) == 1
+
+
+async def test_a_webhooks_crash_while_the_files_come_is_told_from_one_after_sending(hook: Rig) -> None:
+    fetching = asyncio.Event()
+
+    class Slow:
+        @asynccontextmanager
+        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+            fetching.set()
+            await asyncio.Event().wait()
+            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+
+    sending = hook.sending("Hi", [hook.sandbox.media("a.jpg")])
+    files, sending.media = sending.media, Slow()
+    run = asyncio.create_task(NETWORK.publish(hook.connection(), sending))
+    await fetching.wait()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    sending.handles = hook.saved[-1] if hook.saved else {}
+    assert await NETWORK.confirm(hook.connection(), sending) == Absent()
+    sending.media = files
+    await NETWORK.publish(hook.connection(), sending)
+    sending.handles = hook.saved[-1]
+    assert await NETWORK.confirm(hook.connection(), sending) == Unknown(final=True)
+
+
+@pytest.mark.parametrize("names", [[], ["a.jpg"]])
+async def test_limits_and_unreachable_networks_have_done_nothing(either: Rig, names: list[str]) -> None:
+    sending = either.sending("Hi", [either.sandbox.media(name) for name in names])
+    await either.sandbox.fault("discord", "rate_limited", "publish", seconds=1.25)
+    error = await refused(NETWORK.publish(either.connection(), sending))
+    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1.25))
+    connection = either.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert not sending.handles.get("sending")
+    assert await either.posts() == []
+
+
+async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> None:
+    class Large:
+        @asynccontextmanager
+        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+            yield MediaFile("video/mp4", 9 * 1024 * 1024, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+
+    sending = either.sending("Hi", [either.sandbox.media(f"{number}.mp4") for number in range(3)])
+    sending.media = Large()
+    before = len(await requests_of(either))
+    error = await refused(NETWORK.publish(either.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "files_too_large")
+    assert error.message == "Discord allows 25 MB of files in a post; these have 27.0 MB."
+    assert len(await requests_of(either)) == before
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", {}, {"id": 5}, []])
+async def test_a_success_by_status_alone_is_unclear(either: Rig, body: Any) -> None:
+    await either.sandbox.fault("discord", "reject", "publish", status=200, body=body)
+    assert (await refused(NETWORK.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, {"code": 50013, "message": "Missing Permissions"}, None),
+        (404, {"code": 10003, "message": "Unknown Channel"}, None),
+        (503, {"code": 0, "message": "x"}, Kind.TRANSIENT),
+    ],
+)
+async def test_an_address_that_cannot_be_told_is_no_failure(
+    bot: Rig, status: int, body: Any, kind: Kind | None
+) -> None:
+    sending, published = bot.sending("Hi"), Published("1", None)
+    await bot.sandbox.fault("discord", "reject", "auth", status=status, body=body)
+    if kind is None:
+        assert await NETWORK.complete(bot.connection(), sending, published) == published
+    else:
+        assert (await refused(NETWORK.complete(bot.connection(), sending, published))).kind is kind
+
+
+async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
+    stored = either.stored
+    token = (stored.access_token.get_secret_value() if stored.access_token else stored.webhook[1]).lower()
+    stream, handlers, level = io.StringIO(), logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        configure("debug", "json", stream)
+        for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
+            error = await lost(either, either.sending("Hi"), fault)
+            logging.getLogger("test").error("failed", exc_info=error)
+            assert token not in "".join(traceback.format_exception(error)).lower()
+            assert token not in repr(vars(error)).lower()
+        await publish(either, either.sending("Hi"))
+    finally:
+        logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
+    assert stream.getvalue().count("failed") == 5
+    assert token not in stream.getvalue().lower()
+    assert token not in repr(stored).lower()
+    assert all(token not in entry["path"].lower() for entry in await requests_of(either))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"botToken": "t"},
+        {"channelId": "1"},
+        {"botToken": "t", "channelId": "general"},
+        {"botToken": "t", "channelId": "1", "webhookUrl": "https://discord.com/api/webhooks/1/t"},
+        {"webhookUrl": "https://discord.com/channels/1/2"},
+        {"webhookUrl": "https://discord.com/api/webhooks/1/secret/slack"},
+        {"webhookUrl": "https://discord.com/api/webhooks/1/secret?x=/webhooks/2/y"},
+    ],
+)
+def test_credentials_are_of_one_kind(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DiscordCredentials.model_validate(given)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://discord.com/api/webhooks/222/TO-ken_1",
+        "https://canary.discord.com/api/v10/webhooks/222/TO-ken_1/",
+        "http://127.0.0.1:8080/discord/webhooks/222/TO-ken_1",
+    ],
+)
+def test_a_webhooks_address_is_read_and_kept(url: str) -> None:
+    read = DiscordCredentials.model_validate({"webhookUrl": url})
+    assert read.webhook == ("222", "TO-ken_1")
+    assert DiscordCredentials.model_validate({"webhook_url": url}) == read
+
+
+def bearer(rig: Rig) -> dict[str, str]:
+    return {"Authorization": f"Bot {rig.stored.access_token.get_secret_value()}"}

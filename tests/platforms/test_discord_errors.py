@@ -1,0 +1,78 @@
+"""What each refusal of Discord means."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.discord.errors import error_of
+from platforms.errors import Kind, NetworkError
+
+
+def refusal(status: int, code: int = 0, headers: dict[str, str] | None = None, **more: Any) -> NetworkError:
+    return error_of(httpx.Response(status, json={"code": code, "message": "its own words", **more}, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, 0, Kind.AUTH),
+        (401, 50014, Kind.AUTH),
+        (401, 50027, Kind.AUTH),
+        (404, 10015, Kind.AUTH),
+        (404, 10003, Kind.AUTH),
+        (403, 50001, Kind.AUTH),
+        (403, 50013, Kind.AUTH),
+        (403, 40002, Kind.AUTH),
+        (400, 50006, Kind.REJECTED),
+        (413, 40005, Kind.REJECTED),
+        (413, 0, Kind.REJECTED),
+        (400, 240000, Kind.REJECTED),
+        (400, 220001, Kind.REJECTED),
+        (400, 50008, Kind.REJECTED),
+        (400, 50024, Kind.REJECTED),
+        (400, 40004, Kind.REJECTED),
+        (400, 99999, Kind.REJECTED),
+        (429, 0, Kind.RATE_LIMITED),
+        (429, 20016, Kind.RATE_LIMITED),
+        (429, 20028, Kind.RATE_LIMITED),
+        (429, 20029, Kind.RATE_LIMITED),
+        (400, 40006, Kind.TRANSIENT),
+        (503, 130000, Kind.TRANSIENT),
+        (500, 0, Kind.TRANSIENT),
+        (502, 0, Kind.TRANSIENT),
+    ],
+)
+def test_codes_have_a_kind_and_a_sentence(status: int, code: int, kind: Kind) -> None:
+    error = refusal(status, code, {"cf-ray": "8f2"})
+    assert (error.kind, error.code) == (kind, str(code) if code else f"http_{status}")
+    assert (error.status, error.request_id) == (status, "8f2")
+    assert error.message
+
+
+def test_a_form_tells_its_faults_with_their_place() -> None:
+    tree = {
+        "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]},
+        "embeds": {"0": {"title": {"_errors": [{"code": "X", "message": "Too long."}]}}},
+    }
+    assert refusal(400, 50035, errors=tree).message == (
+        "Discord refused: content: Must be 2000 or fewer in length.; embeds.0.title: Too long."
+    )
+    top = {"_errors": [{"code": "X", "message": "No."}]}
+    assert refusal(400, 50035, errors=top).message == "Discord refused: No."
+    assert refusal(400, 50035).message == "Discord refused: its own words"
+
+
+def test_the_wait_is_in_the_body_or_the_header() -> None:
+    assert refusal(429, retry_after=64.57).retry_after == timedelta(seconds=64.57)
+    assert refusal(429, headers={"Retry-After": "65"}).retry_after == timedelta(seconds=65)
+    assert refusal(429, retry_after="soon").retry_after is None
+    page = httpx.Response(429, text="<html>", headers={"Retry-After": "9"})
+    assert error_of(page).retry_after == timedelta(seconds=9)
+
+
+@pytest.mark.parametrize("content", [b"<html>Bad Gateway</html>", b"", b"[]", b'{"code": "x", "errors": 5}'])
+def test_what_is_no_json_goes_by_its_status(content: bytes) -> None:
+    assert error_of(httpx.Response(502, content=content)).kind is Kind.TRANSIENT
+    assert error_of(httpx.Response(400, content=content)).kind is Kind.REJECTED

@@ -1,0 +1,101 @@
+"""Discord's limits from both sides, and what bots and webhooks do not share."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.discord import NETWORK
+from platforms.discord.settings import DiscordSettings
+
+BOT = AccountFacts("dc_1", "1", "general")
+HOOK = AccountFacts("dc_webhook-1", "webhook-1", "News")
+NOBODY = AccountFacts("dc_9", "", "")
+KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
+
+
+def broken(
+    text: str, media: str = "", *, account: AccountFacts = BOT, alt: str | None = None, **settings: Any
+) -> list[tuple[str, str]]:
+    items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a", alt_text=alt) for kind in media)
+    draft = Draft(text, items, DiscordSettings.model_validate(settings))
+    return [(found.part, found.error) for found in NETWORK.check(draft, account)]
+
+
+@pytest.mark.parametrize("media", ["", "i", "v", "g", "ivg", "i" * 10])
+@pytest.mark.parametrize("account", [BOT, HOOK, NOBODY])
+def test_what_fits(media: str, account: AccountFacts) -> None:
+    assert broken("Hi", media, account=account) == []
+
+
+def test_texts_are_measured_in_utf16() -> None:
+    assert broken("x" * 2000) == broken("😀" * 1000) == []
+    assert broken("x" * 2001) == [("content", "Discord allows 2,000 characters; this has 2,001")]
+    assert broken("😀" * 1001) == [("content", "Discord allows 2,000 characters; this has 2,002")]
+
+
+def test_something_must_be_said_or_shown() -> None:
+    assert broken(" ") == [("content", "Discord needs text, media or an embed")]
+    assert broken("", "i") == broken("", embeds=[{"title": "x"}]) == []
+
+
+def test_ten_files_and_their_descriptions() -> None:
+    assert [part for part, _ in broken("Hi", "i" * 6 + "v" * 5)] == ["mediaItems"]
+    assert broken("Hi", "i", alt="x" * 1024) == []
+    assert broken("Hi", "i", alt="x" * 1025) == [
+        ("mediaItems", "Discord allows 1,024 characters of alt text; this has 1,025")
+    ]
+
+
+def test_embeds_are_added_up() -> None:
+    embed = {"title": "x" * 100, "description": "x" * 2900}
+    assert broken("", embeds=[embed, embed]) == []
+    more = {"fields": [{"name": "a", "value": "b"}]}
+    assert broken("", embeds=[embed, embed, more]) == [
+        ("platformSpecificData", "Discord allows 6,000 characters in all embeds; these have 6,002")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("username", "Ada"), ("avatarUrl", "https://cdn.example.com/a.png"), ("threadName", "News")]
+)
+def test_what_only_webhooks_do(name: str, value: str) -> None:
+    setting: dict[str, Any] = {name: value}
+    said = f"Discord takes {name} only from webhooks; this account is a bot"
+    assert broken("Hi", account=BOT, **setting) == [("platformSpecificData", said)]
+    assert broken("Hi", account=HOOK, **setting) == broken("Hi", account=NOBODY, **setting) == []
+
+
+def test_what_only_bots_do() -> None:
+    assert broken("Hi", account=BOT, channelId="5") == []
+    assert [part for part, _ in broken("Hi", account=HOOK, channelId="5")] == ["platformSpecificData"]
+
+
+def test_a_thread_is_begun_or_gone_on_in() -> None:
+    assert broken("Hi", account=HOOK, threadId="5") == broken("Hi", account=HOOK, threadName="x") == []
+    assert [part for part, _ in broken("Hi", account=HOOK, threadId="5", threadName="x")] == ["platformSpecificData"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"username": "x" * 81},
+        {"username": "MyDiscord"},
+        {"username": ""},
+        {"threadName": "x" * 101},
+        {"threadId": "general"},
+        {"avatarUrl": "ftp://example.com"},
+        {"allowedMentions": ["here"]},
+        {"embeds": [{"title": "x" * 257}]},
+        {"embeds": [{"color": 0x1000000}]},
+        {"embeds": [{"fields": [{"name": "a", "value": "b"}] * 26}]},
+        {"embeds": [{"title": "x"}] * 11},
+        {"embeds": [{"subtitle": "x"}]},
+        {"mentions": True},
+    ],
+)
+def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DiscordSettings.model_validate(settings)
