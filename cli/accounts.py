@@ -3,12 +3,14 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.connecting import connect_account, network_named
+from activities.desk import plain
+from cli.connecting import connect_account, network_named, parsed_credentials
 from cli.errors import UserError
 from cli.keys import workspace_id_of
 from cli.place import Place, place_of
@@ -18,6 +20,14 @@ from store.accounts import list_accounts, remove_account
 from store.database import Database
 from store.models import Account
 from store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Hold what may be said of a sandbox account beside its credentials."""
+
+    username: str | None
+    premium: bool
 
 
 def parsed_object(text: str) -> dict[str, Any]:
@@ -37,11 +47,15 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
     On a development stack the account is first made known to its sandbox, so that any token does.
     """
     network, given, place = network_named(platform), parsed_object(text), place_of(data_dir)
-    if place.sandbox_url is not None:
-        given = await _introduced(place.sandbox_url, network, given)
+    if place.sandbox_url is None:
+        credentials = parsed_credentials(network, given)
+    else:
+        about = Described(username=given.pop("username", None), premium=given.pop("premium", False) is True)
+        credentials = parsed_credentials(network, given)
+        await _introduce(place.sandbox_url, network, plain(credentials), about)
     async with _workspace(place, workspace) as (session, workspace_id):
         vault = Vault(place.settings.encryption_keys)
-        return shown(await connect_account(session, vault, place.settings, workspace_id, network, given))
+        return shown(await connect_account(session, vault, place.settings, workspace_id, network, credentials))
 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
@@ -72,21 +86,16 @@ async def _workspace(place: Place, workspace: str | None) -> AsyncIterator[tuple
         await database.close()
 
 
-async def _introduced(sandbox_url: str, network: Network[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Make the account known to the sandbox; returns the credentials without what describes the account."""
-    token = given.get("accessToken")
-    if not isinstance(token, str) or not token:
-        return given
-    described = dict(given)
-    user_id = str(given.get("userId") or stable_user_id(token))
+async def _introduce(sandbox_url: str, network: Network[Any, Any], fields: dict[str, Any], about: Described) -> None:
+    """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
+    user_id = fields.get("user_id") or stable_user_id(fields["access_token"])
     account = SandboxAccount(
         platform=network.platform,
         account_id=network.account_id(user_id),
         user_id=user_id,
-        username=str(described.pop("username", f"user{user_id[-6:]}")),
-        access_token=token,
-        refresh_token=given.get("refreshToken"),
-        premium=described.pop("premium", False) is True,
+        username=about.username or f"user{user_id[-6:]}",
+        access_token=fields["access_token"],
+        refresh_token=fields.get("refresh_token"),
+        premium=about.premium,
     )
     await introduce(sandbox_url, [account])
-    return described

@@ -47,10 +47,10 @@ async def connect_account(
     settings: Settings,
     workspace_id: str,
     network: Network[Any, Any],
-    given: Mapping[str, Any],
+    credentials: BaseModel,
 ) -> Account:
     """Verify the credentials with the network and connect their account. Raises UserError."""
-    identity, credentials = await _identify(network, parsed_credentials(network, given), settings)
+    identity, current = await _identify(network, credentials, settings)
     return await save_account(
         session,
         vault,
@@ -60,7 +60,7 @@ async def connect_account(
         user_id=identity.user_id,
         username=identity.username,
         premium=identity.premium,
-        credentials=plain(credentials),
+        credentials=plain(current),
     )
 
 

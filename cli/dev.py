@@ -109,7 +109,8 @@ async def _stop_with_launcher(stop: asyncio.Event) -> None:
         launched = False
     while launched and not stop.is_set():
         await asyncio.sleep(_PARENT_POLL)
-        if os.getppid() != parent:
+        if os.getppid() != parent and not stop.is_set():
+            tell("The command that started this has gone: stopping …")
             stop.set()
 
 

@@ -48,10 +48,22 @@ def invented_credentials(network: Network[Any, Any], user_id: str) -> dict[str, 
 async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> None:
     """Make accounts known to the sandbox, or change what it knows. Raises UserError where it does not answer."""
     body = {"accounts": [account.model_dump(by_alias=True, exclude_none=True) for account in accounts]}
+    await _ask(sandbox_url, "POST", "accounts", json=body)
+
+
+async def platforms_of(sandbox_url: str) -> set[str]:
+    """Return the networks that the sandbox has. Raises UserError where it does not answer."""
+    return set((await _ask(sandbox_url, "GET", "health"))["platforms"])
+
+
+async def _ask(sandbox_url: str, method: str, path: str, **options: Any) -> Any:
     try:
         # trust_env: a proxy between us and a server on this machine can only be a mistake.
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
-            response = await client.post(f"{sandbox_url}/_/accounts", json=body)
+            response = await client.request(method, f"{sandbox_url}/_/{path}", **options)
             response.raise_for_status()
-    except httpx.HTTPError as error:
-        raise UserError(f"The sandbox at {sandbox_url} does not take our accounts ({type(error).__name__}).") from error
+            return response.json()
+    except httpx.HTTPStatusError as error:
+        raise UserError(f"The sandbox at {sandbox_url} does not take our accounts: {error.response.text}") from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise UserError(f"There is no sandbox at {sandbox_url} ({type(error).__name__}).") from error

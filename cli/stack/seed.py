@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.connecting import connect_account
+from cli.connecting import connect_account, parsed_credentials
 from cli.errors import UserError
-from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
+from cli.sandbox import SandboxAccount, introduce, invented_credentials, platforms_of, stable_user_id
 from cli.stack.files import DevAccount, State
 from platforms.base import Network
 from platforms.registry import networks
@@ -36,8 +36,9 @@ async def seed(settings: Settings, sandbox_url: str, state: State) -> list[DevAc
             known = await list_accounts(session, workspace_id)
             await introduce(sandbox_url, [_told(vault, account) for account in known])
             present = {account.platform for account in known}
+            offered = await platforms_of(sandbox_url)
             for network, name, premium in _wanted():
-                if network.platform not in present:
+                if network.platform in offered and network.platform not in present:
                     await _connect(session, vault, settings, sandbox_url, workspace_id, network, name, premium=premium)
             accounts = await list_accounts(session, workspace_id)
     finally:
@@ -92,7 +93,7 @@ async def _connect(
         premium=premium,
     )
     await introduce(sandbox_url, [account])
-    await connect_account(session, vault, settings, workspace_id, network, given)
+    await connect_account(session, vault, settings, workspace_id, network, parsed_credentials(network, given))
 
 
 def _told(vault: Vault, account: Account) -> SandboxAccount:

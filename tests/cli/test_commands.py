@@ -1,0 +1,200 @@
+"""The commands beside dev, run inside the test's process on the session's database, Temporal and sandbox."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from temporalio.testing import WorkflowEnvironment
+
+from cli.main import main
+from cli.stack.files import DevFile, Folder, State, write_private
+from platforms.registry import networks
+from store.accounts import find_accounts, open_credentials
+from store.vault import Vault, new_key
+from store.workspaces import workspace_of_key
+from tests.stack import Stack
+
+Run = Callable[..., Awaitable[Result]]
+VARIABLES = ("SOCIALSYNCER_DATABASE_URL", "SOCIALSYNCER_ENCRYPTION_KEYS", "SOCIALSYNCER_SANDBOX_URL")
+
+
+async def run(*arguments: str, stdin: str | None = None) -> Result:
+    """Run a command in a thread, where it can have an event loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments), stdin)
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what the developer has set up out of the tests."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def production(stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Set the environment up as an operator does; networks are the sandbox's."""
+    keys = ",".join(key.get_secret_value() for key in stack.settings.encryption_keys)
+    values = (stack.database_url.replace("+asyncpg", ""), keys, stack.sandbox_url)
+    for name, value in zip(VARIABLES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
+    return stack
+
+
+@pytest.fixture
+def data_dir(stack: Stack, tmp_path: Path) -> Path:
+    """Make the session's services look like a stack that `socialsyncer dev` runs."""
+    folder = Folder(tmp_path / "data")
+    folder.create()
+    write_private(folder.key_file, stack.settings.encryption_keys[0].get_secret_value() + "\n")
+    State(workspace_id=stack.workspace_id).write(folder.state_file)
+    DevFile(
+        api_url="http://127.0.0.1:1",
+        api_key=stack.api_key,
+        temporal_address="127.0.0.1:1",
+        temporal_namespace="default",
+        temporal_ui_url="http://127.0.0.1:1",
+        sandbox_url=stack.sandbox_url,
+        database_url=stack.database_url.replace("+asyncpg", ""),
+        accounts=[],
+    ).write(folder.dev_file)
+    return folder.path
+
+
+async def test_help_names_every_command() -> None:
+    result = await run("--help")
+    assert result.exit_code == 0
+    for command in ("accounts", "api", "dev", "keys", "migrate", "sandbox"):
+        assert f"\n  {command} " in result.stdout
+    for option in ("data-dir", "api-port", "temporal-port", "ui-port", "sandbox-port", "sandbox-url", "no-example"):
+        assert f"--{option}" in (await run("dev", "--help")).stdout
+
+
+async def test_secret_prints_a_key_the_vault_takes() -> None:
+    result = await run("keys", "secret")
+    assert len(result.stdout.strip()) == len(new_key())
+    assert result.stdout.count("\n") == 1
+
+
+async def test_an_environment_that_is_not_set_up_is_told_by_name_without_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", "mysql://u:hunter2@h/d")
+    result = await run("migrate")
+    assert result.exit_code == 1
+    assert "SOCIALSYNCER_DATABASE_URL: Value error, must start with postgresql://" in result.stderr
+    assert "SOCIALSYNCER_ENCRYPTION_KEYS: Field required" in result.stderr
+    assert "hunter2" not in result.output
+
+
+async def test_keys_create_prints_the_key_alone(production: Stack) -> None:
+    first, second = (
+        await run("keys", "create", "--workspace", "acme"),
+        await run("keys", "create", "--workspace", "acme"),
+    )
+    assert first.stderr == "Workspace 'acme' is new: it was created.\n"
+    assert second.stderr == ""
+    async with production.database.transaction() as session:
+        found = {await workspace_of_key(session, result.stdout.rstrip("\n")) for result in (first, second)}
+    assert len(found) == 1
+    assert None not in found
+
+
+async def test_keys_create_needs_a_workspace_that_can_be(production: Stack) -> None:
+    assert "Which workspace?" in (await run("keys", "create")).stderr
+    assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
+
+
+async def test_accounts_are_added_after_the_network_confirmed_them(production: Stack) -> None:
+    account = await production.connect("instagram", accessToken="from-the-network")
+    result = await run(
+        "accounts", "add", "instagram", "--workspace", "brand", stdin='{"accessToken": "from-the-network"}'
+    )
+    assert json.loads(result.stdout) == {
+        "platform": "instagram",
+        "accountId": f"ig_{account.user_id}",
+        "username": account.username,
+    }
+    assert result.stdout.count("\n") == 1
+    assert (await run("accounts", "list", "--workspace", "brand")).stdout == result.stdout
+    removed = await run("accounts", "remove", f"ig_{account.user_id}", "--workspace", "brand")
+    assert (removed.exit_code, removed.stdout) == (0, f"ig_{account.user_id} is no longer connected.\n")
+    assert (await run("accounts", "list", "--workspace", "brand")).stdout == ""
+    again = await run("accounts", "remove", f"ig_{account.user_id}", "--workspace", "brand")
+    assert (again.exit_code, again.stderr) == (1, f"Error: The workspace has no account ig_{account.user_id}.\n")
+
+
+async def test_an_account_that_the_network_does_not_know_is_refused_and_not_kept(production: Stack) -> None:
+    result = await run("accounts", "add", "twitter", "--workspace", "none", stdin='{"accessToken": "tok-unknown"}')
+    assert result.exit_code == 1
+    assert "X does not accept these credentials: " in result.stderr
+    assert "tok-unknown" not in result.output
+    assert (await run("accounts", "list", "--workspace", "none")).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("stdin", "sentence"),
+    [
+        ("secret-token", "Give the credentials as one JSON object on stdin"),
+        ('["secret-token"]', "Give the credentials as one JSON object on stdin"),
+        ('{"refreshToken": "secret-token"}', "accessToken: Field required"),
+        ('{"accessToken": ["secret-token"]}', "accessToken: Input should be a valid string"),
+        ('{"accessToken": "x", "acessToken": "secret-token"}', "acessToken: Extra inputs are not permitted"),
+    ],
+)
+async def test_credentials_at_fault_are_told_by_field_without_values(
+    production: Stack, stdin: str, sentence: str
+) -> None:
+    result = await run("accounts", "add", "twitter", "--workspace", "w", stdin=stdin)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+    assert "secret-token" not in result.stderr
+
+
+async def test_an_unknown_network_is_told_with_those_there_are(production: Stack) -> None:
+    result = await run("accounts", "add", "myspace", "--workspace", "w", stdin="{}")
+    assert result.stderr == f"Error: There is no network 'myspace': choose one of {', '.join(networks())}.\n"
+
+
+async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Path) -> None:
+    credentials = {"accessToken": "made-up", "refreshToken": "made-up-too", "clientId": "c"}
+    described = json.dumps({**credentials, "username": "ada", "premium": True})
+    where = ("--data-dir", str(data_dir))
+    first = await run("accounts", "add", "twitter", *where, stdin=described)
+    second = await run("accounts", "add", "twitter", *where, stdin=described)
+    assert first.stdout == second.stdout
+    shown = json.loads(first.stdout)
+    assert (shown["platform"], shown["username"]) == ("twitter", "ada")
+    async with stack.database.transaction() as session:
+        account = (await find_accounts(session, stack.workspace_id, [shown["accountId"]]))[shown["accountId"]]
+        assert account.premium
+        stored = open_credentials(Vault(stack.settings.encryption_keys), account)
+    assert stored["access_token"] == "made-up"
+    listed = [json.loads(line) for line in (await run("accounts", "list", *where)).stdout.splitlines()]
+    assert shown in listed
+
+
+async def test_a_stack_that_does_not_run_is_one_sentence(tmp_path: Path) -> None:
+    result = await run("keys", "create", "--data-dir", str(tmp_path / "none"))
+    assert result.stderr.startswith(f"Error: No stack runs in {tmp_path / 'none'}: start it with `socialsyncer dev")
+
+
+async def test_migrate_brings_database_and_temporal_up_to_date(production: Stack) -> None:
+    result = await run("migrate")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "The database is up to date.",
+        "Temporal's search attributes are there (none added).",
+    ]
+
+
+async def test_migrate_says_when_the_database_is_away(production: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/d")
+    result = await run("migrate")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The database does not answer")
+    assert "hunter2" not in result.output

@@ -1,0 +1,151 @@
+"""The whole of `socialsyncer dev`, from outside: two stacks side by side, in the order of this file."""
+
+import asyncio
+import signal
+import stat
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from platforms.registry import networks
+from tests.cli.parts import alive, kill, until
+from tests.cli.stacks import DevStack, socialsyncer
+
+EXAMPLE = "Hello from SocialSyncerAPI!"
+PARTS = {"postgres", "temporal", "sandbox", "api", "worker"}
+BACK_WITHIN = 15
+
+
+@pytest.fixture(scope="module")
+async def stacks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[DevStack, DevStack]]:
+    one, two = (DevStack(tmp_path_factory.mktemp(name)) for name in ("one", "two"))
+    try:
+        await asyncio.gather(one.start(), two.start("--no-example"))
+        yield one, two
+    finally:
+        one.destroy()
+        two.destroy()
+
+
+async def test_the_first_start_publishes_the_contracts_example(stacks: tuple[DevStack, DevStack]) -> None:
+    one, two = stacks
+    by_platform = {post["platform"]: post for post in await one.public(EXAMPLE)}
+    assert set(by_platform) == {"instagram", "twitter"}
+    assert {post["accountId"] for post in by_platform.values()} <= {acc["accountId"] for acc in one.dev["accounts"]}
+    assert '"status": "published"' in one.said
+    assert await two.public(EXAMPLE) == []
+
+
+async def test_it_says_where_everything_is(stacks: tuple[DevStack, DevStack]) -> None:
+    one, two = stacks
+    dev = one.dev
+    assert dev["apiUrl"] == f"http://127.0.0.1:{one.ports['api']}"
+    for value in (dev["apiKey"], dev["apiUrl"], dev["temporalUiUrl"], dev["sandboxUrl"], dev["databaseUrl"], "curl"):
+        assert value in one.said
+    assert "waiting for PostgreSQL" in one.said
+    assert stat.S_IMODE((one.data / "dev.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(one.data.stat().st_mode) == 0o700
+    assert {(acc["platform"], acc["premium"]) for acc in dev["accounts"]} >= {("twitter", True), ("instagram", False)}
+    assert [acc["premium"] for acc in dev["accounts"] if acc["platform"] == "twitter"] == [True, False]
+    assert {acc["platform"] for acc in dev["accounts"]} == set(networks())
+    assert {acc["accountId"] for acc in dev["accounts"]}.isdisjoint({acc["accountId"] for acc in two.dev["accounts"]})
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for url in (dev["temporalUiUrl"], dev["sandboxUrl"], f"{dev['apiUrl']}/docs"):
+            assert (await client.get(url, follow_redirects=True)).status_code == 200
+    connection = await asyncpg.connect(dev["databaseUrl"])
+    assert await connection.fetchval("SELECT count(*) FROM posts") == 1
+    await connection.close()
+
+
+async def test_its_curl_can_be_pasted(stacks: tuple[DevStack, DevStack]) -> None:
+    command = stacks[0].said[stacks[0].said.index("curl -X POST") :].partition("\n\n")[0]
+    process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+    assert b'"status":"published"' in (await process.communicate())[0].replace(b" ", b"")
+
+
+async def test_commands_act_on_a_running_stack(stacks: tuple[DevStack, DevStack]) -> None:
+    one, _ = stacks
+    where = ("--data-dir", one.data)
+    code, key, _ = await socialsyncer("keys", "create", "--workspace", "another", *where)
+    assert (code, key.startswith("sk_"), key.count("\n")) == (0, True, 1)
+    credentials = '{"accessToken": "any-token", "username": "somebody", "premium": true}'
+    code, added, _ = await socialsyncer(
+        "accounts", "add", "twitter", "--workspace", "another", *where, stdin=credentials
+    )
+    assert code == 0
+    account = httpx.Response(200, text=added).json()
+    assert (account["platform"], account["username"]) == ("twitter", "somebody")
+    body = {
+        "content": "Hi",
+        "platforms": [{"platform": "twitter", "accountId": account["accountId"]}],
+        "publishNow": True,
+    }
+    async with httpx.AsyncClient(trust_env=False, timeout=40) as client:
+        answer = await client.post(
+            f"{one.dev['apiUrl']}/v1/posts", json=body, headers={"Authorization": f"Bearer {key.strip()}"}
+        )
+    assert answer.json()["status"] == "published"
+
+
+async def test_what_cannot_be_is_one_sentence(stacks: tuple[DevStack, DevStack], tmp_path: Path) -> None:
+    one, two = stacks
+    third = DevStack(tmp_path)
+    third.ports["ui"] = one.ports["ui"]
+    same, taken = await asyncio.gather(socialsyncer("dev", *two.options), socialsyncer("dev", *third.options))
+    assert (same[0], taken[0]) == (1, 1)
+    assert f"A stack already runs in {two.data}" in same[2]
+    assert taken[2] == f"Error: Port {one.ports['ui']} is in use: choose another one with --ui-port PORT.\n"
+    await two.ready(1)
+
+
+async def test_every_part_that_dies_is_up_again(stacks: tuple[DevStack, DevStack]) -> None:
+    one, two = stacks
+    before, untouched = one.pids, two.pids
+    assert set(before) == PARTS
+    for pid in before.values():
+        kill(pid)
+    began = time.monotonic()
+    await until(lambda: one.said.count(" is back after ") >= len(PARTS), BACK_WITHIN)
+    await one.ready(BACK_WITHIN - (time.monotonic() - began))
+    assert one.pids.keys() == PARTS
+    assert not set(one.pids.values()) & set(before.values())
+    assert one.said.count("starting it again") >= len(PARTS)
+    assert (await one.publish("After the storm", publishNow=True))["status"] == "published"
+    assert two.pids == untouched
+
+
+async def test_a_killed_stack_finds_everything_and_publishes_what_fell_due_meanwhile(
+    stacks: tuple[DevStack, DevStack],
+) -> None:
+    one, two = stacks
+    before, family, elsewhere = one.dev, one.family(), two.dev["sandboxUrl"]
+    due = datetime.now(UTC) + timedelta(seconds=3)
+    text = f"Due at {due}"
+    assert (await one.publish(text, scheduledFor=due.isoformat()))["status"] == "scheduled"
+    await one.ended(signal.SIGKILL)
+    await until(lambda: not any(map(alive, family)), 10)
+    (one.data / "postgres" / "postmaster.pid").write_text(f"{1}\n{one.data}/postgres\n0\n5432\n\n127.0.0.1\n\nready\n")
+    (one.data / "dev.json").unlink()
+    await asyncio.sleep(max(0, (due - datetime.now(UTC)).total_seconds()))
+    await one.start("--sandbox-url", elsewhere)
+    assert one.dev == {**before, "sandboxUrl": elsewhere}
+    assert "sandbox" not in one.pids
+    assert len(await one.published(text)) == 1
+    assert await one.public(EXAMPLE) == []
+
+
+async def test_ctrl_c_leaves_nothing_running(stacks: tuple[DevStack, DevStack]) -> None:
+    families = [pid for stack in stacks for pid in stack.family()]
+    assert len(families) > 10
+    codes = await asyncio.gather(stacks[0].ended(signal.SIGINT), stacks[1].ended(signal.SIGTERM))
+    assert set(codes) == {0}
+    assert not [pid for pid in families if alive(pid)]
+    for stack in stacks:
+        assert stack.said.endswith("Everything is stopped.\n")
+        assert not (stack.data / "dev.json").exists()
+        assert stack.pids == {}
