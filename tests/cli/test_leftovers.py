@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from cli.stack.leftovers import Ledger, Record, end_leftovers, leftovers
 from cli.stack.process import Child, spawn
@@ -35,7 +36,8 @@ async def test_what_was_left_running_is_ended(tmp_path: Path) -> None:
         assert await ending == -signal.SIGTERM
 
 
-async def test_what_does_not_listen_is_killed(tmp_path: Path) -> None:
+async def test_what_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.stack.leftovers._GRACE", 0.3)
     async with running(tmp_path, STUBBORN) as child:
         await until(lambda: "on" in contents(tmp_path / "log"))
         Ledger(tmp_path / "run.json").record("worker", child)
