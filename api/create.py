@@ -115,14 +115,21 @@ async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | No
         await deps.starter.start_now(made.plan)
         return made.answer
     deps.starter.start(made.plan)
-    return await _outcome(deps, made.plan.workspace_id, made.post_id, request, patience) or made.answer
+    answer = await _outcome(deps, made.plan.workspace_id, made.post_id, request, patience, new=True)
+    return answer or made.answer
 
 
 async def _outcome(
-    deps: Dependencies, workspace_id: str, post_id: str, request: KeyedRequest | None, patience: Patience
+    deps: Dependencies,
+    workspace_id: str,
+    post_id: str,
+    request: KeyedRequest | None,
+    patience: Patience,
+    *,
+    new: bool = False,
 ) -> Answer | None:
     """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
-    await wait_until_at_rest(deps, post_id, patience)
+    await wait_until_at_rest(deps, post_id, patience, new=new)
     async with deps.database.transaction() as session:
         post = await find_post(session, workspace_id, post_id)
         if post is None:

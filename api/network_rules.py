@@ -63,7 +63,7 @@ class _Place:
     """Know where in the request a part of one target was written."""
 
     def __init__(self, position: int, target: TargetContent) -> None:
-        self._prefix = ("platforms", position)
+        self._position = position
         self._target = target
 
     def problem(self, violation: Violation) -> Problem:
@@ -75,7 +75,7 @@ class _Place:
         else:
             path = (*self.settings(violation.path), *violation.path)
             return Problem(violation.error, violation.code, ".".join(str(part) for part in path))
-        param = f"platforms.{self._prefix[1]}.{own}" if own else violation.part
+        param = f"platforms.{self._position}.{own}" if own else violation.part
         return Problem(violation.error, violation.code, param)
 
     def settings(self, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -83,7 +83,7 @@ class _Place:
         root = _ROOT_SETTINGS.get(self._target.platform)
         if root and path and path[0] not in self._target.settings:
             return (root,)
-        return (*self._prefix, "platformSpecificData")
+        return ("platforms", self._position, "platformSpecificData")
 
 
 def _settings_problems(error: ValidationError, network: Network[Any, Any], place: _Place) -> Iterator[Problem]:

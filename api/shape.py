@@ -122,7 +122,11 @@ def _sentence(kind: str, detail: ErrorDetails) -> str:
     if kind == "string_too_long":
         return f"may be at most {context['max_length']} characters long"
     if kind == "string_too_short":
-        return "must not be empty" if context["min_length"] == 1 else f"must be {context['min_length']} characters long"
+        return (
+            "must not be empty"
+            if context["min_length"] == 1
+            else f"must be at least {context['min_length']} characters long"
+        )
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}"
     if kind == "less_than_equal":

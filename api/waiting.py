@@ -23,11 +23,16 @@ class Patience:
 
 
 async def wait_until_at_rest(
-    deps: Dependencies, post_id: str, patience: Patience, *, changed_since: datetime | None = None
+    deps: Dependencies,
+    post_id: str,
+    patience: Patience,
+    *,
+    changed_since: datetime | None = None,
+    new: bool = False,
 ) -> None:
     """Return once publishing is over, the post is gone, or patience is.
 
-    `changed_since` is when the post last changed before it was set in motion: that rest does not count.
+    `new` says that the post was made just now, so that a first look is not worth its query. `changed_since` is when the post last changed before it was set in motion: that rest does not count.
     """
 
     async def at_rest() -> bool:
@@ -39,4 +44,4 @@ async def wait_until_at_rest(
         # Not later than, but other than: the clocks of workers differ.
         return status not in _MOVING and changed_at != changed_since
 
-    await deps.outcomes.wait(post_id, at_rest, patience.left)
+    await deps.outcomes.wait(post_id, at_rest, patience.left, new=new)

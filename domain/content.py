@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from domain.post import Media, PostStatus, media_in_effect, text_in_effect
 
@@ -45,11 +46,16 @@ class PostContent(BaseModel):
 
 
 class Amendment(BaseModel):
-    """What a scheduled post shall become; status draft takes it off the schedule."""
+    """What a scheduled post shall become; status draft takes it off the schedule.
+
+    `based_on` is the post's `updated_at` that the change was made for: applied to a post that somebody else has changed
+    since, it would take that change back.
+    """
 
     content: PostContent
     status: PostStatus
     due_at: datetime | None
+    based_on: datetime | None = None
 
 
 class Edit(BaseModel):
@@ -62,6 +68,10 @@ class Edit(BaseModel):
 def merge_settings(
     platform: str, own: dict[str, Any], tiktok: dict[str, Any], facebook: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the settings in effect: the target's own win over the root ones of its platform."""
+    """Return the settings in effect: the target's own win over the root ones of its platform.
+
+    A name is the same in camelCase and in snake_case: clients may write both.
+    """
     root = {"tiktok": tiktok, "facebook": facebook}.get(platform, {})
-    return {**root, **own}
+    overridden = {to_camel(name) for name in own}
+    return {**{name: value for name, value in root.items() if to_camel(name) not in overridden}, **own}

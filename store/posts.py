@@ -12,6 +12,9 @@ from domain.post import PostStatus
 from store.contents import rewrite
 from store.models import Post, Revision, Target
 
+STALE = "stale"
+"""The error code of a refused revision whose post somebody else has changed meanwhile."""
+
 _POST_COLUMNS = [column.key for column in Post.__mapper__.column_attrs]
 _TARGET_COLUMNS = [column.key for column in Target.__mapper__.column_attrs]
 
@@ -46,7 +49,8 @@ async def delete_draft(session: AsyncSession, post: Post) -> None:
 async def apply_amendment(session: AsyncSession, revision_id: str) -> Post | None:
     """Rewrite a post as its amendment says and return it with its targets; applying it again changes nothing.
 
-    Only the post's workflow may call this. Returns None where the post is gone.
+    An amendment of a post that has been changed since is refused. Only the post's workflow may call this. Returns None
+    where the post is gone.
     """
     post_id = await session.scalar(select(Revision.post_id).where(Revision.id == revision_id))
     post = await session.scalar(
@@ -58,8 +62,11 @@ async def apply_amendment(session: AsyncSession, revision_id: str) -> Post | Non
         return None
     if revision.state == "waiting":
         amendment = Amendment.model_validate(revision.body)
-        rewrite(post, amendment.content, status=amendment.status, due_at=amendment.due_at, now=datetime.now(UTC))
-        revision.state = "applied"
+        if amendment.based_on in {None, post.updated_at}:
+            rewrite(post, amendment.content, status=amendment.status, due_at=amendment.due_at, now=datetime.now(UTC))
+            revision.state = "applied"
+        else:
+            revision.state, revision.error_code = "refused", STALE
         await session.flush()
     return post
 

@@ -184,6 +184,21 @@ class TestScheduled:
         response = await api.patch(f"/v1/posts/{post_id}", json={"content": "x" * 25_001})
         assert (response.status_code, response.json()["param"]) == (422, "content")
 
+    async def test_changes_made_at_once_do_not_undo_each_other(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, scheduledFor=DISTANT)
+        changes: list[dict[str, Any]] = [
+            {"content": "changed"},
+            {"tags": ["changed"]},
+            {"timezone": "Asia/Tokyo"},
+            {"mediaItems": [{"type": "image", "url": "https://example.com/changed.jpg"}]},
+            {"tiktokSettings": {"changed": True}},
+        ]
+        answers = await asyncio.gather(*(api.patch(f"/v1/posts/{post_id}", json=change) for change in changes))
+        assert {answer.status_code for answer in answers} == {200}
+        post = (await api.get(f"/v1/posts/{post_id}")).json()
+        for change in changes:
+            assert change.items() <= post.items()
+
     async def test_works_though_its_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
         post = await stack.save("never started", [stack.accounts["twitter"]], due_in=timedelta(days=1))
         assert (await patch(api, post.id, {"content": "changed all the same"}))["content"] == "changed all the same"

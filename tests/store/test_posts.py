@@ -202,6 +202,22 @@ class TestAmendments:
         )
         assert content_of(await read(database, post)) == CONTENT
 
+    async def test_of_a_post_that_was_changed_since_are_refused(self, database: Database, workspace: str) -> None:
+        post = await save(database, workspace)
+        for based_on, state in ((NOW - timedelta(microseconds=1), "refused"), (NOW, "applied")):
+            amendment = Amendment(
+                content=PostContent(content=state), status=PostStatus.SCHEDULED, due_at=NOW, based_on=based_on
+            )
+            async with database.transaction() as session:
+                revision_id = await add_revision(session, post.id, amendment, NOW)
+            async with database.transaction() as session:
+                await apply_amendment(session, revision_id)
+            async with database.transaction() as session:
+                revision = await find_revision(session, revision_id)
+            assert revision is not None
+            assert revision.state == state
+            assert ((await read(database, post)).content == state) is (state == "applied")
+
     async def test_of_a_post_that_is_gone_are_nothing(self, database: Database) -> None:
         async with database.transaction() as session:
             assert await apply_amendment(session, "rev_none") is None
