@@ -1,0 +1,5 @@
+"""Facebook Pages: texts, links, photos, videos, reels and stories."""
+
+from platforms.facebook.network import Facebook
+
+NETWORK = Facebook()

@@ -1,0 +1,37 @@
+"""What Facebook is told of a post; the names are those of Meta's description of each edge."""
+
+import json
+from typing import Any
+
+from platforms.base import Draft
+from platforms.facebook.line import Fields
+from platforms.facebook.rules import Form
+from platforms.facebook.settings import FacebookSettings
+
+
+def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:
+    """Return what makes a post of text, link or uploaded photos."""
+    fields = _given({"message": draft.text, "link": draft.settings.link})
+    fields |= {f"attached_media[{index}]": json.dumps({"media_fbid": photo}) for index, photo in enumerate(photos)}
+    if draft.settings.draft:
+        fields |= {"published": "false", "unpublished_content_type": "DRAFT"}
+    return fields
+
+
+def finish_fields(draft: Draft[FacebookSettings], form: Form, video: dict[str, Any]) -> Fields:
+    """Return what makes an uploaded video public."""
+    settings = draft.settings
+    if form is Form.VIDEO_STORY:
+        return {"upload_phase": "finish", "video_id": video["id"]}
+    fields = {"upload_phase": "finish", **_given({"description": draft.text, "title": settings.title})}
+    if form is Form.REEL:
+        state = "DRAFT" if settings.draft else "PUBLISHED"
+        return {**fields, "video_id": video["id"], "video_state": state}
+    fields["upload_session_id"] = video["session"]
+    if settings.draft:
+        return {**fields, "published": "false", "unpublished_content_type": "DRAFT"}
+    return {**fields, "published": "true"}
+
+
+def _given(fields: dict[str, str | None]) -> Fields:
+    return {name: value for name, value in fields.items() if value}

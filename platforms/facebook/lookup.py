@@ -1,0 +1,75 @@
+"""Find a post on the Page by its photos or its words, and a story by its medium."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.facebook import line
+from platforms.facebook.line import Line
+from platforms.facebook.settings import FacebookSettings
+from platforms.facebook.uploads import photo_ids
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Facebook's clock may stand behind ours before its own post is not recognised."""
+PAGE = 50
+POST_FIELDS = "id,message,created_time,permalink_url,attachments"
+STORY_FIELDS = "post_id,media_id,creation_time,url"
+"""Meta's description has the edge, but not its fields: unverified."""
+
+
+def url_of(post_id: str) -> str:
+    """Return an address that leads to a post, for where Facebook told none."""
+    return f"https://www.facebook.com/{post_id}"
+
+
+async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+    """Look for the post among the Page's newest. Raises NetworkError where it cannot be looked for."""
+    if sending.started_at is None:
+        return Absent()
+    path = f"/{connection.account.user_id}/published_posts"
+    answer = await line.get(connection, path, fields=POST_FIELDS, limit=str(PAGE))
+    since = sending.started_at - CLOCKS_APART
+    recent = [post for post in line.list_of(answer) if _moment(post["created_time"]) >= since]
+    for post in recent:
+        if _is_ours(post, sending):
+            return Published(str(post["id"]), post.get("permalink_url") or url_of(post["id"]))
+    # Where even the last of a full page is young, ours may stand on the next.
+    return Unknown() if len(recent) >= PAGE else Absent()
+
+
+def _is_ours(post: dict[str, Any], sending: Sending[FacebookSettings]) -> bool:
+    ours, shown = set(photo_ids(sending.handles)), set(_media_ids(post))
+    if ours and shown:
+        return bool(ours & shown)
+    attached = bool(_listed(post, "attachments"))
+    same = str(post.get("message") or "").split() == sending.draft.text.split()
+    return same and (attached or not ours)
+
+
+def _media_ids(post: dict[str, Any]) -> list[str]:
+    attachments = _listed(post, "attachments")
+    each = [*attachments, *(below for attachment in attachments for below in _listed(attachment, "subattachments"))]
+    return [str(one["target"]["id"]) for one in each if (one.get("target") or {}).get("id")]
+
+
+def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
+    return (holder.get(edge) or {}).get("data") or []
+
+
+async def find_story(connection: Line, sending: Sending[FacebookSettings], media_id: str) -> Finding:
+    """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
+    if sending.started_at is None:
+        return Absent()
+    answer = await line.get(connection, f"/{connection.account.user_id}/stories", fields=STORY_FIELDS)
+    stories = line.list_of(answer)
+    for story in stories:
+        if str(story.get("media_id")) == media_id and story.get("post_id"):
+            return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
+    since = sending.started_at - CLOCKS_APART
+    young = any("media_id" not in story and _moment(story.get("creation_time", 0)) >= since for story in stories)
+    return Unknown() if young else Absent()
+
+
+def _moment(written: str | int) -> datetime:
+    text = str(written)
+    return datetime.fromtimestamp(int(text), tz=UTC) if text.isdecimal() else datetime.fromisoformat(text)

@@ -1,0 +1,130 @@
+"""Publish to a Facebook Page: upload what belongs to the post, then make it public by one request."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.facebook import errors, line, lookup, rules, videos
+from platforms.facebook.comment import add_first_comment
+from platforms.facebook.fields import feed_fields, finish_fields
+from platforms.facebook.line import Line
+from platforms.facebook.rules import Form, form_of
+from platforms.facebook.settings import FacebookCredentials, FacebookSettings
+from platforms.facebook.uploads import EDGE, Uploads, photo_ids
+from platforms.rules import Violation
+
+AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
+
+
+class Facebook(Network[FacebookSettings, FacebookCredentials]):
+    """Be Facebook, as the Graph API serves Pages."""
+
+    platform = "facebook"
+    label = "Facebook"
+    base_url = "https://graph.facebook.com"
+    account_prefix = "fb"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
+    believes_absence_after = timedelta(seconds=60)
+    rules = rules.RULES
+    settings = FacebookSettings
+    credentials = FacebookCredentials
+
+    def check(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Facebook that the draft breaks."""
+        return rules.check(self.label, draft, account)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which Page the token speaks for; a person has no `category`, and cannot be published to."""
+        try:
+            me = await line.get(connection, "/me", fields="id,name,username,category")
+        except NetworkError as error:
+            if error.kind is Kind.REJECTED:
+                message = "This is no Page's access token. Facebook lets apps publish to Pages only."
+                raise NetworkError(Kind.AUTH, message, code=error.code, status=error.status) from error
+            raise
+        return Identity(line.text_of(me, "id"), str(me.get("username") or line.text_of(me, "name")))
+
+    async def prepare(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
+        """Upload photos unpublished, and videos up to the request that publishes them."""
+        uploads = Uploads(connection, sending)
+        failed = sending.handles.get("video", {}).get("failed")
+        if failed is not None:
+            await uploads.forget()
+            raise errors.processing_failed(failed)
+        await uploads.run()
+
+    async def publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
+        """Make the post public; of a video wait until Facebook has processed it."""
+        try:
+            return await self._publish(connection, sending)
+        except NetworkError as error:
+            if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in sending.handles:
+                # Photos that no post took are deleted after a while: whoever tries again shall upload anew.
+                await Uploads(connection, sending).forget()
+            raise
+
+    async def _publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
+        page, draft, form = f"/{connection.account.user_id}", sending.draft, form_of(sending.draft)
+        if form in EDGE:
+            return await _finish(connection, sending, form)
+        if form is Form.PHOTO_STORY:
+            fields = {"photo_id": photo_ids(sending.handles)[0]}
+            story = await line.post_public(connection, f"{page}/photo_stories", fields)
+            post_id = line.text_of(story, "post_id", otherwise=Kind.UNCLEAR)
+            return Published(post_id, lookup.url_of(post_id))
+        fields = feed_fields(draft, photo_ids(sending.handles))
+        post = await line.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
+        return Published(line.text_of(post, "id", otherwise=Kind.UNCLEAR), post.get("permalink_url"))
+
+    async def confirm(self, connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+        """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
+        form = form_of(sending.draft)
+        media = sending.handles.get("video", {}).get("id") if form.is_video else None
+        if form.is_video and media is None:
+            return Absent()
+        if form in {Form.VIDEO, Form.REEL}:
+            return await videos.find(connection, sending)
+        if form.is_story:
+            media = media or next(iter(photo_ids(sending.handles)), None)
+            return await lookup.find_story(connection, sending, media) if media else Absent()
+        return Absent() if sending.draft.settings.draft else await lookup.find_post(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[FacebookSettings], published: Published) -> Published:
+        """Add the first comment and fetch the permalink. Repeatable."""
+        warning = await add_first_comment(connection, sending, published.platform_post_id)
+        url = published.url
+        if sending.draft.settings.draft:
+            return Published(published.platform_post_id, None, warning=AS_DRAFT)
+        if url is None:
+            post = await line.get(connection, f"/{published.platform_post_id}", fields="permalink_url")
+            url = post.get("permalink_url") or lookup.url_of(published.platform_post_id)
+        return Published(published.platform_post_id, url, warning=warning)
+
+
+async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Form) -> Published:
+    video: dict[str, Any] = sending.handles.get("video", {})
+    if not video.get("done"):
+        raise NetworkError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
+    if not video.get("accepted"):
+        path = f"/{connection.account.user_id}/{EDGE[form]}"
+        answer = await line.post_public(connection, path, finish_fields(sending.draft, form, video))
+        if form is Form.VIDEO_STORY:
+            post_id = line.text_of(answer, "post_id", otherwise=Kind.UNCLEAR)
+            return Published(post_id, lookup.url_of(post_id))
+        if answer.get("success") is not True:
+            raise NetworkError(
+                Kind.UNCLEAR, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
+            )
+        video["accepted"] = True
+        await sending.save(sending.handles)
+    if sending.draft.settings.draft:
+        return Published(video["id"], None)
+    return await videos.watch(connection, sending)

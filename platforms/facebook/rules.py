@@ -1,0 +1,120 @@
+"""What a Facebook Page takes, and which settings go with which form of post."""
+
+from enum import StrEnum
+
+from domain.post import MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.facebook.settings import FacebookSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+TEXT = 63_206
+"""Characters; general knowledge, unverified: Meta's reference does not name it."""
+PHOTOS = 10
+"""Photos of one post; Meta's reference names no number, publishers that work keep to ten."""
+PHOTO_BYTES = 4 * 1024 * 1024
+"""What Meta's reference of the photos edge recommends; larger ones are refused with subcode 1366046."""
+VIDEO_BYTES = 4 * 2**30
+"""What this service carries; Meta's own limit for a Page's videos (10 GB, 240 minutes) is unverified."""
+ALT_TEXT = 1000
+"""Characters; unverified, Meta's reference names none."""
+
+_PHOTOS_PAGE = "developers.facebook.com/docs/graph-api/reference/page/photos"
+
+RULES = Rules(
+    text=TextRule(limit=TEXT, count=len, source="general knowledge, unverified"),
+    media=MediaRule(
+        max_items=PHOTOS,
+        max_of=((MediaType.IMAGE, PHOTOS), (MediaType.GIF, PHOTOS), (MediaType.VIDEO, 1)),
+        source=_PHOTOS_PAGE,
+    ),
+    files=(
+        FileRule(MediaType.IMAGE, ("image/jpeg", "image/png"), max_bytes=PHOTO_BYTES, source=_PHOTOS_PAGE),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=PHOTO_BYTES, source=_PHOTOS_PAGE),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime"),
+            max_bytes=VIDEO_BYTES,
+            max_seconds=240 * 60,
+            source="general knowledge, unverified",
+        ),
+    ),
+    alt_text=ALT_TEXT,
+)
+
+
+class Form(StrEnum):
+    """What a post becomes on the Page."""
+
+    TEXT = "text"
+    PHOTOS = "photos"
+    VIDEO = "video"
+    REEL = "reel"
+    PHOTO_STORY = "photo_story"
+    VIDEO_STORY = "video_story"
+
+    @property
+    def is_story(self) -> bool:
+        """Tell whether it is gone after a day and shows no text."""
+        return self in {Form.PHOTO_STORY, Form.VIDEO_STORY}
+
+    @property
+    def is_video(self) -> bool:
+        """Tell whether a video is uploaded for it."""
+        return self in {Form.VIDEO, Form.REEL, Form.VIDEO_STORY}
+
+
+def form_of(draft: Draft[FacebookSettings]) -> Form:
+    """Tell what the draft becomes: its settings say story or reel, else its media decide."""
+    if not draft.media:
+        return Form.TEXT
+    video = draft.media[0].type is MediaType.VIDEO
+    match draft.settings.content_type:
+        case "story":
+            return Form.VIDEO_STORY if video else Form.PHOTO_STORY
+        case "reel":
+            return Form.REEL
+    return Form.VIDEO if video else Form.PHOTOS
+
+
+def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+    """Return everything Facebook would refuse; a story's text is never sent, so it is not measured."""
+    settings = draft.settings
+    text = "" if settings.content_type == "story" else draft.text
+    found = RULES.check(label, text, draft.media)
+    if not draft.media and not text.strip() and not settings.link and settings.content_type is None:
+        found.append(Violation("content", f"{label} needs text, a link or media"))
+    found += [
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
+        for item in draft.media
+        if item.alt_text and len(item.alt_text) > ALT_TEXT
+    ]
+    kinds = [item.type for item in draft.media]
+    if settings.content_type == "reel" and kinds != [MediaType.VIDEO]:
+        found.append(Violation("mediaItems", f"{label} makes a reel of exactly 1 video"))
+    if settings.content_type == "story" and len(kinds) != 1:
+        found.append(Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(kinds)}"))
+    return found + _check_settings(label, draft, account)
+
+
+def _check_settings(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+    settings, found = draft.settings, []
+    if settings.page_id and account.user_id and settings.page_id != account.user_id:
+        found.append(_setting("pageId", f"This {label} account is the Page {account.user_id}; connect the other Page"))
+    if settings.link and draft.media:
+        found.append(_setting("link", f"{label} takes a link only in a post without media"))
+    is_video = [item.type for item in draft.media] == [MediaType.VIDEO]
+    if settings.title and not (is_video and settings.content_type != "story"):
+        found.append(_setting("title", f"{label} takes a title only with a reel or video"))
+    if settings.content_type == "story":
+        found += [
+            _setting(name, f"{label} stories do not take {name}")
+            for name, given in (("firstComment", settings.first_comment), ("draft", settings.draft))
+            if given
+        ]
+    elif settings.draft and settings.first_comment:
+        found.append(_setting("firstComment", f"{label} takes a first comment only on what is public, not on a draft"))
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

@@ -1,0 +1,56 @@
+"""What platformSpecificData (with facebookSettings beneath it) and an account's credentials hold for Facebook."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from platforms.base import WireModel
+
+TITLE = 255
+"""Characters of a video's title; unverified, Facebook only names the error for one that is too long."""
+COMMENT = 8000
+"""Characters of a comment; unverified."""
+
+
+class FacebookSettings(WireModel):
+    """Say how a post appears on a Facebook Page."""
+
+    draft: bool = Field(
+        default=False,
+        description="Keep the post as a draft in Meta Business Suite, where a person publishes it.",
+        examples=[True],
+    )
+    content_type: Literal["story", "reel"] | None = Field(
+        None,
+        description="`story` publishes one image or video for 24 hours, without the text; `reel` makes a video a reel.",
+        examples=["reel"],
+    )
+    title: str | None = Field(
+        None, min_length=1, max_length=TITLE, description="The title of a reel or video.", examples=["Waves at dawn"]
+    )
+    first_comment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=COMMENT,
+        description="A comment that the Page adds right after publishing.",
+        examples=["Which one is your favourite?"],
+    )
+    link: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        max_length=2048,
+        description="An address that a post without media shows as a preview.",
+        examples=["https://example.com/article"],
+    )
+    page_id: str | None = Field(
+        None,
+        pattern=r"^\d+$",
+        description="The Page to publish to. Each connected account is one Page, so it can only name that one.",
+        examples=["1755847768034402"],
+    )
+
+
+class FacebookCredentials(WireModel):
+    """Hold a Page's access token; one that was made from a long-lived user token does not expire."""
+
+    access_token: SecretStr

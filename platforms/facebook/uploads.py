@@ -1,0 +1,176 @@
+"""Give a post's media to a Page before anything is public: photos unpublished, videos going on where they stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.facebook import line
+from platforms.facebook.line import Line
+from platforms.facebook.rules import Form, form_of
+from platforms.facebook.settings import FacebookSettings
+
+AT_ONCE = 3
+"""How many photos go up at the same time; our choice, Facebook names no number."""
+PIECE_BYTES = 4 * 1024 * 1024
+"""Bytes of a video held in memory; Facebook takes any part of the range that it asks for (unverified)."""
+EDGE = {Form.VIDEO: "videos", Form.REEL: "video_reels", Form.VIDEO_STORY: "video_stories"}
+"""Where each form of video begins and ends."""
+
+_EXTENSION = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
+
+
+def photo_ids(handles: dict[str, Any]) -> list[str]:
+    """Return the ids of the uploaded photos in the order of the draft."""
+    photos: dict[str, str] = handles.get("photos", {})
+    return [photos[name] for name in sorted(photos, key=int)]
+
+
+class Uploads:
+    """Upload the media of one post; all that Facebook gives us is kept in the handles at once."""
+
+    def __init__(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
+        self._line = connection
+        self._sending = sending
+        self._saving = asyncio.Lock()
+        self._page = f"/{connection.account.user_id}"
+
+    async def run(self) -> None:
+        """Bring all media to where one request makes them public."""
+        form = form_of(self._sending.draft)
+        if form.is_video:
+            await self._video(form)
+        elif form is not Form.TEXT:
+            await self._photos()
+
+    async def forget(self) -> None:
+        """Drop what was uploaded, so that the next try uploads anew."""
+        self._sending.handles.pop("photos", None)
+        self._sending.handles.pop("video", None)
+        await self.save()
+
+    async def save(self) -> None:
+        """Keep the handles."""
+        async with self._saving:
+            await self._sending.save(self._sending.handles)
+
+    async def _photos(self) -> None:
+        known: dict[str, str] = self._sending.handles.setdefault("photos", {})
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def bring(index: int, item: Media) -> None:
+            if str(index) in known:
+                return
+            async with gate:
+                known[str(index)] = await self._photo(item)
+                await self.save()
+                self._sending.heartbeat(f"{len(known)} of {len(self._sending.draft.media)} photos")
+
+        # Where one photo fails the others still finish, so that the next attempt finds them.
+        outcomes = await asyncio.gather(
+            *map(bring, *zip(*enumerate(self._sending.draft.media), strict=True)), return_exceptions=True
+        )
+        for failure in sorted(filter(None, outcomes), key=lambda error: getattr(error, "kind", None) is Kind.TRANSIENT):
+            raise failure
+
+    async def _photo(self, item: Media) -> str:
+        fields = {"published": "false"}
+        if item.alt_text:
+            fields["alt_text_custom"] = item.alt_text
+        async with self._sending.media.open(item) as file:
+            if item.type is MediaType.VIDEO or file.content_type not in _EXTENSION:
+                raise NetworkError(
+                    Kind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
+                )
+            name = f"photo.{_EXTENSION[file.content_type]}"
+            source = {"source": (name, await file.read(), file.content_type)}
+        return line.text_of(await line.post(self._line, f"{self._page}/photos", fields, files=source), "id")
+
+    async def _video(self, form: Form) -> None:
+        video: dict[str, Any] = self._sending.handles.get("video", {})
+        if video.get("done"):
+            return
+        going_on = bool(video)
+        try:
+            async with self._sending.media.open(self._sending.draft.media[0]) as file:
+                if video.get("size") != file.size:
+                    video = await self._start(form, file.size)
+                await (self._transfer if form is Form.VIDEO else self._stream)(video, file)
+        except NetworkError as error:
+            if error.kind is not Kind.REJECTED or not going_on:
+                raise
+            # The upload that was begun may have expired: what Facebook refuses once more is at fault itself.
+            await self.forget()
+            raise NetworkError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+        video["done"] = True
+        await self.save()
+
+    async def _start(self, form: Form, size: int) -> dict[str, Any]:
+        fields = {"upload_phase": "start"} | ({"file_size": str(size)} if form is Form.VIDEO else {})
+        answer = await line.post(self._line, f"{self._page}/{EDGE[form]}", fields)
+        video: dict[str, Any] = {"id": line.text_of(answer, "video_id"), "size": size, "offset": 0}
+        if form is Form.VIDEO:
+            video |= {"session": line.text_of(answer, "upload_session_id"), "end": int(answer.get("end_offset", size))}
+        else:
+            video["url"] = line.text_of(answer, "upload_url")
+        self._sending.handles["video"] = video
+        await self.save()
+        return video
+
+    async def _transfer(self, video: dict[str, Any], file: MediaFile) -> None:
+        """Send a video piece by piece, each within the range that Facebook asked for last."""
+        async for piece in _rest(file, video["offset"]):
+            left = piece
+            while left:
+                part = left[: max(video["end"] - video["offset"], 1)]
+                fields = {
+                    "upload_phase": "transfer",
+                    "upload_session_id": video["session"],
+                    "start_offset": str(video["offset"]),
+                }
+                chunk = {"video_file_chunk": ("chunk", part, "application/octet-stream")}
+                answer = await line.post(self._line, f"{self._page}/videos", fields, files=chunk)
+                wanted = int(line.text_of(answer, "start_offset"))
+                in_step = wanted == video["offset"] + len(part)
+                video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
+                await self.save()
+                if not in_step:
+                    raise NetworkError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
+                self._tell(video)
+                left = left[len(part) :]
+
+    async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
+        """Send what Facebook does not have yet of a reel or story in one request."""
+        status = await line.get(self._line, f"/{video['id']}", fields="status")
+        uploading = (status.get("status") or {}).get("uploading_phase") or {}
+        if uploading.get("status") == "complete":
+            return
+        video["offset"] = int(uploading.get("bytes_transferred") or uploading.get("bytes_transfered") or 0)
+        left = file.size - video["offset"]
+        headers = {
+            "Authorization": f"OAuth {self._line.credentials.access_token.get_secret_value()}",
+            "offset": str(video["offset"]),
+            "file_size": str(file.size),
+            "Content-Length": str(left),
+        }
+        await self._line.wire.send("POST", video["url"], headers=headers, content=self._told(video, file))
+
+    async def _told(self, video: dict[str, Any], file: MediaFile) -> AsyncIterator[bytes]:
+        async for piece in _rest(file, video["offset"]):
+            yield piece
+            video["offset"] += len(piece)
+            self._tell(video)
+
+    def _tell(self, video: dict[str, Any]) -> None:
+        self._sending.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")
+
+
+async def _rest(file: MediaFile, offset: int) -> AsyncIterator[bytes]:
+    """Yield the bytes of a file from an offset on."""
+    position = 0
+    async for piece in file.chunks(PIECE_BYTES):
+        if position + len(piece) > offset:
+            yield piece[max(offset - position, 0) :]
+        position += len(piece)

@@ -1,0 +1,15 @@
+"""Facebook Pages: a feed, photos that wait for a post, videos that are uploaded, published and processed."""
+
+from typing import ClassVar
+
+from sandbox.networks.facebook.posts import PostRoutes
+from sandbox.networks.facebook.reads import ReadRoutes
+from sandbox.networks.facebook.videos import VideoRoutes
+
+
+class Facebook(PostRoutes, VideoRoutes, ReadRoutes):
+    """Be Facebook, in place of https://graph.facebook.com and https://rupload.facebook.com."""
+
+    platform: ClassVar[str] = "facebook"
+    label: ClassVar[str] = "Facebook"
+    colour: ClassVar[str] = "#0866ff"

@@ -1,0 +1,395 @@
+"""Publish every form of post to a Facebook Page over real HTTP, and lose its answers in every way there is."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published, Sending, Unknown
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.facebook import NETWORK, uploads, videos
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+FORMS: list[tuple[list[str], dict[str, Any]]] = [
+    ([], {}),
+    (["a.jpg"], {}),
+    (["a.jpg", "b.png", "c.jpg"], {}),
+    (["a.mp4"], {}),
+    (["a.mp4"], {"contentType": "reel"}),
+    (["a.jpg"], {"contentType": "story"}),
+    (["a.mp4"], {"contentType": "story"}),
+]
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(videos, "LOOKS", (0, 0.01))
+    return await connect("facebook")
+
+
+def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> Sending[Any]:
+    media = [rig.sandbox.media(name, "what it shows") for name in names]
+    return rig.sending(text, media, settings=settings, started_at=datetime.now(UTC))
+
+
+async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Sending[Any]:
+    sending = sending_of(rig, names, settings)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    if NETWORK.prepares(sending.draft):
+        await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def publish(rig: Rig, names: list[str], settings: dict[str, Any]) -> Published:
+    sending = await prepared(rig, names, settings)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+def kind_of(names: list[str], settings: dict[str, Any]) -> str:
+    return settings.get("contentType") or ("video" if names == ["a.mp4"] else "post")
+
+
+async def test_says_which_page_it_is(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+
+
+async def test_a_persons_token_is_told_from_a_pages(rig: Rig) -> None:
+    body = {
+        "error": {"message": "(#100) Tried accessing nonexisting field (category) on node type (User)", "code": 100}
+    }
+    await rig.sandbox.fault("facebook", "reject", "auth", status=400, body=body)
+    error = await refused(NETWORK.whoami(rig.connection()))
+    assert (error.kind, "Pages only" in error.message) == (Kind.AUTH, True)
+
+
+async def test_a_text_is_one_request(rig: Rig) -> None:
+    published = await publish(rig, [], {})
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("POST", 200)]
+    assert published.url is not None
+    assert published.url.startswith(f"https://www.facebook.com/{rig.account.user_id}/posts/")
+    assert published.platform_post_id.startswith(f"{rig.account.user_id}_")
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
+    published = await publish(rig, names, settings)
+    [post] = await rig.posts()
+    story = settings.get("contentType") == "story"
+    assert (post["platformPostId"], post["mediaCount"]) == (published.platform_post_id, len(names))
+    assert post["text"] == ("" if story else "  Sunset\n")
+    assert published.url is not None
+    assert published.url.startswith("https://www.facebook.com/")
+    assert published.warning is None
+    operations = [name for name in (await rig.operations())[-len(rig.exchanges) :] if name == "publish"]
+    assert operations == ["publish"]
+
+
+@pytest.mark.parametrize("settings", [{"link": "https://example.com/a"}, {"title": "Waves"}])
+async def test_links_and_titles(rig: Rig, settings: dict[str, Any]) -> None:
+    await publish(rig, ["a.mp4"] if "title" in settings else [], settings)
+    [post] = await rig.posts()
+    assert post["text"] == "  Sunset\n"
+
+
+async def test_photos_carry_their_alt_text_and_order(rig: Rig) -> None:
+    await publish(rig, ["a.jpg", "b.jpg"], {})
+    [card] = [
+        card
+        for card in (await rig.sandbox.client.get(f"{rig.sandbox.url}/_/feed")).json()["cards"]
+        if card["accountId"] == rig.account.account_id
+    ]
+    assert [(shown["src"], shown["alt"]) for shown in card["media"]] == [
+        ("/_/media/a.jpg", "what it shows"),
+        ("/_/media/b.jpg", "what it shows"),
+    ]
+
+
+async def test_the_token_is_in_no_address(rig: Rig) -> None:
+    addresses: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        addresses.append(str(request.url))
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+        await NETWORK.prepare(rig.connection(client), sending)
+        await NETWORK.publish(rig.connection(client), sending)
+    assert len(addresses) >= 4
+    assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
+
+
+async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
+    for names, kind in (([], None), (["a.jpg"], None), (["a.mp4"], None), (["a.mp4"], "reel")):
+        settings = {"draft": True, **({"contentType": kind} if kind else {})}
+        published = await publish(rig, names, settings)
+        assert published.platform_post_id
+        assert "draft" in (published.warning or "")
+    assert await rig.posts() == []
+
+
+async def test_the_first_comment_follows_once(rig: Rig) -> None:
+    sending = await prepared(rig, [], {"firstComment": "first"})
+    published = await NETWORK.publish(rig.connection(), sending)
+    for _ in range(2):
+        assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    assert await comments(rig, published) == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "more", "said", "count"),
+    [
+        ("accept_then_drop", {}, "not known", 1),
+        ("accept_then_500", {}, "not known", 1),
+        ("reject", {"status": 400, "body": {"error": {"code": 100, "message": "No comments here"}}}, "No comments", 0),
+    ],
+)
+async def test_a_first_comment_is_never_repeated_blindly(
+    rig: Rig, fault: str, more: dict[str, Any], said: str, count: int
+) -> None:
+    sending = await prepared(rig, [], {"firstComment": "first"})
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("facebook", fault, "edit", **more)
+    for _ in range(2):
+        assert said in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
+    assert len(await comments(rig, published)) == count
+
+
+async def test_a_first_comment_that_surely_was_not_made_is_made_later(rig: Rig) -> None:
+    sending = await prepared(rig, [], {"firstComment": "first"})
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("facebook", "rate_limited", "edit", seconds=60)
+    assert (await refused(NETWORK.complete(rig.connection(), sending, published))).kind is Kind.RATE_LIMITED
+    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    assert await comments(rig, published) == ["first"]
+
+
+async def comments(rig: Rig, published: Published) -> list[str]:
+    answer = await rig.sandbox.client.get(
+        f"{rig.sandbox.url}/facebook/v25.0/{published.platform_post_id}/comments",
+        headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
+    )
+    return [comment["message"] for comment in answer.json()["data"]]
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(
+    rig: Rig, names: list[str], settings: dict[str, Any], fault: str
+) -> None:
+    sending = await prepared(rig, names, settings)
+    await rig.sandbox.fault("facebook", fault, "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
+    sending = await prepared(rig, names, settings)
+    await rig.sandbox.fault("facebook", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    opened = len(rig.source.opened)
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+    assert len(rig.source.opened) == opened
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.5))
+    sending = await prepared(rig, [], {})
+    await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+async def test_the_same_words_with_other_photos_are_another_post(rig: Rig) -> None:
+    await publish(rig, ["a.jpg"], {})
+    await publish(rig, [], {})
+    sending = await prepared(rig, ["b.jpg"], {})
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+
+
+async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.facebook.lookup.PAGE", 1)
+    await publish(rig, ["a.jpg"], {})
+    assert await NETWORK.confirm(rig.connection(), await prepared(rig, ["b.jpg"], {})) == Unknown()
+
+
+async def test_a_repeated_text_is_a_duplicate(rig: Rig) -> None:
+    await publish(rig, [], {})
+    error = await refused(publish(rig, [], {}))
+    assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {"contentType": "story"})
+    young = {"data": [{"post_id": "1", "creation_time": str(int(datetime.now(UTC).timestamp()))}]}
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=young)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"error": "none"})
+    assert (await refused(NETWORK.confirm(rig.connection(), sending))).code == "unreadable_answer"
+
+
+async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PIECE_BYTES", 1000)
+    sending = sending_of(rig, ["a.mp4"], {})
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
+        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+    assert rig.saved[-1]["video"]["offset"] == 1000
+    before, again = len(rig.exchanges), resumed(rig, sending)
+    beats: list[str] = []
+    again.heartbeat = beats.append
+    await NETWORK.prepare(rig.connection(), again)
+    assert len(rig.exchanges) - before == -(-(again.handles["video"]["size"] - 1000) // 1000)
+    assert beats[-1] == "100%"
+    await NETWORK.publish(rig.connection(), again)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_whole_upload_is_not_repeated(rig: Rig) -> None:
+    for settings in ({}, {"contentType": "reel"}):
+        sending = await prepared(rig, ["a.mp4"], settings)
+        before = len(rig.exchanges)
+        await NETWORK.prepare(rig.connection(), resumed(rig, sending))
+        assert len(rig.exchanges) == before
+
+
+async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
+        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+    again = resumed(rig, sending)
+    async with rig.source.open(sending.draft.media[0]) as file:
+        token = rig.stored.access_token.get_secret_value()
+        headers = {"Authorization": f"OAuth {token}", "offset": "0", "file_size": str(file.size)}
+        part = (await file.read())[:700]
+    partial = await rig.sandbox.client.post(again.handles["video"]["url"], headers=headers, content=part)
+    assert partial.status_code == 400
+    await NETWORK.prepare(rig.connection(), again)
+    await NETWORK.publish(rig.connection(), again)
+    assert again.handles["video"]["offset"] == again.handles["video"]["size"]
+    [post] = await rig.posts()
+    assert post["platformPostId"] == sending.handles["video"]["id"]
+
+
+async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+    del sending.handles["video"]["done"]
+    before = len(rig.exchanges)
+    await NETWORK.prepare(rig.connection(), sending)
+    assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET"]
+
+
+async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"], {})
+    async with rig.source.open(sending.draft.media[0]) as file:
+        sending.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    for settings in ({}, {"contentType": "reel"}):
+        sending = rig.sending("Hi", [media], settings=settings, started_at=datetime.now(UTC))
+        await NETWORK.prepare(rig.connection(), sending)
+        error = await refused(NETWORK.publish(rig.connection(), sending))
+        assert (error.kind, error.code) == (Kind.REJECTED, "video_processing_failed")
+        assert "format" in error.message
+        assert "video" not in rig.saved[-1]
+    assert await rig.posts() == []
+
+
+async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    sending = rig.sending("Hi", [media], started_at=datetime.now(UTC))
+    await NETWORK.prepare(rig.connection(), sending)
+    await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert (await refused(NETWORK.prepare(rig.connection(), resumed(rig, sending)))).code == "video_processing_failed"
+
+
+async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(videos, "LOOKS", (0,))
+    now = datetime.now(UTC).timestamp()
+    clock = [now]
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+        rig = await open_account(Sandbox(url, client), "facebook")
+        sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+        error = await refused(NETWORK.publish(rig.connection(), sending))
+        assert (error.kind, error.code) == (Kind.UNCLEAR, "video_processing")
+        assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+        clock[0] += 10
+        found = await NETWORK.confirm(rig.connection(), sending)
+        assert isinstance(found, Published)
+        assert found.url == f"https://www.facebook.com/reel/{found.platform_post_id}/"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+)
+async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
+    await rig.sandbox.fault("facebook", fault, "prepare", seconds=180)
+    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
+    assert error.kind is kind
+    assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after.total_seconds() == 180)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": {"code": 2, "message": "later"}}, Kind.UNCLEAR),
+        (500, {"error": {"code": 1, "message": "later"}}, Kind.UNCLEAR),
+        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
+        (200, {"success": True}, Kind.UNCLEAR),
+        (400, {"error": {"code": 32, "message": "slow"}}, Kind.RATE_LIMITED),
+        (400, {"error": {"code": 190, "error_subcode": 463, "message": "old"}}, Kind.AUTH),
+        (400, {"error": {"code": 100, "message": "no"}}, Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    await rig.sandbox.fault("facebook", "reject", "publish", status=status, body=body)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+    assert ("photos" in sending.handles) is (kind is not Kind.REJECTED)
+
+
+class Stop:
+    """Break off before the nth request."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    async def __call__(self, _: httpx.Request) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise httpx.ReadError("broken off")
+
+
+def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+    """Return the attempt as another worker would find it."""
+    handles = rig.saved[-1] if rig.saved else {}
+    return Sending(sending.draft, handles, sending.save, sending.media, sending.target_id, sending.started_at)

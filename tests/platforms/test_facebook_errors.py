@@ -1,0 +1,77 @@
+"""What each refusal of Facebook means."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind, NetworkError
+from platforms.facebook.errors import SLOW_DOWN, error_of, is_gone
+
+
+def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error: Any) -> NetworkError:
+    body = {"error": {"message": "its own words", "type": "OAuthException", "fbtrace_id": "A6Ltrace", **error}}
+    return error_of(httpx.Response(status, json=body, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (Kind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010)]),
+        (Kind.RATE_LIMITED, [4, 17, 32, 341, 613, 80001, 1390008, (4, 1390008)]),
+        (Kind.AUTH, [3, 10, 102, 104, 190, (190, 458), (190, 467), 200, 299, 368, (200, 1404078), (100, 4854002)]),
+        (Kind.AUTH, [(100, 1404112), (100, 1404006)]),
+        (Kind.REJECTED, [100, (100, 1609005), (100, 1609008), (100, 2061006), (324, 2069019), 389, 382, 6000, 6001]),
+        (Kind.REJECTED, [(100, 1366046), (100, 1349125), (100, 1346003), (100, 1404102), 506, (100, 1366051), 300]),
+        (Kind.REJECTED, [(100, 1363040), (100, 1363127), (100, 1363128), (100, 1363129)]),
+    ],
+)
+def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> None:
+    for given in codes:
+        code, subcode = given if isinstance(given, tuple) else (given, None)
+        error = refusal(code=code, error_subcode=subcode)
+        assert (given, error.kind) == (given, kind)
+        assert error.request_id == "A6Ltrace"
+        assert error.message.endswith(".") or error.message == "its own words"
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(506, None), (100, 1366051)])
+def test_duplicates_are_named(code: int, subcode: int | None) -> None:
+    assert refusal(code=code, error_subcode=subcode).code == DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, Kind.AUTH), (408, Kind.TRANSIENT), (429, Kind.RATE_LIMITED), (404, Kind.REJECTED), (503, Kind.TRANSIENT)],
+)
+def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
+    for content in ("<html>", "[]", '{"error": "x"}', '{"error": {"code": "1"}}'):
+        error = error_of(httpx.Response(status, text=content))
+        assert (error.kind, error.code) == (kind, f"http_{status}")
+
+
+def test_unknown_errors_keep_their_own_words() -> None:
+    assert refusal(code=9999, error_user_msg="Do this.").message == "Do this."
+    assert len(refusal(code=9999, message="x" * 5000).message) == LONGEST_TEXT
+    assert refusal(code=9999, is_transient=True).kind is Kind.TRANSIENT
+
+
+def test_waits_as_long_as_facebook_asks() -> None:
+    usage = {"1755": [{"estimated_time_to_regain_access": 3}, {"estimated_time_to_regain_access": 19}]}
+    headers = {"x-business-use-case-usage": json.dumps(usage)}
+    assert refusal(code=32, headers=headers).retry_after == timedelta(minutes=19)
+    assert refusal(code=190, headers=headers).retry_after is None
+    assert refusal(code=32).retry_after is None
+    assert refusal(code=1390008).retry_after == SLOW_DOWN
+
+
+@pytest.mark.parametrize("usage", ["", "{", "[]", '{"1": [{}]}', '{"1": 5}'])
+def test_without_an_estimate_the_wait_is_left_to_the_caller(usage: str) -> None:
+    assert refusal(code=17, headers={"x-business-use-case-usage": usage}).retry_after is None
+
+
+def test_knows_when_an_id_is_no_longer_there() -> None:
+    assert is_gone(refusal(code=100, error_subcode=33))
+    assert not is_gone(refusal(code=100))
