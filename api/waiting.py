@@ -32,7 +32,8 @@ async def wait_until_at_rest(
 ) -> None:
     """Return once publishing is over, the post is gone, or patience is.
 
-    `new` says that the post was made just now, so that a first look is not worth its query. `changed_since` is when the post last changed before it was set in motion: that rest does not count.
+    `new` says that the post was made just now, so that a first look is not worth its query. `changed_since` is when the
+    post last changed before it was set in motion: that rest does not count.
     """
 
     async def at_rest() -> bool:
