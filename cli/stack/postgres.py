@@ -6,6 +6,7 @@ The wheel's own supervision is not used: it takes a zombie or a reused pid in po
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -25,6 +26,7 @@ FAST_SHUTDOWN = signal.SIGINT
 """Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
 _LEFTOVER_GRACE = 10.0
 _TIMEOUT = 3.0
+_REASON = re.compile(r"error|fatal|denied|cannot|could not", re.IGNORECASE)
 _SETTINGS = {
     "listen_addresses": HOST,
     # No socket file: nothing to clean up, and no path that can be too long.
@@ -150,7 +152,8 @@ class Postgres:
         if command.user is not None and "ermission denied" in output:
             hint = f" PostgreSQL does not run as root, but as {pwd.getpwuid(command.user.uid).pw_name}:"
             hint += " start as an ordinary user, or choose a --data-dir that everybody may enter."
-        raise UserError(f"PostgreSQL's files cannot be made: {output.strip()[-600:]}{hint}")
+        reasons = [line for line in output.splitlines() if _REASON.search(line)] or output.splitlines()
+        raise UserError(f"PostgreSQL's files cannot be made: {' '.join(reasons[-2:])[-600:]}.{hint}")
 
     def _run(
         self, program: str, *arguments: str, data: Path | None = None, death_signal: signal.Signals = signal.SIGKILL
