@@ -1,0 +1,109 @@
+"""What the refusals of an AT Protocol server mean, in the few kinds that every network shares."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+BLOB_GONE = "BlobNotFound"
+"""Ours as well, for servers that say it in words only."""
+RECORD_ABSENT = "RecordNotFound"
+
+SHORTEST_WAIT = timedelta(seconds=1)
+DAILY_VIDEO_WAIT = timedelta(hours=6)
+"""Bluesky counts videos over a day and does not say when the next may come; how long to wait is ours."""
+
+_SERVER = "The Bluesky server had an error of its own."
+_RECONNECT = "Bluesky no longer accepts this account's connection. Reconnect the account with a new app password."
+_THROTTLED = "Bluesky is limiting how much this account may do right now."
+_TOO_LARGE = "The file is too large for this Bluesky server."
+
+_BY_CODE = {
+    "RateLimitExceeded": (Kind.RATE_LIMITED, _THROTTLED),
+    "DailyLimitExceeded": (Kind.RATE_LIMITED, "This account has reached Bluesky's number of videos for one day."),
+    "TooManyOpenUploads": (Kind.RATE_LIMITED, "Bluesky is still busy with this account's other videos."),
+    "InternalServerError": (Kind.TRANSIENT, _SERVER),
+    "UpstreamFailure": (Kind.TRANSIENT, _SERVER),
+    "UpstreamTimeout": (Kind.TRANSIENT, _SERVER),
+    "NotEnoughResources": (Kind.TRANSIENT, _SERVER),
+    "ServiceOverloaded": (Kind.TRANSIENT, _SERVER),
+    "InvalidSwap": (Kind.TRANSIENT, "The Bluesky server was writing something else at that moment."),
+    BLOB_GONE: (Kind.TRANSIENT, "The Bluesky server no longer has the uploaded media."),
+    "UploadNotReady": (Kind.NOT_READY, "Bluesky is still processing the video."),
+    "ExpiredToken": (Kind.AUTH, _RECONNECT),
+    "InvalidToken": (Kind.AUTH, _RECONNECT),
+    "AuthMissing": (Kind.AUTH, _RECONNECT),
+    "AuthenticationRequired": (Kind.AUTH, _RECONNECT),
+    "AuthFactorTokenRequired": (Kind.AUTH, "Bluesky asks for a second factor. Connect with an app password instead."),
+    "AccountTakedown": (Kind.AUTH, "Bluesky has taken this account down."),
+    "AccountSuspended": (Kind.AUTH, "Bluesky has suspended this account."),
+    "AccountDeactivated": (Kind.AUTH, "This Bluesky account is deactivated."),
+    "UploadForbidden": (Kind.REJECTED, "Bluesky does not let this account upload videos. Verify its email address."),
+    "BlobTooLarge": (Kind.REJECTED, _TOO_LARGE),
+    "PayloadTooLarge": (Kind.REJECTED, _TOO_LARGE),
+    "VideoTooLarge": (Kind.REJECTED, "The video is too large for Bluesky."),
+    "VideoTooLong": (Kind.REJECTED, "The video is too long for Bluesky."),
+    "BadAspectRatio": (Kind.REJECTED, "The video is too tall or too wide for Bluesky."),
+    "InvalidMimeType": (Kind.REJECTED, "Bluesky does not take this type of file."),
+}
+"""Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal; the server's own words are used only where its code says nothing to us."""
+    body = json_of(response)
+    said = str(body.get("message") or "").strip()
+    code = _code(body, said) or f"http_{response.status_code}"
+    kind, sentence = _BY_CODE.get(code) or _by_status(response, said)
+    return NetworkError(
+        kind,
+        sentence,
+        code=code,
+        status=response.status_code,
+        retry_after=_wait(response, code) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _code(body: dict[str, Any], said: str) -> str:
+    if "Could not find blob" in said:
+        return BLOB_GONE
+    if "Could not locate record" in said:
+        return RECORD_ABSENT
+    return str(body.get("error") or "")[:64]
+
+
+def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
+    status = response.status_code
+    if status == 401:
+        return Kind.AUTH, _RECONNECT
+    if status == 429:
+        return Kind.RATE_LIMITED, _THROTTLED
+    if status >= 500 or status == 408:
+        return Kind.TRANSIENT, _SERVER
+    if status == 413:
+        return Kind.REJECTED, _TOO_LARGE
+    if response.is_redirect or (status == 404 and not said):
+        return Kind.REJECTED, "There is no Bluesky server at the account's address. Check it and reconnect the account."
+    return Kind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
+
+
+def _wait(response: httpx.Response, code: str) -> timedelta | None:
+    if code == "DailyLimitExceeded":
+        return DAILY_VIDEO_WAIT
+    asked, reset = response.headers.get("retry-after", ""), response.headers.get("ratelimit-reset", "")
+    if asked.isdecimal():
+        return max(timedelta(seconds=int(asked)), SHORTEST_WAIT)
+    if reset.isdecimal():
+        return max(datetime.fromtimestamp(int(reset), UTC) - datetime.now(UTC), SHORTEST_WAIT)
+    return None

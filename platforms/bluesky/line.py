@@ -1,0 +1,113 @@
+"""An account's line to its server: a session that is opened seldom, renewed when it ends, and kept for all workers."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from platforms.base import Connection
+from platforms.bluesky.errors import json_of
+from platforms.bluesky.settings import BlueskyCredentials
+from platforms.errors import Kind, NetworkError
+
+Line = Connection[BlueskyCredentials]
+
+Content = Callable[[], AsyncIterator[bytes]]
+"""Yield a body, from its start each time: a request whose session has ended is sent again."""
+
+_ENDED = frozenset({"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "http_401"})
+
+
+async def call(line: Line, method: str, name: str, *, content: Content | None = None, **options: Any) -> dict[str, Any]:
+    """Call a procedure or query as the account, in a session that is renewed once where it has ended."""
+    await open_session(line)
+    used = line.credentials
+    try:
+        return await _send(line, method, name, _token(used), content=content, **options)
+    except NetworkError as error:
+        if error.code not in _ENDED:
+            raise
+    if line.credentials is used:
+        line.credentials = await line.refresh(lambda current: _renew(line, current))
+    return await _send(line, method, name, _token(line.credentials), content=content, **options)
+
+
+async def ask(line: Line, name: str, **params: str) -> dict[str, Any]:
+    """Call a query that everybody may ask."""
+    return json_of(await line.wire.send("GET", f"/xrpc/{name}", params=params))
+
+
+async def open_session(line: Line) -> str:
+    """Return whose session it is, by DID; logs in where there was none yet."""
+    if line.credentials.access_jwt is None or line.credentials.did is None:
+        line.credentials = await line.refresh(lambda current: _renew(line, current))
+    return did_of(line)
+
+
+def did_of(line: Line) -> str:
+    """Return the account's DID as it is known without asking."""
+    return line.credentials.did or line.account.user_id
+
+
+async def _send(
+    line: Line,
+    method: str,
+    name: str,
+    token: str,
+    *,
+    content: Content | None,
+    headers: dict[str, str] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    if content is not None:
+        options["content"] = content()
+    headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
+    return json_of(await line.wire.send(method, f"/xrpc/{name}", headers=headers, **options))
+
+
+def _token(credentials: BlueskyCredentials) -> str:
+    return credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
+
+
+async def _renew(line: Line, current: BlueskyCredentials) -> BlueskyCredentials:
+    """Trade the refresh token, which is accepted once, for a new session; log in where it is no longer accepted."""
+    if current.refresh_jwt is not None:
+        headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
+        try:
+            answer = await line.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
+        except NetworkError as error:
+            if error.kind is not Kind.AUTH:
+                raise
+        else:
+            return _with_session(current, answer)
+    login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
+    return _with_session(current, await line.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login))
+
+
+def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
+    session = json_of(answer)
+    if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
+        raise NetworkError(Kind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session")
+    if session.get("active") is False:
+        state = str(session.get("status") or "not active")
+        raise NetworkError(Kind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
+    return current.model_copy(
+        update={
+            "access_jwt": SecretStr(session["accessJwt"]),
+            "refresh_jwt": SecretStr(session["refreshJwt"]),
+            "did": session["did"],
+            "pds": _pds(session) or current.pds,
+        }
+    )
+
+
+def _pds(session: dict[str, Any]) -> str | None:
+    """Return the host that the account's DID document names as its server."""
+    document = session.get("didDoc")
+    services = document.get("service") if isinstance(document, dict) else None
+    for service in services if isinstance(services, list) else []:
+        if isinstance(service, dict) and str(service.get("id", "")).endswith("#atproto_pds"):
+            return urlsplit(str(service.get("serviceEndpoint", ""))).netloc or None
+    return None

@@ -1,0 +1,231 @@
+"""Give media to an account's server as blobs.
+
+Videos of accounts that Bluesky itself hosts go by its video service, which makes them playable before the post is out.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Sending
+from platforms.bluesky import errors
+from platforms.bluesky.errors import json_of
+from platforms.bluesky.line import Content, Line, call, open_session
+from platforms.bluesky.rules import RULES
+from platforms.bluesky.settings import BlueskySettings
+from platforms.errors import Kind, NetworkError
+
+VIDEO_SERVICE = "https://video.bsky.app"
+BLOB_LIFE = timedelta(minutes=5)
+"""How long an uploaded blob is trusted to wait for its record: servers delete unused ones after minutes (lexicon
+com.atproto.repo.uploadBlob); the figure is unverified. The same bytes uploaded again are the same blob."""
+TOKEN_LIFE = timedelta(minutes=30)
+"""Of the token for the video service; source: Bluesky's guide to videos."""
+PIECE_BYTES = 256 * 1024
+LOOKS = (0, 1, 2)
+"""Seconds before each look at a video in one step."""
+NEXT_LOOK = timedelta(seconds=5)
+MOST_FAILURES = 2
+"""How often a video is given anew after Bluesky failed at it without blaming it; our choice."""
+
+_HOSTED = (".bsky.social", ".bsky.network")
+_AT_FAULT = {
+    "validation_failure": "Bluesky does not take this video.",
+    "encoding_failure": "Bluesky could not convert the video.",
+    "pds_upload_unsupported_blob_size": "The video is too large for the account's server.",
+}
+"""Source: lexicon app.bsky.video.defs, failureCode; the others are no fault of the video."""
+
+Handle = dict[str, Any]
+"""One item as it is kept: url, blob and when it came (at), its size in pixels; of a video in work its job."""
+
+
+class Blobs:
+    """Upload the media of one post and of the thread behind it."""
+
+    def __init__(self, line: Line, sending: Sending[BlueskySettings]) -> None:
+        self._line = line
+        self._sending = sending
+        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+
+    async def bring(self, part: str, media: tuple[Media, ...]) -> None:
+        """Upload what one post of the thread shows. Raises NetworkError: `not_ready` while a video is processed."""
+        for index, item in enumerate(media):
+            name = f"{part}.{index}"
+            known = self._known.get(name, {})
+            if known.get("url") != item.url or (known.get("blob") and _age(known) > BLOB_LIFE):
+                known = {"url": item.url, "failures": known.get("failures", 0)}
+                self._known[name] = known
+            if not known.get("blob"):
+                await self._bring(name, known, item)
+
+    async def forget(self) -> None:
+        """Forget the blobs, which the server no longer has."""
+        self._known.clear()
+        await self._save()
+
+    def embed(self, part: str, media: tuple[Media, ...]) -> dict[str, Any] | None:
+        """Return what shows the uploaded media in a record."""
+        if not media:
+            return None
+        shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
+        if not all(known.get("blob") for known in shown):
+            raise NetworkError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
+        if media[0].type is MediaType.VIDEO:
+            alt = {"alt": media[0].alt_text} if media[0].alt_text else {}
+            return {"$type": "app.bsky.embed.video", "video": shown[0]["blob"], **alt, **_ratio(shown[0])}
+        images = [
+            {"image": known["blob"], "alt": item.alt_text or "", **_ratio(known)}
+            for known, item in zip(shown, media, strict=True)
+        ]
+        return {"$type": "app.bsky.embed.images", "images": images}
+
+    async def _bring(self, name: str, known: Handle, item: Media) -> None:
+        if "job" not in known:
+            async with self._sending.media.open(item) as file:
+                _check(item, file)
+                known |= {"width": file.width, "height": file.height}
+                if item.type is MediaType.VIDEO and _is_hosted(self._line):
+                    await self._start_job(name, known, file)
+                else:
+                    headers = {"Content-Type": file.content_type, "Content-Length": str(file.size)}
+                    answer = await call(
+                        self._line,
+                        "POST",
+                        "com.atproto.repo.uploadBlob",
+                        headers=headers,
+                        content=self._told(file),
+                    )
+                    await self._take(known, answer.get("blob"))
+        if "job" in known:
+            await self._finish_job(name, known)
+
+    async def _start_job(self, name: str, known: Handle, file: MediaFile) -> None:
+        did = await open_session(self._line)
+        host = self._line.credentials.pds or urlsplit(self._line.credentials.service).netloc
+        allowed = {
+            "aud": f"did:web:{host}",
+            "lxm": "com.atproto.repo.uploadBlob",
+            "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp())),
+        }
+        token = (await call(self._line, "GET", "com.atproto.server.getServiceAuth", params=allowed)).get("token")
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": file.content_type,
+            "Content-Length": str(file.size),
+        }
+        answer = await self._line.wire.send(
+            "POST",
+            f"{_video_service(self._line)}/xrpc/app.bsky.video.uploadVideo",
+            params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
+            headers=headers,
+            content=self._told(file)(),
+            # The same video, given before: the answer names its job.
+            accept=(httpx.codes.CONFLICT,),
+        )
+        status = _job_of(json_of(answer))
+        if not status.get("jobId"):
+            raise errors.error_of(answer) if answer.is_error else _unreadable()
+        known["job"] = status["jobId"]
+        await self._judge(name, known, status)
+
+    async def _finish_job(self, name: str, known: Handle) -> None:
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            answer = await self._line.wire.send(
+                "GET",
+                f"{_video_service(self._line)}/xrpc/app.bsky.video.getJobStatus",
+                params={"jobId": known["job"]},
+            )
+            status = _job_of(json_of(answer))
+            self._sending.heartbeat(f"processing {status.get('progress', 0)}%")
+            if await self._judge(name, known, status):
+                return
+        message = "Bluesky is still processing the video."
+        raise NetworkError(Kind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
+
+    async def _judge(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
+        """Keep what a job has come to; tells whether it is done. Raises NetworkError where it failed."""
+        if status.get("blob"):
+            del known["job"]
+            await self._take(known, status["blob"])
+            return True
+        if status.get("state") != "JOB_STATE_FAILED":
+            await self._save()
+            return False
+        del known["job"]
+        known["failures"] = known.get("failures", 0) + 1
+        await self._save()
+        code = str(status.get("failureCode") or "generic_failure")
+        if sentence := _AT_FAULT.get(code):
+            raise NetworkError(Kind.REJECTED, sentence, code=code)
+        error = NetworkError(Kind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
+        raise error.as_rejected() if known["failures"] > MOST_FAILURES else error
+
+    async def _take(self, known: Handle, blob: object) -> None:
+        if not isinstance(blob, dict) or not blob:
+            raise _unreadable()
+        known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}
+        await self._save()
+
+    def _told(self, file: MediaFile) -> Content:
+        """Return the file's bytes with word of how many have gone out."""
+
+        async def content() -> AsyncIterator[bytes]:
+            sent = 0
+            async for piece in file.chunks(PIECE_BYTES):
+                yield piece
+                sent += len(piece)
+                self._sending.heartbeat(f"uploading {sent * 100 // file.size}%")
+
+        return content
+
+    async def _save(self) -> None:
+        await self._sending.save(self._sending.handles)
+
+
+def _is_hosted(line: Line) -> bool:
+    host = urlsplit(line.credentials.service).hostname or ""
+    return f".{host}".endswith(_HOSTED)
+
+
+def _video_service(line: Line) -> str:
+    # Whoever sends this network's requests somewhere else sends these along.
+    return VIDEO_SERVICE if line.wire.base_url == line.credentials.service else line.wire.base_url
+
+
+def _job_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the state of a job, which the service wraps up or not."""
+    wrapped = body.get("jobStatus")
+    return wrapped if isinstance(wrapped, dict) else body
+
+
+def _ratio(known: Handle) -> dict[str, Any]:
+    if not known.get("width") or not known.get("height"):
+        return {}
+    return {"aspectRatio": {"width": known["width"], "height": known["height"]}}
+
+
+def _age(known: Handle) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(known["at"])
+
+
+def _check(item: Media, file: MediaFile) -> None:
+    """Refuse what the record could not name; the server would say so only when the post is due."""
+    [rule] = [rule for rule in RULES.files if rule.kind is item.type]
+    if file.content_type not in rule.types:
+        message = f"Bluesky takes no {file.content_type}; it takes {', '.join(rule.types)}."
+        raise NetworkError(Kind.REJECTED, message, code="media_type")
+    if rule.max_bytes and file.size > rule.max_bytes:
+        message = f"Bluesky takes {item.type}s of up to {rule.max_bytes:,} bytes; this has {file.size:,}."
+        raise NetworkError(Kind.REJECTED, message, code="media_too_large")
+
+
+def _unreadable() -> NetworkError:
+    return NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")

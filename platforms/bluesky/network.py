@@ -1,0 +1,202 @@
+"""Publish to Bluesky: a record under a key of our own choice, so that a repeat writes the same record again."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.post import Media
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.bluesky import errors, rules
+from platforms.bluesky.line import Line, ask, call, did_of, open_session
+from platforms.bluesky.media import Blobs
+from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
+from platforms.bluesky.text import facets, mentions
+from platforms.bluesky.tid import CLOCKS, tid
+from platforms.errors import Kind, NetworkError
+from platforms.rules import Violation
+
+COLLECTION = "app.bsky.feed.post"
+POST = "post"
+"""The name in the handles of what is published; the posts of the thread behind it are named by their index."""
+MENTION_TRIES = 3
+"""How often a server may fail to say whom a handle means before the mention stays plain text; our choice."""
+
+
+class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
+    """Be Bluesky, or any other server that speaks the AT Protocol and takes Bluesky's posts."""
+
+    platform = "bluesky"
+    label = "Bluesky"
+    base_url = HOSTED
+    account_prefix = "bs"
+    request_id_header = "atproto-request-id"
+    # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
+    # that nobody waits for any more but that is still under way; the record would be the same one anyway.
+    believes_absence_after = timedelta(seconds=5)
+    rules = rules.RULES
+    settings = BlueskySettings
+    credentials = BlueskyCredentials
+
+    def account_id(self, user_id: str) -> str:
+        """Return our id of an account; of a DID what every did:plc has in common is left away."""
+        return super().account_id(user_id.removeprefix("did:plc:").removeprefix("did:"))
+
+    def address(self, credentials: BlueskyCredentials) -> str:
+        """Return the account's own server."""
+        return credentials.service
+
+    def check(self, draft: Draft[BlueskySettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Bluesky that the draft and its thread break."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[BlueskySettings]) -> bool:
+        """Tell whether there is media to upload or a handle to look up."""
+        return bool(draft.media or mentions(draft.text))
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Log in, and ask whose session that is."""
+        session = await call(connection, "GET", "com.atproto.server.getSession")
+        if not session.get("did"):
+            raise NetworkError(Kind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did")
+        return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
+
+    async def prepare(self, connection: Line, sending: Sending[BlueskySettings]) -> None:
+        """Look up whom the text mentions and upload the media. Repeatable: goes on from the handles."""
+        await _look_up(connection, sending, sending.draft.text)
+        await Blobs(connection, sending).bring(POST, sending.draft.media)
+
+    async def publish(self, connection: Line, sending: Sending[BlueskySettings]) -> Published:
+        """Write the record under its key. The same key with the same record changes nothing."""
+        did = await open_session(connection)
+        key = await _key(sending, POST)
+        record = _record(connection, sending, POST, sending.draft.text, sending.draft.media, key)
+        answer = await _put(connection, sending, did, key["rkey"], record, public=True)
+        if not str(answer.get("uri", "")).startswith("at://"):
+            raise NetworkError(Kind.UNCLEAR, "Bluesky answered without the post's name.", code="unreadable_answer")
+        return _published(str(answer["uri"]))
+
+    async def confirm(self, connection: Line, sending: Sending[BlueskySettings]) -> Finding:
+        """Read the record by its key, which is written down before anything is sent."""
+        key = sending.handles.get("records", {}).get(POST)
+        if key is None:
+            return Absent()
+        try:
+            return _published((await _read(connection, did_of(connection), key["rkey"]))["uri"])
+        except NetworkError as error:
+            if error.code == errors.RECORD_ABSENT:
+                return Absent()
+            raise
+
+    async def complete(self, connection: Line, sending: Sending[BlueskySettings], published: Published) -> Published:
+        """Write the thread that follows, each post a reply to the one before. Repeatable as publishing is."""
+        items = sending.draft.settings.thread_items
+        if not items:
+            return published
+        did = await open_session(connection)
+        root = _reference(await _read(connection, did, published.platform_post_id.rpartition("/")[2]))
+        parent = root
+        for index, item in enumerate(items):
+            name = str(index)
+            key = await _key(sending, name)
+            if "uri" not in key:
+                await _look_up(connection, sending, item.content)
+                await Blobs(connection, sending).bring(name, item.media)
+                record = _record(connection, sending, name, item.content, item.media, key)
+                record["reply"] = {"root": root, "parent": parent}
+                key |= _reference(await _put(connection, sending, did, key["rkey"], record))
+                await sending.save(sending.handles)
+            parent = _reference(key)
+        return published
+
+
+async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> None:
+    """Ask whom the handles in a text mean; nobody, where the server does not know or cannot tell for long."""
+    dids: dict[str, str] = sending.handles.setdefault("mentions", {})
+    failures: dict[str, int] = sending.handles.setdefault("mentionFailures", {})
+    for handle in mentions(text):
+        if handle in dids:
+            continue
+        try:
+            answer = await ask(line, "com.atproto.identity.resolveHandle", handle=handle)
+            dids[handle] = str(answer.get("did") or "")
+        except NetworkError as error:
+            failures[handle] = failures.get(handle, 0) + 1
+            if error.kind is Kind.REJECTED or failures[handle] >= MENTION_TRIES:
+                dids[handle] = ""
+        await sending.save(sending.handles)
+        if handle not in dids:
+            raise NetworkError(Kind.TRANSIENT, "Bluesky could not say whom the text mentions.", code="mention_unknown")
+
+
+async def _key(sending: Sending[BlueskySettings], name: str) -> dict[str, str]:
+    """Return the key and time of a record, chosen once and written down before the record is sent."""
+    records: dict[str, dict[str, str]] = sending.handles.setdefault("records", {})
+    if name not in records:
+        now = datetime.now(UTC)
+        records[name] = {
+            "rkey": tid(now, secrets.randbelow(CLOCKS)),
+            "createdAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        await sending.save(sending.handles)
+    return records[name]
+
+
+def _record(
+    line: Line,
+    sending: Sending[BlueskySettings],
+    name: str,
+    text: str,
+    media: tuple[Media, ...],
+    key: dict[str, str],
+) -> dict[str, Any]:
+    """Return a post; source: lexicon app.bsky.feed.post."""
+    settings = sending.draft.settings
+    record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
+    if found := facets(text, sending.handles.get("mentions", {})):
+        record["facets"] = found
+    if embed := Blobs(line, sending).embed(name, media):
+        record["embed"] = embed
+    if settings.langs:
+        record["langs"] = settings.langs
+    if settings.labels:
+        values = [{"val": label} for label in settings.labels]
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
+    return record
+
+
+async def _put(
+    line: Line, sending: Sending[BlueskySettings], did: str, rkey: str, record: dict[str, Any], *, public: bool = False
+) -> dict[str, Any]:
+    body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
+    try:
+        return await call(line, "POST", "com.atproto.repo.putRecord", public=public, json=body)
+    except NetworkError as error:
+        if error.code == errors.BLOB_GONE:
+            await Blobs(line, sending).forget()
+        raise
+
+
+async def _read(line: Line, did: str, rkey: str) -> dict[str, Any]:
+    """Return a record with its name and its hash. Raises NetworkError, also where the answer is something else."""
+    record = await ask(line, "com.atproto.repo.getRecord", repo=did, collection=COLLECTION, rkey=rkey)
+    if not str(record.get("uri", "")).startswith("at://"):
+        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+    return record
+
+
+def _reference(record: dict[str, Any]) -> dict[str, str]:
+    if not record.get("uri") or not record.get("cid"):
+        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+    return {"uri": str(record["uri"]), "cid": str(record["cid"])}
+
+
+def _published(uri: str) -> Published:
+    """Name a post by its at:// URI, and its address by the account's DID, which no change of handle breaks."""
+    did, _, rkey = uri.removeprefix("at://").partition(f"/{COLLECTION}/")
+    return Published(uri, f"https://bsky.app/profile/{did}/post/{rkey}")

@@ -1,0 +1,56 @@
+"""Bluesky's limits."""
+
+from domain.post import Media, MediaType
+from platforms.base import Draft
+from platforms.bluesky.settings import BlueskySettings
+from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES, graphemes
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.thread import check_items
+
+ALT_TEXT = 2000
+"""What Bluesky's own app allows (unverified); the lexicons name no limit."""
+IMAGE_BYTES, VIDEO_BYTES = 2_000_000, 300_000_000
+"""Source: lexicons app.bsky.embed.images and app.bsky.embed.video; a server of one's own may take less."""
+
+_LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"
+
+RULES = Rules(
+    text=TextRule(limit=MOST_GRAPHEMES, count=graphemes, source=f"{_LEXICONS}/feed/post.json"),
+    media=MediaRule(
+        max_items=4,
+        # A GIF would stand still: what moves on Bluesky is a video.
+        max_of=((MediaType.IMAGE, 4), (MediaType.VIDEO, 1)),
+        source=f"{_LEXICONS}/embed/images.json, video.json",
+    ),
+    files=(
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg", "image/png", "image/webp"),
+            max_bytes=IMAGE_BYTES,
+            source=f"{_LEXICONS}/embed/images.json",
+        ),
+        FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=VIDEO_BYTES, source=f"{_LEXICONS}/embed/video.json"),
+    ),
+    alt_text=ALT_TEXT,
+)
+
+
+def check(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
+    """Return everything Bluesky would refuse, in the post and in the thread that follows it."""
+    found = _check_one(label, draft.text, draft.media)
+    if not draft.text.strip() and not draft.media:
+        found.append(Violation("content", f"{label} needs text or media"))
+    items = draft.settings.thread_items
+    return found + check_items(label, items, lambda text, media: _check_one(label, text, media))
+
+
+def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
+    found = RULES.check(label, text, media)
+    if (size := len(text.encode())) > MOST_BYTES:
+        found.append(Violation("content", f"{label} allows {MOST_BYTES:,} bytes of text; this has {size:,}"))
+    found += [
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
+        for item in media
+        if item.alt_text and len(item.alt_text) > ALT_TEXT
+    ]
+    return found

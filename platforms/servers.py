@@ -1,0 +1,19 @@
+"""The address of a server that an account names itself, for networks that people host."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+
+def _server(address: str) -> str:
+    address = address.strip()
+    parts = urlsplit(address if "://" in address else f"https://{address}")
+    beyond = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
+        raise ValueError("must be the address of a server, such as https://social.example")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+ServerAddress = Annotated[str, AfterValidator(_server)]
+"""A server's address as scheme, host and port alone; https where its owner wrote no scheme."""

@@ -1,0 +1,224 @@
+"""How an AT Protocol server words its errors, names accounts and knows sessions."""
+
+import base64
+import hashlib
+import secrets
+from abc import ABC
+from typing import Any
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.journal import Shelf
+from sandbox.limits import Window
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
+
+ACCESS_SECONDS, REFRESH_SECONDS = 7200, 90 * 86_400
+POINTS_PER_HOUR, POINTS_PER_DAY = 5000, 35_000
+"""What writing costs and may cost: a new record 3 points, a changed one 2, a deleted one 1."""
+
+_NAMES = {
+    401: "AuthenticationRequired",
+    404: "XRPCNotSupported",
+    413: "PayloadTooLarge",
+    429: "RateLimitExceeded",
+    501: "MethodNotImplemented",
+    502: "UpstreamFailure",
+    503: "NotEnoughResources",
+    504: "UpstreamTimeout",
+}
+
+
+class Session(msgspec.Struct, rename="camel"):
+    """Be one session, by the name of its access token. Times are seconds since 1970."""
+
+    access: str
+    refresh: str
+    account_id: str
+    access_until: float
+    refresh_until: float
+    used: bool = False
+    """Whether the refresh token was traded in."""
+
+
+class Blob(msgspec.Struct, rename="camel"):
+    """Be one uploaded file; `src` is the sandbox's own address of it."""
+
+    cid: str
+    account_id: str
+    mime_type: str
+    size: int
+    src: str | None = None
+
+    def reference(self) -> dict[str, Any]:
+        """Return it as records name it."""
+        return {"$type": "blob", "ref": {"$link": self.cid}, "mimeType": self.mime_type, "size": self.size}
+
+
+def xrpc_error(status: int, error: str, message: str) -> Answer:
+    """Word an error the way an AT Protocol server does."""
+    return Answer.json({"error": error, "message": message}, status)
+
+
+def refused(error: str, message: str, status: int = 400) -> RefusedError:
+    """Refuse a request."""
+    return RefusedError(xrpc_error(status, error, message))
+
+
+def invalid(message: str) -> RefusedError:
+    """Refuse what does not fit the lexicon."""
+    return refused("InvalidRequest", message)
+
+
+def did_of(account: Account) -> str:
+    """Return an account's permanent name; one that the API numbered gets a name that looks like one."""
+    return account.user_id if account.user_id.startswith("did:") else f"did:plc:{account.user_id}"
+
+
+def handle_of(account: Account) -> str:
+    """Return an account's name for people, which is a host name."""
+    if "." in account.user_id and not account.user_id.startswith("did:"):
+        return account.user_id.lower()
+    name = account.username.replace("_", "-").lower()
+    return name if "." in name else f"{name}.bsky.social"
+
+
+def cid(content: bytes, codec: int) -> str:
+    """Return the hash by which content is named: version 1, SHA-256, in base 32."""
+    digest = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(content).digest()
+    return "b" + base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+RAW, DAG_CBOR = 0x55, 0x71
+
+
+class ATTwin(Twin, ABC):
+    """Hold what all routes of the server share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.sessions: Shelf[Session] = world.shelf("bluesky", "session", Session)
+        self.blobs: Shelf[Blob] = world.shelf("bluesky", "blob", Blob)
+        self.services: dict[str, tuple[str, str]] = {}
+        """Tokens for other services: whom they are for and what they allow."""
+        self._by_refresh = {session.refresh: session for session in self.sessions}
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        name = _NAMES.get(status, "InternalServerError" if status >= 500 else "InvalidRequest")
+        return xrpc_error(status, name, message or ("Internal Server Error" if status >= 500 else name))
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return xrpc_error(401, "AuthMissing", "Authentication Required")
+
+    def token_expired(self) -> Answer:
+        """Word an expired token: status 400, not 401."""
+        return xrpc_error(400, "ExpiredToken", "Token has expired")
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit."""
+        resets_at = self.world.now() + seconds
+        answer = xrpc_error(429, "RateLimitExceeded", "Rate Limit Exceeded")
+        # Whole seconds, rounded up: whoever waits until then is let in.
+        return answer.with_headers(
+            {
+                "RateLimit-Limit": str(POINTS_PER_HOUR),
+                "RateLimit-Remaining": "0",
+                "RateLimit-Reset": str(-int(-resets_at // 1)),
+                "RateLimit-Policy": f"{POINTS_PER_HOUR};w=3600",
+                "Retry-After": str(max(-int(-seconds // 1), 0)),
+            }
+        )
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Answer with a request id."""
+        try:
+            answer = await found.handler(request)
+        except MalformedBodyError:
+            answer = xrpc_error(400, "InvalidRequest", "Unable to parse the request body")
+        except RefusedError as error:
+            answer = error.answer
+        return answer.with_headers({"atproto-request-id": secrets.token_hex(8)})
+
+    def account(self, request: Request) -> Account:
+        """Return whose session it is; passwords and refresh tokens are no access tokens."""
+        session = self.sessions.get(request.bearer)
+        if session is None:
+            raise RefusedError(
+                xrpc_error(400, "InvalidToken", "Token could not be verified")
+                if request.bearer
+                else self.unauthorized()
+            )
+        if self.world.now() >= session.access_until:
+            raise RefusedError(self.token_expired())
+        return self.holder(session)
+
+    def holder(self, session: Session) -> Account:
+        """Return the account of a session."""
+        account = self.world.accounts.get(self.platform, session.account_id)
+        if account is None:
+            raise RefusedError(self.unauthorized())
+        return account
+
+    def open_session(self, account: Account) -> Session:
+        """Give out a new pair of tokens."""
+        now = self.world.now()
+        session = Session(
+            access=_token(did_of(account), now + ACCESS_SECONDS),
+            refresh=_token(did_of(account), now + REFRESH_SECONDS),
+            account_id=account.account_id,
+            access_until=now + ACCESS_SECONDS,
+            refresh_until=now + REFRESH_SECONDS,
+        )
+        self._by_refresh[session.refresh] = session
+        return self.sessions.put(session.access, session)
+
+    def session_to_refresh(self, refresh_token: str) -> Session | None:
+        """Return the session that a refresh token belongs to, used up or not."""
+        return self._by_refresh.get(refresh_token)
+
+    def find_account(self, name: str) -> Account | None:
+        """Return the account of a DID or handle."""
+        name = name.lower().removeprefix("@")
+        for account in self.world.accounts:
+            if account.platform == self.platform and name in (did_of(account), handle_of(account)):
+                return account
+        return None
+
+    def take_points(self, account: Account, points: int) -> None:
+        """Charge a write. Raises RefusedError where an hour's or a day's points are used up."""
+        for limit, seconds in ((POINTS_PER_HOUR, 3600), (POINTS_PER_DAY, 86_400)):
+            key = (self.platform, account.account_id, str(seconds))
+            window = self.world.windows.take(key, limit // points, seconds)
+            self.let_in(window)
+
+    def let_in(self, window: Window) -> None:
+        """Refuse where a window is full."""
+        if not window.allowed:
+            raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
+
+
+def text_of(values: dict[str, Any], name: str) -> str:
+    """Return a required text of a body or query."""
+    value = values.get(name)
+    if not isinstance(value, str) or not value:
+        raise invalid(f"Input must have the property {name}")
+    return value
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """Return a JSON object."""
+    body = request.json()
+    if not isinstance(body, dict):
+        raise invalid("Input must be an object")
+    return body
+
+
+def _token(subject: str, until: float) -> str:
+    """Make a token that looks like a JWT; nobody can check its signature, which is random."""
+    claims = msgspec.json.encode({"sub": subject, "exp": int(until), "jti": secrets.token_hex(8)})
+    parts = (b'{"typ":"at+jwt","alg":"ES256K"}', claims, secrets.token_bytes(32))
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)

@@ -1,0 +1,421 @@
+"""Publish every kind of post to Bluesky over real HTTP: one record under a key that is chosen once."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, MediaFile, Published, Sending
+from platforms.bluesky import NETWORK, media
+from platforms.bluesky.settings import BlueskyCredentials
+from platforms.errors import Kind, NetworkError
+from sandbox.server import running_sandbox
+from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
+
+Connect = Callable[..., Awaitable[Rig]]
+
+
+@dataclass
+class Sized:
+    """Hand out media with their size in pixels, as the pipeline does."""
+
+    source: MediaFromUrl
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.source.open(media) as file:
+            yield replace(file, width=640, height=480)
+
+
+async def open_bluesky(sandbox: Sandbox) -> Rig:
+    """Connect an account: the token that the sandbox is told is its app password."""
+    rig = await open_account(sandbox, "twitter")
+    password = rig.stored.access_token
+    account = replace(rig.account, account_id=NETWORK.account_id(rig.account.user_id))
+    known = {
+        "platform": "bluesky",
+        "accountId": account.account_id,
+        "userId": account.user_id,
+        "username": account.username,
+        "accessToken": password.get_secret_value(),
+    }
+    await sandbox.control("POST", "accounts", {"accounts": [known]})
+    credentials = BlueskyCredentials(user_id=f"{account.username}.bsky.social", access_token=password)
+    return Rig(NETWORK, sandbox, account, credentials, rig.source)
+
+
+def sized(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+    return replace(sending, media=Sized(rig.source))
+
+
+@pytest.fixture
+async def rig(sandbox: Sandbox) -> Rig:
+    return await open_bluesky(sandbox)
+
+
+async def publish(rig: Rig, sending: Any) -> Published:
+    await NETWORK.prepare(rig.connection(), sending)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def record(rig: Rig, uri: str) -> dict[str, Any]:
+    did, collection, rkey = uri.removeprefix("at://").split("/")
+    params = {"repo": did, "collection": collection, "rkey": rkey}
+    answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/bluesky/xrpc/com.atproto.repo.getRecord", params=params)
+    value: dict[str, Any] = answer.json()["value"]
+    return value
+
+
+async def names(rig: Rig, query: str = "") -> list[str]:
+    """Return the last part of the name of every request, oldest first."""
+    requests = (await rig.sandbox.control("GET", f"requests?platform=bluesky{query}"))["requests"]
+    return [request["path"].rpartition(".")[2] for request in requests][::-1]
+
+
+async def logins(rig: Rig) -> list[str]:
+    return await names(rig, "&operation=auth")
+
+
+async def test_says_whose_app_password_it_is(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert identity.user_id == f"did:plc:{rig.account.user_id}"
+    assert identity.username == f"{rig.account.username}.bsky.social"
+    assert NETWORK.account_id(identity.user_id) == rig.account.account_id
+    assert rig.stored.did == identity.user_id
+    assert rig.stored.pds == "sandbox.host.bsky.network"
+
+
+async def test_a_text_is_one_login_and_one_record(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("Hello"))
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("POST", 200), ("POST", 200)]
+    did = f"did:plc:{rig.account.user_id}"
+    key = rig.saved[-1]["records"]["post"]
+    assert published.platform_post_id == f"at://{did}/app.bsky.feed.post/{key['rkey']}"
+    assert published.url == f"https://bsky.app/profile/{did}/post/{key['rkey']}"
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
+    stored = await record(rig, published.platform_post_id)
+    assert stored == {"$type": "app.bsky.feed.post", "text": "Hello", "createdAt": key["createdAt"]}
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(stored["createdAt"])) < timedelta(minutes=1)
+
+
+async def test_a_session_serves_many_posts(rig: Rig) -> None:
+    before = len(await logins(rig))
+    for number in range(3):
+        await publish(rig, rig.sending(f"post {number}"))
+    assert (await logins(rig))[before:] == ["createSession"]
+
+
+async def test_a_session_that_ended_is_renewed_and_not_opened_anew(rig: Rig) -> None:
+    await publish(rig, rig.sending("one"))
+    before = len(await logins(rig))
+    await rig.sandbox.fault("bluesky", "token_expired", "publish")
+    first = rig.stored
+    await publish(rig, rig.sending("two"))
+    assert (await logins(rig))[before:] == ["refreshSession"]
+    assert rig.stored.refresh_jwt != first.refresh_jwt
+    assert rig.stored.pds == first.pds
+    assert [post["text"] for post in await rig.posts()] == ["two", "one"]
+
+
+async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -> None:
+    await NETWORK.whoami(rig.connection())
+    old = rig.stored
+    await rig.sandbox.fault("bluesky", "token_expired", "publish")
+    await publish(rig, rig.sending("one"))
+    rig.stored = old.model_copy(update={"access_jwt": None})
+    before = len(await logins(rig))
+    await publish(rig, rig.sending("two"))
+    assert (await logins(rig))[before:] == ["refreshSession", "createSession"]
+
+
+async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
+    rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("wrong")})
+    error = await refused(NETWORK.whoami(rig.connection()))
+    assert (error.kind, error.code) == (Kind.AUTH, "AuthenticationRequired")
+    assert "wrong" not in error.message
+
+
+async def test_an_account_that_is_not_active_says_so(rig: Rig) -> None:
+    body = {"accessJwt": "a", "refreshJwt": "b", "did": "did:plc:x", "active": False, "status": "deactivated"}
+    await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body=body)
+    error = await refused(NETWORK.whoami(rig.connection()))
+    assert (error.kind, error.code) == (Kind.AUTH, "not_active")
+    assert "deactivated" in error.message
+
+
+async def test_a_login_that_answers_nonsense_is_tried_again(rig: Rig) -> None:
+    await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body="<html>Hello</html>")
+    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+
+
+async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
+    addresses: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        addresses.append(str(request.url))
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
+        await NETWORK.prepare(rig.connection(client), sending)
+        await NETWORK.publish(rig.connection(client), sending)
+    secrets = [
+        value.get_secret_value() for value in (rig.stored.access_token, rig.stored.access_jwt, rig.stored.refresh_jwt)
+    ]
+    assert not [address for address in addresses for secret in secrets if secret in address]
+    assert not [secret for secret in secrets if secret in repr(rig.stored)]
+
+
+async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> None:
+    text = f"Grüße 👩‍👩‍👧 @{rig.account.username}.bsky.social an @nobody.example: https://example.com/ä #Ökö!"
+    published = await publish(rig, rig.sending(text, settings={"langs": ["de"]}))
+    stored = await record(rig, published.platform_post_id)
+    shown = [
+        (
+            text.encode()[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(),
+            facet["features"][0]["$type"].partition("#")[2],
+        )
+        for facet in stored["facets"]
+    ]
+    assert shown == [
+        (f"@{rig.account.username}.bsky.social", "mention"),
+        ("https://example.com/ä", "link"),
+        ("#Ökö", "tag"),
+    ]
+    assert stored["facets"][0]["features"][0]["did"] == f"did:plc:{rig.account.user_id}"
+    assert stored["langs"] == ["de"]
+
+
+async def test_whom_a_handle_means_is_asked_once_and_may_stay_open(rig: Rig) -> None:
+    sending = rig.sending("Hi @alice.example")
+    assert NETWORK.prepares(sending.draft)
+    await rig.sandbox.fault("bluesky", "reject", "prepare", times=2, status=502)
+    for _ in range(2):
+        assert (await refused(NETWORK.prepare(rig.connection(), sending))).code == "mention_unknown"
+    await rig.sandbox.fault("bluesky", "reject", "prepare", status=503)
+    await NETWORK.prepare(rig.connection(), sending)
+    before = len(rig.exchanges)
+    await NETWORK.prepare(rig.connection(), rig.sending("Hi @alice.example", handles=rig.saved[-1]))
+    assert len(rig.exchanges) == before
+    published = await NETWORK.publish(rig.connection(), sending)
+    assert "facets" not in await record(rig, published.platform_post_id)
+
+
+async def test_images_carry_alt_text_and_aspect_ratio(rig: Rig) -> None:
+    media = [rig.sandbox.media("a.jpg", "a beach"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
+    published = await publish(rig, sized(rig, rig.sending("Three", media, settings={"labels": ["nudity"]})))
+    stored = await record(rig, published.platform_post_id)
+    assert stored["embed"]["$type"] == "app.bsky.embed.images"
+    assert [image["alt"] for image in stored["embed"]["images"]] == ["a beach", "", ""]
+    assert stored["embed"]["images"][0]["aspectRatio"] == {"width": 640, "height": 480}
+    assert stored["embed"]["images"][1]["image"]["mimeType"] == "image/png"
+    assert stored["labels"]["values"] == [{"val": "nudity"}]
+    assert (await rig.posts())[0]["mediaCount"] == 3
+
+
+async def test_an_image_of_unknown_size_says_nothing_about_it(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("", [rig.sandbox.media("a.jpg")]))
+    assert "aspectRatio" not in (await record(rig, published.platform_post_id))["embed"]["images"][0]
+
+
+async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    assert len(rig.source.opened) == 2
+    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    await NETWORK.prepare(rig.connection(), resumed)
+    assert len(rig.source.opened) == 2
+    resumed.handles["media"]["post.1"]["at"] = (datetime.now(UTC) - media.BLOB_LIFE).isoformat()
+    await NETWORK.prepare(rig.connection(), resumed)
+    assert len(rig.source.opened) == 3
+    await NETWORK.publish(rig.connection(), resumed)
+
+
+async def test_media_that_were_replaced_are_uploaded(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    changed = rig.sending("Hi", [rig.sandbox.media("b.jpg")], handles=sending.handles)
+    await NETWORK.prepare(rig.connection(), changed)
+    assert len(rig.source.opened) == 2
+
+
+async def test_blobs_that_the_server_dropped_are_uploaded_anew(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    sending.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "no_blob"
+    key = sending.handles["records"]["post"]
+    await publish(rig, sending)
+    assert sending.handles["records"]["post"] == key
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_video_of_a_hosted_account_goes_by_the_video_service(rig: Rig) -> None:
+    beats: list[str] = []
+    sending = sized(rig, rig.sending("Hi", [rig.sandbox.media("a.mp4", "waves")]))
+    published = await publish(rig, replace(sending, heartbeat=beats.append))
+    embed = (await record(rig, published.platform_post_id))["embed"]
+    assert (embed["$type"], embed["alt"]) == ("app.bsky.embed.video", "waves")
+    assert embed["aspectRatio"] == {"width": 640, "height": 480}
+    assert beats[0] == "uploading 100%"
+    assert (await names(rig))[-5:-1] == ["getServiceAuth", "uploadVideo", "getJobStatus", "putRecord"]
+
+
+async def test_a_video_of_ones_own_server_is_a_blob_there(rig: Rig) -> None:
+    rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
+    published = await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.mp4")]))
+    assert (await record(rig, published.platform_post_id))["embed"]["video"]["mimeType"] == "video/mp4"
+    assert (await names(rig))[-3:-1] == ["uploadBlob", "putRecord"]
+
+
+async def test_a_video_given_before_is_recognised(rig: Rig) -> None:
+    for text in ("one", "two"):
+        await publish(rig, rig.sending(text, [rig.sandbox.media("again.mp4")]))
+    assert [post["mediaCount"] for post in await rig.posts()] == [1, 1]
+
+
+async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "LOOKS", (0,))
+    ahead = [0.0]
+
+    def clock() -> float:
+        return datetime.now(UTC).timestamp() + ahead[0]
+
+    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient() as client:
+        slow = await open_bluesky(Sandbox(url, client))
+        sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
+        error = await refused(NETWORK.prepare(slow.connection(), sending))
+        assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
+        job = slow.saved[-1]["media"]["post.0"]["job"]
+        ahead[0] = 60
+        resumed = slow.sending("Hi", sending.draft.media, handles=slow.saved[-1])
+        await publish(slow, resumed)
+        assert job
+        assert "job" not in slow.saved[-1]["media"]["post.0"]
+        assert len(slow.source.opened) == 1
+
+
+async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
+    lying = Media(type=MediaType.VIDEO, url=rig.sandbox.media("a.jpg").url)
+
+    @dataclass
+    class Lying:
+        @asynccontextmanager
+        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+            async with rig.source.open(media) as file:
+                yield replace(file, content_type="video/mp4")
+
+    sending = replace(rig.sending("Hi", [lying]), media=Lying())
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "validation_failure")
+    assert "job" not in rig.saved[-1]["media"]["post.0"]
+
+
+async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
+    await NETWORK.whoami(rig.connection())
+    failed = {"jobStatus": {"jobId": "1", "state": "JOB_STATE_FAILED", "failureCode": "pds_upload_failure"}}
+    kinds = []
+    for _ in range(3):
+        sending.handles.setdefault("media", {})["post.0"] = {
+            **sending.handles.get("media", {}).get("post.0", {}),
+            "url": sending.draft.media[0].url,
+            "job": "1",
+        }
+        await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=failed)
+        kinds.append((await refused(NETWORK.prepare(rig.connection(), sending))).kind)
+    assert kinds == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "size", "code"),
+    [
+        ("a.jpg", "image/gif", 1, "media_type"),
+        ("a.jpg", "image/jpeg", 2_000_001, "media_too_large"),
+        ("a.mp4", "video/quicktime", 1, "media_type"),
+        ("a.mp4", "video/mp4", 300_000_001, "media_too_large"),
+    ],
+)
+async def test_what_bluesky_would_refuse_is_not_sent(
+    rig: Rig, name: str, content_type: str, size: int, code: str
+) -> None:
+    @dataclass
+    class Given:
+        @asynccontextmanager
+        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+            async with rig.source.open(media) as file:
+                yield replace(file, content_type=content_type, size=size)
+
+    sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given())
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert rig.exchanges == []
+
+
+async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
+    items = [
+        {"content": "second #two", "mediaItems": [{"type": "image", "url": rig.sandbox.media("b.jpg").url}]},
+        {"content": "third"},
+    ]
+    sending = rig.sending("first", settings={"threadItems": items})
+    assert NETWORK.check(sending.draft, rig.account) == []
+    published = await publish(rig, sending)
+    third, second, first = await rig.posts()
+    assert [post["text"] for post in (first, second, third)] == ["first", "second #two", "third"]
+    assert first["platformPostId"] == published.platform_post_id
+    replies = [(await record(rig, post["platformPostId"]))["reply"] for post in (second, third)]
+    assert [reply["root"]["uri"] for reply in replies] == [first["platformPostId"]] * 2
+    assert [reply["parent"]["uri"] for reply in replies] == [first["platformPostId"], second["platformPostId"]]
+    before = len(rig.exchanges)
+    await NETWORK.complete(rig.connection(), rig.sending("first", handles=rig.saved[-1]), published)
+    await NETWORK.complete(rig.connection(), sending, published)
+    assert len(rig.exchanges) == before + 1
+    assert len(await rig.posts()) == 3
+
+
+@pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500", "rate_limited"])
+async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: str) -> None:
+    sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("bluesky", fault, "publish")
+    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    assert error.kind in {Kind.TRANSIENT, Kind.RATE_LIMITED}
+    resumed = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    resumed.handles.update(rig.saved[-1])
+    await NETWORK.complete(rig.connection(), resumed, published)
+    assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
+
+
+def test_an_account_is_reached_at_its_own_server() -> None:
+    given = {"identifier": "a.example", "password": "x"}
+    assert NETWORK.address(BlueskyCredentials.model_validate(given)) == "https://bsky.social"
+    for service in ("http://localhost:2583", "http://localhost:2583/"):
+        own = BlueskyCredentials.model_validate({**given, "service": service})
+        assert NETWORK.address(own) == "http://localhost:2583"
+    assert (
+        NETWORK.address(BlueskyCredentials.model_validate({**given, "service": "pds.example"})) == "https://pds.example"
+    )
+    for service in ("ftp://pds.example", "https://a:b@pds.example", "https://pds.example/xrpc", "https://"):
+        with pytest.raises(ValueError, match="address of a server"):
+            BlueskyCredentials.model_validate({**given, "service": service})
+
+
+def test_accounts_are_named_by_what_differs() -> None:
+    assert NETWORK.account_id("did:plc:ewvi7nxzyoun6zhxrhs64oiz") == "bs_ewvi7nxzyoun6zhxrhs64oiz"
+    assert NETWORK.account_id("did:web:example.com") == "bs_web:example.com"
+    assert AccountFacts("bs_1", "did:plc:1", "a").limits == {}

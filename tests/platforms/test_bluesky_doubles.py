@@ -1,0 +1,160 @@
+"""Lose Bluesky's answers in every way there is: what was written is found under its key, and nothing is there twice."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published
+from platforms.bluesky import NETWORK
+from platforms.errors import Kind, NetworkError
+from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.test_bluesky import open_bluesky, publish, refused
+
+FORMS = [[], ["a.jpg"], ["a.jpg", "b.png"], ["a.mp4"]]
+
+
+@pytest.fixture
+async def rig(sandbox: Sandbox) -> Rig:
+    return await open_bluesky(sandbox)
+
+
+async def prepared(rig: Rig, names: list[str]) -> Any:
+    sending = rig.sending("Sunset https://example.com", [rig.sandbox.media(name) for name in names])
+    await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def send(rig: Rig, sending: Any) -> NetworkError:
+    return await refused(NETWORK.publish(rig.connection(), sending))
+
+
+@pytest.mark.parametrize("names", FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("bluesky", fault, "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    # Whoever looks knows what was saved, nothing else.
+    found = await NETWORK.confirm(rig.connection(), rig.sending("", handles=rig.saved[-1]))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.whoami(rig.connection())
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("names", FORMS)
+async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, names: list[str]) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("bluesky", "drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    key = rig.saved[-1]["records"]["post"]["rkey"]
+    published = await publish(rig, sending)
+    assert published.platform_post_id.endswith(f"/{key}")
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_repeat_writes_nothing_new(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    first = await NETWORK.publish(rig.connection(), sending)
+    resumed = rig.sending(sending.draft.text, sending.draft.media, handles=rig.saved[-1])
+    assert await publish(rig, resumed) == first
+    assert len(await rig.posts()) == 1
+
+
+async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert rig.exchanges == []
+
+
+@pytest.mark.parametrize(
+    "body", [{"error": "RecordNotFound"}, {"error": "InvalidRequest", "message": "Could not locate record: at://x"}]
+)
+async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, body: Any) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("bluesky", "reject", "confirm", status=400, body=body)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": "InvalidRequest", "message": "Could not find repo"}),
+        (502, "<html>Bad Gateway</html>"),
+        (200, {}),
+    ],
+)
+async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("bluesky", "reject", "confirm", status=status, body=body)
+    await refused(NETWORK.confirm(rig.connection(), sending))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (500, {"error": "InternalServerError", "message": "Internal Server Error"}, Kind.UNCLEAR),
+        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
+        (503, {"error": "NotEnoughResources"}, Kind.UNCLEAR),
+        (200, {"cid": "bafy"}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (429, {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, Kind.RATE_LIMITED),
+        (400, {"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, Kind.REJECTED),
+        (401, {"error": "AccountTakedown", "message": "Account has been taken down"}, Kind.AUTH),
+        (307, "", Kind.REJECTED),
+        (404, "<html>Not Found</html>", Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.fault("bluesky", "reject", "publish", status=status, body=body)
+    assert (await send(rig, sending)).kind is kind
+
+
+async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.whoami(rig.connection())
+    connection = rig.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+
+
+async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.fault("bluesky", "drop", "auth")
+    assert (await send(rig, sending)).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)])
+@pytest.mark.parametrize("names", [["a.jpg"], ["a.mp4"]])
+async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: Kind, names: list[str]) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media(name) for name in names])
+    await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180)
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert error.kind is kind
+    if kind is Kind.RATE_LIMITED:
+        assert error.retry_after is not None
+        assert error.retry_after.total_seconds() == 180
+
+
+async def test_an_upload_whose_session_has_ended_is_sent_whole_once_more(rig: Rig) -> None:
+    await rig.sandbox.fault("bluesky", "token_expired", "prepare")
+    published = await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]))
+    assert published.url
+    assert len(rig.source.opened) == 1

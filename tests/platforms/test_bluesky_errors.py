@@ -1,0 +1,108 @@
+"""What each refusal of an AT Protocol server means."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.bluesky.errors import BLOB_GONE, DAILY_VIDEO_WAIT, RECORD_ABSENT, error_of
+from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+
+
+def refusal(
+    error: str | None, message: str = "its own words", status: int = 400, headers: dict[str, str] | None = None
+) -> NetworkError:
+    body: dict[str, Any] = {"message": message} | ({"error": error} if error else {})
+    return error_of(httpx.Response(status, json=body, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("RateLimitExceeded", 429, Kind.RATE_LIMITED),
+        ("DailyLimitExceeded", 400, Kind.RATE_LIMITED),
+        ("TooManyOpenUploads", 400, Kind.RATE_LIMITED),
+        ("InternalServerError", 500, Kind.TRANSIENT),
+        ("UpstreamFailure", 502, Kind.TRANSIENT),
+        ("ServiceOverloaded", 400, Kind.TRANSIENT),
+        ("InvalidSwap", 400, Kind.TRANSIENT),
+        ("UploadNotReady", 400, Kind.NOT_READY),
+        ("ExpiredToken", 400, Kind.AUTH),
+        ("InvalidToken", 400, Kind.AUTH),
+        ("AuthMissing", 401, Kind.AUTH),
+        ("AuthenticationRequired", 401, Kind.AUTH),
+        ("AuthFactorTokenRequired", 401, Kind.AUTH),
+        ("AccountTakedown", 401, Kind.AUTH),
+        ("AccountDeactivated", 400, Kind.AUTH),
+        ("UploadForbidden", 400, Kind.REJECTED),
+        ("BlobTooLarge", 400, Kind.REJECTED),
+        ("PayloadTooLarge", 413, Kind.REJECTED),
+        ("InvalidMimeType", 400, Kind.REJECTED),
+        ("VideoTooLong", 400, Kind.REJECTED),
+        ("BadAspectRatio", 400, Kind.REJECTED),
+    ],
+)
+def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, kind: Kind) -> None:
+    error = refusal(code, status=status)
+    assert (error.kind, error.code, error.status) == (kind, code, status)
+    assert "its own words" not in error.message
+    assert error.message.endswith(".")
+
+
+def test_an_unknown_refusal_is_told_in_the_servers_own_words_cut_to_a_sane_length() -> None:
+    error = refusal("InvalidRecord", "Record/text must not be longer than 300 graphemes " * 50)
+    assert (error.kind, error.code) == (Kind.REJECTED, "InvalidRecord")
+    assert error.message.startswith("Bluesky refused: Record/text must not be longer")
+    assert len(error.message) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Could not find blob: bafkrei", BLOB_GONE),
+        ("Could not locate record: at://did:plc:a/app.bsky.feed.post/b", RECORD_ABSENT),
+    ],
+)
+def test_what_some_servers_say_in_words_only_has_its_code(message: str, code: str) -> None:
+    assert refusal("InvalidRequest", message).code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Kind.AUTH),
+        (403, Kind.REJECTED),
+        (404, Kind.REJECTED),
+        (408, Kind.TRANSIENT),
+        (413, Kind.REJECTED),
+        (429, Kind.RATE_LIMITED),
+        (500, Kind.TRANSIENT),
+        (502, Kind.TRANSIENT),
+    ],
+)
+@pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": null}'])
+def test_answers_in_another_shape_are_judged_by_status(status: int, kind: Kind, body: str) -> None:
+    error = error_of(httpx.Response(status, text=body))
+    assert (error.kind, error.code) == (kind, f"http_{status}")
+    assert "<" not in error.message
+
+
+@pytest.mark.parametrize("status", [404, 301, 307])
+def test_an_address_that_is_no_server_of_this_kind_is_named_as_the_fault(status: int) -> None:
+    headers = {"location": "https://elsewhere.example/"} if status < 400 else {}
+    assert "Check it" in error_of(httpx.Response(status, text="<html/>", headers=headers)).message
+
+
+def test_the_wait_is_the_servers_own() -> None:
+    assert refusal("RateLimitExceeded", status=429, headers={"retry-after": "120"}).retry_after == timedelta(minutes=2)
+    reset = str(int((datetime.now(UTC) + timedelta(minutes=5)).timestamp()))
+    wait = refusal("RateLimitExceeded", status=429, headers={"ratelimit-reset": reset}).retry_after
+    assert wait is not None
+    assert timedelta(minutes=4) < wait <= timedelta(minutes=5)
+    assert refusal("RateLimitExceeded", status=429, headers={"ratelimit-reset": "1"}).retry_after == timedelta(
+        seconds=1
+    )
+    assert refusal("RateLimitExceeded", status=429, headers={"ratelimit-reset": "soon"}).retry_after is None
+    assert refusal("DailyLimitExceeded").retry_after == DAILY_VIDEO_WAIT
+    assert refusal("InvalidRequest", headers={"retry-after": "120"}).retry_after is None
