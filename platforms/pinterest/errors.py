@@ -1,0 +1,69 @@
+"""What Pinterest's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+from datetime import timedelta
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+from platforms.oauth import json_of, refused_renewal
+
+LABEL = "Pinterest"
+REQUEST_ID_HEADER = "x-pinterest-rid"
+"""Seen in answers, documented nowhere: unverified."""
+
+UNFETCHED = "media_unreachable"
+"""Our code for media that Pinterest could not fetch: it words that, and has no code of its own for it."""
+UNFETCHED_WAIT = timedelta(seconds=30)
+THROTTLED_WAIT = timedelta(seconds=60)
+"""Pinterest documents no header that says when a limit resets; ours."""
+
+_RECONNECT = "Pinterest no longer accepts this account's connection. Reconnect the account."
+_SERVER = "Pinterest had an error of its own."
+_NOT_AUTHORIZED = 7
+"""The code of a token without the permission; general knowledge, unverified."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal; Pinterest's own words are used where the content is at fault."""
+    if refused := refused_renewal(response, LABEL):
+        return refused
+    body, status = json_of(response), response.status_code
+    number, said = body.get("code"), str(body.get("message") or "")
+    code = str(number) if isinstance(number, int) else f"http_{status}"
+    kind, sentence = _meaning(status, number, said)
+    if "Unable to reach the URL" in said:
+        code, kind = UNFETCHED, Kind.TRANSIENT
+        sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
+    return NetworkError(
+        kind,
+        sentence,
+        code=code,
+        status=status,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+        retry_after=_wait(response) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def _meaning(status: int, number: object, said: str) -> tuple[Kind, str]:
+    if status == 401:
+        return Kind.AUTH, _RECONNECT
+    if status == 403 and number == _NOT_AUTHORIZED:
+        return Kind.AUTH, "Pinterest does not allow this with the account's permissions. Reconnect it and grant them."
+    if status == 429:
+        return Kind.RATE_LIMITED, "Pinterest is limiting how much this account may do right now."
+    if status >= 500 or status == 408:
+        return Kind.TRANSIENT, _SERVER
+    if "board" in said.lower() and status in {403, 404}:
+        return Kind.REJECTED, "Pinterest does not know this board, or the account may not pin to it."
+    if "board_id" in said:
+        return Kind.REJECTED, "Pinterest does not take this board id: it is a number."
+    return Kind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
+
+
+def _wait(response: httpx.Response) -> timedelta:
+    """Read how long to wait; that the header of the rate limit counts seconds is unverified."""
+    for name in ("retry-after", "x-ratelimit-reset"):
+        value = response.headers.get(name, "")
+        if value.isdecimal() and 0 < int(value) <= 86_400:
+            return timedelta(seconds=int(value))
+    return THROTTLED_WAIT

@@ -1,0 +1,56 @@
+"""Recognise a pin among those of its board."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.pinterest.line import Line, call
+from platforms.pinterest.settings import PinterestSettings
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Pinterest's clock may stand behind ours before its own pin is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""That the newest pins come first is unverified, so that older ones end no search; a board is searched this far."""
+
+
+def published(pin_id: str) -> Published:
+    """Name a pin by its id and its address."""
+    return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
+
+
+async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
+    """Look on the board for a pin that says the same, made since shortly before the attempt. Raises NetworkError."""
+    if sending.started_at is None:
+        return Absent()
+    since = sending.started_at - CLOCKS_APART
+    query: dict[str, str | int] = {"page_size": PAGE}
+    for _ in range(MOST_PAGES):
+        page = await call(line, "GET", f"/v5/boards/{sending.draft.settings.board_id}/pins", params=query)
+        pins = page.get("items")
+        if not isinstance(pins, list):
+            raise NetworkError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
+        for pin in pins:
+            if _is_ours(pin, sending, since):
+                return published(str(pin["id"]))
+        if not page.get("bookmark"):
+            return Absent()
+        query["bookmark"] = str(page["bookmark"])
+    return Unknown()
+
+
+def _is_ours(pin: dict[str, Any], sending: Sending[PinterestSettings], since: datetime) -> bool:
+    settings = sending.draft.settings
+    shown = [_plain(pin.get(name)) for name in ("title", "description", "link")]
+    if shown != [_plain(text) for text in (settings.title, sending.draft.text, settings.link)]:
+        return False
+    try:
+        made = datetime.fromisoformat(str(pin.get("created_at")))
+    except ValueError as error:
+        raise NetworkError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
+    # Pinterest writes its times without a zone.
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)) >= since
+
+
+def _plain(text: str | None) -> list[str]:
+    return (text or "").split()

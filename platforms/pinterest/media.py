@@ -1,0 +1,76 @@
+"""Give a video to Pinterest: register it, stream it to the storage that Pinterest names, wait until it is processed."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import Sending
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, Part, post_form
+from platforms.pinterest.line import Line, call
+from platforms.pinterest.settings import PinterestSettings
+
+LOOK_AFTER = timedelta(seconds=5)
+
+
+class Video:
+    """Upload the one video of a pin."""
+
+    def __init__(self, line: Line, sending: Sending[PinterestSettings]) -> None:
+        self._line = line
+        self._sending = sending
+
+    @property
+    def media_id(self) -> str:
+        """Return what Pinterest calls the uploaded video."""
+        return str(self._sending.handles["video"]["id"])
+
+    async def run(self) -> None:
+        """Bring the video to where a pin may use it. Raises NetworkError: `not_ready` while Pinterest works on it."""
+        item, handles = self._sending.draft.media[0], self._sending.handles
+        if handles.get("video", {}).get("url") != item.url:
+            # What was registered but not wholly uploaded is not kept: the storage takes a file in one piece only.
+            media_id = await self._upload()
+            await self._keep({"id": media_id, "url": item.url, "ready": False})
+        if not handles["video"]["ready"]:
+            await self._look()
+
+    async def drop(self) -> None:
+        """Forget the video, so that the next try uploads it anew."""
+        self._sending.handles.pop("video", None)
+        await self._sending.save(self._sending.handles)
+
+    async def _upload(self) -> str:
+        registered = await call(self._line, "POST", "/v5/media", json={"media_type": "video"})
+        media_id, url, fields = (registered.get(name) for name in ("media_id", "upload_url", "upload_parameters"))
+        if not (isinstance(media_id, str) and isinstance(url, str) and isinstance(fields, dict)):
+            raise NetworkError(Kind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
+        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            form = Form({name: str(value) for name, value in fields.items()}, [Part("file", "video", file)])
+            self._sending.heartbeat("uploading")
+            try:
+                await post_form(self._line.wire, url, form)
+            except NetworkError as error:
+                if error.status != httpx.codes.FORBIDDEN:
+                    raise
+                # The storage's word for an upload that was registered too long ago; the next try registers another.
+                message = "Pinterest's storage did not take the video any more."
+                raise NetworkError(Kind.TRANSIENT, message, code="upload_expired", status=error.status) from error
+        self._sending.heartbeat("100%")
+        return media_id
+
+    async def _look(self) -> None:
+        state = (await call(self._line, "GET", f"/v5/media/{self.media_id}")).get("status")
+        if state == "failed":
+            await self.drop()
+            message = "Pinterest could not process the video. Export it anew as MP4 (H.264)."
+            raise NetworkError(Kind.REJECTED, message, code="media_failed")
+        if state != "succeeded":
+            message = "Pinterest is still processing the video."
+            raise NetworkError(Kind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
+        await self._keep({**self._sending.handles["video"], "ready": True})
+
+    async def _keep(self, video: dict[str, Any]) -> None:
+        self._sending.handles["video"] = video
+        await self._sending.save(self._sending.handles)

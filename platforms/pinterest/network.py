@@ -1,0 +1,116 @@
+"""Publish to Pinterest: upload a video, make the pin by one request, look on the board where the answer was lost."""
+
+from typing import Any
+
+import httpx
+
+from domain.post import MediaType
+from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.pinterest import errors, lookup, rules
+from platforms.pinterest.line import Line, call
+from platforms.pinterest.media import Video
+from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
+from platforms.rules import Violation
+
+FETCHES = 3
+"""How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; publishers that work ask
+two or three times."""
+
+
+class Pinterest(Network[PinterestSettings, PinterestCredentials]):
+    """Be Pinterest, as its API v5 serves user accounts. Images are fetched by Pinterest, videos are uploaded."""
+
+    platform = "pinterest"
+    label = "Pinterest"
+    base_url = "https://api.pinterest.com"
+    account_prefix = "pi"
+    request_id_header = errors.REQUEST_ID_HEADER
+    rules = rules.RULES
+    settings = PinterestSettings
+    credentials = PinterestCredentials
+
+    def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Pinterest that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map Pinterest's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[PinterestSettings]) -> bool:
+        """Tell whether there is a video to upload."""
+        return _has_video(draft)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        user = await call(connection, "GET", "/v5/user_account")
+        if not user.get("username"):
+            raise NetworkError(Kind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
+        return Identity(str(user.get("id") or user["username"]), str(user["username"]))
+
+    async def prepare(self, connection: Line, sending: Sending[PinterestSettings]) -> None:
+        """Upload the video. Repeatable: goes on from the handles."""
+        if _has_video(sending.draft):
+            await Video(connection, sending).run()
+
+    async def publish(self, connection: Line, sending: Sending[PinterestSettings]) -> Published:
+        """Make the pin."""
+        video = Video(connection, sending)
+        body = pin_body(sending.draft, video.media_id if _has_video(sending.draft) else None)
+        try:
+            pin = await call(connection, "POST", "/v5/pins", public=True, json=body)
+        except NetworkError as error:
+            if error.code == errors.UNFETCHED:
+                raise await _fetch_again(sending, error) from error
+            if error.kind is Kind.REJECTED and "media_id" in error.message:
+                await video.drop()
+            raise
+        if not pin.get("id"):
+            raise NetworkError(Kind.UNCLEAR, "Pinterest did not name the pin.", code="no_id")
+        return lookup.published(str(pin["id"]))
+
+    async def confirm(self, connection: Line, sending: Sending[PinterestSettings]) -> Finding:
+        """Look for the pin on its board."""
+        return await lookup.find(connection, sending)
+
+
+def pin_body(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
+    """Return the body of the request that makes the pin; source: Pinterest's OpenAPI document v5, PinCreate."""
+    settings = draft.settings
+    body = {
+        "board_id": settings.board_id,
+        "board_section_id": settings.board_section_id,
+        "title": settings.title,
+        "description": draft.text or None,
+        "alt_text": rules.alt_text_of(draft),
+        "link": settings.link,
+        "media_source": _media_source(draft, media_id),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _media_source(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
+    settings = draft.settings
+    if media_id is not None:
+        cover: dict[str, Any] = {"cover_image_key_frame_time": settings.cover_image_key_frame_time or 0}
+        if settings.cover_image_url:
+            cover = {"cover_image_url": settings.cover_image_url}
+        return {"source_type": "video_id", "media_id": media_id, **cover}
+    if len(draft.media) > 1:
+        return {"source_type": "multiple_image_urls", "items": [{"url": item.url} for item in draft.media], "index": 0}
+    return {"source_type": "image_url", "url": draft.media[0].url}
+
+
+def _has_video(draft: Draft[PinterestSettings]) -> bool:
+    return any(item.type is MediaType.VIDEO for item in draft.media)
+
+
+async def _fetch_again(sending: Sending[PinterestSettings], error: NetworkError) -> NetworkError:
+    """Return the error of media that Pinterest could not fetch, `rejected` once that happened too often."""
+    sending.handles["unfetched"] = sending.handles.get("unfetched", 0) + 1
+    await sending.save(sending.handles)
+    if sending.handles["unfetched"] >= FETCHES:
+        return error.as_rejected()
+    error.retry_after = errors.UNFETCHED_WAIT
+    return error

@@ -1,0 +1,65 @@
+"""Pinterest's limits, and which settings go with a video."""
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.pinterest.settings import PinterestSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+_DOCUMENT = "Pinterest's OpenAPI document v5 (5.23.0)"
+
+CAROUSEL = 5
+ALT_TEXT = 500
+"""Characters of the one alt text that a pin has; source: PinCreate."""
+IMAGE_BYTES, VIDEO_BYTES = 20 * 1024 * 1024, 2 * 1024**3
+VIDEO_SECONDS = (4, 900)
+"""General knowledge, unverified, as is that GIFs are taken by address."""
+
+RULES = Rules(
+    text=TextRule(limit=800, count=len, source=f"{_DOCUMENT}, PinCreate.description"),
+    media=MediaRule(
+        required=True,
+        max_items=CAROUSEL,
+        max_of=((MediaType.IMAGE, CAROUSEL), (MediaType.GIF, 1), (MediaType.VIDEO, 1)),
+        source=f"{_DOCUMENT}, PinMediaSourceImagesURL.items",
+    ),
+    files=(
+        FileRule(
+            MediaType.IMAGE, ("image/jpeg", "image/png", "image/webp"), max_bytes=IMAGE_BYTES, source="unverified"
+        ),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=IMAGE_BYTES, source="unverified"),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime"),
+            max_bytes=VIDEO_BYTES,
+            min_seconds=VIDEO_SECONDS[0],
+            max_seconds=VIDEO_SECONDS[1],
+            source="unverified",
+        ),
+    ),
+    alt_text=ALT_TEXT,
+)
+
+
+def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:
+    """Return everything Pinterest would refuse."""
+    settings = draft.settings
+    found = RULES.check(label, draft.text, draft.media)
+    if (alt_text := alt_text_of(draft)) and len(alt_text) > ALT_TEXT:
+        said = f"{label} allows {ALT_TEXT} characters of alt text in a pin; this has {len(alt_text):,}"
+        found.append(Violation("mediaItems", said))
+    covers = {"coverImageUrl": settings.cover_image_url, "coverImageKeyFrameTime": settings.cover_image_key_frame_time}
+    given = [name for name, value in covers.items() if value is not None]
+    if not any(item.type is MediaType.VIDEO for item in draft.media):
+        found += [_setting(name, f"{label} takes {name} only with a video") for name in given]
+    elif len(given) > 1:
+        found.append(_setting(given[1], f"A video has one cover; give {given[0]} or {given[1]}"))
+    return found
+
+
+def alt_text_of(draft: Draft[PinterestSettings]) -> str | None:
+    """Return the alt text of the pin as a whole: its media's, one per line."""
+    return "\n".join(item.alt_text for item in draft.media if item.alt_text) or None
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

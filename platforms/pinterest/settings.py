@@ -1,0 +1,37 @@
+"""What platformSpecificData and an account's credentials hold for Pinterest."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from platforms.base import WireModel
+from platforms.oauth import OAuthCredentials
+
+Id = Annotated[str, StringConstraints(pattern=r"^\d+$")]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
+
+
+class PinterestSettings(WireModel):
+    """Say where a pin goes and what it says; source of the limits: Pinterest's OpenAPI document v5, PinCreate."""
+
+    board_id: Id = Field(description="The board that takes the pin.", examples=["549755885175"])
+    board_section_id: Id | None = Field(None, description="A section of that board.", examples=["549755885176"])
+    title: str | None = Field(
+        None, min_length=1, max_length=100, description="Up to 100 characters.", examples=["Ten knots to know"]
+    )
+    link: WebAddress | None = Field(
+        None, description="Where the pin leads, up to 2,048 characters.", examples=["https://example.com/knots"]
+    )
+    cover_image_url: WebAddress | None = Field(
+        None, description="A video's cover.", examples=["https://cdn.example.com/cover.jpg"]
+    )
+    cover_image_key_frame_time: int | None = Field(
+        None,
+        ge=0,
+        description="The moment of a video that becomes its cover, in seconds; the first where nothing is given.",
+        examples=[3],
+    )
+
+
+class PinterestCredentials(OAuthCredentials):
+    """Hold a user's token (30 days) and its refresh token (60 days, used once: each renewal brings another)."""

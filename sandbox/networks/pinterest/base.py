@@ -1,0 +1,98 @@
+"""How Pinterest words its errors, counts requests and numbers its things."""
+
+import secrets
+from abc import ABC
+from typing import TypeVar
+
+import msgspec
+
+from sandbox.ids import Snowflakes
+from sandbox.journal import Shelf
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+EPOCH_MILLISECONDS = 1_570_000_000_000
+"""Makes ids of 18 digits, as Pinterest's are; what they are made of is unknown."""
+REQUESTS_PER_DAY = 1000
+"""With trial access."""
+
+INVALID, UNAUTHORIZED, NOT_AUTHORIZED, TOO_MANY, BOARD_NOT_FOUND, PIN_NOT_FOUND = 1, 2, 7, 8, 40, 50
+"""Codes of errors; all but the first two are unverified."""
+
+M = TypeVar("M")
+
+
+class Video(msgspec.Struct, rename="camel"):
+    """Be one registered upload. Times are seconds since 1970; `ready_at` is None until the file is there."""
+
+    id: str
+    account_id: str
+    key: str
+    ready_at: float | None = None
+    failed: bool = False
+    src: str | None = None
+
+    def status(self, now: float) -> str:
+        """Return the status as Pinterest tells it."""
+        if self.ready_at is None:
+            return "registered"
+        if now < self.ready_at:
+            return "processing"
+        return "failed" if self.failed else "succeeded"
+
+
+def error(status: int, code: int, message: str) -> Answer:
+    """Word an error the way Pinterest does."""
+    return Answer.json({"code": code, "message": message}, status)
+
+
+def refused(status: int, code: int, message: str) -> RefusedError:
+    """Refuse a request in Pinterest's words."""
+    return RefusedError(error(status, code, message))
+
+
+def read(request: Request, kind: type[M]) -> M:
+    """Read and check a JSON body."""
+    try:
+        return msgspec.json.decode(request.body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise refused(400, INVALID, f"Invalid request: {problem}") from problem
+
+
+class PinterestTwin(Twin, ABC):
+    """Hold what all of Pinterest's routes share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
+        self.videos: Shelf[Video] = world.shelf("pinterest", "video", Video)
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        return error(status, 0, message or "Something went wrong on our end. Sorry about that.")
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return error(401, UNAUTHORIZED, "Authentication failed.")
+
+    def token_expired(self) -> Answer:
+        """Word an expired token; Pinterest does not tell it from an unknown one."""
+        return self.unauthorized()
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit."""
+        answer = error(429, TOO_MANY, "You have exceeded your rate limit. Try again later.")
+        reset = str(-int(-seconds // 1))
+        return answer.with_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request against the day, and sign the answer."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        who = account.account_id if account else ""
+        window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
+        try:
+            answer = await found.handler(request) if window.allowed else self.rate_limited(60)
+        except RefusedError as problem:
+            answer = problem.answer
+        return answer.with_headers({"x-pinterest-rid": str(secrets.randbits(53))})

@@ -1,0 +1,290 @@
+"""Publish to Pinterest over real HTTP: images, carousels and videos, each once."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from time import time
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from domain.post import Media, MediaType
+from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.pinterest import NETWORK
+from platforms.pinterest.lookup import published
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+Connect = Callable[..., Awaitable[Rig]]
+
+BOARD = {"boardId": "549755885175"}
+EVERYTHING = {**BOARD, "boardSectionId": "77", "title": "Ten knots", "link": "https://example.com/knots"}
+
+
+@dataclass
+class Given:
+    """Hand out the same bytes for every URL."""
+
+    content: bytes
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async def chunks(size: int) -> AsyncIterator[bytes]:
+            for start in range(0, len(self.content), size):
+                yield self.content[start : start + size]
+
+        yield MediaFile("video/mp4", len(self.content), chunks)
+
+
+@pytest.fixture
+async def pi(connect: Connect) -> Rig:
+    return await connect("pinterest")
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    if NETWORK.prepares(sending.draft):
+        await NETWORK.prepare(rig.connection(), sending)
+    sending.started_at = datetime.now(UTC)
+    return await NETWORK.publish(rig.connection(), sending)
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+def pin(rig: Rig, *names: str, text: str = "A pin", **settings: Any) -> Sending[Any]:
+    items = [rig.sandbox.media(name, f"shows {name}") for name in names]
+    return rig.sending(text, items, settings={**BOARD, **settings})
+
+
+async def test_says_whose_token_it_is(pi: Rig) -> None:
+    identity = await NETWORK.whoami(pi.connection())
+    assert (identity.user_id, identity.username) == (pi.account.user_id, pi.account.username)
+    await pi.sandbox.fault("pinterest", "reject", "auth", status=200, body="<html>Hello</html>")
+    assert (await refused(NETWORK.whoami(pi.connection()))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png"], [f"{n}.jpg" for n in range(5)]])
+async def test_images_are_one_request(pi: Rig, names: list[str]) -> None:
+    before = await pi.operations()
+    sending = pin(pi, *names, **EVERYTHING)
+    assert NETWORK.check(sending.draft, pi.account) == []
+    result = await publish(pi, sending)
+    assert (await pi.operations())[len(before) :] == ["publish"]
+    [post] = await pi.posts()
+    assert (post["platformPostId"], post["text"], post["mediaCount"]) == (result.platform_post_id, "A pin", len(names))
+    assert result.url == f"https://www.pinterest.com/pin/{result.platform_post_id}/"
+    shown = await read(pi, f"/v5/pins/{result.platform_post_id}")
+    assert (shown["board_id"], shown["board_section_id"]) == (BOARD["boardId"], "77")
+    assert (shown["title"], shown["link"]) == ("Ten knots", "https://example.com/knots")
+    assert shown["alt_text"] == "\n".join(f"shows {name}" for name in names)
+
+
+@pytest.mark.parametrize(
+    "cover", [{}, {"coverImageKeyFrameTime": 2}, {"coverImageUrl": "https://cdn.example.com/cover.jpg"}]
+)
+async def test_a_video_is_uploaded_and_has_a_cover(pi: Rig, cover: dict[str, Any]) -> None:
+    beats: list[str] = []
+    sending = replace(pin(pi, "a.mp4", **cover), heartbeat=beats.append)
+    before = await pi.operations()
+    result = await publish(pi, sending)
+    assert (await pi.operations())[len(before) :] == ["prepare"] * 3 + ["publish"]
+    assert beats[-1] == "100%"
+    assert (await read(pi, f"/v5/pins/{result.platform_post_id}"))["media"] == {"media_type": "video"}
+    after = await pi.operations()
+    await NETWORK.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+    assert await pi.operations() == after
+
+
+async def read(rig: Rig, path: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
+    answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/pinterest{path}", headers=headers)
+    return dict(answer.raise_for_status().json())
+
+
+class TestVideos:
+    async def test_processing_is_waited_for(self) -> None:
+        now = [time()]
+        async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+            pi = await open_account(Sandbox(url, client), "pinterest")
+            sending = pin(pi, "a.mp4")
+            error = await refused(NETWORK.prepare(pi.connection(), sending))
+            assert (error.kind, error.code) == (Kind.NOT_READY, "media_processing")
+            assert error.retry_after == timedelta(seconds=5)
+            now[0] += 6
+            await NETWORK.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+            assert len(pi.source.opened) == 1
+            assert pi.saved[-1]["video"]["ready"] is True
+
+    async def test_what_the_storage_did_not_get_whole_is_registered_anew(self, pi: Rig) -> None:
+        sending = pin(pi, "a.mp4")
+
+        async def break_off(request: httpx.Request) -> None:
+            if "/storage/" in request.url.path:
+                raise httpx.WriteError("the line broke", request=request)
+
+        async with httpx.AsyncClient(event_hooks={"request": [break_off]}) as client:
+            assert (await refused(NETWORK.prepare(pi.connection(client), sending))).kind is Kind.TRANSIENT
+        assert pi.saved == []
+        await publish(pi, sending)
+        assert len(await pi.posts()) == 1
+
+    async def test_a_storage_that_refuses_late_is_asked_anew(self, pi: Rig) -> None:
+        async def refuse(request: httpx.Request) -> None:
+            if "/storage/" in request.url.path:
+                await pi.sandbox.fault("pinterest", "reject", "prepare", status=403, body="<Error/>")
+
+        sending = pin(pi, "a.mp4")
+        async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
+            error = await refused(NETWORK.prepare(pi.connection(client), sending))
+        assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_expired")
+
+    async def test_no_credential_of_the_storage_is_kept(self, pi: Rig) -> None:
+        await NETWORK.prepare(pi.connection(), pin(pi, "a.mp4"))
+        assert {name for handles in pi.saved for name in handles["video"]} == {"id", "url", "ready"}
+
+    async def test_a_video_that_cannot_be_processed_is_refused_and_forgotten(self, pi: Rig) -> None:
+        sending = replace(pin(pi, "a.mp4"), media=Given(b"no video"))
+        error = await refused(NETWORK.prepare(pi.connection(), sending))
+        assert (error.kind, error.code) == (Kind.REJECTED, "media_failed")
+        assert pi.saved[-1] == {}
+
+    async def test_a_video_that_pinterest_has_lost_is_uploaded_anew(self, pi: Rig) -> None:
+        sending = pin(pi, "a.mp4")
+        await NETWORK.prepare(pi.connection(), sending)
+        sending.handles["video"]["id"] = "1"
+        assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.REJECTED
+        assert pi.saved[-1] == {}
+        await publish(pi, sending)
+        assert len(await pi.posts()) == 1
+
+    async def test_another_video_is_uploaded_anew(self, pi: Rig) -> None:
+        await NETWORK.prepare(pi.connection(), pin(pi, "a.mp4"))
+        first = pi.saved[-1]["video"]["id"]
+        await NETWORK.prepare(pi.connection(), replace(pin(pi, "b.mp4"), handles=pi.saved[-1]))
+        assert pi.saved[-1]["video"]["id"] != first
+
+    async def test_an_answer_that_registers_nothing_is_asked_again(self, pi: Rig) -> None:
+        await pi.sandbox.fault("pinterest", "reject", "prepare", status=201, body={"media_id": "1"})
+        error = await refused(NETWORK.prepare(pi.connection(), pin(pi, "a.mp4")))
+        assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+
+
+class TestLostAnswers:
+    @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]])
+    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
+    async def test_what_landed_is_found(
+        self, pi: Rig, monkeypatch: pytest.MonkeyPatch, names: list[str], fault: str
+    ) -> None:
+        await publish(pi, pin(pi, "other.jpg", text="another"))
+        sending = pin(pi, *names, text="  Landed\n  here ", title="It landed")
+        if NETWORK.prepares(sending.draft):
+            await NETWORK.prepare(pi.connection(), sending)
+        sending.started_at = datetime.now(UTC)
+        await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
+        with monkeypatch.context() as patch:
+            patch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+            assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.UNCLEAR
+        found = await NETWORK.confirm(pi.connection(), sending)
+        assert found == published((await pi.posts())[0]["platformPostId"])
+        assert len(await pi.posts()) == 2
+
+    @pytest.mark.parametrize("fault", [{"fault": "drop"}, {"fault": "reject", "status": 503}])
+    async def test_what_never_landed_is_sent_again(self, pi: Rig, fault: dict[str, Any]) -> None:
+        sending = pin(pi, "a.jpg")
+        await pi.sandbox.fault("pinterest", operation="publish", **fault)
+        assert (await refused(publish(pi, sending))).kind is Kind.UNCLEAR
+        assert await NETWORK.confirm(pi.connection(), sending) == Absent()
+        await publish(pi, sending)
+        assert len(await pi.posts()) == 1
+
+    async def test_an_answer_without_an_id_is_unclear(self, pi: Rig) -> None:
+        await pi.sandbox.fault("pinterest", "reject", "publish", status=201, body="<html>")
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert (error.kind, error.code) == (Kind.UNCLEAR, "no_id")
+
+    async def test_other_words_other_boards_and_older_pins_are_not_ours(self, pi: Rig) -> None:
+        await publish(pi, pin(pi, "a.jpg", title="One"))
+        await publish(pi, pin(pi, "a.jpg", boardId="99"))
+        now = datetime.now(UTC)
+        for sending, started_at in [
+            (pin(pi, "a.jpg"), now),
+            (pin(pi, "a.jpg", title="One", link="https://example.com"), now),
+            (pin(pi, "a.jpg", title="One"), now + timedelta(minutes=5)),
+        ]:
+            assert await NETWORK.confirm(pi.connection(), replace(sending, started_at=started_at)) == Absent()
+
+    async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
+        sending = pin(pi, "a.jpg", text="the first of many")
+        result = await publish(pi, sending)
+        for number in range(4):
+            await publish(pi, pin(pi, "a.jpg", text=f"number {number}"))
+        assert await NETWORK.confirm(pi.connection(), sending) == result
+        monkeypatch.setattr("platforms.pinterest.lookup.MOST_PAGES", 2)
+        assert await NETWORK.confirm(pi.connection(), sending) == Unknown()
+
+    async def test_what_was_never_sent_is_absent_without_asking(self, pi: Rig) -> None:
+        before = await pi.operations()
+        assert await NETWORK.confirm(pi.connection(), pin(pi, "a.jpg")) == Absent()
+        assert await pi.operations() == before
+
+    @pytest.mark.parametrize(
+        "body",
+        ["<html>", {}, {"items": [{"id": "1", "title": None, "description": "A pin", "link": None}], "bookmark": None}],
+    )
+    async def test_an_unreadable_board_is_no_proof_of_absence(self, pi: Rig, body: object) -> None:
+        await pi.sandbox.fault("pinterest", "reject", "confirm", status=200, body=body)
+        sending = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
+        assert (await refused(NETWORK.confirm(pi.connection(), sending))).kind is Kind.TRANSIENT
+
+
+class TestRefusals:
+    async def test_a_board_that_is_not_there(self, pi: Rig) -> None:
+        error = await refused(publish(pi, pin(pi, "a.jpg", boardId="0")))
+        assert (error.kind, error.status) == (Kind.REJECTED, 404)
+        assert "board" in error.message
+
+    async def test_media_that_cannot_be_fetched_are_tried_three_times(self, pi: Rig) -> None:
+        item = Media(type=MediaType.IMAGE, url="http://127.0.0.1:9/a.jpg")
+        sending = pi.sending("Gone", [item], settings=BOARD)
+        errors = [await refused(publish(pi, sending)) for _ in range(3)]
+        assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+        assert errors[0].retry_after == timedelta(seconds=30)
+        assert "could not fetch" in errors[2].message
+        assert await pi.posts() == []
+
+    async def test_a_rate_limit_says_when_to_come_back(self, pi: Rig) -> None:
+        await pi.sandbox.fault("pinterest", "rate_limited", "publish", seconds=30)
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
+
+
+class TestTokens:
+    async def test_an_expired_token_is_renewed_once_and_both_tokens_change(self, connect: Connect) -> None:
+        given = {"refreshToken": "pi-once", "clientId": "app", "clientSecret": "secret"}
+        pi = await connect("pinterest", credentials=given)
+        old = pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+        before = len(await pi.operations())
+        await publish(pi, pin(pi, "a.jpg"))
+        assert (await pi.operations())[before:] == ["publish", "auth", "publish"]
+        assert pi.stored.access_token != old.access_token
+        assert pi.stored.refresh_token.get_secret_value() != "pi-once"
+
+    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "pi-unknown", "clientId": "app"}])
+    async def test_what_cannot_be_renewed_must_be_reconnected(
+        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
+    ) -> None:
+        pi = await connect("pinterest", credentials=credentials)
+        pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+        if credentials:
+            pi.stored = pi.stored.model_copy(update={"refresh_token": SecretStr("pi-never-given-out")})
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert error.kind is Kind.AUTH
+        assert "pi-never" not in f"{error!r}{error.__cause__!r}{pi.connection()!r}"

@@ -1,0 +1,157 @@
+"""What Pinterest would refuse is told before anything is sent, and each refusal comes down to a kind and a sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.errors import Kind
+from platforms.pinterest import NETWORK
+from platforms.pinterest.errors import UNFETCHED
+from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
+from platforms.registry import networks
+from platforms.rules import Violation
+
+ACCOUNT = AccountFacts("pi_1", "1", "someone")
+BOARD = {"boardId": "549755885175"}
+
+
+def media(kind: MediaType, count: int = 1, alt_text: str | None = None) -> tuple[Media, ...]:
+    return tuple(Media(type=kind, url=f"https://cdn.example.com/{at}", alt_text=alt_text) for at in range(count))
+
+
+def check(text: str = "text", items: tuple[Media, ...] = media(MediaType.IMAGE), **settings: Any) -> list[Violation]:
+    return NETWORK.check(Draft(text, items, PinterestSettings.model_validate({**BOARD, **settings})), ACCOUNT)
+
+
+def test_it_is_registered() -> None:
+    assert networks()["pinterest"] is NETWORK
+
+
+def test_the_length_of_a_description() -> None:
+    assert check("") == []
+    assert check("x" * 800) == []
+    assert [violation.error for violation in check("x" * 801)] == ["Pinterest allows 800 characters; this has 801"]
+
+
+@pytest.mark.parametrize(
+    ("items", "fits"),
+    [
+        ((), False),
+        (media(MediaType.IMAGE, 5), True),
+        (media(MediaType.IMAGE, 6), False),
+        (media(MediaType.GIF), True),
+        (media(MediaType.GIF, 2), False),
+        (media(MediaType.VIDEO), True),
+        (media(MediaType.VIDEO, 2), False),
+        (media(MediaType.DOCUMENT), False),
+        (media(MediaType.IMAGE) + media(MediaType.VIDEO), False),
+        (media(MediaType.IMAGE, alt_text="x" * 500), True),
+        (media(MediaType.IMAGE, alt_text="x" * 501), False),
+        (media(MediaType.IMAGE, 2, alt_text="x" * 250), False),
+    ],
+)
+def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> None:
+    found = check(items=items)
+    assert (found == []) is fits
+    assert {violation.part for violation in found} <= {"mediaItems"}
+
+
+@pytest.mark.parametrize(
+    ("items", "settings", "path"),
+    [
+        (media(MediaType.VIDEO), {"coverImageKeyFrameTime": 0}, None),
+        (media(MediaType.VIDEO), {"coverImageUrl": "https://e.com/a.jpg"}, None),
+        (
+            media(MediaType.VIDEO),
+            {"coverImageUrl": "https://e.com/a.jpg", "coverImageKeyFrameTime": 0},
+            "coverImageKeyFrameTime",
+        ),
+        (media(MediaType.IMAGE), {"coverImageKeyFrameTime": 0}, "coverImageKeyFrameTime"),
+        (media(MediaType.IMAGE), {"coverImageUrl": "https://e.com/a.jpg"}, "coverImageUrl"),
+    ],
+)
+def test_a_cover_is_a_videos(items: tuple[Media, ...], settings: dict[str, Any], path: str | None) -> None:
+    assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "fits"),
+    [
+        (BOARD, True),
+        ({}, False),
+        ({"boardId": "my board"}, False),
+        ({**BOARD, "boardSectionId": "x"}, False),
+        ({**BOARD, "title": "x" * 100}, True),
+        ({**BOARD, "title": "x" * 101}, False),
+        ({**BOARD, "link": "https://e.com/" + "x" * 2034}, True),
+        ({**BOARD, "link": "https://e.com/" + "x" * 2035}, False),
+        ({**BOARD, "link": "ftp://e.com"}, False),
+        ({**BOARD, "coverImageKeyFrameTime": -1}, False),
+        ({**BOARD, "board_color": "red"}, False),
+    ],
+)
+def test_settings(settings: dict[str, Any], fits: bool) -> None:
+    if fits:
+        PinterestSettings.model_validate(settings)
+    else:
+        with pytest.raises(ValidationError):
+            PinterestSettings.model_validate(settings)
+
+
+def test_every_setting_is_described_with_an_example() -> None:
+    assert all(field.description and field.examples for field in PinterestSettings.model_fields.values())
+
+
+def test_credentials_show_no_secret() -> None:
+    given = {"accessToken": "s3cret", "refreshToken": "s3cret", "clientSecret": "s3cret"}
+    assert "s3cret" not in repr(PinterestCredentials.model_validate(given))
+
+
+def answer(status: int, body: Any, **headers: str) -> httpx.Response:
+    content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
+    request = httpx.Request("POST", "https://api.pinterest.com/v5/pins")
+    return httpx.Response(status, request=request, headers=headers, **content)
+
+
+def said(status: int, code: int, message: str = "Because.") -> httpx.Response:
+    return answer(status, {"code": code, "message": message})
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "code"),
+    [
+        (said(400, 1, "Invalid title"), Kind.REJECTED, "1"),
+        (said(400, 1, "'x' does not match '^\\d+$' at board_id"), Kind.REJECTED, "1"),
+        (said(400, 235, "Unable to reach the URL. Please check"), Kind.TRANSIENT, UNFETCHED),
+        (said(401, 2, "Authentication failed."), Kind.AUTH, "2"),
+        (said(401, 3), Kind.AUTH, "3"),
+        (said(403, 7, "You are not authorized to access that resource"), Kind.AUTH, "7"),
+        (said(403, 29, "You are not permitted to access that board"), Kind.REJECTED, "29"),
+        (said(403, 235, "Blocked as spam"), Kind.REJECTED, "235"),
+        (said(404, 40, "Board not found."), Kind.REJECTED, "40"),
+        (said(429, 8), Kind.RATE_LIMITED, "8"),
+        (said(500, 0), Kind.TRANSIENT, "0"),
+        (answer(502, "<html>"), Kind.TRANSIENT, "http_502"),
+        (answer(408, ""), Kind.TRANSIENT, "http_408"),
+        (answer(400, {"error": "invalid_grant"}), Kind.AUTH, "invalid_grant"),
+        (answer(400, [1]), Kind.REJECTED, "http_400"),
+    ],
+)
+def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
+    error = NETWORK.error_of(response)
+    assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
+    assert error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({}, 60), ({"x-ratelimit-reset": "12"}, 12), ({"retry-after": "7", "x-ratelimit-reset": "12"}, 7)]
+    + [({"x-ratelimit-reset": value}, 60) for value in ("soon", "0", "1770000000")],
+)
+def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: int) -> None:
+    assert NETWORK.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)
