@@ -11,6 +11,7 @@ from platforms.registry import networks
 from runtime import worker
 from runtime.health import serving_health
 from runtime.logging import configure
+from runtime.loop import fast_loop
 from runtime.settings import Settings
 from runtime.temporal import connect
 from store.database import Database
@@ -53,7 +54,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.platforms or ()) - set(networks()):
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
-    asyncio.run(run(arguments.platforms))
+    with asyncio.Runner(loop_factory=fast_loop) as runner:
+        runner.run(run(arguments.platforms))
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()
 

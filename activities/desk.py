@@ -1,6 +1,5 @@
 """Put together what a step needs to talk to a network: the account's line, the draft, the media."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,20 +9,18 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from activities.handles import HandleKeeper
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from platforms.base import AccountFacts, Connection, Draft, Handles, MediaSource, Network, Sending
+from platforms.base import AccountFacts, Connection, Draft, MediaSource, Network, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials, renew_credentials
 from store.database import Database
 from store.models import Account, Post, Target
-from store.publishing import VERSION, Job, save_handles
+from store.publishing import Job
 from store.vault import Vault
-
-_FINGERPRINT = "contentFingerprint"
-"""Marks in the handles which content they were made for: what has been amended since is uploaded anew."""
 
 
 @dataclass(slots=True)
@@ -33,6 +30,7 @@ class Step:
     network: Network[Any, Any]
     connection: Connection[Any]
     sending: Sending[Any]
+    keeper: HandleKeeper
     last: list[Exchange] = field(default_factory=list)
 
 
@@ -88,8 +86,17 @@ class Desk:
             raise not_connected(network)
         draft = draft_of(network, job.post, job.target)
         last: list[Exchange] = []
-        connection = self._connect(network, job.account, last)
-        return Step(network, connection, self._sending(job, draft, progress), last)
+        keeper = HandleKeeper(self.database, job.target.id, job.target.handles, _fingerprint(draft))
+        sending = Sending(
+            draft=draft,
+            handles=keeper.usable(),
+            save=keeper.save,
+            media=self._media,
+            target_id=job.target.id,
+            started_at=job.unclear_since,
+            heartbeat=progress,
+        )
+        return Step(network, self._connect(network, job.account, last), sending, keeper, last)
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials
@@ -117,31 +124,6 @@ class Desk:
             account=AccountFacts(account.id, account.user_id, account.username, account.premium),
             credentials=credentials,
             refresh=refresh,
-        )
-
-    def _sending(self, job: Job, draft: Draft[Any], progress: Callable[[str], None]) -> Sending[Any]:
-        mark = _fingerprint(draft)
-        stored = job.target.handles
-        version = int(stored.get(VERSION, 0))
-        saving = asyncio.Lock()
-
-        async def save(given: Handles) -> None:
-            nonlocal version
-            async with saving, self.database.transaction() as session:
-                if not await save_handles(session, job.target.id, {**given, _FINGERPRINT: mark}, version):
-                    # A run that Temporal gave up on is still at it: the row is its, read it anew.
-                    raise NetworkError(Kind.TRANSIENT, "Another run is preparing this post.", code="overtaken")
-                version += 1
-
-        usable = stored if stored.get(_FINGERPRINT) == mark else {}
-        return Sending(
-            draft=draft,
-            handles={key: value for key, value in usable.items() if key not in {_FINGERPRINT, VERSION}},
-            save=save,
-            media=self._media,
-            target_id=job.target.id,
-            started_at=job.unclear_since,
-            heartbeat=progress,
         )
 
 

@@ -25,9 +25,9 @@ from store.publishing import (
     add_details,
     begin_send,
     close_attempt,
+    finished_step,
     load,
-    log_step,
-    mark_publishing,
+    mark_begun,
     outcome_of,
     settle,
 )
@@ -62,7 +62,12 @@ class Publishing:
             if job is None or job.target.status != TargetStatus.PENDING:
                 return GONE if job is None else outcome_of(job.target)
             try:
-                await self._prepare(self._desk.open(job, progress.append), command)
+                step = self._desk.open(job, progress.append)
+                prepared = await self._prepare(step)
+                await step.keeper.flush()
+                if prepared:
+                    async with self._database.transaction() as session:
+                        session.add(prepared)
             except NetworkError as error:
                 if error.kind in TRIED_AGAIN:
                     network = networks()[command.platform]
@@ -78,10 +83,9 @@ class Publishing:
         """
         async with beating() as progress:
             try:
-                claim = await self._claim(command, progress, prepared=False)
+                claim = await self._claim(command, progress)
                 if isinstance(claim, _Claim) and claim.attempt is None:
-                    await self._prepare(claim.step, command)
-                    claim = await self._claim(command, progress, prepared=True)
+                    claim = await self._begin(command, claim.step, await self._prepare(claim.step))
             except NetworkError as error:
                 return await self._refused(command, error)
             if isinstance(claim, Outcome) or claim.attempt is None:
@@ -135,7 +139,7 @@ class Publishing:
             async with self._database.transaction() as session:
                 return await add_details(session, command.target_id, done.url, done.warning)
 
-    async def _claim(self, command: TargetCommand, progress: list[str], *, prepared: bool) -> _Claim | Outcome:
+    async def _claim(self, command: TargetCommand, progress: list[str]) -> _Claim | Outcome:
         """Take a target for sending, unless it already stands somewhere. Raises NetworkError."""
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
@@ -147,10 +151,23 @@ class Publishing:
             # The rules were checked when the post was made; the account or the limits may be others by now.
             if broken := step.network.check(step.sending.draft, step.connection.account):
                 raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
-            if prepared or not step.network.prepares(step.sending.draft):
-                return _Claim(step, await begin_send(session, job))
-            mark_publishing(job, datetime.now(UTC))
-            return _Claim(step, None)
+            if step.network.prepares(step.sending.draft):
+                mark_begun(job, datetime.now(UTC))
+                return _Claim(step, None)
+            return _Claim(step, await begin_send(session, job))
+
+    async def _begin(self, command: TargetCommand, step: Step, prepared: Attempt | None) -> _Claim | Outcome:
+        """Take a target that is prepared for sending; what was prepared is written with it. Raises NetworkError."""
+        async with self._database.transaction() as session:
+            job = await load(session, command.target_id, lock=True)
+            if job is None:
+                return GONE
+            if standing := await self._standing(session, job):
+                return standing
+            job.target.handles = step.keeper.hand_over(job.target.handles)
+            if prepared:
+                session.add(prepared)
+            return _Claim(step, await begin_send(session, job))
 
     async def _standing(self, session: AsyncSession, job: Job) -> Outcome | None:
         """Return where the target already stands, if that forbids sending it now."""
@@ -164,13 +181,22 @@ class Publishing:
             return await settle(session, job.target.id, change)
         return None
 
-    async def _prepare(self, step: Step, command: TargetCommand) -> None:
+    async def _prepare(self, step: Step) -> Attempt | None:
+        """Prepare a target; return the line for its attempt log, none where nothing had to be asked of the network."""
         started = datetime.now(UTC)
-        await step.network.prepare(step.connection, step.sending)
-        if step.last:
-            async with self._database.transaction() as session:
-                note = verdicts.note(step, "done", "ready to publish")
-                await log_step(session, command.target_id, "prepare", started, note)
+        step.keeper.deferring = True
+        try:
+            await step.network.prepare(step.connection, step.sending)
+        except BaseException:
+            await step.keeper.flush()
+            raise
+        finally:
+            step.keeper.deferring = False
+        if not step.last:
+            return None
+        return finished_step(
+            step.sending.target_id, "prepare", started, verdicts.note(step, "done", "ready to publish")
+        )
 
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
         asked_before = step.sending.started_at is not None
@@ -210,7 +236,7 @@ class Publishing:
                 if attempt is not None:
                     await close_attempt(session, attempt.id, note)
                 elif not outcome.gone:
-                    await log_step(session, command.target_id, "prepare", datetime.now(UTC), note)
+                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
                 return outcome
 
         outcome = await persist(write)
@@ -263,7 +289,7 @@ class Publishing:
                     lambda target: change(target) if change and target.status == TargetStatus.UNCONFIRMED else None,
                 )
                 if not outcome.gone:
-                    await log_step(session, command.target_id, "confirm", started, note)
+                    session.add(finished_step(command.target_id, "confirm", started, note))
                 return outcome
 
         outcome = await persist(write)

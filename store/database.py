@@ -1,20 +1,41 @@
 """Hold the connection pool, and hand out one transaction at a time."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+_TRUSTED_FOR_S = 1.0
+
+
+def _ping_after_idling(engine: AsyncEngine) -> None:
+    """Ping a connection that has idled: a restart of PostgreSQL costs no request, and busy requests pay no ping."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("idle_since", time.monotonic()) < _TRUSTED_FOR_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+            # Makes the pool drop every connection of that age and open a new one.
+            raise DisconnectionError from error
 
 
 class Database:
     """Be one process's pool. Belongs to the event loop that first uses it."""
 
     def __init__(self, url: str, *, pool_size: int = 10, max_overflow: int = 10) -> None:
-        # pool_pre_ping: a restart of PostgreSQL must cost no request.
-        self.engine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=True, hide_parameters=True
-        )
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=max_overflow, hide_parameters=True)
+        _ping_after_idling(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager

@@ -43,13 +43,24 @@ class Outcomes:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
 
-    async def wait(self, post_id: str, done: Callable[[], Awaitable[bool]], timeout: float) -> bool:  # noqa: ASYNC109
-        """Return True as soon as `done` says so, False after `timeout` seconds. No connection is held in between."""
+    async def wait(
+        self,
+        post_id: str,
+        done: Callable[[], Awaitable[bool]],
+        timeout: float,  # noqa: ASYNC109
+        *,
+        new: bool = False,
+    ) -> bool:
+        """Return True as soon as `done` says so, False after `timeout` seconds. No connection is held in between.
+
+        `new` spares the first look: nothing can have happened yet.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         event = asyncio.Event()
         self._waiting[post_id].add(event)
         try:
-            while not await done():
+            while new or not await done():
+                new = False
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
                     return False

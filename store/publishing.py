@@ -55,10 +55,20 @@ def outcome_of(target: Target) -> Outcome:
     )
 
 
+_SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == "publish").correlate(Target)
+_LAST_SEND = _SENDS.with_only_columns(func.max(Attempt.id)).scalar_subquery().label("last_send")
+_UNCLEAR_SINCE = (
+    _SENDS.where(Attempt.state.in_(["sending", "unclear"]))
+    .with_only_columns(func.min(Attempt.started_at))
+    .scalar_subquery()
+    .label("unclear_since")
+)
+
+
 async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> Job | None:
     """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
     query = (
-        select(Post, Target, Account)
+        select(Post, Target, Account, _LAST_SEND, _UNCLEAR_SINCE)
         .join(Target, Target.post_id == Post.id)
         .outerjoin(
             Account,
@@ -73,13 +83,9 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    sends = list(
-        await session.scalars(
-            select(Attempt).where(Attempt.target_id == target_id, Attempt.step == "publish").order_by(Attempt.id)
-        )
-    )
-    unclear = next((each.started_at for each in sends if each.state in {"sending", "unclear"}), None)
-    return Job(row.Post, row.Target, row.Account, sends[-1] if sends else None, unclear)
+    # Most targets are sent once: the second query is for those that were sent before.
+    sent = await session.get(Attempt, row.last_send) if row.last_send is not None else None
+    return Job(row.Post, row.Target, row.Account, sent, row.unclear_since)
 
 
 async def begin_send(session: AsyncSession, job: Job) -> Attempt:
@@ -87,15 +93,15 @@ async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     now = datetime.now(UTC)
     attempt = Attempt(target_id=job.target.id, step="publish", state="sending", started_at=now)
     session.add(attempt)
-    mark_publishing(job, now)
+    job.target.status = TargetStatus.PUBLISHING
+    job.target.next_attempt_at = None
+    mark_begun(job, now)
     await session.flush()
     return attempt
 
 
-def mark_publishing(job: Job, now: datetime) -> None:
-    """Let the rows say that work on the target has begun."""
-    job.target.status = TargetStatus.PUBLISHING
-    job.target.next_attempt_at = None
+def mark_begun(job: Job, now: datetime) -> None:
+    """Let the post say that its publishing has begun."""
     if job.post.status != PostStatus.PUBLISHING:
         job.post.status = PostStatus.PUBLISHING
         job.post.updated_at = now
@@ -113,10 +119,9 @@ async def save_handles(session: AsyncSession, target_id: str, handles: dict[str,
     return await session.scalar(statement.returning(Target.id)) is not None
 
 
-async def log_step(session: AsyncSession, target_id: str, step: str, started_at: datetime, note: Note) -> None:
-    """Add a finished step to the attempt log."""
-    session.add(Attempt(target_id=target_id, step=step, started_at=started_at, **_closed(note)))
-    await session.flush()
+def finished_step(target_id: str, step: str, started_at: datetime, note: Note) -> Attempt:
+    """Return the line of the attempt log for a step that is over."""
+    return Attempt(target_id=target_id, step=step, started_at=started_at, **_closed(note))
 
 
 async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> None:

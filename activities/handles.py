@@ -1,0 +1,74 @@
+"""Keep in a target's row what its network gave us before anything was public."""
+
+import asyncio
+import time
+from typing import Any
+
+from platforms.base import Handles
+from platforms.errors import Kind, NetworkError
+from store.database import Database
+from store.publishing import VERSION, save_handles
+
+_FINGERPRINT = "contentFingerprint"
+"""Marks which content the handles were made for: what has been amended since is uploaded anew."""
+
+_OUR_OWN = frozenset({_FINGERPRINT, VERSION})
+_AT_LEAST_EVERY_S = 1.0
+
+
+class HandleKeeper:
+    """Save handles as they come, each time as the next version of the row's.
+
+    While a target is prepared, saves that follow each other within a second become one, and the last of them goes into
+    the transaction that begins the send: losing one would cost an upload, never a double post. Everything after that is
+    saved at once.
+    """
+
+    def __init__(self, database: Database, target_id: str, stored: Handles, fingerprint: str) -> None:
+        self._database = database
+        self._target_id = target_id
+        self._fingerprint = fingerprint
+        self._version = int(stored.get(VERSION, 0))
+        self._usable = stored.get(_FINGERPRINT) == fingerprint
+        self._stored = stored
+        self._waiting: Handles | None = None
+        self._written_at = 0.0
+        self._writing = asyncio.Lock()
+        self.deferring = False
+
+    def usable(self) -> Handles:
+        """Return what the network gave for this very content."""
+        return {key: value for key, value in self._stored.items() if key not in _OUR_OWN} if self._usable else {}
+
+    async def save(self, handles: Handles) -> None:
+        """Keep the handles. Raises NetworkError(transient) where another run has saved since they were read."""
+        self._waiting = {**handles, _FINGERPRINT: self._fingerprint}
+        if not self.deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is waiting."""
+        async with self._writing:
+            if self._waiting is None:
+                return
+            handles, self._waiting = self._waiting, None
+            async with self._database.transaction() as session:
+                if not await save_handles(session, self._target_id, handles, self._version):
+                    raise _overtaken()
+            self._version += 1
+            self._written_at = time.monotonic()
+
+    def hand_over(self, row: Handles) -> dict[str, Any]:
+        """Return what the locked row shall hold from now on. Raises NetworkError(transient) as `save` does."""
+        if int(row.get(VERSION, 0)) != self._version:
+            raise _overtaken()
+        if self._waiting is None:
+            return row
+        handles, self._waiting = self._waiting, None
+        self._version += 1
+        return {**handles, VERSION: self._version}
+
+
+def _overtaken() -> NetworkError:
+    # A run that Temporal gave up on may still be at it: the row is its, read it anew.
+    return NetworkError(Kind.TRANSIENT, "Another run is preparing this post.", code="overtaken")
