@@ -134,9 +134,7 @@ class Stack:
         await waiting_for("the database's schema", furnishing.migrate(temporal))
         running = await self._start_own(postgres, temporal, furnishing, state)
         if self._options.example and not state.example_published:
-            tell()
-            tell(answer(await publish_example(running.api_url, running.api_key, state.example_key, running.accounts)))
-            state.example_published = True
+            state.example_published = await self._publish_example(running, state.example_key)
             state.write(self._folder.state_file)
         tell()
         tell(overview(running, self._folder))
@@ -211,6 +209,12 @@ class Stack:
             database_url=postgres.url,
             accounts=seeding.result(),
         )
+
+    async def _publish_example(self, running: DevFile, key: str) -> bool:
+        taken, body = await publish_example(running.api_url, running.api_key, key, running.accounts)
+        tell()
+        tell(answer(body))
+        return taken
 
     async def _keep(self, part: Part) -> None:
         keeper = self._keepers[part.name] = Keeper(part, self._folder.log(part.name), self._ledger, tell)

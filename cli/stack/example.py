@@ -34,12 +34,17 @@ def example_body(accounts: Sequence[DevAccount]) -> dict[str, Any]:
     }
 
 
-async def publish_example(api_url: str, api_key: str, idempotency_key: str, accounts: Sequence[DevAccount]) -> Any:
-    """Publish it, once for one `idempotency_key`; returns the API's answer. Raises UserError where there is none."""
+async def publish_example(
+    api_url: str, api_key: str, idempotency_key: str, accounts: Sequence[DevAccount]
+) -> tuple[bool, Any]:
+    """Publish it, once for one `idempotency_key`; returns whether the API took it, and its answer.
+
+    Raises UserError where there is no answer.
+    """
     headers = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": idempotency_key}
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
             response = await client.post(f"{api_url}/v1/posts", json=example_body(accounts), headers=headers)
-            return response.json()
+            return response.is_success, response.json()
     except (httpx.HTTPError, ValueError) as error:
         raise UserError(f"The example post got no answer from {api_url} ({type(error).__name__}).") from error
