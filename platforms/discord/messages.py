@@ -1,9 +1,11 @@
 """What Discord is told of a post; source of all names: Discord's API document, MessageCreateRequest and its kin."""
 
 import hashlib
+import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from domain.post import MediaType
+from domain.post import Media, MediaType
 from platforms.base import Draft, MediaFile
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings
@@ -16,7 +18,8 @@ _ENDINGS = {
     "image/jpeg": "jpg",
     "video/quicktime": "mov",
 }
-_NAMES = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "animation"}
+LONGEST_NAME = 100
+"""Characters of a file name; our choice, Discord takes 1,024."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -60,10 +63,16 @@ def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[Part
         message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
         raise NetworkError(Kind.REJECTED, message, code="files_too_large")
     return [
-        Part(f"files[{index}]", f"{_NAMES[item.type]}{index + 1}.{_ending(file.content_type)}", file)
+        Part(f"files[{index}]", _filename(item, index, file), file)
         for index, (item, file) in enumerate(zip(draft.media, files, strict=True))
     ]
 
 
-def _ending(content_type: str) -> str:
-    return _ENDINGS.get(content_type) or content_type.rpartition("/")[2]
+def _filename(item: Media, index: int, file: MediaFile) -> str:
+    """Return the name that readers see: a document keeps its own, for its ending tells what opens it."""
+    if item.type is MediaType.DOCUMENT:
+        own = unquote(urlsplit(item.url).path).rpartition("/")[2]
+        if name := re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")[:LONGEST_NAME]:
+            return name
+    ending = _ENDINGS.get(file.content_type) or file.content_type.rpartition("/")[2]
+    return f"{item.type}{index + 1}.{ending}"

@@ -37,6 +37,7 @@ RULES = Rules(
         _files(MediaType.IMAGE, "image/jpeg", "image/png", "image/webp", "image/gif"),
         _files(MediaType.VIDEO, "video/mp4", "video/quicktime", "video/webm"),
         _files(MediaType.GIF, "image/gif"),
+        _files(MediaType.DOCUMENT, "application/pdf", "application/zip", "application/x-ole-storage"),
     ),
     alt_text=1024,
 )

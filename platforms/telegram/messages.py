@@ -43,16 +43,15 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
     caption = _given(caption=draft.text, parse_mode=settings.parse_mode if draft.text else None)
     if len(draft.media) == 1:
         method, name = _SINGLE[draft.media[0].type]
-        fields |= look | caption | _playing(draft.media[0].type)
+        fields |= look | caption | _playing(draft.media[0].type, files[0])
         return Call(method, fields, [_part(name, files[0])])
     names = [f"file{index}" for index in range(len(files))]
-    # The caption of the first item stands under the whole album.
     fields["media"] = [
-        {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type), **caption}
-        if index == 0
-        else {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type)}
-        for index, (item, name) in enumerate(zip(draft.media, names, strict=True))
+        {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type, file)}
+        for item, name, file in zip(draft.media, names, files, strict=True)
     ]
+    # The caption of the first item stands under the whole album.
+    fields["media"][0] |= caption
     return Call("sendMediaGroup", fields, [_part(name, file) for name, file in zip(names, files, strict=True)])
 
 
@@ -60,8 +59,11 @@ def _part(name: str, file: MediaFile) -> Part:
     return Part(name, f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
 
 
-def _playing(kind: MediaType) -> dict[str, Any]:
-    return {"supports_streaming": True} if kind is MediaType.VIDEO else {}
+def _playing(kind: MediaType, file: MediaFile) -> dict[str, Any]:
+    """Return how a video is shown, with its sides in pixels where they are known."""
+    if kind is not MediaType.VIDEO:
+        return {}
+    return _given(supports_streaming=True, width=file.width, height=file.height)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from domain.post import Media
-from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.base import Absent, Draft, MediaFile, Published, Sending, Unknown
 from platforms.discord import NETWORK
+from platforms.discord.messages import parts_of
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
 from runtime.logging import configure
@@ -95,7 +96,14 @@ async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int
 
 @pytest.mark.parametrize(
     "names",
-    [[], ["a.jpg"], ["a.mp4"], ["a.gif"], ["a.jpg", "b.mp4", "c.gif"], [f"{number}.png" for number in range(10)]],
+    [
+        [],
+        ["a.jpg"],
+        ["a.mp4"],
+        ["a.gif"],
+        ["a.jpg", "b.mp4", "c.gif", "d.pdf"],
+        [f"{number}.png" for number in range(10)],
+    ],
 )
 async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) -> None:
     sending = either.sending("Hi <@1> @everyone", [either.sandbox.media(name, f"alt {name}") for name in names])
@@ -111,6 +119,25 @@ async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) 
     assert channel == (str(int(either.account.user_id) + 1) if webhook else either.account.user_id)
     cards = (await either.sandbox.control("GET", "feed?platform=discord"))["cards"]
     assert [media["alt"] for media in cards[0]["media"]] == [f"alt {name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "content_type", "name"),
+    [
+        ("image", "https://example.com/x", "image/jpeg", "image2.jpg"),
+        ("gif", "https://example.com/x", "image/gif", "gif2.gif"),
+        ("video", "https://example.com/x", "video/quicktime", "video2.mov"),
+        ("document", 'https://example.com/a/Menu%20"Mai".pdf?x=1', "application/pdf", "Menu-Mai-.pdf"),
+        ("document", "https://example.com/plan.docx", "application/zip", "plan.docx"),
+        ("document", "https://example.com/", "application/pdf", "document2.pdf"),
+        ("document", f"https://example.com/{'x' * 300}", "application/pdf", "x" * 100),
+    ],
+)
+def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_type: str, name: str) -> None:
+    media = Media.model_validate({"type": kind, "url": url})
+    file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+    draft = Draft("", (media, media), NETWORK.settings())
+    assert parts_of(draft, [file, file])[1].filename == name
 
 
 async def test_embeds_alone_are_a_message(either: Rig) -> None:

@@ -14,9 +14,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from domain.post import Media
-from platforms.base import Absent, MediaFile, Published, Unknown
+from platforms.base import Absent, Draft, MediaFile, Published, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.telegram import NETWORK
+from platforms.telegram.messages import call_of
 from platforms.telegram.settings import TelegramCredentials
 from runtime.logging import configure
 from tests.platforms.rig import Rig, Sandbox
@@ -124,6 +125,19 @@ async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], u
     body = {"ok": True, "result": {"message_id": 42, "date": 1768471200, "chat": chat, "text": "Hi"}}
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
     assert await NETWORK.publish(bot.connection(), bot.sending("Hi")) == Published("42", url)
+
+
+def test_the_sides_of_videos_are_told() -> None:
+    file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type,return-value]
+    video = Media.model_validate({"type": "video", "url": "https://example.com/a.mp4"})
+    single = call_of(Draft("Hi", (video,), NETWORK.settings()), "-5", [file])
+    assert single.fields == {"chat_id": -5, "caption": "Hi", "supports_streaming": True, "width": 1280, "height": 720}
+    album = call_of(Draft("Hi", (video, video), NETWORK.settings()), "@news", [file, file])
+    assert album.fields["chat_id"] == "@news"
+    assert [(item["width"], item["height"], item.get("caption")) for item in album.fields["media"]] == [
+        (1280, 720, "Hi"),
+        (1280, 720, None),
+    ]
 
 
 async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:

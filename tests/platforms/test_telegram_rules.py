@@ -14,7 +14,7 @@ from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import utf16_length, visible
 
 ACCOUNT = AccountFacts("tg_1", "1", "news")
-KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
+KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF, "d": MediaType.DOCUMENT}
 
 
 def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
@@ -63,7 +63,7 @@ def test_something_must_be_said_or_shown(text: str) -> None:
     assert broken(text, "i") == []
 
 
-@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig"])
+@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig", "d"])
 def test_media_that_do_not_go_together(media: str) -> None:
     assert {part for part, _ in broken("Hi", media)} == {"mediaItems"}
 

@@ -115,10 +115,12 @@ class MessageRoutes(GuildTwin):
         content: bytes = each["content"]
         found = probe(content)
         content_type = found.content_type if found else "application/octet-stream"
-        kind: Literal["image", "gif", "video"] = "image" if content_type.startswith("image/") else "video"
+        kind: Literal["image", "gif", "video", "document"] = "document"
+        if found is not None:
+            kind = "gif" if content_type == "image/gif" else "image" if found.is_image else "video"
         name = f"discord-{message}-{index}.{content_type.rpartition('/')[2]}"
         source = samples.origin(content) or self.world.uploads.keep(name, content_type, content)
-        return Shown("gif" if content_type == "image/gif" else kind, source, each["description"])
+        return Shown(kind, source, each["description"])
 
 
 def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
