@@ -1,0 +1,5 @@
+"""Google Business Profile: updates, events and offers on a location's profile."""
+
+from platforms.googlebusiness.network import GoogleBusiness
+
+NETWORK = GoogleBusiness()

@@ -1,0 +1,78 @@
+"""What Google's refusals mean, in the few kinds that every network shares and in sentences for people."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms import oauth
+from platforms.errors import Kind, NetworkError
+
+LIMIT_WAIT = timedelta(seconds=60)
+"""Google names no time; its quotas are per minute."""
+PHOTO_FAILURES = frozenset({"PHOTO_FETCH_FAILED", "PHOTO_UPLOAD_FAILED"})
+"""Tried once more, then the photo is at fault."""
+
+_SERVER = "Google had an error of its own."
+_RECONNECT = "Google no longer accepts this account's connection. Reconnect the account."
+_REASONS: dict[str, tuple[Kind, str]] = {
+    "PHOTO_FETCH_FAILED": (Kind.TRANSIENT, "Google could not fetch the photo from its URL. Check that it is public."),
+    "PHOTO_UPLOAD_FAILED": (Kind.TRANSIENT, "Google failed while taking in the photo."),
+    "LOCATION_DISABLED_FOR_LOCAL_POST_API": (
+        Kind.REJECTED,
+        "Google lets no app post on this location; locations of chains are often closed to it.",
+    ),
+}
+_STATUSES: dict[str, tuple[Kind, str]] = {
+    "UNAUTHENTICATED": (Kind.AUTH, _RECONNECT),
+    "PERMISSION_DENIED": (
+        Kind.AUTH,
+        "Google does not let this account post here. Check that it still manages the location and the app has access.",
+    ),
+    "NOT_FOUND": (Kind.AUTH, "Google does not find this location or post. Connect the location again."),
+    "RESOURCE_EXHAUSTED": (Kind.RATE_LIMITED, "Google is limiting how much this app may do right now."),
+    "UNAVAILABLE": (Kind.TRANSIENT, _SERVER),
+    "INTERNAL": (Kind.TRANSIENT, _SERVER),
+    "DEADLINE_EXCEEDED": (Kind.TRANSIENT, _SERVER),
+}
+_BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
+    if refused := oauth.refused_renewal(response, "Google"):
+        return refused
+    given = oauth.json_of(response).get("error")
+    body: dict[str, Any] = given if isinstance(given, dict) else {}
+    faults = list(_faults(body.get("details")))
+    status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
+    reason = next((str(fault["code"]) for fault in faults if str(fault.get("code")) in _REASONS), status)
+    kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _other(response.status_code, body, faults)
+    return NetworkError(
+        kind,
+        sentence,
+        code=(reason or f"http_{response.status_code}").lower(),
+        status=response.status_code,
+        retry_after=LIMIT_WAIT if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[Kind, str]:
+    if status >= 500:
+        return Kind.TRANSIENT, _SERVER
+    told = [
+        f"{fault['field']}: {fault['message']}" if fault.get("field") else str(fault["message"])
+        for fault in faults
+        if fault.get("message")
+    ]
+    said = "; ".join(told) or str(body.get("message") or "")
+    return Kind.REJECTED, f"Google refused: {said}" if said else f"Google refused with status {status}."
+
+
+def _faults(details: Any) -> Iterator[dict[str, Any]]:
+    for detail in details if isinstance(details, list) else []:
+        if isinstance(detail, dict):
+            if detail.get("reason"):
+                yield {"code": detail["reason"]}
+            yield from (fault for fault in detail.get("errorDetails") or [] if isinstance(fault, dict))

@@ -1,0 +1,167 @@
+"""Publish on a Google Business Profile: one request makes the post, Google looks at it, then shows or rejects it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    Draft,
+    Finding,
+    Identity,
+    Network,
+    Published,
+    Sending,
+    Unknown,
+)
+from platforms.errors import Kind, NetworkError
+from platforms.googlebusiness import errors, rules
+from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, place
+from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.rules import Violation
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Google's clock may stand behind ours before its own post is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""Posts a read, and reads. Google does not say in which order it lists, so none is relied upon."""
+SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=5)
+"""Between looks at a post that Google still checks: often while it is young. Our choice."""
+DEFAULT_LANGUAGE = "en"
+"""Whether Google does without a language is unverified."""
+PHOTO_TRIES = 2
+
+
+class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials]):
+    """Be Google Business Profile, as My Business API v4 serves one location's posts."""
+
+    platform = "googlebusiness"
+    label = "Google Business Profile"
+    base_url = BASE_URL
+    account_prefix = "gb"
+    # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
+    believes_absence_after = timedelta(seconds=90)
+    rules = rules.RULES
+    settings = GoogleBusinessSettings
+    credentials = GoogleBusinessCredentials
+
+    def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Google that the draft breaks; the bytes of its photo are not looked at."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map Google's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
+        """Say no: Google fetches the photo from its URL when the post is made."""
+        return False
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which location this is; it belongs to an account, whose number is kept with the credentials."""
+        account, location, title = await place(connection)
+        await keep(connection, account, location)
+        return Identity(location, title)
+
+    async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
+        """Make the post. What Google shows at once has its address at once."""
+        name = await parent(connection, sending.draft.settings.location_id)
+        try:
+            path = f"/v4/{name}/localPosts"
+            made = await call(connection, "POST", path, public=True, json=post_body(sending.draft))
+        except NetworkError as error:
+            if error.code.upper() in errors.PHOTO_FAILURES and error.kind is Kind.TRANSIENT:
+                raise await _photo_failed(sending, error) from error
+            raise
+        if not made.get("name"):
+            message = "Google answered in a way that cannot be read."
+            raise NetworkError(Kind.UNCLEAR, message, code="unreadable_answer")
+        if made.get("state") == "REJECTED":
+            raise NetworkError(Kind.REJECTED, "Google rejected this post and gives no reason.", code="rejected")
+        return _published(made)
+
+    async def confirm(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Finding:
+        """Look for the post among the location's own."""
+        if sending.started_at is None:
+            return Absent()
+        name = await parent(connection, sending.draft.settings.location_id)
+        query, alike = {"pageSize": str(PAGE)}, []
+        for _ in range(MOST_PAGES):
+            body = await call(connection, "GET", f"/v4/{name}/localPosts", params=query)
+            posts = body.get("localPosts") or []
+            alike += [post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART)]
+            if not body.get("nextPageToken"):
+                break
+            query["pageToken"] = str(body["nextPageToken"])
+        else:
+            if not alike:
+                return Unknown()
+        attempted = sending.started_at
+        ours = min(alike, key=lambda post: abs(_created(post) - attempted), default=None)
+        return _published(ours) if ours else Absent()
+
+    async def complete(
+        self, connection: Line, sending: Sending[GoogleBusinessSettings], published: Published
+    ) -> Published:
+        """Wait until Google has checked the post; one that it rejects stays unseen, and nobody is told why."""
+        if published.url:
+            return published
+        post = await call(connection, "GET", f"/v4/{published.platform_post_id}")
+        match post.get("state"):
+            case "REJECTED":
+                warning = "Google took this post in, then rejected it and shows it to nobody. It gives no reason."
+                return Published(published.platform_post_id, None, warning=warning)
+            case "PROCESSING":
+                age = datetime.now(UTC) - _created(post)
+                message, wait = "Google is still checking the post.", min(max(age / 2, SOONEST), LATEST)
+                raise NetworkError(Kind.NOT_READY, message, code="processing", retry_after=wait)
+        return _published({**post, "name": published.platform_post_id})
+
+
+def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost."""
+    settings = draft.settings
+    body: dict[str, Any] = {
+        "languageCode": settings.language_code or DEFAULT_LANGUAGE,
+        "summary": draft.text,
+        "topicType": settings.topic,
+    }
+    if settings.call_to_action:
+        button = {"actionType": settings.call_to_action.type, "url": settings.call_to_action.url}
+        body["callToAction"] = {name: value for name, value in button.items() if value}
+    if settings.event:
+        body["event"] = settings.event.model_dump(by_alias=True)
+    if settings.offer:
+        body["offer"] = settings.offer.model_dump(by_alias=True, exclude_none=True)
+    if draft.media:
+        body["media"] = [{"mediaFormat": "PHOTO", "sourceUrl": item.url} for item in draft.media]
+    return body
+
+
+def _published(post: dict[str, Any]) -> Published:
+    return Published(str(post["name"]), post.get("searchUrl") if post.get("state") == "LIVE" else None)
+
+
+async def _photo_failed(sending: Sending[GoogleBusinessSettings], error: NetworkError) -> NetworkError:
+    """Return the error of a photo that Google could not take in, `rejected` once that happened too often."""
+    tries = sending.handles["photoFailures"] = int(sending.handles.get("photoFailures", 0)) + 1
+    await sending.save(sending.handles)
+    return error.as_rejected() if tries >= PHOTO_TRIES else error
+
+
+def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings], since: datetime) -> bool:
+    event = draft.settings.event
+    return (
+        _created(post) >= since
+        and str(post.get("summary") or "").split() == draft.text.split()
+        and post.get("topicType", "STANDARD") == draft.settings.topic
+        and (event is None or (post.get("event") or {}).get("title") == event.title)
+    )
+
+
+def _created(post: dict[str, Any]) -> datetime:
+    try:
+        return datetime.fromisoformat(str(post.get("createTime")))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,56 @@
+"""Google Business Profile's limits, and what each kind of post needs."""
+
+import re
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.googlebusiness.settings import GoogleBusinessSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+_POSTS = "developers.google.com/my-business/reference/rest/v4/accounts.locations.localPosts"
+_PHOTOS = "support.google.com/business/answer/6103862"
+
+RULES = Rules(
+    text=TextRule(limit=1500, count=len, source=_POSTS),
+    # One photo is what works in practice, and videos always fail; Google's pages do not say so: unverified.
+    media=MediaRule(max_items=1, max_of=((MediaType.IMAGE, 1),), source=_POSTS),
+    files=(
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg", "image/png"),
+            max_bytes=5 * 1024 * 1024,
+            min_width=250,
+            min_height=250,
+            source=_PHOTOS,
+        ),
+    ),
+)
+
+_PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)")
+"""What surely is a telephone number: Google's content policy lets none stand in a post's text."""
+
+
+def check(label: str, draft: Draft[GoogleBusinessSettings]) -> list[Violation]:
+    """Return everything Google would refuse."""
+    settings = draft.settings
+    found = RULES.check(label, draft.text, draft.media)
+    if not draft.text.strip():
+        found.append(Violation("content", f"{label} needs text in every post"))
+    if _PHONE.search(draft.text):
+        found.append(
+            Violation("content", f"{label} lets no telephone number stand in the text; use the CALL button instead")
+        )
+    topic = settings.topic
+    if topic == "OFFER" and settings.call_to_action:
+        found.append(_setting("callToAction", f"{label} puts its own button on an offer; leave callToAction out"))
+    if topic in {"EVENT", "OFFER"} and not settings.event:
+        found.append(_setting("event", f"{label} needs event with title and schedule for an {topic.lower()}"))
+    if topic == "STANDARD" and settings.event:
+        found.append(_setting("event", f"{label} takes event with the topicType EVENT or OFFER"))
+    if topic != "OFFER" and settings.offer:
+        found.append(_setting("offer", f"{label} takes offer with the topicType OFFER"))
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, "invalid_field_value", (name,))

@@ -1,0 +1,127 @@
+"""What platformSpecificData and an account's credentials hold for Google Business Profile."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, model_validator
+
+from platforms.base import WireModel
+from platforms.oauth import OAuthCredentials
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+AccountName = Annotated[str, StringConstraints(pattern=r"^(accounts/)?\d{1,30}$"), AfterValidator(_last_part)]
+LocationName = Annotated[
+    str, StringConstraints(pattern=r"^((accounts/\d{1,30}/)?locations/)?\d{1,30}$"), AfterValidator(_last_part)
+]
+
+
+class CallToAction(WireModel):
+    """Put a button below the post."""
+
+    type: Literal["BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"] = Field(
+        description="What the button says; CALL dials the profile's own number.", examples=["LEARN_MORE"]
+    )
+    url: Url | None = Field(
+        None, description="Where it leads; needed for all but CALL, which has none.", examples=["https://example.com"]
+    )
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "CallToAction":
+        if (self.type == "CALL") is (self.url is not None):
+            raise ValueError("url is needed for every button but CALL, which takes none")
+        return self
+
+
+class Date(WireModel):
+    """Be a day, as Google writes it."""
+
+    year: int = Field(ge=2000, le=9999, description="The year.", examples=[2026])
+    month: int = Field(ge=1, le=12, description="The month.", examples=[1])
+    day: int = Field(ge=1, le=31, description="The day of the month.", examples=[20])
+
+
+class Time(WireModel):
+    """Be a time of the day at the location, which has no time zone here."""
+
+    hours: int = Field(ge=0, le=23, description="The hour.", examples=[9])
+    minutes: int = Field(0, ge=0, le=59, description="The minute.", examples=[30])
+
+
+class Schedule(WireModel):
+    """Say from when to when, in the location's own time."""
+
+    start_date: Date = Field(description="The first day.", examples=[{"year": 2026, "month": 1, "day": 20}])
+    start_time: Time = Field(description="When it begins.", examples=[{"hours": 9, "minutes": 0}])
+    end_date: Date = Field(description="The last day.", examples=[{"year": 2026, "month": 1, "day": 21}])
+    end_time: Time = Field(description="When it ends.", examples=[{"hours": 17, "minutes": 0}])
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "Schedule":
+        if _moment(self.end_date, self.end_time) < _moment(self.start_date, self.start_time):
+            raise ValueError("it ends before it begins")
+        return self
+
+
+def _moment(day: Date, time: Time) -> datetime:
+    return datetime(day.year, day.month, day.day, time.hours, time.minutes, tzinfo=UTC)
+
+
+class Event(WireModel):
+    """Say what happens when; an offer has its name and its time here too."""
+
+    title: str = Field(min_length=1, max_length=58, description="Its name.", examples=["Winter sale"])
+    schedule: Schedule = Field(description="From when to when.")
+
+
+class Offer(WireModel):
+    """Say how to redeem an offer."""
+
+    coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
+    redeem_online_url: Url | None = Field(
+        None, description="Where it is redeemed online.", examples=["https://example.com/sale"]
+    )
+    terms_conditions: str | None = Field(
+        None, min_length=1, description="What applies.", examples=["While supplies last."]
+    )
+
+
+class GoogleBusinessSettings(WireModel):
+    """Say how a post appears on a Google Business Profile."""
+
+    topic_type: Literal["STANDARD", "EVENT", "OFFER"] | None = Field(
+        None, description="The kind of post; left out, `offer` and `event` tell.", examples=["STANDARD"]
+    )
+    language_code: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="The language of the text (BCP 47); English where left out.",
+        examples=["de"],
+    )
+    call_to_action: CallToAction | None = Field(None, description="A button; not with an offer.")
+    event: Event | None = Field(None, description="What happens when; needed for EVENT and OFFER.")
+    offer: Offer | None = Field(None, description="How to redeem it; for OFFER.")
+    location_id: LocationName | None = Field(
+        None, description="Another location of the same Google account.", examples=["locations/222"]
+    )
+
+    @property
+    def topic(self) -> str:
+        """Return the kind of post that is meant."""
+        return self.topic_type or ("OFFER" if self.offer else "EVENT" if self.event else "STANDARD")
+
+
+class GoogleBusinessCredentials(OAuthCredentials):
+    """Hold a Google user's tokens (an hour), what renews them, and which location of which account this is.
+
+    `{"accessToken", "refreshToken", "clientId", "clientSecret", "accountId", "locationId"}`; the last two may be left
+    out where the user manages one location only. `userId` is another name for `locationId`.
+    """
+
+    account_id: AccountName | None = None
+    user_id: LocationName | None = Field(None, validation_alias=AliasChoices("locationId", "userId"))

@@ -1,0 +1,14 @@
+"""Google Business Profile: accounts with locations, and posts that Google looks at before it shows them."""
+
+from typing import ClassVar
+
+from sandbox.networks.googlebusiness.places import PlaceRoutes
+from sandbox.networks.googlebusiness.posts import PostRoutes
+
+
+class GoogleBusiness(PostRoutes, PlaceRoutes):
+    """Be Google, in place of the hosts of the Business Profile APIs and of its token endpoint."""
+
+    platform: ClassVar[str] = "googlebusiness"
+    label: ClassVar[str] = "Google Business Profile"
+    colour: ClassVar[str] = "#1a73e8"

@@ -1,0 +1,78 @@
+"""How Google words its errors and numbers accounts."""
+
+from abc import ABC
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, RefusedError, Request
+
+QUERIES_PER_MINUTE = 300
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_MESSAGES = {
+    400: "Request contains an invalid argument.",
+    401: "Request had invalid authentication credentials. Expected OAuth 2 access token.",
+    403: "The caller does not have permission",
+    404: "Requested entity was not found.",
+    429: "Quota exceeded for quota metric 'Requests' and limit 'Requests per minute'.",
+    500: "Internal error encountered.",
+    503: "The service is currently unavailable.",
+}
+
+
+def google_error(status: int, message: str | None = None, *faults: dict[str, Any]) -> Answer:
+    """Word an error the way Google's APIs do; `faults` name fields."""
+    error: dict[str, Any] = {
+        "code": status,
+        "message": message or _MESSAGES.get(status, "Unknown error."),
+        "status": _STATUSES.get(status, "UNKNOWN"),
+    }
+    if faults:
+        kind = "type.googleapis.com/google.mybusiness.v4.ValidationError"
+        error["details"] = [{"@type": kind, "errorDetails": list(faults)}]
+    return Answer.json({"error": error}, status)
+
+
+def invalid(field: str, message: str, code: str | int = 3) -> RefusedError:
+    """Refuse one field of a post."""
+    return RefusedError(google_error(400, None, {"code": code, "field": field, "message": message}))
+
+
+class GoogleTwin(Twin, ABC):
+    """Hold what all of Google's routes share. An account of the sandbox is one location of a user."""
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        return google_error(status, message)
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return google_error(401)
+
+    def token_expired(self) -> Answer:
+        """Word an expired token; Google does not tell it from an unknown one."""
+        return google_error(401)
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit; Google does not say when it resets."""
+        return google_error(429)
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request against the minute's quota."""
+        if not self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60).allowed:
+            return self.rate_limited(60)
+        return await found.handler(request)
+
+
+def account_number(account: Account) -> str:
+    """Return the number of the Google account that manages a location, made from the location's."""
+    return f"1{account.user_id[-17:]:0>17}"

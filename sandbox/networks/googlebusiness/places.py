@@ -1,0 +1,47 @@
+"""Which accounts and locations a user manages, and the token endpoint."""
+
+from sandbox.networks.googlebusiness.base import GoogleTwin, account_number, google_error
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+
+TOKEN_SECONDS = 3599
+
+
+class PlaceRoutes(GoogleTwin):
+    """Serve the account management and business information APIs, as far as connecting needs them."""
+
+    @route("GET", "/v1/accounts", "auth")
+    async def accounts(self, request: Request) -> Answer:
+        """List the accounts of a user."""
+        account = self.account(request)
+        name = f"accounts/{account_number(account)}"
+        return Answer.json({"accounts": [{"name": name, "accountName": account.username, "type": "PERSONAL"}]})
+
+    @route("GET", "/v1/accounts/{account}/locations", "auth")
+    async def locations(self, request: Request) -> Answer:
+        """List the locations of an account."""
+        account = self.account(request)
+        if request.params["account"] != account_number(account):
+            raise RefusedError(google_error(404))
+        if not request.query.get("readMask"):
+            raise RefusedError(google_error(400))
+        return Answer.json({"locations": [{"name": f"locations/{account.user_id}", "title": account.username}]})
+
+    @route("POST", "/token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token for an access token; Google's refresh tokens may be used again."""
+        form = request.form()
+        token = str(form.get("refresh_token", ""))
+        if form.get("grant_type") != "refresh_token":
+            return _refused("unsupported_grant_type", "Invalid grant_type")
+        for account in self.world.accounts:
+            if account.platform == self.platform and token in account.refresh_tokens:
+                access = self.world.accounts.issue(account)
+                scope = "https://www.googleapis.com/auth/business.manage"
+                body = {"access_token": access, "expires_in": TOKEN_SECONDS, "scope": scope, "token_type": "Bearer"}
+                return Answer.json(body)
+        return _refused("invalid_grant", "Token has been expired or revoked.")
+
+
+def _refused(error: str, description: str) -> Answer:
+    return Answer.json({"error": error, "error_description": description}, 400)

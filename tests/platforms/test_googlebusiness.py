@@ -1,0 +1,327 @@
+"""Publish on Google Business Profile over real HTTP: every kind of post, every lost answer, and no double."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from platforms.base import Absent, Identity, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.googlebusiness import NETWORK
+from platforms.googlebusiness.line import MOST_PAGES
+from platforms.googlebusiness.settings import GoogleBusinessCredentials
+from tests.platforms.rig import Rig
+
+Connect = Callable[..., Awaitable[Rig]]
+
+SCHEDULE = {
+    "startDate": {"year": 2026, "month": 1, "day": 20},
+    "startTime": {"hours": 9, "minutes": 0},
+    "endDate": {"year": 2026, "month": 1, "day": 21},
+    "endTime": {"hours": 17, "minutes": 0},
+}
+EVENT = {"title": "Winter sale", "schedule": SCHEDULE}
+OFFER = {"couponCode": "W26", "redeemOnlineUrl": "https://example.com/sale", "termsConditions": "While supplies last."}
+BUTTON = {"type": "LEARN_MORE", "url": "https://example.com"}
+
+
+@pytest.fixture
+async def google(connect: Connect) -> Rig:
+    return await at_its_location(connect)
+
+
+async def at_its_location(connect: Connect) -> Rig:
+    rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{id(connect)}"})
+    await NETWORK.whoami(rig.connection())
+    return rig
+
+
+async def refused(step: Awaitable[Any]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    sending.started_at = datetime.now(UTC)
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def lost(rig: Rig, sending: Sending[Any], fault: str) -> NetworkError:
+    await rig.sandbox.fault("googlebusiness", fault, "publish")
+    sending.started_at = datetime.now(UTC)
+    return await refused(NETWORK.publish(rig.connection(), sending))
+
+
+def answer(state: str, **more: Any) -> dict[str, Any]:
+    return {"name": "accounts/1/locations/2/localPosts/3", "state": state, **more}
+
+
+async def test_whoami_finds_the_location_and_keeps_where_it_is(connect: Connect) -> None:
+    rig = await connect("googlebusiness")
+    assert await NETWORK.whoami(rig.connection()) == Identity(rig.account.user_id, rig.account.username)
+    assert rig.stored.user_id == rig.account.user_id
+    assert rig.stored.account_id.startswith("1")
+    assert (await NETWORK.whoami(rig.connection())).user_id == rig.account.user_id
+
+
+LOCATIONS = [{"name": "locations/5", "title": "Cafe"}, {"name": "locations/6", "title": "Bar"}]
+
+
+@pytest.mark.parametrize(
+    ("account", "location", "locations", "code"),
+    [
+        (None, None, LOCATIONS, "several_locations"),
+        (None, "locations/6", LOCATIONS, None),
+        ("accounts/9", "6", LOCATIONS, None),
+        ("accounts/8", "6", LOCATIONS, "no_location"),
+        (None, "7", LOCATIONS, "no_location"),
+        (None, None, [], "no_location"),
+        (None, None, LOCATIONS[:1], None),
+    ],
+)
+async def test_one_of_several_locations_must_be_named(
+    connect: Connect, account: str | None, location: str | None, locations: list[dict[str, str]], code: str | None
+) -> None:
+    given = {name: value for name, value in (("accountId", account), ("locationId", location)) if value}
+    rig = await connect("googlebusiness", credentials=given)
+    accounts = {"accounts": [{"name": "accounts/9"}]}
+    await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=accounts)
+    await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body={"locations": locations})
+    if code is None:
+        who = await NETWORK.whoami(rig.connection())
+        assert (rig.stored.account_id, rig.stored.user_id) == ("9", who.user_id)
+        return
+    error = await refused(NETWORK.whoami(rig.connection()))
+    assert (error.kind, error.code) == (Kind.AUTH, code)
+    if code == "several_locations":
+        assert "locations/5 (Cafe), locations/6 (Bar)" in error.message
+
+
+async def test_places_are_read_page_by_page_and_not_without_end(connect: Connect) -> None:
+    rig = await connect("googlebusiness", credentials={"locationId": "6"})
+    pages = [
+        {"accounts": [{"name": "accounts/9"}], "nextPageToken": "a"},
+        {"accounts": []},
+        {"locations": LOCATIONS[:1], "nextPageToken": "b"},
+        {"locations": LOCATIONS[1:]},
+    ]
+    for page in pages:
+        await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=page)
+    assert (await NETWORK.whoami(rig.connection())).username == "Bar"
+    endless = {"nextPageToken": "a"}
+    await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=endless, times=MOST_PAGES)
+    rig.stored = rig.stored.model_copy(update={"account_id": None})
+    assert (await refused(NETWORK.whoami(rig.connection()))).code == "no_location"
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "kind"),
+    [
+        ([], {}, "standard"),
+        (["a.jpg"], {"callToAction": BUTTON, "languageCode": "de"}, "standard"),
+        ([], {"callToAction": {"type": "CALL"}}, "standard"),
+        (["a.png"], {"event": EVENT, "callToAction": BUTTON}, "event"),
+        (["a.jpg"], {"event": EVENT, "offer": OFFER}, "offer"),
+        ([], {"topicType": "OFFER", "event": EVENT}, "offer"),
+    ],
+)
+async def test_every_kind_of_post(google: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
+    sending = google.sending("Open late today", [google.sandbox.media(name) for name in names], settings=settings)
+    assert not NETWORK.prepares(sending.draft)
+    published = await publish(google, sending)
+    [post] = await google.posts()
+    assert published.platform_post_id == post["platformPostId"]
+    assert str(published.url).startswith("https://local.google.com/place?")
+    assert (post["text"], post["mediaCount"]) == ("Open late today", len(names))
+    cards = (await google.sandbox.control("GET", "feed?platform=googlebusiness"))["cards"]
+    assert cards[0]["kind"] == kind
+
+
+async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) -> None:
+    rig = await connect("googlebusiness")
+    await publish(rig, rig.sending("One"))
+    before = len(await rig.operations())
+    await publish(rig, rig.sending("Two"))
+    assert (await rig.operations())[before:] == ["publish"]
+
+
+async def test_another_location_of_the_account_can_be_named(google: Rig) -> None:
+    await publish(google, google.sending("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
+    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi", settings={"locationId": "7"})))
+    assert (error.kind, error.code) == (Kind.AUTH, "not_found")
+
+
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+@pytest.mark.parametrize("settings", [{}, {"event": EVENT}])
+async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, settings: dict[str, Any]) -> None:
+    await publish(google, google.sending("Something else"))
+    sending = google.sending("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
+    assert (await lost(google, sending, fault)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(google.connection(), sending)
+    [post, _] = await google.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+async def test_an_answer_that_comes_too_late_is_looked_up(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    assert (await lost_by_delay(google)).kind is Kind.UNCLEAR
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    assert isinstance(await NETWORK.confirm(google.connection(), sending), Published)
+    assert len(await google.posts()) == 1
+
+
+async def lost_by_delay(google: Rig) -> NetworkError:
+    await google.sandbox.fault("googlebusiness", "accept_then_delay", "publish", seconds=1)
+    return await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+
+
+async def test_what_never_landed_is_absent(google: Rig) -> None:
+    await publish(google, google.sending("Hi", settings={"event": EVENT}))
+    await publish(google, google.sending("Hello"))
+    sending = google.sending("Hi")
+    assert (await lost(google, sending, "drop")).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(google.connection(), sending) == Absent()
+    assert await NETWORK.confirm(google.connection(), google.sending("Hi")) == Absent()
+    other = google.sending("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
+    assert await NETWORK.confirm(google.connection(), other) == Absent()
+    later = google.sending("Hello", started_at=datetime.now(UTC) + timedelta(minutes=5))
+    assert await NETWORK.confirm(google.connection(), later) == Absent()
+
+
+async def test_of_several_alike_the_nearest_in_time_is_ours_in_whatever_order(google: Rig) -> None:
+    started = datetime.now(UTC)
+
+    def post(number: int, seconds: int) -> dict[str, Any]:
+        made = (started + timedelta(seconds=seconds)).isoformat()
+        return {
+            "name": str(number),
+            "summary": "Hi",
+            "topicType": "STANDARD",
+            "createTime": made,
+            "state": "PROCESSING",
+        }
+
+    for posts in ([post(1, 300), post(2, 1), post(3, 50)], [post(3, 50), post(2, 1), {"name": "4", "summary": "Hi"}]):
+        await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
+        sending = google.sending("Hi", started_at=started)
+        assert await NETWORK.confirm(google.connection(), sending) == Published("2", None)
+
+
+async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: Rig) -> None:
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    endless = {"localPosts": [], "nextPageToken": "a"}
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
+    assert await NETWORK.confirm(google.connection(), sending) == Unknown()
+    made = datetime.now(UTC).isoformat()
+    ours = {"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE", "searchUrl": "https://g.example/7"}
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
+    assert await NETWORK.confirm(google.connection(), sending) == Published("7", "https://g.example/7")
+
+
+@pytest.mark.parametrize("body", ["<html>", [], "null"])
+async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> None:
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
+    assert (await refused(NETWORK.confirm(google.connection(), sending))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
+async def test_a_success_by_status_alone_is_unclear(google: Rig, body: Any) -> None:
+    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
+    assert (await refused(NETWORK.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCLEAR
+
+
+async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
+    sending = google.sending("Hi")
+    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=answer("PROCESSING"))
+    published = await NETWORK.publish(google.connection(), sending)
+    assert published == Published("accounts/1/locations/2/localPosts/3", None)
+    for age, wait in ((10, 30), (120, 60), (7200, 300)):
+        made = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+        body = answer("PROCESSING", createTime=made)
+        await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
+        error = await refused(NETWORK.complete(google.connection(), sending, published))
+        assert error.kind is Kind.NOT_READY
+        assert error.retry_after is not None
+        assert round(error.retry_after.total_seconds()) == wait
+    body = answer("LIVE", searchUrl="https://g.example/3")
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
+    shown = await NETWORK.complete(google.connection(), sending, published)
+    assert shown == Published(published.platform_post_id, "https://g.example/3")
+    assert await NETWORK.complete(google.connection(), sending, shown) is shown
+
+
+async def test_a_post_that_google_rejects_is_told(google: Rig) -> None:
+    sending = google.sending("Hi")
+    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=answer("REJECTED"))
+    assert (await refused(NETWORK.publish(google.connection(), sending))).kind is Kind.REJECTED
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=answer("REJECTED"))
+    done = await NETWORK.complete(google.connection(), sending, Published("a/b", None))
+    assert done.url is None
+    assert "rejected" in str(done.warning)
+
+
+async def test_an_expired_token_is_renewed_and_the_post_made_once(google: Rig) -> None:
+    before = google.stored.access_token
+    await google.sandbox.fault("googlebusiness", "token_expired", "publish")
+    await publish(google, google.sending("Hi"))
+    assert len(await google.posts()) == 1
+    assert google.stored.access_token != before
+    assert google.stored.account_id
+
+
+async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, connect: Connect) -> None:
+    google.stored = GoogleBusinessCredentials.model_validate(
+        {"accessToken": "old", "refreshToken": "revoked", "accountId": "1", "locationId": "2"}
+    )
+    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
+    without = await connect("googlebusiness")
+    await without.sandbox.fault("googlebusiness", "token_expired", "auth")
+    assert (await refused(NETWORK.whoami(without.connection()))).kind is Kind.AUTH
+
+
+async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
+    media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
+    sending = google.sending("Hi", [media])
+    assert (await refused(NETWORK.publish(google.connection(), sending))).kind is Kind.TRANSIENT
+    assert google.saved == [{"photoFailures": 1}]
+    error = await refused(NETWORK.publish(google.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "photo_fetch_failed")
+    assert await google.posts() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.TRANSIENT)]
+)
+async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: Kind) -> None:
+    await google.sandbox.fault("googlebusiness", fault, "confirm")
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    error = await refused(NETWORK.confirm(google.connection(), sending))
+    assert error.kind is kind
+    if kind is Kind.RATE_LIMITED:
+        assert error.retry_after == timedelta(seconds=60)
+
+
+async def test_an_unreachable_network_has_done_nothing(google: Rig) -> None:
+    connection = google.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, google.sending("Hi")))).kind is Kind.TRANSIENT
+
+
+def test_names_may_be_written_whole_or_as_numbers() -> None:
+    for account, location in (("accounts/111", "locations/222"), ("111", "222"), ("111", "accounts/111/locations/222")):
+        given = {"accessToken": "t", "accountId": account, "locationId": location}
+        read = GoogleBusinessCredentials.model_validate(given)
+        assert (read.account_id, read.user_id) == ("111", "222")
+    for wrong in ({"locationId": "Cafe"}, {"accountId": "locations/1"}, {"locationId": "../1"}):
+        with pytest.raises(ValidationError):
+            GoogleBusinessCredentials.model_validate({"accessToken": "t", **wrong})

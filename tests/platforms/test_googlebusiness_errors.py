@@ -1,0 +1,79 @@
+"""What each refusal of Google means."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.errors import Kind, NetworkError
+from platforms.googlebusiness.errors import error_of
+
+
+def refusal(code: int, status: str | None, *details: dict[str, Any]) -> NetworkError:
+    error = {"code": code, "message": "its own words", "status": status, "details": list(details)}
+    return error_of(httpx.Response(code, json={"error": {name: value for name, value in error.items() if value}}))
+
+
+def fault(**fields: Any) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.mybusiness.v4.ValidationError", "errorDetails": [fields]}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        (401, "UNAUTHENTICATED", Kind.AUTH),
+        (401, None, Kind.AUTH),
+        (403, "PERMISSION_DENIED", Kind.AUTH),
+        (404, "NOT_FOUND", Kind.AUTH),
+        (404, None, Kind.AUTH),
+        (429, "RESOURCE_EXHAUSTED", Kind.RATE_LIMITED),
+        (429, None, Kind.RATE_LIMITED),
+        (500, "INTERNAL", Kind.TRANSIENT),
+        (503, "UNAVAILABLE", Kind.TRANSIENT),
+        (504, "DEADLINE_EXCEEDED", Kind.TRANSIENT),
+        (502, None, Kind.TRANSIENT),
+        (400, "INVALID_ARGUMENT", Kind.REJECTED),
+        (400, "FAILED_PRECONDITION", Kind.REJECTED),
+    ],
+)
+def test_statuses_have_a_kind_and_a_sentence(code: int, status: str | None, kind: Kind) -> None:
+    error = refusal(code, status)
+    assert (error.kind, error.status) == (kind, code)
+    assert error.retry_after == (timedelta(seconds=60) if kind is Kind.RATE_LIMITED else None)
+    assert ("its own words" in error.message) is (kind is Kind.REJECTED)
+
+
+def test_details_say_which_field_is_at_fault() -> None:
+    error = refusal(400, "INVALID_ARGUMENT", fault(field="summary", message="Must be at most 1500 characters", code=3))
+    assert error.message == "Google refused: summary: Must be at most 1500 characters"
+    assert error.code == "invalid_argument"
+    assert refusal(400, "INVALID_ARGUMENT", fault(message="No.")).message == "Google refused: No."
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("PHOTO_FETCH_FAILED", Kind.TRANSIENT),
+        ("PHOTO_UPLOAD_FAILED", Kind.TRANSIENT),
+        ("LOCATION_DISABLED_FOR_LOCAL_POST_API", Kind.REJECTED),
+    ],
+)
+def test_reasons_go_before_statuses(reason: str, kind: Kind) -> None:
+    for details in (fault(code=reason, message="x"), {"@type": "google.rpc.ErrorInfo", "reason": reason}):
+        error = refusal(400, "INVALID_ARGUMENT", details)
+        assert (error.kind, error.code) == (kind, reason.lower())
+
+
+def test_a_refused_renewal_is_told() -> None:
+    error = error_of(httpx.Response(400, json={"error": "invalid_grant", "error_description": "revoked"}))
+    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>", b"", b"[]", b'{"error": 5}', b'{"error": {"details": [1, {"errorDetails": [2]}]}}']
+)
+def test_what_has_another_shape_goes_by_its_status(content: bytes) -> None:
+    assert error_of(httpx.Response(502, content=content)).kind is Kind.TRANSIENT
+    assert error_of(httpx.Response(403, content=content)).kind is Kind.AUTH
+    assert error_of(httpx.Response(400, content=content)).kind is Kind.REJECTED

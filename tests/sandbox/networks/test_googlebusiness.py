@@ -1,0 +1,158 @@
+"""Google's twin: its words, what it takes, and what becomes of a post that it looks at."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.server import running_sandbox
+from tests.sandbox.conftest import Clock
+
+LOCATION = "12345678901234567"
+PARENT = f"/googlebusiness/v4/accounts/1{LOCATION}/locations/{LOCATION}"
+PHOTO = [{"mediaFormat": "PHOTO", "sourceUrl": "https://example.com/a.jpg"}]
+DAY = {"year": 2026, "month": 1, "day": 20}
+SCHEDULE = {"startDate": DAY, "startTime": {"hours": 9}, "endDate": DAY, "endTime": {"hours": 17}}
+
+
+@asynccontextmanager
+async def google(**more: Any) -> AsyncIterator[httpx.AsyncClient]:
+    account = {
+        "platform": "googlebusiness",
+        "accountId": "gb_1",
+        "userId": LOCATION,
+        "username": "Cafe",
+        "accessToken": "t",
+        "refreshToken": "1//r",
+    }
+    headers = {"authorization": "Bearer t"}
+    async with running_sandbox(**more) as url, httpx.AsyncClient(base_url=url, headers=headers, verify=False) as client:
+        await client.post("/_/accounts", json={"accounts": [account]})
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[httpx.AsyncClient]:
+    async with google() as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
+    return await client.post(f"{PARENT}/localPosts", json={"languageCode": "en", "summary": "Hi", **body})
+
+
+async def test_places(shared: httpx.AsyncClient) -> None:
+    [account] = (await shared.get("/googlebusiness/v1/accounts")).json()["accounts"]
+    path = f"/googlebusiness/v1/{account['name']}/locations"
+    assert (await shared.get(path)).status_code == 400
+    locations = (await shared.get(path, params={"readMask": "name,title"})).json()["locations"]
+    assert locations == [{"name": f"locations/{LOCATION}", "title": "Cafe"}]
+    assert (await shared.get("/googlebusiness/v1/accounts/7/locations")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/googlebusiness/v4/locations/{LOCATION}/localPosts", 404),
+        (f"/googlebusiness/v4/accounts/7/locations/{LOCATION}/localPosts", 404),
+        (f"{PARENT}/localPosts/7", 404),
+        (f"{PARENT}/localPosts?pageSize=101", 400),
+    ],
+)
+async def test_what_is_not_there(shared: httpx.AsyncClient, path: str, status: int) -> None:
+    answer = await shared.get(path)
+    assert answer.status_code == answer.json()["error"]["code"] == status
+
+
+async def test_tokens(shared: httpx.AsyncClient) -> None:
+    answer = await shared.get("/googlebusiness/v1/accounts", headers={"authorization": "Bearer nope"})
+    assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    for _ in range(2):
+        form = {"grant_type": "refresh_token", "refresh_token": "1//r", "client_id": "c", "client_secret": "s"}
+        renewed = (await shared.post("/googlebusiness/token", data=form)).json()
+        assert "refresh_token" not in renewed
+        headers = {"authorization": f"Bearer {renewed['access_token']}"}
+        assert (await shared.get("/googlebusiness/v1/accounts", headers=headers)).status_code == 200
+    revoked = {"grant_type": "refresh_token", "refresh_token": "1//x"}
+    assert (await shared.post("/googlebusiness/token", data=revoked)).json()["error"] == "invalid_grant"
+    assert (await shared.post("/googlebusiness/token", data={"grant_type": "x"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"summary": ""}, "summary"),
+        ({"summary": "x" * 1501}, "summary"),
+        ({"topicType": "ALERT"}, "topic_type"),
+        ({"media": PHOTO * 2}, "media"),
+        ({"media": [{"mediaFormat": "PHOTO", "sourceUrl": "http://127.0.0.1:9/a.jpg"}]}, "media.source_url"),
+        ({"media": [{"mediaFormat": "PHOTO", "sourceUrl": "https://example.com/a.gif"}]}, "media.source_url"),
+        ({"callToAction": {"actionType": "LEARN_MORE"}}, "call_to_action.url"),
+        ({"callToAction": {"actionType": "CALL", "url": "https://example.com"}}, "call_to_action.url"),
+        ({"callToAction": {"actionType": "DANCE"}}, "call_to_action"),
+        ({"topicType": "EVENT"}, "event.title"),
+        ({"topicType": "EVENT", "event": {"title": "x" * 59, "schedule": SCHEDULE}}, "event.title"),
+        ({"topicType": "EVENT", "event": {"title": "x", "schedule": {"startDate": DAY}}}, "event.schedule"),
+        (
+            {"topicType": "EVENT", "event": {"title": "x", "schedule": {**SCHEDULE, "endTime": {"hours": 8}}}},
+            "event.schedule",
+        ),
+        (
+            {
+                "topicType": "OFFER",
+                "event": {"title": "x", "schedule": SCHEDULE},
+                "callToAction": {"actionType": "CALL"},
+            },
+            "call_to_action",
+        ),
+    ],
+)
+async def test_refusals_name_their_field(shared: httpx.AsyncClient, body: dict[str, Any], field: str) -> None:
+    answer = await post(shared, **body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["status"] == "INVALID_ARGUMENT"
+    assert error["details"][0]["errorDetails"][0]["field"] == field
+
+
+async def test_unknown_names_and_videos_are_refused(shared: httpx.AsyncClient) -> None:
+    assert 'Unknown name "summery"' in (await post(shared, summery="x")).json()["error"]["message"]
+    video = await post(shared, media=[{"mediaFormat": "VIDEO", "sourceUrl": "https://example.com/a.mp4"}])
+    assert (video.status_code, video.json()["error"]["status"]) == (500, "INTERNAL")
+    assert (await shared.post(f"{PARENT}/localPosts", content=b"[")).status_code == 400
+    assert (await shared.post(f"{PARENT}/localPosts", json=[])).status_code == 400
+
+
+async def test_posts_are_listed_newest_first_page_by_page() -> None:
+    async with google() as client:
+        assert (await client.get(f"{PARENT}/localPosts")).json() == {}
+        names = [(await post(client, summary=f"number {number}")).json()["name"] for number in range(3)]
+        first = (await client.get(f"{PARENT}/localPosts", params={"pageSize": "2"})).json()
+        rest = (await client.get(f"{PARENT}/localPosts", params={"pageToken": first["nextPageToken"]})).json()
+        assert [each["name"] for each in first["localPosts"] + rest["localPosts"]] == names[::-1]
+        assert "nextPageToken" not in rest
+
+
+async def test_a_post_is_looked_at_then_shown_or_rejected() -> None:
+    clock = Clock()
+    async with google(realistic=True, clock=clock) as client:
+        good, bad = (await post(client, media=PHOTO)).json(), (await post(client, summary="Call +1 555 123")).json()
+        assert (good["state"], bad["state"]) == ("PROCESSING", "PROCESSING")
+        assert "searchUrl" not in good
+        clock.now += 60
+        shown = (await client.get(f"/googlebusiness/v4/{good['name']}")).json()
+        assert (shown["state"], shown["createTime"]) == ("LIVE", good["createTime"])
+        assert shown["searchUrl"].startswith("https://local.google.com/")
+        assert (await client.get(f"/googlebusiness/v4/{bad['name']}")).json()["state"] == "REJECTED"
+
+
+async def test_three_hundred_queries_a_minute() -> None:
+    clock = Clock()
+    async with google(realistic=True, clock=clock) as client:
+        for _ in range(300):
+            assert (await client.get(f"{PARENT}/localPosts")).status_code == 200
+        assert (await client.get(f"{PARENT}/localPosts")).json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+        clock.now += 61
+        assert (await client.get(f"{PARENT}/localPosts")).status_code == 200
