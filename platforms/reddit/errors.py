@@ -1,0 +1,112 @@
+"""What Reddit's refusals mean, whether by status or as errors in an answer of status 200."""
+
+import math
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.oauth import json_of, refused_renewal
+
+LABEL = "Reddit"
+THROTTLED_WAIT = timedelta(minutes=10)
+"""Where Reddit does not say how long: the window of its rate limit; general knowledge, unverified."""
+
+_RECONNECT = "Reddit no longer accepts this account's connection. Reconnect the account."
+_SERVER = "Reddit had an error of its own."
+_SLOW = "Reddit lets this account post again only after a while."
+_CLOSED = "Reddit does not let this account post in this subreddit."
+_UNKNOWN = "Reddit does not know this subreddit."
+_LINK = "Reddit does not take this link."
+
+_BY_CODE = {
+    "RATELIMIT": (Kind.RATE_LIMITED, _SLOW),
+    "SUBREDDIT_RATELIMIT": (Kind.RATE_LIMITED, _SLOW),
+    "QUOTA_FILLED": (Kind.RATE_LIMITED, _SLOW),
+    "USER_REQUIRED": (Kind.AUTH, _RECONNECT),
+    "ALREADY_SUB": (Kind.REJECTED, "This subreddit has that link already."),
+    "BANNED_FROM_SUBREDDIT": (Kind.REJECTED, "This account is banned from the subreddit."),
+    "IN_TIMEOUT": (Kind.REJECTED, "Reddit has suspended this account for a while."),
+    "SUBREDDIT_NO_ACCESS": (Kind.REJECTED, _CLOSED),
+    "SUBREDDIT_NOTALLOWED": (Kind.REJECTED, _CLOSED),
+    "SUBREDDIT_NOEXIST": (Kind.REJECTED, _UNKNOWN),
+    "SUBREDDIT_REQUIRED": (Kind.REJECTED, _UNKNOWN),
+    "BAD_SR_NAME": (Kind.REJECTED, _UNKNOWN),
+    "NO_SELFS": (Kind.REJECTED, "This subreddit takes no text posts."),
+    "NO_LINKS": (Kind.REJECTED, "This subreddit takes no links."),
+    "IMAGES_NOTALLOWED": (Kind.REJECTED, "This subreddit takes no images."),
+    "NO_TEXT": (Kind.REJECTED, "Reddit needs a title or a text here."),
+    "TOO_LONG": (Kind.REJECTED, "The title or the text is too long for Reddit."),
+    "TOO_SHORT": (Kind.REJECTED, "The title or the text is too short for this subreddit."),
+    "BAD_URL": (Kind.REJECTED, _LINK),
+    "NO_URL": (Kind.REJECTED, _LINK),
+    "INVALID_SCHEME": (Kind.REJECTED, _LINK),
+    "DOMAIN_BANNED": (Kind.REJECTED, "Reddit does not take links to this site."),
+    "BAD_CAPTCHA": (Kind.REJECTED, "Reddit wants a person to post for so new an account. Post once by hand."),
+    "SUBMIT_VALIDATION_FLAIR_REQUIRED": (Kind.REJECTED, "This subreddit wants a flair. Set flairId."),
+}
+"""Source: github.com/reddit-archive/reddit, r2/lib/errors.py; of IMAGES_NOTALLOWED, QUOTA_FILLED and SUBMIT_VALIDATION
+general knowledge, unverified."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error by its status."""
+    if refused := refused_renewal(response, LABEL):
+        return refused
+    status, body = response.status_code, json_of(response)
+    said = str(body.get("message") or "")
+    if status == 401:
+        kind, sentence = Kind.AUTH, _RECONNECT
+    elif status == 403 and body.get("reason"):
+        kind, sentence = Kind.REJECTED, _CLOSED
+    elif status == 403:
+        kind, sentence = Kind.AUTH, "Reddit does not allow this with the account's permissions, or blocks the app."
+    elif status == 429:
+        kind, sentence = Kind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
+    elif status >= 500 or status == 408:
+        kind, sentence = Kind.TRANSIENT, _SERVER
+    else:
+        kind, sentence = Kind.REJECTED, f"Reddit refused: {said}" if said else "Reddit refused without a reason."
+    return NetworkError(
+        kind,
+        sentence,
+        code=str(body.get("reason") or f"http_{status}"),
+        status=status,
+        retry_after=_until_reset(response) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError | None:
+    """Map the first error in an answer of status 200: a code, Reddit's words for people and a field."""
+    inner = body.get("json")
+    errors = inner.get("errors") if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or not isinstance(errors, list) or not errors:
+        return None
+    first = errors[0] if isinstance(errors[0], list) else [errors[0]]
+    code, said = str(first[0]), str(first[1] if len(first) > 1 else "")
+    kind, sentence = _BY_CODE.get(code) or (Kind.REJECTED, f"Reddit refused: {said or code}")
+    return NetworkError(
+        kind,
+        sentence,
+        code=DUPLICATE if code == "ALREADY_SUB" else code,
+        status=response.status_code,
+        retry_after=_as_told(inner.get("ratelimit"), said) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def _as_told(seconds: object, said: str) -> timedelta:
+    if isinstance(seconds, int | float) and seconds > 0:
+        return timedelta(seconds=math.ceil(seconds))
+    if found := re.search(r"(\d+) (second|minute|hour)", said):
+        return timedelta(**{f"{found[2]}s": int(found[1])})
+    return THROTTLED_WAIT
+
+
+def _until_reset(response: httpx.Response) -> timedelta:
+    for name in ("retry-after", "x-ratelimit-reset"):
+        value = response.headers.get(name, "").partition(".")[0]
+        if value.isdecimal() and int(value) > 0:
+            return timedelta(seconds=int(value))
+    return THROTTLED_WAIT

@@ -1,0 +1,43 @@
+"""An account's line to Reddit: each request says what app it comes from, an expired token is renewed once."""
+
+from typing import Any
+
+from platforms import oauth
+from platforms.base import Connection
+from platforms.errors import Kind
+from platforms.oauth import json_of
+from platforms.reddit.errors import error_within
+from platforms.reddit.settings import RedditCredentials
+
+BASE_URL = "https://oauth.reddit.com"
+SIGN_IN = "https://www.reddit.com"
+APP, VERSION = "socialsyncer", "0.1"
+
+Line = Connection[RedditCredentials]
+
+
+async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
+    """Return Reddit's answer. `public` marks the request that makes a post.
+
+    Raises NetworkError, also for errors in an answer of status 200.
+    """
+    agent = user_agent(line)
+
+    async def renew(current: RedditCredentials) -> RedditCredentials:
+        url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
+        return await oauth.renewed(line.wire, current, url, basic=True, headers={"User-Agent": agent})
+
+    def headers(credentials: RedditCredentials) -> dict[str, str]:
+        return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
+
+    response = await oauth.send(line, method, path, headers=headers, renew=renew, public=public, **options)
+    body = json_of(response)
+    if error := error_within(body, response):
+        raise error.as_unclear() if public and error.kind is Kind.TRANSIENT else error
+    return body
+
+
+def user_agent(line: Line) -> str:
+    """Return what Reddit demands to be told of the app: names that libraries send by default are turned away."""
+    given = line.credentials.user_agent
+    return given or f"web:{line.credentials.client_id or APP}:{VERSION} (by /u/{line.account.username or APP})"

@@ -1,0 +1,60 @@
+"""Recognise a post among the newest of its author."""
+
+from datetime import timedelta
+from typing import Any
+
+from platforms.base import Published, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.reddit.line import Line, call
+from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.settings import RedditSettings
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Reddit's clock may stand behind ours before its own post is not recognised."""
+PAGE = 100
+"""Posts a read, the most that Reddit gives."""
+
+
+def published(fullname: str, url: str) -> Published:
+    """Name a post by its fullname (t3_…), by which Reddit's API speaks of it, and its address."""
+    return Published(fullname, url)
+
+
+async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None:
+    """Return the author's post of the same title in the same subreddit, made since shortly before the attempt.
+
+    Raises NetworkError.
+    """
+    if sending.started_at is None:
+        return None
+    query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
+    listing = await call(line, "GET", f"/user/{line.account.username}/submitted", params=query)
+    data = listing.get("data")
+    children = data.get("children") if isinstance(data, dict) else None
+    if not isinstance(children, list):
+        raise NetworkError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
+    since = (sending.started_at - CLOCKS_APART).timestamp()
+    for child in children:
+        post = child["data"]
+        if post.get("created_utc", 0) >= since and _same(post, sending):
+            return published(str(post["name"]), f"https://www.reddit.com{post['permalink']}")
+    return None
+
+
+def _same(post: dict[str, Any], sending: Sending[RedditSettings]) -> bool:
+    draft = sending.draft
+    title, text = words_of(draft)
+    if str(post.get("subreddit")).lower() != draft.settings.subreddit.lower():
+        return False
+    if _plain(post.get("title")) != _plain(title):
+        return False
+    match form_of(draft):
+        case Form.SELF:
+            return bool(post.get("is_self")) and _plain(post.get("selftext")) == _plain(text)
+        case Form.LINK:
+            return post.get("url") == draft.settings.url
+    return not post.get("is_self")
+
+
+def _plain(text: object) -> list[str]:
+    return str(text or "").split()

@@ -1,0 +1,74 @@
+"""Give images to Reddit: lease a place in its storage, then upload by the signed form that comes with it."""
+
+from typing import Any
+
+from domain.post import Media
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, Part, post_form
+from platforms.reddit.line import Line, call, user_agent
+from platforms.reddit.settings import RedditSettings
+
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
+
+Handle = dict[str, Any]
+"""One item's upload as it is kept: source (its URL), url (the storage's address) and assetId."""
+
+
+async def upload(line: Line, sending: Sending[RedditSettings]) -> None:
+    """Bring every item to Reddit's storage, each once. Raises NetworkError."""
+    known: dict[str, Handle] = sending.handles.setdefault("media", {})
+    items = {str(index): item for index, item in enumerate(sending.draft.media)}
+    for name in known.keys() - items.keys():
+        del known[name]
+    for name, item in items.items():
+        if known.get(name, {}).get("source") != item.url:
+            known[name] = await _place(line, sending, item)
+            await sending.save(sending.handles)
+            sending.heartbeat(f"{(int(name) + 1) * 100 // len(items)}%")
+
+
+def uploads(sending: Sending[RedditSettings]) -> list[Handle]:
+    """Return what was uploaded, in the order of the draft."""
+    known: dict[str, Handle] = sending.handles["media"]
+    return [known[name] for name in sorted(known, key=int)]
+
+
+async def _place(line: Line, sending: Sending[RedditSettings], item: Media) -> Handle:
+    async with sending.media.open(item) as file:
+        ending = _ENDINGS.get(file.content_type)
+        if ending is None:
+            message = f"Reddit takes no {file.content_type}; it takes JPEG, PNG and GIF."
+            raise NetworkError(Kind.REJECTED, message, code="media_type")
+        lease = await call(
+            line,
+            "POST",
+            "/api/media/asset.json",
+            params={"raw_json": 1},
+            data={"filepath": f"image.{ending}", "mimetype": file.content_type},
+        )
+        try:
+            action, asset_id = str(lease["args"]["action"]), str(lease["asset"]["asset_id"])
+            fields = {str(field["name"]): str(field["value"]) for field in lease["args"]["fields"]}
+            key = fields["key"]
+        except (KeyError, TypeError) as error:
+            raise NetworkError(Kind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
+        # Reddit leaves the scheme out.
+        address = f"https:{action}" if action.startswith("//") else action
+        await _store(line, address, fields, file, f"image.{ending}")
+    return {"source": item.url, "url": f"{address}/{key}", "assetId": asset_id}
+
+
+async def _store(line: Line, address: str, fields: dict[str, str], file: MediaFile, name: str) -> None:
+    form = Form(fields, [Part("file", name, file)])
+    try:
+        await post_form(line.wire, address, form, headers={"User-Agent": user_agent(line)})
+    except NetworkError as error:
+        # The storage words its errors in XML of its own: what is no fault of the server is the file's, or the lease's.
+        if error.status == 403:
+            message = "Reddit's storage did not take the image any more."
+            raise NetworkError(Kind.TRANSIENT, message, code="upload_expired", status=403) from error
+        if error.kind is Kind.REJECTED:
+            message = "Reddit's storage refused the image. It may be too large (20 MB)."
+            raise NetworkError(Kind.REJECTED, message, code="media_refused", status=error.status) from error
+        raise

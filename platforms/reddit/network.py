@@ -1,0 +1,161 @@
+"""Publish to Reddit: upload images, submit by one request, look among the author's posts where no id came back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.reddit import errors, lookup, rules
+from platforms.reddit.line import BASE_URL, Line, call
+from platforms.reddit.media import upload, uploads
+from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.settings import RedditCredentials, RedditSettings
+from platforms.rules import Violation
+
+TAKEN_AT = "takenAt"
+"""Where the handles tell when Reddit took an image whose post it makes a little later, without telling us its id."""
+REFUSED_AS_KNOWN = "refusedAsKnown"
+"""Where the handles tell that Reddit refused the link because the subreddit has it already."""
+LISTED_WITHIN = timedelta(minutes=10)
+"""How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
+
+
+class Reddit(Network[RedditSettings, RedditCredentials]):
+    """Be Reddit, as its OAuth API serves user accounts."""
+
+    platform = "reddit"
+    label = "Reddit"
+    base_url = BASE_URL
+    account_prefix = "rd"
+    # Listings lag some seconds behind; publishers that work wait a minute before they send again.
+    believes_absence_after = timedelta(seconds=60)
+    rules = rules.RULES
+    settings = RedditSettings
+    credentials = RedditCredentials
+
+    def check(self, draft: Draft[RedditSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Reddit that the draft breaks; those of the subreddit are not known here."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map Reddit's refusal to what it means."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        user = await call(connection, "GET", "/api/v1/me", params={"raw_json": 1})
+        if not user.get("id") or not user.get("name"):
+            raise NetworkError(Kind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
+        return Identity(str(user["id"]), str(user["name"]))
+
+    async def prepare(self, connection: Line, sending: Sending[RedditSettings]) -> None:
+        """Upload the images. Repeatable: goes on from the handles."""
+        await upload(connection, sending)
+
+    async def publish(self, connection: Line, sending: Sending[RedditSettings]) -> Published:
+        """Submit the post. Of an image Reddit tells no id: it is looked up, now or by `confirm`."""
+        try:
+            answer = await _submit(connection, sending)
+        except NetworkError as error:
+            raise (await _known_link(sending, error) if error.code == DUPLICATE else error) from error
+        data = (answer.get("json") or {}).get("data") or {}
+        if data.get("id") and data.get("url"):
+            # A gallery's answer has the id with its prefix, and no name.
+            return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
+        if "websocket_url" in data:
+            sending.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
+            await sending.save(sending.handles)
+            if found := await _found(connection, sending):
+                return found
+        raise NetworkError(Kind.UNCLEAR, "Reddit took the post and has not shown it yet.", code="no_id")
+
+    async def confirm(self, connection: Line, sending: Sending[RedditSettings]) -> Finding:
+        """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
+        if found := await lookup.find(connection, sending):
+            return found
+        taken_at = sending.handles.get(TAKEN_AT)
+        if taken_at is None:
+            return Absent()
+        return Unknown(final=datetime.now(UTC) - datetime.fromisoformat(taken_at) > LISTED_WITHIN)
+
+
+async def _submit(line: Line, sending: Sending[RedditSettings]) -> dict[str, Any]:
+    if form_of(sending.draft) is Form.GALLERY:
+        return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(sending))
+    fields = submit_fields(sending)
+    return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
+
+
+def submit_fields(sending: Sending[RedditSettings]) -> dict[str, str]:
+    """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
+    draft, (title, text) = sending.draft, words_of(sending.draft)
+    settings, form = draft.settings, form_of(draft)
+    fields = {
+        "api_type": "json",
+        "extension": "json",
+        "sr": settings.subreddit,
+        "title": title,
+        "kind": str(form),
+        # A link that the subreddit has already is refused, so that a repeat makes no double.
+        "resubmit": "false",
+        "sendreplies": _flag(settings.send_replies),
+        "nsfw": _flag(settings.nsfw),
+        "spoiler": _flag(settings.spoiler),
+        "validate_on_submit": "true",
+    }
+    if settings.flair_id:
+        fields["flair_id"] = settings.flair_id
+    if form is Form.LINK and settings.url:
+        fields["url"] = settings.url
+    if form is Form.IMAGE:
+        fields["url"] = uploads(sending)[0]["url"]
+    if text or form is Form.SELF:
+        fields["text"] = text
+    return fields
+
+
+def gallery_body(sending: Sending[RedditSettings]) -> dict[str, Any]:
+    """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
+    settings, (title, text) = sending.draft.settings, words_of(sending.draft)
+    body: dict[str, Any] = {
+        "api_type": "json",
+        "show_error_list": True,
+        "sr": settings.subreddit,
+        "title": title,
+        "items": [{"caption": "", "outbound_url": "", "media_id": item["assetId"]} for item in uploads(sending)],
+        "sendreplies": settings.send_replies,
+        "nsfw": settings.nsfw,
+        "spoiler": settings.spoiler,
+        "validate_on_submit": True,
+    }
+    if settings.flair_id:
+        body["flair_id"] = settings.flair_id
+    if text:
+        body["text"] = text
+    return body
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+async def _found(line: Line, sending: Sending[RedditSettings]) -> Published | None:
+    """Look once; that the look-up fails does not make the post less public."""
+    try:
+        return await lookup.find(line, sending)
+    except NetworkError:
+        return None
+
+
+async def _known_link(sending: Sending[RedditSettings], error: NetworkError) -> NetworkError:
+    """Return the error of a link that the subreddit has: after an unclear send it may be ours, and is looked for once.
+
+    Said again after that it is somebody else's.
+    """
+    if sending.handles.get(REFUSED_AS_KNOWN):
+        return NetworkError(Kind.REJECTED, error.message, code="link_taken", status=error.status)
+    sending.handles[REFUSED_AS_KNOWN] = True
+    await sending.save(sending.handles)
+    return error

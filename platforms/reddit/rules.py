@@ -1,0 +1,74 @@
+"""Reddit's limits, and what a draft becomes there."""
+
+from enum import StrEnum
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.reddit.settings import RedditSettings
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+
+GALLERY, TITLE = 20, 300
+IMAGE_BYTES = 20 * 1024 * 1024
+"""General knowledge, unverified; subreddits have rules of their own on top."""
+
+RULES = Rules(
+    text=TextRule(limit=40_000, count=len, source="github.com/praw-dev/praw and Reddit's own form; unverified"),
+    media=MediaRule(
+        max_items=GALLERY,
+        max_of=((MediaType.IMAGE, GALLERY), (MediaType.GIF, 1)),
+        source="github.com/praw-dev/praw, submit of a gallery",
+    ),
+    files=(
+        FileRule(MediaType.IMAGE, ("image/jpeg", "image/png"), max_bytes=IMAGE_BYTES, source="unverified"),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=IMAGE_BYTES, source="unverified"),
+    ),
+)
+
+
+class Form(StrEnum):
+    """What a post becomes on Reddit, in Reddit's own words where it has some."""
+
+    SELF = "self"
+    LINK = "link"
+    IMAGE = "image"
+    GALLERY = "gallery"
+
+
+def form_of(draft: Draft[RedditSettings]) -> Form:
+    """Tell what the draft becomes: its media decide, then its link."""
+    if draft.media:
+        return Form.IMAGE if len(draft.media) == 1 else Form.GALLERY
+    return Form.LINK if draft.settings.url and not draft.settings.force_self else Form.SELF
+
+
+def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
+    """Return title and text; without a title among the settings the text's first line is it."""
+    settings, title, text = draft.settings, draft.settings.title, draft.text
+    if title is None:
+        title, _, text = text.strip().partition("\n")
+    if settings.force_self and settings.url:
+        text = f"{text.strip()}\n\n{settings.url}"
+    return title.strip(), text.strip()
+
+
+def check(label: str, draft: Draft[RedditSettings]) -> list[Violation]:
+    """Return everything Reddit would refuse."""
+    settings, (title, _) = draft.settings, words_of(draft)
+    found = RULES.check(label, draft.text, draft.media)
+    if not title and settings.title is None:
+        said = f"{label} needs a title: a text, whose first line is it, or the setting title"
+        found.append(Violation("content", said))
+    if not title and settings.title is not None:
+        found.append(_setting("title", f"{label} needs a title that is not blank"))
+    if settings.title is None and len(title) > TITLE:
+        said = f"{label} allows {TITLE} characters in a title, which the text's first line is; this has {len(title):,}"
+        found.append(Violation("content", said))
+    if draft.media and settings.url:
+        found.append(_setting("url", f"{label} does not take a link together with media"))
+    if draft.media and settings.force_self:
+        found.append(_setting("forceSelf", f"{label} text posts do not take media"))
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

@@ -1,0 +1,51 @@
+"""What platformSpecificData and an account's credentials hold for Reddit."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from platforms.base import WireModel
+from platforms.oauth import OAuthCredentials
+
+Subreddit = Annotated[
+    str,
+    StringConstraints(pattern=r"^(?:/?r/)?[A-Za-z0-9_]{2,21}$"),
+    AfterValidator(lambda name: name.rpartition("/")[2]),
+]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+
+
+class RedditSettings(WireModel):
+    """Say where and how a post appears on Reddit."""
+
+    subreddit: Subreddit = Field(description="The subreddit, with or without r/.", examples=["test"])
+    title: str | None = Field(
+        None,
+        min_length=1,
+        max_length=300,
+        description="Up to 300 characters. Where left out, the first line of the text is the title.",
+        examples=["We made a thing"],
+    )
+    url: WebAddress | None = Field(
+        None,
+        description="Publish this link; Reddit refuses one that the subreddit has already.",
+        examples=["https://example.com/thing"],
+    )
+    force_self: bool = Field(
+        default=False, description="Publish a text post whose last line is the `url`.", examples=[True]
+    )
+    flair_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")] | None = Field(
+        None, description="The subreddit's flair for the post.", examples=["3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f"]
+    )
+    nsfw: bool = Field(default=False, description="Mark the post as not safe for work.", examples=[True])
+    spoiler: bool = Field(default=False, description="Mark the post as a spoiler.", examples=[True])
+    send_replies: bool = Field(
+        default=True, description="Have Reddit send the account a message for each comment.", examples=[False]
+    )
+
+
+class RedditCredentials(OAuthCredentials):
+    """Hold a user's token (a day) and what renews it, with the app's name; an installed app has no secret."""
+
+    user_agent: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[\x20-\x7e]+$")] | None = None
+    """What Reddit wants to be told of each app: `platform:app id:version (by /u/name)`."""

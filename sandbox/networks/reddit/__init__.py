@@ -1,0 +1,14 @@
+"""Reddit's OAuth API: submissions to any subreddit, refusals in answers of status 200, images that take a detour."""
+
+from typing import ClassVar
+
+from sandbox.networks.reddit.submissions import SubmissionRoutes
+from sandbox.networks.reddit.users import UserRoutes
+
+
+class Reddit(SubmissionRoutes, UserRoutes):
+    """Be Reddit, in place of https://oauth.reddit.com, of the sign-in at https://www.reddit.com and of the storage."""
+
+    platform: ClassVar[str] = "reddit"
+    label: ClassVar[str] = "Reddit"
+    colour: ClassVar[str] = "#ff4500"

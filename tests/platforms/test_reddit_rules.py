@@ -1,0 +1,210 @@
+"""What Reddit would refuse is told before anything is sent, and each refusal comes down to a kind and a sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.errors import DUPLICATE, Kind
+from platforms.reddit import NETWORK
+from platforms.reddit.errors import error_within
+from platforms.reddit.rules import Form, form_of
+from platforms.reddit.settings import RedditCredentials, RedditSettings
+from platforms.registry import networks
+from platforms.rules import Violation
+
+ACCOUNT = AccountFacts("rd_1", "1", "someone")
+TEST = {"subreddit": "test"}
+URL = "https://example.com"
+
+
+def media(kind: MediaType, count: int = 1) -> tuple[Media, ...]:
+    return tuple(Media(type=kind, url=f"https://cdn.example.com/{at}") for at in range(count))
+
+
+def draft(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) -> Draft[RedditSettings]:
+    return Draft(text, items, RedditSettings.model_validate({**TEST, **settings}))
+
+
+def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) -> list[Violation]:
+    return NETWORK.check(draft(text, items, **settings), ACCOUNT)
+
+
+def test_it_is_registered() -> None:
+    assert networks()["reddit"] is NETWORK
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "parts"),
+    [
+        ("x" * 40_000, {"title": "T"}, []),
+        ("x" * 40_001, {"title": "T"}, ["content"]),
+        ("x" * 300, {}, []),
+        ("x" * 301, {}, ["content"]),
+        ("x" * 300 + "\n" + "y" * 1000, {}, []),
+        ("", {"title": "T"}, []),
+        ("", {}, ["content"]),
+        (" \n ", {}, ["content"]),
+        ("text", {"title": " "}, ["platformSpecificData"]),
+    ],
+)
+def test_titles_and_texts(text: str, settings: dict[str, Any], parts: list[str]) -> None:
+    assert [violation.part for violation in check(text, **settings)] == parts
+
+
+@pytest.mark.parametrize(
+    ("items", "fits"),
+    [
+        (media(MediaType.IMAGE, 20), True),
+        (media(MediaType.IMAGE, 21), False),
+        (media(MediaType.GIF), True),
+        (media(MediaType.GIF, 2), False),
+        (media(MediaType.VIDEO), False),
+        (media(MediaType.DOCUMENT), False),
+        (media(MediaType.IMAGE) + media(MediaType.GIF), False),
+    ],
+)
+def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> None:
+    found = check(items=items)
+    assert (found == []) is fits
+    assert {violation.part for violation in found} <= {"mediaItems"}
+
+
+@pytest.mark.parametrize(
+    ("items", "settings", "form", "path"),
+    [
+        ((), {}, Form.SELF, None),
+        ((), {"url": URL}, Form.LINK, None),
+        ((), {"url": URL, "forceSelf": True}, Form.SELF, None),
+        (media(MediaType.IMAGE), {}, Form.IMAGE, None),
+        (media(MediaType.IMAGE, 2), {}, Form.GALLERY, None),
+        (media(MediaType.IMAGE), {"url": URL}, Form.IMAGE, "url"),
+        (media(MediaType.IMAGE), {"forceSelf": True}, Form.IMAGE, "forceSelf"),
+    ],
+)
+def test_what_a_draft_becomes(items: tuple[Media, ...], settings: dict[str, Any], form: Form, path: str | None) -> None:
+    assert form_of(draft(items=items, **settings)) is form
+    assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
+
+
+@pytest.mark.parametrize("given", ["test", "r/test", "/r/test"])
+def test_a_subreddit_goes_by_its_name(given: str) -> None:
+    assert RedditSettings.model_validate({"subreddit": given}).subreddit == "test"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"subreddit": "a"},
+        {"subreddit": "x" * 22},
+        {"subreddit": "with space"},
+        {**TEST, "title": ""},
+        {**TEST, "title": "x" * 301},
+        {**TEST, "url": "example.com"},
+        {**TEST, "flairId": "News"},
+        {**TEST, "flair": "News"},
+    ],
+)
+def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RedditSettings.model_validate(settings)
+
+
+def test_every_setting_is_described_with_an_example() -> None:
+    assert all(field.description and field.examples for field in RedditSettings.model_fields.values())
+
+
+def test_credentials_show_no_secret() -> None:
+    given = {"accessToken": "s3cret", "refreshToken": "s3cret", "clientSecret": "s3cret"}
+    assert "s3cret" not in repr(RedditCredentials.model_validate(given))
+
+
+def answer(status: int, body: Any, **headers: str) -> httpx.Response:
+    content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
+    request = httpx.Request("POST", "https://oauth.reddit.com/api/submit")
+    return httpx.Response(status, request=request, headers=headers, **content)
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "code"),
+    [
+        (answer(401, {"message": "Unauthorized", "error": 401}), Kind.AUTH, "http_401"),
+        (answer(403, {"message": "Forbidden", "error": 403}), Kind.AUTH, "http_403"),
+        (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), Kind.REJECTED, "private"),
+        (answer(404, {"message": "Not Found", "error": 404}), Kind.REJECTED, "http_404"),
+        (answer(400, {"error": "invalid_grant"}), Kind.AUTH, "invalid_grant"),
+        (answer(429, ""), Kind.RATE_LIMITED, "http_429"),
+        (answer(408, ""), Kind.TRANSIENT, "http_408"),
+        (answer(500, {}), Kind.TRANSIENT, "http_500"),
+        (answer(502, "<html>"), Kind.TRANSIENT, "http_502"),
+        (answer(503, [1]), Kind.TRANSIENT, "http_503"),
+        (answer(400, ""), Kind.REJECTED, "http_400"),
+    ],
+)
+def test_what_a_status_means(response: httpx.Response, kind: Kind, code: str) -> None:
+    error = NETWORK.error_of(response)
+    assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
+    assert error.message.endswith(".") or "Not Found" in error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(code, Kind.RATE_LIMITED) for code in ("RATELIMIT", "SUBREDDIT_RATELIMIT", "QUOTA_FILLED")]
+    + [("USER_REQUIRED", Kind.AUTH)]
+    + [
+        (code, Kind.REJECTED)
+        for code in (
+            "BANNED_FROM_SUBREDDIT", "IN_TIMEOUT", "SUBREDDIT_NO_ACCESS", "SUBREDDIT_NOEXIST", "SUBREDDIT_NOTALLOWED",
+            "SUBREDDIT_REQUIRED", "BAD_SR_NAME", "NO_SELFS", "NO_LINKS", "NO_TEXT", "TOO_LONG", "BAD_URL", "NO_URL",
+            "DOMAIN_BANNED", "INVALID_OPTION", "TOO_SHORT", "INVALID_SCHEME", "BAD_CAPTCHA", "IMAGES_NOTALLOWED",
+            "SUBMIT_VALIDATION_BODY_REQUIRED",
+        )
+    ],
+)  # fmt: skip
+def test_what_an_error_in_an_answer_means(code: str, kind: Kind) -> None:
+    body = {"json": {"errors": [[code, "its own words", "sr"]]}}
+    error = error_within(body, answer(200, body))
+    assert error is not None
+    assert (error.kind, error.code, error.status) == (kind, code, 200)
+    assert error.message.endswith(".") or "its own words" in error.message
+
+
+def test_a_known_link_is_a_duplicate() -> None:
+    body = {"json": {"errors": [["ALREADY_SUB", "that link has already been submitted", "url"]]}}
+    error = error_within(body, answer(200, body))
+    assert error is not None
+    assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+
+
+@pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"errors": []}}, {"json": [1]}])
+def test_an_answer_without_errors_is_none(body: dict[str, Any]) -> None:
+    assert error_within(body, answer(200, body)) is None
+
+
+@pytest.mark.parametrize(
+    ("inner", "seconds"),
+    [
+        ({"errors": [["RATELIMIT", "", ""]], "ratelimit": 538.1}, 539),
+        ({"errors": [["RATELIMIT", "you are doing that too much. try again in 9 minutes.", ""]]}, 540),
+        ({"errors": [["RATELIMIT", "try again in 1 hour.", ""]]}, 3600),
+        ({"errors": [["RATELIMIT", "Take a break for 40 seconds", ""]]}, 40),
+        ({"errors": ["RATELIMIT"]}, 600),
+    ],
+)
+def test_how_long_a_throttle_lasts(inner: dict[str, Any], seconds: int) -> None:
+    error = error_within({"json": inner}, answer(200, {}))
+    assert error is not None
+    assert error.retry_after == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({}, 600), ({"x-ratelimit-reset": "287"}, 287), ({"retry-after": "7.5", "x-ratelimit-reset": "287"}, 7)],
+)
+def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: int) -> None:
+    assert NETWORK.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)
