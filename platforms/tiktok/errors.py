@@ -1,0 +1,108 @@
+"""What TikTok's refusals mean; they come with status 200 too, and as reasons why processing failed."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+REQUEST_ID_HEADER = "x-tt-logid"
+
+MINUTE = timedelta(seconds=61)
+"""TikTok counts requests over a sliding minute and names no wait."""
+DAILY_CAP_WAIT = timedelta(hours=6)
+"""TikTok counts posts over the last 24 hours and does not say when the next slot frees; the figure is ours."""
+
+_RECONNECT = (Kind.AUTH, "TikTok no longer accepts this account's connection. Reconnect the account.")
+_SCOPE = (Kind.AUTH, "TikTok does not allow this with the account's permissions. Reconnect the account and grant them.")
+_SERVER = (Kind.TRANSIENT, "TikTok had an error of its own.")
+_PULL = (Kind.REJECTED, "TikTok could not fetch the media from their URLs. Check that they are public https addresses.")
+_SPAM = (Kind.REJECTED, "TikTok took this for spam and refused it.")
+
+_BY_CODE = {
+    "rate_limit_exceeded": (Kind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
+    "spam_risk_too_many_posts": (Kind.RATE_LIMITED, "This account has reached TikTok's number of posts for one day."),
+    "spam_risk_too_many_pending_share": (
+        Kind.RATE_LIMITED,
+        "Too many drafts wait in this account's TikTok inbox. Finish or delete some in the app.",
+    ),
+    "reached_active_user_cap": (
+        Kind.RATE_LIMITED,
+        "The TikTok app behind this service has reached its number of accounts for one day.",
+    ),
+    "internal_error": _SERVER,
+    "internal": _SERVER,
+    "server_error": _SERVER,
+    "temporarily_unavailable": _SERVER,
+    "access_token_invalid": _RECONNECT,
+    "invalid_grant": _RECONNECT,
+    "invalid_client": _RECONNECT,
+    "auth_removed": _RECONNECT,
+    "scope_not_authorized": _SCOPE,
+    "scope_permission_missed": _SCOPE,
+    "spam_risk_user_banned_from_posting": (Kind.AUTH, "TikTok has banned this account from posting."),
+    "privacy_level_option_mismatch": (
+        Kind.REJECTED,
+        "This account does not offer the privacy level. Choose another privacyLevel.",
+    ),
+    "url_ownership_unverified": (
+        Kind.REJECTED,
+        "TikTok fetches photos only from domains that are verified for the TikTok app behind this service.",
+    ),
+    "unaudited_client_can_only_post_to_private_accounts": (
+        Kind.REJECTED,
+        "TikTok has not audited the app behind this service: it may post to private accounts only, with SELF_ONLY.",
+    ),
+    "app_version_check_failed": (Kind.REJECTED, "The TikTok app on the account's phone is too old for this."),
+    "file_format_check_failed": (
+        Kind.REJECTED,
+        "TikTok does not take this file format. Use MP4, MOV or WebM; JPEG or WebP for photos.",
+    ),
+    "duration_check_failed": (Kind.REJECTED, "The video is too short or too long for this TikTok account."),
+    "frame_rate_check_failed": (Kind.REJECTED, "TikTok takes videos of 23 to 60 frames per second."),
+    "picture_size_check_failed": (Kind.REJECTED, "The picture is too small or too large for TikTok."),
+    "video_pull_failed": _PULL,
+    "photo_pull_failed": _PULL,
+    "spam_risk_text": (Kind.REJECTED, "TikTok took the text for spam and refused it."),
+    "spam_risk": _SPAM,
+    "publish_cancelled": (Kind.REJECTED, "The post was cancelled at TikTok."),
+}
+"""Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
+_WAITS = {"rate_limit_exceeded": MINUTE}
+_STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map an answer that is an error, whatever its status; TikTok's own words only where its code says nothing."""
+    body = json_of(response)
+    error = body.get("error")
+    if isinstance(error, str):  # OAuth's own shape
+        error = {"code": error, "message": body.get("error_description"), "log_id": body.get("log_id")}
+    error = error if isinstance(error, dict) else {}
+    code = str(error.get("code") or _STATUSES.get(response.status_code) or f"http_{response.status_code}")
+    request_id = error.get("log_id") or response.headers.get(REQUEST_ID_HEADER)
+    return _error(code, str(error.get("message") or ""), response.status_code, request_id)
+
+
+def failed(reason: str) -> NetworkError:
+    """Say why TikTok did not publish what it had taken."""
+    return _error(reason or "unexplained", "", None, None)
+
+
+def _error(code: str, words: str, status: int | None, request_id: str | None) -> NetworkError:
+    known = _BY_CODE.get(code)
+    if known is None and status is not None and status >= 500:
+        known = _SERVER
+    kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
+    wait = _WAITS.get(code, DAILY_CAP_WAIT) if kind is Kind.RATE_LIMITED else None
+    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,123 @@
+"""What TikTok takes, and which settings it needs."""
+
+import re
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.tiktok.settings import TikTokSettings
+
+_VIDEOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-direct-post"
+_PHOTOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-photo-post"
+_MEDIA_PAGE = "developers.tiktok.com/doc/content-posting-api-media-transfer-guide"
+
+TITLE = 90
+"""UTF-16 units of a photo post's title; source: the page of photo posts."""
+PHOTOS = 35
+MEGABYTE = 1024 * 1024
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of a text as TikTok counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+CAPTION = TextRule(limit=2200, count=utf16_units, unit="UTF-16 units in a video's caption", source=_VIDEOS_PAGE)
+RULES = Rules(
+    text=TextRule(
+        limit=4000,
+        count=utf16_units,
+        unit="UTF-16 units in the description of photos",
+        source=f"{_PHOTOS_PAGE}; a video's caption has 2,200: {_VIDEOS_PAGE}",
+    ),
+    media=MediaRule(
+        required=True,
+        max_items=PHOTOS,
+        max_of=((MediaType.IMAGE, PHOTOS), (MediaType.VIDEO, 1)),
+        source=_PHOTOS_PAGE,
+    ),
+    files=(
+        FileRule(MediaType.IMAGE, ("image/jpeg", "image/webp"), max_bytes=20 * MEGABYTE, source=_MEDIA_PAGE),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime", "video/webm"),
+            max_bytes=4096 * MEGABYTE,
+            max_seconds=600,
+            min_width=360,
+            max_width=4096,
+            min_height=360,
+            max_height=4096,
+            source=_MEDIA_PAGE,
+        ),
+    ),
+)
+
+_VIDEO_ONLY = (("video_cover_timestamp_ms", "videoCoverTimestampMs"), ("video_made_with_ai", "videoMadeWithAi"))
+_PHOTO_ONLY = (
+    ("photo_cover_index", "photoCoverIndex"),
+    ("auto_add_music", "autoAddMusic"),
+    ("description", "description"),
+)
+
+
+def is_video(draft: Draft[TikTokSettings]) -> bool:
+    """Tell whether the post is a video; else it is made of photos."""
+    return bool(draft.media) and draft.media[0].type is MediaType.VIDEO
+
+
+def title_of(text: str) -> str:
+    """Return a photo post's title: the text without hashtags, cut to what TikTok takes at the end of a word."""
+    plain = " ".join(re.sub(r"#\w+", "", text).split())
+    while utf16_units(plain) > TITLE:
+        plain = plain[:-1] if " " not in plain else plain.rpartition(" ")[0]
+    return plain
+
+
+def check(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
+    """Return everything TikTok would refuse, as far as it can be known without asking for the creator's options."""
+    settings = draft.settings
+    if is_video(draft):
+        found = CAPTION.check(label, draft.text) + RULES.media.check(label, draft.media)
+    else:
+        found = RULES.check(label, draft.text, draft.media)
+    found += [_setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")]
+    found += [
+        _setting(name, f"{label} needs {name} to be true: {why}", missing=given is None)
+        for name, given, why in (
+            ("contentPreviewConfirmed", settings.content_preview_confirmed, "the person who posts has seen a preview"),
+            ("expressConsentGiven", settings.express_consent_given, "the person who posts agrees to the upload"),
+        )
+        if given is not True
+    ]
+    if settings.privacy_level is None and not settings.draft:
+        found.append(_setting("privacyLevel", f"{label} needs privacyLevel: who may see the post", missing=True))
+    return found + _check_kind(label, draft) + _check_brand(label, settings)
+
+
+def _check_kind(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
+    if not draft.media:
+        return []
+    settings, video = draft.settings, is_video(draft)
+    found = [
+        _setting(name, f"{label} takes {name} only with {'photos' if video else 'a video'}")
+        for field, name in (_PHOTO_ONLY if video else _VIDEO_ONLY)
+        if (given := getattr(settings, field)) is not None and given is not False
+    ]
+    if settings.media_type and (settings.media_type == "video") is not video:
+        found.append(_setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
+    if settings.photo_cover_index is not None and settings.photo_cover_index >= len(draft.media):
+        found.append(_setting("photoCoverIndex", "There is no photo of this index"))
+    return found
+
+
+def _check_brand(label: str, settings: TikTokSettings) -> list[Violation]:
+    paid = settings.brand_partner_promote or settings.commercial_content_type == "brand_content"
+    # General knowledge of TikTok's rules for apps, unverified.
+    if paid and settings.privacy_level == "SELF_ONLY":
+        return [_setting("privacyLevel", f"{label} does not let paid content be private")]
+    return []
+
+
+def _setting(name: str, error: str, *, missing: bool = False) -> Violation:
+    code = "missing_required_field" if missing else "invalid_field_value"
+    return Violation("platformSpecificData", error, code, (name,))

@@ -1,0 +1,144 @@
+"""What became of a post that TikTok was given: asked by its publish_id, else looked for among the account's videos."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.tiktok import errors
+from platforms.tiktok.fields import caption_of
+from platforms.tiktok.line import Line, call
+from platforms.tiktok.rules import is_video
+from platforms.tiktok.settings import PUBLIC, TikTokSettings
+
+LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 20, 20, 30, 30, 60, 60)
+"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+LOOKS_FOR_ID = 4
+"""Looks more once the post is published: its public id follows after moderation."""
+CLOCKS_APART = timedelta(seconds=60)
+"""How far TikTok's clock may stand behind ours before its own post is not recognised."""
+NEWEST = 20
+"""Posts that are searched, the most that TikTok lists at once."""
+_LISTED = "id,title,video_description,create_time,share_url"
+_PULLS = {"video_pull_failed", "photo_pull_failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Hold what TikTok says of a post; `post_id` only of public ones."""
+
+    name: str
+    reason: str
+    post_id: str | None
+    uploaded: int | None
+
+    @property
+    def done(self) -> bool:
+        """Tell whether TikTok has done what it was asked for."""
+        return self.name in {"PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"}
+
+
+class Verdict:
+    """Ask TikTok for one post."""
+
+    def __init__(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+        self._line = connection
+        self._sending = sending
+        self._handles = sending.handles
+
+    @property
+    def publish_id(self) -> str | None:
+        """Return TikTok's name for the post, which it has before it is public."""
+        upload: dict[str, Any] = self._handles.get("upload") or {}
+        return upload.get("publishId") or self._handles.get("publishId")
+
+    async def status(self) -> Status:
+        """Ask what became of the post."""
+        data = await call(self._line, "/v2/post/publish/status/fetch/", {"publish_id": self.publish_id})
+        # The first is TikTok's own spelling.
+        ids = data.get("publicaly_available_post_id") or data.get("publicly_available_post_id") or []
+        uploaded = data.get("uploaded_bytes")
+        return Status(
+            str(data.get("status", "")),
+            str(data.get("fail_reason") or ""),
+            str(ids[0]) if ids else None,
+            uploaded if isinstance(uploaded, int) else None,
+        )
+
+    async def watch(self) -> Published:
+        """Wait until TikTok has published. Raises NetworkError: what failed as it is, `unclear` where it takes long."""
+        patience = LOOKS_FOR_ID
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            self._sending.heartbeat("processing")
+            try:
+                status = await self.status()
+            except NetworkError:
+                # TikTok has it: that we cannot look right now must not make anybody publish it again.
+                continue
+            if status.name == "FAILED":
+                raise await self.fail(status.reason)
+            patience -= status.done
+            if status.done and (status.post_id or not self._becomes_public() or not patience):
+                return self.published(status)
+        raise NetworkError(Kind.UNCLEAR, "TikTok is still processing the post.", code="processing")
+
+    async def find(self) -> Finding:
+        """Tell whether an unclear send landed."""
+        if self.publish_id is None:
+            # Beginning the upload of a video publishes nothing; asking for photos to be fetched may have.
+            return Absent() if is_video(self._sending.draft) else await self._listed()
+        status = await self.status()
+        if status.done:
+            return self.published(status)
+        if status.name == "FAILED":
+            self._handles["failed"] = status.reason
+            await self._save()
+            return Absent()
+        upload: dict[str, Any] = self._handles.get("upload") or {}
+        incomplete = status.uploaded is not None and status.uploaded < upload.get("size", 0)
+        return Absent() if status.name == "PROCESSING_UPLOAD" and incomplete else Unknown()
+
+    async def fail(self, reason: str) -> NetworkError:
+        """Forget a post that TikTok gave up on; returns what that means. What it could not fetch is tried once more."""
+        for name in ("upload", "publishId", "failed"):
+            self._handles.pop(name, None)
+        error = errors.failed(reason)
+        if reason in _PULLS and not self._handles.get("pulledTwice"):
+            self._handles["pulledTwice"] = True
+            error = NetworkError(Kind.TRANSIENT, error.message, code=error.code)
+        await self._save()
+        return error
+
+    def published(self, status: Status) -> Published:
+        """Name the post: by its own id once that is known, before by its publish_id."""
+        user = self._handles.get("creator", {}).get("creator_username") or self._line.account.username
+        if status.post_id is None:
+            in_inbox = status.name == "SEND_TO_USER_INBOX"
+            return Published(str(self.publish_id), None if in_inbox else f"https://www.tiktok.com/@{user}")
+        # That the addresses of photos read so is general knowledge, unverified.
+        kind = "video" if is_video(self._sending.draft) else "photo"
+        return Published(status.post_id, f"https://www.tiktok.com/@{user}/{kind}/{status.post_id}")
+
+    def _becomes_public(self) -> bool:
+        settings = self._sending.draft.settings
+        return settings.privacy_level == PUBLIC and not settings.draft
+
+    async def _listed(self) -> Finding:
+        """Look among the account's public posts. That one is not there rules nothing out: moderation takes hours."""
+        since = self._sending.started_at
+        if since is None:
+            return Absent()
+        data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
+        wanted = caption_of(self._sending.draft).split()
+        for post in data.get("videos") or []:
+            made = datetime.fromtimestamp(int(post.get("create_time") or 0), tz=UTC)
+            words = (post.get("title"), post.get("video_description"))
+            if made >= since - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
+                return Published(str(post["id"]), post.get("share_url"))
+        return Unknown()
+
+    async def _save(self) -> None:
+        await self._sending.save(self._handles)

@@ -1,0 +1,126 @@
+"""Give a video to TikTok in chunks: all but the last while preparing, for the last one is what publishes it."""
+
+import time
+from typing import Any
+
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.tiktok.fields import video_body
+from platforms.tiktok.line import Line, call
+from platforms.tiktok.rules import RULES
+from platforms.tiktok.settings import TikTokSettings
+
+CHUNK_BYTES = 10_000_000
+"""TikTok takes chunks of 5 to 64 MB, and a last one of up to 128 MB; the last here has less than two of these."""
+LIFETIME = 55 * 60
+"""Seconds; an upload's address lives for an hour."""
+
+_GONE = {403, 404, 410}
+
+
+class Upload:
+    """Be the upload of one video, kept in the handles with its publish_id, by which TikTok knows it for good."""
+
+    def __init__(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+        self._line = connection
+        self._sending = sending
+
+    @property
+    def known(self) -> dict[str, Any] | None:
+        """Return what TikTok gave us."""
+        return self._sending.handles.get("upload")
+
+    async def forget(self) -> None:
+        """Drop the upload: it can no longer publish anything."""
+        self._sending.handles.pop("upload", None)
+        await self._save()
+
+    async def prepare(self, creator: dict[str, Any]) -> None:
+        """Begin the upload, or go on with it, up to its last chunk."""
+        if self.known is not None and self.known.get("last"):
+            return
+        if self.known is not None and self.known["expiresAt"] < time.time():
+            await self.forget()
+        if self.known is not None and self.known["sent"] == self.known["count"] - 1:
+            return
+        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            if self.known is None or self.known["size"] != file.size:
+                await self._begin(file, creator)
+            await self._send_up_to_the_last(file)
+
+    async def finish(self) -> None:
+        """Send the last chunk: with it TikTok has the video, processes and publishes it. Raises NetworkError."""
+        if self.known is None:
+            raise NetworkError(Kind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
+        upload = self.known
+        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            if file.size != upload["size"]:
+                await self.forget()
+                raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+            start = (upload["count"] - 1) * upload["chunk"]
+            last, position = bytearray(), 0
+            async for piece in file.chunks(upload["chunk"]):
+                if position >= start:
+                    last += piece
+                position += len(piece)
+        # Noted before it is sent: whoever comes after a crash asks TikTok first.
+        upload["last"] = True
+        await self._save()
+        try:
+            await self._put(upload, start, bytes(last), public=True)
+        except NetworkError as error:
+            if error.status == 416:
+                # TikTok has these bytes already, or wants others: its status tells which.
+                raise error.as_unclear() from error
+            raise
+
+    async def _begin(self, file: MediaFile, creator: dict[str, Any]) -> None:
+        [_, rule] = RULES.files
+        if file.content_type not in rule.types:
+            raise NetworkError(Kind.REJECTED, f"TikTok takes no {file.content_type} as a video.", code="media_type")
+        count = max(file.size // CHUNK_BYTES, 1)
+        chunk = CHUNK_BYTES if count > 1 else file.size
+        source = {"source": "FILE_UPLOAD", "video_size": file.size, "chunk_size": chunk, "total_chunk_count": count}
+        inbox = "inbox/" if self._sending.draft.settings.draft else ""
+        body = video_body(self._sending.draft, creator, source)
+        data = await call(self._line, f"/v2/post/publish/{inbox}video/init/", body)
+        if not data.get("publish_id") or not data.get("upload_url"):
+            raise NetworkError(Kind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
+        self._sending.handles["upload"] = {
+            "publishId": data["publish_id"],
+            "url": data["upload_url"],
+            "type": file.content_type,
+            "size": file.size,
+            "chunk": chunk,
+            "count": count,
+            "sent": 0,
+            "expiresAt": int(time.time()) + LIFETIME,
+        }
+        await self._save()
+
+    async def _send_up_to_the_last(self, file: MediaFile) -> None:
+        upload, index = self._sending.handles["upload"], 0
+        async for piece in file.chunks(upload["chunk"]):
+            if upload["sent"] <= index < upload["count"] - 1:
+                await self._put(upload, index * upload["chunk"], piece)
+                upload["sent"] = index + 1
+                await self._save()
+                self._sending.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
+            index += 1
+
+    async def _put(self, upload: dict[str, Any], start: int, piece: bytes, *, public: bool = False) -> None:
+        headers = {
+            "Content-Type": upload["type"],
+            "Content-Range": f"bytes {start}-{start + len(piece) - 1}/{upload['size']}",
+        }
+        try:
+            await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=piece)
+        except NetworkError as error:
+            if error.status in _GONE or (error.status == 416 and not public):
+                await self.forget()
+                message = "TikTok must be given the video again."
+                raise NetworkError(Kind.TRANSIENT, message, code=error.code, status=error.status) from error
+            raise
+
+    async def _save(self) -> None:
+        await self._sending.save(self._sending.handles)

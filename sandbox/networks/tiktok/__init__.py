@@ -1,0 +1,14 @@
+"""TikTok: uploads in chunks, photos that it fetches, and a status that tells what became of them."""
+
+from typing import ClassVar
+
+from sandbox.networks.tiktok.posting import PostingRoutes
+from sandbox.networks.tiktok.reads import ReadRoutes
+
+
+class TikTok(PostingRoutes, ReadRoutes):
+    """Be TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
+
+    platform: ClassVar[str] = "tiktok"
+    label: ClassVar[str] = "TikTok"
+    colour: ClassVar[str] = "#fe2c55"

@@ -1,0 +1,157 @@
+"""How TikTok words its answers and numbers its things, and what it knows of a post before and after it is public."""
+
+import secrets
+from abc import ABC
+from typing import Any
+
+import msgspec
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.formats import probe
+from sandbox.ids import Snowflakes
+from sandbox.journal import Shelf
+from sandbox.posts import Post, Shown
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
+
+EPOCH_MILLISECONDS = 0
+PER_MINUTE = {
+    "/v2/post/publish/creator_info/query/": 20,
+    "/v2/post/publish/video/init/": 6,
+    "/v2/post/publish/inbox/video/init/": 6,
+    "/v2/post/publish/content/init/": 6,
+    "/v2/post/publish/status/fetch/": 30,
+}
+"""Requests per token; source: TikTok's pages of each."""
+MODERATION_SECONDS = 20.0
+"""How long `realistic` lets a public post wait for its id (unverified; sometimes hours)."""
+PROCESSING_SECONDS = 5.0
+"""How long `realistic` lets media be processed (unverified)."""
+PUBLIC = "PUBLIC_TO_EVERYONE"
+PRIVACY_OPTIONS = [PUBLIC, "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]
+"""What a public account offers; FOLLOWER_OF_CREATOR is for private ones."""
+
+
+class Publication(msgspec.Struct, rename="camel"):
+    """Be what one publish_id stands for. `whole_at` is when TikTok had all of it, in seconds since 1970."""
+
+    id: str
+    account_id: str
+    is_photo: bool
+    to_inbox: bool
+    text: str = ""
+    title: str = ""
+    privacy: str = ""
+    upload_id: str = ""
+    upload_token: str = ""
+    size: int = 0
+    chunk: int = 0
+    count: int = 0
+    created_at: float = 0
+    whole_at: float | None = None
+    failure: str | None = None
+    post_id: str | None = None
+
+
+def envelope(data: dict[str, Any]) -> Answer:
+    """Word an answer that is no error."""
+    return Answer.json({"data": data, "error": {"code": "ok", "message": "", "log_id": _log_id()}})
+
+
+def problem(code: str, message: str, status: int) -> Answer:
+    """Word an error."""
+    return Answer.json({"data": {}, "error": {"code": code, "message": message, "log_id": _log_id()}}, status)
+
+
+def refused(code: str, message: str, status: int = 400) -> RefusedError:
+    """Refuse a request."""
+    return RefusedError(problem(code, message, status))
+
+
+def _log_id() -> str:
+    return secrets.token_hex(16).upper()
+
+
+class TikTokTwin(Twin, ABC):
+    """Hold what all of TikTok's routes share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
+        self.publications: Shelf[Publication] = world.shelf("tiktok", "publication", Publication)
+        self.received: dict[str, bytearray] = {}
+        self.attempted: set[str] = set()
+        """Posts that somebody tried to make public; asking for one of them is to confirm, no longer to prepare."""
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        if status >= 500:
+            return problem("internal_error", message or "Something went wrong. Please try again later.", status)
+        return problem("invalid_params", message or "The request is not supported.", status)
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return problem("access_token_invalid", "The access token is invalid or not found in the request.", 401)
+
+    def token_expired(self) -> Answer:
+        """Word an expired token; TikTok does not tell it from an unknown one."""
+        return self.unauthorized()
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit; TikTok tells no wait, whatever it is."""
+        return problem("rate_limit_exceeded", "The API rate limit was exceeded. Please try again later.", 429)
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request against its minute."""
+        key = (self.platform, self.token(request), found.path)
+        if found.path in PER_MINUTE and not self.world.windows.take(key, PER_MINUTE[found.path], 60).allowed:
+            return self.rate_limited(60)
+        return await found.handler(request)
+
+    def shown(self, content: bytes, *, video: bool) -> Shown | None:
+        """Return uploaded bytes as a post shows them; None where they are nothing of this kind."""
+        found = probe(content)
+        if found is None or found.is_image is video:
+            return None
+        name = f"tiktok-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
+        source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+        return Shown("video" if video else "image", source)
+
+    def publish(self, account: Account, publication: Publication, media: list[Shown], failure: str | None) -> None:
+        """Take note that TikTok has everything, and show what is for more eyes than the owner's inbox."""
+        publication.whole_at, publication.failure = self.world.now(), failure
+        if failure is None and not publication.to_inbox:
+            # Who may not see a post that is public is not told its id, and knows it by the publish_id only.
+            is_public = publication.privacy == PUBLIC
+            publication.post_id = self.ids.next() if is_public else publication.id
+            kind = "photo" if publication.is_photo else "video"
+            self.world.posts.add(
+                Post(
+                    platform=self.platform,
+                    account_id=account.account_id,
+                    platform_post_id=publication.post_id,
+                    text=publication.text,
+                    created_at=publication.whole_at,
+                    kind=kind,
+                    url=f"https://www.tiktok.com/@{account.username}/{kind}/{publication.post_id}",
+                    media=media,
+                    note=publication.title or None,
+                    detail={"privacy": publication.privacy},
+                )
+            )
+        self.publications.put(publication.id, publication)
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """Return the body of a request, which is a JSON object or empty."""
+    if not request.body:
+        return {}
+    try:
+        body = request.json()
+    except MalformedBodyError as error:
+        raise refused("invalid_params", "The request body is no JSON.") from error
+    if not isinstance(body, dict):
+        raise refused("invalid_params", "The request body is no JSON object.")
+    return body

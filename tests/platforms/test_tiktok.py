@@ -1,0 +1,415 @@
+"""Publish videos and photos to TikTok over real HTTP, in chunks, and lose its answers in every way there is."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media
+from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.tiktok import NETWORK, status, upload
+from sandbox.server import running_sandbox
+from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
+
+CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
+SETTINGS = {**CONSENT, "privacyLevel": "PUBLIC_TO_EVERYONE"}
+FORMS = [["a.mp4"], ["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"]]
+
+
+@dataclass
+class Large:
+    """Make every file large enough for chunks."""
+
+    source: MediaFromUrl
+    size: int
+    opened: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.source.open(media) as file:
+            content = (await file.read()).ljust(self.size, b"\0")
+
+            async def chunks(size: int) -> AsyncIterator[bytes]:
+                for start in range(0, len(content), size):
+                    yield content[start : start + size]
+
+            self.opened.append(media.url)
+            yield MediaFile(file.content_type, len(content), chunks)
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(status, "LOOKS", (0, 0.01))
+    monkeypatch.setattr(upload, "CHUNK_BYTES", 5_000_000)
+    return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
+
+
+def sending_of(rig: Rig, names: list[str], text: str = "Sunset #beach", **settings: Any) -> Sending[Any]:
+    media = [rig.sandbox.media(name) for name in names]
+    return rig.sending(text, media, settings={**SETTINGS, **settings}, started_at=datetime.now(UTC))
+
+
+async def prepared(rig: Rig, names: list[str], **settings: Any) -> Sending[Any]:
+    sending = sending_of(rig, names, **settings)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+    """Return the attempt as another worker would find it."""
+    return Sending(sending.draft, rig.saved[-1], sending.save, sending.media, sending.target_id, sending.started_at)
+
+
+async def test_says_whose_token_it_is(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+
+
+async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
+    for body in ({"data": {}, "error": {"code": "ok"}}, "<html>Hello</html>"):
+        await rig.sandbox.fault("tiktok", "reject", "auth", status=200, body=body)
+        assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("names", FORMS)
+async def test_publishes_every_form(rig: Rig, names: list[str]) -> None:
+    published = await publish(rig, await prepared(rig, names))
+    [post] = await rig.posts()
+    kind = "video" if names == ["a.mp4"] else "photo"
+    assert (post["platformPostId"], post["mediaCount"]) == (published.platform_post_id, len(names))
+    assert post["text"] == "Sunset #beach"
+    assert published.url == f"https://www.tiktok.com/@{rig.account.username}/{kind}/{published.platform_post_id}"
+    assert published.warning is None
+    operations = (await rig.operations())[-len(rig.exchanges) :]
+    assert operations.count("publish") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        (["a.mp4"], {"allow_comment": True, "allow_duet": True, "allowStitch": True, "videoCoverTimestampMs": 1500}),
+        (["a.mp4"], {"commercialContentType": "brand_content", "video_made_with_ai": True}),
+        (["a.mp4"], {"brand_partner_promote": True, "isBrandOrganicPost": True}),
+        (["a.jpg", "b.jpg"], {"photoCoverIndex": 1, "autoAddMusic": True, "description": "long", "mediaType": "photo"}),
+    ],
+)
+async def test_every_setting_is_taken_in_either_spelling(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
+    await publish(rig, await prepared(rig, names, **settings))
+    [post] = await rig.posts()
+    assert post["text"] == settings.get("description", "Sunset #beach")
+
+
+async def test_what_is_not_for_everyone_is_known_by_its_publish_id(rig: Rig) -> None:
+    published = await publish(rig, await prepared(rig, ["a.mp4"], privacyLevel="SELF_ONLY"))
+    [post] = await rig.posts()
+    assert post["platformPostId"] == published.platform_post_id
+    assert published.url == f"https://www.tiktok.com/@{rig.account.username}"
+
+
+@pytest.mark.parametrize("names", FORMS)
+async def test_a_draft_goes_to_the_inbox(rig: Rig, names: list[str]) -> None:
+    sending = await prepared(rig, names, draft=True, privacyLevel=None)
+    published = await publish(rig, sending)
+    assert "inbox" in (published.warning or "")
+    assert published.url is None
+    assert await NETWORK.confirm(rig.connection(), sending) == Published(published.platform_post_id, None)
+    assert await rig.posts() == []
+
+
+async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"])
+    sending.media = Large(rig.source, 17_000_000)
+    beats: list[str] = []
+    sending.heartbeat = beats.append
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
+        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+    assert rig.saved[-1]["upload"]["sent"] == 1
+    again = resumed(rig, sending)
+    again.heartbeat = beats.append
+    await NETWORK.prepare(rig.connection(), again)
+    assert beats == ["33%", "66%"]
+    assert await rig.posts() == []
+    opened = len(sending.media.opened)
+    await NETWORK.prepare(rig.connection(), again)
+    assert len(sending.media.opened) == opened
+    await publish(rig, again)
+    listed = (await rig.sandbox.control("GET", "requests?platform=tiktok"))["requests"][: len(rig.exchanges)]
+    assert [entry["status"] for entry in listed if entry["method"] == "PUT"] == [201, 206, 206]
+    assert len(await rig.posts()) == 1
+
+
+async def test_the_settings_are_held_against_what_the_creator_may_do(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"], privacyLevel="FOLLOWER_OF_CREATOR")
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "privacy_level_option_mismatch")
+    assert "PUBLIC_TO_EVERYONE" in error.message
+
+
+async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
+    creator = {
+        "creator_username": "other",
+        "privacy_level_options": ["PUBLIC_TO_EVERYONE"],
+        "comment_disabled": True,
+        "duet_disabled": True,
+        "stitch_disabled": True,
+    }
+    ok = {"data": creator, "error": {"code": "ok"}}
+    await rig.sandbox.fault("tiktok", "reject", "prepare", status=200, body=ok)
+    bodies: list[dict[str, Any]] = []
+
+    async def note(request: httpx.Request) -> None:
+        if request.url.path.endswith("video/init/"):
+            bodies.append(httpx.Response(200, content=request.content).json())
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        sending = sending_of(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
+        await NETWORK.prepare(rig.connection(client), sending)
+    info = bodies[0]["post_info"]
+    assert [info[f"disable_{what}"] for what in ("comment", "duet", "stitch")] == [True, True, True]
+    assert ((await publish(rig, sending)).url or "").startswith("https://www.tiktok.com/@other/video/")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("spam_risk_too_many_posts", Kind.RATE_LIMITED),
+        ("reached_active_user_cap", Kind.RATE_LIMITED),
+        ("spam_risk_user_banned_from_posting", Kind.AUTH),
+        ("internal_error", Kind.TRANSIENT),
+        ("something_new", Kind.REJECTED),
+    ],
+)
+async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind: Kind) -> None:
+    body = {"data": {}, "error": {"code": code, "message": "its own words", "log_id": "L1"}}
+    await rig.sandbox.fault("tiktok", "reject", "prepare", status=200, body=body)
+    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
+    assert (error.kind, error.code, error.request_id) == (kind, code, "L1")
+
+
+@pytest.mark.parametrize("names", FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("tiktok", fault, "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert await NETWORK.complete(rig.connection(), resumed(rig, sending), found) == found
+
+
+async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    assert await NETWORK.confirm(rig.connection(), again) == Absent()
+    await NETWORK.prepare(rig.connection(), again)
+    published = await publish(rig, again)
+    assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
+
+
+async def test_a_chunk_that_came_is_never_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    await NETWORK.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+    again.handles["upload"].pop("last")
+    assert (await refused(NETWORK.publish(rig.connection(), again))).kind is Kind.UNCLEAR
+    assert len(await rig.posts()) == 1
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.5))
+    await rig.sandbox.fault("tiktok", "accept_then_delay", "publish", seconds=2)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+async def test_photos_that_are_not_listed_are_not_ruled_out(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    sending.started_at = None
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+
+
+async def test_an_older_post_of_the_same_words_is_not_ours(rig: Rig) -> None:
+    await publish(rig, await prepared(rig, ["a.jpg"]))
+    sending = await prepared(rig, ["b.jpg"])
+    sending.started_at = datetime.now(UTC) + timedelta(minutes=5)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+
+
+async def test_without_an_upload_nothing_was_published(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"])
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_upload")
+
+
+async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.png"])
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "file_format_check_failed")
+    assert "publishId" not in rig.saved[-1]
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    sending = rig.sending("Hi", [media], settings=SETTINGS)
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).code == "media_type"
+    assert await rig.posts() == []
+
+
+async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    body = {"data": {"status": "FAILED", "fail_reason": "frame_rate_check_failed"}, "error": {"code": "ok"}}
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=body)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    again = resumed(rig, sending)
+    error = await refused(NETWORK.prepare(rig.connection(), again))
+    assert (error.kind, error.code) == (Kind.REJECTED, "frame_rate_check_failed")
+    assert "upload" not in again.handles
+
+
+async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
+    media = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
+    sending = rig.sending("Hi", [media], settings=SETTINGS, started_at=datetime.now(UTC))
+    kinds = []
+    for _ in range(2):
+        await NETWORK.prepare(rig.connection(), sending)
+        kinds.append((await refused(NETWORK.publish(rig.connection(), sending))).kind)
+    assert kinds == [Kind.TRANSIENT, Kind.REJECTED]
+
+
+async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    first = sending.handles["upload"]["publishId"]
+    await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await NETWORK.prepare(rig.connection(), sending)
+    assert sending.handles["upload"]["publishId"] != first
+    sending.handles["upload"]["expiresAt"] = 0
+    second = sending.handles["upload"]["publishId"]
+    await NETWORK.prepare(rig.connection(), sending)
+    assert sending.handles["upload"]["publishId"] != second
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    sending.media = Large(rig.source, 6_000_000)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "changed"
+    await NETWORK.prepare(rig.connection(), sending)
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_an_expired_token_is_renewed_once(rig: Rig) -> None:
+    await rig.sandbox.fault("tiktok", "token_expired", "prepare")
+    used = rig.stored
+    await publish(rig, await prepared(rig, ["a.mp4"]))
+    assert rig.stored.access_token != used.access_token
+    assert rig.stored.refresh_token != used.refresh_token
+    assert (rig.stored.client_key, rig.stored.client_secret) == (used.client_key, used.client_secret)
+
+
+@pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used", "clientKey": "key"}, {"refreshToken": "r9"}])
+async def test_what_cannot_be_renewed_must_be_reconnected(
+    connect: Callable[..., Awaitable[Rig]], credentials: dict[str, str]
+) -> None:
+    rig = await connect("tiktok", credentials=credentials)
+    if "clientKey" in credentials:
+        rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
+    await rig.sandbox.fault("tiktok", "token_expired", "prepare")
+    assert (await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is Kind.AUTH
+
+
+async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "LOOKS", (0, 0))
+    monkeypatch.setattr(status, "LOOKS_FOR_ID", 1)
+    clock = [datetime.now(UTC).timestamp()]
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+        rig = await open_account(Sandbox(url, client), "tiktok")
+        sending = await prepared(rig, ["a.mp4"])
+        error = await refused(NETWORK.publish(rig.connection(), sending))
+        assert (error.kind, error.code) == (Kind.UNCLEAR, "processing")
+        assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+        clock[0] += 6
+        early = await NETWORK.publish(rig.connection(), sending)
+        assert early.platform_post_id == sending.handles["upload"]["publishId"]
+        waiting = await refused(NETWORK.complete(rig.connection(), sending, early))
+        assert (waiting.kind, waiting.retry_after) == (Kind.NOT_READY, timedelta(minutes=2))
+        clock[0] += 20
+        [post] = await rig.posts()
+        done = await NETWORK.complete(rig.connection(), sending, early)
+        assert done.platform_post_id == post["platformPostId"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+)
+async def test_failures_before_the_publishing_request_are_told_apart(
+    connect: Callable[..., Awaitable[Rig]], fault: str, kind: Kind
+) -> None:
+    rig = await connect("tiktok")
+    await rig.sandbox.fault("tiktok", fault, "prepare")
+    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
+    assert error.kind is kind
+    assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after > timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "kind"),
+    [
+        (200, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
+        (200, {"data": {}, "error": {"code": "ok"}}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (500, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
+        (200, {"data": {}, "error": {"code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
+        (403, {"data": {}, "error": {"code": "url_ownership_unverified"}}, Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, http_status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "reject", "publish", status=http_status, body=body)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+
+
+class Stop:
+    """Break off before the nth request."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    async def __call__(self, _: httpx.Request) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise httpx.ReadError("broken off")

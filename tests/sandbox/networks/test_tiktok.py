@@ -1,0 +1,147 @@
+"""What the TikTok twin refuses, counts and remembers beyond what our own requests show."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.server import running_sandbox
+
+ACCOUNT = {
+    "platform": "tiktok",
+    "accountId": "tt_1",
+    "userId": "open-1",
+    "username": "creator",
+    "accessToken": "tt-token",
+    "refreshToken": "tt-refresh",
+}
+INFO = {"title": "Hi", "privacy_level": "PUBLIC_TO_EVERYONE"}
+SOURCE = {"source": "FILE_UPLOAD", "video_size": 100, "chunk_size": 100, "total_chunk_count": 1}
+MEGABYTE = 1024 * 1024
+
+
+def client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"{url}/tiktok", headers={"authorization": "Bearer tt-token"})
+
+
+@pytest.fixture(scope="module")
+async def tiktok() -> AsyncIterator[httpx.AsyncClient]:
+    async with running_sandbox() as url, client(url) as tt:
+        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        yield tt
+
+
+async def ask(tt: httpx.AsyncClient, path: str, body: Any = None) -> tuple[int, str, dict[str, Any]]:
+    answer = await tt.post(path, json=body or {})
+    return answer.status_code, answer.json()["error"]["code"], answer.json()["data"]
+
+
+@pytest.mark.parametrize(
+    ("size", "chunk", "count", "fits"),
+    [
+        (100, 100, 1, True),
+        (100, 50, 2, False),
+        (64 * MEGABYTE, 64 * MEGABYTE, 1, True),
+        (20_000_001, 10_000_000, 2, True),
+        (20_000_001, 10_000_000, 3, False),
+        (20_000_000, 4_000_000, 5, False),
+        (200_000_000, 100_000_000, 2, False),
+        (0, 0, 1, False),
+    ],
+)
+async def test_chunks_follow_the_rules(
+    tiktok: httpx.AsyncClient, size: int, chunk: int, count: int, fits: bool
+) -> None:
+    source = {**SOURCE, "video_size": size, "chunk_size": chunk, "total_chunk_count": count}
+    status, code, _ = await ask(tiktok, "/v2/post/publish/video/init/", {"post_info": INFO, "source_info": source})
+    assert (status, code) == ((200, "ok") if fits else (400, "invalid_params"))
+
+
+@pytest.mark.parametrize(
+    ("info", "code"),
+    [
+        ({**INFO, "privacy_level": "FOLLOWER_OF_CREATOR"}, "privacy_level_option_mismatch"),
+        ({**INFO, "privacy_level": "SELF_ONLY", "brand_content_toggle": True}, "invalid_params"),
+        ({**INFO, "title": "x" * 2201}, "invalid_params"),
+        ({**INFO, "auto_add_music": True}, "invalid_params"),
+        (None, "invalid_params"),
+    ],
+)
+async def test_what_a_post_says_is_checked(tiktok: httpx.AsyncClient, info: Any, code: str) -> None:
+    body = {"post_info": info, "source_info": SOURCE}
+    assert (await ask(tiktok, "/v2/post/publish/video/init/", body))[1] == code
+
+
+async def test_ranges_come_in_order(tiktok: httpx.AsyncClient) -> None:
+    _, _, data = await ask(tiktok, "/v2/post/publish/video/init/", {"post_info": INFO, "source_info": SOURCE})
+    url = data["upload_url"]
+
+    async def put(written: str, content: bytes, where: str = url) -> int:
+        headers = {"content-type": "video/mp4", "content-range": written}
+        return (await tiktok.put(where, headers=headers, content=content)).status_code
+
+    assert await put("bytes 0-99/100", b"x" * 99) == 400
+    assert await put("nothing", b"x") == 400
+    assert await put("bytes 50-99/100", b"x" * 50) == 416
+    assert await put("bytes 0-99/100", b"x" * 100, url[:-1]) == 403
+    assert await put("bytes 0-99/100", b"x" * 100) == 201
+    assert await put("bytes 0-99/100", b"x" * 100) == 416
+    _, _, status = await ask(tiktok, "/v2/post/publish/status/fetch/", {"publish_id": data["publish_id"]})
+    assert (status["status"], status["fail_reason"]) == ("FAILED", "file_format_check_failed")
+
+
+async def test_what_is_not_whole_can_be_cancelled(tiktok: httpx.AsyncClient) -> None:
+    _, _, data = await ask(tiktok, "/v2/post/publish/video/init/", {"post_info": INFO, "source_info": SOURCE})
+    named = {"publish_id": data["publish_id"]}
+    assert (await ask(tiktok, "/v2/post/publish/cancel/", named))[1] == "ok"
+    assert (await ask(tiktok, "/v2/post/publish/status/fetch/", named))[2]["fail_reason"] == "publish_cancelled"
+    for path in ("cancel", "status/fetch"):
+        assert (await ask(tiktok, f"/v2/post/publish/{path}/", {"publish_id": "1"}))[1] == "invalid_publish_id"
+
+
+async def test_photos_are_only_fetched(tiktok: httpx.AsyncClient) -> None:
+    body = {"media_type": "PHOTO", "post_mode": "DIRECT_POST", "post_info": {"privacy_level": "SELF_ONLY"}}
+    assert (await ask(tiktok, "/v2/post/publish/content/init/", {**body, "source_info": SOURCE}))[1] == "invalid_params"
+    source = {"source": "PULL_FROM_URL", "photo_images": ["https://example.com/a.jpg"], "photo_cover_index": 1}
+    assert (await ask(tiktok, "/v2/post/publish/content/init/", {**body, "source_info": source}))[1] == "invalid_params"
+    assert (await ask(tiktok, "/v2/post/publish/content/init/", {}))[1] == "invalid_params"
+
+
+async def test_tokens_are_renewed_once(tiktok: httpx.AsyncClient) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": "tt-refresh", "client_key": "key"}
+    assert (await tiktok.post("/v2/oauth/token/", data={**form, "client_key": ""})).json()["error"] == "invalid_client"
+    renewed = (await tiktok.post("/v2/oauth/token/", data=form)).json()
+    assert renewed["refresh_token"] != "tt-refresh"
+    assert (await tiktok.post("/v2/oauth/token/", data=form)).json()["error"] == "invalid_grant"
+    headers = {"authorization": f"Bearer {renewed['access_token']}"}
+    user = await tiktok.get("/v2/user/info/", params={"fields": "open_id"}, headers=headers)
+    assert user.json()["data"]["user"] == {"open_id": "open-1"}
+
+
+async def test_limits_count_by_the_minute() -> None:
+    async with running_sandbox(realistic=True) as url, client(url) as tt:
+        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        body = {"post_info": INFO, "source_info": SOURCE}
+        codes = [(await ask(tt, "/v2/post/publish/video/init/", body))[:2] for _ in range(7)]
+        assert codes == [(200, "ok")] * 6 + [(429, "rate_limit_exceeded")]
+
+
+async def test_a_restart_forgets_no_publish_id(tmp_path: Path) -> None:
+    source = {"source": "PULL_FROM_URL", "photo_images": ["https://example.com/a.jpg"], "photo_cover_index": 0}
+    body = {
+        "media_type": "PHOTO",
+        "post_mode": "DIRECT_POST",
+        "post_info": {**INFO, "title": ""},
+        "source_info": source,
+    }
+    async with running_sandbox(tmp_path) as url, client(url) as tt:
+        await tt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        _, _, data = await ask(tt, "/v2/post/publish/content/init/", body)
+    async with running_sandbox(tmp_path) as url, client(url) as tt:
+        _, _, status = await ask(tt, "/v2/post/publish/status/fetch/", data)
+        [post] = (await tt.get(f"{url}/_/posts")).json()["posts"]
+        assert [str(post_id) for post_id in status["publicaly_available_post_id"]] == [post["platformPostId"]]
+        _, _, listed = await ask(tt, "/v2/video/list/?fields=id,create_time", {"max_count": 20})
+        assert [video["id"] for video in listed["videos"]] == [post["platformPostId"]]
