@@ -16,16 +16,15 @@ Line = Connection[DiscordCredentials]
 
 
 def headers_of(line: Line) -> dict[str, str]:
-    """Return the headers of every request; a webhook carries its token in the path."""
-    token = line.credentials.access_token
+    """Return the headers of every request; a webhook carries its token in the path instead."""
     agent = {"User-Agent": USER_AGENT}
-    return agent | {"Authorization": f"Bot {token.get_secret_value()}"} if token else agent
+    return agent if line.credentials.webhook else agent | {"Authorization": f"Bot {_token(line)}"}
 
 
 def home(line: Line) -> str:
     """Return the path of what the account is: its webhook or its channel."""
     webhook = line.credentials.webhook
-    return f"/webhooks/{webhook[0]}/{webhook[1]}" if webhook else f"/channels/{line.credentials.user_id}"
+    return f"/webhooks/{webhook}/{_token(line)}" if webhook else f"/channels/{line.credentials.user_id}"
 
 
 async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
@@ -53,6 +52,10 @@ def with_id(answer: httpx.Response, otherwise: Kind) -> dict[str, Any]:
     if isinstance(body.get("id"), str) and body["id"]:
         return body
     raise _unreadable(otherwise)
+
+
+def _token(line: Line) -> str:
+    return line.credentials.access_token.get_secret_value()
 
 
 def _unreadable(kind: Kind) -> NetworkError:

@@ -70,7 +70,7 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
         found = await get(connection, home(connection))
         name = str(found.get("name") or "")
         if connection.credentials.webhook:
-            return Identity(f"{rules.WEBHOOK}{found['id']}", name)
+            return Identity(connection.credentials.user_id, name)
         if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
             message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
             raise NetworkError(Kind.REJECTED, message, code="channel_type")
@@ -121,7 +121,9 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
 
 
 def _channel(line: Line, settings: DiscordSettings) -> str | None:
-    return settings.thread_id or settings.channel_id or line.credentials.user_id
+    """Return where the message goes; a webhook alone knows its channel."""
+    own = None if line.credentials.webhook else line.credentials.user_id
+    return settings.thread_id or settings.channel_id or own
 
 
 def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.discord.settings import DiscordSettings
+from platforms.discord.settings import WEBHOOK, DiscordSettings
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
 
 _MESSAGES = "discord.com/developers/docs/resources/message"
@@ -12,8 +12,6 @@ FILES, FILE_BYTES, ALL_BYTES = 10, 10 * MEBIBYTE, 25 * MEBIBYTE
 page on uploading files."""
 EMBED_CHARACTERS = 6000
 """Over all embeds of a message; source: the page on messages, embed limits."""
-WEBHOOK = "webhook-"
-"""What a webhook's user id begins with here: the rules must know which kind an account is."""
 
 
 def utf16_length(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
@@ -11,7 +11,10 @@ from platforms.base import WireModel
 Snowflake = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,19}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
 
-_WEBHOOK = re.compile(r"^https?://[^/?#]+/(?:[\w.-]+/)*webhooks/([0-9]+)/([\w-]+)/?$", re.ASCII)
+WEBHOOK = "webhook-"
+"""What a webhook's user id begins with here: everyone must know which kind an account is, the rules too."""
+
+_WEBHOOK_URL = re.compile(r"^https?://[^/?#]+/(?:[\w.-]+/)*webhooks/([0-9]+)/([\w-]+)/?$", re.ASCII)
 
 
 def _not_reserved(name: str) -> str:
@@ -110,24 +113,27 @@ class DiscordSettings(WireModel):
 class DiscordCredentials(WireModel):
     """Hold a bot's token and its channel, or a webhook: `{"botToken", "channelId"}` or `{"webhookUrl"}`.
 
-    `accessToken` and `userId` are other names for a bot's two.
+    `accessToken` and `userId` are other names for a bot's two. A webhook is kept as its token and its number.
     """
 
-    access_token: SecretStr | None = Field(None, validation_alias=AliasChoices("botToken", "accessToken"))
-    user_id: Snowflake | None = Field(None, validation_alias=AliasChoices("channelId", "userId"))
-    webhook_url: SecretStr | None = None
+    access_token: SecretStr = Field(validation_alias=AliasChoices("botToken", "accessToken"))
+    user_id: str = Field(
+        validation_alias=AliasChoices("channelId", "userId"), pattern=rf"^({WEBHOOK})?[1-9][0-9]{{0,19}}$"
+    )
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> "DiscordCredentials":
-        bot = self.access_token is not None and self.user_id is not None
-        if bot is (self.webhook_url is not None):
-            raise ValueError("give either botToken and channelId, or webhookUrl")
-        if self.webhook_url is not None and self.webhook is None:
+    @model_validator(mode="before")
+    @classmethod
+    def _take_webhook_apart(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "webhookUrl" not in given:
+            return given
+        if len(given) > 1:
+            raise ValueError("give either botToken and channelId, or webhookUrl alone")
+        found = _WEBHOOK_URL.match(str(given["webhookUrl"]))
+        if found is None:
             raise ValueError("webhookUrl is no address of a Discord webhook")
-        return self
+        return {"accessToken": found[2], "userId": f"{WEBHOOK}{found[1]}"}
 
     @property
-    def webhook(self) -> tuple[str, str] | None:
-        """Return a webhook's id and token; None for a bot."""
-        found = _WEBHOOK.match(self.webhook_url.get_secret_value()) if self.webhook_url else None
-        return (found[1], found[2]) if found else None
+    def webhook(self) -> str | None:
+        """Return a webhook's number; None for a bot."""
+        return self.user_id.removeprefix(WEBHOOK) if self.user_id.startswith(WEBHOOK) else None

@@ -115,7 +115,7 @@ async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) 
     guild, channel, message = str(published.url).removeprefix("https://discord.com/channels/").split("/")
     assert guild.isdecimal()
     assert message == post["platformPostId"]
-    webhook = either.stored.webhook_url is not None
+    webhook = either.stored.webhook is not None
     assert channel == (str(int(either.account.user_id) + 1) if webhook else either.account.user_id)
     cards = (await either.sandbox.control("GET", "feed?platform=discord"))["cards"]
     assert [media["alt"] for media in cards[0]["media"]] == [f"alt {name}" for name in names]
@@ -338,7 +338,7 @@ async def test_an_address_that_cannot_be_told_is_no_failure(
 
 async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
     stored = either.stored
-    token = (stored.access_token.get_secret_value() if stored.access_token else stored.webhook[1]).lower()
+    token = stored.access_token.get_secret_value().lower()
     stream, handlers, level = io.StringIO(), logging.getLogger().handlers[:], logging.getLogger().level
     try:
         configure("debug", "json", stream)
@@ -362,6 +362,7 @@ async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
         {},
         {"botToken": "t"},
         {"channelId": "1"},
+        {"webhookUrl": None},
         {"botToken": "t", "channelId": "general"},
         {"botToken": "t", "channelId": "1", "webhookUrl": "https://discord.com/api/webhooks/1/t"},
         {"webhookUrl": "https://discord.com/channels/1/2"},
@@ -385,8 +386,8 @@ def test_credentials_are_of_one_kind(given: dict[str, Any]) -> None:
 )
 def test_a_webhooks_address_is_read_and_kept(url: str) -> None:
     read = DiscordCredentials.model_validate({"webhookUrl": url})
-    assert read.webhook == ("222", "TO-ken_1")
-    assert DiscordCredentials.model_validate({"webhook_url": url}) == read
+    assert (read.webhook, read.access_token.get_secret_value()) == ("222", "TO-ken_1")
+    assert DiscordCredentials.model_validate({"access_token": "TO-ken_1", "user_id": "webhook-222"}) == read
 
 
 def bearer(rig: Rig) -> dict[str, str]:
