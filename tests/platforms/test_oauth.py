@@ -1,0 +1,68 @@
+"""Renew a token once, however many requests need it, and lose neither the refresh token nor the way to the network."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms import oauth
+from platforms.errors import Kind, NetworkError
+from platforms.pinterest import NETWORK
+from platforms.wire import Wire
+from tests.platforms.rig import Rig
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
+    rig = await connect("pinterest", credentials={"refreshToken": "oauth-once", "clientId": "app"})
+    rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+    return rig
+
+
+async def test_requests_beside_each_other_renew_once(rig: Rig) -> None:
+    line = rig.connection()
+    before = len(await rig.operations())
+    answers = await asyncio.gather(*(NETWORK.whoami(line) for _ in range(3)))
+    assert {answer.user_id for answer in answers} == {rig.account.user_id}
+    # Three refused, one renewal, three again.
+    assert len(await rig.operations()) == before + 7
+    assert line.credentials is rig.stored
+
+
+async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
+    async def refuse(request: httpx.Request) -> None:
+        if request.url.path.endswith("/oauth/token"):
+            await rig.sandbox.fault("pinterest", "reject", "auth", status=200, body={"access_token": "another"})
+
+    async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
+        with pytest.raises(NetworkError) as caught:
+            await NETWORK.whoami(rig.connection(client))
+    assert caught.value.kind is Kind.AUTH
+    assert rig.stored.access_token.get_secret_value() == "another"
+    assert rig.stored.refresh_token.get_secret_value() == "oauth-once"
+
+
+async def test_a_sandbox_stands_in_for_every_host_of_a_network(rig: Rig) -> None:
+    def wire(base_url: str) -> Wire:
+        return Wire(rig.sandbox.client, base_url, "X", NETWORK.error_of)
+
+    assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
+    assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, {"error": "invalid_grant"}, "invalid_grant"),
+        (401, {"error": "invalid_client"}, "invalid_client"),
+        (500, {"error": "server_error"}, None),
+        (400, {"error": 400}, None),
+        (400, ["error"], None),
+    ],
+)
+def test_only_oauths_own_errors_end_a_connection(status: int, body: object, code: str | None) -> None:
+    error = oauth.refused_renewal(httpx.Response(status, json=body), "X")
+    assert (error.code if error else None) == code
+    assert error is None or error.kind is Kind.AUTH

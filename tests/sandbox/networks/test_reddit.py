@@ -1,0 +1,173 @@
+"""The sandbox's Reddit keeps to Reddit's manners, and forgets nothing over a restart."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox import media
+from sandbox.server import running_sandbox
+from tests.sandbox.conftest import Clock
+
+APP = httpx.BasicAuth("app", "")
+AGENT = "web:app:1 (by /u/ann)"
+SELF = {"api_type": "json", "sr": "test", "kind": "self", "title": "Hi", "text": "Body", "resubmit": "true"}
+
+
+@asynccontextmanager
+async def reddit(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that speaks as a user to a sandbox of its own."""
+    async with running_sandbox(data_dir, **options) as url:
+        headers = {"authorization": "bearer rd-token", "user-agent": AGENT}
+        async with httpx.AsyncClient(base_url=f"{url}/reddit", headers=headers) as client:
+            account = {"platform": "reddit", "accountId": "rd_9001", "userId": "9001", "username": "ann"}
+            known = {"accounts": [{**account, "accessToken": "rd-token", "refreshToken": "rd-refresh"}]}
+            (await client.post(f"{url}/_/accounts", json=known)).raise_for_status()
+            yield client
+
+
+@pytest.fixture(scope="module")
+async def rd() -> AsyncIterator[httpx.AsyncClient]:
+    async with reddit() as client:
+        yield client
+
+
+async def submit(rd: httpx.AsyncClient, **more: str) -> dict[str, Any]:
+    answer = await rd.post("/api/submit", data={**SELF, **more})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["json"])
+
+
+async def names(rd: httpx.AsyncClient) -> list[str]:
+    listing = (await rd.get("/user/Ann/submitted", params={"sort": "new"})).json()
+    return [child["data"]["name"] for child in listing["data"]["children"]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"kind": "poll"}, "INVALID_OPTION"),
+        ({"sr": "no such name"}, "BAD_SR_NAME"),
+        ({"sr": "Missing"}, "SUBREDDIT_NOEXIST"),
+        ({"title": " "}, "NO_TEXT"),
+        ({"title": "x" * 301}, "TOO_LONG"),
+        ({"text": "x" * 40_001}, "TOO_LONG"),
+        ({"kind": "link"}, "NO_URL"),
+        ({"kind": "link", "url": "example.com"}, "BAD_URL"),
+        ({"kind": "image", "url": "https://example.com/a.jpg"}, "BAD_URL"),
+    ],
+)
+async def test_refusals_come_with_status_200(rd: httpx.AsyncClient, sent: dict[str, str], code: str) -> None:
+    assert (await submit(rd, **sent))["errors"][0][0] == code
+
+
+@pytest.mark.parametrize("agent", ["", "python-httpx/0.28", "Mozilla/5.0"])
+async def test_apps_without_a_proper_name_are_turned_away(rd: httpx.AsyncClient, agent: str) -> None:
+    assert (await rd.get("/api/v1/me", headers={"user-agent": agent})).status_code == 403
+
+
+async def test_an_unknown_token_and_another_users_list(rd: httpx.AsyncClient) -> None:
+    assert (await rd.get("/api/v1/me", headers={"authorization": "bearer nobody"})).status_code == 401
+    assert (await rd.get("/user/somebody/submitted")).status_code == 404
+    assert (await rd.get("/r/test/api/link_flair_v2")).json()[0]["text"] == "News"
+
+
+async def test_a_submission_is_named_listed_and_deleted(rd: httpx.AsyncClient) -> None:
+    data = (await submit(rd, title="A Title, long!"))["data"]
+    assert data["name"] == f"t3_{data['id']}"
+    assert data["url"] == f"https://www.reddit.com/r/test/comments/{data['id']}/a_title_long/"
+    assert len(data["id"]) == 7
+    assert (await names(rd))[0] == data["name"]
+    assert (await rd.post("/api/del", data={"id": data["name"]})).json() == {}
+    assert (await rd.post("/api/del", data={"id": "t3_none"})).json() == {}
+    assert data["name"] not in await names(rd)
+
+
+async def lease(rd: httpx.AsyncClient, content: bytes, **more: str) -> tuple[str, str, int]:
+    """Return the address of what was stored, its id, and how the storage answered."""
+    leased = (await rd.post("/api/media/asset.json", data={"filepath": "a.png", "mimetype": "image/png"})).json()
+    fields = {field["name"]: field["value"] for field in leased["args"]["fields"]} | more
+    answer = await rd.post(leased["args"]["action"], data=fields, files={"file": ("a.png", content, "image/png")})
+    return f"{leased['args']['action']}/{fields['key']}", leased["asset"]["asset_id"], answer.status_code
+
+
+async def test_images_take_a_detour(rd: httpx.AsyncClient) -> None:
+    url, _, status = await lease(rd, media.sample("a", "png"))
+    assert status == 201
+    before = await names(rd)
+    data = (await submit(rd, kind="image", url=url))["data"]
+    assert set(data) == {"user_submitted_page", "websocket_url"}
+    assert len(await names(rd)) == len(before) + 1
+    url, _, _ = await lease(rd, b"no image")
+    assert (await submit(rd, kind="image", url=url))["errors"] == []
+    assert len(await names(rd)) == len(before) + 1
+
+
+async def test_what_the_storage_refuses(rd: httpx.AsyncClient) -> None:
+    assert (await lease(rd, b"", key="another"))[2] == 403
+    assert (await lease(rd, bytes((20 << 20) + 1)))[2] == 400
+    leased = (await rd.post("/api/media/asset.json", data={"filepath": "a.png", "mimetype": "image/png"})).json()
+    fields = {field["name"]: field["value"] for field in leased["args"]["fields"]}
+    assert (await rd.post(leased["args"]["action"], data=fields)).status_code == 400
+    assert (await rd.post(leased["args"]["action"], content=b"")).status_code == 403
+    assert (await rd.post("/api/media/asset.json", data={"mimetype": "video/mp4"})).status_code == 400
+
+
+async def test_galleries(rd: httpx.AsyncClient) -> None:
+    ids = [(await lease(rd, media.sample(name, "png")))[1] for name in ("a", "b")]
+    body = {"api_type": "json", "sr": "test", "title": "Two", "items": [{"media_id": asset_id} for asset_id in ids]}
+    data = (await rd.post("/api/submit_gallery_post.json", json=body)).json()["json"]["data"]
+    assert data["id"] == (await names(rd))[0]
+    for items in (body["items"][:1], [{"media_id": "none"}, {"media_id": ids[0]}]):
+        answer = await rd.post("/api/submit_gallery_post.json", json={**body, "items": items})
+        assert answer.json()["json"]["errors"][0][0] == "INVALID_OPTION"
+    for content in (b"{", b"[]"):
+        answer = await rd.post("/api/submit_gallery_post.json", content=content)
+        assert answer.status_code == 400
+
+
+async def test_links_are_known_over_a_restart_unless_resubmitting(tmp_path: Path) -> None:
+    link = {"kind": "link", "url": "https://example.com/a", "resubmit": "false"}
+    async with reddit(tmp_path) as rd:
+        assert (await submit(rd, **link))["errors"] == []
+    async with reddit(tmp_path) as rd:
+        assert (await submit(rd, **link, sr="TEST"))["errors"][0][0] == "ALREADY_SUB"
+        assert (await submit(rd, **{**link, "resubmit": "true"}))["errors"] == []
+        assert (await submit(rd, **{**link, "sr": "other"}))["errors"] == []
+
+
+async def test_realistic_listings_lag_and_posting_is_throttled(clock: Clock) -> None:
+    async with reddit(realistic=True, clock=clock) as rd:
+        first = (await submit(rd))["data"]["name"]
+        assert await names(rd) == []
+        clock.now += 5
+        assert await names(rd) == [first]
+        for _ in range(4):
+            await submit(rd)
+        throttled = await submit(rd)
+        assert throttled["errors"][0][0] == "RATELIMIT"
+        assert 590 < throttled["ratelimit"] < 600
+        answer = await rd.get("/api/v1/me")
+        assert float(answer.headers["x-ratelimit-remaining"]) < 1000
+        for _ in range(991):
+            await rd.get("/api/v1/me")
+        answer = await rd.get("/api/v1/me")
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_refresh_tokens_stay_good(rd: httpx.AsyncClient) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": "rd-refresh"}
+    for _ in range(2):
+        renewed = (await rd.post("/api/v1/access_token", data=form, auth=APP)).json()
+        me = await rd.get("/api/v1/me", headers={"authorization": f"bearer {renewed['access_token']}"})
+        assert me.json()["name"] == "ann"
+    answer = await rd.post("/api/v1/access_token", data={**form, "refresh_token": "another"}, auth=APP)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert (await rd.post("/api/v1/access_token", data=form)).status_code == 401
+    assert (await rd.post("/api/v1/access_token", data=form, headers={"authorization": "Basic !"})).status_code == 401
+    answer = await rd.post("/api/v1/access_token", data={"grant_type": "password"}, auth=APP)
+    assert answer.json()["error"] == "unsupported_grant_type"
