@@ -105,11 +105,10 @@ async def test_bad_accounts_are_refused(shared: Sandbox) -> None:
 
 
 async def test_health_names_the_networks(shared: Sandbox) -> None:
-    assert (await shared.control.get("/_/health")).json() == {
-        "status": "ok",
-        "platforms": ["instagram", "twitter"],
-        "realistic": False,
-    }
+    health = (await shared.control.get("/_/health")).json()
+    assert (health["status"], health["realistic"]) == ("ok", False)
+    assert health["platforms"] == sorted(health["platforms"])
+    assert {"instagram", "twitter"} <= set(health["platforms"])
 
 
 async def test_the_page_loads_nothing_from_elsewhere(shared: Sandbox) -> None:
