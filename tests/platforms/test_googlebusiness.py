@@ -1,5 +1,6 @@
 """Publish on Google Business Profile over real HTTP: every kind of post, every lost answer, and no double."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,7 +35,7 @@ async def google(connect: Connect) -> Rig:
 
 
 async def at_its_location(connect: Connect) -> Rig:
-    rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{id(connect)}"})
+    rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{secrets.token_hex(8)}"})
     await NETWORK.whoami(rig.connection())
     return rig
 
