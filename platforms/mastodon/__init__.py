@@ -1,0 +1,5 @@
+"""Mastodon, and every server that speaks its API: text, polls, images, GIFs and videos."""
+
+from platforms.mastodon.network import Mastodon
+
+NETWORK = Mastodon()

@@ -1,0 +1,99 @@
+"""What the refusals of a Mastodon server mean, in the few kinds that every network shares."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+SHORTEST_WAIT = timedelta(seconds=1)
+
+MEDIA_GONE = "media_gone"
+MEDIA_NOT_READY = "media_not_ready"
+
+_SERVER = "The Mastodon server had an error of its own."
+_RECONNECT = "The Mastodon server no longer accepts this account's connection. Reconnect the account."
+_MEANINGS = (
+    ("have not finished processing", Kind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
+    # The one wording is of current servers, the other is unverified.
+    ("not found or already attached", Kind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+    ("requires an authenticated user", Kind.AUTH, "app_token", "This token is an app's own. Connect with a user's."),
+    ("could not be found", Kind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+)
+"""What the words of a 404 or 422 may hold; source: github.com/mastodon/mastodon config/locales/en.yml."""
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal; the server's own words are used where they tell its reason."""
+    said = words_of(response)
+    status = response.status_code
+    if status in {404, 422}:
+        for part, kind, code, sentence in _MEANINGS:
+            if part in said:
+                return NetworkError(kind, sentence, code=code, status=status, request_id=_request_id(response))
+    kind, sentence = _by_status(response, said)
+    return NetworkError(
+        kind,
+        sentence,
+        code=f"http_{status}",
+        status=status,
+        request_id=_request_id(response),
+        retry_after=_wait(response) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def unreadable(*, public: bool = False) -> NetworkError:
+    """Say that an answer is not what the API promises."""
+    kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+    return NetworkError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
+
+
+def words_of(response: httpx.Response) -> str:
+    """Return what a refusal says for people; nothing where it is no JSON (gateways answer in HTML)."""
+    try:
+        body: Any = response.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    words = (body.get("error_description"), body.get("error"))
+    return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    found: str | None = response.headers.get("x-request-id")
+    return found
+
+
+def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
+    status = response.status_code
+    if status == 401:
+        return Kind.AUTH, _RECONNECT
+    if status == 403 and said:
+        return Kind.AUTH, f"The Mastodon server does not allow this account to do that: {said}"
+    if status == 429:
+        return Kind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
+    # A 403 without a word in the API's own shape comes from a gateway before it.
+    if status >= 500 or status in {403, 408}:
+        return Kind.TRANSIENT, _SERVER
+    if status == 413:
+        return Kind.REJECTED, "The file is too large for this Mastodon server."
+    if response.is_redirect or (status == 404 and not said):
+        return (
+            Kind.REJECTED,
+            "There is no Mastodon server at the account's address. Check it and reconnect the account.",
+        )
+    return Kind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
+
+
+def _wait(response: httpx.Response) -> timedelta | None:
+    asked, reset = response.headers.get("retry-after", ""), response.headers.get("x-ratelimit-reset", "")
+    if asked.isdecimal():
+        return max(timedelta(seconds=int(asked)), SHORTEST_WAIT)
+    try:
+        # Mastodon writes a time; servers that copy others' manners write Unix seconds.
+        moment = datetime.fromtimestamp(int(reset), UTC) if reset.isdecimal() else datetime.fromisoformat(reset)
+    except (ValueError, OverflowError):
+        return None
+    return max(moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC), SHORTEST_WAIT)

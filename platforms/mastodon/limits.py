@@ -1,0 +1,101 @@
+"""What a server allows: each sets its own limits, which are asked for once a day."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from platforms.errors import NetworkError
+from platforms.mastodon.line import Line, is_missing, read
+
+LIFE = 86_400
+"""Seconds for which a server's limits are believed."""
+MOST_SERVERS = 1000
+"""Servers remembered by one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hold a server's limits; the defaults are mastodon.social's, as Mastodon's documentation shows them."""
+
+    characters: int = 500
+    characters_per_url: int = 23
+    attachments: int = 4
+    description: int = 1500
+    image_bytes: int = 16_777_216
+    video_bytes: int = 103_809_024
+    poll_options: int = 4
+    poll_characters: int = 50
+    poll_shortest: int = 300
+    poll_longest: int = 2_629_746
+    types: tuple[str, ...] = ()
+    """MIME types; any, where the server names none."""
+
+    def numbers(self) -> dict[str, int]:
+        """Return what the rules need to know, to be kept with an account."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "types"}
+
+
+DEFAULTS = Limits()
+
+_PLACES = {
+    "characters": ("statuses", "max_characters"),
+    "characters_per_url": ("statuses", "characters_reserved_per_url"),
+    "attachments": ("statuses", "max_media_attachments"),
+    "description": ("media_attachments", "description_limit"),
+    "image_bytes": ("media_attachments", "image_size_limit"),
+    "video_bytes": ("media_attachments", "video_size_limit"),
+    "poll_options": ("polls", "max_options"),
+    "poll_characters": ("polls", "max_characters_per_option"),
+    "poll_shortest": ("polls", "min_expiration"),
+    "poll_longest": ("polls", "max_expiration"),
+}
+"""Where each stands in a server's configuration; source: Mastodon's OpenAPI document, Instance."""
+
+_known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()
+
+
+def kept(numbers: Mapping[str, int]) -> Limits:
+    """Return the limits that are kept with an account; the defaults where none are."""
+    known: dict[str, Any] = {name: numbers[name] for name in _PLACES if name in numbers}
+    return Limits(**known)
+
+
+async def limits_of(line: Line) -> Limits:
+    """Return the limits of the account's server, not older than a day. Raises NetworkError."""
+    address, now = line.wire.base_url, time.monotonic()
+    since, limits = _known.get(address, (now - LIFE, DEFAULTS))
+    if now - since >= LIFE:
+        limits = _limits(await _instance(line))
+        _known[address] = (now, limits)
+        _known.move_to_end(address)
+        while len(_known) > MOST_SERVERS:
+            _known.popitem(last=False)
+    return limits
+
+
+async def _instance(line: Line) -> dict[str, Any]:
+    for path in ("/api/v2/instance", "/api/v1/instance"):
+        try:
+            return await read(line, path)
+        except NetworkError as error:
+            if not is_missing(error):
+                raise
+    return {}
+
+
+def _limits(instance: Mapping[str, Any]) -> Limits:
+    configuration = instance.get("configuration")
+    configuration = configuration if isinstance(configuration, dict) else {}
+    found: dict[str, Any] = {}
+    if isinstance(instance.get("max_toot_chars"), int):  # of servers that had it before Mastodon named a place for it
+        found["characters"] = instance["max_toot_chars"]
+    for name, (group, key) in _PLACES.items():
+        values = configuration.get(group)
+        value = values.get(key) if isinstance(values, dict) else None
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            found[name] = value
+    media = configuration.get("media_attachments")
+    types = media.get("supported_mime_types") if isinstance(media, dict) else None
+    return Limits(**found, types=tuple(map(str, types)) if isinstance(types, list) else ())

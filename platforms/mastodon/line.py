@@ -1,0 +1,66 @@
+"""An account's line to its server: each request carries its token, and answers are what the API promises."""
+
+from typing import Any
+
+import httpx
+
+from platforms.base import Connection
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon.errors import unreadable
+from platforms.mastodon.settings import MastodonCredentials
+
+Line = Connection[MastodonCredentials]
+
+
+def authorization(line: Line) -> dict[str, str]:
+    """Return the header that carries the token."""
+    return {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+
+
+async def send(
+    line: Line, method: str, path: str, *, public: bool = False, headers: dict[str, str] | None = None, **options: Any
+) -> httpx.Response:
+    """Return the server's answer as it is. Raises NetworkError."""
+    headers = {**(headers or {}), **authorization(line)}
+    return await line.wire.send(method, path, public=public, headers=headers, **options)
+
+
+async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
+    """Read one thing."""
+    return entity(await send(line, "GET", path, params=params))
+
+
+async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]]:
+    """Read a list. Raises NetworkError where it is none: that must not pass for an empty one."""
+    found = _json(await send(line, "GET", path, params=params))
+    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
+        return found
+    raise unreadable()
+
+
+def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
+    """Return the one thing that an answer is about. Raises NetworkError where it is none."""
+    found = _json(response)
+    if isinstance(found, dict):
+        return found
+    raise unreadable(public=public)
+
+
+def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
+    """Return the id of what an answer is about. Raises NetworkError where it has none."""
+    found = thing.get("id")
+    if isinstance(found, str | int) and str(found):
+        return str(found)
+    raise unreadable(public=public)
+
+
+def is_missing(error: NetworkError) -> bool:
+    """Tell whether a server does not have what was asked for, or not under this path."""
+    return error.kind is Kind.REJECTED and error.status in {404, 405, 410, 501}
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

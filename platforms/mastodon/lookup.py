@@ -1,0 +1,105 @@
+"""Recognise a post among the account's newest statuses, where its server has made HTML of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.errors import NetworkError
+from platforms.mastodon.line import Line, id_of, read_list
+from platforms.mastodon.media import media_ids
+from platforms.mastodon.settings import MastodonSettings
+from platforms.mastodon.text import comparable, shown_text, words
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far a server's clock may stand behind ours before its own status is not recognised."""
+PAGE, MOST_PAGES = 20, 10
+"""Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
+AFTER = "after"
+"""Where the handles name the newest status before the first send: "" where there was none, null where unknown."""
+
+
+async def note_newest(line: Line, sending: Sending[MastodonSettings]) -> None:
+    """Note once, before the first send, which statuses cannot be ours: one with the same words may be among them."""
+    if AFTER in sending.handles:
+        return
+    try:
+        newest = await read_list(line, _path(line), limit="1", exclude_reblogs="true")
+        sending.handles[AFTER] = id_of(newest[0]) if newest else ""
+    except NetworkError:
+        # Then the time of the attempt must tell; a token may be allowed to write only.
+        sending.handles[AFTER] = None
+    await sending.save(sending.handles)
+
+
+async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
+    """Look for the post among the statuses that are newer than its first send."""
+    if sending.started_at is None or AFTER not in sending.handles:
+        return Absent()
+    alike: list[dict[str, Any]] = []
+    params = {"limit": str(PAGE), "exclude_reblogs": "true"}
+    if sending.handles[AFTER]:
+        params["since_id"] = sending.handles[AFTER]
+    for _ in range(MOST_PAGES):
+        page = await read_list(line, _path(line), **params)
+        for status in page:
+            if _is_older(status, sending):
+                return _judged(line, alike)
+            match _match(status, sending):
+                case True:
+                    return published(line, status)
+                case None:
+                    alike.append(status)
+        # A page may be short because a server takes out of it what the account may not see: only an empty one is last.
+        if not page or params.get("max_id") == id_of(page[-1]):
+            return _judged(line, alike)
+        params["max_id"] = id_of(page[-1])
+    return Unknown()
+
+
+def published(line: Line, status: dict[str, Any], *, public: bool = False) -> Published:
+    """Name a status; a private one may have no address of its own."""
+    status_id = id_of(status, public=public)
+    url = status.get("url") or status.get("uri")
+    acct = line.account.username.partition("@")[0]
+    return Published(status_id, str(url) if url else f"{line.wire.base_url}/@{acct}/{status_id}")
+
+
+def _path(line: Line) -> str:
+    return f"/api/v1/accounts/{line.account.user_id.partition('@')[0]}/statuses"
+
+
+def _judged(line: Line, alike: list[dict[str, Any]]) -> Finding:
+    if len(alike) == 1:
+        return published(line, alike[0])
+    return Unknown() if alike else Absent()
+
+
+def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
+    """Tell whether a status, and so all after it, was there before the first send."""
+    if (after := sending.handles[AFTER]) is not None:
+        return bool(id_of(status) == after)
+    made = _created(status)
+    return made is not None and sending.started_at is not None and made < sending.started_at - CLOCKS_APART
+
+
+def _match(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool | None:
+    """Tell whether a status is ours; None where it may be: the server has changed more of it than we know of."""
+    draft = sending.draft
+    shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
+    ours = media_ids(sending.handles) if draft.media else []
+    if len(shown) != len(ours):
+        return False
+    if ours and set(shown) & set(ours):
+        return True
+    text = shown_text(str(status.get("content") or ""), draft.text)
+    if comparable(text) == comparable(draft.text):
+        return None if ours else True
+    return None if words(text) and words(text) == words(draft.text) else False
+
+
+def _created(status: dict[str, Any]) -> datetime | None:
+    try:
+        made = datetime.fromisoformat(str(status["created_at"]))
+    except (KeyError, ValueError):
+        return None
+    return made.replace(tzinfo=made.tzinfo or UTC)

@@ -1,0 +1,134 @@
+"""Give media to an account's server, and wait until it can show them."""
+
+import asyncio
+import mimetypes
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
+from platforms.mastodon.limits import Limits, limits_of
+from platforms.mastodon.line import Line, authorization, entity, id_of, is_missing, send
+from platforms.mastodon.settings import MastodonSettings
+from platforms.multipart import Form, Part, post_form
+
+LIFE = timedelta(hours=20)
+"""How long an upload is trusted to wait for its post; servers delete unused ones after about a day (unverified)."""
+LOOKS = (0.5, 1, 2)
+"""Seconds before each look at what a server processes in one step."""
+NEXT_LOOK = timedelta(seconds=5)
+
+Handle = dict[str, Any]
+"""One item as it is kept: url, id, whether the server is ready to show it, and when it was uploaded (at)."""
+
+
+def media_ids(handles: dict[str, Any]) -> list[str]:
+    """Return the ids of the uploaded media in the order of the draft."""
+    uploads: dict[str, Handle] = handles.get("media", {})
+    return [uploads[name]["id"] for name in sorted(uploads, key=int)]
+
+
+class Uploads:
+    """Upload the media of one post."""
+
+    def __init__(self, line: Line, sending: Sending[MastodonSettings]) -> None:
+        self._line = line
+        self._sending = sending
+        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+
+    async def run(self) -> None:
+        """Bring every item to where a post may use it. Raises NetworkError: `not_ready` while one is processed."""
+        limits = await limits_of(self._line)
+        items = self._sending.draft.media
+        for name in [name for name in self._known if int(name) >= len(items)]:
+            del self._known[name]
+        for index, item in enumerate(items):
+            known = self._known.get(str(index), {})
+            if known.get("url") != item.url or _age(known) > LIFE:
+                await self._upload(str(index), item, limits)
+        # What one item still needs passes while the next is uploaded.
+        for index in range(len(items)):
+            await self._wait(str(index))
+
+    async def forget(self) -> None:
+        """Forget the uploads, which the server no longer has."""
+        self._known.clear()
+        await self._save()
+
+    async def _upload(self, name: str, item: Media, limits: Limits) -> None:
+        async with self._sending.media.open(item) as file:
+            _check(item, file, limits)
+            # Some servers keep files by the name that they are sent with.
+            filename = f"{secrets.token_hex(12)}{mimetypes.guess_extension(file.content_type) or ''}"
+            described = {"description": item.alt_text} if item.alt_text else {}
+            answer = await self._post(lambda: Form(described, [Part("file", filename, file)]))
+        # An address is there once the item can be shown; servers without a second version of the API have no 202.
+        ready = answer.status_code != httpx.codes.ACCEPTED
+        self._known[name] = {
+            "url": item.url,
+            "id": id_of(entity(answer)),
+            "ready": ready,
+            "at": datetime.now(UTC).isoformat(),
+        }
+        await self._save()
+        self._sending.heartbeat(f"uploaded {len(self._known)} of {len(self._sending.draft.media)}")
+
+    async def _post(self, form: Callable[[], Form]) -> httpx.Response:
+        for path in ("/api/v2/media", "/api/v1/media"):
+            try:
+                return await post_form(self._line.wire, path, form(), headers=authorization(self._line))
+            except NetworkError as error:
+                if path == "/api/v1/media" or not is_missing(error):
+                    raise
+        raise AssertionError
+
+    async def _wait(self, name: str) -> None:
+        known = self._known[name]
+        for pause in LOOKS:
+            if known["ready"]:
+                return
+            await asyncio.sleep(pause)
+            await self._look(name, known)
+        if not known["ready"]:
+            message = "The server is still processing the media."
+            raise NetworkError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+
+    async def _look(self, name: str, known: Handle) -> None:
+        try:
+            answer = await send(self._line, "GET", f"/api/v1/media/{known['id']}")
+        except NetworkError as error:
+            if error.kind is not Kind.REJECTED and error.code != MEDIA_GONE:
+                raise
+            del self._known[name]
+            await self._save()
+            if is_missing(error):
+                message = "The server no longer has the uploaded media."
+                raise NetworkError(Kind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
+            raise
+        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+            known["ready"] = True
+            await self._save()
+
+    async def _save(self) -> None:
+        await self._sending.save(self._sending.handles)
+
+
+def _age(known: Handle) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(known["at"])
+
+
+def _check(item: Media, file: MediaFile, limits: Limits) -> None:
+    """Refuse what the server says it does not take, before it is sent there whole."""
+    if limits.types and file.content_type not in limits.types:
+        message = f"This Mastodon server takes no {file.content_type}."
+        raise NetworkError(Kind.REJECTED, message, code="media_type")
+    most = limits.video_bytes if item.type is MediaType.VIDEO else limits.image_bytes
+    if file.size > most:
+        message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
+        raise NetworkError(Kind.REJECTED, message, code="media_too_large")

@@ -1,0 +1,95 @@
+"""Publish to Mastodon: upload media, make the status by one request, look it up where the answer was lost."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.errors import NetworkError
+from platforms.mastodon import errors, lookup, rules
+from platforms.mastodon.limits import limits_of
+from platforms.mastodon.line import Line, entity, id_of, read, send
+from platforms.mastodon.media import Uploads, media_ids
+from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
+from platforms.rules import Violation
+
+_KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
+"""The name space of our idempotency keys."""
+
+
+class Mastodon(Network[MastodonSettings, MastodonCredentials]):
+    """Be any server that speaks Mastodon's API."""
+
+    platform = "mastodon"
+    label = "Mastodon"
+    base_url = FLAGSHIP
+    account_prefix = "ma"
+    # An account's own statuses are read from the database they were written to, or from a copy of it that is seconds
+    # behind; a request that nobody waits for any more may take longer. The figure is our choice.
+    believes_absence_after = timedelta(seconds=45)
+    rules = rules.RULES
+    settings = MastodonSettings
+    credentials = MastodonCredentials
+
+    def address(self, credentials: MastodonCredentials) -> str:
+        """Return the account's own server."""
+        return credentials.instance
+
+    def check(self, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule that the draft breaks: the account's own server's, where they are known."""
+        return rules.check(self.label, draft, account)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is, and what the server allows.
+
+        Ids and names are unique on one server only, so both carry its host, unless all accounts are reached at one
+        address that the operator has set.
+        """
+        me = await read(connection, "/api/v1/accounts/verify_credentials")
+        user_id, username = id_of(me), str(me.get("username") or me.get("acct") or "")
+        if connection.wire.base_url == connection.credentials.instance:
+            host = urlsplit(connection.credentials.instance).netloc
+            user_id, username = f"{user_id}@{host}", f"{username}@{host}"
+        return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
+
+    async def prepare(self, connection: Line, sending: Sending[MastodonSettings]) -> None:
+        """Upload the media and describe them. Repeatable: goes on from the handles."""
+        await Uploads(connection, sending).run()
+
+    async def publish(self, connection: Line, sending: Sending[MastodonSettings]) -> Published:
+        """Make the status. A server that knows the key's header answers a repeat within an hour with the first one."""
+        await lookup.note_newest(connection, sending)
+        body = status_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
+        key = str(uuid.uuid5(_KEYS, sending.target_id))
+        try:
+            answer = await send(
+                connection, "POST", "/api/v1/statuses", public=True, headers={"Idempotency-Key": key}, json=body
+            )
+        except NetworkError as error:
+            if error.code == errors.MEDIA_GONE:
+                await Uploads(connection, sending).forget()
+            raise
+        return lookup.published(connection, entity(answer, public=True), public=True)
+
+    async def confirm(self, connection: Line, sending: Sending[MastodonSettings]) -> Finding:
+        """Look for the post among the account's newest statuses; not every server honours the key."""
+        return await lookup.find(connection, sending)
+
+
+def status_body(draft: Draft[MastodonSettings], uploads: list[str]) -> dict[str, Any]:
+    """Return the body of the request that makes the status; source: docs.joinmastodon.org/methods/statuses."""
+    settings = draft.settings
+    body: dict[str, Any] = {"status": draft.text}
+    if uploads:
+        body["media_ids"] = uploads
+    if settings.poll:
+        body["poll"] = settings.poll.model_dump()
+    chosen = settings.model_dump(exclude={"poll"}, exclude_none=True)
+    return body | chosen

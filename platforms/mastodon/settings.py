@@ -1,0 +1,59 @@
+"""What platformSpecificData and an account's credentials hold for Mastodon."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from platforms.base import WireModel
+from platforms.servers import ServerAddress
+
+FLAGSHIP = "https://mastodon.social"
+
+PollOption = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Poll(WireModel):
+    """Ask the readers; how much of it a server takes is the server's own choice."""
+
+    options: list[PollOption] = Field(
+        min_length=2,
+        max_length=20,
+        description="The answers; most servers take up to 4 of up to 50 characters.",
+        examples=[["Yes", "No"]],
+    )
+    expires_in: int = Field(
+        86_400, ge=1, description="How long the poll stays open, in seconds; a day where left out.", examples=[86_400]
+    )
+    multiple: bool = Field(default=False, description="Readers may choose several answers.", examples=[False])
+    hide_totals: bool = Field(default=False, description="Nobody sees the votes before the end.", examples=[False])
+
+
+class MastodonSettings(WireModel):
+    """Say how a post appears on Mastodon."""
+
+    visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
+        None, description="Who may see the post; the account's own default where left out.", examples=["unlisted"]
+    )
+    spoiler_text: str | None = Field(
+        None,
+        min_length=1,
+        description="A warning that is shown in place of the post until a reader opens it; counts as text.",
+        examples=["Spoilers for the last episode"],
+    )
+    sensitive: bool | None = Field(None, description="Hide the media until a reader opens them.", examples=[True])
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None = Field(
+        None, description="The language of the text (ISO 639-1); the account's own where left out.", examples=["en"]
+    )
+    poll: Poll | None = Field(None, description="A poll; not together with media.")
+    quote_approval_policy: Literal["public", "followers", "nobody"] | None = Field(
+        None, description="Who may quote the post, on servers that know quotes.", examples=["followers"]
+    )
+
+
+class MastodonCredentials(WireModel):
+    """Hold a user's token, which does not end by itself, and the server it is for: `{"instance", "accessToken"}`."""
+
+    instance: ServerAddress = Field(FLAGSHIP, description="The server that holds the account.", examples=[FLAGSHIP])
+    access_token: SecretStr = Field(
+        min_length=1, description="A token that may write statuses and media and read both."
+    )

@@ -1,0 +1,75 @@
+"""Count a text as Mastodon does, and recognise it in the HTML that a server makes of it."""
+
+import unicodedata
+from html.parser import HTMLParser
+
+import regex
+
+CHARACTERS_PER_URL = 23
+"""Source: Mastodon's documentation, user/posting; servers may set another."""
+
+_GRAPHEME = regex.compile(r"\X")
+_URL = regex.compile(r"(?<![\w@/])https?://[^\s<>\"]+", regex.IGNORECASE)
+_ENDS_SENTENCE = ".,;:!?'])}\u2026\u201d\u00bb"
+_MENTION = regex.compile(r"(?<![\w=/])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w(?::\d+)?")
+_SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
+_NO_WORD = regex.compile(r"[\W_]+")
+
+
+def length(text: str, per_url: int = CHARACTERS_PER_URL) -> int:
+    """Return what counts against a server's limit: a link costs a flat price, of a mention only the name counts."""
+    text = _URL.sub(lambda link: "x" * per_url + _rest(link[0]), unicodedata.normalize("NFC", text))
+    return len(_GRAPHEME.findall(_MENTION.sub(r"@\1", text)))
+
+
+def _rest(link: str) -> str:
+    """Return what stands behind a link and is none of it: the end of a sentence, a bracket that it did not open."""
+    end = len(link)
+    while link[end - 1] in _ENDS_SENTENCE and not (
+        link[end - 1] == ")" and link.count("(", 0, end) >= link.count(")", 0, end)
+    ):
+        end -= 1
+    return link[end:]
+
+
+def comparable(text: str) -> str:
+    """Return a text without what a server may change: white space, the servers of those who are mentioned."""
+    return _SPACE.sub("", _MENTION.sub(r"@\1", unicodedata.normalize("NFC", text)))
+
+
+def words(text: str) -> str:
+    """Return the letters and digits of a text alone: what even a server that reads Markdown leaves as it was."""
+    return _NO_WORD.sub("", unicodedata.normalize("NFKC", comparable(text)).casefold())
+
+
+def shown_text(html: str, sent: str) -> str:
+    """Return the text of a status; `sent` decides of a link whether its words or its address stood there."""
+    reader = _Reader(sent)
+    reader.feed(html)
+    reader.close()
+    return "".join(reader.pieces)
+
+
+class _Reader(HTMLParser):
+    def __init__(self, sent: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._sent = sent
+        self._links: list[tuple[str, int]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"br", "p", "li", "blockquote", "div"}:
+            self.pieces.append("\n")
+        elif tag == "a":
+            self._links.append((dict(attrs).get("href") or "", len(self.pieces)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "a" or not self._links:
+            return
+        address, start = self._links.pop()
+        inner = "".join(self.pieces[start:])
+        if inner not in self._sent:
+            self.pieces[start:] = [address]
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)

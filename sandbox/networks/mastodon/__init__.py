@@ -1,0 +1,14 @@
+"""Mastodon: media that take their time, then one call that publishes, under a key that is honoured for an hour."""
+
+from typing import ClassVar
+
+from sandbox.networks.mastodon.reads import ReadRoutes
+from sandbox.networks.mastodon.statuses import StatusRoutes
+
+
+class Mastodon(StatusRoutes, ReadRoutes):
+    """Be a Mastodon server, in place of https://mastodon.social."""
+
+    platform: ClassVar[str] = "mastodon"
+    label: ClassVar[str] = "Mastodon"
+    colour: ClassVar[str] = "#6364ff"

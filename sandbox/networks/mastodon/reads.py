@@ -1,0 +1,135 @@
+"""What a Mastodon server tells: itself, accounts, statuses."""
+
+from itertools import islice
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.networks.mastodon.base import (
+    ATTACHMENTS,
+    CHARACTERS,
+    DESCRIPTION,
+    IMAGE_BYTES,
+    PER_URL,
+    POLL,
+    TYPES,
+    VIDEO_BYTES,
+    MastodonTwin,
+    Medium,
+    server_of,
+    time_of,
+)
+from sandbox.networks.mastodon.markup import rendered
+from sandbox.posts import Post
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+
+VERSION = "4.5.0"
+LARGEST_PAGE = 40
+
+CONFIGURATION = {
+    "statuses": {
+        "max_characters": CHARACTERS,
+        "max_media_attachments": ATTACHMENTS,
+        "characters_reserved_per_url": PER_URL,
+    },
+    "media_attachments": {
+        "supported_mime_types": list(TYPES),
+        "description_limit": DESCRIPTION,
+        "image_size_limit": IMAGE_BYTES,
+        "image_matrix_limit": 33_177_600,
+        "video_size_limit": VIDEO_BYTES,
+        "video_frame_rate_limit": 120,
+        "video_matrix_limit": 8_294_400,
+    },
+    "polls": POLL,
+}
+
+
+class ReadRoutes(MastodonTwin):
+    """Serve what changes nothing."""
+
+    @route("GET", "/api/v2/instance", "prepare")
+    async def instance(self, request: Request) -> Answer:
+        """Say what the server allows."""
+        return Answer.json(
+            {"domain": "mastodon.social", "title": "Sandbox", "version": VERSION, "configuration": CONFIGURATION}
+        )
+
+    @route("GET", "/api/v1/instance", "prepare")
+    async def old_instance(self, request: Request) -> Answer:
+        """Say the same in the older shape."""
+        return Answer.json(
+            {"uri": "mastodon.social", "title": "Sandbox", "version": VERSION, "configuration": CONFIGURATION}
+        )
+
+    @route("GET", "/api/v1/accounts/verify_credentials", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        return Answer.json(self.profile(self.account(request), request))
+
+    @route("GET", "/api/v1/accounts/{id}/statuses", "confirm")
+    async def statuses(self, request: Request) -> Answer:
+        """List an account's statuses, newest first; to others those that everybody may see."""
+        reader = self.world.accounts.by_token(self.platform, request.bearer)
+        author = self.world.accounts.by_user(self.platform, request.params["id"])
+        if author is None:
+            raise RefusedError(self.failure(404))
+        limit = request.query.get("limit", "20")
+        count = min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
+        since, newest = request.query.get("since_id", ""), request.query.get("max_id", "")
+        posts = (
+            post
+            for post in self.world.posts.of(author)
+            if not post.deleted
+            and (reader is author or post.detail["visibility"] in ("public", "unlisted"))
+            and (not since.isdecimal() or int(post.platform_post_id) > int(since))
+            and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
+        )
+        return Answer.json([described_status(self, post, author) for post in islice(posts, count)])
+
+    @route("GET", "/api/v1/statuses/{id}", "confirm")
+    async def status(self, request: Request) -> Answer:
+        """Read one status."""
+        post = self.world.posts.get(self.platform, request.params["id"])
+        account = self.world.accounts.get(self.platform, post.account_id) if post else None
+        if post is None or post.deleted or account is None:
+            raise RefusedError(self.failure(404))
+        return Answer.json(described_status(self, post, account))
+
+
+def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[str, Any]:
+    """Return a status as the API gives it back."""
+    media = [medium for each in post.detail["media_ids"] if (medium := twin.media.get(each)) is not None]
+    options = post.detail["poll"]
+    private = post.detail["visibility"] in ("private", "direct")
+    return {
+        "id": post.platform_post_id,
+        "created_at": time_of(post.created_at),
+        "visibility": post.detail["visibility"],
+        "sensitive": post.detail["sensitive"],
+        "spoiler_text": post.detail["spoiler_text"],
+        "language": post.detail["language"],
+        "uri": f"{server_of()}/users/{account.username}/statuses/{post.platform_post_id}",
+        "url": None if private else post.url,
+        "content": rendered(post.text),
+        "account": {"id": account.user_id, "username": account.username, "acct": account.username},
+        "application": {"name": "Sandbox", "website": None},
+        "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],
+        "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
+        "edited_at": time_of(twin.world.now()) if post.edits else None,
+    }
+
+
+def described_medium(medium: Medium, now: float) -> dict[str, Any]:
+    """Return a file as the API describes it; it has no address until it can be shown."""
+    ready = medium.ready_at <= now
+    address = f"https://files.mastodon.social/media_attachments/{medium.id}"
+    return {
+        "id": medium.id,
+        "type": medium.kind,
+        "url": address if ready else None,
+        "preview_url": f"{address}/small",
+        "remote_url": None,
+        "description": medium.description,
+        "meta": {},
+    }

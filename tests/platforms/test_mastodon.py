@@ -1,0 +1,356 @@
+"""Publish every kind of post to Mastodon over real HTTP."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media
+from platforms.base import MediaFile, Published
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon import NETWORK, limits, media
+from platforms.mastodon.settings import MastodonCredentials
+from sandbox.server import running_sandbox
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+Connect = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    """Let no test know a server's limits from the one before."""
+    limits._known.clear()
+
+
+@pytest.fixture
+async def rig(connect: Connect) -> Rig:
+    return await connect("mastodon")
+
+
+async def publish(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> Published:
+    if NETWORK.prepares(sending.draft):
+        await NETWORK.prepare(rig.connection(client), sending)
+    published = await NETWORK.publish(rig.connection(client), sending)
+    return await NETWORK.complete(rig.connection(client), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+async def status(rig: Rig, status_id: str) -> dict[str, Any]:
+    answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/statuses/{status_id}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
+    """Yield a client with the requests that it sends."""
+    requests: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        await request.aread()
+        requests.append(request)
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        yield client, requests
+
+
+def parts_of(request: httpx.Request) -> list[Message]:
+    """Return the parts of a form."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    return list(BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts())
+
+
+async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+    assert identity.limits["characters"] == 500
+    assert identity.limits["poll_longest"] == 2_629_746
+
+
+async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
+    rig.stored = MastodonCredentials(instance=f"{rig.sandbox.url}", access_token=rig.stored.access_token)
+    connection = rig.connection()
+    connection.wire.base_url = NETWORK.address(rig.stored)
+    host = rig.sandbox.url.removeprefix("http://")
+    paths: list[str] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        return httpx.Response(200, json={"id": 12, "username": "ann", "configuration": {}})
+
+    connection.wire.client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    identity = await NETWORK.whoami(connection)
+    assert (identity.user_id, identity.username) == (f"12@{host}", f"ann@{host}")
+    assert paths == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
+
+
+async def test_a_text_is_one_request_and_a_look_before_it(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("Hello"))
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("GET", 200), ("POST", 200)]
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
+    assert published.url == f"https://mastodon.social/@{rig.account.username}/{published.platform_post_id}"
+
+
+async def test_the_token_is_in_no_address_and_every_request_carries_it(rig: Rig) -> None:
+    token = rig.stored.access_token.get_secret_value()
+    async with listening() as (client, requests):
+        await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]), client)
+        await NETWORK.whoami(rig.connection(client))
+    assert not [request for request in requests if token in str(request.url)]
+    assert {request.headers["authorization"] for request in requests} == {f"Bearer {token}"}
+    assert token not in repr(rig.stored)
+
+
+async def test_settings_say_how_it_appears(rig: Rig) -> None:
+    settings = {
+        "visibility": "unlisted",
+        "spoilerText": "careful",
+        "sensitive": True,
+        "language": "de",
+        "quoteApprovalPolicy": "nobody",
+    }
+    sending = rig.sending("Hi", settings=settings)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, sending)).platform_post_id)
+    assert (shown["visibility"], shown["spoiler_text"], shown["language"]) == ("unlisted", "careful", "de")
+    assert shown["sensitive"] is True
+
+
+async def test_a_private_post_has_the_address_that_its_server_names(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("Hi", settings={"visibility": "private"}))
+    assert (
+        published.url == f"https://mastodon.social/users/{rig.account.username}/statuses/{published.platform_post_id}"
+    )
+
+
+async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> None:
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=200, body={"id": 7, "url": None})
+    published = await NETWORK.publish(rig.connection(), rig.sending("Hi"))
+    assert published.platform_post_id == "7"
+    assert published.url == f"{rig.sandbox.url}/mastodon/@{rig.account.username}/7"
+
+
+async def test_a_poll_asks_its_readers(rig: Rig) -> None:
+    poll = {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True}
+    sending = rig.sending("Well?", settings={"poll": poll})
+    assert NETWORK.check(sending.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, sending)).platform_post_id)
+    assert [option["title"] for option in shown["poll"]["options"]] == ["Yes", "No"]
+
+
+async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -> None:
+    items = [rig.sandbox.media("a.jpg", "Möwen"), rig.sandbox.media("b.png"), rig.sandbox.media("c.gif", "moving")]
+    async with listening() as (client, requests):
+        published = await publish(rig, rig.sending("Three", items), client)
+    shown = await status(rig, published.platform_post_id)
+    assert [each["description"] for each in shown["media_attachments"]] == ["Möwen", None, "moving"]
+    assert [each["type"] for each in shown["media_attachments"]] == ["image", "image", "gifv"]
+    uploads = [parts_of(request) for request in requests if request.url.path.endswith("/media")]
+    names = [parts[-1].get_filename() for parts in uploads]
+    assert len(set(names)) == 3
+    assert [str(name).rpartition(".")[2] for name in names] == ["jpg", "png", "gif"]
+    assert [parts[-1].get_content_type() for parts in uploads] == ["image/jpeg", "image/png", "image/gif"]
+    again = rig.sending("Again", [rig.sandbox.media("a.jpg")])
+    async with listening() as (client, requests):
+        await NETWORK.prepare(rig.connection(client), again)
+    assert parts_of(requests[-1])[-1].get_filename() not in names
+
+
+async def test_a_post_of_media_alone(rig: Rig) -> None:
+    published = await publish(rig, rig.sending("", [rig.sandbox.media("a.mp4", "waves")]))
+    [attachment] = (await status(rig, published.platform_post_id))["media_attachments"]
+    assert (attachment["type"], attachment["description"]) == ("video", "waves")
+
+
+async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    assert [len(handles["media"]) for handles in rig.saved] == [1, 2]
+    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    before = len(rig.exchanges)
+    await NETWORK.prepare(rig.connection(), resumed)
+    assert (len(rig.source.opened), len(rig.exchanges)) == (2, before)
+    resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFE - timedelta(seconds=1)).isoformat()
+    await NETWORK.prepare(rig.connection(), resumed)
+    assert len(rig.source.opened) == 3
+    shorter = rig.sending("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
+    await publish(rig, shorter)
+    assert len(rig.source.opened) == 4
+    assert (await rig.posts())[0]["mediaCount"] == 1
+
+
+@pytest.fixture
+async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
+    """Be an account on a server that takes its time, and the time it is ahead of ours."""
+    monkeypatch.setattr(media, "LOOKS", (0,))
+    ahead = [0.0]
+    async with (
+        running_sandbox(realistic=True, clock=lambda: datetime.now(UTC).timestamp() + ahead[0]) as url,
+        httpx.AsyncClient() as client,
+    ):
+        yield await open_account(Sandbox(url, client), "mastodon"), ahead
+
+
+async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]]) -> None:
+    rig, ahead = slow
+    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
+    assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
+    early = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (early.kind, early.code) == (Kind.NOT_READY, "media_not_ready")
+    ahead[0] += 60
+    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    await publish(rig, resumed)
+    assert len(rig.source.opened) == 1
+    assert len(await rig.posts()) == 1
+
+
+async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgotten(
+    slow: tuple[Rig, list[float]],
+) -> None:
+    rig, _ = slow
+    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
+    await refused(NETWORK.prepare(rig.connection(), sending))
+    body = {"error": "Error processing thumbnail for uploaded media"}
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.REJECTED
+    assert rig.saved[-1]["media"] == {}
+
+
+@pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
+async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]], body: Any) -> None:
+    rig, ahead = slow
+    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
+    await refused(NETWORK.prepare(rig.connection(), sending))
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await refused(NETWORK.prepare(rig.connection(), sending))
+    ahead[0] += 60
+    await publish(rig, sending)
+    assert len(rig.source.opened) == 2
+
+
+async def test_media_that_the_server_dropped_before_the_post_are_uploaded_anew(rig: Rig) -> None:
+    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
+    await NETWORK.prepare(rig.connection(), sending)
+    sending.handles["media"]["0"]["id"] = "1"
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_gone")
+    await publish(rig, sending)
+    assert len(rig.source.opened) == 2
+    assert len(await rig.posts()) == 1
+
+
+def without(path: str) -> httpx.AsyncClient:
+    """Return a client to servers that do not have one path."""
+
+    class Older(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith(path):
+                return httpx.Response(404, text="<html>Not found</html>")
+            return await super().handle_async_request(request)
+
+    return httpx.AsyncClient(transport=Older())
+
+
+async def test_a_server_without_the_newer_upload_is_given_media_by_the_older(rig: Rig) -> None:
+    async with without("/api/v2/media") as client:
+        await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]), client)
+    assert (await rig.posts())[0]["mediaCount"] == 1
+
+
+@dataclass
+class Given:
+    """Hand out a file that says something else of itself."""
+
+    rig: Rig
+    content_type: str
+    size: int
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.rig.source.open(media) as file:
+            yield replace(file, content_type=self.content_type, size=self.size)
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "size", "code"),
+    [
+        ("a.jpg", "image/bmp", 1, "media_type"),
+        ("a.jpg", "image/jpeg", 16_777_217, "media_too_large"),
+        ("a.gif", "image/gif", 16_777_217, "media_too_large"),
+        ("a.mp4", "video/mp4", 103_809_025, "media_too_large"),
+    ],
+)
+async def test_what_the_server_would_refuse_is_not_sent(
+    rig: Rig, name: str, content_type: str, size: int, code: str
+) -> None:
+    sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert [exchange.method for exchange in rig.exchanges] == ["GET"]
+
+
+async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        await NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media(name)]))
+    assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST"]
+    monkeypatch.setattr(limits, "LIFE", 0)
+    await NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("c.jpg")]))
+    assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST", "GET", "POST"]
+
+
+async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
+    async with without("/api/v2/instance") as client:
+        assert await limits.limits_of(rig.connection(client)) == replace(
+            limits.DEFAULTS, types=(await limits.limits_of(rig.connection())).types
+        )
+    odd = {"max_toot_chars": 5000, "configuration": {"polls": [], "statuses": {"max_media_attachments": "4"}}}
+    for body, characters in ((odd, 5000), ({"configuration": {"statuses": {"max_characters": 11_000}}}, 11_000)):
+        limits._known.clear()
+        await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
+        assert (await limits.limits_of(rig.connection())).characters == characters
+    limits._known.clear()
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, times=2)
+    assert await limits.limits_of(rig.connection()) == limits.DEFAULTS
+    limits._known.clear()
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
+    assert (await refused(limits.limits_of(rig.connection()))).kind is Kind.TRANSIENT
+
+
+async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_SERVERS", 2)
+    for number in range(4):
+        connection = rig.connection()
+        connection.wire.base_url = f"https://server{number}.example"
+        connection.wire.client = httpx.AsyncClient(
+            transport=httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+        )
+        await limits.limits_of(connection)
+    assert list(limits._known) == ["https://server2.example", "https://server3.example"]
+
+
+def test_an_account_is_reached_at_its_own_server() -> None:
+    for instance, address in (
+        ("mastodon.example", "https://mastodon.example"),
+        ("http://LOCALHOST:3000/", "http://localhost:3000"),
+    ):
+        given = {"instance": instance, "accessToken": "x"}
+        assert NETWORK.address(MastodonCredentials.model_validate(given)) == address
+    assert NETWORK.address(MastodonCredentials.model_validate({"accessToken": "x"})) == "https://mastodon.social"
+    with pytest.raises(ValueError, match="address of a server"):
+        MastodonCredentials.model_validate({"instance": "https://mastodon.example/@ann", "accessToken": "x"})

@@ -1,0 +1,125 @@
+"""Every request that a Mastodon server is sent must be one that the OpenAPI document of its API knows."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from platforms.base import Draft, Published
+from platforms.mastodon import NETWORK
+from platforms.mastodon.limits import _PLACES
+from platforms.mastodon.network import status_body
+from platforms.mastodon.settings import MastodonSettings
+from tests.platforms.rig import Rig
+from tests.platforms.test_mastodon import Connect, listening, parts_of
+from tests.platforms.test_mastodon_doubles import prepared
+
+DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "mastodon" / "mastodon-openapi.json"
+
+pytestmark = pytest.mark.skipif(
+    not DOCUMENT.is_file(), reason=f"Mastodon's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
+)
+
+EVERYTHING = {
+    "visibility": "unlisted",
+    "spoilerText": "careful",
+    "sensitive": True,
+    "language": "en",
+    "quoteApprovalPolicy": "followers",
+}
+POLL = {"poll": {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True, "hideTotals": True}}
+
+
+@cache
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    return loaded
+
+
+def fields_of(name: str) -> dict[str, Any]:
+    """Return the properties of a schema and all that it is made of."""
+    schema = document()["components"]["schemas"][name]
+    found: dict[str, Any] = {}
+    for part in schema.get("allOf", [schema]):
+        found |= fields_of(part["$ref"].rpartition("/")[2]) if "$ref" in part else part["properties"]
+    return found
+
+
+def validate(name: str, body: dict[str, Any]) -> None:
+    """Hold a body against a schema, and refuse fields that it does not name, which the schema itself lets pass."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(body)
+    known = fields_of(name)
+    assert body.keys() <= known.keys()
+    if "poll" in body:
+        assert body["poll"].keys() <= known["poll"]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "uploads", "settings"),
+    [
+        ("TextStatus", [], {}),
+        ("TextStatus", [], EVERYTHING),
+        ("MediaStatus", ["1", "2"], EVERYTHING),
+        ("PollStatus", [], {**EVERYTHING, **POLL}),
+    ],
+)
+def test_every_body_is_one_that_the_document_knows(name: str, uploads: list[str], settings: dict[str, Any]) -> None:
+    validate(name, status_body(Draft("text", (), MastodonSettings.model_validate(settings)), uploads))
+
+
+def test_a_misspelt_field_would_be_seen() -> None:
+    with pytest.raises(AssertionError):
+        validate("TextStatus", {"status": "a", "spoilerText": "b"})
+    with pytest.raises(jsonschema_rs.ValidationError):
+        validate("TextStatus", {"status": 1})
+
+
+def operation(request: httpx.Request) -> dict[str, Any]:
+    path = re.sub(r"(?<=/)\d+(?=/|$)", "{id}", request.url.path.removeprefix("/mastodon"))
+    found: dict[str, Any] = document()["paths"][path][request.method.lower()]
+    return found
+
+
+async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_knows(connect: Connect) -> None:
+    rig: Rig = await connect("mastodon")
+    async with listening() as (client, requests):
+        await NETWORK.whoami(rig.connection(client))
+        sending = await prepared(rig, "Hi", ["a.jpg"])
+        sending.handles.clear()
+        await NETWORK.prepare(rig.connection(client), sending)
+        sending.handles["media"]["0"]["ready"] = False
+        await NETWORK.prepare(rig.connection(client), sending)
+        await NETWORK.publish(rig.connection(client), sending)
+        assert isinstance(await NETWORK.confirm(rig.connection(client), sending), Published)
+    used = {(request.method, re.sub(r"/\d.*", "", request.url.path.partition("/api/")[2])) for request in requests}
+    assert {("POST", "v2/media"), ("POST", "v1/statuses"), ("GET", "v1/media"), ("GET", "v1/accounts")} <= used
+    for request in requests:
+        described = operation(request)
+        known = {each["name"] for each in described.get("parameters", [])}
+        assert set(request.url.params) <= known
+        if request.url.path.endswith("/statuses") and request.method == "POST":
+            assert "Idempotency-Key" in known
+            assert request.headers["idempotency-key"]
+            assert request.headers["content-type"] in described["requestBody"]["content"]
+        if request.url.path.endswith("/media"):
+            form = described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+            names = {part.get_param("name", header="content-disposition") for part in parts_of(request)}
+            assert names <= form.keys()
+
+
+def test_the_limits_that_are_read_exist() -> None:
+    groups = document()["components"]["schemas"]["Instance"]["properties"]["configuration"]["properties"]
+    for group, key in _PLACES.values():
+        assert key in groups[group]["properties"]
+    assert "supported_mime_types" in groups["media_attachments"]["properties"]
+
+
+def test_the_fields_that_are_read_exist() -> None:
+    known = fields_of("Status")
+    assert {"id", "url", "uri", "content", "created_at", "media_attachments"} <= known.keys()

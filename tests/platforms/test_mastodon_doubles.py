@@ -1,0 +1,322 @@
+"""Lose a Mastodon server's answers in every way there is, on a server that honours keys and on one that does not.
+
+What was published is found among the account's statuses, and nothing is published twice.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon import NETWORK, lookup
+from tests.platforms.rig import Rig
+from tests.platforms.test_mastodon import Connect, publish, refused, status
+
+TEXT = (
+    "Süße Möwen & <b>Meer</b>:\n\n  https://example.com/a/very/long/address?with=a&query=1#end, @ann@other.example #Ökö"
+)
+FORMS: list[tuple[str, list[str], dict[str, Any]]] = [
+    (TEXT, [], {}),
+    (TEXT, ["a.jpg", "b.gif"], {"visibility": "private"}),
+    ("", ["a.mp4"], {}),
+    ("Well?", [], {"poll": {"options": ["Yes", "No"]}, "spoilerText": "careful"}),
+]
+
+
+@pytest.fixture
+async def rig(connect: Connect) -> Rig:
+    return await connect("mastodon")
+
+
+@pytest.fixture
+async def keyless() -> AsyncIterator[httpx.AsyncClient]:
+    """Be a client to a server that ignores the header with the key."""
+
+    async def forget(request: httpx.Request) -> None:
+        request.headers.pop("idempotency-key", None)
+
+    async with httpx.AsyncClient(event_hooks={"request": [forget]}) as client:
+        yield client
+
+
+async def prepared(rig: Rig, text: str = TEXT, names: list[str] = [], settings: Any = None) -> Sending[Any]:  # noqa: B006
+    """Return an attempt that begins now."""
+    sending = rig.sending(text, [rig.sandbox.media(name) for name in names], settings=settings)
+    await NETWORK.prepare(rig.connection(), sending)
+    return replace(sending, started_at=datetime.now(UTC))
+
+
+async def send(rig: Rig, sending: Sending[Any], client: httpx.AsyncClient | None = None) -> NetworkError:
+    return await refused(NETWORK.publish(rig.connection(client), sending))
+
+
+async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
+    """Look with what was saved alone, as another worker would."""
+    return await NETWORK.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
+
+
+@pytest.mark.parametrize(("text", "names", "settings"), FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(
+    rig: Rig, text: str, names: list[str], settings: dict[str, Any], fault: str
+) -> None:
+    sending = await prepared(rig, text, names, settings)
+    await rig.sandbox.fault("mastodon", fault, "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await confirm(rig, sending)
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig)
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert isinstance(await confirm(rig, sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize(("text", "names", "settings"), FORMS)
+async def test_what_never_landed_is_sent_again(
+    rig: Rig, keyless: httpx.AsyncClient, text: str, names: list[str], settings: dict[str, Any]
+) -> None:
+    sending = await prepared(rig, text, names, settings)
+    await rig.sandbox.fault("mastodon", "drop", "publish")
+    assert (await send(rig, sending, keyless)).kind is Kind.UNCLEAR
+    assert await confirm(rig, sending) == Absent()
+    await publish(rig, replace(sending, handles=rig.saved[-1]), keyless)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_repeat_under_its_key_makes_no_second_status(rig: Rig) -> None:
+    sending = await prepared(rig)
+    first = await NETWORK.publish(rig.connection(), sending)
+    assert await NETWORK.publish(rig.connection(), sending) == first
+    other = replace(sending, target_id="another")
+    assert (await NETWORK.publish(rig.connection(), other)).platform_post_id != first.platform_post_id
+    assert len(await rig.posts()) == 2
+
+
+async def test_the_same_words_published_just_before_are_not_taken_for_ours(
+    rig: Rig, keyless: httpx.AsyncClient
+) -> None:
+    await publish(rig, await prepared(rig), keyless)
+    sending = await prepared(rig)
+    await rig.sandbox.fault("mastodon", "drop", "publish")
+    await send(rig, sending, keyless)
+    assert await confirm(rig, sending) == Absent()
+    second = await publish(rig, replace(sending, handles=rig.saved[-1]), keyless)
+    assert len(await rig.posts()) == 2
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    third = await prepared(rig)
+    await send(rig, third, keyless)
+    found = await confirm(rig, third)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
+
+
+async def test_which_statuses_were_there_is_noted_once_before_the_first_send(
+    rig: Rig, keyless: httpx.AsyncClient
+) -> None:
+    sending = await prepared(rig)
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    await send(rig, sending, keyless)
+    noted = rig.saved[-1]["after"]
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=429)
+    resumed = replace(sending, handles=rig.saved[-1])
+    await send(rig, resumed, keyless)
+    assert resumed.handles["after"] == noted == ""
+    assert isinstance(await confirm(rig, sending), Published)
+
+
+async def test_where_nothing_could_be_noted_the_time_tells(rig: Rig, keyless: httpx.AsyncClient) -> None:
+    old = await publish(rig, await prepared(rig), keyless)
+    await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    sending = await prepared(rig)
+    await send(rig, sending, keyless)
+    assert rig.saved[-1]["after"] is None
+    found = await confirm(rig, sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id != old.platform_post_id
+    later = replace(sending, started_at=datetime.now(UTC) + lookup.CLOCKS_APART + timedelta(seconds=5))
+    assert await confirm(rig, later) == Absent()
+
+
+async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
+    sending = await prepared(rig)
+    before = len(rig.exchanges)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await NETWORK.confirm(rig.connection(), replace(sending, started_at=None)) == Absent()
+    assert len(rig.exchanges) == before
+
+
+async def test_others_between_do_not_hide_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "PAGE", 2)
+    sending = await prepared(rig)
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    await send(rig, sending)
+    for number in range(5):
+        await publish(rig, rig.sending(f"another {number}"))
+    monkeypatch.setattr(rig, "saved", [sending.handles])
+    assert isinstance(await confirm(rig, sending), Published)
+    monkeypatch.setattr(lookup, "MOST_PAGES", 2)
+    assert await confirm(rig, sending) == Unknown()
+
+
+async def found_among(rig: Rig, sending: Sending[Any], *statuses: dict[str, Any]) -> Any:
+    page = [
+        {
+            "id": str(number),
+            "content": "",
+            "created_at": datetime.now(UTC).isoformat(),
+            "media_attachments": [],
+            **given,
+        }
+        for number, given in enumerate(statuses, 1)
+    ]
+    await rig.sandbox.control("DELETE", "faults")
+    await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=page)
+    if page:
+        await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=[])
+    return await NETWORK.confirm(rig.connection(), replace(sending, handles={**sending.handles, "after": ""}))
+
+
+@pytest.mark.parametrize(
+    ("sent", "html"),
+    [
+        ("a  b\n\nc ", "<p>a b</p><p>c</p>"),
+        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        ("e\u0301", "<p>é</p>"),
+        (
+            "see https://example.com/a?b=1&c=2.",
+            (
+                '<p>see <a href="https://example.com/a?b=1&amp;c=2"><span class="invisible">https://</span>'
+                '<span class="ellipsis">example.com/a</span><span class="invisible">?b=1&amp;c=2</span></a>.</p>'
+            ),
+        ),
+        ("see https://example.com/long", 'see <a href="https://example.com/long">example.com/lo…</a>'),
+        ("see example.com now", 'see <a href="https://example.com/">example.com</a> now'),
+        ("@ann@other.example hi", '<a href="https://other.example/@ann" class="mention">@<span>ann</span></a> hi'),
+        ("@ann@other.example hi", '<a href="https://other.example/@ann">@ann@other.example</a> hi'),
+        ("hi #Tag", 'hi <a href="https://x.example/tags/tag">#<span>Tag</span></a>'),
+        # A server that reads Markdown, or that writes quotation marks its own way.
+        ('*bold* and "quoted"', "<p><em>bold</em> and “quoted”</p>"),
+        ("> quoted\n- one\n- two", "<blockquote>quoted</blockquote><ul><li>one</li><li>two</li></ul>"),
+        ("wave 🌊 :blobcat:", '<p>wave 🌊 <img class="emoji" alt=":blobcat:" />:blobcat:</p>'),
+    ],
+)
+async def test_a_status_is_recognised_whatever_its_server_makes_of_the_text(rig: Rig, sent: str, html: str) -> None:
+    found = await found_among(rig, await prepared(rig, sent), {"content": "<p>other</p>"}, {"content": html})
+    assert isinstance(found, Published)
+    assert found.platform_post_id == "2"
+
+
+async def test_one_that_only_may_be_ours_is_so_where_there_is_no_other(rig: Rig) -> None:
+    sending = await prepared(rig, "Hello, *world*!")
+    alike = {"content": "Hello, world!"}
+    assert isinstance(await found_among(rig, sending, alike), Published)
+    assert await found_among(rig, sending, alike, alike) == Unknown()
+    exact = {"content": "Hello, *world*!"}
+    found = await found_among(rig, sending, alike, exact, alike)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == "2"
+    assert await found_among(rig, sending, {"content": "Hello, word!"}) == Absent()
+    assert await found_among(rig, sending) == Absent()
+
+
+async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> None:
+    sending = await prepared(rig, "Hi", ["a.jpg", "b.jpg"])
+    ours = [{"id": known["id"]} for known in sending.handles["media"].values()]
+    others = [{"id": "1"}, {"id": "2"}]
+    found = await found_among(
+        rig,
+        sending,
+        {"content": "Hi"},
+        {"content": "Hi", "media_attachments": others},
+        {"content": "something else", "media_attachments": ours},
+    )
+    assert isinstance(found, Published)
+    assert found.platform_post_id == "3"
+    assert isinstance(await found_among(rig, sending, {"content": "Hi", "media_attachments": others}), Published)
+    assert await found_among(rig, sending, {"content": "Hi", "media_attachments": others[:1]}) == Absent()
+    assert await found_among(rig, sending, {"content": "Ho", "media_attachments": others}) == Absent()
+
+
+@pytest.mark.parametrize(
+    ("status_code", "body"),
+    [(200, {"error": "x"}), (200, "<html>"), (200, ["x"]), (502, "<html>"), (401, {"error": "x"})],
+)
+async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: Any) -> None:
+    sending = await prepared(rig)
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("mastodon", "reject", "confirm", status=status_code, body=body)
+    await refused(confirm(rig, sending))
+
+
+@pytest.mark.parametrize(
+    ("status_code", "body", "kind"),
+    [
+        (500, {"error": "x"}, Kind.UNCLEAR),
+        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
+        (503, {"error": "x"}, Kind.UNCLEAR),
+        (200, {}, Kind.UNCLEAR),
+        (200, [], Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (422, {"error": "Validation failed: Text character limit of 500 exceeded"}, Kind.REJECTED),
+        (
+            422,
+            {"error": "Cannot attach files that have not finished processing. Try again in a moment!"},
+            Kind.NOT_READY,
+        ),
+        (429, {"error": "Too many requests"}, Kind.RATE_LIMITED),
+        (401, {"error": "The access token is invalid"}, Kind.AUTH),
+        (403, {"error": "Your login is currently disabled"}, Kind.AUTH),
+        (403, "<html>Forbidden</html>", Kind.TRANSIENT),
+        (301, "", Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status_code: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig)
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=status_code, body=body)
+    assert (await send(rig, sending)).kind is kind
+
+
+async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
+    connection = rig.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, await prepared(rig)))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+)
+async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
+    await prepared(rig, "", ["a.jpg"])
+    await rig.sandbox.fault("mastodon", fault, "prepare", seconds=180)
+    error = await refused(prepared(rig, "", ["b.jpg"]))
+    assert error.kind is kind
+    if kind is Kind.RATE_LIMITED:
+        assert error.retry_after is not None
+        assert 175 < error.retry_after.total_seconds() <= 181
+
+
+async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
+    sending = await prepared(rig)
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.client.delete(
+        f"{rig.sandbox.url}/mastodon/api/v1/statuses/{published.platform_post_id}",
+        headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
+    )
+    assert "error" in await status(rig, published.platform_post_id)
+    assert await confirm(rig, sending) == Absent()
