@@ -13,8 +13,6 @@ LABEL = "LinkedIn"
 
 QUOTA_WAIT = timedelta(hours=1)
 """LinkedIn says neither which quota is used up nor when it resets, but that days end at midnight UTC; ours."""
-THROTTLED_WAIT = timedelta(minutes=2)
-"""For a throttle that is not said to be the day's; LinkedIn's page says minutes."""
 MEDIA_WAIT = timedelta(seconds=5)
 
 USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL"})
@@ -84,10 +82,9 @@ def duplicate_of(error: NetworkError) -> str | None:
 def _wait(kind: Kind, said: str) -> timedelta | None:
     if kind is Kind.NOT_READY:
         return MEDIA_WAIT
-    if kind is not Kind.RATE_LIMITED:
+    if kind is not Kind.RATE_LIMITED or "throttle limit" not in said:
+        # LinkedIn's page says of throttles that are not the day's that they pass within minutes.
         return None
-    if "throttle limit" not in said:
-        return THROTTLED_WAIT
     now = datetime.now(UTC)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0)
     return min(QUOTA_WAIT, midnight - now)

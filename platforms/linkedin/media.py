@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
 from platforms.errors import Kind, NetworkError
@@ -139,14 +141,7 @@ class Uploads:
     async def _look(self, name: str, item: Media) -> None:
         """Read whether LinkedIn has processed an item."""
         handle = self._known[name]
-        if ":person:" in self._author and item.type is not MediaType.VIDEO:
-            left = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])
-            state, reason = ("AVAILABLE", "") if left <= timedelta() else ("PROCESSING", "")
-        else:
-            left = MEDIA_WAIT
-            path = f"/rest/{_EDGE[item.type]}/{quote(handle['urn'], safe='')}"
-            answer = json_of(await call(self._line, "GET", path))
-            state, reason = str(answer.get("status")), str(answer.get("processingFailureReason") or "")
+        state, reason, wait = await self._state(handle, item)
         if state == "PROCESSING_FAILED":
             del self._known[name]
             await self._save()
@@ -154,9 +149,23 @@ class Uploads:
             raise NetworkError(Kind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
         if state != "AVAILABLE":
             message = "LinkedIn is still processing the media."
-            raise NetworkError(Kind.NOT_READY, message, code=state.lower(), retry_after=left)
+            raise NetworkError(Kind.NOT_READY, message, code=state.lower(), retry_after=wait)
         handle["stage"] = Stage.READY
         await self._save()
+
+    async def _state(self, handle: Handle, item: Media) -> tuple[str, str, timedelta]:
+        """Return an item's state, why it failed, and when to ask again; where that may not be read, time must do."""
+        if ":person:" not in self._author or item.type is MediaType.VIDEO:
+            try:
+                answer = json_of(
+                    await call(self._line, "GET", f"/rest/{_EDGE[item.type]}/{quote(handle['urn'], safe='')}")
+                )
+                return str(answer.get("status")), str(answer.get("processingFailureReason") or ""), MEDIA_WAIT
+            except NetworkError as error:
+                if error.status != httpx.codes.FORBIDDEN:
+                    raise
+        left = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])
+        return "PROCESSING" if left > timedelta() else "AVAILABLE", "", left
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)

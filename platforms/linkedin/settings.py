@@ -42,7 +42,11 @@ class LinkedInSettings(WireModel):
         description="The title of a document; its file name where left out.",
         examples=["Annual report"],
     )
-    article: Article | None = Field(None, description="A link shown as a card; not together with media.")
+    article: Article | None = Field(
+        None,
+        description="A link shown as a card; not together with media.",
+        examples=[{"source": "https://example.com/launch", "title": "We have launched"}],
+    )
     disable_link_preview: bool = Field(
         default=False,
         description="Publish without the `article`. Links in a text never become cards by themselves.",

@@ -1,5 +1,6 @@
 """Publish to Pinterest: upload a video, make the pin by one request, look on the board where the answer was lost."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -26,6 +27,8 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     base_url = "https://api.pinterest.com"
     account_prefix = "pi"
     request_id_header = errors.REQUEST_ID_HEADER
+    # Pinterest promises no consistency; the figure is our choice.
+    believes_absence_after = timedelta(seconds=45)
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials

@@ -161,6 +161,33 @@ async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> 
         assert len(await li.posts()) == 1
 
 
+@pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE)])
+async def test_what_may_not_be_looked_at_gets_its_time(
+    li: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
+
+    async def forbid(request: httpx.Request) -> None:
+        if request.method == "GET" and "/rest/" in request.url.path:
+            body = {"status": 403, "code": "ACCESS_DENIED"}
+            await sandbox.fault("linkedin", "reject", "prepare", status=403, body=body)
+
+    async with httpx.AsyncClient(event_hooks={"request": [forbid]}) as client:
+        sending = li.sending("", [sandbox.media(name)], settings=settings)
+        assert (await refused(NETWORK.prepare(li.connection(client), sending))).kind is Kind.NOT_READY
+        sending.handles["media"]["0"]["uploadedAt"] -= 61
+        await NETWORK.prepare(li.connection(client), sending)
+    assert li.saved[-1]["media"]["0"]["stage"] == "ready"
+
+
+async def test_a_state_that_cannot_be_read_is_read_again(li: Rig, sandbox: Sandbox) -> None:
+    sending = li.sending("", [sandbox.media("a.mp4")])
+    await NETWORK.prepare(li.connection(), sending)
+    sending.handles["media"]["0"]["stage"] = "processing"
+    await sandbox.fault("linkedin", "reject", "prepare", status=503)
+    assert (await refused(NETWORK.prepare(li.connection(), sending))).kind is Kind.TRANSIENT
+
+
 async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("Early", [sandbox.media("a.jpg")])
     await NETWORK.prepare(li.connection(), sending)

@@ -11,7 +11,7 @@ from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.linkedin import NETWORK
 from platforms.linkedin.little import little
-from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.linkedin.settings import Article, LinkedInCredentials, LinkedInSettings
 from platforms.registry import networks
 from platforms.rules import Violation
 from sandbox.networks.linkedin.text import shown
@@ -107,9 +107,8 @@ def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
 
 
 def test_every_setting_is_described_with_an_example() -> None:
-    for field in LinkedInSettings.model_fields.values():
-        assert field.description
-        assert field.examples or field.annotation is not None
+    for model in (LinkedInSettings, Article):
+        assert all(field.description and field.examples for field in model.model_fields.values())
 
 
 def test_credentials_show_no_secret() -> None:

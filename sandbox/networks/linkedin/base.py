@@ -19,6 +19,9 @@ OLDEST_VERSION = "202512"
 REQUESTS_PER_DAY = 150
 """Of one member and one app, with the product "Share on LinkedIn"."""
 
+SHORTEST_OF_DAY = 600
+"""Seconds; a limit that passes sooner is none of the day's."""
+
 M = TypeVar("M")
 
 
@@ -90,8 +93,9 @@ class LinkedInTwin(Twin, ABC):
         return Answer.json({**body, "serviceErrorCode": 65602, "code": "EXPIRED_ACCESS_TOKEN"}, 401)
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; LinkedIn says nowhere when it resets."""
-        return error(429, "Resource level throttle limit for calls to this resource is reached.", "TOO_MANY_REQUESTS")
+        """Word a reached limit; LinkedIn says nowhere when it resets, but words the day's limits in its own way."""
+        day = "Resource level throttle limit for calls to this resource is reached."
+        return error(429, day if seconds >= SHORTEST_OF_DAY else "Too many requests", "TOO_MANY_REQUESTS")
 
     async def serve(self, found: Route, request: Request) -> Answer:
         """Check the version, count the request against the day, and sign the answer."""
@@ -119,4 +123,4 @@ class LinkedInTwin(Twin, ABC):
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
         window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
-        return None if window.allowed else self.rate_limited(window.resets_at - self.world.now())
+        return None if window.allowed else self.rate_limited(86_400)
