@@ -32,7 +32,7 @@ class HandleKeeper:
         self._usable = stored.get(_FINGERPRINT) == fingerprint
         self._stored = stored
         self._waiting: Handles | None = None
-        self._written_at = 0.0
+        self._written_at = time.monotonic()
         self._writing = asyncio.Lock()
         self.deferring = False
 

@@ -1,6 +1,6 @@
 """The way of one target: prepare, publish, confirm. Each step may be run again at any point; none sends blindly."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -14,7 +14,7 @@ from activities.errors import TRIED_AGAIN, refused, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
-from domain.post import TargetStatus
+from domain.post import PostStatus, TargetStatus
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
@@ -38,12 +38,8 @@ GONE = Outcome(status=TargetStatus.FAILED, gone=True)
 _STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED})
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """Hold a target that may be worked on; `attempt` is there once its send is written down and may go out."""
-
-    step: Step
-    attempt: Attempt | None
+def _stands(job: Job) -> bool:
+    return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
 
 
 class Publishing:
@@ -83,14 +79,13 @@ class Publishing:
         """
         async with beating() as progress:
             try:
-                claim = await self._claim(command, progress)
-                if isinstance(claim, _Claim) and claim.attempt is None:
-                    claim = await self._begin(command, claim.step, await self._prepare(claim.step))
+                step = await self._open(command, progress)
+                begun = await self._begin(command, step, await self._prepare(step) if step else None)
             except NetworkError as error:
                 return await self._refused(command, error)
-            if isinstance(claim, Outcome) or claim.attempt is None:
-                return claim if isinstance(claim, Outcome) else GONE
-            return await self._send(command, claim.step, claim.attempt)
+            if step is None or isinstance(begun, Outcome):
+                return begun if isinstance(begun, Outcome) else GONE
+            return await self._send(command, step, begun)
 
     @activity.defn
     async def confirm(self, command: TargetCommand) -> Outcome:
@@ -139,50 +134,48 @@ class Publishing:
             async with self._database.transaction() as session:
                 return await add_details(session, command.target_id, done.url, done.warning)
 
-    async def _claim(self, command: TargetCommand, progress: list[str]) -> _Claim | Outcome:
-        """Take a target for sending, unless it already stands somewhere. Raises NetworkError."""
-        async with self._database.transaction() as session:
-            job = await load(session, command.target_id, lock=True)
-            if job is None:
-                return GONE
-            if standing := await self._standing(session, job):
-                return standing
-            step = self._desk.open(job, progress.append)
-            # The rules were checked when the post was made; the account or the limits may be others by now.
-            if broken := step.network.check(step.sending.draft, step.connection.account):
-                raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
-            if step.network.prepares(step.sending.draft):
-                mark_begun(job, datetime.now(UTC))
-                return _Claim(step, None)
-            return _Claim(step, await begin_send(session, job))
+    async def _open(self, command: TargetCommand, progress: list[str]) -> Step | None:
+        """Open a target for sending; None where it stands somewhere already. Raises NetworkError."""
+        async with self._database.reading() as session:
+            job = await load(session, command.target_id)
+        if job is None or _stands(job):
+            return None
+        step = self._desk.open(job, progress.append)
+        # The rules were checked when the post was made; the account or the limits may be others by now.
+        if broken := step.network.check(step.sending.draft, step.connection.account):
+            raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
+        if job.post.status == PostStatus.SCHEDULED and step.network.prepares(step.sending.draft):
+            async with self._database.transaction() as session:
+                await mark_begun(session, command.post_id)
+        return step
 
-    async def _begin(self, command: TargetCommand, step: Step, prepared: Attempt | None) -> _Claim | Outcome:
-        """Take a target that is prepared for sending; what was prepared is written with it. Raises NetworkError."""
+    async def _begin(self, command: TargetCommand, step: Step | None, prepared: Attempt | None) -> Attempt | Outcome:
+        """Take a target for its one send, unless it stands somewhere already. Raises NetworkError."""
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
             if job is None:
                 return GONE
-            if standing := await self._standing(session, job):
-                return standing
+            if step is None or _stands(job):
+                return await self._standing(session, job)
             job.target.handles = step.keeper.hand_over(job.target.handles)
             if prepared:
                 session.add(prepared)
-            return _Claim(step, await begin_send(session, job))
+            return await begin_send(session, job)
 
-    async def _standing(self, session: AsyncSession, job: Job) -> Outcome | None:
-        """Return where the target already stands, if that forbids sending it now."""
-        if job.target.status in _STANDING:
-            return outcome_of(job.target)
-        if job.sent and job.sent.state == "sending":
+    async def _standing(self, session: AsyncSession, job: Job) -> Outcome:
+        """Return where the target stands; a send that was left behind becomes unclear."""
+        if job.target.status not in _STANDING and job.sent and job.sent.state == "sending":
             # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
             note = Note("unclear", "the worker was lost while sending; looking on the network before anything else")
             await close_attempt(session, job.sent.id, note)
             change = verdicts.unconfirmed("worker_lost", "The network's answer was lost.")
             return await settle(session, job.target.id, change)
-        return None
+        return outcome_of(job.target)
 
     async def _prepare(self, step: Step) -> Attempt | None:
         """Prepare a target; return the line for its attempt log, none where nothing had to be asked of the network."""
+        if not step.network.prepares(step.sending.draft):
+            return None
         started = datetime.now(UTC)
         step.keeper.deferring = True
         try:

@@ -130,7 +130,7 @@ async def _outcome(
 ) -> Answer | None:
     """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
     await wait_until_at_rest(deps, post_id, patience, new=new)
-    async with deps.database.transaction() as session:
+    async with deps.database.reading() as session:
         post = await find_post(session, workspace_id, post_id)
         if post is None:
             return None

@@ -37,7 +37,7 @@ async def wait_until_at_rest(
     """
 
     async def at_rest() -> bool:
-        async with deps.database.transaction() as session:
+        async with deps.database.reading() as session:
             progress = await progress_of(session, post_id)
         if progress is None:
             return True

@@ -38,7 +38,8 @@ def base_urls(settings: Settings) -> dict[str, str]:
 async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP client, the vault, the media fetcher."""
     media = MediaFetcher(allowed_private_hosts=settings.allowed_private_hosts, samples_url=settings.sandbox_url or None)
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    # Few are kept: httpx looks through all idle ones at every request.
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=16)
     async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
         try:
             yield Desk(

@@ -37,11 +37,20 @@ class Database:
         self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=max_overflow, hide_parameters=True)
         _ping_after_idling(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = async_sessionmaker(
+            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back on an exception."""
         async with self._sessions.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose every statement stands for itself: no round trips to begin and to commit."""
+        async with self._readers() as session:
             yield session
 
     async def ping(self) -> None:

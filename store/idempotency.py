@@ -68,12 +68,15 @@ async def keep_response(
         & (IdempotencyKey.key == request.key)
         & (IdempotencyKey.post_id == post_id)
     )
-    await session.execute(
+    stored = await session.scalar(
         update(IdempotencyKey)
         .where(row, IdempotencyKey.response_body.is_(None))
         .values(response_status=status, response_body=body)
+        .returning(IdempotencyKey.generation)
         .execution_options(synchronize_session=False)
     )
+    if stored is not None:
+        return status, body
     query = select(IdempotencyKey.response_status, IdempotencyKey.response_body).where(row)
     kept = (await session.execute(query)).one_or_none()
     if kept is None or kept.response_body is None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from domain.content import Amendment
 from domain.post import PostStatus
@@ -29,10 +29,11 @@ async def insert_post(session: AsyncSession, post: Post) -> None:
 
 async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, lock: bool = False) -> Post | None:
     """Return a post of the workspace with its targets; `lock` holds it until the transaction ends."""
-    query = (
-        select(Post).where(Post.id == post_id, Post.workspace_id == workspace_id).options(selectinload(Post.targets))
-    )
-    return await session.scalar(query.with_for_update(of=Post) if lock else query)
+    query = select(Post).where(Post.id == post_id, Post.workspace_id == workspace_id)
+    if lock:
+        return await session.scalar(query.options(selectinload(Post.targets)).with_for_update(of=Post))
+    # One statement: the post's status and its targets are of the same instant.
+    return (await session.scalars(query.options(joinedload(Post.targets)))).unique().one_or_none()
 
 
 async def progress_of(session: AsyncSession, post_id: str) -> tuple[PostStatus, datetime] | None:

@@ -95,16 +95,20 @@ async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     session.add(attempt)
     job.target.status = TargetStatus.PUBLISHING
     job.target.next_attempt_at = None
-    mark_begun(job, now)
+    if job.post.status != PostStatus.PUBLISHING:
+        job.post.status = PostStatus.PUBLISHING
+        job.post.updated_at = now
     await session.flush()
     return attempt
 
 
-def mark_begun(job: Job, now: datetime) -> None:
-    """Let the post say that its publishing has begun."""
-    if job.post.status != PostStatus.PUBLISHING:
-        job.post.status = PostStatus.PUBLISHING
-        job.post.updated_at = now
+async def mark_begun(session: AsyncSession, post_id: str) -> None:
+    """Let a post that is due say that its publishing has begun."""
+    await session.execute(
+        update(Post)
+        .where(Post.id == post_id, Post.status == PostStatus.SCHEDULED)
+        .values(status=PostStatus.PUBLISHING, updated_at=datetime.now(UTC))
+    )
 
 
 VERSION = "version"
