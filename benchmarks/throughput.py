@@ -92,8 +92,8 @@ def bare_calls(client: Client) -> tuple[Call, Call]:
     return start, publish
 
 
-def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[Call, Call]:
-    """Return a scheduled create, and a publishNow to two networks with a picture."""
+def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[Call, Call, Call]:
+    """Return a scheduled create, and a publishNow to two networks as text and with a picture."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
     due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
@@ -109,19 +109,20 @@ def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[
     async def create(_: int) -> None:
         await post({"content": f"later {uuid.uuid4()}", "platforms": [target("twitter")], "scheduledFor": due})
 
-    async def publish(_: int) -> None:
-        result = await post(
-            {
-                "content": f"now {uuid.uuid4()}",
-                "mediaItems": [{"type": "image", "url": "https://example.com/photo.jpg"}],
-                "platforms": [target("instagram"), target("twitter")],
-                "publishNow": True,
-            }
-        )
+    async def publish(platforms: list[str], **more: Any) -> None:
+        targets = [target(platform) for platform in platforms]
+        result = await post({"content": f"now {uuid.uuid4()}", "platforms": targets, "publishNow": True, **more})
         if result["status"] != "published":
             raise SystemExit(f"a post is {result['status']}: {result}")
 
-    return create, publish
+    async def publish_text(_: int) -> None:
+        await publish(["twitter", "bluesky"])
+
+    async def publish_picture(_: int) -> None:
+        picture = {"type": "image", "url": "https://example.com/photo.jpg"}
+        await publish(["instagram", "twitter"], mediaItems=[picture])
+
+    return create, publish_text, publish_picture
 
 
 async def compare(name: str, ours: Call, bare: Call, count: int, rounds: int) -> bool:
@@ -155,11 +156,15 @@ async def run(count: int, rounds: int) -> bool:
             httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=60) as http,
         ):
             bare_start, bare_publish = bare_calls(client)
-            create, publish = our_calls(http, dev["accounts"])
+            create, text, picture = our_calls(http, dev["accounts"])
             print(f"{CALLERS} callers, {rounds} rounds, {os.cpu_count()} cores; medians")
-            created = await compare("scheduled create : start_workflow", create, bare_start, count, rounds)
-            published = await compare("publishNow : update-with-start", publish, bare_publish, count // 4, rounds)
-            return created and published
+            return all(
+                [
+                    await compare("scheduled create : start", create, bare_start, count, rounds),
+                    await compare("publishNow, text : update", text, bare_publish, count // 4, rounds),
+                    await compare("publishNow, picture : update", picture, bare_publish, count // 4, rounds),
+                ]
+            )
 
 
 def main() -> None:

@@ -69,6 +69,7 @@ def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if "uid" in wishes:
         _drop_root(libc, wishes["uid"], wishes["gid"])
+    os.nice(wishes["nice"])
     if sys.platform == "linux":
         # After the change of user, which would clear it.
         libc.prctl(_PR_SET_PDEATHSIG, wishes["death_signal"], 0, 0, 0)

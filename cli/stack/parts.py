@@ -18,6 +18,7 @@ from cli.stack.process import Command
 from cli.stack.supervisor import Part
 from cli.stack.temporal import NAMESPACE, Temporal
 
+_WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
 _LOCAL = "127.0.0.1,localhost"
@@ -83,7 +84,8 @@ class OwnParts:
         own = {"SOCIALSYNCER_WORKER_HEALTH_HOST": HOST, "SOCIALSYNCER_WORKER_HEALTH_PORT": str(self.worker_health_port)}
 
         async def start() -> Command:
-            return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",))
+            # Whoever asks is answered first: on a full machine the work that was accepted can wait a moment.
+            return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",), nice=_WORKER_NICE)
 
         async def check() -> None:
             await self._get(f"http://{HOST}:{self.worker_health_port}/healthz")

@@ -36,6 +36,8 @@ class Command:
     unset: tuple[str, ...] = ()
     user: User | None = None
     death_signal: signal.Signals = signal.SIGKILL
+    nice: int = 0
+    """How much it stands back while the processors are all busy, as nice(1) counts."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,7 +47,7 @@ class Command:
     @property
     def launched(self) -> list[str]:
         """Return the command line that leads to the program by way of the launcher."""
-        wishes = {"death_signal": int(self.death_signal), "parent": os.getpid()}
+        wishes = {"death_signal": int(self.death_signal), "parent": os.getpid(), "nice": self.nice}
         if self.user is not None:
             wishes |= {"uid": self.user.uid, "gid": self.user.gid}
         return [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(wishes), *self.argv]
