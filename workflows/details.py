@@ -6,6 +6,7 @@ from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import rfc3339
 
+
 def short(moment: datetime) -> str:
     """Write a time for people: to the minute, or to the second where it has any."""
     text = rfc3339(moment.replace(microsecond=0)).replace("T", " ")

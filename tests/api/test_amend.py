@@ -191,7 +191,7 @@ class TestScheduled:
             {"tags": ["changed"]},
             {"timezone": "Asia/Tokyo"},
             {"mediaItems": [{"type": "image", "url": "https://example.com/changed.jpg"}]},
-            {"tiktokSettings": {"changed": True}},
+            {"tiktokSettings": {"privacyLevel": "SELF_ONLY"}},
         ]
         answers = await asyncio.gather(*(api.patch(f"/v1/posts/{post_id}", json=change) for change in changes))
         assert {answer.status_code for answer in answers} == {200}

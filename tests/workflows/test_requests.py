@@ -66,7 +66,7 @@ async def test_deleting_is_definite(stack: Stack) -> None:
 async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
     """Whatever a delete at the due instant is told, the network agrees with it."""
     posts = [
-        await stack.save(f"race {number}", [stack.accounts["twitter"]], due_in=timedelta(seconds=3))
+        await stack.save(f"deletion race {number}", [stack.accounts["twitter"]], due_in=timedelta(seconds=3))
         for number in range(8)
     ]
     for post in posts:
@@ -84,7 +84,7 @@ async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
     deleted = await asyncio.gather(*(delete(number, post) for number, post in enumerate(posts)))
     await asyncio.sleep(2)
     for number, was_deleted in enumerate(deleted):
-        assert bool(await stack.public(f"race {number}")) is not was_deleted
+        assert bool(await stack.public(f"deletion race {number}")) is not was_deleted
 
 
 async def test_nothing_to_retry_is_refused(stack: Stack) -> None:
