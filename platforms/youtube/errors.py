@@ -1,0 +1,113 @@
+"""What YouTube's refusals mean, by their reason, in the few kinds that every network shares."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+
+REQUEST_ID_HEADER = "x-guploader-uploadid"
+
+QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
+"""Quotas begin anew at midnight there; source: YouTube's page on quota."""
+UPLOAD_LIMIT_WAIT = timedelta(hours=6)
+"""A channel's uploads are counted over 24 hours, and YouTube does not say when the next is free; the figure is ours."""
+
+_RECONNECT = (Kind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
+_SERVER = (Kind.TRANSIENT, "YouTube had an error of its own.")
+_THROTTLED = (Kind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
+_QUOTA = (Kind.RATE_LIMITED, "The Google project behind this service has used up its YouTube quota for today.")
+_SUSPENDED = (Kind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
+_THUMBNAIL = (Kind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 2 MB.")
+
+_BY_REASON = {
+    "backendError": _SERVER,
+    "internalError": _SERVER,
+    "rateLimitExceeded": _THROTTLED,
+    "userRateLimitExceeded": _THROTTLED,
+    "uploadRateLimitExceeded": _THROTTLED,
+    "quotaExceeded": _QUOTA,
+    "dailyLimitExceeded": _QUOTA,
+    "uploadLimitExceeded": (Kind.RATE_LIMITED, "This channel has reached YouTube's number of uploads for one day."),
+    "invalidTitle": (Kind.REJECTED, "YouTube does not take this title."),
+    "invalidDescription": (Kind.REJECTED, "YouTube does not take this description."),
+    "invalidTags": (Kind.REJECTED, "YouTube does not take these tags."),
+    "invalidCategoryId": (Kind.REJECTED, "YouTube does not know this category."),
+    "mediaBodyRequired": (Kind.REJECTED, "YouTube got no video."),
+    "forbiddenPrivacySetting": (Kind.REJECTED, "YouTube does not let this channel choose this visibility."),
+    "imageFormatUnsupported": _THUMBNAIL,
+    "imageTooTall": _THUMBNAIL,
+    "imageTooWide": _THUMBNAIL,
+    "playlistNotFound": (Kind.REJECTED, "YouTube does not find the playlist."),
+    "commentsDisabled": (Kind.REJECTED, "Comments are switched off for this video."),
+    "youtubeSignupRequired": (Kind.AUTH, "This Google account has no YouTube channel."),
+    "channelClosed": _SUSPENDED,
+    "channelSuspended": _SUSPENDED,
+    "authenticatedUserAccountSuspended": _SUSPENDED,
+    "authorizationRequired": _RECONNECT,
+    "authError": _RECONNECT,
+    "required": _RECONNECT,
+    "invalid_grant": _RECONNECT,
+    "invalid_client": _RECONNECT,
+    "insufficientPermissions": (
+        Kind.AUTH,
+        "The channel's connection lacks a permission. Reconnect the account and grant all that is asked for.",
+    ),
+}
+"""Source: YouTube's page of errors."""
+_STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
+
+
+def error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal; YouTube's own words only where its reason says nothing to us."""
+    reason, words = _said(response)
+    meaning = _BY_REASON.get(reason) or _STATUSES.get(response.status_code)
+    if meaning is None and not response.is_client_error:
+        meaning = _SERVER
+    kind, sentence = meaning or (Kind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
+    return NetworkError(
+        kind,
+        sentence,
+        code=reason or f"http_{response.status_code}",
+        status=response.status_code,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+        retry_after=_wait(reason, response) if kind is Kind.RATE_LIMITED else None,
+    )
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def until_quota_resets(now: datetime) -> timedelta:
+    """Return how long it is until midnight in California."""
+    there = now.astimezone(QUOTA_ZONE)
+    midnight = (there + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.astimezone(UTC) - now.astimezone(UTC)
+
+
+def _said(response: httpx.Response) -> tuple[str, str]:
+    error = json_of(response).get("error")
+    if isinstance(error, str):  # OAuth's own shape
+        return error, str(json_of(response).get("error_description") or "")
+    if not isinstance(error, dict):
+        return "", ""
+    beneath = error.get("errors")
+    first = beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
+    return str(first.get("reason") or error.get("status") or ""), str(error.get("message") or "")
+
+
+def _wait(reason: str, response: httpx.Response) -> timedelta | None:
+    if _BY_REASON.get(reason) is _QUOTA:
+        return until_quota_resets(datetime.now(UTC))
+    if reason == "uploadLimitExceeded":
+        return UPLOAD_LIMIT_WAIT
+    seconds = response.headers.get("retry-after", "")
+    return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None

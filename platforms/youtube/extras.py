@@ -1,0 +1,130 @@
+"""What follows an upload: thumbnail, playlist, first comment, each done once; and what became of the video itself."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from domain.post import Media, MediaType
+from platforms.base import Sending
+from platforms.errors import Kind, NetworkError
+from platforms.youtube.fields import comment_thread, playlist_item
+from platforms.youtube.line import Line, read, send
+from platforms.youtube.settings import YouTubeSettings
+
+NEXT_LOOK = timedelta(minutes=1)
+"""How often a video is asked whether it is processed; each costs one unit of the day's quota."""
+THUMBNAIL_BYTES = 2 * 1024 * 1024
+"""What YouTube's own pages take; the discovery document names 50 MB."""
+
+_TRIED_AGAIN = {Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.NOT_READY}
+_REASONS = {
+    "codec": "it cannot read its codec",
+    "conversion": "it cannot convert it",
+    "emptyFile": "the file is empty",
+    "invalidFile": "it cannot read the file",
+    "tooSmall": "the file is too small",
+    "claim": "somebody claims its rights",
+    "copyright": "of a copyright",
+    "duplicate": "it was uploaded before",
+    "inappropriate": "it finds it inappropriate",
+    "legal": "of the law",
+    "length": "it is too long for this channel",
+    "termsOfUse": "of its terms of use",
+    "trademark": "of a trademark",
+    "uploaderAccountClosed": "the channel was closed",
+    "uploaderAccountSuspended": "the channel was suspended",
+}
+
+
+class Extras:
+    """Do what can be done only once the video is up."""
+
+    def __init__(self, connection: Line, sending: Sending[YouTubeSettings], video_id: str) -> None:
+        self._line = connection
+        self._sending = sending
+        self._video_id = video_id
+        self._known: dict[str, str] = sending.handles.setdefault("extras", {})
+
+    async def run(self) -> str | None:
+        """Return a warning for what could not be done. Raises NetworkError of a kind that is tried again."""
+        settings = self._sending.draft.settings
+        steps: list[tuple[object, str, Callable[[], Awaitable[None]]]] = [
+            (settings.thumbnail, "thumbnail", self._thumbnail),
+            (settings.playlist_id, "playlist entry", self._playlist),
+            (settings.first_comment, "first comment", self._comment),
+        ]
+        warnings = [await self._once(name, step) for wanted, name, step in steps if wanted]
+        return " ".join(filter(None, [*warnings, await self._verdict()])) or None
+
+    async def _once(self, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
+        """Run a step whose answer, once lost, is never asked for again; the handles tell how it went."""
+        if name not in self._known:
+            await self._note(name, "sending")
+            try:
+                await step()
+            except NetworkError as error:
+                if error.kind in _TRIED_AGAIN:
+                    del self._known[name]
+                    await self._sending.save(self._sending.handles)
+                    raise
+                await self._note(name, "sending" if error.kind is Kind.UNCLEAR else error.message)
+            else:
+                await self._note(name, "")
+        match self._known[name]:
+            case "":
+                return None
+            case "sending":
+                return f"It is not known whether YouTube took the {name}. Look at the video."
+            case said:
+                return f"The {name} was not added: {said}"
+
+    async def _note(self, name: str, how: str) -> None:
+        self._known[name] = how
+        await self._sending.save(self._sending.handles)
+
+    async def _thumbnail(self) -> None:
+        media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
+        async with self._sending.media.open(media) as file:
+            if file.content_type not in {"image/jpeg", "image/png"} or file.size > THUMBNAIL_BYTES:
+                message = "YouTube takes thumbnails as JPEG or PNG of up to 2 MB."
+                raise NetworkError(Kind.REJECTED, message, code="thumbnail")
+            await send(
+                self._line,
+                "POST",
+                "/upload/youtube/v3/thumbnails/set",
+                params={"videoId": self._video_id, "uploadType": "media"},
+                headers={"Content-Type": file.content_type},
+                content=await file.read(),
+            )
+
+    async def _playlist(self) -> None:
+        await self._insert(
+            "playlistItems", playlist_item(self._sending.draft.settings.playlist_id or "", self._video_id)
+        )
+
+    async def _comment(self) -> None:
+        text = self._sending.draft.settings.first_comment or ""
+        await self._insert("commentThreads", comment_thread(self._line.account.user_id, self._video_id, text))
+
+    async def _insert(self, resource: str, body: dict[str, Any]) -> None:
+        path = f"/youtube/v3/{resource}"
+        await send(self._line, "POST", path, params={"part": "snippet"}, json=body, public=True)
+
+    async def _verdict(self) -> str | None:
+        """Ask what became of the video, whose id exists before. Raises `not_ready` while YouTube works on it."""
+        videos = await read(self._line, "videos", part="status", id=self._video_id)
+        status: dict[str, Any] = videos[0].get("status") or {} if videos else {}
+        wanted, shown = self._sending.draft.settings.visibility, status.get("privacyStatus")
+        match status.get("uploadStatus"):
+            case "uploaded":
+                message = "YouTube is still processing the video."
+                raise NetworkError(Kind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
+            case "failed" | "rejected":
+                reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
+                return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."
+        if shown and shown != wanted:
+            return (
+                f"YouTube made the video {shown} instead of {wanted}; it does so with every upload of an app that "
+                "Google has not verified."
+            )
+        return None

@@ -1,0 +1,40 @@
+"""What YouTube is told of a video; the names are those of its discovery document."""
+
+from typing import Any
+
+from platforms.base import Draft
+from platforms.youtube.rules import title_of
+from platforms.youtube.settings import YouTubeSettings
+
+PARTS = "snippet,status"
+
+
+def video_body(draft: Draft[YouTubeSettings]) -> dict[str, Any]:
+    """Return what a video is to be."""
+    settings = draft.settings
+    snippet: dict[str, Any] = {
+        "title": title_of(draft),
+        "description": draft.text,
+        "categoryId": settings.category_id,
+    }
+    if settings.tags:
+        snippet["tags"] = settings.tags
+    status: dict[str, Any] = {
+        "privacyStatus": settings.visibility,
+        "selfDeclaredMadeForKids": settings.made_for_kids,
+    }
+    if settings.contains_synthetic_media is not None:
+        status["containsSyntheticMedia"] = settings.contains_synthetic_media
+    return {"snippet": snippet, "status": status}
+
+
+def playlist_item(playlist_id: str, video_id: str) -> dict[str, Any]:
+    """Return what puts a video into a playlist."""
+    video = {"kind": "youtube#video", "videoId": video_id}
+    return {"snippet": {"playlistId": playlist_id, "resourceId": video}}
+
+
+def comment_thread(channel_id: str, video_id: str, text: str) -> dict[str, Any]:
+    """Return what makes a comment below a video."""
+    comment = {"snippet": {"textOriginal": text}}
+    return {"snippet": {"channelId": channel_id, "videoId": video_id, "topLevelComment": comment}}

@@ -1,0 +1,55 @@
+"""What YouTube takes: one video, its title, description and tags."""
+
+from domain.post import MediaType
+from platforms.base import Draft
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.youtube.settings import YouTubeSettings
+
+_VIDEO_PAGE = "developers.google.com/youtube/v3/docs/videos"
+TITLE, TAGS = 100, 500
+"""Characters of the title and of all tags together; source: YouTube's page of the video resource."""
+
+RULES = Rules(
+    text=TextRule(
+        limit=5000,
+        count=lambda text: len(text.encode("utf-8", "surrogatepass")),
+        unit="bytes in a video's description",
+        source=_VIDEO_PAGE,
+    ),
+    media=MediaRule(required=True, max_items=1, max_of=((MediaType.VIDEO, 1),), source=f"{_VIDEO_PAGE}/insert"),
+    files=(
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime", "video/webm", "video/mp2t", "video/x-matroska", "video/x-msvideo"),
+            max_bytes=274_877_906_944,
+            source="YouTube's discovery document, videos.insert; it takes every type of video",
+        ),
+    ),
+)
+
+
+def title_of(draft: Draft[YouTubeSettings]) -> str:
+    """Return the title: the setting, else the first line of the text, cut to what YouTube takes."""
+    if draft.settings.title:
+        return draft.settings.title
+    lines = [line.strip() for line in draft.text.splitlines() if line.strip()]
+    return lines[0][:TITLE].rstrip() if lines else ""
+
+
+def tags_length(tags: list[str]) -> int:
+    """Return the length of tags as YouTube counts it: with commas between, and quotes around those with spaces."""
+    return sum(len(tag) + (2 if " " in tag else 0) for tag in tags) + max(len(tags) - 1, 0)
+
+
+def check(label: str, draft: Draft[YouTubeSettings]) -> list[Violation]:
+    """Return everything YouTube would refuse."""
+    found = RULES.check(label, draft.text, draft.media)
+    if any(sign in draft.text for sign in "<>"):
+        found.append(Violation("content", f"{label} takes neither < nor > in a description"))
+    if not title_of(draft):
+        error = f"{label} needs a title: give one, or content whose first line becomes the title"
+        found.append(Violation("platformSpecificData", error, "missing_required_field", ("title",)))
+    if (length := tags_length(draft.settings.tags)) > TAGS:
+        error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
+        found.append(Violation("platformSpecificData", error, path=("tags",)))
+    return found

@@ -1,0 +1,67 @@
+"""What platformSpecificData and an account's credentials hold for YouTube."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from platforms.base import WireModel
+
+COMMENT = 10_000
+"""Characters of a comment; general knowledge, unverified."""
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^<>,]+$")]
+
+
+class YouTubeSettings(WireModel):
+    """Say how a video appears on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
+
+    title: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^<>]*[^<>\s][^<>]*$",
+        description="The title, up to 100 characters without < and >; the first line of the content where left out.",
+        examples=["Waves at dawn"],
+    )
+    visibility: Literal["public", "unlisted", "private"] = Field(
+        "public", description="Who may see the video.", examples=["unlisted"]
+    )
+    tags: list[Tag] = Field(
+        default_factory=list,
+        description="Keywords, up to 500 characters together.",
+        examples=[["sea", "sunrise"]],
+    )
+    category_id: str = Field(
+        "22", pattern=r"^\d+$", description="The number of YouTube's category; 22 is People & Blogs.", examples=["22"]
+    )
+    made_for_kids: bool = Field(default=False, description="Whether the video is made for children.", examples=[False])
+    contains_synthetic_media: bool | None = Field(
+        None, description="Whether it shows realistic scenes that were made or changed by AI.", examples=[True]
+    )
+    thumbnail: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="The address of a JPEG or PNG of up to 2 MB; YouTube takes it from verified channels only.",
+        examples=["https://cdn.example.com/cover.jpg"],
+    )
+    playlist_id: str | None = Field(
+        None,
+        pattern=r"^[\w-]+$",
+        description="One of the channel's playlists, to which the video is added.",
+        examples=["PLBCF2DAC6FFB574DE"],
+    )
+    first_comment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=COMMENT,
+        description="A comment that the channel adds once the video is up.",
+        examples=["Where shall we go next?"],
+    )
+
+
+class YouTubeCredentials(WireModel):
+    """Hold a Google access token (an hour) and what renews it."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None

@@ -1,0 +1,178 @@
+"""Give a video to YouTube by one resumable session: it yields one video at most, however often we come back to it.
+
+The session's address alone may go on with the upload, so it is as secret as the handles that hold it.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from platforms.base import MediaFile, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.youtube.errors import json_of
+from platforms.youtube.fields import PARTS, video_body
+from platforms.youtube.line import Line, send
+from platforms.youtube.settings import YouTubeSettings
+
+PIECE_BYTES = 8 * 1024 * 1024
+"""A multiple of the 256 KiB that all pieces but the last must be multiples of."""
+INCOMPLETE = 308
+_GONE = {404, 410}
+
+
+class SessionGoneError(Exception):
+    """YouTube does not know the session any more."""
+
+
+class Upload:
+    """Be the upload of one video."""
+
+    def __init__(self, connection: Line, sending: Sending[YouTubeSettings]) -> None:
+        self._line = connection
+        self._sending = sending
+        self._handles = sending.handles
+
+    @property
+    def session(self) -> dict[str, Any] | None:
+        """Return the session: its address, the video's size, whether the last piece went out."""
+        return self._handles.get("session")
+
+    @property
+    def video_id(self) -> str | None:
+        """Return the video that the session has yielded."""
+        return self._handles.get("video")
+
+    async def forget(self) -> None:
+        """Drop the session."""
+        self._handles.pop("session", None)
+        await self._save()
+
+    async def probe(self) -> int:
+        """Ask how many bytes YouTube has; sets `video_id` where it has all. Raises SessionGoneError, NetworkError."""
+        headers = {"Content-Length": "0", "Content-Range": f"bytes */{self._known['size']}"}
+        return await self._put(headers, b"")
+
+    async def prepare(self) -> None:
+        """Begin the session, or go on with it, up to the last piece."""
+        offset = 0
+        if self.session is not None:
+            try:
+                offset = await self.probe()
+            except SessionGoneError:
+                await self.forget()
+            else:
+                if self.video_id or offset >= self._last_begins:
+                    return
+        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            if self.session is None or self.session["size"] != file.size:
+                await self._begin(file)
+                offset = 0
+            async for start, piece in _rest(file, offset):
+                if start + len(piece) >= file.size:
+                    return
+                await self._send(start, piece)
+
+    async def finish(self) -> None:
+        """Send what is missing; the last piece is what makes the video. Raises NetworkError, SessionGoneError."""
+        offset = await self.probe()
+        if self.video_id:
+            return
+        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            if file.size != self._known["size"]:
+                await self.forget()
+                raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+            async for start, piece in _rest(file, offset):
+                is_last = start + len(piece) >= file.size
+                if is_last:
+                    # Noted before it is sent: from now on a session that is gone may have yielded its video.
+                    self._known["last"] = True
+                    await self._save()
+                await self._send(start, piece, public=is_last)
+        if self.video_id is None:
+            raise NetworkError(Kind.UNCLEAR, "YouTube took the video without naming it.", code="no_id")
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        if self.session is None:
+            raise NetworkError(Kind.TRANSIENT, "YouTube must be given the video again.", code="no_session")
+        return self.session
+
+    @property
+    def _last_begins(self) -> int:
+        size: int = self._known["size"]
+        return max(size - 1, 0) // PIECE_BYTES * PIECE_BYTES
+
+    async def _begin(self, file: MediaFile) -> None:
+        if not file.content_type.startswith("video/"):
+            raise NetworkError(Kind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type")
+        answer = await send(
+            self._line,
+            "POST",
+            "/upload/youtube/v3/videos",
+            params={"uploadType": "resumable", "part": PARTS},
+            headers={"X-Upload-Content-Length": str(file.size), "X-Upload-Content-Type": file.content_type},
+            json=video_body(self._sending.draft),
+        )
+        if not (address := answer.headers.get("location")):
+            raise NetworkError(Kind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
+        self._handles["session"] = {"url": address, "size": file.size, "type": file.content_type}
+        await self._save()
+
+    async def _send(self, start: int, piece: bytes, *, public: bool = False) -> None:
+        end = start + len(piece)
+        headers = {
+            "Content-Type": self._known["type"],
+            "Content-Range": f"bytes {start}-{end - 1}/{self._known['size']}",
+        }
+        stored = await self._put(headers, piece, public=public)
+        self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
+        if self.video_id is None and (stored != end or public):
+            # YouTube kept less than it was sent: the next try goes on where it stopped.
+            raise NetworkError(Kind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
+
+    async def _put(self, headers: dict[str, str], content: bytes, *, public: bool = False) -> int:
+        """Return how many bytes YouTube has; all of them mean that there is a video."""
+        try:
+            answer = await send(
+                self._line,
+                "PUT",
+                self._known["url"],
+                headers=headers,
+                content=content,
+                public=public,
+                accept=(INCOMPLETE,),
+            )
+        except NetworkError as error:
+            if error.status in _GONE:
+                raise SessionGoneError from error
+            if error.kind is Kind.REJECTED:
+                # No video came of it: whoever tries again shall begin anew.
+                await self.forget()
+            raise
+        if answer.status_code == INCOMPLETE:
+            return _stored(answer.headers.get("range", ""))
+        video = json_of(answer).get("id")
+        if not video:
+            kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+            raise NetworkError(kind, "YouTube took the video without naming it.", code="no_id")
+        self._handles["video"] = str(video)
+        await self._save()
+        return int(self._known["size"])
+
+    async def _save(self) -> None:
+        await self._sending.save(self._handles)
+
+
+def _stored(written: str) -> int:
+    """Return how many bytes a Range header tells of; none where it is left out."""
+    last = written.rpartition("-")[2]
+    return int(last) + 1 if last.isdecimal() else 0
+
+
+async def _rest(file: MediaFile, offset: int) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield the bytes of a file from an offset on, each piece with its own offset."""
+    position = 0
+    async for piece in file.chunks(PIECE_BYTES):
+        if position + len(piece) > offset:
+            cut = max(offset - position, 0)
+            yield position + cut, piece[cut:]
+        position += len(piece)

@@ -1,0 +1,14 @@
+"""YouTube: resumable uploads, and what belongs to a video."""
+
+from typing import ClassVar
+
+from sandbox.networks.youtube.resources import ResourceRoutes
+from sandbox.networks.youtube.uploads import UploadRoutes
+
+
+class YouTube(UploadRoutes, ResourceRoutes):
+    """Be YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
+
+    platform: ClassVar[str] = "youtube"
+    label: ClassVar[str] = "YouTube"
+    colour: ClassVar[str] = "#ff0033"

@@ -1,0 +1,106 @@
+"""How YouTube words its errors, and what it keeps of an upload and its video."""
+
+from abc import ABC
+from typing import Any
+
+import msgspec
+
+from sandbox.ids import Snowflakes
+from sandbox.journal import Shelf
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
+
+PROCESSING_SECONDS = 10.0
+"""How long `realistic` lets a video be processed (unverified; real ones vary widely)."""
+
+
+class Upload(msgspec.Struct, rename="camel"):
+    """Be one resumable session and, once it is whole, its video. Times are seconds since 1970."""
+
+    id: str
+    account_id: str
+    size: int
+    snippet: dict[str, Any]
+    status: dict[str, Any]
+    video_id: str | None = None
+    made_at: float = 0
+    failure: str | None = None
+    thumbnail: str | None = None
+    deleted: bool = False
+
+
+class Attached(msgspec.Struct, rename="camel"):
+    """Be a comment below a video, or its entry in a playlist (`kind` commentThread or playlistItem)."""
+
+    id: str
+    kind: str
+    video_id: str
+    account_id: str
+    snippet: dict[str, Any]
+
+
+def problem(status: int, reason: str, message: str, domain: str = "youtube") -> Answer:
+    """Word an error the way Google's APIs do."""
+    entry = {"domain": domain, "reason": reason, "message": message}
+    return Answer.json({"error": {"code": status, "message": message, "errors": [entry]}}, status)
+
+
+def refused(status: int, reason: str, message: str) -> RefusedError:
+    """Refuse a request."""
+    return RefusedError(problem(status, reason, message))
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """Return the body of a request, which is a JSON object."""
+    try:
+        body = request.json()
+    except MalformedBodyError as error:
+        raise refused(400, "parseError", "This API does not support parsing form-encoded input.") from error
+    if not isinstance(body, dict):
+        raise refused(400, "badRequest", "The request body is no JSON object.")
+    return body
+
+
+class YouTubeTwin(Twin, ABC):
+    """Hold what all of YouTube's routes share."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Snowflakes(world.now, 0)
+        self.uploads: Shelf[Upload] = world.shelf("youtube", "upload", Upload)
+        self.attached: Shelf[Attached] = world.shelf("youtube", "attached", Attached)
+        self.by_video = {upload.video_id: upload for upload in self.uploads if upload.video_id}
+        self.received: dict[str, bytearray] = {}
+        self.attempted: set[str] = set()
+        """Sessions whose last piece somebody sent; asking one of them is to confirm, no longer to prepare."""
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        reason = {404: "notFound", 503: "backendError"}.get(status, "internalError" if status >= 500 else "badRequest")
+        return problem(status, reason, message or "The request could not be completed.", "global")
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return problem(401, "authError", "Request had invalid authentication credentials.", "global")
+
+    def token_expired(self) -> Answer:
+        """Word an expired token; Google does not tell it from an unknown one."""
+        return self.unauthorized()
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit."""
+        answer = problem(429, "rateLimitExceeded", "The request was sent too often.", "usageLimits")
+        return answer.with_headers({"Retry-After": str(-int(-seconds // 1))})
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Answer with the upload host's own header."""
+        answer = await found.handler(request)
+        return answer.with_headers({"X-GUploader-UploadID": self.ids.next()})
+
+    def own_video(self, request: Request, video_id: str) -> Upload:
+        """Return a video of the channel that the token speaks for."""
+        account, upload = self.account(request), self.by_video.get(video_id)
+        if upload is None or upload.account_id != account.account_id or upload.deleted:
+            raise refused(404, "videoNotFound", "The video that you are trying to use cannot be found.")
+        return upload

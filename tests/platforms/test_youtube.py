@@ -1,0 +1,412 @@
+"""Publish videos to YouTube over real HTTP; whatever is lost on the way, nothing is uploaded twice."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media
+from platforms.base import Absent, MediaFile, Published, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.youtube import NETWORK, upload
+from sandbox.server import running_sandbox
+from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
+
+PIECE = 256 * 1024
+
+
+@dataclass
+class Large:
+    """Make every file large enough for pieces."""
+
+    source: MediaFromUrl
+    size: int
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.source.open(media) as file:
+            content = (await file.read()).ljust(self.size, b"\0")
+
+            async def chunks(size: int) -> AsyncIterator[bytes]:
+                for start in range(0, len(content), size):
+                    yield content[start : start + size]
+
+            yield MediaFile(file.content_type, len(content), chunks)
+
+
+@pytest.fixture
+async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(upload, "PIECE_BYTES", PIECE)
+    return await connect(
+        "youtube", credentials={"refreshToken": token_urlsafe(), "clientId": "id", "clientSecret": "s"}
+    )
+
+
+def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
+    media = [rig.sandbox.media("a.mp4")]
+    sending = rig.sending("Sunset\nat the beach", media, settings=settings, started_at=datetime.now(UTC))
+    if size:
+        sending.media = Large(rig.source, size)
+    return sending
+
+
+async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
+    sending = sending_of(rig, size=size, **settings)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def publish(rig: Rig, sending: Sending[Any]) -> Published:
+    published = await NETWORK.publish(rig.connection(), sending)
+    return await NETWORK.complete(rig.connection(), sending, published)
+
+
+async def refused(step: Awaitable[object]) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await step
+    return caught.value
+
+
+def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+    """Return the attempt as another worker would find it."""
+    handles = httpx.Response(200, json=rig.saved[-1]).json()
+    return Sending(sending.draft, handles, sending.save, sending.media, sending.target_id, sending.started_at)
+
+
+def lose_session(sending: Sending[Any]) -> None:
+    session = sending.handles["session"]
+    session["url"] = session["url"].replace("upload_id=", "upload_id=gone")
+
+
+async def video(rig: Rig, video_id: str) -> dict[str, Any]:
+    answer = await ask(rig, "videos", part="snippet,status", id=video_id)
+    return dict(answer["items"][0])
+
+
+async def ask(rig: Rig, resource: str, **params: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
+    url = f"{rig.sandbox.url}/youtube/youtube/v3/{resource}"
+    return dict((await rig.sandbox.client.get(url, params=params, headers=headers)).json())
+
+
+async def test_says_which_channel_it_is(rig: Rig) -> None:
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, f"@{rig.account.username}")
+
+
+async def test_an_account_without_a_channel_must_be_reconnected(rig: Rig) -> None:
+    empty = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
+    await rig.sandbox.fault("youtube", "reject", "auth", status=200, body=empty)
+    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.AUTH
+    await rig.sandbox.fault("youtube", "reject", "auth", status=200, body="<html>")
+    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+
+
+async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
+    settings: dict[str, Any] = {
+        "title": "Waves",
+        "visibility": "unlisted",
+        "tags": ["sea", "at dawn"],
+        "categoryId": "19",
+        "madeForKids": False,
+        "containsSyntheticMedia": True,
+    }
+    published = await publish(rig, await prepared(rig, **settings))
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Sunset\nat the beach")
+    assert published.url == f"https://www.youtube.com/watch?v={published.platform_post_id}"
+    found = await video(rig, published.platform_post_id)
+    assert found["snippet"].items() >= {"title": "Waves", "tags": ["sea", "at dawn"], "categoryId": "19"}.items()
+    assert found["status"].items() >= {"privacyStatus": "unlisted", "containsSyntheticMedia": True}.items()
+
+
+async def test_without_a_title_the_first_line_is_one(rig: Rig) -> None:
+    published = await publish(rig, await prepared(rig))
+    assert (await video(rig, published.platform_post_id))["snippet"]["title"] == "Sunset"
+
+
+async def test_only_the_last_piece_publishes(rig: Rig) -> None:
+    beats: list[str] = []
+    sending = sending_of(rig, size=PIECE * 3 + 10)
+    sending.heartbeat = beats.append
+    await NETWORK.prepare(rig.connection(), sending)
+    assert beats == ["33%", "66%", "99%"]
+    assert await rig.posts() == []
+    published = await publish(rig, sending)
+    assert published.warning is None
+    operations = (await rig.operations())[-len(rig.exchanges) :]
+    assert operations.count("publish") == 1
+
+
+async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) -> None:
+    await prepared(rig)
+    assert [exchange.method for exchange in rig.exchanges] == ["POST"]
+    assert await rig.posts() == []
+
+
+async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
+    sending = sending_of(rig, size=PIECE * 4)
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
+        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+    again = resumed(rig, sending)
+    before = len(rig.exchanges)
+    await NETWORK.prepare(rig.connection(), again)
+    assert [exchange.status for exchange in rig.exchanges[before:]] == [308, 308]
+    await NETWORK.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, size=PIECE * 3)
+    await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_offset")
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("size", [0, PIECE * 2, PIECE * 2 + 1])
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault: str) -> None:
+    sending = await prepared(rig, size=size)
+    await rig.sandbox.fault("youtube", fault, "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig)
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.5))
+    await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("step", ["prepare", "publish"])
+async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
+    sending = await prepared(rig)
+    await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    before = len(rig.exchanges)
+    if step == "prepare":
+        await NETWORK.prepare(rig.connection(), again)
+    published = await NETWORK.publish(rig.connection(), again)
+    assert [exchange.method for exchange in rig.exchanges[before:]] == ["PUT"]
+    assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
+
+
+async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, size=PIECE * 2)
+    await rig.sandbox.fault("youtube", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    assert await NETWORK.confirm(rig.connection(), again) == Absent()
+    await NETWORK.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) -> None:
+    sending = await prepared(rig)
+    await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
+    await refused(NETWORK.publish(rig.connection(), sending))
+    lose_session(sending)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    sending.started_at = datetime.now(UTC) + timedelta(minutes=5)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+
+
+async def test_a_session_that_is_gone_before_the_last_piece_begins_anew(rig: Rig) -> None:
+    sending = await prepared(rig)
+    lose_session(sending)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await NETWORK.prepare(rig.connection(), sending)
+    lose_session(sending)
+    await NETWORK.prepare(rig.connection(), sending)
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
+    sending = sending_of(rig)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_session")
+
+
+async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
+    sending = await prepared(rig)
+    sending.media = Large(rig.source, PIECE)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "changed"
+    await NETWORK.prepare(rig.connection(), sending)
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [media])))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+
+
+async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
+    settings: dict[str, Any] = {
+        "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
+        "playlistId": "PLBCF2DAC6FFB574DE",
+        "firstComment": "first",
+    }
+    sending = await prepared(rig, **settings)
+    published = await NETWORK.publish(rig.connection(), sending)
+    for _ in range(2):
+        assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    operations = (await rig.operations())[-len(rig.exchanges) :]
+    assert operations.count("edit") == 3
+    assert await comments(rig, published) == ["first"]
+
+
+async def comments(rig: Rig, published: Published) -> list[str]:
+    listed = await ask(rig, "commentThreads", part="snippet", videoId=published.platform_post_id)
+    return [thread["snippet"]["topLevelComment"]["snippet"]["textOriginal"] for thread in listed["items"]]
+
+
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_a_first_comment_is_never_repeated_blindly(rig: Rig, fault: str) -> None:
+    sending = await prepared(rig, firstComment="first")
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("youtube", fault, "edit")
+    for _ in range(2):
+        assert "not known" in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
+    assert await comments(rig, published) == ["first"]
+
+
+async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
+    sending = await prepared(rig, firstComment="first")
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("youtube", "rate_limited", "edit", seconds=30)
+    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
+    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    assert await comments(rig, published) == ["first"]
+
+
+async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
+    settings: dict[str, Any] = {
+        "thumbnail": f"{rig.sandbox.url}/_/media/cover.gif",
+        "playlistId": "XX",
+        "firstComment": "first",
+    }
+    published = await publish(rig, await prepared(rig, **settings))
+    warning = published.warning or ""
+    assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
+    assert "playlist entry was not added: YouTube does not find the playlist" in warning
+    assert "comment" not in warning
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"uploadStatus": "failed", "failureReason": "codec"}, "because it cannot read its codec"),
+        ({"uploadStatus": "rejected", "rejectionReason": "duplicate"}, "because it was uploaded before"),
+        ({"uploadStatus": "rejected"}, "because it could not process it"),
+        ({"uploadStatus": "processed", "privacyStatus": "private"}, "private instead of public"),
+    ],
+)
+async def test_a_video_that_youtube_does_not_show_is_told(rig: Rig, status: dict[str, str], said: str) -> None:
+    sending = await prepared(rig)
+    published = await NETWORK.publish(rig.connection(), sending)
+    body = {"kind": "youtube#videoListResponse", "items": [{"status": status}]}
+    await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
+    assert said in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
+
+
+async def test_a_video_is_watched_until_it_is_processed() -> None:
+    clock = [datetime.now(UTC).timestamp()]
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+        rig = await open_account(Sandbox(url, client), "youtube")
+        sending = await prepared(rig)
+        published = await NETWORK.publish(rig.connection(), sending)
+        error = await refused(NETWORK.complete(rig.connection(), sending, published))
+        assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(minutes=1))
+        clock[0] += 11
+        assert await NETWORK.complete(rig.connection(), sending, published) == published
+
+
+@pytest.mark.parametrize("operation", ["prepare", "publish"])
+async def test_an_expired_token_is_renewed_once_and_the_refresh_token_stays(rig: Rig, operation: str) -> None:
+    used = rig.stored
+    for _ in range(2):
+        sending = sending_of(rig)
+        if operation == "prepare":
+            await rig.sandbox.fault("youtube", "token_expired", operation)
+        await NETWORK.prepare(rig.connection(), sending)
+        if operation == "publish":
+            await rig.sandbox.fault("youtube", "token_expired", operation)
+        await publish(rig, sending)
+    assert rig.stored.access_token != used.access_token
+    assert rig.stored.refresh_token == used.refresh_token
+    assert len(await rig.posts()) == 2
+
+
+@pytest.mark.parametrize("credentials", [{}, {"refreshToken": "r1"}])
+async def test_what_cannot_be_renewed_must_be_reconnected(
+    connect: Callable[..., Awaitable[Rig]], credentials: dict[str, str]
+) -> None:
+    rig = await connect("youtube", credentials=credentials)
+    if credentials:
+        rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
+    await rig.sandbox.fault("youtube", "token_expired", "prepare")
+    assert (await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))).kind is Kind.AUTH
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "drop", "reject"])
+async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str) -> None:
+    await rig.sandbox.fault("youtube", fault, "prepare")
+    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))
+    assert error.kind is (Kind.RATE_LIMITED if fault == "rate_limited" else Kind.TRANSIENT)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, {"kind": "youtube#video"}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (503, "<html>Unavailable</html>", Kind.UNCLEAR),
+        (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, Kind.RATE_LIMITED),
+        (403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, Kind.AUTH),
+        (400, {"error": {"errors": [{"reason": "invalidTitle"}]}}, Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig)
+    await rig.sandbox.fault("youtube", "reject", "publish", status=status, body=body)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+    assert ("session" in sending.handles) is (kind is not Kind.REJECTED)
+
+
+class Stop:
+    """Break off before the nth request."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    async def __call__(self, _: httpx.Request) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise httpx.ReadError("broken off")

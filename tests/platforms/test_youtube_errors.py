@@ -1,0 +1,91 @@
+"""What each refusal of YouTube means."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+from platforms.youtube.errors import UPLOAD_LIMIT_WAIT, error_of, until_quota_resets
+
+
+def refusal(status: int, reason: str, message: str = "its own words", **headers: str) -> NetworkError:
+    error = {"code": status, "message": message, "errors": [{"domain": "youtube", "reason": reason}]}
+    return error_of(httpx.Response(status, json={"error": error}, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (500, "internalError", Kind.TRANSIENT),
+        (503, "backendError", Kind.TRANSIENT),
+        (403, "rateLimitExceeded", Kind.RATE_LIMITED),
+        (403, "userRateLimitExceeded", Kind.RATE_LIMITED),
+        (403, "quotaExceeded", Kind.RATE_LIMITED),
+        (400, "uploadLimitExceeded", Kind.RATE_LIMITED),
+        (400, "invalidTitle", Kind.REJECTED),
+        (400, "invalidDescription", Kind.REJECTED),
+        (400, "invalidTags", Kind.REJECTED),
+        (400, "invalidCategoryId", Kind.REJECTED),
+        (400, "invalidPublishAt", Kind.REJECTED),
+        (403, "forbiddenPrivacySetting", Kind.REJECTED),
+        (403, "forbiddenLicenseSetting", Kind.REJECTED),
+        (400, "imageFormatUnsupported", Kind.REJECTED),
+        (401, "youtubeSignupRequired", Kind.AUTH),
+        (403, "channelClosed", Kind.AUTH),
+        (403, "channelSuspended", Kind.AUTH),
+        (403, "authenticatedUserAccountSuspended", Kind.AUTH),
+        (401, "authorizationRequired", Kind.AUTH),
+        (401, "somethingNew", Kind.AUTH),
+        (403, "insufficientPermissions", Kind.AUTH),
+        (403, "somethingNew", Kind.REJECTED),
+    ],
+)
+def test_reasons(status: int, reason: str, kind: Kind) -> None:
+    error = refusal(status, reason)
+    assert (error.kind, error.code) == (kind, reason)
+    assert error.message
+
+
+def test_waits_as_long_as_it_takes() -> None:
+    assert refusal(429, "rateLimitExceeded", **{"retry-after": "17"}).retry_after == timedelta(seconds=17)
+    assert refusal(429, "rateLimitExceeded").retry_after is None
+    assert refusal(400, "uploadLimitExceeded").retry_after == UPLOAD_LIMIT_WAIT
+    quota = refusal(403, "quotaExceeded").retry_after
+    assert quota is not None
+    assert timedelta(0) < quota <= timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    ("now", "wait"),
+    [
+        (datetime(2026, 1, 15, 7, 59, tzinfo=UTC), timedelta(minutes=1)),
+        (datetime(2026, 1, 15, 8, 0, tzinfo=UTC), timedelta(hours=24)),
+        (datetime(2026, 7, 1, 6, 0, tzinfo=UTC), timedelta(hours=1)),
+        (datetime(2026, 3, 8, 8, 0, tzinfo=UTC), timedelta(hours=23)),
+        (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), timedelta(hours=25)),
+    ],
+)
+def test_the_quota_begins_anew_at_midnight_in_california(now: datetime, wait: timedelta) -> None:
+    assert until_quota_resets(now) == wait
+
+
+def test_oauth_speaks_its_own_shape() -> None:
+    body = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+    error = error_of(httpx.Response(400, json=body))
+    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, Kind.AUTH), (404, Kind.REJECTED), (408, Kind.TRANSIENT), (429, Kind.RATE_LIMITED), (502, Kind.TRANSIENT)],
+)
+def test_without_a_reason_the_status_decides(status: int, kind: Kind) -> None:
+    for content in ("<html>", "[]", '{"error": 5}', '{"error": {"errors": []}}', '{"error": {"errors": [1]}}'):
+        error = error_of(httpx.Response(status, text=content))
+        assert (error.kind, error.code) == (kind, f"http_{status}")
+
+
+def test_unknown_errors_keep_their_own_words() -> None:
+    assert refusal(400, "somethingNew").message == "YouTube refused: its own words"
+    assert len(refusal(400, "somethingNew", "x" * 5000).message) == LONGEST_TEXT

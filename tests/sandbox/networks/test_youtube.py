@@ -1,0 +1,152 @@
+"""What the YouTube twin refuses and remembers beyond what our own requests show."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.server import running_sandbox
+
+ACCOUNT = {
+    "platform": "youtube",
+    "accountId": "yt_1",
+    "userId": "UC1",
+    "username": "channel",
+    "accessToken": "yt-token",
+    "refreshToken": "yt-refresh",
+}
+SNIPPET = {"title": "Waves", "description": "Hi", "categoryId": "22"}
+UNIT = 256 * 1024
+
+
+def client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"{url}/youtube", headers={"authorization": "Bearer yt-token"})
+
+
+@pytest.fixture(scope="module")
+async def youtube() -> AsyncIterator[httpx.AsyncClient]:
+    async with running_sandbox() as url, client(url) as yt:
+        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        yield yt
+
+
+async def begin(yt: httpx.AsyncClient, size: int, snippet: Any = SNIPPET, **status: Any) -> httpx.Response:
+    return await yt.post(
+        "/upload/youtube/v3/videos",
+        params={"uploadType": "resumable", "part": "snippet,status"},
+        headers={"x-upload-content-length": str(size), "x-upload-content-type": "video/mp4"},
+        json={"snippet": snippet, "status": status},
+    )
+
+
+async def put(yt: httpx.AsyncClient, url: str, written: str, content: bytes = b"") -> httpx.Response:
+    return await yt.put(url, headers={"content-range": written}, content=content)
+
+
+async def sample(yt: httpx.AsyncClient) -> bytes:
+    return (await yt.get(str(yt.base_url).replace("/youtube/", "/_/media/waves.mp4"))).content
+
+
+async def made(yt: httpx.AsyncClient) -> str:
+    content = await sample(yt)
+    url = (await begin(yt, len(content))).headers["location"]
+    answer = await put(yt, url, f"bytes 0-{len(content) - 1}/{len(content)}", content)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("snippet", "status", "reason"),
+    [
+        ({**SNIPPET, "title": " "}, {}, "invalidTitle"),
+        ({**SNIPPET, "title": "a<b"}, {}, "invalidTitle"),
+        ({**SNIPPET, "description": "é" * 2501}, {}, "invalidDescription"),
+        ({**SNIPPET, "tags": ["x" * 501]}, {}, "invalidTags"),
+        ({**SNIPPET, "categoryId": "music"}, {}, "invalidCategoryId"),
+        ({**SNIPPET, "titel": "Waves"}, {}, "invalidVideoMetadata"),
+        (SNIPPET, {"privacyStatus": "secret"}, "invalidVideoMetadata"),
+        (SNIPPET, {"selfDeclaredMadeForKids": "no"}, "invalidVideoMetadata"),
+        (None, {}, "invalidVideoMetadata"),
+    ],
+)
+async def test_what_a_video_says_is_checked(
+    youtube: httpx.AsyncClient, snippet: Any, status: dict[str, Any], reason: str
+) -> None:
+    answer = await begin(youtube, 10, snippet, **status)
+    assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (400, reason)
+
+
+async def test_pieces_come_in_order_and_are_counted(youtube: httpx.AsyncClient) -> None:
+    content = (await sample(youtube)).ljust(UNIT * 2, b"\0")
+    url, size = (await begin(youtube, len(content))).headers["location"], len(content)
+    assert "range" not in (await put(youtube, url, f"bytes */{size}")).headers
+    assert (await put(youtube, url, f"bytes 0-99/{size}", content[:100])).status_code == 400
+    assert (await put(youtube, url, "bytes */1")).status_code == 400
+    assert (await put(youtube, url, "nothing")).status_code == 400
+    for _ in range(2):
+        first = await put(youtube, url, f"bytes 0-{UNIT - 1}/{size}", content[:UNIT])
+        assert (first.status_code, first.headers["range"]) == (308, f"bytes=0-{UNIT - 1}")
+    last = await put(youtube, url, f"bytes {UNIT}-{size - 1}/{size}", content[UNIT:])
+    again = await put(youtube, url, f"bytes */{size}")
+    assert (last.status_code, again.status_code) == (201, 200)
+    assert last.json()["id"] == again.json()["id"]
+    assert (await put(youtube, url.replace("upload_id=", "upload_id=x"), f"bytes */{size}")).status_code == 404
+
+
+async def test_what_is_no_video_fails(youtube: httpx.AsyncClient) -> None:
+    url = (await begin(youtube, 10)).headers["location"]
+    video_id = (await put(youtube, url, "bytes 0-9/10", b"x" * 10)).json()["id"]
+    found = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
+    assert found.json()["items"][0]["status"]["failureReason"] == "invalidFile"
+
+
+async def test_a_video_is_changed_and_deleted(youtube: httpx.AsyncClient) -> None:
+    video_id = await made(youtube)
+    change = {"id": video_id, "snippet": {"title": "Other", "description": "New", "categoryId": "22"}}
+    assert (await youtube.put("/youtube/v3/videos", json={"id": video_id, "snippet": {}})).status_code == 400
+    assert (await youtube.put("/youtube/v3/videos", json=change)).json()["snippet"]["title"] == "Other"
+    assert (await youtube.delete("/youtube/v3/videos", params={"id": video_id})).status_code == 204
+    assert (await youtube.delete("/youtube/v3/videos", params={"id": video_id})).status_code == 404
+    found = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})
+    assert found.json()["items"] == []
+
+
+async def test_the_refresh_token_stays_good(youtube: httpx.AsyncClient) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": "yt-refresh"}
+    tokens = [(await youtube.post("/token", data=form)).json()["access_token"] for _ in range(2)]
+    for token in tokens:
+        headers = {"authorization": f"Bearer {token}"}
+        mine = {"part": "id", "mine": "true"}
+        assert (await youtube.get("/youtube/v3/channels", params=mine, headers=headers)).status_code == 200
+    refused = await youtube.post("/token", data={**form, "refresh_token": "other"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_comments_need_a_text_and_a_video(youtube: httpx.AsyncClient) -> None:
+    for snippet in ({"videoId": "x", "topLevelComment": {"snippet": {"textOriginal": "Hi"}}}, {"videoId": "x"}):
+        answer = await youtube.post("/youtube/v3/commentThreads", params={"part": "snippet"}, json={"snippet": snippet})
+        assert answer.status_code in {400, 404}
+
+
+async def test_a_restart_forgets_no_session_that_has_its_video(tmp_path: Path) -> None:
+    async with running_sandbox(tmp_path) as url, client(url) as yt:
+        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        content = await sample(yt)
+        session = httpx.URL((await begin(yt, len(content))).headers["location"]).query.decode()
+        path = f"/upload/youtube/v3/videos?{session}"
+        video_id = (await put(yt, path, f"bytes 0-{len(content) - 1}/{len(content)}", content)).json()["id"]
+    async with running_sandbox(tmp_path) as url, client(url) as yt:
+        assert (await put(yt, path, f"bytes */{len(content)}")).json()["id"] == video_id
+        [post] = (await yt.get(f"{url}/_/posts")).json()["posts"]
+        assert post["platformPostId"] == video_id
+
+
+async def test_realistic_projects_have_a_number_of_uploads_a_day() -> None:
+    async with running_sandbox(realistic=True) as url, client(url) as yt:
+        await yt.post(f"{url}/_/accounts", json={"accounts": [ACCOUNT]})
+        for _ in range(100):
+            assert (await begin(yt, 10)).status_code == 200
+        answer = await begin(yt, 10)
+        assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (403, "quotaExceeded")
