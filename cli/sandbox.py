@@ -40,6 +40,7 @@ def invented_credentials(network: Network[Any, Any], user_id: str) -> dict[str, 
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",
         "refresh_token": f"sandbox-{secrets.token_urlsafe(24)}",
         "client_id": "sandbox",
+        "client_key": "sandbox",
         "user_id": user_id,
     }
     return {to_camel(name): value for name, value in invented.items() if name in network.credentials.model_fields}
