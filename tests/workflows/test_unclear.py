@@ -40,7 +40,7 @@ async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: st
 
 async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
-    await stack.fault("twitter", "reject", "confirm", status=503, times=2)
+    await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save("being looked up", [stack.accounts["twitter"]])
     handle = await stack.start(post, immediate=True)
 
