@@ -14,8 +14,7 @@ from domain.post import Media
 from platforms.base import Absent, MediaFile, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.youtube import NETWORK, upload
-from sandbox.server import running_sandbox
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
+from tests.platforms.rig import MediaFromUrl, Rig
 
 PIECE = 256 * 1024
 
@@ -262,88 +261,6 @@ async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [media])))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
-
-
-async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
-    settings: dict[str, Any] = {
-        "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
-        "playlistId": "PLBCF2DAC6FFB574DE",
-        "firstComment": "first",
-    }
-    sending = await prepared(rig, **settings)
-    published = await NETWORK.publish(rig.connection(), sending)
-    for _ in range(2):
-        assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
-    operations = (await rig.operations())[-len(rig.exchanges) :]
-    assert operations.count("edit") == 3
-    assert await comments(rig, published) == ["first"]
-
-
-async def comments(rig: Rig, published: Published) -> list[str]:
-    listed = await ask(rig, "commentThreads", part="snippet", videoId=published.platform_post_id)
-    return [thread["snippet"]["topLevelComment"]["snippet"]["textOriginal"] for thread in listed["items"]]
-
-
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_a_first_comment_is_never_repeated_blindly(rig: Rig, fault: str) -> None:
-    sending = await prepared(rig, firstComment="first")
-    published = await NETWORK.publish(rig.connection(), sending)
-    await rig.sandbox.fault("youtube", fault, "edit")
-    for _ in range(2):
-        assert "not known" in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
-    assert await comments(rig, published) == ["first"]
-
-
-async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
-    sending = await prepared(rig, firstComment="first")
-    published = await NETWORK.publish(rig.connection(), sending)
-    await rig.sandbox.fault("youtube", "rate_limited", "edit", seconds=30)
-    error = await refused(NETWORK.complete(rig.connection(), sending, published))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
-    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
-    assert await comments(rig, published) == ["first"]
-
-
-async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
-    settings: dict[str, Any] = {
-        "thumbnail": f"{rig.sandbox.url}/_/media/cover.gif",
-        "playlistId": "XX",
-        "firstComment": "first",
-    }
-    published = await publish(rig, await prepared(rig, **settings))
-    warning = published.warning or ""
-    assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
-    assert "playlist entry was not added: YouTube does not find the playlist" in warning
-    assert "comment" not in warning
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        ({"uploadStatus": "failed", "failureReason": "codec"}, "because it cannot read its codec"),
-        ({"uploadStatus": "rejected", "rejectionReason": "duplicate"}, "because it was uploaded before"),
-        ({"uploadStatus": "rejected"}, "because it could not process it"),
-        ({"uploadStatus": "processed", "privacyStatus": "private"}, "private instead of public"),
-    ],
-)
-async def test_a_video_that_youtube_does_not_show_is_told(rig: Rig, status: dict[str, str], said: str) -> None:
-    sending = await prepared(rig)
-    published = await NETWORK.publish(rig.connection(), sending)
-    body = {"kind": "youtube#videoListResponse", "items": [{"status": status}]}
-    await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
-    assert said in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
-
-
-async def test_a_video_is_watched_until_it_is_processed() -> None:
-    clock = [datetime.now(UTC).timestamp()]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
-        rig = await open_account(Sandbox(url, client), "youtube")
-        sending = await prepared(rig)
-        published = await NETWORK.publish(rig.connection(), sending)
-        error = await refused(NETWORK.complete(rig.connection(), sending, published))
-        assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(minutes=1))
-        clock[0] += 11
-        assert await NETWORK.complete(rig.connection(), sending, published) == published
 
 
 @pytest.mark.parametrize("operation", ["prepare", "publish"])

@@ -1,0 +1,116 @@
+"""Lose TikTok's answers in every way there is: what was published is found, and nothing is published twice."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import Kind
+from platforms.tiktok import NETWORK
+from tests.platforms.rig import Rig
+from tests.platforms.test_tiktok import FORMS, prepared, publish, refused, resumed, rig, sending_of
+
+__all__ = ["rig"]
+
+
+@pytest.mark.parametrize("names", FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("tiktok", fault, "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert await NETWORK.complete(rig.connection(), resumed(rig, sending), found) == found
+
+
+async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    assert await NETWORK.confirm(rig.connection(), again) == Absent()
+    await NETWORK.prepare(rig.connection(), again)
+    published = await publish(rig, again)
+    assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
+
+
+async def test_a_chunk_that_came_is_never_sent_again(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    again = resumed(rig, sending)
+    await NETWORK.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+    again.handles["upload"].pop("last")
+    assert (await refused(NETWORK.publish(rig.connection(), again))).kind is Kind.UNCLEAR
+    assert len(await rig.posts()) == 1
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.5))
+    await rig.sandbox.fault("tiktok", "accept_then_delay", "publish", seconds=2)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+async def test_photos_that_are_not_listed_are_not_ruled_out(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    sending.started_at = None
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+
+
+async def test_an_older_post_of_the_same_words_is_not_ours(rig: Rig) -> None:
+    await publish(rig, await prepared(rig, ["a.jpg"]))
+    sending = await prepared(rig, ["b.jpg"])
+    sending.started_at = datetime.now(UTC) + timedelta(minutes=5)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+
+
+async def test_without_an_upload_nothing_was_published(rig: Rig) -> None:
+    sending = sending_of(rig, ["a.mp4"])
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_upload")
+
+
+async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    body = {"data": {"status": "FAILED", "fail_reason": "frame_rate_check_failed"}, "error": {"code": "ok"}}
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=body)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    again = resumed(rig, sending)
+    error = await refused(NETWORK.prepare(rig.connection(), again))
+    assert (error.kind, error.code) == (Kind.REJECTED, "frame_rate_check_failed")
+    assert "upload" not in again.handles
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "kind"),
+    [
+        (200, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
+        (200, {"data": {}, "error": {"code": "ok"}}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (500, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
+        (200, {"data": {}, "error": {"code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
+        (403, {"data": {}, "error": {"code": "url_ownership_unverified"}}, Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, http_status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "reject", "publish", status=http_status, body=body)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
