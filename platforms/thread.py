@@ -1,12 +1,14 @@
 """The further posts of a thread, by the one name that every network with threads has for them: threadItems."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from domain.post import Media, MediaType
-from platforms.base import WireModel
+from platforms.base import Published, WireModel
+from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 
 MOST_ITEMS = 24
@@ -55,3 +57,13 @@ def check_items(label: str, items: Sequence[ThreadItem], check: Check) -> list[V
             for each in broken
         ]
     return found
+
+
+def ended_early(published: Published, number: int, error: NetworkError) -> Published:
+    """Return the published post with word of why the thread behind it ends before its post `number`, from 0.
+
+    Raises the error itself where it passes and the thread shall be gone on with.
+    """
+    if error.kind in {Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED}:
+        raise error
+    return replace(published, warning=f"The thread ends before its post {number + 2}. {error.message}")

@@ -16,6 +16,7 @@ from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
+from platforms.thread import ThreadItem, ended_early
 
 COLLECTION = "app.bsky.feed.post"
 POST = "post"
@@ -101,18 +102,28 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         did = await open_session(connection)
         root = _reference(await _read(connection, did, published.platform_post_id.rpartition("/")[2]))
         parent = root
-        for index, item in enumerate(items):
-            name = str(index)
-            key = await _key(sending, name)
-            if "uri" not in key:
-                await _look_up(connection, sending, item.content)
-                await Blobs(connection, sending).bring(name, item.media)
-                record = _record(connection, sending, name, item.content, item.media, key)
-                record["reply"] = {"root": root, "parent": parent}
-                key |= _reference(await _put(connection, sending, did, key["rkey"], record))
-                await sending.save(sending.handles)
-            parent = _reference(key)
+        for number, item in enumerate(items):
+            try:
+                parent = await _follow(connection, sending, number, item, {"root": root, "parent": parent})
+            except NetworkError as error:
+                return ended_early(published, number, error)
         return published
+
+
+async def _follow(
+    line: Line, sending: Sending[BlueskySettings], number: int, item: ThreadItem, reply: dict[str, Any]
+) -> dict[str, str]:
+    """Write one post of the thread unless its name is known already; returns its name and hash."""
+    name = str(number)
+    key = await _key(sending, name)
+    if "uri" not in key:
+        await _look_up(line, sending, item.content)
+        await Blobs(line, sending).bring(name, item.media)
+        record = _record(line, sending, name, item.content, item.media, key) | {"reply": reply}
+        # A lost answer is no reason to look: the same record under the same key changes nothing.
+        key |= _reference(await _put(line, sending, did_of(line), key["rkey"], record))
+        await sending.save(sending.handles)
+    return _reference(key)
 
 
 async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> None:

@@ -10,12 +10,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from domain.post import Media, MediaType
+from domain.post import Media
 from platforms.base import AccountFacts, MediaFile, Published, Sending
-from platforms.bluesky import NETWORK, media
+from platforms.bluesky import NETWORK
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
-from sandbox.server import running_sandbox
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -214,159 +213,6 @@ async def test_whom_a_handle_means_is_asked_once_and_may_stay_open(rig: Rig) -> 
     assert "facets" not in await record(rig, published.platform_post_id)
 
 
-async def test_images_carry_alt_text_and_aspect_ratio(rig: Rig) -> None:
-    media = [rig.sandbox.media("a.jpg", "a beach"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
-    published = await publish(rig, sized(rig, rig.sending("Three", media, settings={"labels": ["nudity"]})))
-    stored = await record(rig, published.platform_post_id)
-    assert stored["embed"]["$type"] == "app.bsky.embed.images"
-    assert [image["alt"] for image in stored["embed"]["images"]] == ["a beach", "", ""]
-    assert stored["embed"]["images"][0]["aspectRatio"] == {"width": 640, "height": 480}
-    assert stored["embed"]["images"][1]["image"]["mimeType"] == "image/png"
-    assert stored["labels"]["values"] == [{"val": "nudity"}]
-    assert (await rig.posts())[0]["mediaCount"] == 3
-
-
-async def test_an_image_of_unknown_size_says_nothing_about_it(rig: Rig) -> None:
-    published = await publish(rig, rig.sending("", [rig.sandbox.media("a.jpg")]))
-    assert "aspectRatio" not in (await record(rig, published.platform_post_id))["embed"]["images"][0]
-
-
-async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
-    assert len(rig.source.opened) == 2
-    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
-    await NETWORK.prepare(rig.connection(), resumed)
-    assert len(rig.source.opened) == 2
-    resumed.handles["media"]["post.1"]["at"] = (datetime.now(UTC) - media.BLOB_LIFE).isoformat()
-    await NETWORK.prepare(rig.connection(), resumed)
-    assert len(rig.source.opened) == 3
-    await NETWORK.publish(rig.connection(), resumed)
-
-
-async def test_media_that_were_replaced_are_uploaded(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
-    changed = rig.sending("Hi", [rig.sandbox.media("b.jpg")], handles=sending.handles)
-    await NETWORK.prepare(rig.connection(), changed)
-    assert len(rig.source.opened) == 2
-
-
-async def test_blobs_that_the_server_dropped_are_uploaded_anew(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
-    sending.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
-    error = await refused(NETWORK.publish(rig.connection(), sending))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "no_blob"
-    key = sending.handles["records"]["post"]
-    await publish(rig, sending)
-    assert sending.handles["records"]["post"] == key
-    assert len(await rig.posts()) == 1
-
-
-async def test_a_video_of_a_hosted_account_goes_by_the_video_service(rig: Rig) -> None:
-    beats: list[str] = []
-    sending = sized(rig, rig.sending("Hi", [rig.sandbox.media("a.mp4", "waves")]))
-    published = await publish(rig, replace(sending, heartbeat=beats.append))
-    embed = (await record(rig, published.platform_post_id))["embed"]
-    assert (embed["$type"], embed["alt"]) == ("app.bsky.embed.video", "waves")
-    assert embed["aspectRatio"] == {"width": 640, "height": 480}
-    assert beats[0] == "uploading 100%"
-    assert (await names(rig))[-5:-1] == ["getServiceAuth", "uploadVideo", "getJobStatus", "putRecord"]
-
-
-async def test_a_video_of_ones_own_server_is_a_blob_there(rig: Rig) -> None:
-    rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
-    published = await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.mp4")]))
-    assert (await record(rig, published.platform_post_id))["embed"]["video"]["mimeType"] == "video/mp4"
-    assert (await names(rig))[-3:-1] == ["uploadBlob", "putRecord"]
-
-
-async def test_a_video_given_before_is_recognised(rig: Rig) -> None:
-    for text in ("one", "two"):
-        await publish(rig, rig.sending(text, [rig.sandbox.media("again.mp4")]))
-    assert [post["mediaCount"] for post in await rig.posts()] == [1, 1]
-
-
-async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "LOOKS", (0,))
-    ahead = [0.0]
-
-    def clock() -> float:
-        return datetime.now(UTC).timestamp() + ahead[0]
-
-    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient() as client:
-        slow = await open_bluesky(Sandbox(url, client))
-        sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
-        error = await refused(NETWORK.prepare(slow.connection(), sending))
-        assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
-        job = slow.saved[-1]["media"]["post.0"]["job"]
-        ahead[0] = 60
-        resumed = slow.sending("Hi", sending.draft.media, handles=slow.saved[-1])
-        await publish(slow, resumed)
-        assert job
-        assert "job" not in slow.saved[-1]["media"]["post.0"]
-        assert len(slow.source.opened) == 1
-
-
-async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
-    lying = Media(type=MediaType.VIDEO, url=rig.sandbox.media("a.jpg").url)
-
-    @dataclass
-    class Lying:
-        @asynccontextmanager
-        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            async with rig.source.open(media) as file:
-                yield replace(file, content_type="video/mp4")
-
-    sending = replace(rig.sending("Hi", [lying]), media=Lying())
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
-    assert (error.kind, error.code) == (Kind.REJECTED, "validation_failure")
-    assert "job" not in rig.saved[-1]["media"]["post.0"]
-
-
-async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await NETWORK.whoami(rig.connection())
-    failed = {"jobStatus": {"jobId": "1", "state": "JOB_STATE_FAILED", "failureCode": "pds_upload_failure"}}
-    kinds = []
-    for _ in range(3):
-        sending.handles.setdefault("media", {})["post.0"] = {
-            **sending.handles.get("media", {}).get("post.0", {}),
-            "url": sending.draft.media[0].url,
-            "job": "1",
-        }
-        await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=failed)
-        kinds.append((await refused(NETWORK.prepare(rig.connection(), sending))).kind)
-    assert kinds == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
-
-
-@pytest.mark.parametrize(
-    ("name", "content_type", "size", "code"),
-    [
-        ("a.jpg", "image/gif", 1, "media_type"),
-        ("a.jpg", "image/jpeg", 2_000_001, "media_too_large"),
-        ("a.mp4", "video/quicktime", 1, "media_type"),
-        ("a.mp4", "video/mp4", 300_000_001, "media_too_large"),
-    ],
-)
-async def test_what_bluesky_would_refuse_is_not_sent(
-    rig: Rig, name: str, content_type: str, size: int, code: str
-) -> None:
-    @dataclass
-    class Given:
-        @asynccontextmanager
-        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            async with rig.source.open(media) as file:
-                yield replace(file, content_type=content_type, size=size)
-
-    sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given())
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
-    assert (error.kind, error.code) == (Kind.REJECTED, code)
-    assert rig.exchanges == []
-
-
 async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     items = [
         {"content": "second #two", "mediaItems": [{"type": "image", "url": rig.sandbox.media("b.jpg").url}]},
@@ -399,6 +245,16 @@ async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: st
     resumed.handles.update(rig.saved[-1])
     await NETWORK.complete(rig.connection(), resumed, published)
     assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
+
+
+async def test_a_post_of_a_thread_that_is_refused_ends_it_with_a_warning(rig: Rig) -> None:
+    sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    published = await NETWORK.publish(rig.connection(), sending)
+    body = {"error": "InvalidRequest", "message": "too rude"}
+    await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=body)
+    done = await NETWORK.complete(rig.connection(), sending, published)
+    assert done == replace(published, warning="The thread ends before its post 2. Bluesky refused: too rude")
+    assert len(await rig.posts()) == 1
 
 
 def test_an_account_is_reached_at_its_own_server() -> None:

@@ -1,0 +1,184 @@
+"""Publish to Threads: build containers, wait until they are processed, publish them one after the other."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.rules import Violation
+from platforms.thread import ended_early
+from platforms.threads import errors, line, rules
+from platforms.threads.containers import Containers, State, of_root
+from platforms.threads.line import Line
+from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
+
+POST = "post"
+"""The name of the container that is published; those of the posts behind it are named by their number."""
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Threads' clock may stand behind ours before its own post is not recognised."""
+POST_FIELDS = "id,permalink,text,timestamp"
+NEXT_LOOK = timedelta(seconds=10)
+"""Between looks for a post of a thread whose answer was lost."""
+
+
+class Threads(Network[ThreadsSettings, ThreadsCredentials]):
+    """Be Threads."""
+
+    platform = "threads"
+    label = "Threads"
+    base_url = "https://graph.threads.net"
+    account_prefix = "th"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
+    # container is published once whatever is asked.
+    believes_absence_after = timedelta(seconds=45)
+    rules = rules.RULES
+    settings = ThreadsSettings
+    credentials = ThreadsCredentials
+
+    def check(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Threads that the draft and its thread break; the bytes of media are not looked at."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
+        """Tell that a container must be built for every post: a text published in one step leaves nothing to ask."""
+        return True
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        me = await line.get(connection, "/me", fields="id,username")
+        if not me.get("id") or not me.get("username"):
+            raise NetworkError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
+        return Identity(user_id=str(me["id"]), username=str(me["username"]))
+
+    async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
+        """Build the post's containers and wait a few seconds until Threads has processed them."""
+        draft = sending.draft
+        await Containers(connection, sending).bring(POST, draft.text, draft.media, of_root(draft.settings))
+
+    async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
+        """Publish the container."""
+        return Published(await _publish(connection, Containers(connection, sending), POST), url=None)
+
+    async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
+        """Read from the container whether it was published, then find the post among the account's newest."""
+        return await _look(connection, Containers(connection, sending), POST, sending.draft.text, "/me/threads")
+
+    async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
+        """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
+
+        Repeatable: which of them is on its way is noted before it is sent, and looked up before it is sent again.
+        """
+        if not published.url:
+            post = await line.get(connection, f"/{published.platform_post_id}", fields="id,permalink")
+            published = replace(published, url=post.get("permalink"))
+        parent = published.platform_post_id
+        for number in range(len(sending.draft.settings.thread_items)):
+            try:
+                parent = await _follow(connection, sending, number, parent)
+            except NetworkError as error:
+                return ended_early(published, number, error)
+        return published
+
+
+async def _publish(connection: Line, containers: Containers, name: str) -> str:
+    """Publish a container. Threads publishes each only once: a repeat is refused and makes no double."""
+    container = containers.get(name)
+    if container is None:
+        raise NetworkError(Kind.TRANSIENT, "Threads must be given the post again.", code="no_container")
+    try:
+        return await line.post_public(connection, "/me/threads_publish", {"creation_id": container})
+    except NetworkError as error:
+        # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
+        if error.kind not in {Kind.REJECTED, Kind.NOT_READY}:
+            raise
+        if (await containers.state(name))[0] is State.PUBLISHED:
+            raise error.as_unclear() from error
+        if error.kind is Kind.REJECTED and await _quota_is_used(connection):
+            raise errors.quota_used() from error
+        raise
+
+
+async def _quota_is_used(connection: Line) -> bool:
+    """Tell whether the account's posts of the day are used up: a refusal for that has no code of its own."""
+    fields = "quota_usage,config"
+    for quota in await line.get_list(connection, "/me/threads_publishing_limit", fields=fields):
+        used, config = quota.get("quota_usage"), quota.get("config")
+        total = config.get("quota_total") if isinstance(config, dict) else None
+        return isinstance(used, int) and isinstance(total, int) and used >= total
+    return False
+
+
+async def _look(connection: Line, containers: Containers, name: str, text: str, edge: str) -> Finding:
+    if containers.get(name) is None:
+        return Absent()
+    match (await containers.state(name))[0]:
+        case State.FINISHED:
+            return Absent()
+        case State.ERROR | State.EXPIRED:
+            await containers.drop(name)
+            return Absent()
+        case State.IN_PROGRESS:
+            return Unknown()
+        case State.PUBLISHED:
+            return await _find(connection, edge, text, containers.made_at(name)) or Unknown()
+        case State.GONE:
+            return await _find(connection, edge, text, containers.made_at(name)) or Absent()
+
+
+async def _find(connection: Line, edge: str, text: str, since: datetime) -> Published | None:
+    """Find a post by its text among those published since its container was made.
+
+    Not since the last attempt: an earlier one may have landed late.
+    """
+    start = since - CLOCKS_APART
+    posts = await line.get_list(connection, edge, fields=POST_FIELDS, since=str(int(start.timestamp())), limit="50")
+
+    def ours(post: dict[str, Any]) -> bool:
+        # White space at the ends and line breaks may come back otherwise.
+        same = str(post.get("text") or "").split() == text.split()
+        return same and _timestamp(post) >= start
+
+    newest = max(filter(ours, posts), key=_timestamp, default=None)
+    return Published(str(newest["id"]), newest.get("permalink")) if newest else None
+
+
+def _timestamp(post: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(post["timestamp"]))
+
+
+async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: int, parent: str) -> str:
+    """Publish one post of the thread unless it is public already; returns its id."""
+    item, name = sending.draft.settings.thread_items[number], str(number)
+    thread: dict[str, dict[str, str]] = sending.handles.setdefault("thread", {})
+    state = thread.setdefault(name, {})
+    containers = Containers(connection, sending)
+    if "id" in state:
+        return state["id"]
+    if "sent" in state:
+        finding = await _look(connection, containers, name, item.content, "/me/replies")
+        if isinstance(finding, Unknown):
+            message = "Threads cannot say yet whether a post of the thread is public."
+            raise NetworkError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
+        if isinstance(finding, Published):
+            state["id"] = finding.platform_post_id
+            await sending.save(sending.handles)
+            return state["id"]
+    await containers.bring(name, item.content, item.media, {"reply_to_id": parent})
+    state["sent"] = "true"
+    await sending.save(sending.handles)
+    try:
+        state["id"] = await _publish(connection, containers, name)
+    except NetworkError as error:
+        if error.kind is not Kind.UNCLEAR:
+            raise
+        raise NetworkError(Kind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
+    await sending.save(sending.handles)
+    return state["id"]

@@ -1,0 +1,94 @@
+"""The limits of Threads, and what does not go together in one post."""
+
+import regex
+
+from domain.post import Media, MediaType
+from platforms.base import Draft
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.thread import check_items
+from platforms.threads.settings import ThreadsSettings
+
+_POSTS_PAGE = "developers.facebook.com/docs/threads/posts (a dated copy)"
+
+CHARACTERS, LINKS, CAROUSEL_ITEMS = 500, 5, 20
+"""Source: the page on posts."""
+ALT_TEXT = 1000
+"""Characters; unverified, the page names no number."""
+IMAGE_BYTES, VIDEO_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 1024**3, 300
+"""Source: the page on media specifications (a dated copy); its megabytes may be smaller."""
+NARROWEST, WIDEST, STEEPEST = 320, 1440, 10
+"""Pixels of an image's width, and how many times as long as the other one side may be; source: the same page."""
+
+_CLUSTER = regex.compile(r"\X")
+_EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F|\u20E3")
+_LINK = regex.compile(r"https?://[^\s<>\"]*[^\s<>\".,:;!?')\]}]", regex.IGNORECASE)
+
+
+def length(text: str) -> int:
+    """Return what Threads counts against its limit: an emoji costs its bytes in UTF-8."""
+    if text.isascii():
+        return len(text)
+    clusters = _CLUSTER.findall(text)
+    return sum(len(cluster.encode()) if _EMOJI.search(cluster) else len(cluster) for cluster in clusters)
+
+
+RULES = Rules(
+    text=TextRule(limit=CHARACTERS, count=length, source=_POSTS_PAGE),
+    media=MediaRule(
+        max_items=CAROUSEL_ITEMS,
+        max_of=((MediaType.IMAGE, CAROUSEL_ITEMS), (MediaType.VIDEO, CAROUSEL_ITEMS)),
+        mixes=True,
+        source=_POSTS_PAGE,
+    ),
+    files=(
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg", "image/png"),
+            max_bytes=IMAGE_BYTES,
+            min_width=NARROWEST,
+            max_width=WIDEST,
+            min_ratio=1 / STEEPEST,
+            max_ratio=STEEPEST,
+            source=_POSTS_PAGE,
+        ),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime"),
+            max_bytes=VIDEO_BYTES,
+            max_seconds=VIDEO_SECONDS,
+            source=_POSTS_PAGE,
+        ),
+    ),
+    alt_text=ALT_TEXT,
+)
+
+
+def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
+    """Return everything Threads would refuse, in the post and in those that follow it."""
+    settings = draft.settings
+    found = _check_one(label, draft.text, draft.media)
+    if not draft.text.strip() and not draft.media:
+        found.append(Violation("content", f"{label} needs text or media"))
+    attached = {"linkAttachment": settings.link_attachment, "poll": settings.poll}
+    for name, value in attached.items():
+        if value and draft.media:
+            found.append(_setting(name, f"{label} takes {name} only in a post without media"))
+    if all(attached.values()):
+        found.append(_setting("poll", f"{label} does not take a poll together with linkAttachment"))
+    return found + check_items(label, settings.thread_items, lambda text, media: _check_one(label, text, media))
+
+
+def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
+    found = RULES.check(label, text, media)
+    if (links := len(set(_LINK.findall(text)))) > LINKS:
+        found.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
+    found += [
+        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
+        for item in media
+        if item.alt_text and len(item.alt_text) > ALT_TEXT
+    ]
+    return found
+
+
+def _setting(name: str, error: str) -> Violation:
+    return Violation("platformSpecificData", error, path=(name,))

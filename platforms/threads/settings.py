@@ -1,0 +1,49 @@
+"""What platformSpecificData and an account's credentials hold for Threads."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from platforms.base import WireModel
+from platforms.thread import ThreadItems
+
+PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
+"""The 25 characters are unverified."""
+
+
+class Poll(WireModel):
+    """Ask the readers."""
+
+    options: list[PollOption] = Field(
+        min_length=2, max_length=4, description="2 to 4 answers of 1 to 25 characters.", examples=[["Yes", "No"]]
+    )
+
+
+class ThreadsSettings(WireModel):
+    """Say how a post appears on Threads."""
+
+    topic_tag: Annotated[str, StringConstraints(pattern=r"^[^.&]+$", max_length=50)] | None = Field(
+        None, min_length=1, description="The topic, 1 to 50 characters without . and &.", examples=["photography"]
+    )
+    reply_control: (
+        Literal["everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only"] | None
+    ) = Field(None, description="Who may reply; everyone where left out.", examples=["mentioned_only"])
+    quote_post_id: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")] | None = Field(
+        None, description="Quote the post with this id.", examples=["18000000000000001"]
+    )
+    link_attachment: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = Field(
+        None, description="A link shown as a card; only where there are no media.", examples=["https://example.com"]
+    )
+    poll: Poll | None = Field(None, description="A poll; only where there are no media.")
+    thread_items: ThreadItems = Field(
+        default_factory=list,
+        description="Posts that follow as replies, each to the one before.",
+        examples=[[{"content": "And this is why:"}]],
+    )
+
+
+class ThreadsCredentials(WireModel):
+    """Hold a long-lived Threads user token (60 days) and, where known, its account's id."""
+
+    access_token: SecretStr = Field(min_length=1, description="A long-lived user token.")
+    user_id: str | None = Field(None, description="The account's id.", examples=["17841400000000000"])

@@ -1,0 +1,14 @@
+"""Threads: a container for each post, its status, then one call that publishes it; replies make threads."""
+
+from typing import ClassVar
+
+from sandbox.networks.threads.publishing import PublishRoutes
+from sandbox.networks.threads.reads import ReadRoutes
+
+
+class Threads(PublishRoutes, ReadRoutes):
+    """Be Threads, in place of https://graph.threads.net."""
+
+    platform: ClassVar[str] = "threads"
+    label: ClassVar[str] = "Threads"
+    colour: ClassVar[str] = "#101010"

@@ -1,0 +1,186 @@
+"""Lose Threads' answers in every way there is: what was published is found, and nothing is published twice."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.threads import NETWORK
+from tests.platforms.rig import Rig
+from tests.platforms.test_threads import Connect, refused
+
+FORMS = [[], ["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]]
+
+
+@pytest.fixture
+async def rig(connect: Connect) -> Rig:
+    return await connect("threads")
+
+
+async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
+    sending = rig.sending(text, [rig.sandbox.media(name) for name in names])
+    await NETWORK.prepare(rig.connection(), sending)
+    return sending
+
+
+async def send(rig: Rig, sending: Any) -> NetworkError:
+    return await refused(NETWORK.publish(rig.connection(), sending))
+
+
+@pytest.mark.parametrize("names", FORMS)
+@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("threads", fault, "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), rig.sending(sending.draft.text, handles=rig.saved[-1]))
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    assert found.url
+
+
+async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig, [])
+    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("names", FORMS)
+async def test_what_never_landed_is_sent_again_from_the_same_container(rig: Rig, names: list[str]) -> None:
+    sending = await prepared(rig, names)
+    await rig.sandbox.fault("threads", "drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    before = sending.handles["containers"]["post"]["id"]
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert sending.handles["containers"]["post"]["id"] == before
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    first = await NETWORK.publish(rig.connection(), sending)
+    await NETWORK.prepare(rig.connection(), sending)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == first.platform_post_id
+    assert len(await rig.posts()) == 1
+
+
+def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
+    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, graph_error(1), Kind.UNCLEAR),
+        (400, graph_error(2), Kind.UNCLEAR),
+        (500, graph_error(1), Kind.UNCLEAR),
+        (503, graph_error(190), Kind.UNCLEAR),
+        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
+        (200, {"success": True}, Kind.UNCLEAR),
+        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (302, "", Kind.UNCLEAR),
+        (400, graph_error(24, 4279009), Kind.NOT_READY),
+        (400, graph_error(4), Kind.RATE_LIMITED),
+        (400, graph_error(100, 2207051), Kind.REJECTED),
+        (400, graph_error(100, 4279013), Kind.AUTH),
+        (400, graph_error(190, 463), Kind.AUTH),
+        (400, graph_error(100), Kind.REJECTED),
+        (403, "<html>Forbidden</html>", Kind.REJECTED),
+    ],
+)
+async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
+    rig: Rig, status: int, body: Any, kind: Kind
+) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.fault("threads", "reject", "publish", status=status, body=body)
+    assert (await send(rig, sending)).kind is kind
+
+
+async def test_a_network_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    connection = rig.connection()
+    connection.wire.base_url = "http://127.0.0.1:1"
+    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+)
+@pytest.mark.parametrize("operation", ["prepare", "confirm"])
+async def test_failures_beside_the_publishing_request_are_told_apart(
+    rig: Rig, fault: str, kind: Kind, operation: str
+) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("threads", fault, operation)
+    step = (
+        NETWORK.prepare(rig.connection(), rig.sending("Hi"))
+        if operation == "prepare"
+        else NETWORK.confirm(rig.connection(), sending)
+    )
+    assert (await refused(step)).kind is kind
+
+
+@pytest.mark.parametrize("status", ["ERROR", "EXPIRED"])
+async def test_a_container_that_failed_is_built_anew(rig: Rig, status: str) -> None:
+    sending = await prepared(rig, ["a.jpg", "b.jpg"])
+    await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": status})
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert rig.saved[-1]["containers"] == {}
+    assert (await send(rig, sending)).code == "no_container"
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("body", [graph_error(24, 4279009), graph_error(100, 33)])
+async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig, body: Any) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    published = await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=body)
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == published.platform_post_id
+
+
+async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "PUBLISHED"})
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+
+
+async def test_a_list_that_is_none_says_nothing(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    await NETWORK.publish(rig.connection(), sending)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body="<html>Hello</html>")
+    assert (await refused(NETWORK.confirm(rig.connection(), sending))).code == "unreadable_answer"
+
+
+async def test_the_newest_post_of_the_same_text_is_ours(rig: Rig) -> None:
+    for text in ("Sunset", "Sunrise"):
+        await NETWORK.publish(rig.connection(), await prepared(rig, [], text))
+    sending = await prepared(rig, [], "Sunset")
+    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
+    await send(rig, sending)
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+
+
+async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
+    assert await NETWORK.confirm(rig.connection(), rig.sending("Hi")) == Absent()
+    assert rig.exchanges == []

@@ -1,0 +1,183 @@
+"""Hold posts against the limits of Threads from both sides, and tell each refusal apart."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media, MediaType
+from platforms.base import AccountFacts, Draft
+from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+from platforms.threads import NETWORK
+from platforms.threads.errors import error_of, is_gone, processing_error
+from platforms.threads.rules import length
+from platforms.threads.settings import ThreadsSettings
+
+ACCOUNT = AccountFacts("th_1", "1", "ann")
+
+
+def media(kind: MediaType, alt_text: str | None = None) -> Media:
+    return Media(type=kind, url="https://cdn.example.com/a", alt_text=alt_text)
+
+
+IMAGE, GIF, VIDEO = (media(kind) for kind in (MediaType.IMAGE, MediaType.GIF, MediaType.VIDEO))
+
+
+def broken(text: str, *items: Media, **settings: Any) -> list[str]:
+    draft = Draft(text, items, ThreadsSettings.model_validate(settings))
+    return [violation.error for violation in NETWORK.check(draft, ACCOUNT)]
+
+
+@pytest.mark.parametrize(("text", "count"), [("abc", 3), ("é", 1), ("日本", 2), ("🌊", 4), ("👍🏽", 8), ("a🌊b", 6)])
+def test_an_emoji_costs_its_bytes(text: str, count: int) -> None:
+    assert length(text) == count
+
+
+def test_a_text_has_500_characters_and_5_links() -> None:
+    assert broken("x" * 500) == []
+    assert broken("x" * 501) == ["Threads allows 500 characters; this has 501"]
+    assert broken("🌊" * 125) == []
+    assert broken("🌊" * 126) == ["Threads allows 500 characters; this has 504"]
+    links = [f"https://example.com/{number}" for number in range(6)]
+    assert broken(" ".join([*links[:5], links[0]])) == []
+    assert broken(" ".join(links)) == ["Threads allows 5 different links in a post; this has 6"]
+
+
+def test_media_have_their_limits() -> None:
+    assert broken("", *[IMAGE] * 19, VIDEO) == []
+    assert broken("", *[IMAGE] * 21) == ["Threads allows 20 images in a post; this has 21"]
+    assert broken("", *[IMAGE] * 11, *[VIDEO] * 10) == ["Threads allows 20 media items in a post; this has 21"]
+    assert broken("", GIF) == ["Threads does not take GIFs"]
+    assert broken("", media(MediaType.IMAGE, "x" * 1000)) == []
+    assert broken("", media(MediaType.IMAGE, "x" * 1001)) == [
+        "Threads allows 1,000 characters of alt text; this has 1,001"
+    ]
+    assert broken(" ") == ["Threads needs text or media"]
+
+
+def test_what_is_attached_stands_alone() -> None:
+    poll, link = {"options": ["Yes", "No"]}, "https://example.com"
+    assert broken("?", poll=poll) == broken("?", linkAttachment=link) == []
+    assert broken("?", IMAGE, poll=poll) == ["Threads takes poll only in a post without media"]
+    assert broken("?", IMAGE, linkAttachment=link) == ["Threads takes linkAttachment only in a post without media"]
+    assert broken("?", poll=poll, linkAttachment=link) == ["Threads does not take a poll together with linkAttachment"]
+
+
+def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
+    gif = {"type": "gif", "url": "https://cdn.example.com/a.gif"}
+    settings = {"threadItems": [{"content": "fine"}, {"content": "x" * 501}, {"mediaItems": [gif]}, {}]}
+    found = NETWORK.check(Draft("first", (), ThreadsSettings.model_validate(settings)), ACCOUNT)
+    assert [violation.path for violation in found] == [
+        ("threadItems", 1, "content"),
+        ("threadItems", 2, "mediaItems"),
+        ("threadItems", 3, "content"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"topicTag": ""},
+        {"topicTag": "x" * 51},
+        {"topicTag": "a.b"},
+        {"topicTag": "a&b"},
+        {"replyControl": "nobody"},
+        {"quotePostId": "abc"},
+        {"linkAttachment": "example.com"},
+        {"poll": {"options": ["one"]}},
+        {"poll": {"options": ["one", "x" * 26]}},
+        {"threadItems": [{"content": "x", "mediaItems": [{"type": "image", "url": "file:///etc"}]}]},
+        {"threadItems": [{"text": "x"}]},
+        {"topictag": "x"},
+    ],
+)
+def test_settings_that_threads_does_not_know_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="1 validation error"):
+        ThreadsSettings.model_validate(settings)
+
+
+def refusal(status: int = 400, **error: Any) -> NetworkError:
+    body = {"error": {"message": "its own words", "type": "OAuthException", "fbtrace_id": "A6Ltrace", **error}}
+    return error_of(httpx.Response(status, json=body))
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "kind"),
+    [
+        (1, None, Kind.TRANSIENT),
+        (2, None, Kind.TRANSIENT),
+        (24, 4279009, Kind.NOT_READY),
+        (4, None, Kind.RATE_LIMITED),
+        (17, None, Kind.RATE_LIMITED),
+        (32, None, Kind.RATE_LIMITED),
+        (613, None, Kind.RATE_LIMITED),
+        (10, None, Kind.AUTH),
+        (200, None, Kind.AUTH),
+        (190, 463, Kind.AUTH),
+        (100, 2207051, Kind.REJECTED),
+        (100, 2207052, Kind.TRANSIENT),
+        (100, 4279013, Kind.AUTH),
+    ],
+)
+def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int | None, kind: Kind) -> None:
+    error = refusal(code=code, error_subcode=subcode)
+    assert (error.kind, error.status, error.request_id) == (kind, 400, "A6Ltrace")
+    assert error.code == (f"{code}/{subcode}" if subcode else str(code))
+    assert "its own words" not in error.message
+    assert error.message.endswith(".")
+
+
+def test_an_unknown_refusal_is_told_in_threads_own_words_cut_to_a_sane_length() -> None:
+    error = refusal(code=100, error_user_msg="Param text must be at most 500 characters long. " * 50)
+    assert error.kind is Kind.REJECTED
+    assert error.message.startswith("Threads refused: Param text must be at most 500 characters long.")
+    assert len(error.message) == LONGEST_TEXT
+    assert refusal(code=77, is_transient=True).kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Kind.AUTH),
+        (403, Kind.REJECTED),
+        (408, Kind.TRANSIENT),
+        (429, Kind.RATE_LIMITED),
+        (500, Kind.TRANSIENT),
+        (502, Kind.TRANSIENT),
+    ],
+)
+@pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": "x"}', '{"error": null}'])
+def test_answers_that_are_not_graph_errors_are_judged_by_status(status: int, kind: Kind, body: str) -> None:
+    error = error_of(httpx.Response(status, text=body))
+    assert (error.kind, error.code) == (kind, f"http_{status}")
+    assert "<" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("FAILED_DOWNLOADING_VIDEO", Kind.TRANSIENT),
+        ("FAILED_PROCESSING_VIDEO", Kind.REJECTED),
+        ("FAILED_PROCESSING_AUDIO", Kind.REJECTED),
+        ("INVALID_ASPEC_RATIO", Kind.REJECTED),
+        ("INVALID_ASPECT_RATIO", Kind.REJECTED),
+        ("INVALID_BIT_RATE", Kind.REJECTED),
+        ("INVALID_DURATION", Kind.REJECTED),
+        ("INVALID_FRAME_RATE", Kind.REJECTED),
+        ("INVALID_AUDIO_CHANNELS", Kind.REJECTED),
+        ("INVALID_AUDIO_CHANNEL_LAYOUT", Kind.REJECTED),
+        ("UNKNOWN", Kind.TRANSIENT),
+        ("", Kind.TRANSIENT),
+    ],
+)
+def test_a_failed_container_tells_why(said: str, kind: Kind) -> None:
+    error = processing_error(said)
+    assert (error.kind, error.code) == (kind, said or "unexplained")
+
+
+def test_what_is_gone_is_told_from_other_refusals() -> None:
+    assert is_gone(refusal(code=24))
+    assert is_gone(refusal(code=24, error_subcode=4279009))
+    assert is_gone(refusal(code=100, error_subcode=33))
+    assert not is_gone(refusal(code=100))
+    assert not is_gone(refusal(code=2))
