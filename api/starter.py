@@ -17,7 +17,10 @@ log = structlog.get_logger(__name__)
 _BATCH_S = 0.1
 """A create costs no second transaction: posts that were started are noted together, this often."""
 
+_USUAL_START_S = 0.05
 _LONGEST_START_S = 5.0
+_MOST_WAITING = 1000
+"""Starts that may be under way while their posts are answered already; beyond, callers wait and so come slower."""
 
 
 class Starter:
@@ -34,11 +37,12 @@ class Starter:
         return self._spawn(self._start(plan))
 
     async def start_now(self, plan: Plan) -> None:
-        """Start a post's workflow and return when it runs, or Temporal has been silent for five seconds.
+        """Start a post's workflow; return when it runs or, where Temporal is busy or silent, soon.
 
         The post's row is safe by then and the workflow will be started anyhow, so nothing is raised.
         """
-        await asyncio.wait({self.start(plan)}, timeout=_LONGEST_START_S)
+        patience = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
+        await asyncio.wait({self.start(plan)}, timeout=patience)
 
     def note_started(self, post_id: str) -> None:
         """Have the post's row say soon that its workflow runs."""
