@@ -53,6 +53,16 @@ class VersionView(View):
     edited_at: Moment = Field(description="When the next version replaced it.")
 
 
+class ChangeView(View):
+    """What was changed about a media file before its network got it."""
+
+    url: str = Field(description="The media item's URL.", examples=["https://example.com/photo.png"])
+    what: Literal["metadata_removed", "converted", "scaled", "compressed"] = Field(
+        description="The kind of change.", examples=["converted"]
+    )
+    detail: str = Field(description="The change in words.", examples=["Converted from image/png to image/jpeg"])
+
+
 class TargetView(View):
     """Where a post stands on one account."""
 
@@ -62,6 +72,7 @@ class TargetView(View):
             "customMedia",
             "platformSpecificData",
             "nextAttemptAt",
+            "mediaChanges",
             "editHistory",
             "error",
             "errorCode",
@@ -88,6 +99,9 @@ class TargetView(View):
         description="The settings given for this account, if any.", examples=[{"shareToFeed": True}]
     )
     next_attempt_at: Moment = Field(description="While it waits: when it is tried again.")
+    media_changes: list[ChangeView] = Field(
+        description="What was changed about media files before the network got them, if anything."
+    )
     edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
     error: str = Field(
         description="What went wrong, where it is failed or unconfirmed.", examples=["X refused it as a duplicate."]
@@ -202,6 +216,8 @@ def _target_view(post: Post, target: Target) -> TargetView:
         given["platform_specific_data"] = target.settings
     if target.next_attempt_at:
         given["next_attempt_at"] = rfc3339(target.next_attempt_at)
+    if target.media_changes:
+        given["media_changes"] = [ChangeView.model_construct(**change) for change in target.media_changes]
     if target.edit_history:
         given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
     if target.status in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED}:

@@ -14,9 +14,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from domain.post import Media
+from domain.post import Media, MediaType
 from platforms.errors import NetworkError
-from platforms.rules import Rules, Violation
+from platforms.rules import FileRule, Rules, Violation
 from platforms.wire import Wire
 
 S = TypeVar("S", bound=BaseModel)
@@ -171,6 +171,11 @@ class Network(ABC, Generic[S, C]):
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
     """Bounds of the exponential wait between tries where the network names no time itself."""
+    fetches: ClassVar[frozenset[MediaType]] = frozenset()
+    """The kinds of media that the network fetches itself from their addresses; all others are sent to it as bytes."""
+    cleans_files: ClassVar[bool] = False
+    """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
+    camera, so that is taken out first."""
     settings: type[S]
     credentials: type[C]
 
@@ -189,6 +194,10 @@ class Network(ABC, Generic[S, C]):
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return every rule of the network that the draft breaks; asks nobody."""
+
+    def file_rules(self, draft: Draft[S], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return what the files of this draft are held against before they are sent, at most one rule per kind."""
+        return self.rules.files
 
     @abstractmethod
     def error_of(self, response: httpx.Response) -> NetworkError:

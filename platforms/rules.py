@@ -79,7 +79,8 @@ class MediaRule:
 class FileRule:
     """Limit one kind of media file. Sizes in bytes, durations in seconds, sides in pixels, ratios width by height.
 
-    `types` are MIME types the network takes; images of other types are converted to the first of them.
+    `types` are MIME types the network takes; images of other types are converted to JPEG, those with longer sides are
+    scaled down.
     """
 
     kind: MediaType
@@ -93,6 +94,8 @@ class FileRule:
     max_height: int | None = None
     min_ratio: float | None = None
     max_ratio: float | None = None
+    shrinks: bool = False
+    """Whether an image of too many bytes is compressed until it fits instead of being refused."""
     source: str = ""
 
 

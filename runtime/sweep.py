@@ -13,6 +13,7 @@ from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.database import Database
 from store.idempotency import forget_expired_answers
+from store.media_files import forget_expired_files
 from store.models import Post
 from store.plans import plan_of
 from store.posts import mark_dispatched
@@ -34,6 +35,7 @@ async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
                 pass
             async with database.transaction() as session:
                 await forget_expired_answers(session, datetime.now(UTC))
+                await forget_expired_files(session, datetime.now(UTC))
         except (Unavailable, SQLAlchemyError, OSError) as error:
             log.warning("sweep.postponed", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)

@@ -45,6 +45,7 @@ def _new_target(post_id: str, workspace_id: str, target: TargetContent, position
         status=TargetStatus.PENDING.value,
         looking=False,
         handles={},
+        media_changes=[],
         edit_history=[],
         **_target_columns(target, position),
     )
@@ -126,6 +127,6 @@ def _reset(target: Target, wanted: TargetContent, position: int) -> None:
     columns = _target_columns(wanted, position)
     if any(getattr(target, name) != value for name, value in columns.items()):
         # What a network was already given (uploads, containers) was built from the content before.
-        target.handles = {}
+        target.handles, target.media_changes = {}, []
     for name, value in columns.items():
         setattr(target, name, value)

@@ -136,6 +136,8 @@ class Target(Base):
     editable_until: Mapped[datetime | None]
     warning: Mapped[str | None]
     """What belongs to the published post and could not be done."""
+    media_changes: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
+    """What was changed about its media before the network got them: url, what and detail."""
     edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[str | None]
     error_code: Mapped[str | None]
@@ -209,3 +211,14 @@ class IdempotencyKey(Base):
     __table_args__ = (
         Index("idempotency_keys_expired", "expires_at", postgresql_where=text("response_body IS NOT NULL")),
     )
+
+
+class MediaFile(Base):
+    """A file that was made for a network which fetches files itself; whoever knows its token may read it."""
+
+    __tablename__ = "media_files"
+
+    token: Mapped[str] = mapped_column(Id, primary_key=True)
+    content_type: Mapped[str]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

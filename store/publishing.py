@@ -123,6 +123,11 @@ async def save_handles(session: AsyncSession, target_id: str, handles: dict[str,
     return await session.scalar(statement.returning(Target.id)) is not None
 
 
+async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
+    """Keep what was changed about a target's media before its network got them."""
+    await session.execute(update(Target).where(Target.id == target_id).values(media_changes=changes))
+
+
 def finished_step(target_id: str, step: str, started_at: datetime, note: Note) -> Attempt:
     """Return the line of the attempt log for a step that is over."""
     return Attempt(target_id=target_id, step=step, started_at=started_at, **_closed(note))
@@ -192,7 +197,7 @@ async def reopen(session: AsyncSession, post_id: str) -> list[str]:
         if target.status == TargetStatus.FAILED:
             forget_error(target)
             # Nothing of it is public, so it is built anew: what was prepared may be why it failed.
-            target.handles = {}
+            target.handles, target.media_changes = {}, []
             target.status = TargetStatus.PENDING
         elif target.status == TargetStatus.UNCONFIRMED and not target.looking:
             target.looking = True

@@ -29,6 +29,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
     believes_absence_after = timedelta(seconds=60)
+    cleans_files = True  # general knowledge, unverified
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials

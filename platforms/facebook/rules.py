@@ -28,7 +28,9 @@ RULES = Rules(
         source=_PHOTOS_PAGE,
     ),
     files=(
-        FileRule(MediaType.IMAGE, ("image/jpeg", "image/png"), max_bytes=PHOTO_BYTES, source=_PHOTOS_PAGE),
+        FileRule(
+            MediaType.IMAGE, ("image/jpeg", "image/png"), max_bytes=PHOTO_BYTES, shrinks=True, source=_PHOTOS_PAGE
+        ),
         FileRule(MediaType.GIF, ("image/gif",), max_bytes=PHOTO_BYTES, source=_PHOTOS_PAGE),
         FileRule(
             MediaType.VIDEO,

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.post import MediaType
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -42,6 +43,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
     believes_absence_after = timedelta(seconds=90)
+    fetches = frozenset({MediaType.IMAGE})
     rules = rules.RULES
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials

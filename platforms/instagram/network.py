@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from domain.post import MediaType
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -23,7 +24,7 @@ from platforms.instagram.containers import POST, Containers, State
 from platforms.instagram.line import Line
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
-from platforms.rules import Violation
+from platforms.rules import FileRule, Violation
 
 AT_ONCE = 4
 """How many items of a carousel are built at the same time; our choice, Instagram names no number."""
@@ -42,6 +43,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
     base_url = "https://graph.instagram.com"
     account_prefix = "ig"
     request_id_header = errors.REQUEST_ID_HEADER
+    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials
@@ -49,6 +51,10 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
     def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Instagram that the draft breaks; the bytes of its media are not looked at."""
         return rules.check(self.label, draft)
+
+    def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files; stories have their own."""
+        return rules.STORY_FILES if form_of(draft) is Form.STORY else rules.RULES.files
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""

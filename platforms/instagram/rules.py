@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
-from platforms.rules import MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
 
 _MEDIA_PAGE = "developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
 
@@ -16,6 +16,8 @@ HASHTAGS, MENTIONS, ALT_TEXT = 30, 20, 1000
 """Per caption, per caption, and characters per image; source: the page of the media edge."""
 CAROUSEL_ITEMS = 10
 """Source: the page of the media edge; the app itself allows more."""
+MEGABYTE = 1024 * 1024
+"""Instagram's page does not say which it means; unverified."""
 
 RULES = Rules(
     text=TextRule(limit=2200, count=len, source=_MEDIA_PAGE),
@@ -24,6 +26,39 @@ RULES = Rules(
         max_items=CAROUSEL_ITEMS,
         max_of=((MediaType.IMAGE, CAROUSEL_ITEMS), (MediaType.VIDEO, CAROUSEL_ITEMS)),
         mixes=True,
+        source=_MEDIA_PAGE,
+    ),
+    # Too wide or too narrow an image Instagram scales itself (general knowledge of the page), so no sides are limited.
+    files=(
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg",),
+            max_bytes=8 * MEGABYTE,
+            min_ratio=4 / 5,
+            max_ratio=1.91,
+            source=_MEDIA_PAGE,
+        ),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime"),
+            max_bytes=300 * MEGABYTE,
+            min_seconds=3,
+            max_seconds=15 * 60,
+            min_ratio=0.01,
+            max_ratio=10,
+            source=_MEDIA_PAGE,
+        ),
+    ),
+    alt_text=ALT_TEXT,
+)
+STORY_FILES = (
+    FileRule(MediaType.IMAGE, ("image/jpeg",), max_bytes=8 * MEGABYTE, source=_MEDIA_PAGE),
+    FileRule(
+        MediaType.VIDEO,
+        ("video/mp4", "video/quicktime"),
+        max_bytes=100 * MEGABYTE,
+        min_seconds=3,
+        max_seconds=60,
         source=_MEDIA_PAGE,
     ),
 )

@@ -1,6 +1,7 @@
 """Publish to Mastodon: upload media, make the status by one request, look it up where the answer was lost."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from platforms.mastodon.limits import limits_of
 from platforms.mastodon.line import Line, entity, id_of, read, send
 from platforms.mastodon.media import Uploads, media_ids
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
-from platforms.rules import Violation
+from platforms.rules import FileRule, Violation
 
 _KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
 """The name space of our idempotency keys."""
@@ -41,6 +42,10 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     def check(self, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule that the draft breaks: the account's own server's, where they are known."""
         return rules.check(self.label, draft, account)
+
+    def file_rules(self, draft: Draft[MastodonSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files without the sizes: the account's server is asked for its own at each upload."""
+        return tuple(replace(rule, max_bytes=None) for rule in rules.RULES.files)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal."""

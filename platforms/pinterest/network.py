@@ -29,6 +29,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Pinterest promises no consistency; the figure is our choice.
     believes_absence_after = timedelta(seconds=45)
+    fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials

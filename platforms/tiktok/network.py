@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.post import MediaType
 from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
@@ -31,6 +32,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.
     believes_absence_after = timedelta(seconds=45)
+    fetches = frozenset({MediaType.IMAGE})
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials

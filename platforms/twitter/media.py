@@ -10,27 +10,19 @@ from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
 
 PIECE_BYTES = 4 * 1024 * 1024
 """X's guide takes up to 5 MB a piece."""
 MOST_PIECES = 1000
 """Source: X API v2 OpenAPI document, AppendMediaUploadRequest."""
-MEGABYTE = 1024 * 1024
-_MOST_BYTES = {MediaType.IMAGE: 5 * MEGABYTE, MediaType.GIF: 15 * MEGABYTE, MediaType.VIDEO: 512 * MEGABYTE}
-"""Source: docs.x.com/x-api/media/quickstart/best-practices. Its megabytes may be smaller: X judges the rest."""
 LIFE_LEFT = 300
 """Seconds that an upload must still live for it to be used; our choice."""
 UNNAMED_LIFETIME = 86_400
 """Seconds an upload lives where X does not say; source: the examples in X's guide to chunked uploads."""
 SOONEST_LOOK = 1
 """Seconds between looks at what X processes, at least."""
-
-_TYPES = {
-    MediaType.IMAGE: ("image/jpeg", "image/png", "image/webp"),
-    MediaType.GIF: ("image/gif",),
-    MediaType.VIDEO: ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"),
-}
 
 Handle = dict[str, Any]
 """One item's upload as it is kept: url, stage, id, key, expiresAt (Unix seconds), and of pieces size and number."""
@@ -181,11 +173,13 @@ class Uploads:
 
 
 def _check(item: Media, file: MediaFile, *, long_video: bool) -> None:
-    most = _MOST_BYTES[item.type] if not long_video else max(_MOST_BYTES[item.type], PIECE_BYTES * MOST_PIECES)
-    if file.content_type not in _TYPES[item.type]:
-        known = ", ".join(_TYPES[item.type])
+    [rule] = [rule for rule in file_rules(long_video=long_video) if rule.kind is item.type]
+    if file.content_type not in rule.types:
+        known = ", ".join(rule.types)
         message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
         raise NetworkError(Kind.REJECTED, message, code="media_type")
-    if file.size > most:
-        message = f"X takes {item.type}s of up to {most // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.2f} MB."
+    if rule.max_bytes is not None and file.size > rule.max_bytes:
+        message = (
+            f"X takes {item.type}s of up to {rule.max_bytes // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.2f} MB."
+        )
         raise NetworkError(Kind.REJECTED, message, code="media_too_large")

@@ -16,7 +16,7 @@ from platforms.base import (
     Sending,
 )
 from platforms.errors import Kind, NetworkError
-from platforms.rules import Violation
+from platforms.rules import FileRule, Violation
 from platforms.twitter import edits, errors, lookup, rules
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.media import Uploads, media_ids
@@ -35,6 +35,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     believes_absence_after = timedelta(seconds=45)
     # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
+    cleans_files = True  # general knowledge, unverified
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
@@ -42,6 +43,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of X that the draft breaks."""
         return rules.check(self.label, draft, premium=account.premium)
+
+    def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files, wider for a long video."""
+        return rules.file_rules(long_video=draft.settings.long_video)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map X's refusal to what it means."""

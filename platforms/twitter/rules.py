@@ -1,13 +1,20 @@
 """X's limits, and what does not go together in one post."""
 
+from dataclasses import replace
+
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
 
 ALT_TEXT = 1000
 """Characters; source: X API v2 OpenAPI document, CreateMediaMetadataMetadataAltText."""
+MEGABYTE = 1024 * 1024
+"""X's megabytes may be smaller: X judges the rest."""
+LONG_VIDEO = 4 * MEGABYTE * 1000
+"""Bytes: the pieces that an upload may have, at the size in which they are sent."""
+_MEDIA_PAGE = "docs.x.com/x-api/media/quickstart/best-practices"
 
 RULES = Rules(
     text=TextRule(
@@ -20,9 +27,34 @@ RULES = Rules(
     media=MediaRule(
         max_items=4,
         max_of=((MediaType.IMAGE, 4), (MediaType.GIF, 1), (MediaType.VIDEO, 1)),
-        source="docs.x.com/x-api/media/quickstart/best-practices",
+        source=_MEDIA_PAGE,
     ),
+    files=(
+        FileRule(
+            MediaType.IMAGE, ("image/jpeg", "image/png", "image/webp"), max_bytes=5 * MEGABYTE, source=_MEDIA_PAGE
+        ),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=15 * MEGABYTE, source=_MEDIA_PAGE),
+        FileRule(
+            MediaType.VIDEO,
+            ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"),
+            max_bytes=512 * MEGABYTE,
+            min_seconds=0.5,
+            max_seconds=140,
+            source=_MEDIA_PAGE,
+        ),
+    ),
+    alt_text=ALT_TEXT,
 )
+
+
+def file_rules(*, long_video: bool) -> tuple[FileRule, ...]:
+    """Return the rules of files; a long video may be as long as X lets the account's be."""
+    if not long_video:
+        return RULES.files
+    return tuple(
+        replace(rule, max_bytes=LONG_VIDEO, max_seconds=None) if rule.kind is MediaType.VIDEO else rule
+        for rule in RULES.files
+    )
 
 
 def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[Violation]:

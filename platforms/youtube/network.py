@@ -30,6 +30,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.
     believes_absence_after = timedelta(minutes=2)
+    cleans_files = True  # general knowledge, unverified
     rules = rules.RULES
     settings = YouTubeSettings
     credentials = YouTubeCredentials

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MAX_PIXELS = 120_000_000
+"""Above every phone's usual photo (108 megapixels); decoded, such a picture takes 360 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:

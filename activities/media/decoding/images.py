@@ -6,14 +6,11 @@ from contextlib import contextmanager
 from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # the package ships no types
 from PIL import Image
 
-from activities.media.decoding.facts import MediaFacts, TooManyPixels, Undecodable
+from activities.media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
 from activities.media.metadata.animation import timing
 from activities.media.metadata.exif import UPRIGHT, orientation
 from activities.media.metadata.patches import Damaged, Source
 from activities.media.spool import Spool
-
-MAX_PIXELS = 120_000_000
-"""Above every phone's usual photo (108 megapixels); decoded, such a picture takes 360 MB."""
 
 FORMATS = {
     "image/jpeg": "JPEG",

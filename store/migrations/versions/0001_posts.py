@@ -66,6 +66,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("response_body IS NOT NULL"),
     )
     op.create_table(
+        "media_files",
+        sa.Column("token", sa.String(collation="C"), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token"),
+    )
+    op.create_index(op.f("ix_media_files_expires_at"), "media_files", ["expires_at"], unique=False)
+    op.create_table(
         "posts",
         sa.Column("id", sa.String(collation="C"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
@@ -139,6 +148,12 @@ def upgrade() -> None:
         sa.Column("editable_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("warning", sa.Text(), nullable=True),
         sa.Column(
+            "media_changes",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
             "edit_history",
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'[]'::jsonb"),
@@ -203,6 +218,8 @@ def downgrade() -> None:
     op.drop_index("posts_list_by_creation", table_name="posts")
     op.drop_index("posts_list", table_name="posts")
     op.drop_table("posts")
+    op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
+    op.drop_table("media_files")
     op.drop_index(
         "idempotency_keys_expired", table_name="idempotency_keys", postgresql_where=sa.text("response_body IS NOT NULL")
     )

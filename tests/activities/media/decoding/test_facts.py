@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from activities.media.decoding import videos
-from activities.media.decoding.facts import MediaFacts, TooManyPixels, Undecodable
-from activities.media.decoding.images import MAX_PIXELS, image_facts
+from activities.media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
+from activities.media.decoding.images import image_facts
 from activities.media.decoding.videos import video_facts
 from tests.activities.media import files
 

@@ -1,0 +1,26 @@
+"""Files that were made for networks which fetch files themselves, kept for as long as these may ask for them."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import MediaFile
+
+
+async def keep_file(session: AsyncSession, content_type: str, content: bytes, expires_at: datetime) -> str:
+    """Keep a file and return its token, which cannot be guessed."""
+    token = secrets.token_urlsafe(24)
+    session.add(MediaFile(token=token, content_type=content_type, content=content, expires_at=expires_at))
+    return token
+
+
+async def find_file(session: AsyncSession, token: str, now: datetime) -> MediaFile | None:
+    """Return a file that has not expired."""
+    return await session.scalar(select(MediaFile).where(MediaFile.token == token, MediaFile.expires_at > now))
+
+
+async def forget_expired_files(session: AsyncSession, now: datetime) -> None:
+    """Remove the files that nobody may ask for any more."""
+    await session.execute(delete(MediaFile).where(MediaFile.expires_at <= now))
