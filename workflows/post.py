@@ -62,11 +62,11 @@ class PostWorkflow:
     # -- the life of the post ----------------------------------------------------------------------------------------
 
     async def _sleep_until_due(self) -> None:
-        while not self._ended:
+        while True:
             # A change that was accepted before the due time has its effect, however long it takes to apply.
             await workflow.wait_condition(lambda: not self._amending)
             left = self._plan.due_at - workflow.now()
-            if left <= _NOTHING:
+            if self._ended or left <= _NOTHING:
                 return
             ahead = left - options.PREPARE_AHEAD if self._has_to_prepare() else _NOTHING
             if self._has_to_prepare() and ahead <= _NOTHING:
