@@ -18,20 +18,22 @@ from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from domain.content import PostContent, TargetContent
+from domain.content import Amendment, Edit, PostContent, TargetContent
 from domain.ids import new_id, workflow_id
+from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus
 from platforms.registry import networks
 from runtime.settings import Settings
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
-from store.contents import new_post
+from store.contents import content_of, new_post
 from store.database import Database
 from store.migrate import upgrade
 from store.models import Account, Post
 from store.outcomes import Outcomes
 from store.plans import plan_of
 from store.posts import find_post, insert_post
+from store.revisions import add_revision
 from store.vault import Vault, new_key
 from store.workspaces import create_key, create_workspace
 from workflows import search_attributes
@@ -180,10 +182,28 @@ class Stack:
 
     async def start(self, post: Post, *, immediate: bool = False) -> WorkflowHandle[Any, Any]:
         """Start a saved post's workflow as the api does."""
+        await self.workflows.start(await self.plan(post, immediate=immediate))
+        return self.client.get_workflow_handle(post.workflow_id)
+
+    async def plan(self, post: Post, *, immediate: bool = False) -> Plan:
+        """Return what a post's workflow may know of it."""
         async with self.database.transaction() as session:
             found = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-        await self.workflows.start(plan_of(post, found, immediate=immediate))
-        return self.client.get_workflow_handle(post.workflow_id)
+        return plan_of(post, found, immediate=immediate)
+
+    async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> str:
+        """Save a change of a scheduled post as the api does, and return its revision's id."""
+        wanted = content_of(post).model_copy(update=content)
+        status = PostStatus.DRAFT if draft else PostStatus.SCHEDULED
+        async with self.database.transaction() as session:
+            amendment = Amendment(content=wanted, status=status, due_at=due)
+            return await add_revision(session, post.id, amendment, datetime.now(UTC))
+
+    async def new_text(self, post: Post, text_: str) -> str:
+        """Save an edit of a published post as the api does, and return its revision's id."""
+        async with self.database.transaction() as session:
+            wanted = Edit(content=text_, target_ids=[target.id for target in post.targets])
+            return await add_revision(session, post.id, wanted, datetime.now(UTC))
 
     async def read(self, post_id: str) -> Post:
         """Return a post's row as it stands."""

@@ -2,41 +2,22 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.content import Amendment, Edit
 from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
-from store.accounts import find_accounts
-from store.contents import content_of
 from store.models import Post
-from store.plans import plan_of
-from store.revisions import add_revision, find_revision
+from store.revisions import find_revision
 from tests.stack import Stack
-
-
-async def plan(stack: Stack, post: Post) -> Any:
-    async with stack.database.transaction() as session:
-        accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-    return plan_of(post, accounts)
-
-
-async def change(stack: Stack, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> str:
-    wanted = content_of(post).model_copy(update=content)
-    status = PostStatus.DRAFT if draft else PostStatus.SCHEDULED
-    async with stack.database.transaction() as session:
-        amendment = Amendment(content=wanted, status=status, due_at=due)
-        return await add_revision(session, post.id, amendment, datetime.now(UTC))
 
 
 async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> None:
     post = await stack.save("old text", [stack.accounts["twitter"]], due_in=timedelta(hours=5))
     await stack.start(post)
     due = datetime.now(UTC) + timedelta(seconds=3)
-    await stack.workflows.amend(await plan(stack, post), await change(stack, post, due=due, content="new text"))
+    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=due, content="new text"))
     row = await stack.settled(post.id)
     assert row.status == PostStatus.PUBLISHED
     assert await stack.public("old text") == []
@@ -47,7 +28,7 @@ async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> 
 async def test_a_post_taken_off_the_schedule_is_a_draft_without_workflow(stack: Stack) -> None:
     post = await stack.save("off", [stack.accounts["twitter"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
-    await stack.workflows.amend(await plan(stack, post), await change(stack, post, due=None, draft=True))
+    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
     assert (await stack.read(post.id)).status == PostStatus.DRAFT
     assert (await handle.describe()).status == WorkflowExecutionStatus.COMPLETED
 
@@ -55,7 +36,7 @@ async def test_a_post_taken_off_the_schedule_is_a_draft_without_workflow(stack: 
 async def test_deleting_is_definite(stack: Stack) -> None:
     post = await stack.save("deleted in time", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
-    await stack.workflows.delete(await plan(stack, post))
+    await stack.workflows.delete(await stack.plan(post))
     with pytest.raises(AssertionError):
         await stack.read(post.id)
     await handle.result()
@@ -76,7 +57,7 @@ async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
         assert post.due_at
         await asyncio.sleep((post.due_at - datetime.now(UTC)).total_seconds() + (number - 4) * 0.02)
         try:
-            await stack.workflows.delete(await plan(stack, post))
+            await stack.workflows.delete(await stack.plan(post))
         except Conflict:
             return False
         return True
@@ -90,7 +71,7 @@ async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
 async def test_nothing_to_retry_is_refused(stack: Stack) -> None:
     post = await stack.publish("all is well", [stack.accounts["plain"]])
     with pytest.raises(Conflict) as refusal:
-        await stack.workflows.retry(await plan(stack, post))
+        await stack.workflows.retry(await stack.plan(post))
     assert refusal.value.first.code == "nothing_to_retry"
 
 
@@ -99,7 +80,7 @@ async def test_retry_starts_a_fresh_run_once_the_workflow_has_ended(stack: Stack
     post = await stack.publish("again later", [stack.accounts["plain"]])
     assert post.status == PostStatus.FAILED
     await stack.client.get_workflow_handle(post.workflow_id).terminate()
-    await stack.workflows.retry(await plan(stack, post))
+    await stack.workflows.retry(await stack.plan(post))
     post = await stack.settled(post.id)
     assert post.status == PostStatus.PUBLISHED
     assert len(await stack.public("again later")) == 1
@@ -109,10 +90,8 @@ async def test_an_edit_moves_the_target_to_a_new_version(stack: Stack) -> None:
     post = await stack.publish("before", [stack.accounts["twitter"]])
     (target,) = post.targets
     first = target.platform_post_id
-    async with stack.database.transaction() as session:
-        wanted = Edit(content="after", target_ids=[target.id])
-        revision_id = await add_revision(session, post.id, wanted, datetime.now(UTC))
-    await stack.workflows.edit(await plan(stack, post), revision_id)
+    revision_id = await stack.new_text(post, "after")
+    await stack.workflows.edit(await stack.plan(post), revision_id)
 
     async def applied() -> bool:
         async with stack.database.transaction() as session:
@@ -131,7 +110,7 @@ async def test_an_edit_moves_the_target_to_a_new_version(stack: Stack) -> None:
 async def test_a_post_that_nobody_can_edit_refuses(stack: Stack) -> None:
     post = await stack.publish("a picture", [stack.accounts["instagram"]], media=["https://example.com/z.jpg"])
     with pytest.raises(Unprocessable):
-        await stack.workflows.edit(await plan(stack, post), "rev_none")
+        await stack.workflows.edit(await stack.plan(post), "rev_none")
 
 
 async def test_a_cancelled_workflow_leaves_an_honest_row(stack: Stack) -> None:

@@ -1,0 +1,172 @@
+"""The ways in which a post can live, each driven until its workflow waits for nothing of ours any more.
+
+What their workflows did is recorded in tests/histories by `python -m tests.workflows.record`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from activities.options import PREPARE_AHEAD
+from tests.stack import Stack
+
+Handle = WorkflowHandle[Any, Any]
+Life = Callable[[Stack], Awaitable[Handle]]
+
+LIVES: dict[str, Life] = {}
+WORDS = "the words of"
+"""Every text of these posts begins so: found in a history, content has leaked into it."""
+PICTURE = ["https://example.com/life.jpg"]
+REFUSAL = {"status": 400, "body": {"error": {"message": "no", "code": 36003, "error_subcode": 2207009}}}
+
+
+def life(tell: Life) -> Life:
+    LIVES[tell.__name__] = tell
+    return tell
+
+
+async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Handle:
+    """Wait until the workflow says that it waits for this."""
+    async with asyncio.timeout(seconds):
+        while not (await handle.query("status"))["waiting_for"].startswith(waiting_for):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
+    return handle
+
+
+@life
+async def published_now(stack: Stack) -> Handle:
+    accounts = [stack.accounts["instagram"], stack.accounts["twitter"]]
+    post = await stack.save(f"{WORDS} now", accounts, media=PICTURE, tags=["campaign"])
+    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+
+
+@life
+async def scheduled(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} later", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    return await comes_to(await stack.start(post), "Open for edits")
+
+
+@life
+async def scheduled_with_media_far_ahead(stack: Stack) -> Handle:
+    """Takes as long as media are prepared ahead."""
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    due_in = PREPARE_AHEAD + timedelta(seconds=5)
+    post = await stack.save(f"{WORDS} a distant picture", accounts, due_in=due_in, media=PICTURE)
+    return await comes_to(await stack.start(post), "Open for edits", due_in.total_seconds() + 60)
+
+
+@life
+async def scheduled_with_media_soon(stack: Stack) -> Handle:
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a picture", accounts, due_in=timedelta(seconds=3), media=PICTURE)
+    return await comes_to(await stack.start(post), "Open for edits")
+
+
+@life
+async def partial_and_retried_by_signal(stack: Stack) -> Handle:
+    await stack.fault("instagram", "reject", "publish", **REFUSAL)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a signal", accounts, media=PICTURE)
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    await handle.signal("retry")
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def failed_and_retried_by_update(stack: Stack) -> Handle:
+    await stack.fault("instagram", "reject", "publish", **REFUSAL)
+    post = await stack.save(f"{WORDS} an update", [stack.accounts["instagram"]], media=PICTURE)
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    return await comes_to(handle, "Done")
+
+
+@life
+async def published_with_its_permalink_read_late(stack: Stack) -> Handle:
+    await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
+    post = await stack.save(f"{WORDS} no address", [stack.accounts["instagram"]], media=PICTURE)
+    return await comes_to(await stack.start(post, immediate=True), "Done")
+
+
+@life
+async def unclear_and_found(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    post = await stack.save(f"{WORDS} a lost answer", [stack.accounts["plain"]])
+    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+
+
+@life
+async def unclear_and_sent_again(stack: Stack) -> Handle:
+    """Takes as long as the network's silence must hold before it is believed."""
+    await stack.fault("twitter", "drop", "publish")
+    post = await stack.save(f"{WORDS} a lost request", [stack.accounts["plain"]])
+    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+
+
+@life
+async def amended(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} an hour", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    revision_id = await stack.change(post, due=due, content=f"{WORDS} another hour")
+    await stack.workflows.amend(await stack.plan(post), revision_id)
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def amended_once_prepared(stack: Stack) -> Handle:
+    accounts = [stack.accounts["instagram"]]
+    post = await stack.save(f"{WORDS} a first draft", accounts, due_in=timedelta(seconds=60), media=PICTURE)
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    due = datetime.now(UTC) + timedelta(seconds=3)
+    revision_id = await stack.change(post, due=due, content=f"{WORDS} a second draft")
+    await stack.workflows.amend(await stack.plan(post), revision_id)
+    return await comes_to(handle, "Done")
+
+
+@life
+async def unscheduled(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a doubt", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    await stack.workflows.unschedule(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    return await comes_to(handle, "Taken off the schedule")
+
+
+@life
+async def deleted(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} nobody", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    await stack.workflows.delete(await stack.plan(post))
+    return await comes_to(handle, "Deleted")
+
+
+@life
+async def deleted_once_published(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} the past", [stack.accounts["plain"]])
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
+    return await comes_to(handle, "Deleted")
+
+
+@life
+async def edited(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a slip", [stack.accounts["twitter"]])
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    published = await stack.read(post.id)
+    revision_id = await stack.new_text(published, f"{WORDS} no slip")
+    await stack.workflows.edit(await stack.plan(published), revision_id)
+    async with asyncio.timeout(30):
+        while not (await stack.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def cancelled(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} an operator", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")

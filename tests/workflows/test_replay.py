@@ -1,0 +1,83 @@
+"""What posts' workflows have done before, done again by the code as it is now: posts sleep for years."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from tests.workflows.lives import LIVES, WORDS
+from tests.workflows.record import HISTORIES
+from workflows.post import PostWorkflow
+
+RUNBOOK = """
+PostWorkflow does not do any more what it did in tests/histories/{name}.json.
+Posts that were scheduled before this change would stop with a nondeterminism error when they are due.
+- Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. What counts is the
+  order of timers, activities, their types and queues; PREPARE_AHEAD and lookup_waits() decide upon it, too.
+- See "Change the workflow" in ARCHITECTURE.md.
+- Only if no version that was ever released has done it this way:
+  uv run python -m tests.workflows.record {name}
+Temporal says: {error}
+"""
+RUNNERS = {"unsandboxed": UnsandboxedWorkflowRunner, "sandboxed": SandboxedWorkflowRunner}
+
+
+RECORDED = sorted(path.stem for path in HISTORIES.glob("*.json"))
+
+
+def read(name: str) -> str:
+    return (HISTORIES / f"{name}.json").read_text()
+
+
+async def replay(name: str, runner: WorkflowRunner) -> None:
+    """Replay a life's history. Fails with what to do."""
+    history = WorkflowHistory.from_json(name, read(name))
+    replayer = Replayer(workflows=[PostWorkflow], workflow_runner=runner, data_converter=pydantic_data_converter)
+    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    if result.replay_failure:
+        pytest.fail(RUNBOOK.format(name=name, error=result.replay_failure), pytrace=False)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("name", RECORDED)
+async def test_what_was_done_is_done_again(name: str, runner: str) -> None:
+    await replay(name, RUNNERS[runner]())
+
+
+def test_every_life_is_recorded() -> None:
+    assert set(LIVES) <= set(RECORDED), "record them: uv run python -m tests.workflows.record"
+
+
+async def test_a_change_that_was_not_gated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PostWorkflow, "_has_to_prepare", lambda _: False)
+    with pytest.raises(pytest.fail.Exception, match=r"workflow\.patched"):
+        await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_history_holds_ids_and_no_content(name: str) -> None:
+    for text in texts(json.loads(read(name))):
+        assert WORDS not in text
+        assert "example.com" not in text
+        assert "oken" not in text
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield every string of a history, payloads opened."""
+    if isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name == "data" and isinstance(item, str):
+                yield base64.b64decode(item).decode()
+            else:
+                yield from texts(item)
+    elif isinstance(value, str):
+        yield value
