@@ -4,8 +4,8 @@ from datetime import datetime
 
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
-from api.shape import in_contract_order, read
-from api.wanted import Wanted, contents, contradictions, missing, place, read_time, time_problems
+from api.shape import in_contract_order
+from api.wanted import Wanted, contents, contradictions, missing, place, read_body, read_time, time_problems
 from domain.errors import InvalidRequest, Problem
 from domain.post import Media, PostStatus
 from domain.schedule import Schedule
@@ -15,9 +15,7 @@ from store.models import Post
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
     """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
-    patch, problems = read(PostBody, payload)
-    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
-    patch = patch or PostBody()
+    patch, problems, at_fault = read_body(payload)
     given = patch.model_fields_set
     merged = _body_of(post).model_copy(update={name: getattr(patch, name) for name in given})
     problems += contradictions(patch)
@@ -25,9 +23,10 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
         post.status == PostStatus.DRAFT and not patch.publish_now and patch.is_draft is not False
     )
     schedule = None
-    if not at_fault & {"timezone", "scheduledFor"}:
+    if "scheduledFor" not in at_fault:
         schedule, found = _schedule(post, patch, now, draft=draft)
-        problems += found
+        if "timezone" not in at_fault or schedule is None or schedule.wall is None:
+            problems += found
     problems += missing(merged, at_fault, draft=draft)
     if problems:
         raise InvalidRequest(in_contract_order(problems))

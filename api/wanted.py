@@ -9,7 +9,7 @@ from api.shape import in_contract_order, read
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
 from domain.post import Media, MediaType, PostStatus
-from domain.schedule import HORIZON, LATE_COUNTS_AS_NOW, Schedule, resolve
+from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Wanted:
 
 def read_create(payload: JsonObject, now: datetime) -> Wanted:
     """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
-    body, problems = read(PostBody, payload)
-    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
-    body = body or PostBody()
+    body, problems, at_fault = read_body(payload)
     problems += contradictions(body)
     schedule: Schedule | None = None
-    if body.scheduled_for is not None and "timezone" not in at_fault:
-        schedule, problem = read_time(body.scheduled_for, body.timezone or "UTC", now)
-        problems += problem
+    if body.scheduled_for is not None:
+        schedule, found = read_time(body.scheduled_for, body.timezone or "UTC", now)
+        # Without its zone nobody knows when a wall time is; what is no time at all is said all the same.
+        if "timezone" not in at_fault or schedule is None or schedule.wall is None:
+            problems += found
     draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
     # With the field that says so at fault, nobody knows whether it was meant as a draft.
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
@@ -43,6 +43,40 @@ def read_create(payload: JsonObject, now: datetime) -> Wanted:
     if problems:
         raise InvalidRequest(in_contract_order(problems))
     return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
+
+
+def read_body(payload: JsonObject) -> tuple[PostBody, list[Problem], set[str]]:
+    """Return what can be read of a body, its problems, and the names of the fields that these are in."""
+    body, problems = read(PostBody, payload)
+    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
+    body = body or PostBody()
+    if "platforms" in at_fault:
+        body.platforms = _legible(payload["platforms"])
+    return body, problems, at_fault
+
+
+def _legible(targets: object) -> list[TargetBody] | None:
+    """Return what can be read of targets some of which are at fault, so that rules across fields still hold for them.
+
+    Of fields that cannot be read it is supposed that they hold what these rules want.
+    """
+    if not isinstance(targets, list):
+        return None
+    return [_legible_target(target if isinstance(target, dict) else {"customContent": target}) for target in targets]
+
+
+_SOME_MEDIA = MediaBody.model_construct()
+
+
+def _legible_target(target: JsonObject) -> TargetBody:
+    own, media = target.get("customContent"), target.get("customMedia")
+    names = {name: value for name, value in target.items() if isinstance(value, str)}
+    return TargetBody.model_construct(
+        platform=names.get("platform", ""),
+        account_id=names.get("accountId", ""),
+        custom_content=own if own is None or isinstance(own, str) else "?",
+        custom_media=media if media is None or isinstance(media, list) else [_SOME_MEDIA],
+    )
 
 
 def contradictions(body: PostBody) -> list[Problem]:
@@ -73,7 +107,7 @@ def time_problems(schedule: Schedule, now: datetime) -> list[Problem]:
     """Say where an instant is too late to keep or too far away."""
     if schedule.instant < now - LATE_COUNTS_AS_NOW:
         return [Problem("scheduledFor is in the past", *_INVALID, "scheduledFor")]
-    if schedule.instant > now + HORIZON:
+    if schedule.instant > horizon(now):
         return [Problem("scheduledFor is more than 5 years ahead", *_INVALID, "scheduledFor")]
     return []
 
@@ -84,12 +118,12 @@ def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]
     targets = body.platforms or []
     if not targets and not draft and "platforms" not in at_fault:
         found.append(Problem("platforms is required for posts that are not drafts", *_MISSING, "platforms"))
-    if not at_fault & {"content", "mediaItems", "platforms"}:
+    if not at_fault & {"content", "mediaItems"} and (targets or "platforms" not in at_fault):
         found += _missing_content(body, targets)
     seen: set[tuple[str, str]] = set()
     for position, target in enumerate(targets):
         account = (target.platform, target.account_id)
-        if account in seen:
+        if account in seen and all(account):
             where = f"platforms.{position}.accountId"
             found.append(Problem(f"{where} is in this post already", "duplicate_target", where))
         seen.add(account)

@@ -81,7 +81,7 @@ async def _workspace(place: Place, workspace: str | None) -> AsyncIterator[tuple
     database = Database(place.settings.database_url.get_secret_value())
     try:
         async with database.transaction() as session:
-            yield session, await workspace_id_of(session, workspace or place.workspace_id)
+            yield session, await workspace_id_of(session, place.workspace_id if workspace is None else workspace)
     finally:
         await database.close()
 

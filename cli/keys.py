@@ -17,7 +17,7 @@ async def create(workspace: str | None, name: str, data_dir: Path | None) -> str
     database = Database(place.settings.database_url.get_secret_value())
     try:
         async with database.transaction() as session:
-            workspace_id = await workspace_id_of(session, workspace or place.workspace_id)
+            workspace_id = await workspace_id_of(session, place.workspace_id if workspace is None else workspace)
             return await create_key(session, workspace_id, name)
     finally:
         await database.close()
@@ -25,7 +25,8 @@ async def create(workspace: str | None, name: str, data_dir: Path | None) -> str
 
 async def workspace_id_of(session: AsyncSession, workspace: str | None) -> str:
     """Return the id of a workspace given by name or id; a new name makes a new workspace. Raises UserError."""
-    if workspace is None:
+    # An empty name is a shell's unset variable: the default workspace's key would go to somebody it is not for.
+    if workspace is None or not workspace.strip():
         raise UserError("Which workspace? Give its name with --workspace.")
     found = await find_workspace(session, workspace)
     if found is not None:

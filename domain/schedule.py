@@ -1,13 +1,14 @@
 """Turn what a client wrote as a time into an instant, keeping the wall time and zone it meant."""
 
 import re
+from calendar import isleap
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 LATE_COUNTS_AS_NOW = timedelta(minutes=5)
-HORIZON = timedelta(days=5 * 365 + 2)
+HORIZON_YEARS = 5
 
 _DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ]"
@@ -18,8 +19,17 @@ _DATE_TIME = re.compile(
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Return every IANA zone name this installation knows."""
-    return frozenset(available_timezones())
+    """Return every IANA zone name this installation knows.
+
+    Names that every machine fills in differently are none: a post would move with the server it is read on.
+    """
+    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
+
+
+def horizon(now: datetime) -> datetime:
+    """Return the last instant that a post may be scheduled for; of a leap day, the last of February."""
+    year = now.year + HORIZON_YEARS
+    return now.replace(year=year, day=28 if (now.month, now.day) == (2, 29) and not isleap(year) else now.day)
 
 
 @dataclass(frozen=True, slots=True)

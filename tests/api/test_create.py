@@ -301,12 +301,50 @@ class TestShape:
             "platforms.1.platform",
             "platforms.1.accountId",
             "scheduledFor",
+            "scheduledFor",
             "isDraft",
             "timezone",
             "tags.0",
             "zebra",
         ]
         assert response.json()["param"] == "mediaItems.0.url"
+
+    @pytest.mark.parametrize(
+        ("body", "params"),
+        [
+            (
+                {**NOW, "content": None, "platforms": [{"platform": "x", "accountId": "a"}]},
+                ["content", "platforms.0.platform"],
+            ),
+            ({**NOW, "platforms": [TARGET, TARGET, 5]}, ["platforms.1.accountId", "platforms.2"]),
+            (
+                {"content": "x", "platforms": [TARGET], "scheduledFor": "never", "timezone": "Mars"},
+                ["scheduledFor", "timezone"],
+            ),
+            (
+                {"content": "x", "platforms": [TARGET], "scheduledFor": "2020-01-01T00:00:00Z", "timezone": "Mars"},
+                ["scheduledFor", "timezone"],
+            ),
+            # What cannot be read is not said to be missing or twice.
+            ({**NOW, "content": None, "platforms": [{**TARGET, "customContent": 5}]}, ["platforms.0.customContent"]),
+            (
+                {**NOW, "platforms": [{"platform": 5}, {"platform": 5}]},
+                [
+                    "platforms.0.platform",
+                    "platforms.0.accountId",
+                    "platforms.1.platform",
+                    "platforms.1.accountId",
+                ],
+            ),
+            ({"content": "x", "platforms": [TARGET], "scheduledFor": in_future(5 * 365 + 2)}, ["scheduledFor"]),
+        ],
+    )
+    async def test_a_field_at_fault_hides_no_other_problem(
+        self, api: Client, body: dict[str, Any], params: list[str]
+    ) -> None:
+        response = await api.send_post(body)
+        assert response.status_code == 400
+        assert [problem["param"] for problem in response.json()["errors"]] == params
 
     async def test_shape_errors_hide_network_errors(self, stranger: Client) -> None:
         response = await stranger.send_post({**NOW, "content": "x" * 300, "tags": 1})

@@ -106,6 +106,7 @@ async def test_keys_create_prints_the_key_alone(production: Stack) -> None:
 
 async def test_keys_create_needs_a_workspace_that_can_be(production: Stack) -> None:
     assert "Which workspace?" in (await run("keys", "create")).stderr
+    assert "Which workspace?" in (await run("keys", "create", "--workspace", "")).stderr
     assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.schedule import HORIZON, Schedule, parse_bound, parse_date_time, resolve, rfc3339, zone_names
+from domain.schedule import Schedule, horizon, parse_bound, parse_date_time, resolve, rfc3339, zone_names
 
 zones = st.sampled_from(sorted(zone_names()))
 # Naive on purpose: a wall time has no offset.
@@ -147,6 +147,18 @@ class TestBounds:
             parse_bound(text, end=False)
 
 
-def test_the_horizon_is_five_years_whichever_they_are() -> None:
-    for year in range(2024, 2032):
-        assert datetime(year + 5, 3, 1, tzinfo=UTC) - datetime(year, 3, 1, tzinfo=UTC) <= HORIZON
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [
+        (datetime(2026, 11, 25, 10, 30, tzinfo=UTC), datetime(2031, 11, 25, 10, 30, tzinfo=UTC)),
+        (datetime(2027, 3, 1, tzinfo=UTC), datetime(2032, 3, 1, tzinfo=UTC)),
+        (datetime(2028, 2, 29, 12, tzinfo=UTC), datetime(2033, 2, 28, 12, tzinfo=UTC)),
+    ],
+)
+def test_the_horizon_is_five_years_to_the_day(now: datetime, last: datetime) -> None:
+    assert horizon(now) == last
+
+
+def test_a_zone_is_the_same_on_every_machine() -> None:
+    assert not zone_names() & {"localtime", "posixrules", "Factory"}
+    assert {"UTC", "America/New_York"} <= zone_names()
