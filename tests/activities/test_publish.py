@@ -1,0 +1,136 @@
+"""Steps that are run twice, left behind or overtaken: none sends blindly."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.commands import GiveUp, TargetCommand
+from activities.desk import Desk
+from activities.posts import Posts
+from activities.publish import Publishing
+from domain.post import PostStatus, TargetStatus
+from runtime import worker
+from store.models import Attempt, Post, Target
+from tests.stack import Stack
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    async with worker.desk(stack.settings, stack.database) as desk:
+        yield desk
+
+
+def command(post: Post) -> TargetCommand:
+    (target,) = post.targets
+    return TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+
+
+async def leave_behind(stack: Stack, post: Post) -> None:
+    """Write what a worker that was killed between its send and the answer leaves."""
+    async with stack.database.transaction() as session:
+        session.add(
+            Attempt(
+                target_id=post.targets[0].id,
+                step="publish",
+                state="sending",
+                started_at=datetime.now(UTC) - timedelta(seconds=5),
+            )
+        )
+        await session.execute(
+            update(Target).where(Target.id == post.targets[0].id).values(status=TargetStatus.PUBLISHING)
+        )
+
+
+async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
+    async with stack.database.transaction() as session:
+        query = select(Attempt).where(Attempt.target_id == post.targets[0].id).order_by(Attempt.id)
+        return [(each.step, each.state) for each in await session.scalars(query)]
+
+
+@pytest.mark.parametrize("media", [(), ("https://example.com/left.jpg",)])
+async def test_a_send_that_was_left_behind_is_not_repeated(stack: Stack, desk: Desk, media: tuple[str, ...]) -> None:
+    text = f"left behind {len(media)}"
+    post = await stack.save(text, [stack.accounts["twitter"]], media=media)
+    await leave_behind(stack, post)
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert outcome.status is TargetStatus.UNCONFIRMED
+    assert outcome.looking
+    assert await stack.public(text) == []
+    assert await attempts(stack, post) == [("publish", "unclear")]
+
+
+async def test_two_runs_at_once_send_once(stack: Stack, desk: Desk) -> None:
+    """Temporal may run a step again while its first run, cut off from the server, still goes on."""
+    post = await stack.save("twice at once", [stack.accounts["instagram"]], media=["https://example.com/twice.jpg"])
+    publishing = Publishing(desk)
+    await asyncio.gather(
+        *(ActivityEnvironment().run(publishing.publish, command(post)) for _ in range(4)), return_exceptions=True
+    )
+    assert len(await stack.public("twice at once")) == 1
+    assert (await attempts(stack, post)).count(("publish", "done")) == 1
+    assert (await stack.read(post.id)).status == PostStatus.PUBLISHED
+
+
+async def test_a_published_target_is_not_sent_again(stack: Stack, desk: Desk) -> None:
+    post = await stack.publish("once is enough", [stack.accounts["plain"]])
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert outcome.platform_post_id == post.targets[0].platform_post_id
+    assert len(await stack.public("once is enough")) == 1
+
+
+async def test_a_deleted_post_is_not_sent(stack: Stack, desk: Desk) -> None:
+    post = await stack.save("deleted before", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        await session.delete(await session.get_one(Post, post.id))
+    assert (await ActivityEnvironment().run(Publishing(desk).publish, command(post))).gone
+    assert await stack.public("deleted before") == []
+
+
+async def test_an_account_that_is_gone_fails_the_target_with_a_sentence(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("twitter")
+    post = await stack.save("no account", [account])
+    async with stack.database.transaction() as session:
+        await session.delete(await session.merge(account))
+    with pytest.raises(ApplicationError) as failure:
+        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert failure.value.non_retryable
+    (target,) = (await stack.read(post.id)).targets
+    assert target.error_category == "auth"
+    assert target.error == "This X account is not connected. Connect it again."
+
+
+async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, desk: Desk) -> None:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=90)
+    post = await stack.save("later", [stack.accounts["plain"]])
+    with pytest.raises(ApplicationError) as failure:
+        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert failure.value.next_retry_delay is not None
+    assert timedelta(seconds=60) < failure.value.next_retry_delay < timedelta(seconds=95)
+    (target,) = (await stack.read(post.id)).targets
+    assert target.status == TargetStatus.PUBLISHING
+    assert target.next_attempt_at is not None
+
+
+async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Desk) -> None:
+    post = await stack.save("given up", [stack.accounts["twitter"]])
+    await leave_behind(stack, post)
+    given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
+    outcome = await ActivityEnvironment().run(Posts(stack.database).give_up, given_up)
+    assert outcome.status is TargetStatus.UNCONFIRMED
+    rested = await ActivityEnvironment().run(Posts(stack.database).give_up, given_up)
+    assert not rested.looking
+    assert (await stack.read(post.id)).status == PostStatus.PARTIAL
+
+
+async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, desk: Desk) -> None:
+    secret = "a sentence that must stay in the database"
+    await stack.fault("twitter", "reject", "publish", status=400, body={"detail": secret, "title": secret})
+    post = await stack.save(secret, [stack.accounts["plain"]])
+    with pytest.raises(ApplicationError) as failure:
+        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert secret not in f"{failure.value} {failure.value.details}"
