@@ -65,7 +65,7 @@ def _legible(targets: object) -> list[TargetBody] | None:
     return [_legible_target(target if isinstance(target, dict) else {"customContent": target}) for target in targets]
 
 
-_SOME_MEDIA = MediaBody.model_construct()
+_SOME_MEDIA = MediaBody.model_construct(type="image", url="")
 
 
 def _legible_target(target: JsonObject) -> TargetBody:
