@@ -29,6 +29,13 @@ class RevisionCommand(PostCommand):
     revision_id: str
 
 
+class Resolve(TargetCommand):
+    """Name an unconfirmed target, and what a person found out about it."""
+
+    published: bool
+    platform_post_id: str | None = None
+
+
 class GiveUp(TargetCommand):
     """Name a target whose time is over, and why."""
 

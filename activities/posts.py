@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from activities import verdicts
-from activities.commands import GiveUp, PostCommand, RevisionCommand
+from activities.commands import GiveUp, PostCommand, Resolve, RevisionCommand
 from domain.outcome import Outcome
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
@@ -12,7 +12,7 @@ from store.database import Database
 from store.models import Target
 from store.plans import plan_of
 from store.posts import apply_amendment
-from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, settle
+from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, resolve, settle
 
 _LATE = "Publishing was not possible within 24 hours of its time. Retry it if it shall still go out."
 _CANCELLED = "An operator of this service cancelled the post before it was published."
@@ -45,6 +45,12 @@ class Posts:
         """Make what failed pending again; return the ids of the targets to work on."""
         async with self._database.transaction() as session:
             return await reopen(session, command.post_id)
+
+    @activity.defn
+    async def resolve(self, command: Resolve) -> Outcome:
+        """Settle an unconfirmed target as a person says."""
+        async with self._database.transaction() as session:
+            return await resolve(session, command.target_id, command.platform_post_id, published=command.published)
 
     @activity.defn
     async def give_up(self, command: GiveUp) -> Outcome:

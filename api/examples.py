@@ -38,6 +38,40 @@ PATCH: dict[str, dict[str, Any]] = {
 
 EDIT: dict[str, dict[str, Any]] = {"edit": {"content": "Hello from SocialSyncerAPI! (edited)"}}
 
+RESOLVE: dict[str, dict[str, Any]] = {
+    "notPublished": {"platform": "telegram", "accountId": "tg_123", "outcome": "not_published"},
+    "published": {"platform": "telegram", "accountId": "tg_123", "outcome": "published", "platformPostId": "42"},
+}
+
+ATTEMPTS: dict[str, Any] = {
+    "attempts": [
+        {
+            "platform": "twitter",
+            "accountId": "tw_456",
+            "step": "publish",
+            "state": "unclear",
+            "startedAt": "2026-01-15T10:00:00.100Z",
+            "finishedAt": "2026-01-15T10:00:30.102Z",
+            "httpStatus": None,
+            "code": "ReadTimeout",
+            "requestId": None,
+            "decision": "looking on the network before anything else",
+        },
+        {
+            "platform": "twitter",
+            "accountId": "tw_456",
+            "step": "confirm",
+            "state": "done",
+            "startedAt": "2026-01-15T10:00:31.140Z",
+            "finishedAt": "2026-01-15T10:00:31.402Z",
+            "httpStatus": 200,
+            "code": None,
+            "requestId": "5f0c1d",
+            "decision": "it is public",
+        },
+    ]
+}
+
 _PUBLISHED = "2026-01-15T10:00:02.418Z"
 POST: dict[str, Any] = {
     "id": "post_019bc10f27c07a7d4e9a54c1d9e3f0a1",
@@ -149,6 +183,14 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
         ("deletedSince", 409, "The post that was made with this Idempotency-Key is deleted", "conflict", None),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
+        (
+            "nothingToResolve",
+            409,
+            "This target is not unconfirmed, so there is nothing to resolve",
+            "conflict",
+            None,
+        ),
+        ("targetNotFound", 422, "The post has no target on this account", "account_not_found", "accountId"),
         ("tooLarge", 413, "The body is larger than 1 MiB", "payload_too_large", None),
         (
             "notJson",

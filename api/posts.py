@@ -6,7 +6,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api import actions, amend, create, edit
+from api import actions, amend, create, edit, resolve
 from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
 from api.body import read_json, read_no_body
@@ -16,8 +16,9 @@ from api.listing import cursor_after, read_list_query
 from api.lookup import require_post
 from api.query import read_query
 from api.validate import validate
-from api.views import PageView, view_of
+from api.views import PageView, attempts_view, view_of
 from api.waiting import Patience
+from store.attempts import list_attempts
 from store.posts import list_posts
 
 HttpRequest = Request[Any, Any, Any]
@@ -98,6 +99,24 @@ class Posts(Controller):
         read_query(request)
         await read_no_body(request)
         return respond(await actions.delete(deps, workspace_id, post_id))
+
+    @get("/{post_id:str}/attempts")
+    async def list_attempts(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Return every step towards the networks."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            await require_post(session, workspace_id, post_id)
+            return respond(answer_view(attempts_view(await list_attempts(session, post_id))))
+
+    @post("/{post_id:str}/resolve", status_code=200)
+    async def resolve_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Let a person settle an unconfirmed target."""
+        read_query(request)
+        return respond(await resolve.resolve(deps, workspace_id, post_id, await read_json(request)))
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(

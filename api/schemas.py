@@ -147,6 +147,19 @@ class PostBody(Body):
     )
 
 
+class ResolveBody(Body):
+    """What a person found out about an unconfirmed target."""
+
+    platform: NetworkName = Field(description="The target's network.", examples=["telegram"])
+    account_id: Name = Field(description="The target's account.", examples=["tg_123"])
+    outcome: Literal["published", "not_published"] = Field(
+        description="`not_published` makes the target one that can be retried.", examples=["not_published"]
+    )
+    platform_post_id: Name | None = Field(
+        None, description="The post's id on the network, where it is known.", examples=["42"]
+    )
+
+
 class EditBody(Body):
     """The new text of a published tweet."""
 

@@ -1,5 +1,6 @@
 """What clients read: the answers of the contract, built from rows."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from domain.post import ErrorCategory, MediaType, PostStatus, TargetStatus, text_in_effect
 from domain.schedule import rfc3339
 from platforms.registry import networks
-from store.models import Post, Target
+from store.models import Attempt, Post, Target
 
 _EXAMPLE_TIME = "2026-01-15T10:00:00Z"
 Moment = Annotated[
@@ -18,6 +19,11 @@ Moment = Annotated[
 NetworkName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": list(networks()), "examples": ["instagram"]}, mode="serialization")
 ]
+
+_STEPS = ["prepare", "publish", "confirm", "edit", "resolve"]
+Step = Annotated[str, WithJsonSchema({"type": "string", "enum": _STEPS}, mode="serialization")]
+_STATES = ["sending", "done", "refused", "unclear"]
+State = Annotated[str, WithJsonSchema({"type": "string", "enum": _STATES}, mode="serialization")]
 
 
 def _leave_out(schema: dict[str, Any], model: type[Any]) -> None:
@@ -73,6 +79,7 @@ class TargetView(View):
             "platformSpecificData",
             "nextAttemptAt",
             "mediaChanges",
+            "warning",
             "editHistory",
             "error",
             "errorCode",
@@ -101,6 +108,10 @@ class TargetView(View):
     next_attempt_at: Moment = Field(description="While it waits: when it is tried again.")
     media_changes: list[ChangeView] = Field(
         description="What was changed about media files before the network got them, if anything."
+    )
+    warning: str = Field(
+        description="What belongs to the published post and could not be done, if anything.",
+        examples=["The first comment could not be added."],
     )
     edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
     error: str = Field(
@@ -143,6 +154,30 @@ class PageView(View):
         description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"]
     )
     has_more: bool = Field(description="Whether there is a next page.", examples=[True])
+
+
+class AttemptView(View):
+    """One step towards a network."""
+
+    platform: NetworkName = Field(description="The network.")
+    account_id: str = Field(description="The account.", examples=["ig_123"])
+    step: Step = Field(
+        description="`publish` is the one request that makes a post public; `confirm` looks for a lost one.",
+        examples=["publish"],
+    )
+    state: State = Field(description="What it came to.", examples=["done"])
+    started_at: Moment = Field(description="When it began.")
+    finished_at: Moment | None = Field(description="When it ended; null while it is under way.")
+    http_status: int | None = Field(description="The network's HTTP status.", examples=[200])
+    code: str | None = Field(description="The network's own code for what went wrong.", examples=["36003/2207009"])
+    request_id: str | None = Field(description="The network's id of the request.", examples=["AbCdEf"])
+    decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
+
+
+class AttemptsView(View):
+    """Every step of a post's targets."""
+
+    attempts: list[AttemptView] = Field(description="Oldest first.")
 
 
 class DeletedView(View):
@@ -206,6 +241,27 @@ def view_of(post: Post) -> PostView:
     )
 
 
+def attempts_view(attempts: Iterable[tuple[Attempt, Target]]) -> AttemptsView:
+    """Return the attempt log as clients read it."""
+    return AttemptsView.model_construct(
+        attempts=[
+            AttemptView.model_construct(
+                platform=target.platform,
+                account_id=target.account_id,
+                step=attempt.step,
+                state=attempt.state,
+                started_at=rfc3339(attempt.started_at),
+                finished_at=_moment(attempt.finished_at),
+                http_status=attempt.http_status,
+                code=attempt.code,
+                request_id=attempt.request_id,
+                decision=attempt.decision,
+            )
+            for attempt, target in attempts
+        ]
+    )
+
+
 def _target_view(post: Post, target: Target) -> TargetView:
     given: dict[str, Any] = {}
     if target.custom_content is not None:
@@ -218,6 +274,8 @@ def _target_view(post: Post, target: Target) -> TargetView:
         given["next_attempt_at"] = rfc3339(target.next_attempt_at)
     if target.media_changes:
         given["media_changes"] = [ChangeView.model_construct(**change) for change in target.media_changes]
+    if target.warning:
+        given["warning"] = target.warning
     if target.edit_history:
         given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
     if target.status in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED}:

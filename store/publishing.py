@@ -209,6 +209,32 @@ async def reopen(session: AsyncSession, post_id: str) -> list[str]:
     return reopened
 
 
+async def resolve(session: AsyncSession, target_id: str, platform_post_id: str | None, *, published: bool) -> Outcome:
+    """Settle an unconfirmed target as a person found it on the network; any other target is left as it is."""
+
+    def decide(target: Target) -> None:
+        if target.status != TargetStatus.UNCONFIRMED:
+            return
+        forget_error(target)
+        if published:
+            target.status = TargetStatus.PUBLISHED
+            target.platform_post_id = platform_post_id
+            target.published_at = datetime.now(UTC)
+        else:
+            target.status = TargetStatus.FAILED
+            target.error = "A person looked and did not find it published. Retry it if it shall still go out."
+            target.error_code = "not_published"
+            target.error_category = ErrorCategory.UNCONFIRMED
+            target.retryable = True
+
+    outcome = await settle(session, target_id, decide)
+    now = datetime.now(UTC)
+    decision = f"a person says it is {'published' if published else 'not published'}"
+    if not outcome.gone:
+        session.add(finished_step(target_id, "resolve", now, Note("done", decision)))
+    return outcome
+
+
 def forget_error(target: Target) -> None:
     """Clear what the last failure left in a target's row."""
     target.error = target.error_code = target.error_category = target.next_attempt_at = None

@@ -130,6 +130,8 @@ class Stack:
             **({"refreshToken": credentials["refreshToken"]} if "refreshToken" in credentials else {}),
         }
         await self.control("POST", "accounts", {"accounts": [known]})
+        if "user_id" in network.credentials.model_fields:
+            credentials.setdefault("userId", user_id)
         parsed = network.credentials.model_validate({"accessToken": token, **credentials})
         async with self.database.transaction() as session:
             return await save_account(

@@ -25,7 +25,15 @@ from domain.errors import Conflict, PostsError, Problem, Unavailable, Unprocessa
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
 from workflows.details import summary
-from workflows.messages import ALREADY_PUBLISHING, NOT_EDITABLE, NOTHING_TO_RETRY, Amendment, EditRequest
+from workflows.messages import (
+    ALREADY_PUBLISHING,
+    NOT_EDITABLE,
+    NOT_UNCONFIRMED,
+    NOTHING_TO_RETRY,
+    Amendment,
+    EditRequest,
+    Resolution,
+)
 from workflows.post import PostWorkflow
 from workflows.search_attributes import attributes_of
 
@@ -87,6 +95,16 @@ class PostWorkflows:
         """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id)
         await self._update(PostWorkflow.edit, request, plan)
+
+    async def resolve(self, plan: Plan, target_id: str, platform_post_id: str | None, *, published: bool) -> None:
+        """Settle an unconfirmed target as a person says. Raises Conflict where it is not unconfirmed, Unavailable."""
+        resolution = Resolution(
+            target_id=target_id,
+            published=published,
+            platform_post_id=platform_post_id,
+            request_id=plan.request_id,
+        )
+        await self._update(PostWorkflow.resolve, resolution, plan)
 
     async def health(self) -> dict[str, bool]:
         """Tell whether Temporal answers and whether a worker asks it for work."""
@@ -157,6 +175,7 @@ _REFUSALS: dict[str, tuple[type[PostsError], Problem]] = {
         Problem("The post is being published or has been published already", "conflict"),
     ),
     NOTHING_TO_RETRY: (Conflict, Problem("No target of this post has failed", NOTHING_TO_RETRY)),
+    NOT_UNCONFIRMED: (Conflict, Problem("This target is not unconfirmed, so there is nothing to resolve", "conflict")),
     NOT_EDITABLE: (Unprocessable, Problem("The post has no published target that can be edited", NOT_EDITABLE)),
 }
 

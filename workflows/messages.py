@@ -8,6 +8,7 @@ from domain.post import PostStatus, TargetStatus
 
 ALREADY_PUBLISHING = "already_publishing"
 NOTHING_TO_RETRY = "nothing_to_retry"
+NOT_UNCONFIRMED = "conflict"
 NOT_EDITABLE = "edit_not_supported"
 """Types of the refusals that validators answer with."""
 
@@ -23,6 +24,15 @@ class EditRequest(BaseModel):
     """Name a saved edit of a published post."""
 
     revision_id: str
+    request_id: str | None = None
+
+
+class Resolution(BaseModel):
+    """Say what a person found out about an unconfirmed target."""
+
+    target_id: str
+    published: bool
+    platform_post_id: str | None = None
     request_id: str | None = None
 
 

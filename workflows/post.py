@@ -16,9 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import (
         ALREADY_PUBLISHING,
         NOT_EDITABLE,
+        NOT_UNCONFIRMED,
         NOTHING_TO_RETRY,
         Amendment,
         EditRequest,
+        Resolution,
         StatusView,
         TargetView,
     )
@@ -135,12 +137,15 @@ class PostWorkflow:
             target.take(outcome)
             if target.incomplete and (completed := await steps.complete(self._plan, target)):
                 target.take(completed)
-            if target.status is TargetStatus.PUBLISHED:
-                until = target.editable_until or workflow.now() + options.edit_window(target.platform)
-                self._open_until[target.target_id] = until
-            elif target.settled:
-                self._open_until[target.target_id] = workflow.now() + options.RETRY_WINDOW
+            self._keep_open_for(target)
             self._tell(self._waiting_for)
+
+    def _keep_open_for(self, target: TargetPlan) -> None:
+        if target.status is TargetStatus.PUBLISHED:
+            until = target.editable_until or workflow.now() + options.edit_window(target.platform)
+            self._open_until[target.target_id] = until
+        elif target.settled:
+            self._open_until[target.target_id] = workflow.now() + options.RETRY_WINDOW
 
     def _has_to_prepare(self) -> bool:
         return any(target.prepares and target.target_id not in self._preparing for target in self._plan.targets)
@@ -224,6 +229,23 @@ class PostWorkflow:
         """Publish again to what failed, for operators with many posts at once."""
         if not self._ended and self._failed():
             await self._retry()
+
+    @workflow.update(description="Settle an unconfirmed target as a person found it on the network")
+    async def resolve(self, resolution: Resolution) -> None:
+        """Stop looking the target up: whoever looked knows."""
+        for target in self._plan.targets:
+            if target.target_id == resolution.target_id:
+                if looking := self._delivering.get(target.target_id):
+                    looking.cancel()
+                target.take(await steps.resolve(self._plan, target, resolution))
+                self._keep_open_for(target)
+        self._tell(self._waiting_for)
+
+    @resolve.validator
+    def _may_resolve(self, resolution: Resolution) -> None:
+        named = [target for target in self._plan.targets if target.target_id == resolution.target_id]
+        if self._ended or not named or named[0].status is not TargetStatus.UNCONFIRMED:
+            raise ApplicationError("The target is not unconfirmed", type=NOT_UNCONFIRMED)
 
     @workflow.update(description="Give the published targets their new text, which was saved before")
     async def edit(self, request: EditRequest) -> None:

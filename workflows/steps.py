@@ -7,7 +7,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.commands import EditCommand, GiveUp, PostCommand, RevisionCommand, TargetCommand
+    from activities.commands import EditCommand, GiveUp, PostCommand, Resolve, RevisionCommand, TargetCommand
     from activities.edit import Editing
     from activities.posts import Posts
     from activities.publish import Publishing
@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.plan import Plan, TargetPlan
     from domain.post import TargetStatus
     from workflows.details import name_of
-    from workflows.messages import Amendment, EditRequest
+    from workflows.messages import Amendment, EditRequest, Resolution
 
 _SHORTEST = timedelta(seconds=30)
 
@@ -139,6 +139,22 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
         summary=f"{name_of(target)}: {code}",
+    )
+
+
+async def resolve(plan: Plan, target: TargetPlan, resolution: Resolution) -> Outcome:
+    """Settle an unconfirmed target as a person says."""
+    return await workflow.execute_local_activity_method(
+        Posts.resolve,
+        Resolve(
+            **_command(plan, target).model_dump(exclude={"request_id"}),
+            request_id=resolution.request_id,
+            published=resolution.published,
+            platform_post_id=resolution.platform_post_id,
+        ),
+        start_to_close_timeout=options.DATABASE_TIMEOUT,
+        retry_policy=options.DATABASE_RETRY,
+        summary=f"{name_of(target)}: resolved by a person",
     )
 
 

@@ -1,0 +1,35 @@
+"""Let a person decide what became of a target whose answer was lost."""
+
+from api.answer import Answer, answer_post
+from api.body import JsonObject
+from api.dependencies import Dependencies
+from api.lookup import accounts_of, plan_for, require_post
+from api.schemas import ResolveBody
+from api.shape import in_contract_order, read
+from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.post import TargetStatus
+from store.models import Post, Target
+
+
+async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> Answer:
+    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, Unavailable."""
+    body, problems = read(ResolveBody, payload)
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(problems))
+    async with deps.database.transaction() as session:
+        post = await require_post(session, workspace_id, post_id)
+        target = _named(post, body)
+        plan = plan_for(post, await accounts_of(session, post))
+    await deps.workflows.resolve(plan, target.id, body.platform_post_id, published=body.outcome == "published")
+    async with deps.database.reading() as session:
+        return answer_post(await require_post(session, workspace_id, post_id))
+
+
+def _named(post: Post, body: ResolveBody) -> Target:
+    for target in post.targets:
+        if (target.platform, target.account_id) == (body.platform, body.account_id):
+            if target.status != TargetStatus.UNCONFIRMED:
+                sentence = "This target is not unconfirmed, so there is nothing to resolve"
+                raise Conflict(Problem(sentence, "conflict"))
+            return target
+    raise Unprocessable(Problem("The post has no target on this account", "account_not_found", "accountId"))
