@@ -10,9 +10,13 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from activities.handles import HandleKeeper
+from activities.media.offer import addressed, offer, unchecked
+from activities.media.record import ChangeRecord
+from activities.media.source import MediaTools, StepMedia
+from activities.servers import reach
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from platforms.base import AccountFacts, Connection, Draft, MediaSource, Network, Sending
+from platforms.base import AccountFacts, Connection, Draft, Network, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
@@ -31,7 +35,15 @@ class Step:
     connection: Connection[Any]
     sending: Sending[Any]
     keeper: HandleKeeper
+    media: StepMedia
     last: list[Exchange] = field(default_factory=list)
+
+    async def check_media(self) -> None:
+        """Look at what the network will fetch itself, before it is told of it. Raises NetworkError."""
+        if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):
+            self.keeper.addresses |= await offer(media, self.media)
+            self.sending.draft = addressed(self.sending.draft, self.keeper.addresses)
+            await self.keeper.save(self.sending.handles)
 
 
 def not_connected(network: Network[Any, Any]) -> NetworkError:
@@ -62,7 +74,7 @@ def _fingerprint(draft: Draft[Any]) -> str:
 
 
 class Desk:
-    """Open steps. One per worker: it owns the HTTP client that all networks share."""
+    """Open steps. One per worker: all share its HTTP clients, one of them for servers that accounts name."""
 
     def __init__(
         self,
@@ -70,12 +82,14 @@ class Desk:
         database: Database,
         vault: Vault,
         http: httpx.AsyncClient,
-        media: MediaSource,
+        named_servers: httpx.AsyncClient,
+        media: MediaTools,
         base_urls: Mapping[str, str],
     ) -> None:
         self.database = database
         self._vault = vault
         self._http = http
+        self._named_servers = named_servers
         self._media = media
         self._base_urls = base_urls
 
@@ -87,20 +101,24 @@ class Desk:
         draft = draft_of(network, job.post, job.target)
         last: list[Exchange] = []
         keeper = HandleKeeper(self.database, job.target.id, job.target.handles, _fingerprint(draft))
+        connection = self._connect(network, job.account, last)
+        record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
+        media = StepMedia(self._media, network, network.file_rules(draft, connection.account), record, progress)
         sending = Sending(
-            draft=draft,
+            draft=addressed(draft, keeper.addresses),
             handles=keeper.usable(),
             save=keeper.save,
-            media=self._media,
+            media=media,
             target_id=job.target.id,
             started_at=job.unclear_since,
             heartbeat=progress,
         )
-        return Step(network, self._connect(network, job.account, last), sending, keeper, last)
+        return Step(network, connection, sending, keeper, media, last)
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials
         credentials = network.credentials.model_validate(open_credentials(self._vault, account))
+        server = reach(network, credentials, self._base_urls)
 
         async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
             async def renewed(stored: dict[str, Any]) -> dict[str, Any]:
@@ -114,8 +132,8 @@ class Desk:
 
         return Connection(
             wire=Wire(
-                client=self._http,
-                base_url=self._base_urls.get(network.platform) or network.address(credentials),
+                client=self._named_servers if server.named else self._http,
+                base_url=server.url,
                 label=network.label,
                 error_of=network.error_of,
                 request_id_header=network.request_id_header,

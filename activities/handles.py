@@ -12,7 +12,10 @@ from store.publishing import VERSION, save_handles
 _FINGERPRINT = "contentFingerprint"
 """Marks which content the handles were made for: what has been amended since is uploaded anew."""
 
-_OUR_OWN = frozenset({_FINGERPRINT, VERSION})
+_ADDRESSES = "checkedMedia"
+"""By URL, where the network shall fetch media that it fetches itself."""
+
+_OUR_OWN = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
 _AT_LEAST_EVERY_S = 1.0
 
 
@@ -31,6 +34,7 @@ class HandleKeeper:
         self._version = int(stored.get(VERSION, 0))
         self._usable = stored.get(_FINGERPRINT) == fingerprint
         self._stored = stored
+        self.addresses: dict[str, str] = dict(stored.get(_ADDRESSES, {})) if self._usable else {}
         self._waiting: Handles | None = None
         self._written_at = time.monotonic()
         self._writing = asyncio.Lock()
@@ -42,7 +46,8 @@ class HandleKeeper:
 
     async def save(self, handles: Handles) -> None:
         """Keep the handles. Raises NetworkError(transient) where another run has saved since they were read."""
-        self._waiting = {**handles, _FINGERPRINT: self._fingerprint}
+        own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
+        self._waiting = {**handles, **own}
         if not self.deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
             await self.flush()
 

@@ -174,12 +174,12 @@ class Publishing:
 
     async def _prepare(self, step: Step) -> Attempt | None:
         """Prepare a target; return the line for its attempt log, none where nothing had to be asked of the network."""
-        if not step.network.prepares(step.sending.draft):
-            return None
         started = datetime.now(UTC)
         step.keeper.deferring = True
         try:
-            await step.network.prepare(step.connection, step.sending)
+            await step.check_media()
+            if step.network.prepares(step.sending.draft):
+                await step.network.prepare(step.connection, step.sending)
         except BaseException:
             await step.keeper.flush()
             raise

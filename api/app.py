@@ -14,7 +14,9 @@ from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.health import Health
 from api.http import ApiApp
+from api.media import Media
 from api.pages import Pages
+from api.platforms import Platforms
 from api.posts import Posts
 from domain.errors import PostsError
 
@@ -36,7 +38,7 @@ def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[De
             await deps.starter.close()
 
     return ApiApp(
-        route_handlers=[Posts, Health, Pages],
+        route_handlers=[Posts, Platforms, Media, Health, Pages],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={
             PostsError: on_posts_error,

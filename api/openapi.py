@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.examples import ERRORS
 from api.operations import OPERATIONS, Json, Operation
+from api.platforms import PlatformsView
 from api.schemas import EditBody, PostBody
 from api.views import DeletedView, ErrorView, PageView, PostView, VerdictView
 from platforms.registry import networks
@@ -58,7 +59,10 @@ def document() -> Json:
         "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}],
-        "tags": [{"name": "Posts", "description": "Create, schedule, publish and follow posts."}],
+        "tags": [
+            {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Platforms", "description": "Read what the networks take."},
+        ],
         "paths": {**paths, **_health()},
         "components": {
             "schemas": _schemas(),
@@ -78,7 +82,7 @@ def _schemas() -> Json:
     described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((body, "validation") for body in (PostBody, EditBody)),
         *((network.settings, "validation") for network in networks().values()),
-        *((view, "serialization") for view in (PostView, PageView, DeletedView, VerdictView, ErrorView)),
+        *((view, "serialization") for view in (PostView, PageView, DeletedView, VerdictView, PlatformsView, ErrorView)),
     ]
     names, definitions = models_json_schema(described, ref_template=_TEMPLATE)
     schemas: Json = definitions["$defs"]
@@ -97,7 +101,7 @@ def _operation(operation: Operation) -> Json:
         "operationId": operation.id,
         "summary": operation.summary,
         "description": operation.description,
-        "tags": ["Posts"],
+        "tags": [operation.tag],
         "parameters": list(operation.parameters),
         "responses": {
             str(operation.status): {

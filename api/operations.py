@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from api import examples
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from api.platforms import PlatformsView, view_of_network
 from api.schemas import EditBody, PostBody
 from api.views import DeletedView, PageView, PostView, VerdictView
 from domain.post import PostStatus
@@ -34,6 +35,7 @@ class Operation:
     bodies: dict[str, Json] = field(default_factory=dict)
     parameters: Sequence[Json] = ()
     answer_headers: Sequence[str] = ()
+    tag: str = "Posts"
 
 
 _POST_ID = {
@@ -216,5 +218,18 @@ OPERATIONS = (
         ("unknownField", "invalidJson", "notFound", "nothingToRetry", "tooLarge", "notJson", *_ALWAYS),
         parameters=(_POST_ID, _PREFER),
         answer_headers=("Preference-Applied",),
+    ),
+    Operation(
+        "get",
+        "/v1/platforms",
+        "listPlatforms",
+        "List the networks and their rules",
+        "Text limits and how they count, numbers and types of media, what files must be, and the JSON Schema of every "
+        "network's settings. Creating and validating go by the same rules; files are held against theirs when they "
+        "are fetched, before anything is sent.",
+        PlatformsView,
+        {"platforms": {"platforms": [view_of_network(networks()["instagram"]).model_dump(mode="json", by_alias=True)]}},
+        ("unknownQuery", *_ALWAYS),
+        tag="Platforms",
     ),
 )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
+from activities.servers import FORBIDDEN, client_of_named_servers, reach
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import NetworkError
@@ -68,7 +69,7 @@ async def _identify(
     network: Network[Any, Any], credentials: BaseModel, settings: Settings
 ) -> tuple[Identity, BaseModel]:
     """Ask the network who this is; returns the credentials too, which it may have had to renew."""
-    url = base_urls(settings).get(network.platform) or network.address(credentials)
+    server = reach(network, credentials, base_urls(settings))
     current = credentials
 
     async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:
@@ -77,9 +78,13 @@ async def _identify(
         return current
 
     # trust_env: a proxy between us and a sandbox on this machine can only be a mistake.
-    async with httpx.AsyncClient(trust_env=not settings.sandbox_url) as client:
+    async with (
+        client_of_named_servers(settings.allowed_private_hosts)
+        if server.named
+        else httpx.AsyncClient(trust_env=not settings.sandbox_url)
+    ) as client:
         connection = Connection(
-            wire=Wire(client, url, network.label, network.error_of, network.request_id_header),
+            wire=Wire(client, server.url, network.label, network.error_of, network.request_id_header),
             account=AccountFacts(account_id="", user_id="", username=""),
             credentials=credentials,
             refresh=refresh,
@@ -87,4 +92,6 @@ async def _identify(
         try:
             return await network.whoami(connection), current
         except NetworkError as error:
+            if error.code == FORBIDDEN:
+                raise UserError(error.message) from error
             raise UserError(f"{network.label} does not accept these credentials: {error.message}") from error

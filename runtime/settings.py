@@ -34,8 +34,14 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON object of base URLs by platform, e.g. {"twitter": "http://localhost:8080"}',
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="where the networks reach the api, for media that had to be converted and that they fetch",
+    )
     allowed_private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
-        default_factory=list, description="host or host:port that media may be fetched from although it is private"
+        default_factory=list,
+        description="host or host:port where media and accounts' own servers may be although it is private or http",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"

@@ -12,9 +12,13 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from activities.desk import Desk
 from activities.edit import Editing
 from activities.media.fetch import MediaFetcher
+from activities.media.shelf import Shelf
+from activities.media.source import MediaTools
+from activities.media.workshop import Workshop
 from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.publish import Publishing
+from activities.servers import client_of_named_servers
 from platforms.registry import networks
 from runtime.context import LogContext
 from runtime.settings import Settings
@@ -36,16 +40,25 @@ def base_urls(settings: Settings) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
-    """Open what the steps share: the HTTP client, the vault, the media fetcher."""
-    media = MediaFetcher(allowed_private_hosts=settings.allowed_private_hosts, samples_url=settings.sandbox_url or None)
+    """Open what the steps share: the HTTP clients, the vault, the media tools."""
+    allowed = settings.allowed_private_hosts
+    media = MediaTools(
+        MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None),
+        Workshop(),
+        Shelf(database, settings.public_url) if settings.public_url else None,
+    )
     # Few are kept: httpx looks through all idle ones at every request.
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=16)
-    async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
+    async with (
+        httpx.AsyncClient(limits=limits, trust_env=False) as http,
+        client_of_named_servers(allowed) as named_servers,
+    ):
         try:
             yield Desk(
                 database=database,
                 vault=Vault(settings.encryption_keys),
                 http=http,
+                named_servers=named_servers,
                 media=media,
                 base_urls=base_urls(settings),
             )

@@ -118,6 +118,8 @@ def environment(
         "SOCIALSYNCER_ENCRYPTION_KEYS": encryption_key,
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
+        # The sandbox fetches media by address, as some networks do.
+        "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,

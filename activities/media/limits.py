@@ -1,0 +1,89 @@
+"""Hold a file against what its network takes, and say which limit it breaks."""
+
+from collections.abc import Iterator
+
+from activities.media.decoding.facts import ImageDemand, MediaFacts
+from domain.post import MediaType
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.rules import FileRule
+
+_A = {MediaType.IMAGE: "an image", MediaType.VIDEO: "a video", MediaType.GIF: "a GIF", MediaType.DOCUMENT: "a document"}
+_MEBI, _MEGA = 2**20, 10**6
+_SLACK = 0.01
+"""By which a ratio may miss its limit: networks round, and so do people who cut pictures."""
+
+
+def demand_of(rule: FileRule, facts: MediaFacts) -> ImageDemand | None:
+    """Return what an image must become before its network takes it, None where it can stay as it is.
+
+    Too many bytes alone are no reason to touch a picture, unless the rule says that it shrinks.
+    """
+    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, rule.max_width, rule.max_height)
+    if demand.is_met_by(facts):
+        return None
+    return ImageDemand(rule.types, rule.max_bytes, rule.max_width, rule.max_height)
+
+
+def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:
+    """Raise NetworkError(rejected) for the first limit that a file breaks; documents have no facts."""
+    for code, sentence in _broken(label, rule, file, facts):
+        raise NetworkError(Kind.REJECTED, f"{sentence}.", code=code)
+
+
+def takes(label: str, rule: FileRule, content_type: str) -> str:
+    """Return in words which types a network takes, and which one it was given."""
+    return f"{label} takes {_either(rule.types)} for {_A[rule.kind]}; this is {content_type}"
+
+
+def _broken(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> Iterator[tuple[str, str]]:
+    a = _A[rule.kind]
+    if file.content_type not in rule.types:
+        yield "media_type", takes(label, rule, file.content_type)
+    if rule.max_bytes is not None and file.size > rule.max_bytes:
+        limit, sent = _bytes(rule.max_bytes, file.size)
+        yield "media_too_large", f"{label} allows {limit} for {a}; this has {sent}"
+    if facts is None:
+        return
+    if facts.duration is not None:
+        if rule.max_seconds is not None and facts.duration > rule.max_seconds:
+            yield (
+                "media_too_long",
+                f"{label} allows {rule.max_seconds:,g} seconds for {a}; this has {facts.duration:,.1f}",
+            )
+        if rule.min_seconds is not None and facts.duration < rule.min_seconds:
+            yield (
+                "media_too_short",
+                f"{label} needs at least {rule.min_seconds:,g} seconds for {a}; this has {facts.duration:,.1f}",
+            )
+    for side, has, least, most in (
+        ("wide", facts.width, rule.min_width, rule.max_width),
+        ("high", facts.height, rule.min_height, rule.max_height),
+    ):
+        if most is not None and has > most:
+            yield "media_dimensions", f"{label} allows {a} at most {most:,} pixels {side}; this has {has:,}"
+        if least is not None and has < least:
+            yield "media_dimensions", f"{label} needs {a} at least {least:,} pixels {side}; this has {has:,}"
+    yield from _ratio(label, rule, facts)
+
+
+def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str, str]]:
+    least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
+    if not least * (1 - _SLACK) <= facts.ratio <= most * (1 + _SLACK):
+        allowed = f"from {least:.3g} to {most:.3g}" if rule.max_ratio else f"of at least {least:.3g}"
+        wanted = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
+        yield "media_ratio", f"{wanted}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"
+
+
+def _bytes(limit: int, size: int) -> tuple[str, str]:
+    """Return limit and size in megabytes of the limit's own kind, in bytes where they would read alike."""
+    unit = _MEGA if limit % _MEGA == 0 else _MEBI
+    allowed, sent = f"{limit / unit:,.4g} MB", f"{size / unit:,.1f} MB"
+    if sent.replace(".0 ", " ") == allowed:
+        return f"{limit:,} bytes", f"{size:,}"
+    return allowed, sent
+
+
+def _either(types: tuple[str, ...]) -> str:
+    *others, last = types
+    return f"{', '.join(others)} or {last}" if others else last

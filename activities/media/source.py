@@ -1,0 +1,142 @@
+"""Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from activities.media import limits
+from activities.media.changes import Change
+from activities.media.decoding.facts import MediaFacts, TooManyPixels
+from activities.media.fetch import MediaFetcher
+from activities.media.headers import facts_by_headers
+from activities.media.metadata.patches import Damaged
+from activities.media.record import ChangeRecord
+from activities.media.refusals import damaged, too_many_pixels
+from activities.media.shelf import Shelf
+from activities.media.stored import StoredFile
+from activities.media.strip import strip
+from activities.media.workshop import Workshop
+from domain.post import Media, MediaType
+from platforms.base import MediaFile, Network
+from platforms.errors import Kind, NetworkError
+from platforms.rules import FileRule
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTools:
+    """Hold what all steps of a worker share; without a shelf nothing that networks fetch can be converted."""
+
+    fetcher: MediaFetcher
+    workshop: Workshop
+    shelf: Shelf | None = None
+
+    async def close(self) -> None:
+        """Close connections and end the decoding processes."""
+        await self.fetcher.close()
+        await self.workshop.close()
+
+
+Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
+
+
+class StepMedia:
+    """Be the platforms.base.MediaSource of one step."""
+
+    def __init__(
+        self,
+        tools: MediaTools,
+        network: Network[Any, Any],
+        rules: Iterable[FileRule],
+        record: ChangeRecord,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._tools = tools
+        self._network = network
+        self._rules = {rule.kind: rule for rule in rules}
+        self._record = record
+        self._progress = progress
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        """Yield a file that may be sent, for the length of the block.
+
+        Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
+        what may work a little later.
+        """
+        async with self._tools.fetcher.open(media, self._fetched) as fetched:
+            file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched)
+            async with self._fitted(media.type, file) as (fitted, facts, made):
+                await self._record.note(media.url, (*removed, *made))
+                yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
+
+    async def address(self, media: Media) -> str:
+        """Return where the network shall fetch a file: at its own URL, unless it had to be converted.
+
+        Raises NetworkError as `open` does.
+        """
+        async with (
+            self._tools.fetcher.open(media, self._fetched) as file,
+            self._fitted(media.type, file, converts=self._tools.shelf is not None) as (fitted, _, made),
+        ):
+            if fitted is file or self._tools.shelf is None:
+                return media.url
+            address = await self._tools.shelf.put(fitted)
+            await self._record.note(media.url, made)
+            return address
+
+    def _fetched(self, received: int) -> None:
+        self._progress(f"fetched {received / 2**20:.1f} MB")
+
+    @asynccontextmanager
+    async def _fitted(self, kind: MediaType, file: StoredFile, *, converts: bool = True) -> AsyncIterator[Fitted]:
+        """Yield the file as the network takes it, with what it is and how it was changed."""
+        label, rule, facts = self._network.label, self._rules.get(kind), await self._facts(kind, file)
+        demand = limits.demand_of(rule, facts) if rule and facts and kind is MediaType.IMAGE else None
+        if rule is None or demand is None or facts is None:
+            if rule is not None:
+                limits.check(label, rule, file, facts)
+            yield file, facts, ()
+            return
+        if facts.frames > 1 and file.content_type == "image/gif" and MediaType.GIF in self._rules:
+            message = f"The image is a moving GIF. Give it the type gif, or {label} would show its first picture only."
+            raise NetworkError(Kind.REJECTED, message, code="media_type")
+        if not converts:
+            raise _cannot_convert(label, rule, facts)
+        async with self._tools.workshop.fitted(file, demand) as (made, changes):
+            facts = await self._facts(kind, made)
+            limits.check(label, rule, made, facts)
+            yield made, facts, changes
+
+    async def _facts(self, kind: MediaType, file: StoredFile) -> MediaFacts | None:
+        if kind is MediaType.DOCUMENT:
+            return None
+        try:
+            found = await asyncio.to_thread(facts_by_headers, file.spool, file.content_type)
+        except Damaged as error:
+            raise damaged(file.content_type) from error
+        except TooManyPixels as error:
+            raise too_many_pixels(error.args[0]) from error
+        return found or await self._tools.workshop.inspect(file)
+
+
+def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkError:
+    if facts.content_type not in rule.types:
+        said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
+        return NetworkError(Kind.REJECTED, said, code="media_type")
+    sides = " and ".join(
+        f"{most:,} pixels {side}" for most, side in ((rule.max_width, "wide"), (rule.max_height, "high")) if most
+    )
+    said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
+    return NetworkError(Kind.REJECTED, said, code="media_dimensions")
+
+
+def worst_of(outcomes: Sequence[object]) -> BaseException | None:
+    """Return the failure that waiting does not mend, else any."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    return max(
+        failures,
+        key=lambda failure: not isinstance(failure, NetworkError) or failure.kind is Kind.REJECTED,
+        default=None,
+    )

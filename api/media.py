@@ -1,0 +1,28 @@
+"""Serve converted media to the networks that fetch it; they have no key, and nobody guesses a token."""
+
+from datetime import UTC, datetime
+
+from litestar import Controller, Response, get
+from litestar.params import FromPath
+
+from api.dependencies import Deps
+from domain.errors import NotFound, Problem
+from store.media_files import find_file
+
+_MISSING = Problem("There is no such file", "not_found")
+
+
+class Media(Controller):
+    """Serve files by their tokens."""
+
+    @get("/media/{name:str}")
+    async def media_file(self, name: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Return a file; the ending behind its token is for those who go by it."""
+        token = name.partition(".")[0]
+        async with deps.database.transaction() as session:
+            file = await find_file(session, token, datetime.now(UTC)) if token.isascii() and "\0" not in token else None
+        if file is None:
+            raise NotFound(_MISSING)
+        # A stranger's picture on our own address: browsers must take it for nothing else.
+        headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        return Response(file.content, media_type=file.content_type, headers=headers)

@@ -1,0 +1,125 @@
+"""Serve the networks' rules as data, so that clients can check a post while it is being written."""
+
+from functools import cache
+from typing import Any
+
+from litestar import Controller, Request, Response, get
+from litestar.di import NamedDependency, Provide
+from pydantic import Field
+
+from api.auth import authenticate
+from api.query import read_query
+from api.views import NetworkName, View, write
+from domain.post import MediaType
+from platforms.base import Network
+from platforms.registry import networks
+from platforms.rules import FileRule
+
+
+class TextRuleView(View):
+    """How long a text may be."""
+
+    limit: int = Field(description="The most units of a text.", examples=[280])
+    premium_limit: int | None = Field(description="The most for paying accounts, where it differs.", examples=[25000])
+    unit: str = Field(description="What is counted.", examples=["weighted characters"])
+    source: str = Field(description="Where the number comes from.", examples=["help.x.com"])
+
+
+class MediaRuleView(View):
+    """How many media a post takes."""
+
+    required: bool = Field(description="Whether every post needs media.", examples=[True])
+    max_items: int = Field(description="The most media items in a post.", examples=[10])
+    max_of: dict[str, int] = Field(
+        description="The most items of each type; types that are missing are not taken.", examples=[{"image": 10}]
+    )
+    mixes: bool = Field(description="Whether one post may hold several types.", examples=[True])
+    source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
+
+
+class FileRuleView(View):
+    """What one type of media file must be; what is null is not limited."""
+
+    type: MediaType = Field(description="The type of media item.", examples=["image"])
+    content_types: list[str] = Field(
+        description="What the network takes; images of other types are converted to JPEG.", examples=[["image/jpeg"]]
+    )
+    max_bytes: int | None = Field(description="The largest file.", examples=[8388608])
+    min_seconds: float | None = Field(description="The shortest video.", examples=[3])
+    max_seconds: float | None = Field(description="The longest video.", examples=[900])
+    min_width: int | None = Field(description="In pixels.", examples=[250])
+    max_width: int | None = Field(description="In pixels; wider images are scaled down.", examples=[6000])
+    min_height: int | None = Field(description="In pixels.", examples=[250])
+    max_height: int | None = Field(description="In pixels; higher images are scaled down.", examples=[6000])
+    min_ratio: float | None = Field(description="Width divided by height, at least.", examples=[0.8])
+    max_ratio: float | None = Field(description="Width divided by height, at most.", examples=[1.91])
+    shrinks: bool = Field(description="Whether too large an image is compressed, not refused.", examples=[False])
+    source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
+
+
+class PlatformView(View):
+    """The rules of one network. Accounts on servers of their own may have others, which publishing goes by."""
+
+    platform: NetworkName = Field(description="The network.")
+    label: str = Field(description="Its name for people.", examples=["Instagram"])
+    text: TextRuleView = Field(description="The limit of a text.")
+    media: MediaRuleView = Field(description="The limits of the number of media.")
+    files: list[FileRuleView] = Field(description="What the files must be, type by type.")
+    alt_text: int | None = Field(
+        description="The most characters of a media item's altText; null where no limit is known or none is taken.",
+        examples=[1000],
+    )
+    settings: dict[str, Any] = Field(
+        description="The JSON Schema of platformSpecificData.", examples=[{"type": "object", "properties": {}}]
+    )
+
+
+class PlatformsView(View):
+    """Every network there is."""
+
+    platforms: list[PlatformView] = Field(description="In alphabetical order.")
+
+
+class Platforms(Controller):
+    """Serve the rules; they are the same for everybody."""
+
+    path = "/v1/platforms"
+    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+
+    @get("/")
+    async def list_platforms(
+        self, request: Request[Any, Any, Any], workspace_id: NamedDependency[str]
+    ) -> Response[bytes]:
+        """Return the rules of all networks."""
+        read_query(request)
+        return Response(_written(), media_type="application/json")
+
+
+def view_of_network(network: Network[Any, Any]) -> PlatformView:
+    """Return a network's rules as clients read them."""
+    text, media = network.rules.text, network.rules.media
+    return PlatformView(
+        platform=network.platform,
+        label=network.label,
+        text=TextRuleView(limit=text.limit, premium_limit=text.premium_limit, unit=text.unit, source=text.source),
+        media=MediaRuleView(
+            required=media.required,
+            max_items=media.max_items,
+            max_of=dict(media.max_of),
+            mixes=media.mixes,
+            source=media.source,
+        ),
+        files=[_file_view(rule) for rule in network.rules.files],
+        alt_text=network.rules.alt_text,
+        settings=network.settings.model_json_schema(),
+    )
+
+
+def _file_view(rule: FileRule) -> FileRuleView:
+    same = {name: getattr(rule, name) for name in FileRuleView.model_fields if hasattr(rule, name)}
+    return FileRuleView(type=rule.kind, content_types=list(rule.types), **same)
+
+
+@cache
+def _written() -> bytes:
+    return write(PlatformsView(platforms=[view_of_network(each) for _, each in sorted(networks().items())]))
