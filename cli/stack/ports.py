@@ -1,5 +1,7 @@
 """Find out before a part starts whether it can have its port."""
 
+import errno
+import random
 import socket
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -9,6 +11,8 @@ from cli.errors import UserError
 
 HOST = "127.0.0.1"
 """Everything listens here only: a development stack is nobody else's business."""
+_QUIET_PORTS = range(20_000, 32_000)
+"""Linux gives outgoing connections ports from 32768 on, macOS from 49152 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with closing(socket.socket()) as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port that nobody listens on right now.
+
+    It lies below the range from which systems give ports to outgoing connections: between this answer and the server
+    that is to listen there, one of those would take a port from that range.
+    """
+    for port in random.sample(_QUIET_PORTS, len(_QUIET_PORTS)):
+        if is_free(port):
+            return port
+    raise OSError(errno.EADDRINUSE, "no port is free")
 
 
 def require_free(wishes: Iterable[Wish]) -> None:

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from cli.stack.ports import free_port
 from store.database import Database
 from tests.api.conftest import Client, client_of
-from tests.postgres import free_port
 from tests.serving import started
 from tests.stack import Stack
 

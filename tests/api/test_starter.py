@@ -12,11 +12,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from api.app import create_app
 from api.dependencies import Dependencies
 from api.starter import Starter
+from cli.stack.ports import free_port
 from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.plans import plan_of
 from tests.api.conftest import Client, client_of
-from tests.postgres import free_port
 from tests.serving import started
 from tests.stack import Stack
 from workflows.client import PostWorkflows

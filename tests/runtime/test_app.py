@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from cli.stack.ports import free_port
 from runtime.app import create_app_from_env
 from tests.api.conftest import client_of
-from tests.postgres import free_port
 from tests.serving import started
 from tests.stack import Stack
 
