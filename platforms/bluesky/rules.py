@@ -27,6 +27,7 @@ RULES = Rules(
             MediaType.IMAGE,
             ("image/jpeg", "image/png", "image/webp"),
             max_bytes=IMAGE_BYTES,
+            shrinks=True,
             source=f"{_LEXICONS}/embed/images.json",
         ),
         FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=VIDEO_BYTES, source=f"{_LEXICONS}/embed/video.json"),

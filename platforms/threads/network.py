@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from domain.post import MediaType
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
@@ -35,6 +36,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
     # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
     # container is published once whatever is asked.
     believes_absence_after = timedelta(seconds=45)
+    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
