@@ -12,8 +12,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api.examples import ERRORS
 from api.operations import OPERATIONS, Json, Operation
 from api.platforms import PlatformsView
-from api.schemas import EditBody, PostBody
-from api.views import DeletedView, ErrorView, PageView, PostView, VerdictView
+from api.schemas import EditBody, PostBody, ResolveBody
+from api.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
 from platforms.registry import networks
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -78,11 +78,14 @@ def document() -> Json:
     }
 
 
+_VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView)
+
+
 def _schemas() -> Json:
     described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((body, "validation") for body in (PostBody, EditBody)),
+        *((body, "validation") for body in (PostBody, EditBody, ResolveBody)),
         *((network.settings, "validation") for network in networks().values()),
-        *((view, "serialization") for view in (PostView, PageView, DeletedView, VerdictView, PlatformsView, ErrorView)),
+        *((view, "serialization") for view in _VIEWS),
     ]
     names, definitions = models_json_schema(described, ref_template=_TEMPLATE)
     schemas: Json = definitions["$defs"]

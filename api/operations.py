@@ -10,8 +10,8 @@ from api import examples
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.platforms import PlatformsView, view_of_network
-from api.schemas import EditBody, PostBody
-from api.views import DeletedView, PageView, PostView, VerdictView
+from api.schemas import EditBody, PostBody, ResolveBody
+from api.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
 
@@ -231,5 +231,30 @@ OPERATIONS = (
         {"platforms": {"platforms": [view_of_network(networks()["instagram"]).model_dump(mode="json", by_alias=True)]}},
         ("unknownQuery", *_ALWAYS),
         tag="Platforms",
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/attempts",
+        "listAttempts",
+        "Follow a post's attempts",
+        "Every step towards the networks with its times, what the network answered and what was decided upon it.",
+        AttemptsView,
+        {"attempts": examples.ATTEMPTS},
+        ("unknownQuery", "notFound", *_ALWAYS),
+        parameters=(_POST_ID,),
+    ),
+    Operation(
+        "post",
+        f"{_ONE}/resolve",
+        "resolvePost",
+        "Settle an unconfirmed target",
+        "Where a network's answer was lost and nobody can look it up for you, say what you found there. "
+        "`not_published` makes the target one that can be retried.",
+        PostView,
+        {"resolved": examples.POST},
+        (*_WITH_BODY, "missingField", "wrongValue", "targetNotFound", "notFound", "nothingToResolve", *_ALWAYS),
+        body=ResolveBody,
+        bodies=examples.RESOLVE,
+        parameters=(_POST_ID,),
     ),
 )

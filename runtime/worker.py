@@ -74,7 +74,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
             client,
             task_queue=POSTS_QUEUE,
             workflows=[PostWorkflow],
-            activities=[posts.amend, posts.delete, posts.reopen, posts.give_up],
+            activities=[posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve],
             # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
             workflow_runner=UnsandboxedWorkflowRunner(),
             interceptors=[LogContext()],
