@@ -16,8 +16,9 @@ ALT_TEXT = 1000
 """Characters; unverified, the page names no number."""
 IMAGE_BYTES, VIDEO_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 1024**3, 300
 """Source: the page on media specifications (a dated copy); its megabytes may be smaller."""
-NARROWEST, WIDEST, STEEPEST = 320, 1440, 10
-"""Pixels of an image's width, and how many times as long as the other one side may be; source: the same page."""
+STEEPEST = 10
+"""How many times as long as the other one side of an image may be; source: the same page. It names widths, too (320 to
+1440 pixels), to which Threads itself scales images (general knowledge, unverified)."""
 
 _CLUSTER = regex.compile(r"\X")
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F|\u20E3")
@@ -45,8 +46,6 @@ RULES = Rules(
             MediaType.IMAGE,
             ("image/jpeg", "image/png"),
             max_bytes=IMAGE_BYTES,
-            min_width=NARROWEST,
-            max_width=WIDEST,
             min_ratio=1 / STEEPEST,
             max_ratio=STEEPEST,
             source=_POSTS_PAGE,

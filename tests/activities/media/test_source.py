@@ -1,0 +1,188 @@
+import os
+import tracemalloc
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from activities.media.changes import Change
+from activities.media.fetch import MediaFetcher
+from activities.media.record import ChangeRecord
+from activities.media.shelf import Shelf
+from activities.media.source import MediaTools, StepMedia
+from activities.media.workshop import Workshop
+from domain.post import Media, MediaType
+from platforms.base import MediaFile
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.rules import FileRule
+from tests.activities.media import files
+from tests.activities.media.hostile import HostileServer, answer, generated
+
+
+class Noted(ChangeRecord):
+    def __init__(self) -> None:
+        self.entries: dict[str, list[str]] = {}
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        self.entries[url] = [change.what for change in changes]
+
+
+class Kept(Shelf):
+    def __init__(self) -> None:
+        self.files: list[tuple[str, bytes]] = []
+
+    async def put(self, file: MediaFile) -> str:
+        self.files.append((file.content_type, await file.read()))
+        return f"https://posts.example/media/{len(self.files)}.jpg"
+
+
+@pytest.fixture
+async def tools() -> AsyncIterator[MediaTools]:
+    tools = MediaTools(MediaFetcher(allowed_private_hosts=["127.0.0.1"]), Workshop())
+    yield tools
+    await tools.close()
+
+
+def media_of(tools: MediaTools, platform: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
+    network, noted = networks()[platform], Noted()
+    return StepMedia(tools, network, network.rules.files if rules is None else rules, noted, lambda _: None), noted
+
+
+def served(server: HostileServer, content: bytes, kind: MediaType = MediaType.IMAGE, name: str = "/a") -> Media:
+    server.routes[name] = answer(content)
+    return Media(type=kind, url=f"http://127.0.0.1:{server.port}{name}")
+
+
+async def refused(source: StepMedia, media: Media) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        async with source.open(media):
+            pass
+    return caught.value
+
+
+async def test_a_fitting_file_is_sent_as_it_is_and_starts_no_process(tools: MediaTools, server: HostileServer) -> None:
+    content = files.saved(files.photo(), "JPEG")
+    source, noted = media_of(tools, "bluesky")
+    async with source.open(served(server, content)) as file:
+        assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
+        assert await file.read() == content
+    assert list(noted.entries.values()) == [[]]
+    assert not tools.workshop._idle
+
+
+async def test_place_and_camera_are_taken_out_where_the_network_publishes_the_file_itself(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    photo = served(server, files.jpeg())
+    source, noted = media_of(tools, "mastodon")
+    async with source.open(photo) as file:
+        clean = await file.read()
+    assert not [secret for secret in files.SECRETS if secret in clean]
+    assert noted.entries == {photo.url: ["metadata_removed"]}
+    source, noted = media_of(tools, "twitter")
+    async with source.open(photo) as file:
+        assert await file.read() == files.jpeg()
+    assert noted.entries == {photo.url: []}
+
+
+async def test_an_image_of_another_type_becomes_a_jpeg(tools: MediaTools, server: HostileServer) -> None:
+    picture = served(server, files.webp(1))
+    source, noted = media_of(tools, "facebook")
+    async with source.open(picture) as file:
+        assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
+        assert (await file.read())[:3] == b"\xff\xd8\xff"
+    assert noted.entries == {picture.url: ["converted", "compressed"]}
+
+
+async def test_an_image_is_scaled_to_the_sides_that_the_network_takes(tools: MediaTools, server: HostileServer) -> None:
+    rule = FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)
+    source, noted = media_of(tools, "facebook", [rule])
+    picture = served(server, files.saved(files.photo(), "JPEG"))
+    async with source.open(picture) as file:
+        assert (file.width, file.height) == (30, 20)
+    assert noted.entries == {picture.url: ["scaled", "compressed"]}
+
+
+async def test_what_the_network_would_refuse_is_not_sent(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    clip = served(server, files.video(tmp_path), MediaType.VIDEO)
+    error = await refused(media_of(tools, "linkedin")[0], clip)
+    assert (error.kind, error.message) == (
+        Kind.REJECTED,
+        "LinkedIn needs at least 3 seconds for a video; this has 1.0.",
+    )
+    webm = served(server, files.video(tmp_path, kind="webm", codec="libvpx", audio=False), MediaType.VIDEO)
+    error = await refused(media_of(tools, "bluesky")[0], webm)
+    assert (error.code, error.message) == ("media_type", "Bluesky takes video/mp4 for a video; this is video/webm.")
+
+
+async def test_a_moving_gif_does_not_stand_still_unasked(tools: MediaTools, server: HostileServer) -> None:
+    error = await refused(media_of(tools, "twitter")[0], served(server, files.gif()))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+    assert "type gif" in error.message
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe1", files.bomb(20_000, 20_000), files.png()[:40]])
+async def test_damaged_and_monstrous_files_are_refused(
+    content: bytes, tools: MediaTools, server: HostileServer
+) -> None:
+    error = await refused(media_of(tools, "discord")[0], served(server, content))
+    assert (error.kind, error.code) in {(Kind.REJECTED, "media_damaged"), (Kind.REJECTED, "media_too_large")}
+
+
+async def test_a_network_that_fetches_itself_is_given_the_files_own_address(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    photo = served(server, files.jpeg(1))
+    source, noted = media_of(tools, "instagram")
+    assert await source.address(photo) == photo.url
+    assert noted.entries == {}
+
+
+async def test_without_a_public_address_it_is_said_what_to_give_instead(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    source, _ = media_of(tools, "instagram")
+    with pytest.raises(NetworkError) as caught:
+        await source.address(served(server, files.png()))
+    assert caught.value.message == (
+        "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
+    )
+    source, _ = media_of(tools, "instagram", [FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)])
+    with pytest.raises(NetworkError) as caught:
+        await source.address(served(server, files.saved(files.photo(), "JPEG")))
+    assert caught.value.message == (
+        "Instagram allows an image up to 30 pixels wide; this is 60 x 40. Give a smaller one."
+    )
+
+
+async def test_with_one_the_converted_file_is_put_there(tools: MediaTools, server: HostileServer) -> None:
+    shelf = Kept()
+    source, noted = media_of(MediaTools(tools.fetcher, tools.workshop, shelf), "instagram")
+    picture = served(server, files.saved(files.photo(60, 60), "PNG"))
+    assert await source.address(picture) == "https://posts.example/media/1.jpg"
+    [(content_type, content)] = shelf.files
+    assert (content_type, content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+    assert noted.entries == {picture.url: ["converted", "compressed"]}
+
+
+async def test_a_large_video_costs_little_memory_on_its_whole_way(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    padding = 48
+    box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
+    server.routes["/v"] = generated([files.phone_video(tmp_path) + box, *[os.urandom(2**20)] * padding])
+    source, noted = media_of(tools, "mastodon")
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        async with source.open(Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")) as file:
+            assert sum([len(chunk) async for chunk in file.chunks(4 * 2**20)]) == file.size > padding * 2**20
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cast("list[list[str]]", list(noted.entries.values())) == [["metadata_removed"]]
+    assert peak - before < 20 * 2**20

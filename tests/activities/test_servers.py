@@ -1,0 +1,84 @@
+"""Accounts may name any server, also one that is none."""
+
+from functools import partial
+
+import httpx
+import pytest
+
+from activities.media.guard import GuardedTransport
+from activities.servers import FORBIDDEN, client_of_named_servers, reach
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon.settings import MastodonCredentials
+from platforms.registry import networks
+from tests.activities.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
+
+
+def credentials(instance: str) -> MastodonCredentials:
+    return MastodonCredentials.model_validate({"instance": instance, "accessToken": "secret"})
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        "http://127.0.0.1",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://localhost",
+        "https://169.254.169.254",
+        "https://metadata.google.internal",
+        "https://10.0.0.7:8080",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://[::ffff:127.0.0.1]",
+        "https://rebinding.test",
+        "http://social.test",
+    ],
+)
+async def test_a_hostile_instance_is_never_called(instance: str) -> None:
+    async with HostileServer().running() as server:
+        internet = Internet(server)
+        internet.knows("localhost", ["127.0.0.1", "::1"])
+        internet.knows("metadata.google.internal", ["169.254.169.254"])
+        internet.knows("rebinding.test", ["127.0.0.1"])
+        internet.knows("social.test", [PUBLIC])
+        transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
+        url = reach(networks()["mastodon"], credentials(instance), {}).url
+        async with client_of_named_servers([], transport) as client:
+            with pytest.raises(NetworkError) as caught:
+                await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
+        assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, FORBIDDEN)
+        assert "secret" not in caught.value.message
+        assert internet.connected == []
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("entry", ["127.0.0.1", "127.0.0.1:{port}"])
+async def test_the_operator_can_allow_a_host_with_plain_http(entry: str) -> None:
+    async with HostileServer().running() as server:
+        server.routes["/a"] = answer(b"{}")
+        async with client_of_named_servers([entry.format(port=server.port)]) as client:
+            assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.OK
+
+
+async def test_only_the_port_that_is_allowed_is_open() -> None:
+    async with HostileServer().running() as server:
+        async with client_of_named_servers([f"127.0.0.1:{server.port + 1}"]) as client:
+            with pytest.raises(NetworkError):
+                await client.get(f"http://127.0.0.1:{server.port}/a")
+        assert server.requests == []
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with HostileServer().running() as server:
+        server.routes["/a"] = redirect("http://169.254.169.254/latest/meta-data/")
+        async with client_of_named_servers([f"127.0.0.1:{server.port}"]) as client:
+            assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.FOUND
+
+
+def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not() -> None:
+    mastodon = networks()["mastodon"]
+    named = credentials("https://social.test")
+    assert reach(mastodon, named, {}).named
+    assert not reach(mastodon, named, {"mastodon": "http://127.0.0.1:1"}).named
+    assert reach(mastodon, named, {"mastodon": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+    assert not reach(mastodon, credentials(mastodon.base_url), {}).named
