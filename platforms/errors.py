@@ -44,7 +44,8 @@ class NetworkError(Exception):
     """A network refused, failed or fell silent.
 
     `message` is one sentence for the person who posts; `code` is the network's own code where it has one;
-    `retry_after` is how long the network asks us to wait.
+    `retry_after` is how long the network asks us to wait. As text the error is its kind and code: networks repeat
+    what they were sent, and an exception's text ends in logs and histories, where no content may be.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class NetworkError(Exception):
         request_id: str | None = None,
         retry_after: timedelta | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{kind} ({code})")
         self.kind = kind
         self.message = message[:LONGEST_TEXT]
         self.code = code

@@ -1,16 +1,38 @@
 """Connect to Temporal the one way every process, test and tool must: same converter, bounded patience."""
 
 import asyncio
+import dataclasses
 from typing import Any, cast
 
 import structlog
+from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 log = structlog.get_logger(__name__)
+
+
+class WordlessFailures(DefaultFailureConverter):
+    """Keep the words of exceptions that are not ours out of histories: they may repeat content or credentials.
+
+    Their type and stack trace stay; what they say is in the worker's log, behind its masks.
+    """
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """Convert an exception and what caused it."""
+        if not isinstance(exception, FailureError):
+            wordless = ApplicationError("see the worker's log", type=type(exception).__name__)
+            wordless.__cause__ = exception.__cause__
+            exception = wordless.with_traceback(exception.__traceback__)
+        super().to_failure(exception, payload_converter, failure)
+
+
+DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=WordlessFailures)
 
 
 async def connect(
@@ -32,7 +54,7 @@ async def connect(
         config["namespace"] = namespace
     for attempt in range(1, attempts + 1):
         try:
-            return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime)
+            return await Client.connect(**config, data_converter=DATA_CONVERTER, lazy=lazy, runtime=runtime)
         except (RuntimeError, RPCError) as error:
             if attempt == attempts:
                 raise

@@ -15,7 +15,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from domain.content import Amendment, Edit, PostContent, TargetContent
@@ -24,6 +23,7 @@ from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus
 from platforms.registry import networks
 from runtime.settings import Settings
+from runtime.temporal import DATA_CONVERTER
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
 from store.contents import content_of, new_post
@@ -56,7 +56,7 @@ async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_log_level="error",
         dev_server_extra_args=["--dynamic-config-value", "matching.enableFairness=true"],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
         yield environment

@@ -47,3 +47,16 @@ async def test_a_refused_target_fails_and_a_retry_publishes_it_alone(stack: Stac
         post = await stack.settled(post.id)
     assert len(await stack.public("half of it")) == 2
     assert datetime.now(UTC) > post.created_at
+
+
+async def test_what_a_network_repeats_of_a_post_stays_out_of_the_history(stack: Stack) -> None:
+    words = "said to nobody else"
+    await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Bad", "detail": f"no: {words}"})
+    post = await stack.publish(words, [stack.accounts["twitter"]])
+    (target,) = post.targets
+    assert target.error == f"X refused: no: {words}"
+    # The workflow takes a retry only once it knows of the failure.
+    await stack.workflows.retry(await stack.plan(post))
+    history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
+    assert any(event.HasField("activity_task_failed_event_attributes") for event in history.events)
+    assert not [event for event in history.events if words.encode() in event.SerializeToString()]

@@ -1,0 +1,39 @@
+"""What reaches a history from an error."""
+
+from temporalio.api.failure.v1 import Failure
+from temporalio.exceptions import ApplicationError
+
+from platforms.errors import Kind, NetworkError
+from runtime.temporal import DATA_CONVERTER
+
+
+def failure_of(error: BaseException) -> Failure:
+    failure = Failure()
+    DATA_CONVERTER.failure_converter.to_failure(error, DATA_CONVERTER.payload_converter, failure)
+    return failure
+
+
+def raised(error: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise error from cause
+    except Exception as caught:  # noqa: BLE001 every kind, as it comes
+        return caught
+
+
+def test_what_foreign_exceptions_say_stays_out_of_histories() -> None:
+    failure = failure_of(raised(ValueError("token-and-content"), KeyError("token-and-content")))
+    assert (failure.application_failure_info.type, failure.cause.application_failure_info.type) == (
+        "ValueError",
+        "KeyError",
+    )
+    assert "raised" in failure.stack_trace
+    assert b"token-and-content" not in failure.SerializeToString()
+
+
+def test_our_own_words_stay_and_those_of_the_network_do_not() -> None:
+    cause = NetworkError(Kind.REJECTED, "X refused: your text", code="bad")
+    failure = failure_of(raised(ApplicationError("X: rejected (bad)", type="rejected"), cause))
+    assert failure.message == "X: rejected (bad)"
+    assert failure.cause.application_failure_info.type == "NetworkError"
+    assert b"your text" not in failure.SerializeToString()
+    assert str(cause) == "rejected (bad)"
