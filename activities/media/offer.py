@@ -15,7 +15,9 @@ AT_ONCE = 3
 
 def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
     """Return the media that the network will fetch and that have not been looked at, each once."""
-    found = {item.url: item for item in _media_of(draft) if item.type in network.fetches and item.url not in known}
+    # The draft may name the new addresses already.
+    done = {*known, *known.values()}
+    found = {item.url: item for item in _media_of(draft) if item.type in network.fetches and item.url not in done}
     return list(found.values())
 
 

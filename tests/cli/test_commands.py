@@ -15,6 +15,7 @@ from platforms.registry import networks
 from store.accounts import find_accounts, open_credentials
 from store.vault import Vault, new_key
 from store.workspaces import workspace_of_key
+from tests.activities.media.hostile import HostileServer
 from tests.stack import Stack
 
 Run = Callable[..., Awaitable[Result]]
@@ -108,6 +109,25 @@ async def test_keys_create_needs_a_workspace_that_can_be(production: Stack) -> N
     assert "Which workspace?" in (await run("keys", "create")).stderr
     assert "Which workspace?" in (await run("keys", "create", "--workspace", "")).stderr
     assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
+
+
+@pytest.mark.parametrize("instance", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://localhost:{port}"])
+async def test_an_account_on_a_private_server_is_not_added_unless_the_operator_allows_it(
+    instance: str, production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOCIALSYNCER_SANDBOX_URL")
+    async with HostileServer().running() as server:
+        stdin = json.dumps({"instance": instance.format(port=server.port), "accessToken": "tok-hush"})
+        await run("keys", "create", "--workspace", "named")
+        result = await run("accounts", "add", "mastodon", "--workspace", "named", stdin=stdin)
+        assert result.exit_code == 1
+        assert "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS" in result.stderr
+        assert "tok-hush" not in result.output
+        assert server.requests == []
+        monkeypatch.setenv("SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS", f"localhost:{server.port},127.0.0.1:{server.port}")
+        result = await run("accounts", "add", "mastodon", "--workspace", "named", stdin=stdin)
+        assert result.exit_code == 1
+        assert bool(server.requests) is instance.startswith("http:")
 
 
 async def test_accounts_are_added_after_the_network_confirmed_them(production: Stack) -> None:

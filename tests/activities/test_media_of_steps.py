@@ -1,0 +1,144 @@
+"""What a step does about the media of its post, on the real database, sandbox and api."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from activities.desk import Desk, Step
+from api.app import create_app
+from api.dependencies import Dependencies
+from api.views import view_of
+from platforms.base import Published
+from platforms.errors import Kind, NetworkError
+from runtime import worker
+from store.media_files import find_file, forget_expired_files, keep_file
+from store.models import Post, Target
+from store.publishing import load
+from tests.serving import listening, started
+from tests.stack import Stack
+
+
+@pytest.fixture
+async def public_url(stack: Stack) -> AsyncIterator[str]:
+    app = create_app(Dependencies.of(stack.database, stack.workflows, stack.outcomes))
+    async with started(app), listening(app) as url:
+        yield url
+
+
+@pytest.fixture
+async def desk(stack: Stack, public_url: str) -> AsyncIterator[Desk]:
+    settings = stack.settings.model_copy(update={"public_url": public_url})
+    async with worker.desk(settings, stack.database) as desk:
+        yield desk
+
+
+async def opened(stack: Stack, desk: Desk, post: Post) -> Step:
+    async with stack.database.transaction() as session:
+        job = await load(session, post.targets[0].id)
+    assert job is not None
+    return desk.open(job)
+
+
+async def published(step: Step) -> Published:
+    network: Any = step.network
+    await network.prepare(step.connection, step.sending)
+    done: Published = await network.publish(step.connection, step.sending)
+    return done
+
+
+async def target_of(stack: Stack, post: Post) -> Target:
+    return (await stack.read(post.id)).targets[0]
+
+
+async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(stack: Stack, desk: Desk, public_url: str) -> None:
+    post = await stack.save("converted on the way", [stack.accounts["instagram"]], media=["https://example.com/x.png"])
+    step = await opened(stack, desk, post)
+    await step.check_media()
+    [item] = step.sending.draft.media
+    assert item.url.startswith(f"{public_url}/media/")
+    assert item.url.endswith(".jpg")
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(item.url)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content[:3] == b"\xff\xd8\xff"
+    await published(step)
+    assert len(await stack.public("converted on the way")) == 1
+    [target] = view_of(await stack.read(post.id)).model_dump(by_alias=True, exclude_unset=True)["platforms"]
+    assert target["mediaChanges"] == [
+        {
+            "url": "https://example.com/x.png",
+            "what": "converted",
+            "detail": "Converted from image/png to image/jpeg",
+        },
+        {"url": "https://example.com/x.png", "what": "compressed", "detail": "Compressed as JPEG of quality 90"},
+    ]
+
+
+async def test_the_next_try_looks_at_nothing_again(stack: Stack, desk: Desk) -> None:
+    media = ["https://example.com/y.png", "https://example.com/y.jpg"]
+    post = await stack.save("looked at once", [stack.accounts["instagram"]], media=media)
+    first = await opened(stack, desk, post)
+    await first.check_media()
+    await first.keeper.flush()
+    again = await opened(stack, desk, post)
+    assert [item.url for item in again.sending.draft.media] == [item.url for item in first.sending.draft.media]
+    assert again.sending.draft.media[1].url == media[1]
+    assert again.sending.handles == {}
+    before = (await target_of(stack, post)).handles
+    await again.check_media()
+    await again.keeper.flush()
+    assert (await target_of(stack, post)).handles == before
+
+
+async def test_without_a_public_address_the_post_fails_and_says_what_to_give(stack: Stack) -> None:
+    post = await stack.publish("not a jpeg", [stack.accounts["instagram"]], media=["https://example.com/z.png"])
+    [target] = post.targets
+    assert (target.status, target.error_category, target.error_code) == ("failed", "rejected", "media_type")
+    assert target.error == (
+        "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
+    )
+    assert await stack.public("not a jpeg") == []
+    assert "mediaChanges" not in view_of(post).model_dump(by_alias=True, exclude_unset=True)["platforms"][0]
+
+
+async def test_what_instagram_could_not_show_is_refused_before_it_is_told(stack: Stack, desk: Desk) -> None:
+    media = [f"{stack.sandbox_url}/_/health"]
+    post = await stack.save("no picture", [stack.accounts["instagram"]], media=media)
+    step = await opened(stack, desk, post)
+    with pytest.raises(NetworkError) as caught:
+        await step.check_media()
+    assert caught.value.kind is Kind.REJECTED
+    assert step.last == []
+
+
+async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
+    step = await opened(stack, desk, post)
+    monkeypatch.setattr(type(step.network), "cleans_files", False)
+    async with step.sending.media.open(step.sending.draft.media[0]) as file:
+        assert (file.width, file.height) == (540, 960)
+    assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["metadata_removed"]
+
+
+async def test_files_are_served_until_they_expire(stack: Stack, public_url: str) -> None:
+    now = datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        live = await keep_file(session, "image/jpeg", b"live", now + timedelta(hours=1))
+        dead = await keep_file(session, "image/jpeg", b"dead", now - timedelta(seconds=1))
+    async with httpx.AsyncClient(base_url=public_url) as client:
+        assert (await client.get(f"/media/{live}.jpg")).content == b"live"
+        for name in (f"{dead}.jpg", "unknown.jpg", "%00.jpg", "%C3%A9"):
+            answer = await client.get(f"/media/{name}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    async with stack.database.transaction() as session:
+        await forget_expired_files(session, now)
+    async with stack.database.transaction() as session:
+        past = now - timedelta(days=1)
+        assert await find_file(session, live, past) is not None
+        assert await find_file(session, dead, past) is None

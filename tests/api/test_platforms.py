@@ -1,0 +1,47 @@
+"""The networks' rules as clients read them."""
+
+import jsonschema_rs
+
+from platforms.registry import networks
+from tests.api.conftest import Client, problems
+
+
+async def test_every_networks_rules_are_served(api: Client) -> None:
+    response = await api.get("/v1/platforms")
+    assert response.status_code == 200
+    listed = {each["platform"]: each for each in response.json()["platforms"]}
+    assert list(listed) == sorted(networks())
+    for name, network in networks().items():
+        view, rules = listed[name], network.rules
+        assert view["label"] == network.label
+        assert (view["text"]["limit"], view["text"]["unit"]) == (rules.text.limit, rules.text.unit)
+        assert view["media"]["maxOf"] == dict(rules.media.max_of)
+        assert {each["type"] for each in view["files"]} == {rule.kind for rule in rules.files}
+        assert {each["type"] for each in view["files"]} <= set(view["media"]["maxOf"])
+        assert all(each["source"] for each in view["files"])
+        jsonschema_rs.validator_for(view["settings"])
+
+
+async def test_a_networks_numbers_are_its_own(api: Client) -> None:
+    listed = {each["platform"]: each for each in (await api.get("/v1/platforms")).json()["platforms"]}
+    assert listed["twitter"]["text"]["premiumLimit"] == 25_000
+    assert listed["instagram"]["media"] | {"source": ""} == {
+        "required": True,
+        "maxItems": 10,
+        "maxOf": {"image": 10, "video": 10},
+        "mixes": True,
+        "source": "",
+    }
+    [image] = [each for each in listed["instagram"]["files"] if each["type"] == "image"]
+    assert (image["contentTypes"], image["maxBytes"], image["minSeconds"]) == (["image/jpeg"], 8 * 2**20, None)
+    assert "shareToFeed" in listed["instagram"]["settings"]["properties"]
+
+
+async def test_unknown_parameters_are_refused(api: Client) -> None:
+    response = await api.get("/v1/platforms?platform=twitter")
+    assert response.status_code == 400
+    assert problems(response)[0]["code"] == "unknown_parameter"
+
+
+async def test_a_key_is_needed(api: Client) -> None:
+    assert (await api.get("/v1/platforms", headers={"Authorization": "Bearer sk_no"})).status_code == 401
