@@ -116,7 +116,7 @@ async def test_a_server_left_running_is_ended_first(folder: Path) -> None:
             try:
                 await before.check()
                 break
-            except OSError:
+            except (OSError, asyncpg.CannotConnectNowError):
                 await asyncio.sleep(0.05)
     async with started(folder) as (postgres, _, _):
         assert not alive(left.pid)
