@@ -52,13 +52,12 @@ class Wire:
             response = await self.client.request(method, url, timeout=TIMEOUT, **options)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
-            raise NetworkError(
-                Kind.TRANSIENT, f"{self.label} could not be reached.", code=type(error).__name__
-            ) from error
+            raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
         except httpx.HTTPError as error:
             self._note(method, None, started)
             kind = Kind.UNCLEAR if public else Kind.TRANSIENT
-            raise NetworkError(kind, f"{self.label} did not answer.", code=type(error).__name__) from error
+            code = "timed_out" if isinstance(error, httpx.TimeoutException) else "connection_lost"
+            raise NetworkError(kind, f"{self.label} did not answer.", code=code) from error
         self._note(method, response, started)
         if response.is_success or response.status_code in accept:
             return response

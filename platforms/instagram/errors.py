@@ -101,7 +101,8 @@ def error_of(response: httpx.Response) -> NetworkError:
     if meaning is None and "business account" in own_words:
         meaning = Meaning(Kind.AUTH, "Instagram publishes only for professional (business or creator) accounts.")
     if meaning is None:
-        meaning = Meaning(Kind.REJECTED, own_words or f"Instagram refused with status {response.status_code}.")
+        told = f": {own_words}" if own_words else f" with status {response.status_code}."
+        meaning = Meaning(Kind.REJECTED, f"Instagram refused{told}")
     return NetworkError(
         meaning.kind,
         meaning.sentence,

@@ -82,7 +82,7 @@ def test_an_unknown_code_follows_what_meta_says_of_it() -> None:
 def test_an_unknown_refusal_is_told_in_instagrams_own_words_cut_to_a_sane_length() -> None:
     error = refusal(code=100, error_user_msg="param collaborators is not allowed " * 100)
     assert error.kind is Kind.REJECTED
-    assert error.message.startswith("param collaborators is not allowed")
+    assert error.message.startswith("Instagram refused: param collaborators is not allowed")
     assert len(error.message) == LONGEST_TEXT
 
 

@@ -23,3 +23,29 @@ async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
 async def test_every_other_one_stays_a_refusal() -> None:
     with pytest.raises(NetworkError):
         await wire(410).send("POST", "/", accept=(308, 409))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "unclear"),
+    [
+        (httpx.ConnectError("no"), "unreachable", False),
+        (httpx.ConnectTimeout("no"), "unreachable", False),
+        (httpx.ReadTimeout("no"), "timed_out", True),
+        (httpx.RemoteProtocolError("no"), "connection_lost", True),
+    ],
+)
+async def test_silence_has_a_code_for_clients_and_is_unclear_once_something_was_sent(
+    error: httpx.HTTPError, code: str, *, unclear: bool
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    silent = Wire(httpx.AsyncClient(transport=httpx.MockTransport(fail)), "https://n.example", "Network", _never)
+    with pytest.raises(NetworkError) as caught:
+        await silent.send("POST", "/", public=True)
+    assert caught.value.code == code
+    assert (caught.value.kind is Kind.UNCLEAR) is unclear
+
+
+def _never(response: httpx.Response) -> NetworkError:
+    raise AssertionError(response)

@@ -16,8 +16,8 @@ def failure_of(error: BaseException) -> Failure:
 def raised(error: Exception, cause: Exception | None = None) -> Exception:
     try:
         raise error from cause
-    except Exception as caught:  # noqa: BLE001 every kind, as it comes
-        return caught
+    except type(error):
+        return error
 
 
 def test_what_foreign_exceptions_say_stays_out_of_histories() -> None:
