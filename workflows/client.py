@@ -43,6 +43,7 @@ _PATIENCE = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it is told to ask again."""
 _POLLED_WITHIN = timedelta(seconds=70)
 """A worker asks for work at least once a minute; older than this, nobody is there."""
+_CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
 _URGENT, _SCHEDULED = 2, 3
 
 
@@ -81,11 +82,11 @@ class PostWorkflows:
 
     async def delete(self, plan: Plan) -> None:
         """Delete a post; on return its row is gone and nothing is sent. Raises Conflict while it is published."""
-        await self._update(PostWorkflow.delete, None, plan)
+        await self._update_at_rest(PostWorkflow.delete, None, plan)
 
     async def retry(self, plan: Plan) -> None:
         """Publish again to what failed; returns once that has begun. Raises Conflict, Unavailable."""
-        await self._update(PostWorkflow.retry, None, plan)
+        await self._update_at_rest(PostWorkflow.retry, None, plan)
 
     async def unschedule(self, plan: Plan, revision_id: str) -> None:
         """Make a scheduled post a draft, as a saved change says; its workflow ends. Raises Conflict, Unavailable."""
@@ -94,7 +95,7 @@ class PostWorkflows:
     async def edit(self, plan: Plan, revision_id: str) -> None:
         """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id)
-        await self._update(PostWorkflow.edit, request, plan)
+        await self._update_at_rest(PostWorkflow.edit, request, plan)
 
     async def resolve(self, plan: Plan, target_id: str, platform_post_id: str | None, *, published: bool) -> None:
         """Settle an unconfirmed target as a person says. Raises Conflict where it is not unconfirmed, Unavailable."""
@@ -104,7 +105,7 @@ class PostWorkflows:
             platform_post_id=platform_post_id,
             request_id=plan.request_id,
         )
-        await self._update(PostWorkflow.resolve, resolution, plan)
+        await self._update_at_rest(PostWorkflow.resolve, resolution, plan)
 
     async def health(self) -> dict[str, bool]:
         """Tell whether Temporal answers and whether a worker asks it for work."""
@@ -122,6 +123,19 @@ class PostWorkflows:
         oldest = datetime.now(UTC) - _POLLED_WITHIN
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
         return {"temporal": True, "worker": polled}
+
+    async def _update_at_rest(self, update: Any, argument: Any, plan: Plan) -> None:
+        """Send an update; where the post's row is at rest, allow its workflow a moment to learn so.
+
+        Where the row still moves, the first answer is the one definite answer: a post that was about to be sent when
+        its deletion was asked for must not be deleted because it has been sent meanwhile.
+        """
+        for wait in _CATCHING_UP_S if all(target.settled for target in plan.targets) else ():
+            try:
+                return await self._update(update, argument, plan)
+            except (Conflict, Unprocessable):
+                await asyncio.sleep(wait)
+        return await self._update(update, argument, plan)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
         operation = WithStartWorkflowOperation(

@@ -227,6 +227,8 @@ class PostWorkflow:
     @workflow.signal(name="retry", description="As the update of that name; ignored where nothing has failed")
     async def retry_signal(self) -> None:
         """Publish again to what failed, for operators with many posts at once."""
+        # A row says failed a moment before its workflow knows.
+        await workflow.wait_condition(lambda: self._ended or bool(self._failed()) or not self._publishing())
         if not self._ended and self._failed():
             await self._retry()
 
@@ -267,6 +269,9 @@ class PostWorkflow:
         reopened = set(await steps.reopen(self._plan))
         again = [target for target in self._plan.targets if target.target_id in reopened]
         for target in again:
+            if earlier := self._delivering.get(target.target_id):
+                # Its row has settled already; the step's result is on its way to us.
+                await workflow.wait_condition(earlier.done)
             target.looking = target.status is TargetStatus.UNCONFIRMED
             target.status = target.status if target.looking else TargetStatus.PENDING
         self._deliver(again)

@@ -42,9 +42,11 @@ async def test_a_refused_target_fails_and_a_retry_publishes_it_alone(stack: Stac
     assert published.status == TargetStatus.PUBLISHED
     handle = stack.client.get_workflow_handle(post.workflow_id)
     await handle.signal("retry")
-    post = await stack.settled(post.id)
-    while post.status != PostStatus.PUBLISHED:
-        post = await stack.settled(post.id)
+
+    async def all_published() -> bool:
+        return (await stack.read(post.id)).status == PostStatus.PUBLISHED
+
+    assert await stack.outcomes.wait(post.id, all_published, 20)
     assert len(await stack.public("half of it")) == 2
     assert datetime.now(UTC) > post.created_at
 

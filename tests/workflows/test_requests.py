@@ -122,3 +122,15 @@ async def test_a_cancelled_workflow_leaves_an_honest_row(stack: Stack) -> None:
     assert row.status == PostStatus.FAILED
     assert row.targets[0].error_code == "cancelled"
     assert row.targets[0].status == TargetStatus.FAILED
+
+
+async def test_what_the_row_says_can_be_acted_upon_at_once(stack: Stack) -> None:
+    """A row settles a moment before its workflow hears of it; whoever read the row must not be refused for that."""
+    for number in range(10):
+        await stack.fault("twitter", "reject", "publish", status=403)
+        post = await stack.publish(f"at once {number}", [stack.accounts["plain"]])
+        assert post.status == PostStatus.FAILED
+        await stack.workflows.retry(await stack.plan(post))
+        await stack.settled(post.id)
+        assert len(await stack.public(f"at once {number}")) == 1
+        await stack.workflows.delete(await stack.plan(post))
