@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from activities.handles import HandleKeeper
 from activities.media.offer import addressed, offer, unchecked
 from activities.media.record import ChangeRecord
 from activities.media.source import MediaTools, StepMedia
-from activities.servers import reach
+from activities.servers import Servers
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from platforms.base import AccountFacts, Connection, Draft, Network, Sending
@@ -84,14 +84,14 @@ class Desk:
         http: httpx.AsyncClient,
         named_servers: httpx.AsyncClient,
         media: MediaTools,
-        base_urls: Mapping[str, str],
+        servers: Servers,
     ) -> None:
         self.database = database
         self._vault = vault
         self._http = http
         self._named_servers = named_servers
         self._media = media
-        self._base_urls = base_urls
+        self._servers = servers
 
     def open(self, job: Job, progress: Callable[[str], None] = lambda _: None) -> Step:
         """Open a step on a target. Raises NetworkError where its account or its settings stand against it."""
@@ -118,7 +118,7 @@ class Desk:
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials
         credentials = network.credentials.model_validate(open_credentials(self._vault, account))
-        server = reach(network, credentials, self._base_urls)
+        server = self._servers.reach(network, credentials)
 
         async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
             async def renewed(stored: dict[str, Any]) -> dict[str, Any]:

@@ -24,12 +24,32 @@ class Reach:
     named: bool
 
 
-def reach(network: Network[Any, Any], credentials: BaseModel, base_urls: Mapping[str, str]) -> Reach:
-    """Return where an account is reached; what the operator sets wins and is trusted."""
-    if url := base_urls.get(network.platform):
-        return Reach(url, named=False)
-    url = network.address(credentials)
-    return Reach(url, named=url != network.base_url)
+class Servers:
+    """Know where every network is reached: what the operator sets is trusted and wins.
+
+    `base_urls` are by platform; all other networks are played by the sandbox where there is one. An account whose own
+    server is among `allowed_private_hosts` is reached there even so: a development stack beside a real server.
+    """
+
+    def __init__(
+        self,
+        base_urls: Mapping[str, str] | None = None,
+        sandbox_url: str | None = None,
+        allowed_private_hosts: Collection[str] = (),
+    ) -> None:
+        self._base_urls = dict(base_urls or {})
+        self._sandbox_url = sandbox_url.rstrip("/") if sandbox_url else None
+        self._allowed = AllowedHosts(allowed_private_hosts)
+
+    def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
+        """Return where an account is reached."""
+        if url := self._base_urls.get(network.platform):
+            return Reach(url, named=False)
+        url = network.address(credentials)
+        named = url != network.base_url
+        if self._sandbox_url and not (named and self._allowed.allows(*_host_and_port(httpx.URL(url)))):
+            return Reach(f"{self._sandbox_url}/{network.platform}", named=False)
+        return Reach(url, named=named)
 
 
 def client_of_named_servers(
@@ -53,19 +73,22 @@ class _Guard(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
         if not is_plain_host(url.raw_host.decode()):
-            raise _forbidden(f"{url.host} is an address in an unusual spelling")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if url.scheme != "https" and not self._allowed.allows(url.host, port):
-            raise _forbidden(f"{url.host} is named with http, which sends passwords in clear; name it with https", port)
+            raise _forbidden(f"{url.host} is an address in an unusual spelling", allowable=False)
+        if url.scheme != "https" and not self._allowed.allows(*_host_and_port(url)):
+            raise _forbidden(f"{url.host} is named with http, which sends passwords in clear; name it with https")
         try:
             return await self._transport.handle_async_request(request)
         except AddressForbidden as error:
-            raise _forbidden(f"{url.host} is not on the public internet", port) from error
+            raise _forbidden(f"{url.host} is not on the public internet") from error
 
     async def aclose(self) -> None:
         await self._transport.aclose()
 
 
-def _forbidden(why: str, port: int | None = None) -> NetworkError:
-    hint = f" Whoever runs this service can allow it by {_SETTING}." if port else ""
+def _host_and_port(url: httpx.URL) -> tuple[str, int]:
+    return url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def _forbidden(why: str, *, allowable: bool = True) -> NetworkError:
+    hint = f" Whoever runs this service can allow it by {_SETTING}." if allowable else ""
     return NetworkError(Kind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)

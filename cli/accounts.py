@@ -16,6 +16,7 @@ from cli.keys import workspace_id_of
 from cli.place import Place, place_of
 from cli.sandbox import SandboxAccount, introduce, stable_user_id
 from platforms.base import Network
+from runtime.worker import servers
 from store.accounts import list_accounts, remove_account
 from store.database import Database
 from store.models import Account
@@ -52,7 +53,9 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
     else:
         about = Described(username=given.pop("username", None), premium=given.pop("premium", False) is True)
         credentials = parsed_credentials(network, given)
-        await _introduce(place.sandbox_url, network, plain(credentials), about)
+        # An account on a real server that the operator allows is no business of the sandbox's.
+        if not servers(place.settings).reach(network, credentials).named:
+            await _introduce(place.sandbox_url, network, plain(credentials), about)
     async with _workspace(place, workspace) as (session, workspace_id):
         vault = Vault(place.settings.encryption_keys)
         return shown(await connect_account(session, vault, place.settings, workspace_id, network, credentials))

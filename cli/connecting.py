@@ -8,14 +8,14 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from activities.servers import FORBIDDEN, client_of_named_servers, reach
+from activities.servers import FORBIDDEN, client_of_named_servers
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
 from runtime.settings import Settings
-from runtime.worker import base_urls
+from runtime.worker import servers
 from store.accounts import save_account
 from store.models import Account
 from store.vault import Vault
@@ -69,7 +69,7 @@ async def _identify(
     network: Network[Any, Any], credentials: BaseModel, settings: Settings
 ) -> tuple[Identity, BaseModel]:
     """Ask the network who this is; returns the credentials too, which it may have had to renew."""
-    server = reach(network, credentials, base_urls(settings))
+    server = servers(settings).reach(network, credentials)
     current = credentials
 
     async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:

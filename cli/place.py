@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 
 from cli.errors import UserError
 from cli.stack.files import Folder
-from runtime.settings import Settings
+from runtime.settings import Settings, comma_separated
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,18 @@ def place_of(data_dir: Path | None) -> Place:
     if data_dir is None:
         return from_environment()
     folder = Folder(data_dir)
-    running = folder.running()
+    running, state = folder.running(), folder.state()
     settings = Settings(
         _env_file=None,
         database_url=SecretStr(running.database_url),
         encryption_keys=[SecretStr(folder.encryption_key())],
         sandbox_url=running.sandbox_url,
+        allowed_private_hosts=comma_separated(state.allowed_private_hosts),
     )
     return Place(
         settings,
         running.temporal_address,
         running.temporal_namespace,
-        folder.state().workspace_id,
+        state.workspace_id,
         running.sandbox_url,
     )

@@ -6,8 +6,13 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
+def comma_separated(text: str) -> list[str]:
+    """Return the parts of a list as it is written in the environment."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _comma_separated(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return comma_separated(value) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):

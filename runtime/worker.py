@@ -18,7 +18,7 @@ from activities.media.workshop import Workshop
 from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.publish import Publishing
-from activities.servers import client_of_named_servers
+from activities.servers import Servers, client_of_named_servers
 from platforms.registry import networks
 from runtime.context import LogContext
 from runtime.settings import Settings
@@ -32,10 +32,9 @@ GRACE = timedelta(seconds=30)
 """How long a worker that is told to stop finishes what it has begun; what is left is taken over by another."""
 
 
-def base_urls(settings: Settings) -> dict[str, str]:
-    """Return where each network is reached, where that is not its own address."""
-    root = settings.sandbox_url.rstrip("/") if settings.sandbox_url else None
-    return {**({name: f"{root}/{name}" for name in networks()} if root else {}), **settings.base_urls}
+def servers(settings: Settings) -> Servers:
+    """Return where the operator lets networks be reached."""
+    return Servers(settings.base_urls, settings.sandbox_url, settings.allowed_private_hosts)
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +59,7 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
                 http=http,
                 named_servers=named_servers,
                 media=media,
-                base_urls=base_urls(settings),
+                servers=servers(settings),
             )
         finally:
             await media.close()

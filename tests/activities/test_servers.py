@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from activities.media.guard import GuardedTransport
-from activities.servers import FORBIDDEN, client_of_named_servers, reach
+from activities.servers import FORBIDDEN, Reach, Servers, client_of_named_servers
 from platforms.errors import Kind, NetworkError
-from platforms.mastodon.settings import MastodonCredentials
+from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.registry import networks
 from tests.activities.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
 
@@ -42,7 +42,7 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         internet.knows("rebinding.test", ["127.0.0.1"])
         internet.knows("social.test", [PUBLIC])
         transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
-        url = reach(networks()["mastodon"], credentials(instance), {}).url
+        url = Servers().reach(networks()["mastodon"], credentials(instance)).url
         async with client_of_named_servers([], transport) as client:
             with pytest.raises(NetworkError) as caught:
                 await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
@@ -75,10 +75,24 @@ async def test_a_redirect_is_not_followed() -> None:
             assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.FOUND
 
 
-def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not() -> None:
-    mastodon = networks()["mastodon"]
-    named = credentials("https://social.test")
-    assert reach(mastodon, named, {}).named
-    assert not reach(mastodon, named, {"mastodon": "http://127.0.0.1:1"}).named
-    assert reach(mastodon, named, {"mastodon": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
-    assert not reach(mastodon, credentials(mastodon.base_url), {}).named
+SANDBOX = "http://127.0.0.1:9"
+LOCAL = "http://localhost:3000"
+
+
+@pytest.mark.parametrize(
+    ("servers", "instance", "reached"),
+    [
+        (Servers(), "https://social.test", Reach("https://social.test", named=True)),
+        (Servers(), FLAGSHIP, Reach(FLAGSHIP, named=False)),
+        (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
+        (Servers({"mastodon": SANDBOX}, None, ["localhost"]), LOCAL, Reach(SANDBOX, named=False)),
+        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False)),
+        (Servers(None, SANDBOX), LOCAL, Reach(f"{SANDBOX}/mastodon", named=False)),
+        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(f"{SANDBOX}/mastodon", named=False)),
+        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True)),
+    ],
+)
+def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
+    servers: Servers, instance: str, reached: Reach
+) -> None:
+    assert servers.reach(networks()["mastodon"], credentials(instance)) == reached

@@ -15,7 +15,7 @@ from platforms.registry import networks
 from store.accounts import find_accounts, open_credentials
 from store.vault import Vault, new_key
 from store.workspaces import workspace_of_key
-from tests.activities.media.hostile import HostileServer
+from tests.activities.media.hostile import HostileServer, answer
 from tests.stack import Stack
 
 Run = Callable[..., Awaitable[Result]]
@@ -219,3 +219,22 @@ async def test_migrate_says_when_the_database_is_away(production: Stack, monkeyp
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: The database does not answer")
     assert "hunter2" not in result.output
+
+
+async def test_on_a_stack_an_account_goes_to_the_real_server_that_was_allowed(stack: Stack, data_dir: Path) -> None:
+    folder = Folder(data_dir)
+    async with HostileServer().running() as server:
+        me = {"id": "7", "username": "ann", "acct": "ann"}
+        server.routes["/api/v1/accounts/verify_credentials"] = answer(json.dumps(me).encode())
+        server.routes["/api/v2/instance"] = answer(b"{}")
+        stdin = json.dumps({"instance": f"http://127.0.0.1:{server.port}", "accessToken": "tok-7"})
+        where = ("mastodon", "--data-dir", str(data_dir))
+        elsewhere = await run("accounts", "add", *where, stdin=stdin)
+        assert (elsewhere.exit_code, server.requests) == (0, [])
+        folder.state().model_copy(update={"allowed_private_hosts": f"x.test, 127.0.0.1:{server.port}"}).write(
+            folder.state_file
+        )
+        result = await run("accounts", "add", *where, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["username"] == f"ann@127.0.0.1:{server.port}"
+        assert len(server.requests) == 2
