@@ -3,11 +3,18 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from temporalio.testing import WorkflowEnvironment
 
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log_lines_are_no_output() -> None:
+    """Send log lines through logging: what goes on in the background must not mix into what a command prints."""
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
 
 
 @pytest.fixture(scope="session")
