@@ -1,4 +1,4 @@
-"""Read a request's JSON body strictly: what cannot be stored or could be read in two ways is refused here."""
+"""Read a request's JSON body strictly: what could be read in two ways, or not be stored, is refused here."""
 
 import json
 import math
@@ -26,8 +26,7 @@ async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
     payload = parse_object(await _raw(request))
-    if problems := [problem for _, problem in zip(range(MAX_PROBLEMS), _unstorable(payload, ()), strict=False)]:
-        raise InvalidRequest(problems)
+    _check_depth(payload)
     return payload
 
 
@@ -112,16 +111,32 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _check_depth(payload: JsonObject) -> None:
+    level: list[Any] = [payload]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise _invalid("The body is nested too deep")
+
+
+def unstorable(payload: JsonObject) -> list[Problem]:
+    """Return a problem for each string of a body that PostgreSQL could not keep."""
+    return [problem for _, problem in zip(range(MAX_PROBLEMS), _unstorable(payload, ()), strict=False)]
+
+
 def _unstorable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield a problem for each string PostgreSQL could not keep."""
     if isinstance(value, str):
         if not _is_text(value):
             yield _bad_text(path)
         return
     if not isinstance(value, dict | list):
         return
-    if len(path) >= _MAX_DEPTH:
-        raise _invalid("The body is nested too deep")
     for name, item in value.items() if isinstance(value, dict) else ((str(at), item) for at, item in enumerate(value)):
         if _is_text(name):
             yield from _unstorable(item, (*path, name))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from api.body import MAX_PROBLEMS, JsonObject
+from api.body import MAX_PROBLEMS, JsonObject, unstorable
 from api.suggest import did_you_mean
 from domain.errors import Problem
 
@@ -33,6 +33,8 @@ _ORDER = (
     "altText",
 )
 """The contract's field tables; fields it does not know come after those it does."""
+
+_NO_TEXT = "string_unicode"
 
 _MUST_BE = {
     "string_type": "must be a string",
@@ -61,17 +63,25 @@ def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
 
 def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     """Validate a body; where fields are at fault, what can be read without them is returned beside the problems."""
+    problems = unstorable(payload)
+    found: list[ErrorDetails] = []
     try:
-        return model.model_validate(payload), []
+        body = model.model_validate(payload)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-    broken = {str(detail["loc"][0]) for detail in found}
+        # `unstorable` names what is no text; pydantic names of a key only the object around it.
+        found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
+    else:
+        if not problems:
+            return body, []
+    said = {problem.param or "" for problem in problems}
+    broken = {str(detail["loc"][0]) for detail in found} | {param.split(".")[0] for param in said}
     try:
         partial = model.model_validate({name: value for name, value in payload.items() if name not in broken})
     except ValidationError:
         partial = None
     # pydantic lists known fields before unknown ones: what a flood of the latter cuts off is more of the same.
-    return partial, [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
+    others = [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
+    return partial, [*problems, *(problem for problem in others if problem.param not in said)]
 
 
 def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:

@@ -325,6 +325,7 @@ class TestShape:
                 {"content": "x", "platforms": [TARGET], "scheduledFor": "2020-01-01T00:00:00Z", "timezone": "Mars"},
                 ["scheduledFor", "timezone"],
             ),
+            ({**NOW, "content": "a\0b", "tags": [1], "timezone": "U\0"}, ["content", "timezone", "tags.0"]),
             # What cannot be read is not said to be missing or twice.
             ({**NOW, "content": None, "platforms": [{**TARGET, "customContent": 5}]}, ["platforms.0.customContent"]),
             (

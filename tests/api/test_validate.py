@@ -27,6 +27,7 @@ async def test_says_what_creating_would_say(api: Client, stack: Stack) -> None:
     instagram = {"platform": "instagram", "accountId": stack.accounts["instagram"].id}
     for body in (
         {"publishNow": "yes", "zebra": 1},
+        {"content": "a\0b", "tags": [1]},
         {"content": "no picture", "platforms": [instagram], "publishNow": True},
         {"content": "x", "platforms": [{**instagram, "accountId": "ig_none"}], "publishNow": True},
     ):
