@@ -139,7 +139,7 @@ class Desk:
                 request_id_header=network.request_id_header,
                 on_exchange=last.append,
             ),
-            account=AccountFacts(account.id, account.user_id, account.username, account.premium),
+            account=AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits),
             credentials=credentials,
             refresh=refresh,
         )

@@ -19,7 +19,7 @@ _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
 
 def facts_of(account: Account) -> AccountFacts:
     """Return what the rules may know of an account."""
-    return AccountFacts(account.id, account.user_id, account.username, premium=account.premium)
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits)
 
 
 def network_problems(content: PostContent, accounts: Mapping[str, Account]) -> list[Problem]:

@@ -61,6 +61,7 @@ async def connect_account(
         user_id=identity.user_id,
         username=identity.username,
         premium=identity.premium,
+        limits=identity.limits,
         credentials=plain(current),
     )
 

@@ -1,6 +1,6 @@
 """Connected accounts; credentials leave this module decrypted only for the network that needs them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ async def save_account(
     username: str,
     premium: bool,
     credentials: dict[str, Any],
+    limits: Mapping[str, int] | None = None,
 ) -> Account:
     """Connect an account, or reconnect it with new credentials."""
     now = datetime.now(UTC)
@@ -35,6 +36,7 @@ async def save_account(
         "user_id": user_id,
         "username": username,
         "premium": premium,
+        "limits": dict(limits or {}),
         "credentials": vault.seal(credentials, _context(workspace_id, account_id)),
         "connected_at": now,
         "checked_at": now,

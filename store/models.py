@@ -56,6 +56,8 @@ class Account(Base):
     user_id: Mapped[str]
     username: Mapped[str]
     premium: Mapped[bool] = mapped_column(server_default=text("false"))
+    limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """What the account's own server allows, where that differs from server to server."""
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
