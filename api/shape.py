@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from api.body import MAX_PROBLEMS, JsonObject, unstorable
-from api.suggest import did_you_mean
+from api.suggest import closest, did_you_mean
 from domain.errors import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -32,7 +32,7 @@ _ORDER = (
     "url",
     "altText",
 )
-"""The contract's field tables; fields it does not know come after those it does."""
+"""The contract's field tables; fields it does not know come after those it does, misspellings of these apart."""
 
 _NO_TEXT = "string_unicode"
 
@@ -49,14 +49,21 @@ _MUST_BE = {
 
 
 def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sort problems as the contract lists its fields, then by position; the same problem is said once."""
+    """Sort problems as the contract lists its fields, then by position; the same problem is said once.
 
-    def rank(problem: Problem) -> list[tuple[int, int]]:
+    A misspelled field stands just before the one that it was meant to be: it is why that one is missing.
+    """
+
+    def rank(problem: Problem) -> tuple[list[tuple[int, int]], bool]:
         parts = problem.param.split(".") if problem.param else []
-        return [
+        meant = closest(parts[-1], _ORDER) if problem.code == "unknown_parameter" and parts else None
+        if meant:
+            parts[-1] = meant
+        path = [
             (0, int(part)) if part.isdecimal() and part.isascii() else (1, _ORDER.index(part) if part in _ORDER else 99)
             for part in parts[:8]
         ]
+        return path, meant is None
 
     return sorted(dict.fromkeys(problems), key=rank)[:MAX_PROBLEMS]
 

@@ -4,9 +4,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" where a known name is close, else nothing."""
+def closest(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a wrong one resembles, if there is one."""
     by_lower = {name.lower(): name for name in known}
     # Long input makes the comparison slow and is no misspelling of anything.
     close = get_close_matches(wrong.lower(), by_lower, n=1, cutoff=0.7) if len(wrong) <= 64 else []
-    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+    return by_lower[close[0]] if close else None
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" where a known name is close, else nothing."""
+    meant = closest(wrong, known)
+    return f"; did you mean {meant}?" if meant else ""
