@@ -170,3 +170,17 @@ async def cancelled(stack: Stack) -> Handle:
     handle = await comes_to(await stack.start(post), "Sleeping")
     await handle.cancel()
     return await comes_to(handle, "Cancelled")
+
+
+@life
+async def unclear_and_resolved(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    post = await stack.save(f"{WORDS} a witness", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    async with asyncio.timeout(30):
+        while (await handle.query("status"))["targets"][0]["status"] != "unconfirmed":  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
+    seen = await stack.read(post.id)
+    await stack.workflows.resolve(await stack.plan(seen), seen.targets[0].id, "1234567890", published=True)
+    return await comes_to(handle, "Open for edits")

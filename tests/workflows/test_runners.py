@@ -25,7 +25,7 @@ async def posts_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str
     """Have posts' workflows run on a queue of their own, by a worker of this kind; networks are served as ever."""
     monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
     posts = Posts(stack.database)
-    activities: list[Callable[..., Any]] = [posts.amend, posts.delete, posts.reopen, posts.give_up]
+    activities: list[Callable[..., Any]] = [posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve]
     async with Worker(stack.client, task_queue=queue, workflows=[PostWorkflow], activities=activities, **how):
         yield
 
