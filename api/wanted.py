@@ -106,7 +106,7 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[Schedule | None, lis
 def time_problems(schedule: Schedule, now: datetime) -> list[Problem]:
     """Say where an instant is too late to keep or too far away."""
     if schedule.instant < now - LATE_COUNTS_AS_NOW:
-        return [Problem("scheduledFor is in the past", *_INVALID, "scheduledFor")]
+        return [Problem("scheduledFor is more than 5 minutes in the past", *_INVALID, "scheduledFor")]
     if schedule.instant > horizon(now):
         return [Problem("scheduledFor is more than 5 years ahead", *_INVALID, "scheduledFor")]
     return []
