@@ -153,4 +153,6 @@ def _is_text(text: str) -> bool:
 
 def _bad_text(path: tuple[str, ...]) -> Problem:
     where = ".".join(path)
-    return Problem(f"{where} holds a character that is no text: NUL, or half of a surrogate pair", "invalid_field_value", where)
+    return Problem(
+        f"{where} holds a character that is no text: NUL, or half of a surrogate pair", "invalid_field_value", where
+    )
