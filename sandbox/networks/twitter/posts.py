@@ -16,10 +16,18 @@ from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 DUPLICATE_SECONDS = 86_400
-"""How long the same text of the same account counts as a duplicate (unverified)."""
+"""How long the same text with the same media of the same account counts as a duplicate (both unverified)."""
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 NOT_EDITABLE = "You are not permitted to edit this Tweet."
 """Unverified wording."""
+
+
+Words = tuple[str, str, tuple[str, ...]]
+"""What makes a post a duplicate of another: whose it is, its text, its media."""
+
+
+def _words(post: Post) -> Words:
+    return post.account_id, post.text, tuple(post.detail.get("media_keys", ()))
 
 
 def _publish_or_edit(_twin: object, request: Request) -> Operation:
@@ -32,7 +40,7 @@ class PostRoutes(MediaRoutes):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         own = [post for post in world.posts.newest_first() if post.platform == self.platform]
-        self._by_text = {(post.account_id, post.text): post for post in reversed(own)}
+        self._by_words = {_words(post): post for post in reversed(own)}
 
     @route("POST", "/2/tweets", _publish_or_edit)
     async def create(self, request: Request) -> Answer:
@@ -46,7 +54,7 @@ class PostRoutes(MediaRoutes):
         if body.quote_tweet_id is not None:
             self._check_target(body.quote_tweet_id, "quote")
         previous = self._editable(account, body.edit_options.previous_post_id) if body.edit_options else None
-        if body.text and self._is_duplicate(account, body.text):
+        if body.text and self._is_duplicate((account.account_id, body.text, tuple(medium.key for medium in media))):
             raise forbidden(DUPLICATE)
         post = self._publish(account, body, media, previous)
         text, _ = rendered(post, account)
@@ -90,8 +98,8 @@ class PostRoutes(MediaRoutes):
         if post is not None and post.deleted:
             raise forbidden(f"You attempted to {what} a Tweet that is deleted or not visible to you.")
 
-    def _is_duplicate(self, account: Account, text: str) -> bool:
-        post = self._by_text.get((account.account_id, text))
+    def _is_duplicate(self, words: Words) -> bool:
+        post = self._by_words.get(words)
         if post is None or post.deleted or post.superseded_by is not None:
             return False
         return self.world.now() - post.created_at < DUPLICATE_SECONDS
@@ -144,7 +152,7 @@ class PostRoutes(MediaRoutes):
         if previous is not None:
             previous.superseded_by = post_id
             self.world.posts.changed(previous)
-        self._by_text[post.account_id, post.text] = post
+        self._by_words[_words(post)] = post
         return self.world.posts.add(post)
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.media import sample
 from tests.sandbox.conftest import X_USER, Clock, Sandbox, sandbox_with_accounts
 
 
@@ -96,6 +97,16 @@ async def test_the_same_text_is_refused_as_a_duplicate_until_deleted(shared: San
     assert (await shared.free.post("/2/tweets", json={"text": "only once"})).status_code == 201
     await shared.x.delete(f"/2/tweets/{post}")
     await shared.tweet("only once")
+
+
+async def test_the_same_text_with_newly_uploaded_media_is_no_duplicate(shared: Sandbox) -> None:
+    for _ in range(2):
+        files = {"media": ("a.jpg", sample("a", "jpg"), "image/jpeg")}
+        upload = await shared.x.post("/2/media/upload", data={"media_category": "tweet_image"}, files=files)
+        media = {"media_ids": [upload.json()["data"]["id"]]}
+        await shared.tweet("the same words", media=media)
+        again = await shared.x.post("/2/tweets", json={"text": "the same words", "media": media})
+        assert again.status_code == 403
 
 
 async def test_replies_quotes_and_polls(shared: Sandbox) -> None:
