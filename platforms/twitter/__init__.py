@@ -1,4 +1,4 @@
-"""X (formerly Twitter), by its API v2 with OAuth 2.0: text, media, polls, replies and edits."""
+"""X (formerly Twitter), by its API v2 with OAuth 2.0: text, media, polls, threads, replies and edits."""
 
 from platforms.twitter.network import Twitter
 

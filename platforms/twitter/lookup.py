@@ -18,7 +18,7 @@ CLOCKS_APART = timedelta(seconds=60)
 PAGE, MOST_PAGES = 100, 5
 """Posts a read, the most X gives; an account with more posts in the time since the attempt is not searched further."""
 
-FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls"
+FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
 
 _OWN_MEDIA = re.compile(r"https?://(?:www\.)?(?:x|twitter)\.com/\w+/status/\d+/(?:photo|video)/\d+", re.IGNORECASE)
 _LEADING_MENTIONS = re.compile(r"^(?:@\w+\s+)+")
@@ -29,14 +29,14 @@ def published(post_id: str, editable_until: datetime | None = None) -> Published
     return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
 
 
-async def find(line: Line, sending: Sending[TwitterSettings]) -> Finding:
-    """Look for the post among those made since shortly before the attempt."""
+async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | None = None) -> Finding:
+    """Look for the post among those newer than `since_id`, else those made since shortly before the attempt."""
     if sending.started_at is None:
         return Absent()
     since = (sending.started_at - CLOCKS_APART).astimezone(UTC)
     query: dict[str, str | int] = {
         "max_results": PAGE,
-        "start_time": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **({"since_id": since_id} if since_id else {"start_time": since.strftime("%Y-%m-%dT%H:%M:%SZ")}),
         "exclude": "retweets",
         "tweet.fields": FIELDS,
     }
@@ -71,7 +71,16 @@ def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | No
         return True
     if bool(shown) is not bool(sending.draft.media) or not same_text(post, sending.draft.text, sending.draft.settings):
         return False
+    answered = _answered(post)
+    if answered is not None and answered != sending.draft.settings.reply_to_tweet_id:
+        return False
     return None if ours else True
+
+
+def _answered(post: dict[str, Any]) -> str | None:
+    """Return what a post is a reply to; None where it is none or X does not say."""
+    references = post.get("referenced_tweets") or post.get("referenced_posts") or []
+    return next((str(each.get("id")) for each in references if each.get("type") == "replied_to"), None)
 
 
 def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:

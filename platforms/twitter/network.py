@@ -1,4 +1,4 @@
-"""Publish to X: upload media, make the post by one request, look it up where the answer was lost, edit it."""
+"""Publish to X: upload media, make the post by one request and its thread by one each, look up lost answers, edit."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from platforms.base import (
     Published,
     Sending,
 )
-from platforms.errors import Kind, NetworkError
+from platforms.errors import NetworkError
 from platforms.rules import FileRule, Violation
-from platforms.twitter import edits, errors, lookup, rules
+from platforms.thread import ended_early
+from platforms.twitter import edits, errors, lookup, posts, rules, thread
 from platforms.twitter.line import Line, call, data_of
-from platforms.twitter.media import Uploads, media_ids
+from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
 
 
@@ -41,7 +42,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     credentials = TwitterCredentials
 
     def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of X that the draft breaks."""
+        """Return every rule of X that the draft and its thread break."""
         return rules.check(self.label, draft, premium=account.premium)
 
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
@@ -52,6 +53,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
         """Map X's refusal to what it means."""
         return errors.error_of(response)
 
+    def prepares(self, draft: Draft[TwitterSettings]) -> bool:
+        """Tell whether there is media to upload, in the post or in the thread behind it."""
+        return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
+
     async def whoami(self, connection: Line) -> Identity:
         """Ask X whose token this is, and whether the account pays for X Premium."""
         query = {"user.fields": "username,verified_type,subscription_type"}
@@ -59,25 +64,27 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
     async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
-        """Upload the media and describe them. Repeatable: goes on from the handles."""
+        """Upload the media, those of the thread too, and describe them. Repeatable: goes on from the handles."""
         await Uploads(connection, sending).run()
+        await thread.upload(connection, sending)
 
     async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
         """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
-        body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
-        try:
-            answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
-        except NetworkError as error:
-            if error.kind is Kind.REJECTED and "media" in error.message.lower():
-                # X does not take these uploads: whoever tries again shall upload anew.
-                sending.handles.pop("media", None)
-                await sending.save(sending.handles)
-            raise
-        return lookup.published(data_of(answer, public=True)["id"])
+        return lookup.published(await posts.send(connection, sending))
 
     async def confirm(self, connection: Line, sending: Sending[TwitterSettings]) -> Finding:
         """Look for the post on the account's timeline."""
         return await lookup.find(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[TwitterSettings], published: Published) -> Published:
+        """Make the thread that follows, each post a reply to the one before."""
+        parent = published.platform_post_id
+        for number in range(len(sending.draft.settings.thread_items)):
+            try:
+                parent = await thread.follow(connection, sending, number, parent, self.believes_absence_after)
+            except NetworkError as error:
+                return ended_early(published, number, error)
+        return published
 
     async def edit(self, connection: Line, published: Published, text: str) -> Published:
         """Replace the text; the new version has a new id."""
@@ -86,23 +93,6 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     async def confirm_edit(self, connection: Line, published: Published, text: str) -> Finding:
         """Look among the versions of the post for the new text."""
         return await edits.confirm(connection, published, text)
-
-
-def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, Any]:
-    """Return the body of the request that makes the post; source: X API v2 OpenAPI document, CreatePostsRequest."""
-    settings = draft.settings
-    body: dict[str, Any] = {"text": draft.text}
-    if uploads:
-        body["media"] = {"media_ids": uploads}
-    if settings.reply_to_tweet_id:
-        body["reply"] = {"in_reply_to_tweet_id": settings.reply_to_tweet_id}
-    if settings.quote_tweet_id:
-        body["quote_tweet_id"] = settings.quote_tweet_id
-    if settings.reply_settings:
-        body["reply_settings"] = settings.reply_settings
-    if settings.poll:
-        body["poll"] = {"options": settings.poll.options, "duration_minutes": settings.poll.duration_minutes}
-    return body
 
 
 def _is_premium(user: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.thread import ThreadItems
 
 PostId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
@@ -41,8 +42,14 @@ class TwitterSettings(WireModel):
     poll: Poll | None = Field(None, description="A poll; not together with media or a quoted post.")
     long_video: bool = Field(
         default=False,
-        description="Upload the video as a long one (over 140 seconds); needs X Premium or X's permission.",
+        description="Upload videos as long ones (over 140 seconds); needs X Premium or X's permission.",
         examples=[True],
+    )
+    thread_items: ThreadItems = Field(
+        default_factory=list,
+        description="Posts that follow as replies, each to the one before. The other settings but `longVideo`, a poll "
+        "too, are the first post's.",
+        examples=[[{"content": "And this is why:"}]],
     )
 
 

@@ -81,9 +81,10 @@ async def send(
         x = await connect("twitter", premium=True)
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             line, sending = x.connection(client), x.sending(text, media, settings=settings)
-            if media:
+            if NETWORK.prepares(sending.draft):
                 await NETWORK.prepare(line, sending)
             published = await NETWORK.publish(line, sending)
+            await NETWORK.complete(line, sending, published)
             if not settings:
                 await NETWORK.edit(line, published, f"{text}!")
         return requests
@@ -123,6 +124,16 @@ async def test_every_body_is_one_that_x_knows(
     assert {template(request.url.path) for request in sent} == used
 
 
+async def test_every_body_of_a_thread_is_one_that_x_knows(send: Send, sandbox: Sandbox) -> None:
+    pictures = [{"type": "image", "url": sandbox.media("d.jpg").url, "altText": "described"}]
+    items = [{"content": "second", "mediaItems": pictures}, {"content": "third"}]
+    sent = [request for request in await send("text", threadItems=items) if request.method == "POST"]
+    for request in sent:
+        validate(BODIES[template(request.url.path)], body_of(request))
+    bodies = [body_of(request) for request in sent if template(request.url.path) == "/2/tweets"]
+    assert [sorted(body) for body in bodies] == [["text"], ["media", "reply", "text"], ["reply", "text"]]
+
+
 async def test_every_request_is_to_a_path_and_with_a_query_that_x_knows(send: Send, sandbox: Sandbox) -> None:
     for request in await send("text", sandbox.media("c.mp4", "described")):
         assert request.method.lower() in document()["paths"][template(request.url.path)]
@@ -137,7 +148,11 @@ def test_a_misspelt_field_would_be_seen() -> None:
 
 def test_the_fields_that_are_read_exist() -> None:
     # The document calls by newer names what the answers still call by the older ones.
-    newer = {"note_tweet": "note_post", "edit_history_tweet_ids": "edit_history_post_ids"}
+    newer = {
+        "note_tweet": "note_post",
+        "edit_history_tweet_ids": "edit_history_post_ids",
+        "referenced_tweets": "referenced_posts",
+    }
     known = document()["components"]["schemas"]["Post"]["properties"]
     assert {newer.get(name, name) for name in FIELDS.split(",")} <= known.keys()
     assert {"username", "verified_type", "subscription_type"} <= document()["components"]["schemas"]["User"][

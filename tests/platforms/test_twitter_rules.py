@@ -99,6 +99,40 @@ def test_what_does_not_go_together(items: tuple[Media, ...], settings: dict[str,
     assert (violation.part, violation.path) == ("platformSpecificData", path)
 
 
+@pytest.mark.parametrize(
+    ("item", "account", "part"),
+    [
+        ({"content": "日" * 140}, FREE, None),
+        ({"content": "日" * 141}, FREE, "content"),
+        ({"content": "日" * 141}, PREMIUM, None),
+        ({"content": " "}, FREE, "content"),
+        ({"mediaItems": [{"type": "image", "url": "https://cdn.example.com/a"}] * 4}, FREE, None),
+        ({"mediaItems": [{"type": "image", "url": "https://cdn.example.com/a"}] * 5}, FREE, "mediaItems"),
+        (
+            {"mediaItems": [{"type": "image", "url": "https://cdn.example.com/a", "altText": "x" * 1001}]},
+            FREE,
+            "mediaItems",
+        ),
+    ],
+)
+def test_every_post_of_a_thread_is_held_against_the_rules(
+    item: dict[str, Any], account: AccountFacts, part: str | None
+) -> None:
+    found = check(threadItems=[{"content": "fits"}, item], account=account)
+    assert [(each.part, each.path) for each in found] == (
+        [("platformSpecificData", ("threadItems", 1, part))] if part else []
+    )
+
+
+def test_too_long_in_a_thread_is_said_in_numbers() -> None:
+    [violation] = check(threadItems=[{"content": "日" * 150}])
+    assert violation.error == "X allows 280 weighted characters; this has 300"
+
+
+def test_a_poll_goes_with_a_thread() -> None:
+    assert check(poll=POLL, threadItems=[{"content": "Why we ask:"}]) == []
+
+
 def test_settings_by_the_names_of_the_contract_and_of_its_family() -> None:
     ours = TwitterSettings.model_validate({"poll": POLL})
     family = TwitterSettings.model_validate({"poll": {"options": ["Yes", "No"], "duration_minutes": 60}})
@@ -118,7 +152,8 @@ def test_settings_by_the_names_of_the_contract_and_of_its_family() -> None:
         {"replyToTweetId": "https://x.com/i/status/1"},
         {"quoteTweetId": "12345678901234567890"},
         {"replySettings": "everyone"},
-        {"threadItems": []},
+        {"threadItems": [{"text": "not its name"}]},
+        {"threadItems": [{"content": "one of too many"}] * 25},
     ],
 )
 def test_settings_that_x_does_not_know(settings: dict[str, Any]) -> None:

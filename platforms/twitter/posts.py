@@ -1,0 +1,41 @@
+"""Make a post on X: the one request that makes something public, the same for a post and for those of its thread."""
+
+from typing import Any
+
+from platforms.base import Draft, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.media import media_ids
+from platforms.twitter.settings import TwitterSettings
+
+
+async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
+    """Make the post and return its id. Raises NetworkError: `unclear` wherever it may have been made."""
+    body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
+    try:
+        answer = await call(line, "POST", "/2/tweets", public=True, json=body)
+    except NetworkError as error:
+        if error.kind is Kind.REJECTED and "media" in error.message.lower():
+            # X does not take these uploads: whoever tries again shall upload anew.
+            sending.handles.pop("media", None)
+            await sending.save(sending.handles)
+        raise
+    post_id: str = data_of(answer, public=True)["id"]
+    return post_id
+
+
+def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: X API v2 OpenAPI document, CreatePostsRequest."""
+    settings = draft.settings
+    body: dict[str, Any] = {"text": draft.text}
+    if uploads:
+        body["media"] = {"media_ids": uploads}
+    if settings.reply_to_tweet_id:
+        body["reply"] = {"in_reply_to_tweet_id": settings.reply_to_tweet_id}
+    if settings.quote_tweet_id:
+        body["quote_tweet_id"] = settings.quote_tweet_id
+    if settings.reply_settings:
+        body["reply_settings"] = settings.reply_settings
+    if settings.poll:
+        body["poll"] = {"options": settings.poll.options, "duration_minutes": settings.poll.duration_minutes}
+    return body

@@ -1,0 +1,106 @@
+"""The posts of a thread behind the first: each a reply to the one before, and looked for before it is sent again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from platforms.base import Absent, Draft, Handles, Published, Sending
+from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.twitter import lookup, posts
+from platforms.twitter.line import Line
+from platforms.twitter.media import Uploads
+from platforms.twitter.settings import TwitterSettings
+
+NEXT_LOOK = timedelta(seconds=5)
+"""Between looks for a post whose answer was lost; our choice."""
+
+
+async def upload(line: Line, sending: Sending[TwitterSettings]) -> None:
+    """Upload what the posts of the thread show, so that a file X refuses is told of before anything is public."""
+    for number, item in enumerate(sending.draft.settings.thread_items):
+        if item.media:
+            await Uploads(line, _as_post(sending, number)).run()
+
+
+async def follow(
+    line: Line, sending: Sending[TwitterSettings], number: int, parent: str, absent_after: timedelta
+) -> str:
+    """Make one post of the thread unless it is public already; returns its id.
+
+    That it is on its way, and as a reply to what, is noted before it is sent. Where the answer is lost it is sent again
+    only once X has not shown it for `absent_after`. Raises NetworkError: `not_ready` where it must be looked for.
+    """
+    # An edit of the first post since then has changed its id, not what the reply was sent to.
+    parent = _note(sending, number).get("parent", parent)
+    post = _as_post(sending, number, parent)
+    note = post.handles
+    if "id" in note:
+        return str(note["id"])
+    sent_before = note.get("sentAt")
+    if sent_before is not None:
+        finding = await lookup.find(line, post, since_id=parent)
+        if isinstance(finding, Published):
+            return await _keep(post, finding.platform_post_id)
+        if not isinstance(finding, Absent) or datetime.now(UTC) - datetime.fromisoformat(sent_before) < absent_after:
+            raise _unclear("unconfirmed_reply")
+    if post.draft.media:
+        await Uploads(line, post).run()
+    note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
+    await post.save(note)
+    try:
+        return await _keep(post, await posts.send(line, post))
+    except NetworkError as error:
+        if error.kind is Kind.UNCLEAR:
+            raise _unclear(error.code) from error
+        if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
+            # The first one may have landed late. Where it still cannot be found, X means another post.
+            note["wasDouble"] = True
+            await post.save(note)
+            raise _unclear(error.code) from error
+        await _unsent(post, sent_before)
+        raise
+
+
+async def _keep(post: Sending[TwitterSettings], post_id: str) -> str:
+    post.handles["id"] = post_id
+    await post.save(post.handles)
+    return post_id
+
+
+async def _unsent(post: Sending[TwitterSettings], sent_before: str | None) -> None:
+    """Take back that the post is on its way, which surely it is not; an earlier send stays noted."""
+    if sent_before is None:
+        del post.handles["sentAt"], post.handles["parent"]
+    else:
+        post.handles["sentAt"] = sent_before
+    await post.save(post.handles)
+
+
+def _as_post(sending: Sending[TwitterSettings], number: int, parent: str | None = None) -> Sending[TwitterSettings]:
+    """Return one post of the thread as if it were sent by itself; its handles are a part of the thread's."""
+
+    async def save(_: Handles) -> None:
+        await sending.save(sending.handles)
+
+    settings = sending.draft.settings
+    item = settings.thread_items[number]
+    own_settings = TwitterSettings(reply_to_tweet_id=parent, long_video=settings.long_video)
+    note = _note(sending, number)
+    sent_at = note.get("sentAt")
+    return replace(
+        sending,
+        draft=Draft(item.content, item.media, own_settings),
+        handles=note,
+        save=save,
+        started_at=datetime.fromisoformat(sent_at) if sent_at else None,
+    )
+
+
+def _note(sending: Sending[TwitterSettings], number: int) -> Handles:
+    """Return what is kept of one post of the thread: media, parent, sentAt, wasDouble, id."""
+    note: Handles = sending.handles.setdefault("thread", {}).setdefault(str(number), {})
+    return note
+
+
+def _unclear(code: str) -> NetworkError:
+    message = "X cannot say yet whether a post of the thread is public."
+    return NetworkError(Kind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)
