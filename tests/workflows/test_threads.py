@@ -1,28 +1,14 @@
 """Threads on X through the whole product: its worker, its workflows, and a sandbox that loses answers."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from domain.post import PostStatus
 from platforms.twitter import NETWORK, thread
-from runtime import worker
 from store.revisions import find_revision
-from tests.stack import Stack, running_stack
-
-
-@pytest.fixture(scope="session")
-async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
-    """Run the whole product with one worker; the tests beside this one run the sandbox alone."""
-    async with (
-        running_stack(postgres_url, temporal) as stack,
-        worker.desk(stack.settings, stack.database) as desk,
-        worker.running(stack.client, desk),
-    ):
-        yield stack
+from tests.stack import Stack
 
 
 def items(stack: Stack, name: str) -> dict[str, Any]:
