@@ -28,7 +28,9 @@ class Servers:
     """Know where every network is reached: what the operator sets is trusted and wins.
 
     `base_urls` are by platform; all other networks are played by the sandbox where there is one. An account whose own
-    server is among `allowed_private_hosts` is reached there even so: a development stack beside a real server.
+    server is among `allowed_private_hosts` is reached there even so: a development stack beside a real server. Whoever
+    names a server by plain http means one of their own, too; the client refuses it where it is not allowed, and a
+    sandbox in its place would only hide that.
     """
 
     def __init__(
@@ -47,7 +49,8 @@ class Servers:
             return Reach(url, named=False)
         url = network.address(credentials)
         named = url != network.base_url
-        if self._sandbox_url and not (named and self._allowed.allows(*_host_and_port(httpx.URL(url)))):
+        own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
+        if self._sandbox_url and not own:
             return Reach(f"{self._sandbox_url}/{network.platform}", named=False)
         return Reach(url, named=named)
 

@@ -11,7 +11,7 @@ from activities.desk import plain
 from activities.servers import FORBIDDEN, client_of_named_servers
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
-from platforms.errors import NetworkError
+from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
 from runtime.settings import Settings
@@ -19,6 +19,9 @@ from runtime.worker import servers
 from store.accounts import save_account
 from store.models import Account
 from store.vault import Vault
+
+_CONNECTION_ENDED = "no longer accepts this"
+"""What the networks' sentences say where they know no reason; it is not true of an account that never was connected."""
 
 
 def network_named(platform: str) -> Network[Any, Any]:
@@ -93,6 +96,14 @@ async def _identify(
         try:
             return await network.whoami(connection), current
         except NetworkError as error:
-            if error.code == FORBIDDEN:
-                raise UserError(error.message) from error
-            raise UserError(f"{network.label} does not accept these credentials: {error.message}") from error
+            raise UserError(_why_not(network, error)) from error
+
+
+def _why_not(network: Network[Any, Any], error: NetworkError) -> str:
+    if error.code == FORBIDDEN:
+        return error.message
+    if error.kind is not Kind.AUTH:
+        return f"The account is not connected: {error.message}"
+    if _CONNECTION_ENDED in error.message:
+        return f"{network.label} does not accept these credentials. Check them and try again."
+    return f"{network.label} does not accept these credentials: {error.message}"

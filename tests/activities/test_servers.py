@@ -87,8 +87,9 @@ LOCAL = "http://localhost:3000"
         (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
         (Servers({"mastodon": SANDBOX}, None, ["localhost"]), LOCAL, Reach(SANDBOX, named=False)),
         (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False)),
-        (Servers(None, SANDBOX), LOCAL, Reach(f"{SANDBOX}/mastodon", named=False)),
-        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(f"{SANDBOX}/mastodon", named=False)),
+        # Both are refused when they are called.
+        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True)),
+        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True)),
         (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True)),
     ],
 )

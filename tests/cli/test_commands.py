@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.main import main
 from cli.stack.files import DevFile, Folder, State, write_private
+from cli.stack.ports import free_port
 from platforms.registry import networks
 from store.accounts import find_accounts, open_credentials
 from store.vault import Vault, new_key
@@ -152,9 +153,35 @@ async def test_accounts_are_added_after_the_network_confirmed_them(production: S
 async def test_an_account_that_the_network_does_not_know_is_refused_and_not_kept(production: Stack) -> None:
     result = await run("accounts", "add", "twitter", "--workspace", "none", stdin='{"accessToken": "tok-unknown"}')
     assert result.exit_code == 1
-    assert "X does not accept these credentials: " in result.stderr
+    assert "Error: X does not accept these credentials. Check them and try again.\n" in result.stderr
     assert "tok-unknown" not in result.output
     assert (await run("accounts", "list", "--workspace", "none")).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        ((401, "AuthenticationRequired"), "Bluesky does not accept these credentials. Check them and try again."),
+        ((401, "AccountTakedown"), "Bluesky does not accept these credentials: Bluesky has taken this account down."),
+        ((502, "UpstreamFailure"), "The account is not connected: The Bluesky server had an error of its own."),
+        (None, "The account is not connected: Bluesky could not be reached."),
+    ],
+)
+async def test_why_an_account_is_not_connected_is_said_in_a_sentence_that_is_true_of_a_new_one(
+    refusal: tuple[int, str] | None, sentence: str, production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run("keys", "create", "--workspace", "new")
+    async with HostileServer().running() as server:
+        monkeypatch.setenv("SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS", "127.0.0.1")
+        port = free_port()
+        if refusal is not None:
+            status, code = refusal
+            said = json.dumps({"error": code, "message": "No."}).encode()
+            server.routes["/xrpc/com.atproto.server.createSession"] = answer(said, status=f"{status} No")
+            port = server.port
+        stdin = json.dumps({"service": f"http://127.0.0.1:{port}", "identifier": "ann.test", "password": "tok-hush"})
+        result = await run("accounts", "add", "bluesky", "--workspace", "new", stdin=stdin)
+    assert (result.exit_code, result.stderr) == (1, f"Error: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -229,8 +256,9 @@ async def test_on_a_stack_an_account_goes_to_the_real_server_that_was_allowed(st
         server.routes["/api/v2/instance"] = answer(b"{}")
         stdin = json.dumps({"instance": f"http://127.0.0.1:{server.port}", "accessToken": "tok-7"})
         where = ("mastodon", "--data-dir", str(data_dir))
-        elsewhere = await run("accounts", "add", *where, stdin=stdin)
-        assert (elsewhere.exit_code, server.requests) == (0, [])
+        refused = await run("accounts", "add", *where, stdin=stdin)
+        assert (refused.exit_code, server.requests) == (1, [])
+        assert "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS" in refused.stderr
         folder.state().model_copy(update={"allowed_private_hosts": f"x.test, 127.0.0.1:{server.port}"}).write(
             folder.state_file
         )
