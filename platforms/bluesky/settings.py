@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
 from platforms.servers import ServerAddress
@@ -12,6 +12,11 @@ HOSTED = "https://bsky.social"
 """Where the accounts live that Bluesky itself hosts."""
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+
+Identifier = Annotated[
+    str, StringConstraints(strip_whitespace=True), AfterValidator(lambda name: name.removeprefix("@"))
+]
+"""As a server takes it: people write their handle with @, as everybody else sees it."""
 
 
 class BlueskySettings(WireModel):
@@ -42,7 +47,7 @@ class BlueskyCredentials(WireModel):
     """
 
     service: ServerAddress = Field(HOSTED, description="The server that holds the account.", examples=[HOSTED])
-    user_id: str = Field(
+    user_id: Identifier = Field(
         validation_alias=AliasChoices("identifier", "userId"),
         min_length=1,
         description="The account's handle or DID.",

@@ -141,6 +141,12 @@ async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -
     assert (await logins(rig))[before:] == ["refreshSession", "createSession"]
 
 
+async def test_a_handle_may_be_given_as_others_see_it(rig: Rig) -> None:
+    given = {"identifier": f" @{rig.stored.user_id} ", "password": rig.stored.access_token.get_secret_value()}
+    rig.stored = BlueskyCredentials.model_validate(given)
+    assert (await NETWORK.whoami(rig.connection())).username == f"{rig.account.username}.bsky.social"
+
+
 async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("wrong")})
     error = await refused(NETWORK.whoami(rig.connection()))
