@@ -15,7 +15,7 @@ from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
-from platforms.base import Absent, Published, Unknown
+from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
 from store.models import Attempt
@@ -31,6 +31,7 @@ from store.publishing import (
     outcome_of,
     settle,
 )
+from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +94,7 @@ class Publishing:
         async with beating():
             async with self._database.transaction() as session:
                 job = await load(session, command.target_id)
+                taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
             if job is None:
                 return GONE
             if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
@@ -100,7 +102,8 @@ class Publishing:
             started, step = datetime.now(UTC), None
             try:
                 step = self._desk.open(job)
-                finding = await step.network.confirm(step.connection, step.sending)
+                step.sending.taken = taken
+                finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
                 note = verdicts.note(step, "refused", "could not look; looking again", error)
                 return await self._write_finding(command, note, None, started)
@@ -133,6 +136,13 @@ class Publishing:
                 done = replace(public, warning=error.message)
             async with self._database.transaction() as session:
                 return await add_details(session, command.target_id, done.url, done.warning)
+
+    async def _claimed(self, job: Job, finding: Finding) -> Finding:
+        """Return a finding as it may be believed: no post that is found is two of ours."""
+        if not isinstance(finding, Published):
+            return finding
+        async with self._database.transaction() as session:
+            return finding if await claim(session, job, finding.platform_post_id) else Unknown()
 
     async def _open(self, command: TargetCommand, progress: list[str]) -> Step | None:
         """Open a target for sending; None where it stands somewhere already. Raises NetworkError."""

@@ -44,6 +44,8 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
         for status in page:
             if _is_older(status, sending):
                 return _judged(line, alike)
+            if id_of(status) in sending.taken:
+                continue
             match _match(status, sending):
                 case True:
                     return published(line, status)

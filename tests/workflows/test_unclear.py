@@ -54,3 +54,20 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     assert (await handle.query("status"))["status"] == "publishing"
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("being looked up")) == 1
+
+
+@pytest.mark.parametrize(("fault", "times"), [("accept_then_drop", 2), ("accept_then_drop", 1), ("drop", 1)])
+async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
+    stack: Stack, fault: str, times: int, quick_belief: None
+) -> None:
+    """Nothing but the account's other posts tells which of two equal ones a network shows."""
+    text, account = f"twins {fault} {times}", await stack.connect("mastodon")
+    await stack.fault("mastodon", fault, "publish", times=times)
+    posts = [await stack.save(text, [account]) for _ in range(2)]
+    for post in posts:
+        await stack.start(post, immediate=True)
+    settled = [await stack.settled(post.id) for post in posts]
+    assert [post.status for post in settled] == [PostStatus.PUBLISHED] * 2
+    public = sorted(each["platformPostId"] for each in await stack.public(text))
+    assert sorted(post.targets[0].platform_post_id or "" for post in settled) == public
+    assert len(public) == 2

@@ -1,0 +1,55 @@
+"""Tell targets of one account apart whose posts say the same: a network shows them alike."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.post import text_in_effect
+from store.models import Attempt, Post, Target
+from store.publishing import Job
+
+_MARGIN = timedelta(minutes=5)
+"""How long before a target's first send another's publication is still of interest: clocks differ."""
+
+
+async def others_posts(session: AsyncSession, target: Target, since: datetime | None) -> frozenset[str]:
+    """Return the ids of the account's posts since a moment that are known to be other targets'."""
+    if since is None:
+        return frozenset()
+    recent = or_(Target.published_at.is_(None), Target.published_at >= since - _MARGIN)
+    query = select(Target.platform_post_id).where(_beside(target), Target.platform_post_id.is_not(None), recent)
+    return frozenset(each for each in await session.scalars(query) if each is not None)
+
+
+async def claim(session: AsyncSession, job: Job, platform_post_id: str) -> bool:
+    """Keep which public post a target was found to be; tells whether it is kept.
+
+    It is not where the post is another target's, or may be that of one which says the same and whose answer is still
+    awaited: that answer is worth more than any likeness.
+    """
+    target = job.target
+    # Two that are looked up at once must not both find the post free.
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
+    says = func.coalesce(Target.custom_content, Post.content, "")
+    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, Attempt.state == "sending").exists()
+    same = says == text_in_effect(job.post.content, target.custom_content)
+    others = (
+        select(Target.id)
+        .join(Post, Post.id == Target.post_id)
+        .where(_beside(target), or_(Target.platform_post_id == platform_post_id, and_(awaited, same)))
+    )
+    if await session.scalar(select(others.exists())):
+        return False
+    mine = update(Target).where(Target.id == target.id, Target.platform_post_id.is_(None))
+    await session.execute(mine.values(platform_post_id=platform_post_id))
+    return True
+
+
+def _beside(target: Target) -> ColumnElement[bool]:
+    return and_(
+        Target.workspace_id == target.workspace_id,
+        Target.account_id == target.account_id,
+        Target.platform == target.platform,
+        Target.id != target.id,
+    )
