@@ -44,6 +44,8 @@ async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | No
     for _ in range(MOST_PAGES):
         body = await call(line, "GET", f"/2/users/{line.account.user_id}/tweets", params=query)
         for post in posts_of(body):
+            if str(post["id"]) in sending.taken:
+                continue
             match _match(post, sending):
                 case True:
                     return published(str(post["id"]))
