@@ -35,14 +35,14 @@ def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -
     )
 
 
-def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta) -> ApplicationError:
-    """Return the error that makes Temporal run the step again after `delay`.
+def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta | None = None) -> ApplicationError:
+    """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 
     Only our own words and the network's code go into it: it stays in the history, where no content may be.
     """
     return ApplicationError(
         f"{network.label}: {error.kind} ({error.code})",
         type=error.kind,
-        next_retry_delay=delay,
+        next_retry_delay=wait_before_retry(network, error) if delay is None else delay,
         category=ApplicationErrorCategory.BENIGN if error.kind in _EXPECTED else ApplicationErrorCategory.UNSPECIFIED,
     )

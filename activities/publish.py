@@ -67,8 +67,7 @@ class Publishing:
                         session.add(prepared)
             except NetworkError as error:
                 if error.kind in TRIED_AGAIN:
-                    network = networks()[command.platform]
-                    raise try_again(network, error, wait_before_retry(network, error)) from error
+                    raise try_again(networks()[command.platform], error) from error
                 log.info("prepare.refused", code=error.code)
             return outcome_of(job.target)
 
@@ -126,13 +125,12 @@ class Publishing:
                 return GONE
             target = job.target
             public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
-            network = networks()[command.platform]
             try:
                 step = self._desk.open(job, progress.append)
                 done = await step.network.complete(step.connection, step.sending, public)
             except NetworkError as error:
                 if error.kind in TRIED_AGAIN:
-                    raise try_again(network, error, wait_before_retry(network, error)) from error
+                    raise try_again(networks()[command.platform], error) from error
                 done = replace(public, warning=error.message)
             async with self._database.transaction() as session:
                 return await add_details(session, command.target_id, done.url, done.warning)

@@ -40,10 +40,6 @@ class WireModel(BaseModel):
     )
 
 
-class NoSettings(WireModel):
-    """Accept no settings at all."""
-
-
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Say who a set of credentials belongs to, as the network itself answers."""

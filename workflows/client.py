@@ -88,10 +88,6 @@ class PostWorkflows:
         """Publish again to what failed; returns once that has begun. Raises Conflict, Unavailable."""
         await self._update_at_rest(PostWorkflow.retry, None, plan)
 
-    async def unschedule(self, plan: Plan, revision_id: str) -> None:
-        """Make a scheduled post a draft, as a saved change says; its workflow ends. Raises Conflict, Unavailable."""
-        await self.amend(plan, revision_id)
-
     async def edit(self, plan: Plan, revision_id: str) -> None:
         """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id)

@@ -131,7 +131,7 @@ async def amended_once_prepared(stack: Stack) -> Handle:
 async def unscheduled(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a doubt", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
-    await stack.workflows.unschedule(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
     return await comes_to(handle, "Taken off the schedule")
 
 
