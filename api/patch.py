@@ -84,6 +84,7 @@ def _body_of(post: Post) -> PostBody:
         tags=content.tags,
         tiktok_settings=content.tiktok_settings,
         facebook_settings=content.facebook_settings,
+        publish_within=content.publish_within,
     )
 
 

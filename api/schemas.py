@@ -8,11 +8,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from api.suggest import did_you_mean
+from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import zone_names
 from platforms.registry import networks
 
 MAX_ITEMS = 100
 """Of media, targets and tags each; far above what any network takes."""
+SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 30 * 24 * 60 * 60
 _LONGEST_URL = 2048
 _LONGEST_NAME = 255
 
@@ -144,6 +146,16 @@ class PostBody(Body):
     tiktok_settings: dict[str, Any] | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
     facebook_settings: dict[str, Any] | None = Field(
         None, description="Settings for all Facebook targets.", examples=[{}]
+    )
+    publish_within: int | None = Field(
+        None,
+        ge=SHORTEST_WINDOW_S,
+        le=LONGEST_WINDOW_S,
+        description=(
+            "Seconds after its time in which the post may still go out, should its network, its account or this "
+            f"service be away. Later it fails rather than appear stale. {PUBLISH_WITHIN_S} (24 hours) by default."
+        ),
+        examples=[PUBLISH_WITHIN_S],
     )
 
 

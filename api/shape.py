@@ -23,6 +23,7 @@ _ORDER = (
     "tags",
     "tiktokSettings",
     "facebookSettings",
+    "publishWithin",
     "platform",
     "accountId",
     "customContent",

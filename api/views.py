@@ -7,7 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from domain.post import ErrorCategory, MediaType, PostStatus, TargetStatus, text_in_effect
+from domain.post import (
+    PUBLISH_WITHIN_S,
+    ErrorCategory,
+    HoldReason,
+    MediaType,
+    PostStatus,
+    TargetStatus,
+    text_in_effect,
+)
 from domain.schedule import rfc3339
 from platforms.registry import networks
 from store.models import Attempt, Post, Target
@@ -78,6 +86,7 @@ class TargetView(View):
             "customMedia",
             "platformSpecificData",
             "nextAttemptAt",
+            "holdReason",
             "mediaChanges",
             "warning",
             "editHistory",
@@ -91,7 +100,10 @@ class TargetView(View):
     platform: NetworkName = Field(description="The network.")
     account_id: str = Field(description="The connected account.", examples=["ig_123"])
     status: TargetStatus = Field(
-        description="`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again.",
+        description=(
+            "`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. "
+            "`held`: it waits for its account, goes on by itself, and fails when `publishWithin` has passed."
+        ),
         examples=["published"],
     )
     platform_post_id: str | None = Field(description="The post's id on the network.", examples=["17841400123456789"])
@@ -105,7 +117,10 @@ class TargetView(View):
     platform_specific_data: dict[str, Any] = Field(
         description="The settings given for this account, if any.", examples=[{"shareToFeed": True}]
     )
-    next_attempt_at: Moment = Field(description="While it waits: when it is tried again.")
+    next_attempt_at: Moment = Field(description="While it waits: when it is tried again, where that is known.")
+    hold_reason: HoldReason = Field(
+        description="While it is held: whether the account must be reconnected or has used up its network's allowance."
+    )
     media_changes: list[ChangeView] = Field(
         description="What was changed about media files before the network got them, if anything."
     )
@@ -115,7 +130,8 @@ class TargetView(View):
     )
     edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
     error: str = Field(
-        description="What went wrong, where it is failed or unconfirmed.", examples=["X refused it as a duplicate."]
+        description="What went wrong, where it is failed, unconfirmed or held.",
+        examples=["X refused it as a duplicate."],
     )
     error_code: str | None = Field(description="The same for a program.", examples=["duplicate"])
     error_category: ErrorCategory | None = Field(description="Whose move it is.", examples=["rejected"])
@@ -142,6 +158,9 @@ class PostView(View):
     created_at: Moment = Field(description="When it was created.")
     updated_at: Moment = Field(description="When it last changed.")
     is_draft: bool = Field(description="Whether `status` is draft.", examples=[False])
+    publish_within: int = Field(
+        description="Seconds after its time in which it may still go out.", examples=[PUBLISH_WITHIN_S]
+    )
     tiktok_settings: dict[str, Any] = Field(description="The root-level TikTok settings, if given.", examples=[{}])
     facebook_settings: dict[str, Any] = Field(description="The root-level Facebook settings, if given.", examples=[{}])
 
@@ -237,6 +256,7 @@ def view_of(post: Post) -> PostView:
         created_at=rfc3339(post.created_at),
         updated_at=rfc3339(post.updated_at),
         is_draft=post.status == PostStatus.DRAFT,
+        publish_within=post.publish_within,
         **given,
     )
 
@@ -262,6 +282,9 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]]) -> AttemptsView:
     )
 
 
+_EXPLAINED = frozenset({TargetStatus.FAILED, TargetStatus.UNCONFIRMED, TargetStatus.HELD})
+
+
 def _target_view(post: Post, target: Target) -> TargetView:
     given: dict[str, Any] = {}
     if target.custom_content is not None:
@@ -278,7 +301,9 @@ def _target_view(post: Post, target: Target) -> TargetView:
         given["warning"] = target.warning
     if target.edit_history:
         given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
-    if target.status in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED}:
+    if target.hold_reason:
+        given["hold_reason"] = HoldReason(target.hold_reason)
+    if target.status in _EXPLAINED:
         given["error"] = target.error or "The platform's answer was lost."
         given["error_code"] = target.error_code
         given["error_category"] = target.error_category and ErrorCategory(target.error_category)

@@ -8,7 +8,7 @@ from api.schemas import MediaBody, PostBody, TargetBody
 from api.shape import in_contract_order, read
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
-from domain.post import Media, MediaType, PostStatus
+from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
 
 
@@ -171,6 +171,7 @@ def contents(body: PostBody, schedule: Schedule | None) -> PostContent:
         scheduled_wall=schedule.wall if schedule else None,
         tiktok_settings=body.tiktok_settings or {},
         facebook_settings=body.facebook_settings or {},
+        publish_within=body.publish_within or PUBLISH_WITHIN_S,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from domain.post import Media, PostStatus, media_in_effect, text_in_effect
+from domain.post import PUBLISH_WITHIN_S, Media, PostStatus, media_in_effect, text_in_effect
 
 
 class TargetContent(BaseModel):
@@ -31,6 +31,8 @@ class PostContent(BaseModel):
     scheduled_wall: str | None = None
     tiktok_settings: dict[str, Any] = {}
     facebook_settings: dict[str, Any] = {}
+    publish_within: int = PUBLISH_WITHIN_S
+    """Seconds after its due time in which the post may still go out."""
 
     def text_for(self, target: TargetContent) -> str:
         """Return the text that a target gets."""

@@ -20,4 +20,6 @@ class Outcome(BaseModel):
     platform_post_url: str | None = None
     editable_until: datetime | None = None
     error_code: str | None = None
+    resumes_at: datetime | None = None
+    """Of a held target: when it goes on by itself, where that is known."""
     error_category: ErrorCategory | None = None

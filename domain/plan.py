@@ -1,11 +1,11 @@
 """What a post's workflow carries: ids and times, nothing else."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from domain.outcome import Outcome
-from domain.post import PostStatus, TargetState, TargetStatus, post_status
+from domain.post import PUBLISH_WITHIN_S, PostStatus, TargetState, TargetStatus, post_status
 
 
 class TargetPlan(BaseModel):
@@ -23,6 +23,9 @@ class TargetPlan(BaseModel):
     platform_post_id: str | None = None
     platform_post_url: str | None = None
     error_code: str | None = None
+    resumes_at: datetime | None = None
+    publish_by: datetime | None = None
+    """Until when it may still go out, where a retry has given it another time than the post's."""
 
     def take(self, outcome: Outcome) -> None:
         """Move to where a step has brought the target."""
@@ -33,6 +36,7 @@ class TargetPlan(BaseModel):
         self.platform_post_url = outcome.platform_post_url
         self.editable_until = outcome.editable_until
         self.error_code = outcome.error_code
+        self.resumes_at = outcome.resumes_at
 
     @property
     def settled(self) -> bool:
@@ -51,6 +55,8 @@ class Plan(BaseModel):
     """Whether a client waits for it (publishNow)."""
     targets: list[TargetPlan]
     tags: list[str] = []
+    publish_within: timedelta = timedelta(seconds=PUBLISH_WITHIN_S)
+    """How long after its due time it may still go out."""
     request_id: str | None = None
     """The request that created the post, so that its id finds the worker's log lines too."""
 

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+PUBLISH_WITHIN_S = 24 * 60 * 60
+"""Seconds after its due time in which a post may still go out, where its client does not say: older it is stale."""
+
 
 class PostStatus(StrEnum):
     """Where a post as a whole stands."""
@@ -27,6 +30,17 @@ class TargetStatus(StrEnum):
     FAILED = "failed"
     UNCONFIRMED = "unconfirmed"
     """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
+    HELD = "held"
+    """Surely not public; it waits for its account (see HoldReason) and goes on by itself."""
+
+
+class HoldReason(StrEnum):
+    """Why a target is held rather than failed."""
+
+    RECONNECT = "account_needs_reconnecting"
+    """Its network no longer accepts the account's credentials, or the account is not connected at all."""
+    CAP = "network_cap"
+    """The account has published as much as its network allows for now."""
 
 
 class ErrorCategory(StrEnum):
@@ -65,6 +79,11 @@ class TargetState:
 
     status: TargetStatus
     looking: bool = False
+
+    @property
+    def moving(self) -> bool:
+        """Tell whether something is being done for this target just now, or soon."""
+        return not self.settled and self.status is not TargetStatus.HELD
 
     @property
     def settled(self) -> bool:

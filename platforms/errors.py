@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """The network still works on what we gave it; ask again."""
     RATE_LIMITED = "rate_limited"
     """Surely nothing happened; the same request may be sent again, later."""
+    CAPPED = "capped"
+    """Surely nothing happened; the account has used up what the network allows it for hours, until `retry_after`."""
     AUTH = "auth"
     """The account must be reconnected by its owner."""
     REJECTED = "rejected"
@@ -34,6 +36,7 @@ CATEGORY = {
     Kind.TRANSIENT: ErrorCategory.PLATFORM,
     Kind.NOT_READY: ErrorCategory.PLATFORM,
     Kind.RATE_LIMITED: ErrorCategory.RATE_LIMITED,
+    Kind.CAPPED: ErrorCategory.RATE_LIMITED,
     Kind.AUTH: ErrorCategory.AUTH,
     Kind.REJECTED: ErrorCategory.REJECTED,
     Kind.UNCLEAR: ErrorCategory.UNCONFIRMED,

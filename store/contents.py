@@ -23,6 +23,7 @@ def _content_columns(content: PostContent) -> dict[str, Any]:
         "scheduled_wall": content.scheduled_wall,
         "tiktok_settings": content.tiktok_settings,
         "facebook_settings": content.facebook_settings,
+        "publish_within": content.publish_within,
     }
 
 
@@ -98,6 +99,7 @@ def content_of(post: Post) -> PostContent:
         scheduled_wall=post.scheduled_wall,
         tiktok_settings=post.tiktok_settings,
         facebook_settings=post.facebook_settings,
+        publish_within=post.publish_within,
     )
 
 

@@ -62,6 +62,15 @@ class Account(Base):
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     """When the network last told us who this is, premium included."""
+    refused_at: Mapped[datetime | None]
+    """Since when its network refuses the credentials: its posts are held. Null while the account works."""
+    refusal: Mapped[str | None]
+    """What the network refused it with, as a sentence for the account's owner."""
+    refusal_code: Mapped[str | None]
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often it was refused since it last published; spaces out how soon it is tried again."""
+    ask_again_at: Mapped[datetime | None]
+    """When the network is asked next whether it accepts the account again."""
 
 
 class Post(Base):
@@ -84,6 +93,8 @@ class Post(Base):
     facebook_settings: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]
     """When publishing shall begin; null for a draft."""
+    publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
+    """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
     dispatched_at: Mapped[datetime | None]
     """When its workflow was known to be started; until then the sweep starts it."""
     published_at: Mapped[datetime | None]
@@ -146,6 +157,10 @@ class Target(Base):
     error_category: Mapped[str | None]
     retryable: Mapped[bool | None]
     next_attempt_at: Mapped[datetime | None]
+    hold_reason: Mapped[str | None]
+    """Why it is held (domain.post.HoldReason); null otherwise."""
+    released_at: Mapped[datetime | None]
+    """When a held target's workflow was last told that it may go on."""
 
     post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
 
@@ -153,6 +168,7 @@ class Target(Base):
         Index("targets_of_post", "post_id", "position"),
         Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
         Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
+        Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
     )
 
 

@@ -1,6 +1,7 @@
 """Read off a post's rows what its workflow may know."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
@@ -31,6 +32,7 @@ def plan_of(
             platform_post_id=target.platform_post_id,
             platform_post_url=target.platform_post_url,
             error_code=target.error_code,
+            resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,
         )
         for target in post.targets
     ]
@@ -42,5 +44,6 @@ def plan_of(
         immediate=immediate,
         targets=targets,
         tags=post.tags,
+        publish_within=timedelta(seconds=post.publish_within),
         request_id=request_id,
     )

@@ -52,6 +52,7 @@ def outcome_of(target: Target) -> Outcome:
         editable_until=target.editable_until,
         error_code=target.error_code,
         error_category=ErrorCategory(target.error_category) if target.error_category else None,
+        resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,
     )
 
 
@@ -240,6 +241,7 @@ def forget_error(target: Target) -> None:
     target.error = target.error_code = target.error_category = target.next_attempt_at = None
     target.retryable = None
     target.looking = False
+    target.hold_reason = target.released_at = None
 
 
 async def delete_post(session: AsyncSession, post_id: str) -> None:

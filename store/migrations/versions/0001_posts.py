@@ -37,6 +37,11 @@ def upgrade() -> None:
         sa.Column("credentials", sa.LargeBinary(), nullable=False),
         sa.Column("connected_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("refusal_code", sa.Text(), nullable=True),
+        sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "id"),
     )
@@ -95,6 +100,7 @@ def upgrade() -> None:
         sa.Column("tiktok_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("publish_within", sa.Integer(), server_default=sa.text("86400"), nullable=False),
         sa.Column("dispatched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -170,8 +176,17 @@ def upgrade() -> None:
         sa.Column("error_category", sa.Text(), nullable=True),
         sa.Column("retryable", sa.Boolean(), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hold_reason", sa.Text(), nullable=True),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "targets_held",
+        "targets",
+        ["workspace_id", "account_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'held'"),
     )
     op.create_index(
         "targets_list_by_account",
