@@ -7,19 +7,12 @@ speed drifts treats both alike.
 import argparse
 import asyncio
 import gc
-import itertools
-import json
 import os
-import signal
 import statistics
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,36 +22,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from benchmarks.bare import BarePublish, BareSleep, nothing
-from cli.stack.ports import free_port
+from benchmarks.stack import stack
 
 CALLERS = 16
 QUEUE = "bare"
 GOAL = 0.7
 
 Call = Callable[[int], Awaitable[None]]
-
-
-@asynccontextmanager
-async def stack() -> AsyncIterator[dict[str, Any]]:
-    """Run a development stack in a folder of its own; yields what its dev.json says."""
-    with tempfile.TemporaryDirectory(prefix="socialsyncer-bench-") as folder:
-        ports = {name: str(free_port()) for name in ("api", "temporal", "ui", "sandbox")}
-        options = itertools.chain.from_iterable((f"--{name}-port", port) for name, port in ports.items())
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", "dev", "--data-dir", folder, "--no-example", *options),
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            ready = Path(folder) / "dev.json"
-            while not ready.exists():
-                if process.returncode is not None:
-                    raise SystemExit("the development stack did not start")
-                await asyncio.sleep(0.2)
-            yield json.loads(ready.read_text())
-        finally:
-            if process.returncode is None:
-                os.kill(process.pid, signal.SIGTERM)
-            await process.wait()
 
 
 async def rate(call: Call, count: int) -> float:
