@@ -70,7 +70,7 @@ class Control:
         """List everything that ever became public, newest first."""
         wanted = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
         try:
-            since = datetime.fromisoformat(request.query_params.get("since", "1970-01-01T00:00:00Z")).timestamp()
+            since = _moment(request.query_params.get("since"))
         except ValueError as error:
             return _bad(str(error))
         found = []
@@ -87,12 +87,22 @@ class Control:
 
     def requests(self, request: AnyRequest) -> Response[bytes]:
         """List the newest requests to the networks, newest first."""
-        platform, operation = request.query_params.get("platform"), request.query_params.get("operation")
-        found = [
-            entry.public()
-            for entry in self._log.newest_first()
-            if platform in (None, entry.platform) and operation in (None, entry.operation)
-        ]
+        query = request.query_params
+        platform, operation, account_id = query.get("platform"), query.get("operation"), query.get("accountId")
+        try:
+            since = _moment(query.get("since"))
+        except ValueError as error:
+            return _bad(str(error))
+        found = []
+        for entry in self._log.newest_first():
+            if entry.at < since:
+                break
+            if (
+                platform in (None, entry.platform)
+                and operation in (None, entry.operation)
+                and account_id in (None, entry.account_id)
+            ):
+                found.append(entry.public())
         return _json({"requests": found})
 
     def faults(self) -> Response[bytes]:
@@ -164,6 +174,11 @@ class Control:
             }
             for account in self._world.accounts
         ]
+
+
+def _moment(text: str | None) -> float:
+    """Return RFC 3339 in seconds since 1970; raises ValueError."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
 def _json(payload: object, status: int = 200) -> Response[bytes]:

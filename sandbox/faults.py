@@ -16,8 +16,10 @@ DEFAULT_SECONDS: dict[FaultName, float] = {"rate_limited": 2, "accept_then_delay
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """Be one programmed failure; it strikes the next `times` requests that match.
 
-    `operation` left out means any. `status` and `body` count for reject and accept_then_500; `seconds` is how long
-    accept_then_delay holds its answer back, and when rate_limited says that the limit resets.
+    `operation` and `accountId` left out mean any; requests that name no account by a token match no `accountId`.
+    `status` and `body` count for reject and accept_then_500; `seconds` is how long accept_then_delay holds its answer
+    back, and when rate_limited says that the limit resets. `hold` is how many seconds pass between what the network did
+    with the request and what its sender gets to see, whatever the fault: time for the sender to die in.
     """
 
     platform: str
@@ -27,6 +29,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     body: Any = None
     seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
+    account_id: str | None = msgspec.field(default=None, name="accountId")
+    hold: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0
 
     @property
     def wait(self) -> float:
@@ -52,10 +56,14 @@ class FaultBoard:
         """Return the failures still to come; `times` is what is left of them."""
         return list(self._faults)
 
-    def take(self, platform: str, operation: Operation) -> Fault | None:
+    def take(self, platform: str, operation: Operation, account_id: str | None = None) -> Fault | None:
         """Return the first failure meant for such a request and use it up once."""
         for fault in self._faults:
-            if fault.platform == platform and fault.operation in (None, operation):
+            if (
+                fault.platform == platform
+                and fault.operation in (None, operation)
+                and fault.account_id in (None, account_id)
+            ):
                 fault.times -= 1
                 if fault.times == 0:
                     self._faults.remove(fault)

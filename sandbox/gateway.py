@@ -35,8 +35,9 @@ class Gateway:
         found = twin.find(request)
         operation = twin.operation(found, request)
         path = twin.logged_path(request.path)
-        entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path))
-        fault = self._faults.take(twin.platform, operation)
+        account_id = twin.account_id(request)
+        entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path, account_id))
+        fault = self._faults.take(twin.platform, operation, account_id)
         answer = await (self._serve(found, request) if fault is None else self._fail(fault, found, request))
         if answer is None:
             await _drop(scope, receive)
@@ -69,6 +70,12 @@ class Gateway:
 
     async def _fail(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
         """Let a failure strike; no answer means that the connection is to be dropped."""
+        answer = await self._struck(fault, found, request)
+        if fault.hold:
+            await asyncio.sleep(fault.hold)
+        return answer
+
+    async def _struck(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
         match fault.fault:
             case "reject":
                 return self._programmed(fault, 503)

@@ -12,14 +12,17 @@ KEPT = 100_000
 class Entry:
     """Be one logged request. `status` stays None until the answer, and for good where the connection was dropped."""
 
-    __slots__ = ("at", "method", "operation", "path", "platform", "status")
+    __slots__ = ("account_id", "at", "method", "operation", "path", "platform", "status")
 
-    def __init__(self, at: float, platform: str, operation: Operation, method: str, path: str) -> None:
+    def __init__(
+        self, at: float, platform: str, operation: Operation, method: str, path: str, account_id: str | None = None
+    ) -> None:
         self.at = at
         self.platform = platform
         self.operation = operation
         self.method = method
         self.path = path
+        self.account_id = account_id
         self.status: int | None = None
 
     def public(self) -> dict[str, object]:
@@ -30,6 +33,7 @@ class Entry:
             "operation": self.operation,
             "method": self.method,
             "path": self.path,
+            "accountId": self.account_id,
             "status": self.status,
         }
 

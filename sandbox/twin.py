@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from sandbox import networks
 from sandbox.accounts import Account
 from sandbox.operations import Operation
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -107,6 +107,14 @@ class Twin(ABC):
         if account is None:
             raise RefusedError(self.unauthorized())
         return account
+
+    def account_id(self, request: Request) -> str | None:
+        """Return the API's id of the account whose request it is, None where the request does not tell."""
+        try:
+            account = self.world.accounts.by_token(self.platform, self.token(request))
+        except (MalformedBodyError, RefusedError):
+            return None
+        return account.account_id if account else None
 
     def find(self, request: Request) -> Route | None:
         """Return the route of a request and fill in its parameters."""

@@ -63,7 +63,7 @@ async def test_requests_tell_operation_and_status_but_no_token(sandbox: Sandbox)
         ("auth", 200),
         ("confirm", 404),
     ]
-    assert set(logged[0]) == {"at", "platform", "operation", "method", "path", "status"}
+    assert set(logged[0]) == {"at", "platform", "operation", "method", "path", "accountId", "status"}
     assert logged[-1]["path"] == "/2/tweets"
     assert "token" not in (await sandbox.control.get("/_/requests")).text.replace("/2/oauth2/token", "")
 
@@ -73,6 +73,16 @@ async def test_requests_can_be_filtered(sandbox: Sandbox) -> None:
     await sandbox.ig.get("/me")
     answer = await sandbox.control.get("/_/requests", params={"platform": "twitter", "operation": "publish"})
     assert len(answer.json()["requests"]) == 1
+    premium = answer.json()["requests"][0]["accountId"]
+    assert premium == "acc_premium"
+    for query, count in (
+        ({"accountId": premium}, 1),
+        ({"accountId": "acc_free"}, 0),
+        ({"since": "2999-01-01T00:00:00Z"}, 0),
+    ):
+        answer = await sandbox.control.get("/_/requests", params={"operation": "publish", **query})
+        assert len(answer.json()["requests"]) == count
+    assert (await sandbox.control.get("/_/requests", params={"since": "yesterday"})).status_code == 400
 
 
 async def test_accounts_are_listed_without_tokens_and_may_be_repeated(shared: Sandbox) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -128,3 +129,24 @@ async def test_bad_faults_are_refused(sandbox: Sandbox, body: bytes) -> None:
     answer = await sandbox.control.post("/_/faults", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+async def test_a_fault_can_be_meant_for_one_account(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "reject", status=400, accountId="acc_free")
+    assert (await sandbox.x.post("/2/tweets", json={"text": "not mine"})).status_code == 201
+    assert (await sandbox.free.post("/2/tweets", json={"text": "mine"})).status_code == 400
+
+
+@pytest.mark.parametrize("fault", ["reject", "accept_then_500", "drop"])
+async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
+    await sandbox.fault("twitter", fault, hold=0.3)
+    text = f"held {fault}"
+    sending = asyncio.create_task(sandbox.x.post("/2/tweets", json={"text": text}))
+    await asyncio.sleep(0.15)
+    # What the network does it does at once; only its sender has to wait.
+    assert (await published(sandbox, text), sending.done()) == (int(fault == "accept_then_500"), False)
+    if fault == "drop":
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await sending
+    else:
+        assert (await sending).status_code in {500, 503}
