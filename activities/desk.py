@@ -37,6 +37,8 @@ class Step:
     keeper: HandleKeeper
     media: StepMedia
     last: list[Exchange] = field(default_factory=list)
+    called_double: bool = False
+    """Whether the network called the last send a duplicate."""
 
     async def check_media(self) -> None:
         """Look at what the network will fetch itself, before it is told of it. Raises NetworkError."""

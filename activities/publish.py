@@ -142,13 +142,30 @@ class Publishing:
         async with self._database.transaction() as session:
             return finding if await claim(session, job, finding.platform_post_id) else Unknown()
 
+    async def _keep(self, command: TargetCommand, published: Published) -> None:
+        """Keep the answer to a repeat, for which a network may name a post that it has already.
+
+        Raises NetworkError(unclear) where that is another of ours.
+        """
+
+        async def keep() -> bool:
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+                return job is None or await claim(session, job, published.platform_post_id, by_likeness=False)
+
+        if not await persist(keep):
+            raise NetworkError(Kind.UNCLEAR, "The network named another post.", code=DUPLICATE)
+
     async def _open(self, command: TargetCommand, progress: list[str]) -> Step | None:
         """Open a target for sending; None where it stands somewhere already. Raises NetworkError."""
         async with self._database.reading() as session:
             job = await load(session, command.target_id)
-        if job is None or _stands(job):
-            return None
+            if job is None or _stands(job):
+                return None
+            taken = await others_posts(session, job.target, job.unclear_since)
         step = self._desk.open(job, progress.append)
+        step.sending.taken = taken
+        step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.network.check(step.sending.draft, step.connection.account):
             raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
@@ -204,9 +221,13 @@ class Publishing:
         step.sending.started_at = step.sending.started_at or attempt.started_at
         try:
             published = await step.network.publish(step.connection, step.sending)
+            if asked_before:
+                await self._keep(command, published)
         except NetworkError as error:
-            # A network that calls the repeat of an unclear send a duplicate has the first one after all.
-            if error.kind is not Kind.UNCLEAR and not (asked_before and error.code == DUPLICATE):
+            # A network that calls the repeat of an unclear send a duplicate has the first one after all: said again,
+            # though the look-up did not find it, it means another.
+            landed = asked_before and error.code == DUPLICATE and not step.called_double
+            if error.kind is not Kind.UNCLEAR and not landed:
                 return await self._refused(command, error, step, attempt)
             note = verdicts.note(step, "unclear", "looking on the network before anything else", error)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))

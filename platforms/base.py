@@ -224,7 +224,10 @@ class Network(ABC, Generic[S, C]):
 
     @abstractmethod
     async def confirm(self, connection: Connection[C], sending: Sending[S]) -> Finding:
-        """Look on the network whether an unclear send landed; changes nothing."""
+        """Look on the network whether an unclear send landed; changes nothing.
+
+        Where that is told by words, time or anything else that two posts may share, `alike.earliest` chooses.
+        """
 
     async def complete(self, connection: Connection[C], sending: Sending[S], published: Published) -> Published:
         """Do what can be done only once the post is public: fetch its permalink, add a first comment, go on a thread.

@@ -10,7 +10,8 @@ LONGEST_TEXT = 500
 
 
 DUPLICATE = "duplicate_content"
-"""The code of a network's refusal to publish the same text twice: after an unclear send it means it has landed."""
+"""The code of a network's refusal to publish the same text twice: after an unclear send it means it has landed, unless
+that cannot be found and the next send is refused so again: then the network means another post."""
 
 
 class Kind(StrEnum):

@@ -22,11 +22,11 @@ async def others_posts(session: AsyncSession, target: Target, since: datetime | 
     return frozenset(each for each in await session.scalars(query) if each is not None)
 
 
-async def claim(session: AsyncSession, job: Job, platform_post_id: str) -> bool:
+async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_likeness: bool = True) -> bool:
     """Keep which public post a target was found to be; tells whether it is kept.
 
-    It is not where the post is another target's, or may be that of one which says the same and whose answer is still
-    awaited: that answer is worth more than any likeness.
+    It is not where the post is another target's. Found by likeness it is not, either, where it may be that of one which
+    says the same and whose answer is still awaited: that answer is worth more.
     """
     target = job.target
     # Two that are looked up at once must not both find the post free.
@@ -34,11 +34,10 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str) -> bool:
     says = func.coalesce(Target.custom_content, Post.content, "")
     awaited = select(Attempt.id).where(Attempt.target_id == Target.id, Attempt.state == "sending").exists()
     same = says == text_in_effect(job.post.content, target.custom_content)
-    others = (
-        select(Target.id)
-        .join(Post, Post.id == Target.post_id)
-        .where(_beside(target), or_(Target.platform_post_id == platform_post_id, and_(awaited, same)))
-    )
+    theirs = Target.platform_post_id == platform_post_id
+    if by_likeness:
+        theirs = or_(theirs, and_(awaited, same))
+    others = select(Target.id).join(Post, Post.id == Target.post_id).where(_beside(target), theirs)
     if await session.scalar(select(others.exists())):
         return False
     mine = update(Target).where(Target.id == target.id, Target.platform_post_id.is_(None))

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -134,27 +135,24 @@ def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
 
 
 async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
-    """Look for the message among the bot's own since shortly before the attempt; the nearest in time is ours."""
+    """Look for the message among the bot's own since shortly before the attempt."""
     if sending.started_at is None:
         return Absent()
     bot = await get(line, "/users/@me")
     channel = str(_channel(line, sending.draft.settings))
-    newest, alike = _snowflake(sending.started_at - CLOCKS_APART), []
+    newest, alike = _snowflake(sending.started_at - CLOCKS_APART), list[Alike]()
     for _ in range(MOST_PAGES):
         page = await messages(line, channel, str(newest), PAGE)
-        alike += [message for message in page if _is_ours(message, bot, sending)]
+        ours = (str(message["id"]) for message in page if _is_ours(message, bot, sending))
+        alike += [Alike(Published(each, url=None), _moment(int(each))) for each in ours]
         if len(page) < PAGE:
             break
         newest = max(int(message["id"]) for message in page)
     else:
         if not alike:
             return Unknown()
-    if not alike:
-        return Absent()
-    wanted = _snowflake(sending.started_at)
-    ours = min(alike, key=lambda message: abs(int(message["id"]) - wanted))
     sending.handles[CHANNEL] = channel
-    return Published(ours["id"], url=None)
+    return earliest(sending, alike) or Absent()
 
 
 def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
@@ -177,3 +175,7 @@ def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
 
 def _snowflake(moment: datetime) -> int:
     return (int(moment.astimezone(UTC).timestamp() * 1000) - EPOCH_MILLISECONDS) << 22
+
+
+def _moment(snowflake: int) -> datetime:
+    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MILLISECONDS) / 1000, tz=UTC)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.facebook import line
 from platforms.facebook.line import Line
@@ -30,11 +31,14 @@ async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Fin
     answer = await line.get(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     since = sending.started_at - CLOCKS_APART
     recent = [post for post in line.list_of(answer) if _moment(post["created_time"]) >= since]
-    for post in recent:
-        if _is_ours(post, sending):
-            return Published(str(post["id"]), post.get("permalink_url") or url_of(post["id"]))
+    ours = earliest(sending, (_alike(post) for post in recent if _is_ours(post, sending)))
     # Where even the last of a full page is young, ours may stand on the next.
-    return Unknown() if len(recent) >= PAGE else Absent()
+    return ours or (Unknown() if len(recent) >= PAGE else Absent())
+
+
+def _alike(post: dict[str, Any]) -> Alike:
+    url = post.get("permalink_url") or url_of(post["id"])
+    return Alike(Published(str(post["id"]), url), _moment(post["created_time"]))
 
 
 def _is_ours(post: dict[str, Any], sending: Sending[FacebookSettings]) -> bool:
@@ -66,7 +70,12 @@ async def find_story(connection: Line, sending: Sending[FacebookSettings], media
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
     since = sending.started_at - CLOCKS_APART
-    young = any("media_id" not in story and _moment(story.get("creation_time", 0)) >= since for story in stories)
+    unnamed = (
+        Alike(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
+        for story in stories
+        if "media_id" not in story
+    )
+    young = earliest(sending, (story for story in unnamed if story.made_at >= since))
     return Unknown() if young else Absent()
 
 

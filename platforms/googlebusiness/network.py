@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from domain.post import MediaType
+from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -88,20 +89,16 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         if sending.started_at is None:
             return Absent()
         name = await parent(connection, sending.draft.settings.location_id)
-        query, alike = {"pageSize": str(PAGE)}, []
+        query, alike = {"pageSize": str(PAGE)}, list[Alike]()
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{name}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            alike += [post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART)]
+            ours = (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
+            alike += [Alike(_published(post), _created(post)) for post in ours]
             if not body.get("nextPageToken"):
-                break
+                return earliest(sending, alike) or Absent()
             query["pageToken"] = str(body["nextPageToken"])
-        else:
-            if not alike:
-                return Unknown()
-        attempted = sending.started_at
-        ours = min(alike, key=lambda post: abs(_created(post) - attempted), default=None)
-        return _published(ours) if ours else Absent()
+        return earliest(sending, alike) or Unknown()
 
     async def complete(
         self, connection: Line, sending: Sending[GoogleBusinessSettings], published: Published

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from domain.post import MediaType
+from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -165,8 +166,11 @@ async def _find(connection: Line, sending: Sending[InstagramSettings], since: da
         same = story or str(media.get("caption") or "").split() == sending.draft.text.split()
         return same and _timestamp(media) >= since - CLOCKS_APART
 
-    newest = max(filter(ours, answer.get("data", [])), key=_timestamp, default=None)
-    return Published(str(newest["id"]), newest.get("permalink")) if newest else None
+    return earliest(sending, map(_alike, filter(ours, answer.get("data", []))))
+
+
+def _alike(media: dict[str, Any]) -> Alike:
+    return Alike(Published(str(media["id"]), media.get("permalink")), _timestamp(media))
 
 
 def _timestamp(media: dict[str, Any]) -> datetime:

@@ -1,9 +1,11 @@
 """Recognise a post among the newest of a company page."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from platforms.base import Sending
+from platforms.alike import Alike, earliest
+from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little
@@ -16,20 +18,31 @@ PAGE = 50
 _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 
 
-async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> str | None:
-    """Return the URN of the page's post that says what was sent, since it was first sent. Raises NetworkError."""
+def published(urn: str) -> Published:
+    """Name a post by its URN and its public address."""
+    return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
+
+
+async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> Published | None:
+    """Return the page's post that says what was sent, since it was first sent. Raises NetworkError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise NetworkError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
-    since = (datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART).timestamp() * 1000
+    since = datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART
     text = little(sending.draft.text).split()
     uploads = {upload.get("urn") for upload in sending.handles.get("media", {}).values()}
-    for post in posts:
-        same = str(post.get("commentary") or "").split() == text and post.get("createdAt", 0) >= since
-        if same and post.get("lifecycleState") in _SHOWN and (not uploads or _urns(post.get("content")) & uploads):
-            return str(post["id"])
-    return None
+
+    def ours(post: dict[str, Any]) -> bool:
+        same = str(post.get("commentary") or "").split() == text and _made_at(post) >= since
+        shows = not uploads or bool(_urns(post.get("content")) & uploads)
+        return same and shows and post.get("lifecycleState") in _SHOWN
+
+    return earliest(sending, (Alike(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts)))
+
+
+def _made_at(post: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(int(post.get("createdAt") or 0) / 1000, tz=UTC)
 
 
 def _urns(content: Any) -> set[str | None]:

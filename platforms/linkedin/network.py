@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -14,6 +14,7 @@ from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.comments import add_first_comment
 from platforms.linkedin.line import BASE_URL, Line, call
 from platforms.linkedin.little import little
+from platforms.linkedin.lookup import published
 from platforms.linkedin.media import THUMBNAIL, Uploads
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
 from platforms.oauth import json_of
@@ -89,6 +90,8 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             answer = await call(connection, "POST", "/rest/posts", public=True, json=body)
         except NetworkError as error:
             if repeated and (first := errors.duplicate_of(error)):
+                if first in sending.taken:
+                    raise NetworkError(Kind.REJECTED, error.message, code="repeats_another") from error
                 return published(first)
             if error.status == httpx.codes.CONFLICT:
                 raise error.as_unclear() from error
@@ -110,26 +113,21 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         author = author_of(connection, sending)
         if ":organization:" in author:
             try:
-                urn = await lookup.find(connection, sending, author)
+                found = await lookup.find(connection, sending, author)
             except NetworkError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
             else:
-                if urn is None and _too_late(sending):
+                if found is None and _too_late(sending):
                     # It was surely never made, so the next request is a first one again.
                     del sending.handles[SENT_AT]
                     await sending.save(sending.handles)
-                return published(urn) if urn else Absent()
+                return found or Absent()
         return Unknown(final=True) if _too_late(sending) else Absent()
 
     async def complete(self, connection: Line, sending: Sending[LinkedInSettings], done: Published) -> Published:
         """Add the first comment."""
         return await add_first_comment(connection, sending, author_of(connection, sending), done)
-
-
-def published(urn: str) -> Published:
-    """Name a post by its URN and its public address."""
-    return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
 
 
 def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, id_of, read_list
@@ -36,6 +37,7 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
     if sending.started_at is None or AFTER not in sending.handles:
         return Absent()
     alike: list[dict[str, Any]] = []
+    found: list[Alike] = []
     params = {"limit": str(PAGE), "exclude_reblogs": "true"}
     if sending.handles[AFTER]:
         params["since_id"] = sending.handles[AFTER]
@@ -43,19 +45,17 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
         page = await read_list(line, _path(line), **params)
         for status in page:
             if _is_older(status, sending):
-                return _judged(line, alike)
-            if id_of(status) in sending.taken:
-                continue
+                return earliest(sending, reversed(found)) or _judged(line, sending, alike)
             match _match(status, sending):
                 case True:
-                    return published(line, status)
+                    found.append(Alike(published(line, status), _created(status) or sending.started_at))
                 case None:
                     alike.append(status)
         # A page may be short because a server takes out of it what the account may not see: only an empty one is last.
         if not page or params.get("max_id") == id_of(page[-1]):
-            return _judged(line, alike)
+            return earliest(sending, reversed(found)) or _judged(line, sending, alike)
         params["max_id"] = id_of(page[-1])
-    return Unknown()
+    return earliest(sending, reversed(found)) or Unknown()
 
 
 def published(line: Line, status: dict[str, Any], *, public: bool = False) -> Published:
@@ -70,10 +70,11 @@ def _path(line: Line) -> str:
     return f"/api/v1/accounts/{line.account.user_id.partition('@')[0]}/statuses"
 
 
-def _judged(line: Line, alike: list[dict[str, Any]]) -> Finding:
-    if len(alike) == 1:
-        return published(line, alike[0])
-    return Unknown() if alike else Absent()
+def _judged(line: Line, sending: Sending[MastodonSettings], alike: list[dict[str, Any]]) -> Finding:
+    free = [status for status in alike if id_of(status) not in sending.taken]
+    if len(free) == 1:
+        return published(line, free[0])
+    return Unknown() if free else Absent()
 
 
 def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:

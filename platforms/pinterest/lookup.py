@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest.line import Line, call
@@ -25,31 +26,33 @@ async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
         return Absent()
     since = sending.started_at - CLOCKS_APART
     query: dict[str, str | int] = {"page_size": PAGE}
+    alike: list[Alike] = []
     for _ in range(MOST_PAGES):
         page = await call(line, "GET", f"/v5/boards/{sending.draft.settings.board_id}/pins", params=query)
         pins = page.get("items")
         if not isinstance(pins, list):
             raise NetworkError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
-        for pin in pins:
-            if _is_ours(pin, sending, since):
-                return published(str(pin["id"]))
+        same = (pin for pin in pins if _says_the_same(pin, sending))
+        alike += [each for pin in same if (each := Alike(published(str(pin["id"])), _made_at(pin))).made_at >= since]
         if not page.get("bookmark"):
-            return Absent()
+            return earliest(sending, alike) or Absent()
         query["bookmark"] = str(page["bookmark"])
-    return Unknown()
+    return earliest(sending, alike) or Unknown()
 
 
-def _is_ours(pin: dict[str, Any], sending: Sending[PinterestSettings], since: datetime) -> bool:
+def _says_the_same(pin: dict[str, Any], sending: Sending[PinterestSettings]) -> bool:
     settings = sending.draft.settings
     shown = [_plain(pin.get(name)) for name in ("title", "description", "link")]
-    if shown != [_plain(text) for text in (settings.title, sending.draft.text, settings.link)]:
-        return False
+    return shown == [_plain(text) for text in (settings.title, sending.draft.text, settings.link)]
+
+
+def _made_at(pin: dict[str, Any]) -> datetime:
     try:
         made = datetime.fromisoformat(str(pin.get("created_at")))
     except ValueError as error:
         raise NetworkError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
     # Pinterest writes its times without a zone.
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)) >= since
+    return made if made.tzinfo else made.replace(tzinfo=UTC)
 
 
 def _plain(text: str | None) -> list[str]:

@@ -1,8 +1,9 @@
 """Recognise a post among the newest of its author."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.reddit.line import Line, call
@@ -13,6 +14,7 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far Reddit's clock may stand behind ours before its own post is not recognised."""
 PAGE = 100
 """Posts a read, the most that Reddit gives."""
+_URL = "https://www.reddit.com"
 
 
 def published(fullname: str, url: str) -> Published:
@@ -33,12 +35,13 @@ async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
         raise NetworkError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
-    since = (sending.started_at - CLOCKS_APART).timestamp()
-    for child in children:
-        post = child["data"]
-        if post.get("created_utc", 0) >= since and _same(post, sending):
-            return published(str(post["name"]), f"https://www.reddit.com{post['permalink']}")
-    return None
+    same = (child["data"] for child in children if _same(child["data"], sending))
+    alike = (Alike(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
+    return earliest(sending, (each for each in alike if each.made_at >= sending.started_at - CLOCKS_APART))
+
+
+def _made_at(post: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(float(post.get("created_utc") or 0), tz=UTC)
 
 
 def _same(post: dict[str, Any], sending: Sending[RedditSettings]) -> bool:

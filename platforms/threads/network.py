@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from domain.post import MediaType
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
@@ -71,7 +72,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
 
     async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
-        return await _look(connection, Containers(connection, sending), POST, sending.draft.text, "/me/threads")
+        return await _look(connection, sending, POST, sending.draft.text, "/me/threads")
 
     async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
@@ -118,7 +119,8 @@ async def _quota_is_used(connection: Line) -> bool:
     return False
 
 
-async def _look(connection: Line, containers: Containers, name: str, text: str, edge: str) -> Finding:
+async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
+    containers = Containers(connection, sending)
     if containers.get(name) is None:
         return Absent()
     match (await containers.state(name))[0]:
@@ -130,12 +132,14 @@ async def _look(connection: Line, containers: Containers, name: str, text: str, 
         case State.IN_PROGRESS:
             return Unknown()
         case State.PUBLISHED:
-            return await _find(connection, edge, text, containers.made_at(name)) or Unknown()
+            return await _find(connection, sending, edge, text, containers.made_at(name)) or Unknown()
         case State.GONE:
-            return await _find(connection, edge, text, containers.made_at(name)) or Absent()
+            return await _find(connection, sending, edge, text, containers.made_at(name)) or Absent()
 
 
-async def _find(connection: Line, edge: str, text: str, since: datetime) -> Published | None:
+async def _find(
+    connection: Line, sending: Sending[ThreadsSettings], edge: str, text: str, since: datetime
+) -> Published | None:
     """Find a post by its text among those published since its container was made.
 
     Not since the last attempt: an earlier one may have landed late.
@@ -143,13 +147,18 @@ async def _find(connection: Line, edge: str, text: str, since: datetime) -> Publ
     start = since - CLOCKS_APART
     posts = await line.get_list(connection, edge, fields=POST_FIELDS, since=str(int(start.timestamp())), limit="50")
 
+    thread = {post.get("id") for post in sending.handles.get("thread", {}).values()}
+
     def ours(post: dict[str, Any]) -> bool:
         # White space at the ends and line breaks may come back otherwise.
         same = str(post.get("text") or "").split() == text.split()
-        return same and _timestamp(post) >= start
+        return same and post["id"] not in thread and _timestamp(post) >= start
 
-    newest = max(filter(ours, posts), key=_timestamp, default=None)
-    return Published(str(newest["id"]), newest.get("permalink")) if newest else None
+    return earliest(sending, map(_alike, filter(ours, posts)))
+
+
+def _alike(post: dict[str, Any]) -> Alike:
+    return Alike(Published(str(post["id"]), post.get("permalink")), _timestamp(post))
 
 
 def _timestamp(post: dict[str, Any]) -> datetime:
@@ -165,7 +174,7 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
     if "id" in state:
         return state["id"]
     if "sent" in state:
-        finding = await _look(connection, containers, name, item.content, "/me/replies")
+        finding = await _look(connection, sending, name, item.content, "/me/replies")
         if isinstance(finding, Unknown):
             message = "Threads cannot say yet whether a post of the thread is public."
             raise NetworkError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)

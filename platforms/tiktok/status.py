@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.tiktok import errors
@@ -133,12 +134,13 @@ class Verdict:
             return Absent()
         data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
         wanted = caption_of(self._sending.draft).split()
+        alike: list[Alike] = []
         for post in data.get("videos") or []:
             made = datetime.fromtimestamp(int(post.get("create_time") or 0), tz=UTC)
             words = (post.get("title"), post.get("video_description"))
             if made >= since - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
-                return Published(str(post["id"]), post.get("share_url"))
-        return Unknown()
+                alike.append(Alike(Published(str(post["id"]), post.get("share_url")), made))
+        return earliest(self._sending, alike) or Unknown()
 
     async def _save(self) -> None:
         await self._sending.save(self._handles)

@@ -6,6 +6,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.twitter.line import Line, call
@@ -40,21 +41,30 @@ async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | No
         "exclude": "retweets",
         "tweet.fields": FIELDS,
     }
-    alike = False
+    found: list[Alike] = []
+    doubtful = False
     for _ in range(MOST_PAGES):
         body = await call(line, "GET", f"/2/users/{line.account.user_id}/tweets", params=query)
         for post in posts_of(body):
-            if str(post["id"]) in sending.taken:
-                continue
             match _match(post, sending):
                 case True:
-                    return published(str(post["id"]))
+                    found.append(Alike(published(str(post["id"])), _made_at(post) or sending.started_at))
                 case None:
-                    alike = True
+                    doubtful |= str(post["id"]) not in sending.taken
         if not body["meta"].get("next_token"):
-            return Unknown() if alike else Absent()
+            break
         query["pagination_token"] = str(body["meta"]["next_token"])
-    return Unknown()
+    else:
+        doubtful = True
+    # X lists the newest first.
+    return earliest(sending, reversed(found)) or (Unknown() if doubtful else Absent())
+
+
+def _made_at(post: dict[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(post.get("created_at"))).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
@@ -105,8 +106,11 @@ async def _find(connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
     if not uploads:
         raise NetworkError(Kind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer")
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
+    words = [title_of(sending.draft).split(), sending.draft.text.split()]
+    alike: list[Alike] = []
     for snippet in (item.get("snippet") or {} for item in listed):
         made = datetime.fromisoformat(str(snippet["publishedAt"])).astimezone(UTC)
-        if made >= sending.started_at - CLOCKS_APART and snippet.get("title") == title_of(sending.draft):
-            return _published(str(snippet["resourceId"]["videoId"]))
-    return Absent()
+        shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
+        if made >= sending.started_at - CLOCKS_APART and shown == words:
+            alike.append(Alike(_published(str(snippet["resourceId"]["videoId"])), made))
+    return earliest(sending, alike) or Absent()

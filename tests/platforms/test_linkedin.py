@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.linkedin import NETWORK, media, network
+from platforms.linkedin import NETWORK, lookup, media, network
 from tests.platforms.rig import Rig, Sandbox
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -158,7 +158,7 @@ class TestFirstComment:
         await li.sandbox.fault("linkedin", "rate_limited", "edit")
         await NETWORK.publish(li.connection(), sending)
         [post] = await li.posts()
-        done = network.published(post["platformPostId"])
+        done = lookup.published(post["platformPostId"])
         assert (await refused(NETWORK.complete(li.connection(), sending, done))).kind is Kind.RATE_LIMITED
         await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
         warned = await NETWORK.complete(li.connection(), sending, done)
@@ -204,7 +204,7 @@ class TestLostAnswers:
             assert found == Absent()
             found = await NETWORK.publish(li.connection(), sending)
         [post] = await li.posts()
-        assert found == network.published(post["platformPostId"])
+        assert found == lookup.published(post["platformPostId"])
 
     @pytest.mark.parametrize("as_page", [False, True])
     async def test_what_never_landed_is_sent_again(self, li: Rig, page: dict[str, Any], as_page: bool) -> None:
@@ -246,7 +246,7 @@ class TestLostAnswers:
         await NETWORK.publish(li.connection(), sending)
         ago(sending, 9)
         found = await NETWORK.confirm(li.connection(), sending)
-        assert found == network.published((await li.posts())[0]["platformPostId"])
+        assert found == lookup.published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
         sending = li.sending("Unreadable", settings=page)

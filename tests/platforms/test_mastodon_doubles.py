@@ -141,7 +141,7 @@ async def test_where_nothing_could_be_noted_the_time_tells(rig: Rig, keyless: ht
     old = await publish(rig, await prepared(rig), keyless)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    sending = await prepared(rig)
+    sending = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
     await send(rig, sending, keyless)
     assert rig.saved[-1]["after"] is None
     found = await confirm(rig, sending)

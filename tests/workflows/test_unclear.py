@@ -56,14 +56,24 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     assert len(await stack.public("being looked up")) == 1
 
 
-@pytest.mark.parametrize(("fault", "times"), [("accept_then_drop", 2), ("accept_then_drop", 1), ("drop", 1)])
+@pytest.mark.parametrize(
+    ("platform", "fault", "times"),
+    [
+        ("mastodon", "accept_then_drop", 2),
+        ("mastodon", "accept_then_drop", 1),
+        ("mastodon", "drop", 1),
+        ("reddit", "accept_then_drop", 2),
+        ("threads", "accept_then_drop", 2),
+    ],
+)
 async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
-    stack: Stack, fault: str, times: int, quick_belief: None
+    stack: Stack, platform: str, fault: str, times: int, quick_belief: None
 ) -> None:
     """Nothing but the account's other posts tells which of two equal ones a network shows."""
-    text, account = f"twins {fault} {times}", await stack.connect("mastodon")
-    await stack.fault("mastodon", fault, "publish", times=times)
-    posts = [await stack.save(text, [account]) for _ in range(2)]
+    text, account = f"twins {platform} {fault} {times}", await stack.connect(platform)
+    await stack.fault(platform, fault, "publish", times=times)
+    settings = {"subreddit": "test"} if platform == "reddit" else None
+    posts = [await stack.save(text, [account], settings=settings) for _ in range(2)]
     for post in posts:
         await stack.start(post, immediate=True)
     settled = [await stack.settled(post.id) for post in posts]
@@ -71,3 +81,19 @@ async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
     public = sorted(each["platformPostId"] for each in await stack.public(text))
     assert sorted(post.targets[0].platform_post_id or "" for post in settled) == public
     assert len(public) == 2
+
+
+@pytest.mark.parametrize("platform", ["twitter", "linkedin"])
+async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other(
+    stack: Stack, platform: str, quick_belief: None
+) -> None:
+    text, account = f"refused twins on {platform}", await stack.connect(platform)
+    first = await stack.publish(text, [account])
+    await stack.fault(platform, "drop", "publish")
+    second = await stack.publish(text, [account])
+    assert first.status == PostStatus.PUBLISHED
+    (target,) = second.targets
+    assert (target.status, target.error_category, target.retryable) == (TargetStatus.FAILED, "rejected", False)
+    assert "repeats" in (target.error or "")
+    assert target.platform_post_id is None
+    assert len(await stack.public(text)) == 1

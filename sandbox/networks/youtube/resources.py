@@ -101,6 +101,7 @@ class ResourceRoutes(YouTubeTwin):
                 resource = {"kind": "youtube#video", "videoId": upload.video_id}
                 snippet = {
                     "title": upload.snippet["title"],
+                    "description": upload.snippet.get("description", ""),
                     "publishedAt": _timestamp(upload.made_at),
                     "resourceId": resource,
                     "playlistId": request.query["playlistId"],

@@ -1,0 +1,27 @@
+"""Choose among posts that say the same: what a look-up by words and time may take for the post it looks for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from platforms.base import Published, Sending
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Be a post on the account that says what was sent, made since shortly before it was first sent."""
+
+    post: Published
+    made_at: datetime
+
+
+def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
+    """Return the earliest of what was found that is not known to be another of ours; every look-up ends here.
+
+    A later one may be what another target has sent since, whose own look-up begins too late to see ours: taken for
+    ours, it would leave that one to be sent again.
+    """
+    free = (each for each in found if each.post.platform_post_id not in sending.taken)
+    first = min(free, key=lambda each: each.made_at, default=None)
+    return first.post if first else None
