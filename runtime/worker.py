@@ -21,12 +21,14 @@ from activities.publish import Publishing
 from activities.servers import Servers, client_of_named_servers
 from platforms.registry import networks
 from runtime.context import LogContext
+from runtime.recovery import Recovery
 from runtime.settings import Settings
 from runtime.sweep import sweep_forever
 from store.database import Database
 from store.vault import Vault
 from workflows.client import PostWorkflows
 from workflows.post import PostWorkflow
+from workflows.runs import Runs
 
 GRACE = timedelta(seconds=30)
 """How long a worker that is told to stop finishes what it has begun; what is left is taken over by another."""
@@ -98,15 +100,20 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
 
 @contextlib.asynccontextmanager
 async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = None) -> AsyncIterator[list[Worker]]:
-    """Run workers and the sweep for the length of the block."""
+    """Run workers and what looks after lost posts for the length of the block."""
     async with contextlib.AsyncExitStack() as stack:
         started = workers(client, desk, networks() if platforms is None else platforms)
         for worker in started:
             await stack.enter_async_context(worker)
-        sweeping = asyncio.create_task(sweep_forever(desk.database, PostWorkflows(client)))
+        posts = PostWorkflows(client)
+        looking_after = [
+            asyncio.create_task(sweep_forever(desk.database, posts)),
+            asyncio.create_task(Recovery(desk.database, posts, Runs(client)).run()),
+        ]
         try:
             yield started
         finally:
-            sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            for task in looking_after:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task

@@ -119,6 +119,7 @@ class Post(Base):
             "created_at",
             postgresql_where=text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
         ),
+        Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reach posts' workflows from outside: the one module that knows what Temporal's client answers and fails with."""
+"""Reach posts' workflows from outside: start them, and send them what clients ask for."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from temporalio.client import (
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from activities.options import POSTS_QUEUE
-from domain.errors import Conflict, PostsError, Problem, Unavailable, Unprocessable
+from domain.errors import Conflict, PostsError, Problem, Unprocessable
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
 from workflows.details import summary
+from workflows.failures import AWAY, answering, unavailable
 from workflows.messages import (
     ALREADY_PUBLISHING,
     NOT_EDITABLE,
@@ -59,22 +59,19 @@ class PostWorkflows:
 
     async def start(self, plan: Plan) -> None:
         """Start a post's workflow unless it runs already. Raises Unavailable."""
-        try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
-                await self._client.start_workflow(
-                    PostWorkflow.run,
-                    plan,
-                    id=plan.workflow_id,
-                    task_queue=POSTS_QUEUE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    search_attributes=attributes_of(plan, _first_status(plan)),
-                    static_summary=summary(plan),
-                    priority=_priority(plan),
-                    rpc_timeout=_PATIENCE,
-                )
-        except (RPCError, RuntimeError, TimeoutError) as error:
-            raise _unavailable() from error
+        async with answering(_PATIENCE.total_seconds()):
+            await self._client.start_workflow(
+                PostWorkflow.run,
+                plan,
+                id=plan.workflow_id,
+                task_queue=POSTS_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                search_attributes=attributes_of(plan, _first_status(plan)),
+                static_summary=summary(plan),
+                priority=_priority(plan),
+                rpc_timeout=_PATIENCE,
+            )
 
     async def amend(self, plan: Plan, revision_id: str) -> None:
         """Apply a saved change to a scheduled post. Raises Conflict where its publishing has begun, Unavailable."""
@@ -114,7 +111,7 @@ class PostWorkflows:
                         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
                     )
                 )
-        except (RPCError, RuntimeError, TimeoutError):
+        except AWAY:
             return {"temporal": False, "worker": False}
         oldest = datetime.now(UTC) - _POLLED_WITHIN
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
@@ -157,11 +154,11 @@ class PostWorkflows:
                 )
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
-        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             # A start that failed leaves its future behind; nobody else would ever look at it.
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(operation.workflow_handle(), 0)
-            raise _unavailable() from error
+            raise unavailable() from error
 
 
 def _first_status(plan: Plan) -> PostStatus:
@@ -173,10 +170,6 @@ def _first_status(plan: Plan) -> PostStatus:
 def _priority(plan: Plan) -> Priority:
     # The workspace as fairness key: one customer's ten thousand posts do not delay another's one.
     return Priority(priority_key=_URGENT if plan.immediate else _SCHEDULED, fairness_key=plan.workspace_id[:64])
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
 
 
 _REFUSALS: dict[str, tuple[type[PostsError], Problem]] = {
@@ -194,6 +187,6 @@ def _refusal(error: WorkflowUpdateFailedError) -> PostsError:
     kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
     if kind not in _REFUSALS:
         log.error("update.failed", kind=kind or type(error.cause).__name__)
-        return _unavailable()
+        return unavailable()
     refusal, problem = _REFUSALS[kind]
     return refusal(problem)

@@ -116,6 +116,13 @@ def upgrade() -> None:
     )
     op.create_index("posts_tags", "posts", ["tags"], unique=False, postgresql_using="gin")
     op.create_index(
+        "posts_open",
+        "posts",
+        ["due_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('scheduled', 'publishing')"),
+    )
+    op.create_index(
         "posts_undispatched",
         "posts",
         ["created_at"],
@@ -234,6 +241,7 @@ def downgrade() -> None:
         table_name="posts",
         postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
     )
+    op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_tags", table_name="posts", postgresql_using="gin")
     op.drop_index("posts_list_by_status", table_name="posts")
     op.drop_index("posts_list_by_creation", table_name="posts")

@@ -1,0 +1,32 @@
+"""The one module that knows what Temporal's client fails with: Temporal is away, or does not know a workflow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.errors import Problem, Unavailable
+
+AWAY = (RPCError, RuntimeError, TimeoutError)
+"""What a call of the client raises where Temporal cannot be reached or does not answer in time."""
+
+
+def unavailable() -> Unavailable:
+    """Return what a caller is told while Temporal or every worker is away."""
+    return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
+
+
+def unknown(error: BaseException) -> bool:
+    """Tell whether an error says that there is no such workflow."""
+    return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
+
+
+@asynccontextmanager
+async def answering(seconds: float) -> AsyncIterator[None]:
+    """Bound how long Temporal is waited for. Raises Unavailable where it does not answer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except AWAY as error:
+        raise unavailable() from error

@@ -1,0 +1,182 @@
+"""See the runs of posts' workflows as Temporal has them, and end one: for the tools that hold rows against them."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import SearchAttributeKey
+
+from workflows.failures import AWAY, answering, unknown
+from workflows.messages import StatusView
+from workflows.post import PostWorkflow
+from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
+
+_PATIENCE_S = 10.0
+_ASKING = timedelta(seconds=5)
+"""How long a workflow has to say where its post stands: a worker may have to replay it first."""
+_PAGE = 1000
+_IDS = 100
+"""How many workflow ids one query of the visibility store names."""
+_TASK_TRIES = 3
+"""From this try of one workflow task on, the code that is deployed does not fit the workflow's history."""
+_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Temporal's own: set while a workflow's tasks fail again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStep:
+    """Be an activity that its workflow waits for."""
+
+    activity: str
+    attempt: int
+    running: bool
+    beat_at: datetime | None
+    """When it last said that it is alive."""
+    next_at: datetime | None
+    """When it is tried again; None while it is given out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Be the latest run under a workflow's id. `post_status` and `due_at` are what it can be searched by."""
+
+    workflow_id: str
+    run_id: str
+    status: WorkflowExecutionStatus
+    closed_at: datetime | None
+    post_status: str | None
+    due_at: datetime | None
+    stuck: bool = False
+    """Its tasks fail again and again: it does nothing until code that fits is deployed."""
+    steps: tuple[PendingStep, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether something may still happen by it."""
+        return self.status is WorkflowExecutionStatus.RUNNING
+
+
+class Runs:
+    """Read what Temporal knows. Every method raises Unavailable where Temporal does not answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def listed(self, status: str, workspace_id: str | None = None) -> AsyncIterator[Run]:
+        """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store has them: seconds late."""
+        query = f"WorkflowType = '{PostWorkflow.__name__}' AND ExecutionStatus = '{status}'"
+        if workspace_id is not None:
+            query += f" AND {WORKSPACE.name} = {_quoted(workspace_id)}"
+        pages = self._client.list_workflows(query, page_size=_PAGE, rpc_timeout=timedelta(seconds=_PATIENCE_S))
+        while True:
+            async with answering(_PATIENCE_S):
+                await pages.fetch_next_page()
+            for execution in pages.current_page or ():
+                yield _run_of(execution)
+            if not pages.next_page_token:
+                return
+
+    async def running_among(self, workflow_ids: Iterable[str]) -> set[str]:
+        """Return which of these workflows are surely running. One that has just been started may be missing."""
+        ids = [each for each in workflow_ids if _can_be_quoted(each)]
+        found: set[str] = set()
+        for first in range(0, len(ids), _IDS):
+            named = ", ".join(_quoted(each) for each in ids[first : first + _IDS])
+            query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
+            async with answering(_PATIENCE_S):
+                found |= {each.id async for each in self._client.list_workflows(query, page_size=_IDS)}
+        return found
+
+    async def latest(self, workflow_id: str) -> Run | None:
+        """Return the latest run under an id as it is this moment; None where Temporal knows none."""
+        async with answering(_PATIENCE_S):
+            try:
+                found = await self._client.get_workflow_handle(workflow_id).describe(
+                    rpc_timeout=timedelta(seconds=_PATIENCE_S)
+                )
+            except AWAY as error:
+                if unknown(error):
+                    return None
+                raise
+        raw = found.raw_description
+        steps = tuple(
+            PendingStep(
+                activity=step.activity_type.name,
+                attempt=step.attempt,
+                running=step.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+                beat_at=_moment(step, "last_heartbeat_time"),
+                next_at=_moment(step, "next_attempt_schedule_time"),
+            )
+            for step in raw.pending_activities
+        )
+        return _run_of(found, stuck=raw.pending_workflow_task.attempt >= _TASK_TRIES, steps=steps)
+
+    async def says(self, run: Run) -> StatusView | None:
+        """Ask a run, closed or not, where its post stands; None where no worker can tell in time."""
+        handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+        try:
+            return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
+        except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
+            return None
+
+    async def polled_since(self, queue: str, *, activities: bool = False) -> datetime | None:
+        """Return when a worker last asked for work of a queue; None where none does."""
+        kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+        )
+        async with answering(_PATIENCE_S):
+            answer = await self._client.workflow_service.describe_task_queue(request)
+        return max((each.last_access_time.ToDatetime(UTC) for each in answer.pollers), default=None)
+
+    async def cancel(self, run: Run) -> None:
+        """Have a run write off what is not sent, and end."""
+        async with answering(_PATIENCE_S):
+            await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
+
+    async def terminate(self, run: Run, reason: str) -> None:
+        """End a run at once; its post's rows stay as they are."""
+        async with answering(_PATIENCE_S):
+            await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
+
+
+def _run_of(execution: WorkflowExecution, *, stuck: bool = False, steps: tuple[PendingStep, ...] = ()) -> Run:
+    attributes = execution.typed_search_attributes
+    if execution.status is None:
+        raise ValueError(f"Temporal tells no status of {execution.id}")
+    return Run(
+        workflow_id=execution.id,
+        run_id=execution.run_id,
+        status=execution.status,
+        closed_at=execution.close_time,
+        post_status=attributes.get(POST_STATUS),
+        due_at=attributes.get(DUE_AT),
+        stuck=stuck or bool(attributes.get(_PROBLEMS)),
+        steps=steps,
+    )
+
+
+def _moment(step: PendingActivityInfo, name: str) -> datetime | None:
+    if not step.HasField(name):  # type: ignore[arg-type]  # the stubs list every name as a literal
+        return None
+    moment: datetime = getattr(step, name).ToDatetime(UTC)
+    return moment
+
+
+def _can_be_quoted(workflow_id: str) -> bool:
+    return not set(workflow_id) & set("'\\")
+
+
+def _quoted(value: str) -> str:
+    return f"'{value}'"
