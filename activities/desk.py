@@ -16,7 +16,7 @@ from activities.media.source import MediaTools, StepMedia
 from activities.servers import Servers
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from platforms.base import AccountFacts, Connection, Draft, Network, Sending
+from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
@@ -36,6 +36,8 @@ class Step:
     sending: Sending[Any]
     keeper: HandleKeeper
     media: StepMedia
+    account: Account
+    """Its row; `credentials` are those in use, also after they were renewed."""
     last: list[Exchange] = field(default_factory=list)
     called_double: bool = False
     """Whether the network called the last send a duplicate."""
@@ -115,7 +117,12 @@ class Desk:
             started_at=job.unclear_since,
             heartbeat=progress,
         )
-        return Step(network, connection, sending, keeper, media, last)
+        return Step(network, connection, sending, keeper, media, job.account, last)
+
+    async def asks_about(self, account: Account) -> Identity:
+        """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
+        network = networks()[account.platform]
+        return await network.whoami(self._connect(network, account, []))
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials
@@ -130,6 +137,7 @@ class Desk:
                 fresh = await renew_credentials(session, self._vault, account.workspace_id, account.id, sealed, renewed)
             if fresh is None:
                 raise not_connected(network)
+            account.credentials = fresh.credentials
             return network.credentials.model_validate(open_credentials(self._vault, fresh))
 
         return Connection(

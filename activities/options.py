@@ -11,8 +11,8 @@ from platforms.registry import networks
 POSTS_QUEUE = "posts"
 """Workflows and the short activities that only touch the database."""
 
-PUBLISH_WITHIN = timedelta(hours=24)
-"""How long a target is tried after it was due; later a post is stale and its owner must decide."""
+LOOK_UP_WITHIN = timedelta(hours=24)
+"""How long an unclear send is looked up; then a person must decide."""
 
 STEP_TIMEOUT = timedelta(minutes=30)
 """One run of a step, uploads of large videos included; its heartbeats notice a dead worker long before."""

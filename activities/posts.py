@@ -7,14 +7,13 @@ from activities.commands import GiveUp, PostCommand, Resolve, RevisionCommand
 from domain.outcome import Outcome
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
-from store.accounts import find_accounts
 from store.database import Database
 from store.models import Target
-from store.plans import plan_of
+from store.plans import plan_with_accounts
 from store.posts import apply_amendment
 from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, resolve, settle
 
-_LATE = "Publishing was not possible within 24 hours of its time. Retry it if it shall still go out."
+_LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
 _CANCELLED = "An operator of this service cancelled the post before it was published."
 
 
@@ -31,8 +30,7 @@ class Posts:
             post = await apply_amendment(session, command.revision_id)
             if post is None or post.due_at is None:
                 return None
-            accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-            return plan_of(post, accounts)
+            return await plan_with_accounts(session, post)
 
     @activity.defn
     async def delete(self, command: PostCommand) -> None:
@@ -69,7 +67,8 @@ class Posts:
             elif command.code == "cancelled":
                 change = verdicts.failed(_CANCELLED, command.code, ErrorCategory.INTERNAL)
             else:
-                change = verdicts.failed(_last_words(job.target), command.code, ErrorCategory.PLATFORM)
+                category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
+                change = verdicts.failed(_last_words(job.target), command.code, category)
             return await settle(session, command.target_id, change)
 
 

@@ -10,7 +10,7 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import TRIED_AGAIN, refused, try_again, wait_before_retry
+from activities.errors import HELD, TRIED_AGAIN, refused, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
@@ -18,6 +18,7 @@ from domain.post import PostStatus, TargetStatus
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
+from store.accounts import accept_account, refuse_account
 from store.models import Attempt
 from store.publishing import (
     Job,
@@ -58,6 +59,7 @@ class Publishing:
                 job = await load(session, command.target_id)
             if job is None or job.target.status != TargetStatus.PENDING:
                 return GONE if job is None else outcome_of(job.target)
+            step: Step | None = None
             try:
                 step = self._desk.open(job, progress.append)
                 prepared = await self._prepare(step)
@@ -68,6 +70,9 @@ class Publishing:
             except NetworkError as error:
                 if error.kind in TRIED_AGAIN:
                     raise try_again(networks()[command.platform], error) from error
+                if error.kind is Kind.AUTH and step:
+                    # Found out before it is due, the account may be reconnected in time.
+                    await self._refuse_account(step, error)
                 log.info("prepare.refused", code=error.code)
             return outcome_of(job.target)
 
@@ -78,11 +83,12 @@ class Publishing:
         What has not been prepared ahead is prepared first.
         """
         async with beating() as progress:
+            step: Step | None = None
             try:
                 step = await self._open(command, progress)
                 begun = await self._begin(command, step, await self._prepare(step) if step else None)
             except NetworkError as error:
-                return await self._refused(command, error)
+                return await self._refused(command, error, step)
             if step is None or isinstance(begun, Outcome):
                 return begun if isinstance(begun, Outcome) else GONE
             return await self._send(command, step, begun)
@@ -162,6 +168,8 @@ class Publishing:
             job = await load(session, command.target_id)
             if job is None or _stands(job):
                 return None
+            if job.account and job.account.refused_at:
+                raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
             taken = await others_posts(session, job.target, job.unclear_since)
         step = self._desk.open(job, progress.append)
         step.sending.taken = taken
@@ -234,6 +242,9 @@ class Publishing:
         note = verdicts.note(step, "done", "published")
         published, incomplete = await self._completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published))
+        if step.account.refusals:
+            async with self._database.transaction() as session:
+                await accept_account(session, step.account, published=True)
         return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _completed(self, step: Step, published: Published) -> tuple[Published, bool]:
@@ -277,7 +288,10 @@ class Publishing:
     ) -> Outcome:
         """Write down a definite refusal; raise for Temporal where the step shall be run again."""
         network = networks()[command.platform]
-        if error.kind not in TRIED_AGAIN:
+        if error.kind in HELD and (not step or error.kind is not Kind.AUTH or await self._refuse_account(step, error)):
+            note = verdicts.note(step, "refused", "held until its account can publish", error)
+            return await self._close(command, attempt, note, verdicts.held(error))
+        if error.kind not in TRIED_AGAIN | HELD:
             note = verdicts.note(step, "refused", "failed", error)
             outcome = await self._close(command, attempt, note, verdicts.refused(error))
             if outcome.status is TargetStatus.FAILED and not outcome.gone:
@@ -287,6 +301,14 @@ class Publishing:
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error)
         await self._close(command, attempt, note, verdicts.waiting(delay))
         raise try_again(network, error, delay) from error
+
+    async def _refuse_account(self, step: Step, error: NetworkError) -> bool:
+        """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
+        async with self._database.transaction() as session:
+            used = step.account.credentials
+            noted = await refuse_account(session, step.account, used, error.message, error.code)
+        log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
+        return noted
 
     def _judge(self, step: Step, finding: Absent | Unknown, sent: Attempt) -> tuple[Note, verdicts.Change | None]:
         """Decide upon an unclear send that the network does not show."""

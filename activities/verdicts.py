@@ -4,13 +4,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from activities.desk import Step
-from domain.post import ErrorCategory, TargetStatus
+from domain.post import ErrorCategory, HoldReason, TargetStatus
 from platforms.base import Published
-from platforms.errors import CATEGORY, NetworkError
+from platforms.errors import CATEGORY, Kind, NetworkError
 from store.models import Target
 from store.publishing import Note, forget_error
 
 Change = Callable[[Target], None]
+
+UNTIL_ALLOWANCE = timedelta(hours=1)
+"""How long a capped target waits where neither the network nor its module knows when the cap ends."""
 
 
 def note(step: Step | None, state: str, decision: str, error: NetworkError | None = None) -> Note:
@@ -63,7 +66,27 @@ def waiting(delay: timedelta) -> Change:
     """Return the change that tells when a target is tried again."""
 
     def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.PUBLISHING
         target.next_attempt_at = datetime.now(UTC) + delay
+
+    return change
+
+
+def held(error: NetworkError) -> Change:
+    """Return the change of a target that waits for its account to be reconnected, or to be allowed more posts."""
+    capped = error.kind is Kind.CAPPED
+
+    def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.HELD
+        target.hold_reason = HoldReason.CAP if capped else HoldReason.RECONNECT
+        target.error = error.message
+        target.error_code = error.code
+        target.error_category = CATEGORY[error.kind]
+        target.retryable = False
+        if capped:
+            target.next_attempt_at = datetime.now(UTC) + (error.retry_after or UNTIL_ALLOWANCE)
 
     return change
 

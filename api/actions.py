@@ -7,7 +7,7 @@ from api.views import DeletedView
 from api.waiting import Patience, wait_until_at_rest
 from domain.errors import Conflict, Problem
 from domain.plan import Plan
-from domain.post import PostStatus, TargetStatus
+from domain.post import PostStatus, TargetState, TargetStatus
 from store.models import Target
 from store.posts import delete_draft
 
@@ -23,7 +23,7 @@ async def delete(deps: Dependencies, workspace_id: str, post_id: str) -> Answer:
     plan: Plan | None = None
     async with deps.database.transaction() as session:
         post = await require_post(session, workspace_id, post_id, lock=True)
-        if post.status == PostStatus.PUBLISHING:
+        if post.status == PostStatus.PUBLISHING and any(_moves(target) for target in post.targets):
             raise Conflict(_PUBLISHING)
         if post.status == PostStatus.DRAFT:
             await delete_draft(session, post)
@@ -32,6 +32,10 @@ async def delete(deps: Dependencies, workspace_id: str, post_id: str) -> Answer:
     if plan is not None:
         await deps.workflows.delete(plan)
     return answer_view(DeletedView(id=post_id, deleted=True))
+
+
+def _moves(target: Target) -> bool:
+    return TargetState(TargetStatus(target.status), target.looking).moving
 
 
 def _can_be_retried(target: Target) -> bool:

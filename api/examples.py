@@ -105,6 +105,7 @@ POST: dict[str, Any] = {
     "createdAt": "2026-01-15T10:00:00Z",
     "updatedAt": _PUBLISHED,
     "isDraft": False,
+    "publishWithin": 86400,
 }
 _WAITING = {"status": "pending", "platformPostId": None, "platformPostUrl": None, "publishedAt": None}
 SCHEDULED: dict[str, Any] = {

@@ -4,10 +4,7 @@ import asyncio
 from datetime import datetime
 
 from api.dependencies import Dependencies
-from domain.post import PostStatus
 from store.posts import progress_of
-
-_MOVING = {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
 
 
 class Patience:
@@ -30,7 +27,7 @@ async def wait_until_at_rest(
     changed_since: datetime | None = None,
     new: bool = False,
 ) -> None:
-    """Return once publishing is over, the post is gone, or patience is.
+    """Return once publishing is over or held, the post is gone, or patience is.
 
     `new` says that the post was made just now, so that a first look is not worth its query. `changed_since` is when the
     post last changed before it was set in motion: that rest does not count.
@@ -41,8 +38,8 @@ async def wait_until_at_rest(
             progress = await progress_of(session, post_id)
         if progress is None:
             return True
-        status, changed_at = progress
+        moving, changed_at = progress
         # Not later than, but other than: the clocks of workers differ.
-        return status not in _MOVING and changed_at != changed_since
+        return not moving and changed_at != changed_since
 
     await deps.outcomes.wait(post_id, at_rest, patience.left, new=new)

@@ -43,6 +43,11 @@ class TargetPlan(BaseModel):
         """Tell whether nothing more happens to the target by itself."""
         return TargetState(self.status, self.looking).settled
 
+    @property
+    def moving(self) -> bool:
+        """Tell whether something is being done for the target just now, or soon."""
+        return TargetState(self.status, self.looking).moving
+
 
 class Plan(BaseModel):
     """Name one post, its targets and its time. Fields are only ever added, with defaults: histories live for years."""

@@ -10,12 +10,11 @@ from sqlalchemy.orm import selectinload
 
 from domain.errors import Unavailable
 from domain.post import PostStatus
-from store.accounts import find_accounts
 from store.database import Database
 from store.idempotency import forget_expired_answers
 from store.media_files import forget_expired_files
 from store.models import Post
-from store.plans import plan_of
+from store.plans import plan_with_accounts
 from store.posts import mark_dispatched
 from workflows.client import PostWorkflows
 
@@ -55,11 +54,7 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
             .limit(_BATCH)
             .options(selectinload(Post.targets))
         )
-        posts = list(await session.scalars(query))
-        plans = []
-        for post in posts:
-            accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-            plans.append(plan_of(post, accounts))
+        plans = [await plan_with_accounts(session, post) for post in list(await session.scalars(query))]
     for plan in plans:
         await workflows.start(plan)
         log.info("sweep.started", post_id=plan.post_id, workflow_id=plan.workflow_id)

@@ -20,6 +20,7 @@ from activities.posts import Posts
 from activities.publish import Publishing
 from activities.servers import Servers, client_of_named_servers
 from platforms.registry import networks
+from runtime.accounts import look_after_accounts
 from runtime.context import LogContext
 from runtime.recovery import Recovery
 from runtime.settings import Settings
@@ -100,20 +101,20 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
 
 @contextlib.asynccontextmanager
 async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = None) -> AsyncIterator[list[Worker]]:
-    """Run workers and what looks after lost posts for the length of the block."""
+    """Run workers and the chores beside them for the length of the block."""
     async with contextlib.AsyncExitStack() as stack:
         started = workers(client, desk, networks() if platforms is None else platforms)
         for worker in started:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
-        looking_after = [
+        chores = [
             asyncio.create_task(sweep_forever(desk.database, posts)),
             asyncio.create_task(Recovery(desk.database, posts, Runs(client)).run()),
+            asyncio.create_task(look_after_accounts(desk, posts)),
         ]
         try:
             yield started
         finally:
-            for task in looking_after:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)

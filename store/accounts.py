@@ -1,10 +1,10 @@
 """Connected accounts; credentials leave this module decrypted only for the network that needs them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +14,17 @@ from store.vault import Vault
 
 def _context(workspace_id: str, account_id: str) -> str:
     return f"{workspace_id}/{account_id}"
+
+
+_WORKS: dict[str, Any] = {
+    "refused_at": None,
+    "refusal": None,
+    "refusal_code": None,
+    "refusals": 0,
+    "ask_again_at": None,
+}
+_FIRST_QUESTION, _LONGEST_SILENCE = timedelta(seconds=15), timedelta(hours=1)
+_GROWTH = 4
 
 
 async def save_account(
@@ -40,6 +51,7 @@ async def save_account(
         "credentials": vault.seal(credentials, _context(workspace_id, account_id)),
         "connected_at": now,
         "checked_at": now,
+        **_WORKS,
     }
     statement = (
         insert(Account)
@@ -66,6 +78,48 @@ async def remove_account(session: AsyncSession, workspace_id: str, account_id: s
     """Forget an account and its credentials; tell whether there was one."""
     query = delete(Account).where(Account.workspace_id == workspace_id, Account.id == account_id).returning(Account.id)
     return await session.scalar(query) is not None
+
+
+async def refuse_account(session: AsyncSession, account: Account, used: bytes, message: str, code: str) -> bool:
+    """Note that a network refuses an account's credentials: from here on its posts are held without asking again.
+
+    `used` is the sealed value that was refused: where the account has been reconnected meanwhile, nothing is noted and
+    the answer is False.
+    """
+    now = datetime.now(UTC)
+    wait = min(_FIRST_QUESTION * _GROWTH ** min(account.refusals, 10), _LONGEST_SILENCE)
+    fresh = Account.refused_at.is_(None)
+    statement = update(Account).where(_is(account), Account.credentials == used)
+    statement = statement.values(
+        refused_at=func.coalesce(Account.refused_at, now),
+        refusal=message,
+        refusal_code=code,
+        refusals=Account.refusals + case((fresh, 1), else_=0),
+        ask_again_at=case((fresh, now + wait), else_=Account.ask_again_at),
+    )
+    return await session.scalar(statement.returning(Account.id)) is not None
+
+
+async def accounts_to_ask(session: AsyncSession) -> list[Account]:
+    """Return the refused accounts that their networks shall be asked about now, for this worker alone."""
+    now = datetime.now(UTC)
+    age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
+    due = update(Account).where(Account.refused_at.is_not(None), Account.ask_again_at <= now)
+    return list(await session.scalars(due.values(ask_again_at=now + age).returning(Account)))
+
+
+async def accept_account(session: AsyncSession, account: Account, *, published: bool = False) -> None:
+    """Note that a network accepts an account again.
+
+    Only `published` proves it: who may say who they are may still lack a permission, so until then the next refusal
+    makes for a longer silence.
+    """
+    values = {**_WORKS} if published else {name: value for name, value in _WORKS.items() if name != "refusals"}
+    await session.execute(update(Account).where(_is(account)).values(**values))
+
+
+def _is(account: Account) -> ColumnElement[bool]:
+    return and_(Account.workspace_id == account.workspace_id, Account.id == account.id)
 
 
 def open_credentials(vault: Vault, account: Account) -> dict[str, Any]:

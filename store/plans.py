@@ -3,13 +3,21 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
+from store.accounts import find_accounts
 from store.models import Account, Post, Target
 
 
 def _prepares(post: Post, target: Target) -> bool:
     return bool(target.custom_media if target.custom_media is not None else post.media_items)
+
+
+async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
+    """Return the plan of a post that is not a draft, its accounts' names looked up; its targets must be loaded."""
+    return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
 
 
 def plan_of(

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from domain.content import Amendment
-from domain.post import PostStatus
+from domain.post import PostStatus, TargetStatus
 from store.contents import rewrite
 from store.models import Post, Revision, Target
 
@@ -36,10 +36,15 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
     return (await session.scalars(query.options(joinedload(Post.targets)))).unique().one_or_none()
 
 
-async def progress_of(session: AsyncSession, post_id: str) -> tuple[PostStatus, datetime] | None:
-    """Return a post's status and when it last changed, None where it is gone."""
-    row = (await session.execute(select(Post.status, Post.updated_at).where(Post.id == post_id))).one_or_none()
-    return (PostStatus(row.status), row.updated_at) if row else None
+async def progress_of(session: AsyncSession, post_id: str) -> tuple[bool, datetime] | None:
+    """Tell whether something is being done for a post, and when it last changed; None where it is gone."""
+    # Held targets wait for hours: nobody waits with them.
+    busy = or_(Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING]), Target.looking)
+    begun = Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING])
+    moving = and_(begun, exists().where(Target.post_id == Post.id, busy))
+    query = select(moving.label("moving"), Post.updated_at).where(Post.id == post_id)
+    row = (await session.execute(query)).one_or_none()
+    return (row.moving, row.updated_at) if row else None
 
 
 async def delete_draft(session: AsyncSession, post: Post) -> None:

@@ -180,10 +180,11 @@ async def add_details(session: AsyncSession, target_id: str, url: str | None, wa
 
 async def refresh_post(session: AsyncSession, post: Post, targets: list[Target]) -> None:
     """Bring the post's own columns in line with its targets, and tell who waits."""
-    post.status = post_status(TargetState(TargetStatus(each.status), each.looking) for each in targets)
+    states = [TargetState(TargetStatus(each.status), each.looking) for each in targets]
+    post.status = post_status(states)
     post.published_at = min((each.published_at for each in targets if each.published_at), default=None)
     post.updated_at = datetime.now(UTC)
-    if post.status != PostStatus.PUBLISHING:
+    if not any(state.moving for state in states):
         await announce(session, post.id)
 
 

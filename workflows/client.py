@@ -57,8 +57,8 @@ class PostWorkflows:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def start(self, plan: Plan) -> None:
-        """Start a post's workflow unless it runs already. Raises Unavailable."""
+    async def start(self, plan: Plan, *, signal: str | None = None) -> None:
+        """Start a post's workflow unless it runs already, and send it a signal if one is given. Raises Unavailable."""
         async with answering(_PATIENCE.total_seconds()):
             await self._client.start_workflow(
                 PostWorkflow.run,
@@ -70,6 +70,7 @@ class PostWorkflows:
                 search_attributes=attributes_of(plan, _first_status(plan)),
                 static_summary=summary(plan),
                 priority=_priority(plan),
+                start_signal=signal,
                 rpc_timeout=_PATIENCE,
             )
 
@@ -100,6 +101,10 @@ class PostWorkflows:
         )
         await self._update_at_rest(PostWorkflow.resolve, resolution, plan)
 
+    async def release(self, plan: Plan) -> None:
+        """Tell a post that its held targets may go on. Raises Unavailable."""
+        await self.start(plan, signal="release")
+
     async def health(self) -> dict[str, bool]:
         """Tell whether Temporal answers and whether a worker asks it for work."""
         try:
@@ -123,7 +128,7 @@ class PostWorkflows:
         Where the row still moves, the first answer is the one definite answer: a post that was about to be sent when
         its deletion was asked for must not be deleted because it has been sent meanwhile.
         """
-        for wait in _CATCHING_UP_S if all(target.settled for target in plan.targets) else ():
+        for wait in () if any(target.moving for target in plan.targets) else _CATCHING_UP_S:
             try:
                 return await self._update(update, argument, plan)
             except (Conflict, Unprocessable):

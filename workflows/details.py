@@ -37,6 +37,9 @@ def _standing(target: TargetPlan) -> str:
         return f"**published** as [{target.platform_post_id}]({target.platform_post_url})"
     if target.status is TargetStatus.PUBLISHED:
         return f"**published** as {target.platform_post_id}"
+    if target.status is TargetStatus.HELD:
+        until = f"until {short(target.resumes_at)}" if target.resumes_at else "until its account is reconnected"
+        return f"**held** (`{target.error_code}`) {until}"
     if target.status is TargetStatus.UNCONFIRMED:
         doing = "being looked up" if target.looking else "not found; a person must decide"
         return f"**unconfirmed** (`{target.error_code}`), {doing}"

@@ -43,6 +43,7 @@ class PostWorkflow:
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
         self._open_until: dict[str, datetime] = {}
+        self._released: set[str] = set()
         self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
         self._told: tuple[PostStatus, datetime] | None = None
@@ -98,7 +99,7 @@ class PostWorkflow:
     async def _stay_while_something_can_happen(self) -> None:
         while not self._ended:
             if self._occupied():
-                self._tell("Publishing." if self._publishing() else "Working on a request.")
+                self._tell(self._occupation())
                 await workflow.wait_condition(lambda: self._ended or not self._occupied())
                 continue
             left = self._stays_open_until() - workflow.now()
@@ -127,10 +128,13 @@ class PostWorkflow:
         """Publish to one target; whatever happens to it, the others go on."""
         if prepared := self._preparing.pop(target.target_id, None):
             await prepared
-        deadline = workflow.now() + options.PUBLISH_WITHIN
+        deadline = target.publish_by or self._plan.due_at + self._plan.publish_within
         while not target.settled and not self._ended:
+            if target.status is TargetStatus.HELD:
+                await self._wait_while_held(target, deadline)
+                continue
             if target.status is TargetStatus.UNCONFIRMED:
-                outcome = await steps.confirm(self._plan, target, deadline)
+                outcome = await steps.confirm(self._plan, target)
             else:
                 outcome = await steps.publish(self._plan, target, deadline)
             self._ended = self._ended or outcome.gone
@@ -138,7 +142,19 @@ class PostWorkflow:
             if target.incomplete and (completed := await steps.complete(self._plan, target)):
                 target.take(completed)
             self._keep_open_for(target)
-            self._tell(self._waiting_for)
+            self._tell(self._occupation())
+
+    async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
+        """Wait until the target's account works again, its allowance resumes, or it is too late to publish."""
+        until = min(target.resumes_at or deadline, deadline)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._ended or target.target_id in self._released,
+                timeout=max(until - workflow.now(), _NOTHING),
+                timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
+            )
+        self._released.discard(target.target_id)
+        target.status = TargetStatus.PENDING
 
     def _keep_open_for(self, target: TargetPlan) -> None:
         if target.status is TargetStatus.PUBLISHED:
@@ -211,7 +227,7 @@ class PostWorkflow:
     @delete.validator
     def _may_delete(self) -> None:
         due = not self._begun and self._plan.due_at <= workflow.now() and not self._settled()
-        if self._publishing() or due:
+        if self._sending() or due:
             raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
@@ -231,6 +247,11 @@ class PostWorkflow:
         await workflow.wait_condition(lambda: self._ended or bool(self._failed()) or not self._publishing())
         if not self._ended and self._failed():
             await self._retry()
+
+    @workflow.signal(description="Let held targets go on: their account works again")
+    async def release(self) -> None:
+        """Try held targets again now; those that must still wait are held again."""
+        self._released |= {target.target_id for target in self._plan.targets if not target.settled}
 
     @workflow.update(description="Settle an unconfirmed target as a person found it on the network")
     async def resolve(self, resolution: Resolution) -> None:
@@ -273,6 +294,7 @@ class PostWorkflow:
                 # Its row has settled already; the step's result is on its way to us.
                 await workflow.wait_condition(earlier.done)
             target.looking = target.status is TargetStatus.UNCONFIRMED
+            target.publish_by = workflow.now() + self._plan.publish_within
             target.status = target.status if target.looking else TargetStatus.PENDING
         self._deliver(again)
 
@@ -295,6 +317,15 @@ class PostWorkflow:
 
     def _publishing(self) -> bool:
         return any(not task.done() for task in self._delivering.values())
+
+    def _sending(self) -> bool:
+        held = {target.target_id for target in self._plan.targets if target.status is TargetStatus.HELD}
+        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in held)
+
+    def _occupation(self) -> str:
+        if self._publishing():
+            return "Publishing." if self._sending() else "Held until its account can publish."
+        return "Working on a request." if self._occupied() else self._waiting_for
 
     def _occupied(self) -> bool:
         editing = any(not task.done() for task in self._edits)

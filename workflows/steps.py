@@ -44,6 +44,8 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
 
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
     """Publish to one target, tried again until the deadline where surely nothing was sent."""
+    if deadline <= workflow.now():
+        return await give_up(plan, target, "publish_window_passed")
     try:
         return await workflow.execute_activity_method(
             Publishing.publish,
@@ -68,8 +70,9 @@ def _refusal_in(error: ActivityError) -> Outcome | None:
     return None
 
 
-async def confirm(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
+async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
     """Look for an unclear send, again and again on durable timers, until it is found, ruled out or given up."""
+    deadline = workflow.now() + options.LOOK_UP_WITHIN
     for wait in options.lookup_waits():
         await workflow.sleep(wait, summary=f"look for it on {name_of(target)}")
         try:

@@ -91,15 +91,15 @@ async def test_a_deleted_post_is_not_sent(stack: Stack, desk: Desk) -> None:
     assert await stack.public("deleted before") == []
 
 
-async def test_an_account_that_is_gone_fails_the_target_with_a_sentence(stack: Stack, desk: Desk) -> None:
+async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("no account", [account])
     async with stack.database.transaction() as session:
         await session.delete(await session.merge(account))
-    with pytest.raises(ApplicationError) as failure:
-        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
-    assert failure.value.non_retryable
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert outcome.status is TargetStatus.HELD
     (target,) = (await stack.read(post.id)).targets
+    assert target.hold_reason == "account_needs_reconnecting"
     assert target.error_category == "auth"
     assert target.error == "This X account is not connected. Connect it again."
 

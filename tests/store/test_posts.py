@@ -100,7 +100,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
 async def test_progress(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
     async with database.transaction() as session:
-        assert await progress_of(session, post.id) == (PostStatus.SCHEDULED, NOW)
+        assert await progress_of(session, post.id) == (True, NOW)
         assert await progress_of(session, "post_none") is None
 
 

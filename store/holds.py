@@ -1,0 +1,39 @@
+"""Find the posts that are held for an account, once it works again."""
+
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.post import HoldReason, TargetStatus
+from store.models import Account, Post, Target
+
+
+async def released_posts(session: AsyncSession, now: datetime, *, told_before: datetime, limit: int) -> list[Post]:
+    """Return posts with targets held for an account that works, with all their targets, and note that they are told.
+
+    One whose workflow was told since `told_before` is left out, so each worker that looks finds others.
+    """
+    works = and_(
+        Account.workspace_id == Target.workspace_id,
+        Account.id == Target.account_id,
+        Account.platform == Target.platform,
+        Account.refused_at.is_(None),
+    )
+    held = (
+        select(Target.id)
+        .where(
+            Target.status == TargetStatus.HELD,
+            Target.hold_reason == HoldReason.RECONNECT,
+            or_(Target.released_at.is_(None), Target.released_at < told_before),
+            select(Account.id).where(works).exists(),
+        )
+        .order_by(Target.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    told = update(Target).where(Target.id.in_(held.scalar_subquery())).values(released_at=now).returning(Target.post_id)
+    ids = set(await session.scalars(told, execution_options={"synchronize_session": False}))
+    query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
+    return list(await session.scalars(query))

@@ -1,0 +1,175 @@
+"""Targets that wait for their account: held rather than failed, and let go by themselves."""
+
+import asyncio
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from domain.post import HoldReason, PostStatus, TargetStatus
+from platforms.registry import networks
+from store.accounts import save_account
+from store.attempts import list_attempts
+from store.models import Account, Post
+from store.vault import Vault
+from tests.stack import Stack, plain_credentials
+
+
+async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:
+    async with asyncio.timeout(seconds):
+        while (post := await stack.read(post_id)).targets[0].status != status:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    return post
+
+
+async def revoked(stack: Stack) -> Account:
+    """Connect an account whose token its network does not know any more, as when its owner changed the password."""
+    account = await stack.connect("twitter")
+    await keep_token(stack, account, secrets.token_urlsafe(16))
+    return account
+
+
+async def reconnect(stack: Stack, account: Account) -> None:
+    token = secrets.token_urlsafe(16)
+    known = {
+        "platform": account.platform,
+        "accountId": account.id,
+        "userId": account.user_id,
+        "username": account.username,
+        "accessToken": token,
+    }
+    await stack.control("POST", "accounts", {"accounts": [known]})
+    await keep_token(stack, account, token)
+
+
+async def keep_token(stack: Stack, account: Account, token: str) -> None:
+    credentials = networks()[account.platform].credentials.model_validate({"accessToken": token})
+    async with stack.database.transaction() as session:
+        await save_account(
+            session,
+            Vault(stack.settings.encryption_keys),
+            workspace_id=account.workspace_id,
+            account_id=account.id,
+            platform=account.platform,
+            user_id=account.user_id,
+            username=account.username,
+            premium=False,
+            credentials=plain_credentials(credentials),
+        )
+
+
+async def sends(stack: Stack) -> int:
+    requests = (await stack.control("GET", "requests"))["requests"]
+    return sum(each["platform"] == "twitter" and each["operation"] == "publish" for each in requests)
+
+
+async def row(stack: Stack, account: Account) -> Account:
+    async with stack.database.transaction() as session:
+        return (await session.scalars(select(Account).where(Account.id == account.id))).one()
+
+
+async def held_post(stack: Stack, words: str, account: Account, **values: Any) -> Post:
+    post = await stack.save(words, [account])
+    if values:
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == post.id).values(**values))
+    await stack.start(await stack.read(post.id), immediate=True)
+    return await comes_to_be(stack, post.id, TargetStatus.HELD)
+
+
+async def test_posts_of_a_revoked_account_are_held_at_once_and_released_by_reconnecting_it(stack: Stack) -> None:
+    account = await revoked(stack)
+    first = await held_post(stack, "held first", account)
+    (target,) = first.targets
+    assert first.status == PostStatus.PUBLISHING
+    assert target.hold_reason == HoldReason.RECONNECT
+    assert target.error_category == "auth"
+    assert "connect" in (target.error or "").lower()
+    asked = await sends(stack)
+    second = await held_post(stack, "held second", account)
+    assert await sends(stack) == asked, "an account that is known to be refused is not tried"
+    await reconnect(stack, account)
+    for post in (first, second):
+        published = await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+        assert published.targets[0].hold_reason is None
+        assert published.targets[0].error is None
+    assert [len(await stack.public(words)) for words in ("held first", "held second")] == [1, 1]
+
+
+async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: Stack) -> None:
+    account = await stack.connect("instagram")
+    await stack.fault("instagram", "token_expired", "publish")
+    post = await stack.save("a hiccup", [account], media=["https://example.com/hiccup.jpg"])
+    await stack.start(post, immediate=True)
+    await comes_to_be(stack, post.id, TargetStatus.HELD)
+    refused = await row(stack, account)
+    assert refused.refusals == 1
+    assert refused.ask_again_at is not None
+    assert refused.ask_again_at > datetime.now(UTC) + timedelta(seconds=5)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(Account.id == account.id).values(ask_again_at=datetime.now(UTC)))
+    await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+    assert len(await stack.public("a hiccup")) == 1
+
+    async def trusted() -> bool:
+        return (await row(stack, account)).refusals == 0
+
+    async with asyncio.timeout(5):
+        while not await trusted():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def test_a_held_post_fails_when_it_would_be_stale(stack: Stack) -> None:
+    account = await revoked(stack)
+    post = await held_post(stack, "too stale", account, publish_within=3)
+    failed = await stack.settled(post.id)
+    (target,) = failed.targets
+    assert failed.status == PostStatus.FAILED
+    assert (target.error_code, target.error_category) == ("publish_window_passed", "auth")
+    assert target.retryable
+    assert target.hold_reason is None
+    assert "within the time" in (target.error or "")
+    await reconnect(stack, account)
+    await stack.workflows.retry(await stack.plan(failed))
+    await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+
+
+async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -> None:
+    account = await revoked(stack)
+    post = await held_post(stack, "held and deleted", account)
+    await stack.workflows.delete(await stack.plan(post))
+    await reconnect(stack, account)
+    await stack.client.get_workflow_handle(post.workflow_id).result()
+    assert await stack.public("held and deleted") == []
+
+
+async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack) -> None:
+    account = await revoked(stack)
+    post = await held_post(stack, "let go in vain", account)
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    status = await handle.query("status")
+    assert status["waiting_for"].startswith("Held")
+    assert status["targets"][0]["status"] == "held"
+    await handle.signal("release")
+
+    async def tried() -> int:
+        async with stack.database.transaction() as session:
+            return len(await list_attempts(session, post.id))
+
+    async with asyncio.timeout(10):
+        while await tried() < 2:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    assert (await stack.read(post.id)).targets[0].status == TargetStatus.HELD
+    await stack.workflows.delete(await stack.plan(post))
+
+
+async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> None:
+    post = await stack.save("yesterday's news", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        long_ago = datetime.now(UTC) - timedelta(hours=25)
+        await session.execute(update(Post).where(Post.id == post.id).values(due_at=long_ago))
+    await stack.start(await stack.read(post.id))
+    failed = await stack.settled(post.id)
+    assert failed.targets[0].error_code == "publish_window_passed"
+    assert await stack.public("yesterday's news") == []
