@@ -16,8 +16,8 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.contents import rewrite
-from store.posts import STALE
-from store.revisions import add_revision, find_revision, refuse_revision
+from store.revisions import add_revision
+from workflows.handover import hand_over
 
 _MOST_TRIES = 20
 """Each time, one of those who change the post at once gets through; more of them are no people."""
@@ -83,17 +83,9 @@ async def _begin(deps: Dependencies, change: _Change) -> None:
 
 
 async def _hand_over(deps: Dependencies, plan: Plan, revision_id: str) -> bool:
-    """Have the workflow make the change; False where the post has been changed since. Raises Conflict if too late."""
-    try:
-        await deps.workflows.amend(plan, revision_id)
-    except Conflict as conflict:
-        async with deps.database.transaction() as session:
-            await refuse_revision(session, revision_id, conflict.first)
-        raise
+    made = await hand_over(deps.database, deps.workflows, plan, revision_id)
     deps.starter.note_started(plan.post_id)
-    async with deps.database.transaction() as session:
-        revision = await find_revision(session, revision_id)
-    return revision is None or revision.error_code != STALE
+    return made
 
 
 async def _stand(deps: Dependencies, workspace_id: str, post_id: str, change: _Change, patience: Patience) -> Answer:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.suggest import did_you_mean
 from domain.post import PUBLISH_WITHIN_S
-from domain.schedule import zone_names
+from domain.zones import zone_names
 from platforms.registry import networks
 
 MAX_ITEMS = 100

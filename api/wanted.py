@@ -10,6 +10,7 @@ from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
+from domain.zones import UnknownZone
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,9 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[Schedule | None, lis
     """Resolve a `scheduledFor`; it must lie between five minutes ago and five years ahead."""
     try:
         schedule = resolve(text, zone)
+    except UnknownZone:
+        # Of a post that was made under an older database of zones: a body's own zone is known.
+        return None, [Problem(f"The time zone {zone} exists no more; give another timezone", *_INVALID, "timezone")]
     except ValueError:
         sentence = "scheduledFor must be an ISO 8601 date and time such as 2026-02-01T14:00:00Z"
         return None, [Problem(sentence, *_INVALID, "scheduledFor")]

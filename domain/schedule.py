@@ -4,8 +4,8 @@ import re
 from calendar import isleap
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+
+from domain.zones import zone_named
 
 LATE_COUNTS_AS_NOW = timedelta(minutes=5)
 HORIZON_YEARS = 5
@@ -15,15 +15,6 @@ _DATE_TIME = re.compile(
     r"(?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
     r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?"
 )
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """Return every IANA zone name this installation knows.
-
-    Names that every machine fills in differently are none: a post would move with the server it is read on.
-    """
-    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
 def horizon(now: datetime) -> datetime:
@@ -63,14 +54,14 @@ def resolve(text: str, zone: str) -> Schedule:
     """Resolve a client's `scheduledFor` in the zone it named.
 
     A wall time that a DST change skips moves forward by the gap; of a repeated one the first occurrence counts
-    (RFC 5545, section 3.3.5). Raises ValueError for text that is no date and time.
+    (RFC 5545, section 3.3.5). Raises ValueError for text that is no date and time, UnknownZone.
     """
     moment = parse_date_time(text)
     try:
         if moment.tzinfo is not None:
             return Schedule(moment.astimezone(UTC), None, zone)
         # fold=0 picks the offset before a change, which is both rules at once.
-        return Schedule(moment.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
+        return Schedule(moment.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
 

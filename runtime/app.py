@@ -10,6 +10,7 @@ from api.dependencies import Dependencies
 from runtime.logging import configure
 from runtime.settings import Settings
 from runtime.temporal import connect
+from runtime.zones import announce_zones
 from store.database import Database
 from store.outcomes import Outcomes
 from workflows.client import PostWorkflows
@@ -27,6 +28,7 @@ def create_app_from_env() -> Litestar:
         database_url = settings.database_url.get_secret_value()
         database, outcomes = Database(database_url, pool_size=20), Outcomes(database_url)
         await outcomes.start()
+        await announce_zones(database)
         try:
             yield Dependencies.of(database, PostWorkflows(client), outcomes)
         finally:

@@ -25,6 +25,7 @@ from runtime.context import LogContext
 from runtime.recovery import Recovery
 from runtime.settings import Settings
 from runtime.sweep import sweep_forever
+from runtime.zones import follow_zones_forever
 from store.database import Database
 from store.vault import Vault
 from workflows.client import PostWorkflows
@@ -111,6 +112,7 @@ async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = 
             asyncio.create_task(sweep_forever(desk.database, posts)),
             asyncio.create_task(Recovery(desk.database, posts, Runs(client)).run()),
             asyncio.create_task(look_after_accounts(desk, posts)),
+            asyncio.create_task(follow_zones_forever(desk.database, posts)),
         ]
         try:
             yield started

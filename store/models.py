@@ -120,6 +120,12 @@ class Post(Base):
             postgresql_where=text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
+        Index(
+            "posts_wall_times",
+            "scheduled_for",
+            "id",
+            postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+        ),
     )
 
 
@@ -241,3 +247,15 @@ class MediaFile(Base):
     content_type: Mapped[str]
     content: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ZoneCheck(Base):
+    """When posts' wall times were last held against the database of time zones, and which one that was. One row."""
+
+    __tablename__ = "zone_checks"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    newest_version: Mapped[str] = mapped_column(Id)
+    """The newest that any process has come with: who has an older one moves no post."""
+    digest: Mapped[str | None]
+    checked_at: Mapped[datetime | None]

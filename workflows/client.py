@@ -74,9 +74,10 @@ class PostWorkflows:
                 rpc_timeout=_PATIENCE,
             )
 
-    async def amend(self, plan: Plan, revision_id: str) -> None:
+    async def amend(self, plan: Plan, revision_id: str, reason: str | None = None) -> None:
         """Apply a saved change to a scheduled post. Raises Conflict where its publishing has begun, Unavailable."""
-        await self._update(PostWorkflow.amend, Amendment(revision_id=revision_id, request_id=plan.request_id), plan)
+        amendment = Amendment(revision_id=revision_id, request_id=plan.request_id, reason=reason)
+        await self._update(PostWorkflow.amend, amendment, plan)
 
     async def delete(self, plan: Plan) -> None:
         """Delete a post; on return its row is gone and nothing is sent. Raises Conflict while it is published."""

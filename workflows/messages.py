@@ -14,10 +14,11 @@ NOT_EDITABLE = "edit_not_supported"
 
 
 class Amendment(BaseModel):
-    """Name a saved change of a scheduled post."""
+    """Name a saved change of a scheduled post, and why it is made where no client asked for it."""
 
     revision_id: str
     request_id: str | None = None
+    reason: str | None = None
 
 
 class EditRequest(BaseModel):

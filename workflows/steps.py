@@ -168,7 +168,7 @@ async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
         RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
-        summary="apply the change",
+        summary=amendment.reason or "apply the change",
     )
     return changed and changed.model_copy(update={"request_id": plan.request_id})
 

@@ -129,6 +129,21 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
     )
+    op.create_index(
+        "posts_wall_times",
+        "posts",
+        ["scheduled_for", "id"],
+        unique=False,
+        postgresql_where=sa.text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+    )
+    op.create_table(
+        "zone_checks",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("newest_version", sa.String(collation="C"), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("only"),
+    )
     op.create_table(
         "revisions",
         sa.Column("id", sa.String(collation="C"), nullable=False),
@@ -236,6 +251,12 @@ def downgrade() -> None:
     op.drop_table("targets")
     op.drop_index(op.f("ix_revisions_post_id"), table_name="revisions")
     op.drop_table("revisions")
+    op.drop_table("zone_checks")
+    op.drop_index(
+        "posts_wall_times",
+        table_name="posts",
+        postgresql_where=sa.text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+    )
     op.drop_index(
         "posts_undispatched",
         table_name="posts",

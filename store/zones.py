@@ -1,0 +1,68 @@
+"""Posts whose time a client gave as wall time, and what is known of the time zones they were resolved with."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.post import PostStatus
+from domain.zones import ZoneData
+from store.database import Database
+from store.models import Post, ZoneCheck
+
+_BATCH = 500
+
+
+class WallTime(NamedTuple):
+    """Say when a post is due, and what its client gave for that."""
+
+    post_id: str
+    workspace_id: str
+    wall: str
+    zone: str
+    instant: datetime
+
+
+async def wall_times(database: Database, due_from: datetime, since: datetime | None) -> AsyncIterator[WallTime]:
+    """Yield the wall times of drafts and scheduled posts, soonest first; `since` leaves out older changes."""
+    place = tuple_(Post.scheduled_for, Post.id)
+    query = (
+        select(Post.id, Post.workspace_id, Post.scheduled_wall, Post.timezone, Post.scheduled_for)
+        .where(Post.scheduled_wall.is_not(None), Post.status.in_([PostStatus.DRAFT, PostStatus.SCHEDULED]))
+        .order_by(Post.scheduled_for, Post.id)
+        .limit(_BATCH)
+    )
+    if since is not None:
+        query = query.where(Post.updated_at >= since)
+    after = (due_from, "")
+    while True:
+        async with database.reading() as session:
+            batch = [WallTime._make(row) for row in await session.execute(query.where(place > after))]
+        for found in batch:
+            yield found
+        if len(batch) < _BATCH:
+            return
+        after = (batch[-1].instant, batch[-1].post_id)
+
+
+async def last_check(session: AsyncSession) -> ZoneCheck | None:
+    """Return what the last check noted."""
+    return await session.scalar(select(ZoneCheck))
+
+
+async def note_version(session: AsyncSession, version: str) -> None:
+    """Note which zones a process has come with, so that those with older ones leave posts alone."""
+    statement = insert(ZoneCheck).values(newest_version=version)
+    newest = func.greatest(ZoneCheck.newest_version, statement.excluded.newest_version)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=[ZoneCheck.only], set_={"newest_version": newest})
+    )
+
+
+async def note_check(session: AsyncSession, zones: ZoneData, checked_at: datetime) -> None:
+    """Note that every wall time saved before that moment was held against these zones."""
+    await note_version(session, zones.version)
+    await session.execute(update(ZoneCheck).values(digest=zones.digest, checked_at=checked_at))
