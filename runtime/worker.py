@@ -34,6 +34,11 @@ from workflows.runs import Runs
 
 GRACE = timedelta(seconds=30)
 """How long a worker that is told to stop finishes what it has begun; what is left is taken over by another."""
+_STICKY = timedelta(seconds=1)
+"""A worker's own queue of workflows that it still has in memory is first come, first served: fair shares between
+workspaces exist on the shared queue only, so what waits longer than this moves there."""
+_WORKFLOW_TASKS = 30
+"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
 
 
 def servers(settings: Settings) -> Servers:
@@ -82,6 +87,8 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
             workflow_runner=UnsandboxedWorkflowRunner(),
             interceptors=[LogContext()],
             graceful_shutdown_timeout=GRACE,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         )
     ]
