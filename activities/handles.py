@@ -63,15 +63,25 @@ class HandleKeeper:
             self._version += 1
             self._written_at = time.monotonic()
 
+    def waiting(self) -> tuple[int, dict[str, Any] | None]:
+        """Return the version that the row must have, and what it shall hold from then on; None: what it holds."""
+        if self._waiting is None:
+            return self._version, None
+        return self._version, {**self._waiting, VERSION: self._version + 1}
+
+    def handed_over(self) -> None:
+        """Note that what was waiting has been written."""
+        if self._waiting is not None:
+            self._waiting = None
+            self._version += 1
+
     def hand_over(self, row: Handles) -> dict[str, Any]:
         """Return what the locked row shall hold from now on. Raises NetworkError(transient) as `save` does."""
-        if int(row.get(VERSION, 0)) != self._version:
+        version, handles = self.waiting()
+        if int(row.get(VERSION, 0)) != version:
             raise _overtaken()
-        if self._waiting is None:
-            return row
-        handles, self._waiting = self._waiting, None
-        self._version += 1
-        return {**handles, VERSION: self._version}
+        self.handed_over()
+        return row if handles is None else handles
 
 
 def _overtaken() -> NetworkError:

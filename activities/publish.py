@@ -32,6 +32,7 @@ from store.publishing import (
     outcome_of,
     settle,
 )
+from store.sending import Publication, begin_at_once, settle_at_once
 from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
@@ -184,6 +185,11 @@ class Publishing:
 
     async def _begin(self, command: TargetCommand, step: Step | None, prepared: Attempt | None) -> Attempt | Outcome:
         """Take a target for its one send, unless it stands somewhere already. Raises NetworkError."""
+        if step and (
+            attempt := await begin_at_once(self._database, command.target_id, prepared, *step.keeper.waiting())
+        ):
+            step.keeper.handed_over()
+            return attempt
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
             if job is None:
@@ -241,7 +247,7 @@ class Publishing:
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
         note = verdicts.note(step, "done", "published")
         published, incomplete = await self._completed(step, published)
-        outcome = await self._close(command, attempt, note, verdicts.published(published))
+        outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         if step.account.refusals:
             async with self._database.transaction() as session:
                 await accept_account(session, step.account, published=True)
@@ -258,11 +264,22 @@ class Publishing:
             return replace(published, warning=error.message), False
 
     async def _close(
-        self, command: TargetCommand, attempt: Attempt | None, note: Note, change: verdicts.Change
+        self,
+        command: TargetCommand,
+        attempt: Attempt | None,
+        note: Note,
+        change: verdicts.Change,
+        published: Published | None = None,
     ) -> Outcome:
         """Write down what a step came to: the target, its post and the attempt in one transaction."""
 
         async def write() -> Outcome:
+            if attempt and published:
+                public = Publication(
+                    published.platform_post_id, published.url, published.editable_until, published.warning
+                )
+                if done := await settle_at_once(self._database, command.target_id, attempt.id, public, note):
+                    return done
             async with self._database.transaction() as session:
                 # The post's row is locked first, as everywhere.
                 outcome = await settle(session, command.target_id, change)

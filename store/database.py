@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -21,6 +22,8 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ping(connection: Any, record: Any, _: Any) -> None:
+        if engine.dialect.get_driver_connection(connection).is_closed():
+            raise DisconnectionError
         if time.monotonic() - record.info.get("idle_since", time.monotonic()) < _TRUSTED_FOR_S:
             return
         try:
@@ -52,6 +55,18 @@ class Database:
         """Open a session whose every statement stands for itself: no round trips to begin and to commit."""
         async with self._readers() as session:
             yield session
+
+    async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
+        """Run one statement that stands for itself and return its first row; `$1` is the first argument.
+
+        For the few statements that every post goes through: without SQLAlchemy's part they cost a quarter. Raises
+        asyncpg's own errors.
+        """
+        connection = await self.engine.raw_connection()
+        try:
+            return await connection.driver_connection.fetchrow(statement, *arguments)  # type: ignore[union-attr]
+        finally:
+            connection.close()
 
     async def ping(self) -> None:
         """Raise where the database does not answer."""

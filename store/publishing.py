@@ -1,7 +1,8 @@
 """The transactions of one target's way to its network.
 
 Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
-is always the sum of its targets. Only the workflow's activities call these.
+is always the sum of its targets. A change that brings a target to rest or out of it also writes that row, by which
+`store.sending` sees it. Only the workflow's activities call these.
 """
 
 from collections.abc import Callable
