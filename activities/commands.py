@@ -1,5 +1,7 @@
 """The arguments of activities: ids only."""
 
+from datetime import timedelta
+
 from pydantic import BaseModel
 
 
@@ -15,6 +17,12 @@ class TargetCommand(PostCommand):
 
     target_id: str
     platform: str
+
+
+class LookCommand(TargetCommand):
+    """Name the unconfirmed target to look up, and how soon after this it is looked up again."""
+
+    again_in: timedelta | None = None
 
 
 class EditCommand(TargetCommand):

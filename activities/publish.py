@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities import verdicts
-from activities.commands import TargetCommand
+from activities.commands import LookCommand, TargetCommand
 from activities.desk import Desk, Step
 from activities.errors import HELD, TRIED_AGAIN, refused, try_again, wait_before_retry
 from activities.heartbeat import beating
+from activities.options import lookup_waits
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
@@ -43,6 +44,10 @@ _STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus
 
 def _stands(job: Job) -> bool:
     return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
+
+
+def _again(command: LookCommand) -> verdicts.Change | None:
+    return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
 
 
 class Publishing:
@@ -95,7 +100,7 @@ class Publishing:
             return await self._send(command, step, begun)
 
     @activity.defn
-    async def confirm(self, command: TargetCommand) -> Outcome:
+    async def confirm(self, command: LookCommand) -> Outcome:
         """Look whether an unclear send landed. Changes nothing on the network."""
         async with beating():
             async with self._database.transaction() as session:
@@ -111,14 +116,14 @@ class Publishing:
                 step.sending.taken = taken
                 finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
-                note = verdicts.note(step, "refused", "could not look; looking again", error)
-                return await self._write_finding(command, note, None, started)
+                note = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
+                return await self._write_finding(command, note, _again(command), started)
             note, incomplete = verdicts.note(step, "done", "it is public"), False
             if isinstance(finding, Published):
                 finding, incomplete = await self._completed(step, finding)
                 change: verdicts.Change | None = verdicts.published(finding)
             else:
-                note, change = self._judge(step, finding, job.sent)
+                note, change = self._judge(command, step, finding, job.sent)
             outcome = await self._write_finding(command, note, change, started)
             return outcome.model_copy(update={"incomplete": incomplete})
 
@@ -243,7 +248,8 @@ class Publishing:
             landed = asked_before and error.code == DUPLICATE and not step.called_double
             if error.kind is not Kind.UNCLEAR and not landed:
                 return await self._refused(command, error, step, attempt)
-            note = verdicts.note(step, "unclear", "looking on the network before anything else", error)
+            soon = next(lookup_waits())
+            note = verdicts.note(step, "unclear", "looking on the network before anything else", error, soon)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
         note = verdicts.note(step, "done", "published")
         published, incomplete = await self._completed(step, published)
@@ -306,7 +312,8 @@ class Publishing:
         """Write down a definite refusal; raise for Temporal where the step shall be run again."""
         network = networks()[command.platform]
         if error.kind in HELD and (not step or error.kind is not Kind.AUTH or await self._refuse_account(step, error)):
-            note = verdicts.note(step, "refused", "held until its account can publish", error)
+            wait = verdicts.wait_while_held(error)
+            note = verdicts.note(step, "refused", "held until its account can publish", error, wait)
             return await self._close(command, attempt, note, verdicts.held(error))
         if error.kind not in TRIED_AGAIN | HELD:
             note = verdicts.note(step, "refused", "failed", error)
@@ -315,7 +322,7 @@ class Publishing:
                 raise refused(network, error, outcome) from error
             return outcome
         delay = wait_before_retry(network, error)
-        note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error)
+        note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
         await self._close(command, attempt, note, verdicts.waiting(delay))
         raise try_again(network, error, delay) from error
 
@@ -327,17 +334,20 @@ class Publishing:
         log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
         return noted
 
-    def _judge(self, step: Step, finding: Absent | Unknown, sent: Attempt) -> tuple[Note, verdicts.Change | None]:
+    def _judge(
+        self, command: LookCommand, step: Step, finding: Absent | Unknown, sent: Attempt
+    ) -> tuple[Note, verdicts.Change | None]:
         """Decide upon an unclear send that the network does not show."""
+        again = command.again_in
         match finding:
             case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
             case Absent():
-                return verdicts.note(step, "done", "not public yet; looking again"), None
+                return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
             case Unknown(final=True):
                 return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
             case _:
-                return verdicts.note(step, "done", "cannot be told yet; looking again"), None
+                return verdicts.note(step, "done", "cannot be told yet; looking again", None, again), _again(command)
 
     async def _write_finding(
         self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime

@@ -16,7 +16,13 @@ UNTIL_ALLOWANCE = timedelta(hours=1)
 """How long a capped target waits where neither the network nor its module knows when the cap ends."""
 
 
-def note(step: Step | None, state: str, decision: str, error: NetworkError | None = None) -> Note:
+def note(
+    step: Step | None,
+    state: str,
+    decision: str,
+    error: NetworkError | None = None,
+    again_in: timedelta | None = None,
+) -> Note:
     """Return the line for the attempt log: what the last exchange came to, and what was decided upon it."""
     last = step.last[-1] if step and step.last else None
     return Note(
@@ -25,6 +31,7 @@ def note(step: Step | None, state: str, decision: str, error: NetworkError | Non
         http_status=(error.status if error else None) or (last.status if last else None),
         code=error.code if error else None,
         request_id=(error.request_id if error else None) or (last.request_id if last else None),
+        next_attempt_at=None if again_in is None else datetime.now(UTC) + again_in,
     )
 
 
@@ -73,6 +80,20 @@ def waiting(delay: timedelta) -> Change:
     return change
 
 
+def wait_while_held(error: NetworkError) -> timedelta | None:
+    """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
+    return (error.retry_after or UNTIL_ALLOWANCE) if error.kind is Kind.CAPPED else None
+
+
+def looked_up_again(wait: timedelta) -> Change:
+    """Return the change that tells when an unconfirmed target is looked up again."""
+
+    def change(target: Target) -> None:
+        target.next_attempt_at = datetime.now(UTC) + wait
+
+    return change
+
+
 def held(error: NetworkError) -> Change:
     """Return the change of a target that waits for its account to be reconnected, or to be allowed more posts."""
     capped = error.kind is Kind.CAPPED
@@ -85,8 +106,8 @@ def held(error: NetworkError) -> Change:
         target.error_code = error.code
         target.error_category = CATEGORY[error.kind]
         target.retryable = False
-        if capped:
-            target.next_attempt_at = datetime.now(UTC) + (error.retry_after or UNTIL_ALLOWANCE)
+        wait = wait_while_held(error)
+        target.next_attempt_at = None if wait is None else datetime.now(UTC) + wait
 
     return change
 
@@ -114,5 +135,5 @@ def pending(target: Target) -> None:
 
 def resting(target: Target) -> None:
     """Stop looking a target up: only a person can decide now."""
-    target.looking = False
+    target.looking, target.next_attempt_at = False, None
     target.error = "The network's answer was lost and the post could not be found or ruled out. Look at the account."

@@ -56,6 +56,7 @@ ATTEMPTS: dict[str, Any] = {
             "code": "ReadTimeout",
             "requestId": None,
             "decision": "looking on the network before anything else",
+            "nextAttemptAt": "2026-01-15T10:00:31.102Z",
         },
         {
             "platform": "twitter",
@@ -68,6 +69,7 @@ ATTEMPTS: dict[str, Any] = {
             "code": None,
             "requestId": "5f0c1d",
             "decision": "it is public",
+            "nextAttemptAt": None,
         },
     ]
 }

@@ -30,6 +30,17 @@ def network_problems(content: PostContent, accounts: Mapping[str, Account]) -> l
     return in_contract_order([*found, *_idle_root_settings(content)])
 
 
+def refused_accounts(content: PostContent, accounts: Mapping[str, Account]) -> list[Problem]:
+    """Name the accounts that their networks refuse at the moment: posts to them are held until that is over."""
+    return [
+        Problem(
+            f"{account.refusal} Until then its posts are held", "account_refused", f"platforms.{position}.accountId"
+        )
+        for position, target in enumerate(content.targets)
+        if (account := accounts.get(target.account_id)) and account.refused_at
+    ]
+
+
 def _target_problems(
     content: PostContent, target: TargetContent, position: int, account: Account | None
 ) -> Iterator[Problem]:

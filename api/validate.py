@@ -5,7 +5,7 @@ from api.body import JsonObject
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.errors import as_json
-from api.network_rules import network_problems
+from api.network_rules import network_problems, refused_accounts
 from api.views import ProblemView, VerdictView
 from api.wanted import read_create
 from domain.errors import InvalidRequest, Problem
@@ -20,8 +20,9 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
         return _verdict(list(error.problems), [])
     async with deps.database.transaction() as session:
         wanted_ids = [target.account_id for target in wanted.content.targets]
-        problems = network_problems(wanted.content, await find_accounts(session, workspace_id, wanted_ids))
-    return _verdict([], problems) if wanted.is_draft else _verdict(problems, [])
+        accounts = await find_accounts(session, workspace_id, wanted_ids)
+    problems, warnings = network_problems(wanted.content, accounts), refused_accounts(wanted.content, accounts)
+    return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
 
 
 def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:

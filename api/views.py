@@ -191,6 +191,7 @@ class AttemptView(View):
     code: str | None = Field(description="The network's own code for what went wrong.", examples=["36003/2207009"])
     request_id: str | None = Field(description="The network's id of the request.", examples=["AbCdEf"])
     decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
+    next_attempt_at: Moment | None = Field(description="When the step is taken again, where that was decided.")
 
 
 class AttemptsView(View):
@@ -276,6 +277,7 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]]) -> AttemptsView:
                 code=attempt.code,
                 request_id=attempt.request_id,
                 decision=attempt.decision,
+                next_attempt_at=_moment(attempt.next_attempt_at),
             )
             for attempt, target in attempts
         ]

@@ -15,6 +15,7 @@ from cli.errors import UserError
 from cli.keys import workspace_id_of
 from cli.place import Place, place_of
 from cli.sandbox import SandboxAccount, introduce, stable_user_id
+from domain.schedule import rfc3339
 from platforms.base import Network
 from runtime.worker import servers
 from store.accounts import list_accounts, remove_account
@@ -75,8 +76,11 @@ async def remove(account_id: str, workspace: str | None, data_dir: Path | None) 
 
 
 def shown(account: Account) -> dict[str, Any]:
-    """Return what may be shown of an account."""
-    return {"platform": account.platform, "accountId": account.id, "username": account.username}
+    """Return what may be shown of an account, and what its network refuses it with, if it does."""
+    about = {"platform": account.platform, "accountId": account.id, "username": account.username}
+    if account.refused_at is None:
+        return about
+    return about | {"refusedSince": rfc3339(account.refused_at), "refusal": account.refusal}
 
 
 @asynccontextmanager

@@ -197,6 +197,8 @@ class Attempt(Base):
     request_id: Mapped[str | None]
     decision: Mapped[str | None]
     """What was decided upon it and why, for the person on call."""
+    next_attempt_at: Mapped[datetime | None]
+    """When the step is taken again, where that was decided."""
 
     __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
 

@@ -41,6 +41,7 @@ class Note:
     http_status: int | None = None
     code: str | None = None
     request_id: str | None = None
+    next_attempt_at: datetime | None = None
 
 
 def outcome_of(target: Target) -> Outcome:
@@ -148,6 +149,7 @@ def _closed(note: Note) -> dict[str, Any]:
         "code": note.code,
         "request_id": note.request_id,
         "decision": note.decision,
+        "next_attempt_at": note.next_attempt_at,
     }
 
 

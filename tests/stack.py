@@ -146,6 +146,40 @@ class Stack:
                 credentials=plain_credentials(parsed),
             )
 
+    async def revoked(self, platform: str) -> Account:
+        """Connect an account whose network does not know its token any more, as when a password was changed."""
+        account = await self.connect(platform)
+        await self._keep_token(account, secrets.token_urlsafe(16))
+        return account
+
+    async def reconnect(self, account: Account) -> None:
+        """Give an account a token that its network knows."""
+        token = secrets.token_urlsafe(16)
+        known = {
+            "platform": account.platform,
+            "accountId": account.id,
+            "userId": account.user_id,
+            "username": account.username,
+            "accessToken": token,
+        }
+        await self.control("POST", "accounts", {"accounts": [known]})
+        await self._keep_token(account, token)
+
+    async def _keep_token(self, account: Account, token: str) -> None:
+        credentials = networks()[account.platform].credentials.model_validate({"accessToken": token})
+        async with self.database.transaction() as session:
+            await save_account(
+                session,
+                Vault(self.settings.encryption_keys),
+                workspace_id=account.workspace_id,
+                account_id=account.id,
+                platform=account.platform,
+                user_id=account.user_id,
+                username=account.username,
+                premium=account.premium,
+                credentials=plain_credentials(credentials),
+            )
+
     async def save(
         self,
         content: str,

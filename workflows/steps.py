@@ -1,13 +1,22 @@
 """Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.commands import EditCommand, GiveUp, PostCommand, Resolve, RevisionCommand, TargetCommand
+    from activities.commands import (
+        EditCommand,
+        GiveUp,
+        LookCommand,
+        PostCommand,
+        Resolve,
+        RevisionCommand,
+        TargetCommand,
+    )
     from activities.edit import Editing
     from activities.posts import Posts
     from activities.publish import Publishing
@@ -73,12 +82,12 @@ def _refusal_in(error: ActivityError) -> Outcome | None:
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
     """Look for an unclear send, again and again on durable timers, until it is found, ruled out or given up."""
     deadline = workflow.now() + options.LOOK_UP_WITHIN
-    for wait in options.lookup_waits():
+    for wait, next_wait in pairwise(options.lookup_waits()):
         await workflow.sleep(wait, summary=f"look for it on {name_of(target)}")
         try:
             outcome = await workflow.execute_activity_method(
                 Publishing.confirm,
-                _command(plan, target),
+                LookCommand(**_command(plan, target).model_dump(), again_in=next_wait),
                 task_queue=options.queue_of(target.platform),
                 schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,

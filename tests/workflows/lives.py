@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD
+from store.models import Account, Post
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]
@@ -184,3 +186,24 @@ async def unclear_and_resolved(stack: Stack) -> Handle:
     seen = await stack.read(post.id)
     await stack.workflows.resolve(await stack.plan(seen), seen.targets[0].id, "1234567890", published=True)
     return await comes_to(handle, "Open for edits")
+
+
+@life
+async def held_and_released(stack: Stack) -> Handle:
+    account = await stack.connect("instagram")
+    await stack.fault("instagram", "token_expired", "publish")
+    post = await stack.save(f"{WORDS} a locked door", [account], media=PICTURE)
+    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(Account.id == account.id).values(ask_again_at=datetime.now(UTC)))
+    return await comes_to(handle, "Done")
+
+
+@life
+async def held_until_stale(stack: Stack) -> Handle:
+    account = await stack.connect("instagram")
+    await stack.fault("instagram", "token_expired", "publish")
+    post = await stack.save(f"{WORDS} a closed shop", [account], media=PICTURE)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))
+    return await comes_to(await stack.start(await stack.read(post.id), immediate=True), "Open for a retry")

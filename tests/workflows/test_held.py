@@ -1,19 +1,15 @@
 """Targets that wait for their account: held rather than failed, and let go by themselves."""
 
 import asyncio
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 
 from domain.post import HoldReason, PostStatus, TargetStatus
-from platforms.registry import networks
-from store.accounts import save_account
 from store.attempts import list_attempts
 from store.models import Account, Post
-from store.vault import Vault
-from tests.stack import Stack, plain_credentials
+from tests.stack import Stack
 
 
 async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:
@@ -21,42 +17,6 @@ async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds:
         while (post := await stack.read(post_id)).targets[0].status != status:  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.05)
     return post
-
-
-async def revoked(stack: Stack) -> Account:
-    """Connect an account whose token its network does not know any more, as when its owner changed the password."""
-    account = await stack.connect("twitter")
-    await keep_token(stack, account, secrets.token_urlsafe(16))
-    return account
-
-
-async def reconnect(stack: Stack, account: Account) -> None:
-    token = secrets.token_urlsafe(16)
-    known = {
-        "platform": account.platform,
-        "accountId": account.id,
-        "userId": account.user_id,
-        "username": account.username,
-        "accessToken": token,
-    }
-    await stack.control("POST", "accounts", {"accounts": [known]})
-    await keep_token(stack, account, token)
-
-
-async def keep_token(stack: Stack, account: Account, token: str) -> None:
-    credentials = networks()[account.platform].credentials.model_validate({"accessToken": token})
-    async with stack.database.transaction() as session:
-        await save_account(
-            session,
-            Vault(stack.settings.encryption_keys),
-            workspace_id=account.workspace_id,
-            account_id=account.id,
-            platform=account.platform,
-            user_id=account.user_id,
-            username=account.username,
-            premium=False,
-            credentials=plain_credentials(credentials),
-        )
 
 
 async def sends(stack: Stack) -> int:
@@ -79,7 +39,7 @@ async def held_post(stack: Stack, words: str, account: Account, **values: Any) -
 
 
 async def test_posts_of_a_revoked_account_are_held_at_once_and_released_by_reconnecting_it(stack: Stack) -> None:
-    account = await revoked(stack)
+    account = await stack.revoked("twitter")
     first = await held_post(stack, "held first", account)
     (target,) = first.targets
     assert first.status == PostStatus.PUBLISHING
@@ -89,7 +49,7 @@ async def test_posts_of_a_revoked_account_are_held_at_once_and_released_by_recon
     asked = await sends(stack)
     second = await held_post(stack, "held second", account)
     assert await sends(stack) == asked, "an account that is known to be refused is not tried"
-    await reconnect(stack, account)
+    await stack.reconnect(account)
     for post in (first, second):
         published = await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
         assert published.targets[0].hold_reason is None
@@ -121,7 +81,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
 
 
 async def test_a_held_post_fails_when_it_would_be_stale(stack: Stack) -> None:
-    account = await revoked(stack)
+    account = await stack.revoked("twitter")
     post = await held_post(stack, "too stale", account, publish_within=3)
     failed = await stack.settled(post.id)
     (target,) = failed.targets
@@ -130,22 +90,22 @@ async def test_a_held_post_fails_when_it_would_be_stale(stack: Stack) -> None:
     assert target.retryable
     assert target.hold_reason is None
     assert "within the time" in (target.error or "")
-    await reconnect(stack, account)
+    await stack.reconnect(account)
     await stack.workflows.retry(await stack.plan(failed))
     await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
 
 
 async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -> None:
-    account = await revoked(stack)
+    account = await stack.revoked("twitter")
     post = await held_post(stack, "held and deleted", account)
     await stack.workflows.delete(await stack.plan(post))
-    await reconnect(stack, account)
+    await stack.reconnect(account)
     await stack.client.get_workflow_handle(post.workflow_id).result()
     assert await stack.public("held and deleted") == []
 
 
 async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack) -> None:
-    account = await revoked(stack)
+    account = await stack.revoked("twitter")
     post = await held_post(stack, "let go in vain", account)
     handle = stack.client.get_workflow_handle(post.workflow_id)
     status = await handle.query("status")

@@ -6,6 +6,7 @@ import pytest
 
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
+from store.attempts import list_attempts
 from tests.stack import Stack
 
 
@@ -54,6 +55,14 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     assert (await handle.query("status"))["status"] == "publishing"
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("being looked up")) == 1
+    async with stack.database.transaction() as session:
+        sent, refused, found = [attempt for attempt, _ in await list_attempts(session, post.id)]
+    assert (sent.state, refused.state, found.state) == ("unclear", "refused", "done")
+    for attempt, seconds in ((sent, 1), (refused, 5)):
+        assert attempt.next_attempt_at is not None
+        assert attempt.finished_at is not None
+        assert abs(attempt.next_attempt_at - attempt.finished_at - timedelta(seconds=seconds)) < timedelta(seconds=0.5)
+    assert found.next_attempt_at is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What clients see of targets that wait for their account, and publishWithin."""
+
+import time
+from typing import Any
+
+import pytest
+
+from store.models import Account
+from tests.api.conftest import Client, problems
+from tests.stack import Stack
+
+
+def body(account: Account, **more: Any) -> dict[str, Any]:
+    target = {"platform": account.platform, "accountId": account.id}
+    return {"content": f"held {time.monotonic()}", "platforms": [target], "publishNow": True, **more}
+
+
+async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stack: Stack) -> None:
+    account = await stack.revoked("twitter")
+    wanted = body(account)
+    begun = time.monotonic()
+    post = (await api.send_post(wanted, Prefer="wait=50")).json()
+    assert time.monotonic() - begun < 20
+    (target,) = post["platforms"]
+    assert (post["status"], target["status"]) == ("publishing", "held")
+    assert (target["holdReason"], target["errorCategory"]) == ("account_needs_reconnecting", "auth")
+    assert target["error"]
+    assert target["retryable"] is False
+    (warning,) = (await api.post("/v1/posts/validate", json=wanted)).json()["warnings"]
+    assert (warning["code"], warning["param"]) == ("account_refused", "platforms.0.accountId")
+    (attempt,) = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
+    assert (attempt["state"], attempt["httpStatus"]) == ("refused", 401)
+    assert attempt["decision"] == "held until its account can publish"
+    retried = await api.post(f"/v1/posts/{post['id']}/retry")
+    assert (retried.status_code, retried.json()["code"]) == (409, "nothing_to_retry")
+    deleted = await api.delete(f"/v1/posts/{post['id']}")
+    assert deleted.status_code == 200
+    await stack.reconnect(account)
+    assert await stack.public(wanted["content"]) == []
+
+
+async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> None:
+    wanted = body(stack.accounts["plain"], publishNow=False, scheduledFor="2030-01-01T00:00:00Z")
+    assert (await api.send_post(wanted)).json()["publishWithin"] == 86_400
+    made = (await api.send_post(wanted | {"publishWithin": 3600})).json()
+    assert made["publishWithin"] == 3600
+    changed = await api.patch(f"/v1/posts/{made['id']}", json={"publishWithin": 7200})
+    assert (changed.status_code, changed.json()["publishWithin"]) == (200, 7200)
+    kept = await api.patch(f"/v1/posts/{made['id']}", json={"content": "other words"})
+    assert kept.json()["publishWithin"] == 7200
+
+
+@pytest.mark.parametrize("seconds", [0, 59, 2_592_001, "3600", 1.5, True])
+async def test_a_publish_within_that_makes_no_sense_is_refused(api: Client, stack: Stack, seconds: object) -> None:
+    refused = await api.send_post(body(stack.accounts["plain"], publishWithin=seconds))
+    assert refused.status_code == 400
+    assert [each["param"] for each in problems(refused)] == ["publishWithin"]
