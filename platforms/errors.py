@@ -5,6 +5,10 @@ from enum import StrEnum
 
 from domain.post import ErrorCategory
 
+LONGEST_LIMIT = timedelta(minutes=20)
+"""A limit that lasts longer is a cap: what waits for it is held rather than tried again. X's windows of 15 minutes are
+the longest that are waited out; the figure is ours."""
+
 LONGEST_TEXT = 500
 """Characters kept of a network's own words: some answer errors with whole pages of HTML."""
 
@@ -22,7 +26,7 @@ class Kind(StrEnum):
     NOT_READY = "not_ready"
     """The network still works on what we gave it; ask again."""
     RATE_LIMITED = "rate_limited"
-    """Surely nothing happened; the same request may be sent again, later."""
+    """Surely nothing happened; the same request may be sent again, later: within minutes."""
     CAPPED = "capped"
     """Surely nothing happened; the account has used up what the network allows it for hours, until `retry_after`."""
     AUTH = "auth"
@@ -48,7 +52,8 @@ class NetworkError(Exception):
     """A network refused, failed or fell silent.
 
     `message` is one sentence for the person who posts; `code` is the network's own code where it has one;
-    `retry_after` is how long the network asks us to wait. As text the error is its kind and code: networks repeat
+    `retry_after` is how long the network asks us to wait; where a limit lasts longer than LONGEST_LIMIT the kind is
+    `capped`. As text the error is its kind and code: networks repeat
     what they were sent, and an exception's text ends in logs and histories, where no content may be.
     """
 
@@ -62,6 +67,8 @@ class NetworkError(Exception):
         request_id: str | None = None,
         retry_after: timedelta | None = None,
     ) -> None:
+        if kind is Kind.RATE_LIMITED and retry_after is not None and retry_after > LONGEST_LIMIT:
+            kind = Kind.CAPPED
         super().__init__(f"{kind} ({code})")
         self.kind = kind
         self.message = message[:LONGEST_TEXT]

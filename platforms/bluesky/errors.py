@@ -22,7 +22,7 @@ _TOO_LARGE = "The file is too large for this Bluesky server."
 
 _BY_CODE = {
     "RateLimitExceeded": (Kind.RATE_LIMITED, _THROTTLED),
-    "DailyLimitExceeded": (Kind.RATE_LIMITED, "This account has reached Bluesky's number of videos for one day."),
+    "DailyLimitExceeded": (Kind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
     "TooManyOpenUploads": (Kind.RATE_LIMITED, "Bluesky is still busy with this account's other videos."),
     "InternalServerError": (Kind.TRANSIENT, _SERVER),
     "UpstreamFailure": (Kind.TRANSIENT, _SERVER),
@@ -62,7 +62,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         sentence,
         code=code,
         status=response.status_code,
-        retry_after=_wait(response, code) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(response, kind),
     )
 
 
@@ -98,9 +98,11 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
     return Kind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
 
 
-def _wait(response: httpx.Response, code: str) -> timedelta | None:
-    if code == "DailyLimitExceeded":
+def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:
+    if kind is Kind.CAPPED:
         return DAILY_VIDEO_WAIT
+    if kind is not Kind.RATE_LIMITED:
+        return None
     asked, reset = response.headers.get("retry-after", ""), response.headers.get("ratelimit-reset", "")
     if asked.isdecimal():
         return max(timedelta(seconds=int(asked)), SHORTEST_WAIT)

@@ -31,6 +31,7 @@ _SERVER = "Instagram had an error of its own."
 _TAGS = "Instagram refused the tagged people. Check their user names and their number."
 _RECONNECT = "Instagram no longer accepts this account's connection. Reconnect the account."
 _PERMISSION = "Instagram does not allow this with the account's permissions. Reconnect the account and grant them."
+_DAY = "This account has reached Instagram's number of posts for one day."
 _THROTTLED = "Instagram is limiting how much this account may do right now."
 
 _SUBCODES = {
@@ -44,7 +45,7 @@ _SUBCODES = {
     2207053: Meaning(Kind.TRANSIENT, _UPLOAD),
     2207082: Meaning(Kind.TRANSIENT, _UPLOAD),
     2207027: Meaning(Kind.NOT_READY, "Instagram is still processing the media."),
-    2207042: Meaning(Kind.RATE_LIMITED, "This account has reached Instagram's number of posts for one day."),
+    2207042: Meaning(Kind.CAPPED, _DAY),
     2207050: Meaning(Kind.AUTH, "Instagram has restricted this account. Open the Instagram app to solve it."),
     2207051: Meaning(Kind.REJECTED, "Instagram took this for spam and blocked it. Look into the Instagram app."),
     2207004: Meaning(Kind.REJECTED, "The image is too large for Instagram (8 MB)."),
@@ -69,6 +70,7 @@ _CODES = {
     24: Meaning(Kind.TRANSIENT, _UPLOAD),
     9004: Meaning(Kind.TRANSIENT, _FETCH),
     9007: Meaning(Kind.NOT_READY, "Instagram is still processing the media."),
+    9: Meaning(Kind.CAPPED, _DAY),
     4: Meaning(Kind.RATE_LIMITED, _THROTTLED),
     17: Meaning(Kind.RATE_LIMITED, _THROTTLED),
     32: Meaning(Kind.RATE_LIMITED, _THROTTLED),
@@ -109,7 +111,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         code="/".join(str(part) for part in (code, subcode) if part is not None) or f"http_{response.status_code}",
         status=response.status_code,
         request_id=body.get("fbtrace_id") or response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(response, subcode) if meaning.kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(response, meaning.kind),
     )
 
 
@@ -158,9 +160,11 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _wait(response: httpx.Response, subcode: int | None) -> timedelta | None:
-    if subcode == 2207042:
+def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:
+    if kind is Kind.CAPPED:
         return DAILY_CAP_WAIT
+    if kind is not Kind.RATE_LIMITED:
+        return None
     minutes = max(_regain_minutes(response.headers.get("x-business-use-case-usage", "")), default=0)
     return timedelta(minutes=minutes) if minutes > 0 else None
 

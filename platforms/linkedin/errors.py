@@ -11,8 +11,8 @@ from platforms.oauth import json_of, refused_renewal
 REQUEST_ID_HEADER = "x-li-uuid"
 LABEL = "LinkedIn"
 
-QUOTA_WAIT = timedelta(hours=1)
-"""LinkedIn says neither which quota is used up nor when it resets, but that days end at midnight UTC; ours."""
+_OF_THE_DAY = "throttle limit"
+"""How LinkedIn words that a quota of the day is used up; which one it is and when it resets it does not say."""
 MEDIA_WAIT = timedelta(seconds=5)
 
 USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL"})
@@ -57,6 +57,11 @@ def error_of(response: httpx.Response) -> NetworkError:
     if urn := _URN.search(said) if "duplicate" in said.lower() else None:
         code, kind = DUPLICATE, Kind.REJECTED
         sentence = f"LinkedIn refuses a post that repeats {urn[0]} of this account."
+    elif status == 429 and _OF_THE_DAY in said:
+        kind, sentence = (
+            Kind.CAPPED,
+            "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
+        )
     elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
         kind, sentence = known
     elif status >= 500 or "Unable to obtain activity" in said:
@@ -69,7 +74,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         code=code,
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(kind, said),
+        retry_after=_wait(kind),
     )
 
 
@@ -79,12 +84,12 @@ def duplicate_of(error: NetworkError) -> str | None:
     return found[0] if found else None
 
 
-def _wait(kind: Kind, said: str) -> timedelta | None:
+def _wait(kind: Kind) -> timedelta | None:
     if kind is Kind.NOT_READY:
         return MEDIA_WAIT
-    if kind is not Kind.RATE_LIMITED or "throttle limit" not in said:
+    if kind is not Kind.CAPPED:
         # LinkedIn's page says of throttles that are not the day's that they pass within minutes.
         return None
+    # Its days end at midnight UTC; source: the same page.
     now = datetime.now(UTC)
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0)
-    return min(QUOTA_WAIT, midnight - now)
+    return (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0) - now

@@ -108,7 +108,7 @@ def in_progress(retry_after: timedelta) -> NetworkError:
 def quota_used() -> NetworkError:
     """Say that the account's posts of the day are used up, for which Threads has no code."""
     message = "This account has reached Threads' number of posts for one day."
-    return NetworkError(Kind.RATE_LIMITED, message, code="quota", retry_after=QUOTA_WAIT)
+    return NetworkError(Kind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
 
 
 def is_gone(error: NetworkError) -> bool:

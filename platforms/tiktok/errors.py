@@ -22,13 +22,13 @@ _SPAM = (Kind.REJECTED, "TikTok took this for spam and refused it.")
 
 _BY_CODE = {
     "rate_limit_exceeded": (Kind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
-    "spam_risk_too_many_posts": (Kind.RATE_LIMITED, "This account has reached TikTok's number of posts for one day."),
+    "spam_risk_too_many_posts": (Kind.CAPPED, "This account has reached TikTok's number of posts for one day."),
     "spam_risk_too_many_pending_share": (
-        Kind.RATE_LIMITED,
+        Kind.CAPPED,
         "Too many drafts wait in this account's TikTok inbox. Finish or delete some in the app.",
     ),
     "reached_active_user_cap": (
-        Kind.RATE_LIMITED,
+        Kind.CAPPED,
         "The TikTok app behind this service has reached its number of accounts for one day.",
     ),
     "internal_error": _SERVER,
@@ -69,7 +69,7 @@ _BY_CODE = {
     "publish_cancelled": (Kind.REJECTED, "The post was cancelled at TikTok."),
 }
 """Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
-_WAITS = {"rate_limit_exceeded": MINUTE}
+_WAITS = {Kind.RATE_LIMITED: MINUTE, Kind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
@@ -95,8 +95,7 @@ def _error(code: str, words: str, status: int | None, request_id: str | None) ->
     if known is None and status is not None and status >= 500:
         known = _SERVER
     kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
-    wait = _WAITS.get(code, DAILY_CAP_WAIT) if kind is Kind.RATE_LIMITED else None
-    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)
+    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=_WAITS.get(kind))
 
 
 def json_of(response: httpx.Response) -> dict[str, Any]:

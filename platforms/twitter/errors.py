@@ -13,6 +13,14 @@ REQUEST_ID_HEADER = "x-transaction-id"
 
 LONGEST_CODE = 64
 SHORTEST_WAIT = timedelta(seconds=1)
+USAGE_CAP_WAIT = timedelta(hours=6)
+"""X does not say when a plan's posts or credits are there again, and an owner may buy some at any time; ours."""
+_DAYS = {
+    "x-user-limit-24hour": "This account has reached X's number of posts for 24 hours.",
+    "x-app-limit-24hour": "The X app behind this service has reached its number of posts for 24 hours.",
+}
+"""The headers that tell how a limit of 24 hours stands, each with -remaining and -reset behind it, by what they mean.
+Their names are from answers that clients saw; unverified."""
 
 _RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
 _SERVER = "X had an error of its own."
@@ -23,7 +31,7 @@ _DUPLICATE = "duplicate content"
 _BY_CODE = {
     "rate_limit_exceeded": (Kind.RATE_LIMITED, "X is limiting how much this account may do right now."),
     "usage_capped": (
-        Kind.RATE_LIMITED,
+        Kind.CAPPED,
         "The X app has used up its plan's posts or credits. Its owner can raise them; X does not say when they reset.",
     ),
     "unsupported_authentication": (
@@ -64,13 +72,18 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     status = status if isinstance(status, int) else None
     code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
     kind, sentence = _BY_CODE.get(code) or _by_status(status, said)
+    wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
+    if kind is Kind.CAPPED:
+        wait = USAGE_CAP_WAIT
+    elif kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
+        kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
     return NetworkError(
         kind,
         sentence,
         code=code,
         status=response.status_code,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_until_reset(response) if kind is Kind.RATE_LIMITED and code != "usage_capped" else None,
+        retry_after=wait,
     )
 
 
@@ -111,8 +124,12 @@ def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
     return Kind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
 
 
-def _until_reset(response: httpx.Response) -> timedelta | None:
-    reset = response.headers.get("x-rate-limit-reset", "")
+def _day_used_up(response: httpx.Response) -> str | None:
+    return next((name for name in _DAYS if response.headers.get(f"{name}-remaining") == "0"), None)
+
+
+def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:
+    reset = response.headers.get(f"{limit}-reset", "")
     if not reset.isdecimal():
         return None
     return max(timedelta(seconds=int(reset)) - (datetime.now(UTC) - datetime.fromtimestamp(0, UTC)), SHORTEST_WAIT)

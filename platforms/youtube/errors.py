@@ -18,7 +18,7 @@ UPLOAD_LIMIT_WAIT = timedelta(hours=6)
 _RECONNECT = (Kind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
 _SERVER = (Kind.TRANSIENT, "YouTube had an error of its own.")
 _THROTTLED = (Kind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
-_QUOTA = (Kind.RATE_LIMITED, "The Google project behind this service has used up its YouTube quota for today.")
+_QUOTA = (Kind.CAPPED, "The Google project behind this service has used up its YouTube quota for today.")
 _SUSPENDED = (Kind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
 _THUMBNAIL = (Kind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 2 MB.")
 
@@ -30,7 +30,7 @@ _BY_REASON = {
     "uploadRateLimitExceeded": _THROTTLED,
     "quotaExceeded": _QUOTA,
     "dailyLimitExceeded": _QUOTA,
-    "uploadLimitExceeded": (Kind.RATE_LIMITED, "This channel has reached YouTube's number of uploads for one day."),
+    "uploadLimitExceeded": (Kind.CAPPED, "This channel has reached YouTube's number of uploads for one day."),
     "invalidTitle": (Kind.REJECTED, "YouTube does not take this title."),
     "invalidDescription": (Kind.REJECTED, "YouTube does not take this description."),
     "invalidTags": (Kind.REJECTED, "YouTube does not take these tags."),
@@ -73,7 +73,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         code=reason or f"http_{response.status_code}",
         status=response.status_code,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(reason, response) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(kind, reason, response),
     )
 
 
@@ -104,10 +104,10 @@ def _said(response: httpx.Response) -> tuple[str, str]:
     return str(first.get("reason") or error.get("status") or ""), str(error.get("message") or "")
 
 
-def _wait(reason: str, response: httpx.Response) -> timedelta | None:
-    if _BY_REASON.get(reason) is _QUOTA:
-        return until_quota_resets(datetime.now(UTC))
-    if reason == "uploadLimitExceeded":
-        return UPLOAD_LIMIT_WAIT
+def _wait(kind: Kind, reason: str, response: httpx.Response) -> timedelta | None:
+    if kind is Kind.CAPPED:
+        return until_quota_resets(datetime.now(UTC)) if _BY_REASON[reason] is _QUOTA else UPLOAD_LIMIT_WAIT
+    if kind is not Kind.RATE_LIMITED:
+        return None
     seconds = response.headers.get("retry-after", "")
     return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None

@@ -21,7 +21,7 @@ def refusal(
     ("code", "status", "kind"),
     [
         ("RateLimitExceeded", 429, Kind.RATE_LIMITED),
-        ("DailyLimitExceeded", 400, Kind.RATE_LIMITED),
+        ("DailyLimitExceeded", 400, Kind.CAPPED),
         ("TooManyOpenUploads", 400, Kind.RATE_LIMITED),
         ("InternalServerError", 500, Kind.TRANSIENT),
         ("UpstreamFailure", 502, Kind.TRANSIENT),

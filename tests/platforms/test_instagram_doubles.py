@@ -108,7 +108,7 @@ async def test_a_repeat_refused_in_unknown_words_is_looked_up(rig: Rig) -> None:
         (302, "", Kind.UNCLEAR),
         (400, (9007, 2207027), Kind.NOT_READY),
         (400, (4, None), Kind.RATE_LIMITED),
-        (400, (9, 2207042), Kind.RATE_LIMITED),
+        (400, (9, 2207042), Kind.CAPPED),
         (400, (4, 2207051), Kind.REJECTED),
         (400, (25, 2207050), Kind.AUTH),
         (400, (190, 463), Kind.AUTH),

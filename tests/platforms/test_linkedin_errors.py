@@ -1,6 +1,6 @@
 """Every refusal of LinkedIn comes down to a kind, a code and a sentence."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -75,6 +75,8 @@ def test_own_words_are_kept_short_and_the_request_id_is_told() -> None:
 def test_how_long_to_wait() -> None:
     assert NETWORK.error_of(worded(429, message="Slow down")).retry_after is None
     day = NETWORK.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
+    assert day.kind is Kind.CAPPED
     assert day.retry_after is not None
-    assert timedelta() < day.retry_after <= timedelta(hours=1)
+    resumes = datetime.now(UTC) + day.retry_after
+    assert (resumes - timedelta(minutes=1)).strftime("%H:%M") in {"00:00", "23:59"}
     assert NETWORK.error_of(worded(500)).retry_after is None

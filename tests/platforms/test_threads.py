@@ -227,7 +227,7 @@ async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(slow: 
         await NETWORK.prepare(rig.connection(), other)
         await NETWORK.publish(rig.connection(), other)
     error = await refused(NETWORK.publish(rig.connection(), sending))
-    assert (error.kind, error.code) == (Kind.RATE_LIMITED, "quota")
+    assert (error.kind, error.code) == (Kind.CAPPED, "quota")
     assert error.retry_after is not None
     assert error.retry_after >= timedelta(hours=1)
 

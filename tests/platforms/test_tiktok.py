@@ -189,8 +189,8 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        ("spam_risk_too_many_posts", Kind.RATE_LIMITED),
-        ("reached_active_user_cap", Kind.RATE_LIMITED),
+        ("spam_risk_too_many_posts", Kind.CAPPED),
+        ("reached_active_user_cap", Kind.CAPPED),
         ("spam_risk_user_banned_from_posting", Kind.AUTH),
         ("internal_error", Kind.TRANSIENT),
         ("something_new", Kind.REJECTED),

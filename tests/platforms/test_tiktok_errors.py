@@ -17,8 +17,9 @@ def refusal(code: str, status: int = 400, message: str = "its own words") -> Net
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        (Kind.RATE_LIMITED, ["rate_limit_exceeded", "spam_risk_too_many_posts", "reached_active_user_cap"]),
-        (Kind.RATE_LIMITED, ["spam_risk_too_many_pending_share"]),
+        (Kind.RATE_LIMITED, ["rate_limit_exceeded"]),
+        (Kind.CAPPED, ["spam_risk_too_many_posts", "reached_active_user_cap"]),
+        (Kind.CAPPED, ["spam_risk_too_many_pending_share"]),
         (Kind.TRANSIENT, ["internal_error"]),
         (Kind.AUTH, ["access_token_invalid", "scope_not_authorized", "scope_permission_missed"]),
         (Kind.AUTH, ["spam_risk_user_banned_from_posting"]),
@@ -31,7 +32,7 @@ def test_codes(kind: Kind, codes: list[str]) -> None:
         for status in (200, 400, 403):
             error = refusal(code, status)
             assert (error.code, error.kind, error.request_id) == (code, kind, "L1")
-            assert (error.retry_after is not None) is (kind is Kind.RATE_LIMITED)
+            assert (error.retry_after is not None) is (kind in {Kind.RATE_LIMITED, Kind.CAPPED})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every refusal of X comes down to a kind, a code and a sentence."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -47,8 +48,8 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
         (answer(404, problem("resource-not-found")), Kind.REJECTED, "resource_not_found"),
         (answer(401, {"title": "Unauthorized", "detail": "Unauthorized"}), Kind.AUTH, "unauthorized"),
         (answer(401, ""), Kind.AUTH, "http_401"),
-        (answer(429, problem("usage-capped")), Kind.RATE_LIMITED, "usage_capped"),
-        (answer(403, problem("usage-capped")), Kind.RATE_LIMITED, "usage_capped"),
+        (answer(429, problem("usage-capped")), Kind.CAPPED, "usage_capped"),
+        (answer(403, problem("usage-capped")), Kind.CAPPED, "usage_capped"),
         (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
         (answer(400, {"code": 187, "message": "Status is a duplicate content."}), Kind.REJECTED, "duplicate_content"),
         (answer(500, problem("internal-error")), Kind.TRANSIENT, "internal_error"),
@@ -90,5 +91,23 @@ def test_a_rate_limit_lasts_until_its_reset(reset: str, shortest: float | None, 
         assert timedelta(seconds=shortest) <= wait <= timedelta(seconds=longest)
 
 
-def test_a_used_up_plan_names_no_time() -> None:
-    assert NETWORK.error_of(answer(429, problem("usage-capped"), **{"x-rate-limit-reset": "1"})).retry_after is None
+def test_a_used_up_plan_names_no_time_so_it_is_asked_again_in_hours() -> None:
+    wait = NETWORK.error_of(answer(429, problem("usage-capped"), **{"x-rate-limit-reset": "1"})).retry_after
+    assert wait == timedelta(hours=6)
+
+
+@pytest.mark.parametrize("who", ["user", "app"])
+def test_a_limit_of_24_hours_is_a_cap_until_its_own_reset(who: str) -> None:
+    reset = int(time.time()) + 7200
+    headers = {
+        "x-rate-limit-reset": "1",
+        f"x-{who}-limit-24hour-remaining": "0",
+        f"x-{who}-limit-24hour-reset": str(reset),
+    }
+    error = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
+    assert error.kind is Kind.CAPPED
+    assert error.retry_after is not None
+    assert timedelta(seconds=7100) < error.retry_after <= timedelta(seconds=7200)
+    headers[f"x-{who}-limit-24hour-remaining"] = "3"
+    error = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
+    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1))
