@@ -303,7 +303,7 @@ async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: st
         (200, {"kind": "youtube#video"}, Kind.UNCLEAR),
         (200, "<html>Hello</html>", Kind.UNCLEAR),
         (503, "<html>Unavailable</html>", Kind.UNCLEAR),
-        (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, Kind.RATE_LIMITED),
+        (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, Kind.CAPPED),
         (403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, Kind.AUTH),
         (400, {"error": {"errors": [{"reason": "invalidTitle"}]}}, Kind.REJECTED),
     ],
