@@ -33,10 +33,12 @@ class Posts:
             return await plan_with_accounts(session, post)
 
     @activity.defn
-    async def delete(self, command: PostCommand) -> None:
-        """Delete a post's rows."""
+    async def delete(self, command: PostCommand) -> bool | None:
+        """Delete a post's rows; False where another deletion came first. Older workers told nothing: None."""
         async with self._database.transaction() as session:
-            await delete_post(session, command.post_id)
+            deleted = await delete_post(session, command.post_id)
+        # An earlier run of this step may have done it and not been able to say so.
+        return deleted or activity.info().attempt > 1
 
     @activity.defn
     async def reopen(self, command: PostCommand) -> list[str]:

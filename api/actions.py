@@ -2,10 +2,10 @@
 
 from api.answer import Answer, answer_post, answer_view
 from api.dependencies import Dependencies
-from api.lookup import accounts_of, plan_for, require_post
+from api.lookup import NO_SUCH_POST, accounts_of, plan_for, require_post
 from api.views import DeletedView
 from api.waiting import Patience, wait_until_at_rest
-from domain.errors import Conflict, Problem
+from domain.errors import Conflict, NotFound, Problem
 from domain.plan import Plan
 from domain.post import PostStatus, TargetState, TargetStatus
 from store.models import Target
@@ -30,8 +30,19 @@ async def delete(deps: Dependencies, workspace_id: str, post_id: str) -> Answer:
         else:
             plan = plan_for(post, await accounts_of(session, post))
     if plan is not None:
-        await deps.workflows.delete(plan)
+        await _delete_by_workflow(deps, plan)
     return answer_view(DeletedView(id=post_id, deleted=True))
+
+
+async def _delete_by_workflow(deps: Dependencies, plan: Plan) -> None:
+    try:
+        if not await deps.workflows.delete(plan):
+            raise NotFound(NO_SUCH_POST)
+    except Conflict:
+        async with deps.database.reading() as session:
+            # Of a post that somebody else has just deleted, a workflow cannot know that it will not be published.
+            await require_post(session, plan.workspace_id, plan.post_id)
+        raise
 
 
 def _moves(target: Target) -> bool:

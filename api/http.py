@@ -31,24 +31,29 @@ class ApiApp(Litestar):
         header = (b"x-request-id", request_id.encode("latin-1"))
         started = time.perf_counter()
         status = 0
+        # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
+        served: HTTPScope = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                headers = message["headers"]
                 if scope["method"] == "OPTIONS":
-                    message["headers"] = self._with_allow(message["headers"], scope.get("path_template"))
+                    headers = self._with_allow(headers, served.get("path_template"))
+                message["headers"] = [*map(_allowing_head, headers), header]
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message["body"] = b""
             await send(message)
 
         with bound_contextvars(request_id=request_id):
             try:
-                await super().__call__(scope, receive, send_with_id)
+                await super().__call__(served, receive, send_with_id)
             finally:
                 log.info(
                     "request",
                     method=scope["method"],
-                    path=scope.get("path_template") or "unmatched",
+                    path=served.get("path_template") or "unmatched",
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
@@ -60,3 +65,9 @@ class ApiApp(Litestar):
         methods = {method for route in self.routes if route.path_format == path for method in route.methods}
         others = [header for header in headers if header[0].lower() != b"allow"]
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others
+
+
+def _allowing_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    methods = set(value.split(b", ")) if name.lower() == b"allow" else set()
+    return (name, b", ".join(sorted(methods | {b"HEAD"}))) if b"GET" in methods else header

@@ -13,12 +13,14 @@ from store.models import Account, Post
 from store.plans import plan_of
 from store.posts import find_post
 
+NO_SUCH_POST = Problem("There is no such post", "not_found")
+
 
 async def require_post(session: AsyncSession, workspace_id: str, post_id: str, *, lock: bool = False) -> Post:
     """Return a post with its targets. Raises NotFound, without asking for ids that cannot exist."""
     post = await find_post(session, workspace_id, post_id, lock=lock) if is_post_id(post_id) else None
     if post is None:
-        raise NotFound(Problem("There is no such post", "not_found"))
+        raise NotFound(NO_SUCH_POST)
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     return post
 

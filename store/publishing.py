@@ -248,7 +248,8 @@ def forget_error(target: Target) -> None:
     target.hold_reason = target.released_at = None
 
 
-async def delete_post(session: AsyncSession, post_id: str) -> None:
-    """Delete a post with everything that belongs to it."""
-    await session.execute(delete(Post).where(Post.id == post_id))
+async def delete_post(session: AsyncSession, post_id: str) -> bool:
+    """Delete a post with everything that belongs to it; False where it is gone already."""
+    deleted = await session.scalar(delete(Post).where(Post.id == post_id).returning(Post.id))
     await announce(session, post_id)
+    return deleted is not None

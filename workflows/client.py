@@ -79,9 +79,13 @@ class PostWorkflows:
         amendment = Amendment(revision_id=revision_id, request_id=plan.request_id, reason=reason)
         await self._update(PostWorkflow.amend, amendment, plan)
 
-    async def delete(self, plan: Plan) -> None:
-        """Delete a post; on return its row is gone and nothing is sent. Raises Conflict while it is published."""
-        await self._update_at_rest(PostWorkflow.delete, None, plan)
+    async def delete(self, plan: Plan) -> bool:
+        """Delete a post; on return its row is gone and nothing is sent. False where it was gone already.
+
+        Raises Conflict while it is published, Unavailable.
+        """
+        deleted: bool | None = await self._update_at_rest(PostWorkflow.delete, None, plan)
+        return deleted is not False
 
     async def retry(self, plan: Plan) -> None:
         """Publish again to what failed; returns once that has begun. Raises Conflict, Unavailable."""
@@ -123,8 +127,8 @@ class PostWorkflows:
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
         return {"temporal": True, "worker": polled}
 
-    async def _update_at_rest(self, update: Any, argument: Any, plan: Plan) -> None:
-        """Send an update; where the post's row is at rest, allow its workflow a moment to learn so.
+    async def _update_at_rest(self, update: Any, argument: Any, plan: Plan) -> Any:
+        """Send an update, return its result; where the post's row is at rest, allow its workflow a moment to learn so.
 
         Where the row still moves, the first answer is the one definite answer: a post that was about to be sent when
         its deletion was asked for must not be deleted because it has been sent meanwhile.
@@ -136,7 +140,7 @@ class PostWorkflows:
                 await asyncio.sleep(wait)
         return await self._update(update, argument, plan)
 
-    async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
+    async def _update(self, update: Any, argument: Any, plan: Plan) -> Any:
         operation = WithStartWorkflowOperation(
             PostWorkflow.run,
             plan,
@@ -151,7 +155,7 @@ class PostWorkflows:
         arguments = [] if argument is None else [argument]
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
-                await self._client.execute_update_with_start_workflow(
+                return await self._client.execute_update_with_start_workflow(
                     update,
                     args=arguments,
                     id=str(uuid.uuid4()),

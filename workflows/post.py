@@ -218,11 +218,12 @@ class PostWorkflow:
             raise ApplicationError("Publishing has begun", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Delete the post from this service; what is public stays public")
-    async def delete(self) -> None:
-        """Delete the row. From the moment this is accepted nothing is sent."""
+    async def delete(self) -> bool:
+        """Delete the row. From the moment this is accepted nothing is sent. False where the row was gone already."""
         self._ended = True
-        await steps.delete(self._plan)
+        deleted = await steps.delete(self._plan)
         self._tell("Deleted.")
+        return deleted
 
     @delete.validator
     def _may_delete(self) -> None:

@@ -182,15 +182,16 @@ async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
     return changed and changed.model_copy(update={"request_id": plan.request_id})
 
 
-async def delete(plan: Plan) -> None:
-    """Delete the post's rows."""
-    await workflow.execute_local_activity_method(
+async def delete(plan: Plan) -> bool:
+    """Delete the post's rows; False where another deletion came first."""
+    deleted = await workflow.execute_local_activity_method(
         Posts.delete,
         PostCommand(post_id=plan.post_id, request_id=plan.request_id),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
         summary="delete the post",
     )
+    return deleted is not False
 
 
 async def reopen(plan: Plan) -> list[str]:

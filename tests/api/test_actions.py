@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain.schedule import rfc3339
 from tests.api.conftest import Client
 from tests.stack import Stack
@@ -62,6 +64,15 @@ class TestDelete:
         response = await api.delete(f"/v1/posts/{post_id}")
         assert (response.status_code, response.json()["code"]) == (409, "conflict")
         assert (await stack.settled(post_id)).status == "published"
+
+    @pytest.mark.parametrize(
+        "fate", [{"isDraft": True}, {"scheduledFor": "2029-01-01T00:00:00Z"}, {"publishNow": True}], ids=str
+    )
+    async def test_of_many_at_once_one_has_done_it(self, api: Client, stack: Stack, fate: dict[str, Any]) -> None:
+        posts = [await create(api, stack, f"deleted by many {n} {fate}", **fate) for n in range(3)]
+        for post in posts:
+            answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post['id']}") for _ in range(6)))
+            assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404, 404, 404]
 
     async def test_works_though_its_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
         post = await stack.save("never started", [stack.accounts["twitter"]], due_in=timedelta(days=1))

@@ -172,11 +172,11 @@ class TestRoutes:
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [
-            ("PUT", "/v1/posts", {"GET", "POST", "OPTIONS"}),
-            ("DELETE", "/v1/posts", {"GET", "POST", "OPTIONS"}),
-            ("POST", "/v1/posts/x", {"GET", "PATCH", "DELETE", "OPTIONS"}),
+            ("PUT", "/v1/posts", {"GET", "HEAD", "POST", "OPTIONS"}),
+            ("DELETE", "/v1/posts", {"GET", "HEAD", "POST", "OPTIONS"}),
+            ("POST", "/v1/posts/x", {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}),
             ("GET", "/v1/posts/x/retry", {"POST", "OPTIONS"}),
-            ("POST", "/healthz", {"GET", "OPTIONS"}),
+            ("POST", "/healthz", {"GET", "HEAD", "OPTIONS"}),
         ],
     )
     async def test_another_method_is_405_and_options_say_which(
