@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
+from datetime import timedelta
 
 import structlog
 
@@ -18,29 +20,58 @@ from store.database import Database
 
 log = structlog.get_logger(__name__)
 
+WIND_UP_S = 20.0
+"""How long writing everything down may take after the grace. Local activities go on while the database is away, and
+whoever waits for this process to end loses patience."""
+
+_ONE_GESTURE_S = 1.0
+"""Signals closer together than this are one wish: a terminal and a launcher may both pass a Ctrl-C on."""
+
 
 async def run(platforms: list[str] | None) -> None:
-    """Work until SIGTERM or SIGINT, then finish what has begun."""
+    """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
     settings = Settings()
     configure(settings.log_level, settings.log_format)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
     client = await connect(attempts=60)
+    # Until here nothing has begun, and a signal may end the process as it ends any other.
+    stop = _told_to_stop(settings.worker_grace_s + WIND_UP_S)
     database = Database(settings.database_url.get_secret_value(), pool_size=20)
     try:
-        async with (
-            worker.desk(settings, database) as desk,
-            worker.running(client, desk, platforms) as started,
-            serving_health(settings, database, client, started),
-        ):
-            log.info("worker.started", platforms=platforms or list(networks()))
-            await stop.wait()
-            log.info("worker.stopping", grace_s=worker.GRACE.total_seconds())
+        async with worker.desk(settings, database) as desk:
+            team = worker.workers(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
+            # Whoever watches its health sees it alive until it has finished.
+            async with serving_health(settings, database, client, team), worker.running(client, desk, team):
+                log.info("worker.started", platforms=platforms or list(networks()))
+                await stop.wait()
+                log.info("worker.stopping", grace_s=settings.worker_grace_s)
     finally:
         await database.close()
     log.info("worker.stopped")
+
+
+def _told_to_stop(within_s: float) -> asyncio.Event:
+    """Return what the first signal sets; a second one ends the process, as does the time after the first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    first: list[float] = []
+
+    def heard(number: signal.Signals) -> None:
+        if not first:
+            first.append(loop.time())
+            stop.set()
+            loop.call_later(within_s, _end_at_once, 1)
+        elif loop.time() - first[0] > _ONE_GESTURE_S:
+            _end_at_once(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, heard, number)
+    return stop
+
+
+def _end_at_once(code: int) -> None:
+    # What is in flight is looked up or done again by the next worker, as after a crash.
+    log.warning("worker.cut_short")
+    os._exit(code)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Write down what a network answered even while the database restarts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -16,11 +16,27 @@ _TRIES = 12
 _LONGEST_S = 5.0
 
 
-async def persist(write: Callable[[], Awaitable[R]]) -> R:
+_LAST_S = 5.0
+
+
+async def persist(write: Callable[[], Coroutine[Any, Any, R]]) -> R:
     """Run a transaction, again after a lost database for up to about 45 s.
 
-    What is lost here is an answer of the network, which then has to be looked up there. Raises the last error.
+    What is lost here is an answer of the network, which then has to be looked up there. So a step that is cancelled
+    (its worker stops) writes it down all the same, if that can be done within 5 s. Raises the last error.
     """
+    writing = asyncio.create_task(_persist(write))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing}, timeout=_LAST_S)
+        if not writing.done():
+            writing.cancel()
+            raise
+        return writing.result()
+
+
+async def _persist(write: Callable[[], Coroutine[Any, Any, R]]) -> R:
     for attempt in range(_TRIES):
         try:
             return await write()

@@ -1,5 +1,6 @@
 """The way of one target: prepare, publish, confirm. Each step may be run again at any point; none sends blindly."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -260,9 +261,15 @@ class Publishing:
         return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _completed(self, step: Step, published: Published) -> tuple[Published, bool]:
-        """Do what follows a publication, and tell whether some of it is left: nothing here makes it less public."""
+        """Do what follows a publication, and tell whether some of it is left: nothing here makes it less public.
+
+        Nor does a worker that stops: what is public already is written down, and the rest left to the next one.
+        """
         try:
             return await step.network.complete(step.connection, step.sending, published), False
+        except asyncio.CancelledError:
+            log.info("publish.incomplete", platform=step.network.platform, code="worker_stops")
+            return published, True
         except NetworkError as error:
             log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
             if error.kind in TRIED_AGAIN:

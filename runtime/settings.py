@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=1, le=65535)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")
+    worker_grace_s: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="how long a worker that is told to stop finishes sends and uploads before it hands them over",
+    )
     sandbox_url: str | None = Field(
         default=None,
         description="sends every network's calls to this sandbox and answers example.com media from its samples",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 
 import httpx
@@ -32,8 +32,10 @@ from workflows.client import PostWorkflows
 from workflows.post import PostWorkflow
 from workflows.runs import Runs
 
-GRACE = timedelta(seconds=30)
-"""How long a worker that is told to stop finishes what it has begun; what is left is taken over by another."""
+_SHORT_GRACE = timedelta(seconds=5)
+
+ROWS_GRACE = timedelta(seconds=12)
+"""How long the workflows' own short steps may take to end: a little more than one of them is allowed to take."""
 _STICKY = timedelta(seconds=1)
 """A worker's own queue of workflows that it still has in memory is first come, first served: fair shares between
 workspaces exist on the shared queue only, so what waits longer than this moves there."""
@@ -74,8 +76,11 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
             await media.close()
 
 
-def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker]:
-    """Return the workers of one process: one for the posts' own queue, one per network."""
+def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta) -> list[Worker]:
+    """Return the workers of one process: one for the posts' own queue, then one per network.
+
+    `grace`: how long a network's step may still take once it is told to stop; what is left is taken over by another.
+    """
     publishing, editing, posts = Publishing(desk), Editing(desk), Posts(desk.database)
     found = [
         Worker(
@@ -86,7 +91,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
             # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
             workflow_runner=UnsandboxedWorkflowRunner(),
             interceptors=[LogContext()],
-            graceful_shutdown_timeout=GRACE,
+            graceful_shutdown_timeout=ROWS_GRACE,
             sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
@@ -98,7 +103,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
             task_queue=queue_of(platform),
             activities=[publishing.prepare, publishing.publish, publishing.confirm, publishing.complete, editing.edit],
             interceptors=[LogContext()],
-            graceful_shutdown_timeout=GRACE,
+            graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
             max_heartbeat_throttle_interval=timedelta(seconds=5),
         )
@@ -108,11 +113,14 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str]) -> list[Worker
 
 
 @contextlib.asynccontextmanager
-async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = None) -> AsyncIterator[list[Worker]]:
-    """Run workers and the chores beside them for the length of the block."""
+async def running(client: Client, desk: Desk, team: Sequence[Worker] | None = None) -> AsyncIterator[None]:
+    """Run workers (one for every queue by default) and the chores beside them for the length of the block.
+
+    What has begun by then is finished.
+    """
+    team = workers(client, desk, networks(), _SHORT_GRACE) if team is None else team
     async with contextlib.AsyncExitStack() as stack:
-        started = workers(client, desk, networks() if platforms is None else platforms)
-        for worker in started:
+        for worker in team:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
         chores = [
@@ -122,8 +130,19 @@ async def running(client: Client, desk: Desk, platforms: Iterable[str] | None = 
             asyncio.create_task(follow_zones_forever(desk.database, posts)),
         ]
         try:
-            yield started
+            yield
         finally:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+            await _finish(*team)
+
+
+async def _finish(posts: Worker, *steps: Worker) -> None:
+    """Take nothing new, and end what has begun.
+
+    The networks' workers stop together, so that one grace is enough for all of them. The posts' own worker follows,
+    because a step is only over when its workflow has heard what it came to.
+    """
+    await asyncio.gather(*(each.shutdown() for each in steps))
+    await posts.shutdown()

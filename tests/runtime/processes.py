@@ -1,0 +1,74 @@
+"""Workers as processes of their own, which are told to stop as a deploy does it."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cli.parts import contents, until
+from tests.stack import Stack
+
+_STARTS_WITHIN = 60
+
+
+@dataclass
+class WorkerProcess:
+    """Be a `python worker.py`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def tell_to_stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send the signal and return the time."""
+        self.process.send_signal(number)
+        return time.monotonic()
+
+    async def ended(self, seconds: float = 60) -> int:
+        """Wait for the exit code."""
+        await until(lambda: self.process.poll() is not None, seconds)
+        return self.process.returncode
+
+    @property
+    def said(self) -> str:
+        return contents(self.log)
+
+
+@asynccontextmanager
+async def worker_process(stack: Stack, folder: Path, *, grace_s: float, platforms: str) -> AsyncIterator[WorkerProcess]:
+    """Run a worker until it is told to stop, or the end of the block."""
+    log = folder / f"worker-{secrets.token_hex(4)}.log"
+    settings = stack.settings
+    environment = {
+        **os.environ,
+        "SOCIALSYNCER_DATABASE_URL": stack.database_url,
+        "SOCIALSYNCER_ENCRYPTION_KEYS": settings.encryption_keys[0].get_secret_value(),
+        "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
+        "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS": ",".join(settings.allowed_private_hosts),
+        "SOCIALSYNCER_WORKER_GRACE_S": str(grace_s),
+        "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
+        "TEMPORAL_CONFIG_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    command = [sys.executable, "-P", "-m", "worker", "--platforms", platforms]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220
+    started = WorkerProcess(process, log)
+    try:
+        await until(lambda: "worker.started" in started.said or process.poll() is not None, _STARTS_WITHIN)
+        assert process.poll() is None, started.said
+        yield started
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, 30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)

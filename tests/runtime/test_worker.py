@@ -1,0 +1,220 @@
+"""A deploy while everything is in flight: one real worker is told to stop, the next one takes over.
+
+Both run on a Temporal of their own: no other worker takes what is meant for them.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.client import WorkflowHandle
+
+from domain.errors import Unavailable
+from domain.post import PostStatus, TargetStatus
+from store.models import Attempt, Post
+from tests.runtime.processes import WorkerProcess, worker_process
+from tests.stack import Stack, running_stack, temporal_server
+from tests.workflows.lives import comes_to
+from worker import WIND_UP_S
+
+GRACE_S = 4.0
+HANGS_S = 60.0
+"""Longer than a worker takes to stop, whatever it has in flight."""
+PLATFORMS = ("linkedin", "telegram", "mastodon", "twitter")
+PICTURES = ["https://example.com/a.jpg", "https://example.com/b.jpg"]
+IN_FLIGHT = frozenset({TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.UNCONFIRMED})
+
+Handle = WorkflowHandle[Any, Any]
+
+
+async def asked(stack: Stack, platform: str, operation: str, times: int) -> None:
+    """Wait until a network has been asked so often."""
+    async with asyncio.timeout(30):
+        while await requests(stack, platform, operation) < times:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def requests(stack: Stack, platform: str, operation: str) -> int:
+    found = await stack.control("GET", f"requests?platform={platform}&operation={operation}")
+    return len(found["requests"])
+
+
+async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
+    """Return step and state of everything that was tried."""
+    async with stack.database.transaction() as session:
+        ids = [target.id for target in post.targets]
+        rows = await session.scalars(select(Attempt).where(Attempt.target_id.in_(ids)).order_by(Attempt.id))
+        return [(each.step, each.state) for each in rows]
+
+
+@pytest.fixture(scope="module")
+async def own(postgres_url: str) -> AsyncIterator[Stack]:
+    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
+        yield stack
+
+
+@dataclass
+class Deploy:
+    """Hold the posts that are in flight, and what was seen between the two workers and after the second."""
+
+    stack: Stack
+    posts: dict[str, Post] = field(default_factory=dict)
+    handles: dict[str, Handle] = field(default_factory=dict)
+    between: dict[str, Post] = field(default_factory=dict)
+    tried_between: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    cut_at: dict[str, list[datetime]] = field(default_factory=dict)
+    after: dict[str, Post] = field(default_factory=dict)
+    new_due: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(hours=9))
+    amended: BaseException | None = None
+    took_s: float = 0
+
+    async def begin(self, name: str, platform: str, **more: Any) -> Handle:
+        self.posts[name] = await self.stack.save(name, [await self.stack.connect(platform)], **more)
+        self.handles[name] = await self.stack.start(self.posts[name], immediate="due_in" not in more)
+        return self.handles[name]
+
+    async def bring_everything_in_flight(self) -> None:
+        """Leave each post in the middle of another thing."""
+        stack = self.stack
+        await stack.fault("twitter", "accept_then_delay", "prepare", seconds=HANGS_S)
+        await self.begin("uploading", "twitter", media=PICTURES)
+        # Both pictures go up at once, and one of them hangs.
+        await asked(stack, "twitter", "prepare", 2)
+        await stack.fault("twitter", "accept_then_delay", "publish", seconds=HANGS_S)
+        await self.begin("slow", "twitter")
+        await asked(stack, "twitter", "publish", 1)
+        await stack.fault("mastodon", "accept_then_drop", "publish")
+        await stack.fault("mastodon", "reject", "confirm", status=503)
+        await self.begin("looked up", "mastodon")
+        await asked(stack, "mastodon", "confirm", 1)
+        for name in ("linkedin", "telegram"):
+            await stack.fault(name, "accept_then_delay", "publish", seconds=GRACE_S / 2)
+            await self.begin(name, name)
+            await asked(stack, name, "publish", 1)
+
+    async def stop(self, worker: WorkerProcess) -> None:
+        """Tell the worker to stop while two posts' rows are locked, so that local activities hang, too."""
+        stack = self.stack
+        for name in ("amended", "cancelled"):
+            await comes_to(await self.begin(name, "twitter", due_in=timedelta(hours=5)), "Sleeping")
+        revision_id = await stack.change(self.posts["amended"], due=self.new_due)
+        await self.bring_everything_in_flight()
+        async with AsyncExitStack() as locks:
+            for name in ("amended", "cancelled"):
+                session = await locks.enter_async_context(stack.database.transaction())
+                await session.execute(select(Post).where(Post.id == self.posts[name].id).with_for_update())
+            amending = asyncio.create_task(stack.workflows.amend(await stack.plan(self.posts["amended"]), revision_id))
+            await self.handles["cancelled"].cancel()
+            await asyncio.sleep(0.5)
+            began = worker.tell_to_stop()
+            await worker.ended()
+            self.took_s = time.monotonic() - began
+        (self.amended,) = await asyncio.gather(amending, return_exceptions=True)
+
+    async def look(self) -> None:
+        """See what the first worker has left."""
+        for name, post in self.posts.items():
+            self.between[name] = await self.stack.read(post.id)
+            self.tried_between[name] = await tried(self.stack, post)
+            description = (await self.handles[name].describe()).raw_description
+            self.cut_at[name] = [
+                each.last_attempt_complete_time.ToDatetime(UTC) for each in description.pending_activities
+            ]
+
+    async def finish(self) -> None:
+        """Wait until the second worker has brought everything to its end."""
+        await comes_to(self.handles["amended"], f"Sleeping until {self.new_due:%Y-%m-%d %H:%M}")
+        for name, post in self.posts.items():
+            self.after[name] = await (
+                self.stack.read(post.id) if name == "amended" else self.stack.settled(post.id, 60)
+            )
+
+
+@pytest.fixture(scope="module")
+async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+    deploy, folder = Deploy(own), tmp_path_factory.mktemp("workers")
+    async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as first:
+        await deploy.stop(first)
+        # The rows that stay locked are the only thing that it could not finish.
+        assert "worker.cut_short" in first.said
+    await deploy.look()
+    async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
+        await deploy.finish()
+        second.tell_to_stop()
+        assert await second.ended(GRACE_S) == 0, "nothing is left to wait for"
+        assert "worker.stopped" in second.said
+    return deploy
+
+
+@pytest.mark.parametrize("name", ["linkedin", "telegram"])
+async def test_a_send_that_ends_within_the_grace_is_written_down(deploy: Deploy, name: str) -> None:
+    assert deploy.between[name].status == PostStatus.PUBLISHED
+    assert deploy.tried_between[name] == [("publish", "done")]
+    assert deploy.cut_at[name] == []
+
+
+async def test_what_hangs_on_several_networks_shares_one_grace(deploy: Deploy) -> None:
+    cut_at = deploy.cut_at["slow"] + deploy.cut_at["uploading"]
+    assert len(cut_at) == 2
+    assert max(cut_at) - min(cut_at) < timedelta(seconds=GRACE_S / 2)
+    assert deploy.took_s < GRACE_S + WIND_UP_S + 3
+
+
+async def test_nothing_is_called_failed_because_a_worker_stopped(deploy: Deploy) -> None:
+    left = {name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram"}}
+    assert {target.status for post in left.values() for target in post.targets} <= IN_FLIGHT
+    published = {name: post.status for name, post in deploy.after.items() if name not in {"amended", "cancelled"}}
+    assert set(published.values()) == {PostStatus.PUBLISHED}, published
+
+
+async def test_a_send_that_outlasts_the_grace_is_looked_up_and_not_repeated(deploy: Deploy, own: Stack) -> None:
+    assert deploy.tried_between["slow"] == [("publish", "sending")]
+    assert await tried(own, deploy.posts["slow"]) == [("publish", "unclear"), ("confirm", "done")]
+    (public,) = await own.public("slow")
+    assert deploy.after["slow"].targets[0].platform_post_id == public["platformPostId"]
+
+
+async def test_an_upload_that_outlasts_the_grace_is_gone_on_with(deploy: Deploy, own: Stack) -> None:
+    uploads = deploy.between["uploading"].targets[0].handles["media"]
+    assert sorted(upload.get("stage", "begun") for upload in uploads.values()) == ["begun", "ready"]
+    assert await requests(own, "twitter", "prepare") == 3, "only the picture that hung goes up again"
+    assert len(await own.public("uploading")) == 1
+
+
+async def test_a_look_up_goes_on_where_it_was(deploy: Deploy, own: Stack) -> None:
+    assert deploy.between["looked up"].targets[0].status == TargetStatus.UNCONFIRMED
+    assert len(await own.public("looked up")) == 1
+
+
+async def test_a_change_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy) -> None:
+    assert deploy.between["amended"].due_at == deploy.posts["amended"].due_at
+    assert isinstance(deploy.amended, Unavailable)
+    assert (deploy.after["amended"].status, deploy.after["amended"].due_at) == (PostStatus.SCHEDULED, deploy.new_due)
+
+
+async def test_what_an_operator_cancelled_is_written_off_by_the_next_worker(deploy: Deploy) -> None:
+    settled = deploy.after["cancelled"]
+    assert (settled.status, settled.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
+
+
+async def test_a_second_signal_ends_it_at_once(deploy: Deploy, own: Stack, tmp_path: Path) -> None:
+    await own.fault("telegram", "accept_then_delay", "publish", seconds=HANGS_S)
+    async with worker_process(own, tmp_path, grace_s=HANGS_S, platforms="telegram") as worker:
+        before = await requests(own, "telegram", "publish")
+        await deploy.begin("no patience", "telegram")
+        await asked(own, "telegram", "publish", before + 1)
+        worker.tell_to_stop(signal.SIGINT)
+        worker.tell_to_stop(signal.SIGINT)
+        await asyncio.sleep(1.5)
+        assert worker.process.poll() is None, "what a terminal and a launcher both pass on is one signal"
+        began = worker.tell_to_stop(signal.SIGINT)
+        assert await worker.ended() == 128 + signal.SIGINT
+        assert time.monotonic() - began < 3
