@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from runtime.settings import Settings
+from worker import WIND_UP_S
 from workflows.search_attributes import REGISTRY
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,13 @@ def test_the_api_and_the_worker_start_on_a_finished_foundation(services: dict[st
 def test_what_runs_on_is_started_again_and_what_runs_once_is_not(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["restart"].startswith("on-failure" if name in ONCE else "unless-stopped"), name
+
+
+def test_a_worker_that_is_stopped_is_given_the_time_it_takes(services: dict[str, Any]) -> None:
+    given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", services["worker"]["stop_grace_period"])
+    assert given
+    longest = Settings.model_fields["worker_grace_s"].default + WIND_UP_S
+    assert 60 * int(given[1] or 0) + int(given[2] or 0) > longest
 
 
 def test_only_this_machine_reaches_the_ports(services: dict[str, Any]) -> None:
