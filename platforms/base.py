@@ -97,6 +97,14 @@ class Unknown:
 Finding = Published | Absent | Unknown
 
 
+class Chunks(Protocol):
+    """Read a file in pieces."""
+
+    def __call__(self, size: int, start: int = 0) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` on in pieces of the given size; may be called again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MediaFile:
     """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes.
@@ -106,14 +114,29 @@ class MediaFile:
 
     content_type: str
     size: int
-    chunks: Callable[[int], AsyncIterator[bytes]]
-    """Yield the bytes in pieces of the given size; may be called again from the start."""
+    chunks: Chunks
     width: int | None = field(default=None, kw_only=True)
     height: int | None = field(default=None, kw_only=True)
 
     async def read(self) -> bytes:
         """Return the whole content; for small files only."""
         return b"".join([chunk async for chunk in self.chunks(max(self.size, 1))])
+
+    def part(self, begin: int, length: int) -> "MediaFile":
+        """Return a stretch of the file as a file; what is beyond the end is left out."""
+        length = max(min(length, self.size - begin), 0)
+
+        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+            left = length - start
+            if left <= 0:
+                return
+            async for chunk in self.chunks(size, begin + start):
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
+
+        return MediaFile("application/octet-stream", length, chunks)
 
 
 class MediaSource(Protocol):

@@ -8,11 +8,9 @@ from typing import Any
 import httpx
 
 from platforms.base import MediaFile
+from platforms.body import PIECE_BYTES
 from platforms.errors import Kind, NetworkError
 from platforms.wire import Wire
-
-PIECE_BYTES = 256 * 1024
-"""What is held in memory of each file; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Part:
 
 
 class Form:
-    """Be the body of one request; it can be sent once. Names and file names must be ASCII without quotes."""
+    """Be the body of a request; it can be sent more than once. Names and file names must be ASCII without quotes."""
 
     def __init__(self, fields: Mapping[str, str], parts: Sequence[Part]) -> None:
         self._boundary = secrets.token_hex(16)
@@ -49,6 +47,7 @@ class Form:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body piece by piece."""
+        self.handed_over = False
         yield self._fields
         for head, file in self._parts:
             yield head

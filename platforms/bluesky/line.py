@@ -1,6 +1,5 @@
 """An account's line to its server: a session that is opened seldom, renewed when it ends, and kept for all workers."""
 
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,24 +13,21 @@ from platforms.errors import Kind, NetworkError
 
 Line = Connection[BlueskyCredentials]
 
-Content = Callable[[], AsyncIterator[bytes]]
-"""Yield a body, from its start each time: a request whose session has ended is sent again."""
-
 _ENDED = frozenset({"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "http_401"})
 
 
-async def call(line: Line, method: str, name: str, *, content: Content | None = None, **options: Any) -> dict[str, Any]:
+async def call(line: Line, method: str, name: str, **options: Any) -> dict[str, Any]:
     """Call a procedure or query as the account, in a session that is renewed once where it has ended."""
     await open_session(line)
     used = line.credentials
     try:
-        return await _send(line, method, name, _token(used), content=content, **options)
+        return await _send(line, method, name, _token(used), **options)
     except NetworkError as error:
         if error.code not in _ENDED:
             raise
     if line.credentials is used:
         line.credentials = await line.refresh(lambda current: _renew(line, current))
-    return await _send(line, method, name, _token(line.credentials), content=content, **options)
+    return await _send(line, method, name, _token(line.credentials), **options)
 
 
 async def ask(line: Line, name: str, **params: str) -> dict[str, Any]:
@@ -57,12 +53,9 @@ async def _send(
     name: str,
     token: str,
     *,
-    content: Content | None,
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    if content is not None:
-        options["content"] = content()
     headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
     return json_of(await line.wire.send(method, f"/xrpc/{name}", headers=headers, **options))
 

@@ -5,7 +5,7 @@ Videos of accounts that Bluesky itself hosts go by its video service, which make
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +16,10 @@ from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
 from platforms.bluesky import errors
 from platforms.bluesky.errors import json_of
-from platforms.bluesky.line import Content, Line, call, open_session
+from platforms.bluesky.line import Line, call, open_session
 from platforms.bluesky.rules import RULES
 from platforms.bluesky.settings import BlueskySettings
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 
 VIDEO_SERVICE = "https://video.bsky.app"
@@ -27,7 +28,6 @@ BLOB_LIFE = timedelta(minutes=5)
 com.atproto.repo.uploadBlob); the figure is unverified. The same bytes uploaded again are the same blob."""
 TOKEN_LIFE = timedelta(minutes=30)
 """Of the token for the video service; source: Bluesky's guide to videos."""
-PIECE_BYTES = 256 * 1024
 LOOKS = (0, 1, 2)
 """Seconds before each look at a video in one step."""
 NEXT_LOOK = timedelta(seconds=5)
@@ -94,13 +94,14 @@ class Blobs:
                 if item.type is MediaType.VIDEO and _is_hosted(self._line):
                     await self._start_job(name, known, file)
                 else:
-                    headers = {"Content-Type": file.content_type, "Content-Length": str(file.size)}
+                    body = self._body(file)
+                    headers = {"Content-Type": file.content_type, **body.headers}
                     answer = await call(
                         self._line,
                         "POST",
                         "com.atproto.repo.uploadBlob",
                         headers=headers,
-                        content=self._told(file),
+                        content=body,
                     )
                     await self._take(known, answer.get("blob"))
         if "job" in known:
@@ -115,17 +116,14 @@ class Blobs:
             "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp())),
         }
         token = (await call(self._line, "GET", "com.atproto.server.getServiceAuth", params=allowed)).get("token")
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": file.content_type,
-            "Content-Length": str(file.size),
-        }
+        body = self._body(file)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": file.content_type, **body.headers}
         answer = await self._line.wire.send(
             "POST",
             f"{_video_service(self._line)}/xrpc/app.bsky.video.uploadVideo",
             params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
             headers=headers,
-            content=self._told(file)(),
+            content=body,
             # The same video, given before: the answer names its job.
             accept=(httpx.codes.CONFLICT,),
         )
@@ -174,17 +172,8 @@ class Blobs:
         known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}
         await self._save()
 
-    def _told(self, file: MediaFile) -> Content:
-        """Return the file's bytes with word of how many have gone out."""
-
-        async def content() -> AsyncIterator[bytes]:
-            sent = 0
-            async for piece in file.chunks(PIECE_BYTES):
-                yield piece
-                sent += len(piece)
-                self._sending.heartbeat(f"uploading {sent * 100 // file.size}%")
-
-        return content
+    def _body(self, file: MediaFile) -> Body:
+        return Body(file, lambda sent: self._sending.heartbeat(f"uploading {sent * 100 // file.size}%"))
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)

@@ -7,6 +7,7 @@ import httpx
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.facebook.settings import FacebookCredentials
+from platforms.multipart import Form
 
 GRAPH_VERSION = "v25.0"
 
@@ -19,9 +20,14 @@ async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
     return _json(await _send(line, "GET", path, params=params))
 
 
-async def post(line: Line, path: str, fields: Fields, **options: Any) -> dict[str, Any]:
+async def post(line: Line, path: str, fields: Fields) -> dict[str, Any]:
     """Make something that nobody sees yet."""
-    return _json(await _send(line, "POST", path, data=fields, **options))
+    return _json(await _send(line, "POST", path, data=fields))
+
+
+async def post_form(line: Line, path: str, form: Form) -> dict[str, Any]:
+    """Upload a file that nobody sees yet."""
+    return _json(await _send(line, "POST", path, headers=form.headers, content=form))
 
 
 async def post_public(line: Line, path: str, fields: Fields, *, read: str | None = None) -> dict[str, Any]:
@@ -56,7 +62,8 @@ def list_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def _send(line: Line, method: str, path: str, **options: Any) -> httpx.Response:
     # A token in the query, which the Graph API takes too, would end up in every log on the way.
-    headers = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+    token = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+    headers = {**options.pop("headers", {}), **token}
     return await line.wire.send(method, f"/{GRAPH_VERSION}{path}", headers=headers, **options)
 
 

@@ -1,11 +1,12 @@
 """Give a post's media to a Page before anything is public: photos unpublished, videos going on where they stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 from domain.post import Media, MediaType
+from platforms import multipart
 from platforms.base import MediaFile, Sending
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.facebook import line
 from platforms.facebook.line import Line
@@ -15,7 +16,7 @@ from platforms.facebook.settings import FacebookSettings
 AT_ONCE = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
 PIECE_BYTES = 4 * 1024 * 1024
-"""Bytes of a video held in memory; Facebook takes any part of the range that it asks for (unverified)."""
+"""Bytes of a video in one request; Facebook takes any part of the range that it asks for (unverified)."""
 EDGE = {Form.VIDEO: "videos", Form.REEL: "video_reels", Form.VIDEO_STORY: "video_stories"}
 """Where each form of video begins and ends."""
 
@@ -85,8 +86,8 @@ class Uploads:
                     Kind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
-            source = {"source": (name, await file.read(), file.content_type)}
-        return line.text_of(await line.post(self._line, f"{self._page}/photos", fields, files=source), "id")
+            form = multipart.Form(fields, [multipart.Part("source", name, file)])
+            return line.text_of(await line.post_form(self._line, f"{self._page}/photos", form), "id")
 
     async def _video(self, form: Form) -> None:
         video: dict[str, Any] = self._sending.handles.get("video", {})
@@ -121,25 +122,22 @@ class Uploads:
 
     async def _transfer(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send a video piece by piece, each within the range that Facebook asked for last."""
-        async for piece in _rest(file, video["offset"]):
-            left = piece
-            while left:
-                part = left[: max(video["end"] - video["offset"], 1)]
-                fields = {
-                    "upload_phase": "transfer",
-                    "upload_session_id": video["session"],
-                    "start_offset": str(video["offset"]),
-                }
-                chunk = {"video_file_chunk": ("chunk", part, "application/octet-stream")}
-                answer = await line.post(self._line, f"{self._page}/videos", fields, files=chunk)
-                wanted = int(line.text_of(answer, "start_offset"))
-                in_step = wanted == video["offset"] + len(part)
-                video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
-                await self.save()
-                if not in_step:
-                    raise NetworkError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
-                self._tell(video)
-                left = left[len(part) :]
+        while video["offset"] < file.size:
+            part = file.part(video["offset"], min(max(video["end"] - video["offset"], 1), PIECE_BYTES))
+            fields = {
+                "upload_phase": "transfer",
+                "upload_session_id": video["session"],
+                "start_offset": str(video["offset"]),
+            }
+            form = multipart.Form(fields, [multipart.Part("video_file_chunk", "chunk", part)])
+            answer = await line.post_form(self._line, f"{self._page}/videos", form)
+            wanted = int(line.text_of(answer, "start_offset"))
+            in_step = wanted == video["offset"] + part.size
+            video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
+            await self.save()
+            if not in_step:
+                raise NetworkError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
+            self._tell(video)
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""
@@ -147,30 +145,20 @@ class Uploads:
         uploading = (status.get("status") or {}).get("uploading_phase") or {}
         if uploading.get("status") == "complete":
             return
-        video["offset"] = int(uploading.get("bytes_transferred") or uploading.get("bytes_transfered") or 0)
-        left = file.size - video["offset"]
+        start = int(uploading.get("bytes_transferred") or uploading.get("bytes_transfered") or 0)
+
+        def told(sent: int) -> None:
+            video["offset"] = start + sent
+            self._tell(video)
+
+        body = Body(file.part(start, file.size), told)
         headers = {
             "Authorization": f"OAuth {self._line.credentials.access_token.get_secret_value()}",
-            "offset": str(video["offset"]),
+            "offset": str(start),
             "file_size": str(file.size),
-            "Content-Length": str(left),
+            **body.headers,
         }
-        await self._line.wire.send("POST", video["url"], headers=headers, content=self._told(video, file))
-
-    async def _told(self, video: dict[str, Any], file: MediaFile) -> AsyncIterator[bytes]:
-        async for piece in _rest(file, video["offset"]):
-            yield piece
-            video["offset"] += len(piece)
-            self._tell(video)
+        await self._line.wire.send("POST", video["url"], headers=headers, content=body)
 
     def _tell(self, video: dict[str, Any]) -> None:
         self._sending.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")
-
-
-async def _rest(file: MediaFile, offset: int) -> AsyncIterator[bytes]:
-    """Yield the bytes of a file from an offset on."""
-    position = 0
-    async for piece in file.chunks(PIECE_BYTES):
-        if position + len(piece) > offset:
-            yield piece[max(offset - position, 0) :]
-        position += len(piece)

@@ -1,7 +1,7 @@
 """Give a post's media to LinkedIn: images and documents in one request, videos in parts that a restart goes on from."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -11,13 +11,13 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.line import Line, bearer, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import json_of
 
-PIECE_BYTES = 256 * 1024
 GRACE = timedelta(seconds=5)
 """How long images and documents of members are given to be processed: their state may be read for pages only.
 Publishers that work wait 5 to 20 seconds; what is not ready then is refused as not ready, and sent again."""
@@ -93,7 +93,7 @@ class Uploads:
     async def _whole(self, handle: Handle, item: Media, file: MediaFile) -> None:
         value = await self._begin(item)
         handle["urn"] = value["image" if _EDGE[item.type] == "images" else "document"]
-        await self._put(value["uploadUrl"], file.chunks(PIECE_BYTES), file.size)
+        await self._put(value["uploadUrl"], file)
 
     async def _parts(self, handle: Handle, item: Media, file: MediaFile) -> None:
         if handle.get("size") != file.size or handle["expiresAt"] < time.time():
@@ -111,13 +111,12 @@ class Uploads:
             }
             await self._save()
         etags: list[str] = handle["etags"]
-        index = 0
-        async for part in _cut(file, [length for _, length in handle["parts"]]):
-            if index >= len(etags):
-                etags.append(await self._put(handle["parts"][index][0], part, len(part)))
-                await self._save()
-                self._sending.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
-            index += 1
+        start = sum(length for _, length in handle["parts"][: len(etags)])
+        for url, length in handle["parts"][len(etags) :]:
+            etags.append(await self._put(url, file.part(start, length)))
+            start += length
+            await self._save()
+            self._sending.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
         done = {"video": handle["urn"], "uploadToken": handle["token"], "uploadedPartIds": etags}
         await call(self._line, "POST", "/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
 
@@ -129,13 +128,14 @@ class Uploads:
             raise NetworkError(Kind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
         return value
 
-    async def _put(self, url: str, content: bytes | AsyncIterator[bytes], size: int) -> str:
+    async def _put(self, url: str, file: MediaFile) -> str:
+        body = Body(file)
         headers = {
             **bearer(self._line.credentials),
             "Content-Type": "application/octet-stream",
-            "Content-Length": str(size),
+            **body.headers,
         }
-        answer = await self._line.wire.send("PUT", url, content=content, headers=headers)
+        answer = await self._line.wire.send("PUT", url, content=body, headers=headers)
         return str(answer.headers.get("etag", ""))
 
     async def _look(self, name: str, item: Media) -> None:
@@ -177,14 +177,3 @@ def wanted(sending: Sending[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
     if settings.article and settings.article.thumbnail and not settings.disable_link_preview:
         return [(THUMBNAIL, Media(type=MediaType.IMAGE, url=settings.article.thumbnail))]
     return [(str(index), item) for index, item in enumerate(sending.draft.media)]
-
-
-async def _cut(file: MediaFile, lengths: Sequence[int]) -> AsyncIterator[bytes]:
-    """Yield the file in parts of the given lengths."""
-    waiting, buffer = list(lengths), bytearray()
-    async for piece in file.chunks(PIECE_BYTES):
-        buffer += piece
-        while waiting and len(buffer) >= waiting[0]:
-            length = waiting.pop(0)
-            yield bytes(buffer[:length])
-            del buffer[:length]

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from platforms.base import MediaFile, Sending
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.tiktok.fields import video_body
 from platforms.tiktok.line import Line, call
@@ -58,21 +59,16 @@ class Upload:
                 await self.forget()
                 raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
             start = (upload["count"] - 1) * upload["chunk"]
-            last, position = bytearray(), 0
-            async for piece in file.chunks(upload["chunk"]):
-                if position >= start:
-                    last += piece
-                position += len(piece)
-        # Noted before it is sent: whoever comes after a crash asks TikTok first.
-        upload["last"] = True
-        await self._save()
-        try:
-            await self._put(upload, start, bytes(last), public=True)
-        except NetworkError as error:
-            if error.status == 416:
-                # TikTok has these bytes already, or wants others: its status tells which.
-                raise error.as_unclear() from error
-            raise
+            # Noted before it is sent: whoever comes after a crash asks TikTok first.
+            upload["last"] = True
+            await self._save()
+            try:
+                await self._put(upload, start, file.part(start, file.size), public=True)
+            except NetworkError as error:
+                if error.status == 416:
+                    # TikTok has these bytes already, or wants others: its status tells which.
+                    raise error.as_unclear() from error
+                raise
 
     async def _begin(self, file: MediaFile, creator: dict[str, Any]) -> None:
         [_, rule] = RULES.files
@@ -99,22 +95,23 @@ class Upload:
         await self._save()
 
     async def _send_up_to_the_last(self, file: MediaFile) -> None:
-        upload, index = self._sending.handles["upload"], 0
-        async for piece in file.chunks(upload["chunk"]):
-            if upload["sent"] <= index < upload["count"] - 1:
-                await self._put(upload, index * upload["chunk"], piece)
-                upload["sent"] = index + 1
-                await self._save()
-                self._sending.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
-            index += 1
+        upload = self._sending.handles["upload"]
+        for index in range(upload["sent"], upload["count"] - 1):
+            start = index * upload["chunk"]
+            await self._put(upload, start, file.part(start, upload["chunk"]))
+            upload["sent"] = index + 1
+            await self._save()
+            self._sending.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
 
-    async def _put(self, upload: dict[str, Any], start: int, piece: bytes, *, public: bool = False) -> None:
+    async def _put(self, upload: dict[str, Any], start: int, piece: MediaFile, *, public: bool = False) -> None:
+        body = Body(piece)
         headers = {
             "Content-Type": upload["type"],
-            "Content-Range": f"bytes {start}-{start + len(piece) - 1}/{upload['size']}",
+            "Content-Range": f"bytes {start}-{start + piece.size - 1}/{upload['size']}",
+            **body.headers,
         }
         try:
-            await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=piece)
+            await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
         except NetworkError as error:
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()

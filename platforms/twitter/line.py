@@ -6,6 +6,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form
 from platforms.twitter.errors import json_of, problem_error
 from platforms.twitter.settings import TwitterCredentials
 
@@ -32,16 +33,20 @@ def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
     raise NetworkError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
 
 
-async def _send(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
-    used = line.credentials
+async def _send(
+    line: Line, method: str, path: str, *, public: bool = False, form: Form | None = None, **options: Any
+) -> httpx.Response:
+    used, headers = line.credentials, form.headers if form else {}
+    if form:
+        options["content"] = form
     try:
-        return await line.wire.send(method, path, public=public, headers=_bearer(used), **options)
+        return await line.wire.send(method, path, public=public, headers=headers | _bearer(used), **options)
     except NetworkError as error:
         if error.status != 401 or used.refresh_token is None:
             raise
     if line.credentials is used:  # else a request beside this one has renewed them
         line.credentials = await line.refresh(lambda current: _renew(line, current))
-    return await line.wire.send(method, path, public=public, headers=_bearer(line.credentials), **options)
+    return await line.wire.send(method, path, public=public, headers=headers | _bearer(line.credentials), **options)
 
 
 def _bearer(credentials: TwitterCredentials) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form, Part
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
@@ -106,14 +107,8 @@ class Uploads:
             await self._save()
 
     async def _whole(self, upload: Handle, file: MediaFile) -> None:
-        answer = await call(
-            self._line,
-            "POST",
-            "/2/media/upload",
-            data={"media_category": "tweet_image"},
-            files={"media": ("image", await file.read(), file.content_type)},
-        )
-        await self._take(upload, answer)
+        form = Form({"media_category": "tweet_image"}, [Part("media", "image", file)])
+        await self._take(upload, await call(self._line, "POST", "/2/media/upload", form=form))
 
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
         if upload.get("size") != file.size:
@@ -121,20 +116,15 @@ class Uploads:
             self._note(upload, await call(self._line, "POST", "/2/media/upload/initialize", json=begin))
             upload |= {"stage": Stage.SENDING, "size": file.size, "pieces": 0}
             await self._save()
-        index = 0
-        async for piece in file.chunks(PIECE_BYTES):
-            if index >= upload["pieces"]:
-                await call(
-                    self._line,
-                    "POST",
-                    f"/2/media/upload/{upload['id']}/append",
-                    data={"segment_index": str(index)},
-                    files={"media": ("piece", piece, "application/octet-stream")},
-                )
-                upload["pieces"] = index + 1
-                await self._save()
-                self._sending.heartbeat(f"{upload['pieces'] * PIECE_BYTES:,} of {file.size:,} bytes")
-            index += 1
+        for index, start in enumerate(range(0, file.size, PIECE_BYTES)):
+            if index < upload["pieces"]:
+                continue
+            piece = Part("media", "piece", file.part(start, PIECE_BYTES))
+            form = Form({"segment_index": str(index)}, [piece])
+            await call(self._line, "POST", f"/2/media/upload/{upload['id']}/append", form=form)
+            upload["pieces"] = index + 1
+            await self._save()
+            self._sending.heartbeat(f"{upload['pieces'] * PIECE_BYTES:,} of {file.size:,} bytes")
         await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{upload['id']}/finalize"))
 
     def _category(self, item: Media) -> str:

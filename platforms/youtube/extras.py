@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import Sending
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.line import Line, read, send
@@ -93,8 +94,8 @@ class Extras:
                 "POST",
                 "/upload/youtube/v3/thumbnails/set",
                 params={"videoId": self._video_id, "uploadType": "media"},
-                headers={"Content-Type": file.content_type},
-                content=await file.read(),
+                headers={"Content-Type": file.content_type, **Body(file).headers},
+                content=Body(file),
             )
 
     async def _playlist(self) -> None:

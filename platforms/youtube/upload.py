@@ -3,10 +3,11 @@
 The session's address alone may go on with the upload, so it is as secret as the handles that hold it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 from platforms.base import MediaFile, Sending
+from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.youtube.errors import json_of
 from platforms.youtube.fields import PARTS, video_body
@@ -66,8 +67,8 @@ class Upload:
             if self.session is None or self.session["size"] != file.size:
                 await self._begin(file)
                 offset = 0
-            async for start, piece in _rest(file, offset):
-                if start + len(piece) >= file.size:
+            for start, piece in _pieces(file, offset):
+                if start + piece.size >= file.size:
                     return
                 await self._send(start, piece)
 
@@ -80,8 +81,8 @@ class Upload:
             if file.size != self._known["size"]:
                 await self.forget()
                 raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
-            async for start, piece in _rest(file, offset):
-                is_last = start + len(piece) >= file.size
+            for start, piece in _pieces(file, offset):
+                is_last = start + piece.size >= file.size
                 if is_last:
                     # Noted before it is sent: from now on a session that is gone may have yielded its video.
                     self._known["last"] = True
@@ -117,19 +118,19 @@ class Upload:
         self._handles["session"] = {"url": address, "size": file.size, "type": file.content_type}
         await self._save()
 
-    async def _send(self, start: int, piece: bytes, *, public: bool = False) -> None:
-        end = start + len(piece)
+    async def _send(self, start: int, piece: MediaFile, *, public: bool = False) -> None:
+        end, body = start + piece.size, Body(piece)
         headers = {
             "Content-Type": self._known["type"],
             "Content-Range": f"bytes {start}-{end - 1}/{self._known['size']}",
         }
-        stored = await self._put(headers, piece, public=public)
+        stored = await self._put(headers | body.headers, body, public=public)
         self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
             # YouTube kept less than it was sent: the next try goes on where it stopped.
             raise NetworkError(Kind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
 
-    async def _put(self, headers: dict[str, str], content: bytes, *, public: bool = False) -> int:
+    async def _put(self, headers: dict[str, str], content: bytes | Body, *, public: bool = False) -> int:
         """Return how many bytes YouTube has; all of them mean that there is a video."""
         try:
             answer = await send(
@@ -168,11 +169,9 @@ def _stored(written: str) -> int:
     return int(last) + 1 if last.isdecimal() else 0
 
 
-async def _rest(file: MediaFile, offset: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Yield the bytes of a file from an offset on, each piece with its own offset."""
-    position = 0
-    async for piece in file.chunks(PIECE_BYTES):
-        if position + len(piece) > offset:
-            cut = max(offset - position, 0)
-            yield position + cut, piece[cut:]
-        position += len(piece)
+def _pieces(file: MediaFile, offset: int) -> Iterator[tuple[int, MediaFile]]:
+    """Yield the pieces of a file from an offset on, each with its own offset."""
+    while offset < file.size:
+        length = PIECE_BYTES - offset % PIECE_BYTES
+        yield offset, file.part(offset, length)
+        offset += length

@@ -56,9 +56,9 @@ class MediaFromUrl:
         response.raise_for_status()
         content = response.content
 
-        async def chunks(size: int) -> AsyncIterator[bytes]:
-            for start in range(0, len(content), size):
-                yield content[start : start + size]
+        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+            for at in range(start, len(content), size):
+                yield content[at : at + size]
 
         yield MediaFile(response.headers["content-type"].partition(";")[0], len(content), chunks)
 

@@ -135,7 +135,7 @@ async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) 
 )
 def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_type: str, name: str) -> None:
     media = Media.model_validate({"type": kind, "url": url})
-    file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+    file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
     draft = Draft("", (media, media), NETWORK.settings())
     assert parts_of(draft, [file, file])[1].filename == name
 
@@ -267,7 +267,7 @@ async def test_a_webhooks_crash_while_the_files_come_is_told_from_one_after_send
         async def open(self, media: Media) -> AsyncIterator[MediaFile]:
             fetching.set()
             await asyncio.Event().wait()
-            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
 
     sending = hook.sending("Hi", [hook.sandbox.media("a.jpg")])
     files, sending.media = sending.media, Slow()
@@ -300,7 +300,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
     class Large:
         @asynccontextmanager
         async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            yield MediaFile("video/mp4", 9 * 1024 * 1024, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+            yield MediaFile("video/mp4", 9 * 1024 * 1024, lambda _: iter(()))  # type: ignore[arg-type]
 
     sending = either.sending("Hi", [either.sandbox.media(f"{number}.mp4") for number in range(3)])
     sending.media = Large()

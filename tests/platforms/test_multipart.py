@@ -16,12 +16,12 @@ from sandbox.wire import Request
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def file_of(size: int, content_type: str = "video/mp4") -> MediaFile:
-    async def chunks(piece: int) -> AsyncIterator[bytes]:
-        for start in range(0, size, piece):
-            yield b"x" * min(piece, size - start)
+def file_of(length: int, content_type: str = "video/mp4") -> MediaFile:
+    async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+        for at in range(start, length, size):
+            yield b"x" * min(size, length - at)
 
-    return MediaFile(content_type, size, chunks)
+    return MediaFile(content_type, length, chunks)
 
 
 @asynccontextmanager

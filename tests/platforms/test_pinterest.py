@@ -33,9 +33,9 @@ class Given:
 
     @asynccontextmanager
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async def chunks(size: int) -> AsyncIterator[bytes]:
-            for start in range(0, len(self.content), size):
-                yield self.content[start : start + size]
+        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+            for at in range(start, len(self.content), size):
+                yield self.content[at : at + size]
 
         yield MediaFile("video/mp4", len(self.content), chunks)
 

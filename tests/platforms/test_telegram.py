@@ -128,7 +128,7 @@ async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], u
 
 
 def test_the_sides_of_videos_are_told() -> None:
-    file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type,return-value]
+    file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type]
     video = Media.model_validate({"type": "video", "url": "https://example.com/a.mp4"})
     single = call_of(Draft("Hi", (video,), NETWORK.settings()), "-5", [file])
     assert single.fields == {"chat_id": -5, "caption": "Hi", "supports_streaming": True, "width": 1280, "height": 720}
@@ -177,7 +177,7 @@ async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: 
         async def open(self, media: Media) -> AsyncIterator[MediaFile]:
             fetching.set()
             await asyncio.Event().wait()
-            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type,return-value]
+            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
 
     sending = bot.sending("Hi", [bot.sandbox.media("a.jpg")])
     files, sending.media = sending.media, Slow()

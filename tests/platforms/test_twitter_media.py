@@ -36,9 +36,9 @@ class Given:
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
         self.opened += 1
 
-        async def chunks(size: int) -> AsyncIterator[bytes]:
-            for start in range(0, len(self.content), size):
-                yield self.content[start : start + size]
+        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+            for at in range(start, len(self.content), size):
+                yield self.content[at : at + size]
 
         yield MediaFile(self.content_type, self.claimed or len(self.content), chunks)
 

@@ -31,9 +31,9 @@ class Large:
         async with self.source.open(media) as file:
             content = (await file.read()).ljust(self.size, b"\0")
 
-            async def chunks(size: int) -> AsyncIterator[bytes]:
-                for start in range(0, len(content), size):
-                    yield content[start : start + size]
+            async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+                for at in range(start, len(content), size):
+                    yield content[at : at + size]
 
             yield MediaFile(file.content_type, len(content), chunks)
 
