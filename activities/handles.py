@@ -7,7 +7,7 @@ from typing import Any
 from platforms.base import Handles
 from platforms.errors import Kind, NetworkError
 from store.database import Database
-from store.publishing import VERSION, save_handles
+from store.sending import VERSION, save_handles
 
 _FINGERPRINT = "contentFingerprint"
 """Marks which content the handles were made for: what has been amended since is uploaded anew."""
@@ -57,9 +57,8 @@ class HandleKeeper:
             if self._waiting is None:
                 return
             handles, self._waiting = self._waiting, None
-            async with self._database.transaction() as session:
-                if not await save_handles(session, self._target_id, handles, self._version):
-                    raise _overtaken()
+            if not await save_handles(self._database, self._target_id, handles, self._version):
+                raise _overtaken()
             self._version += 1
             self._written_at = time.monotonic()
 

@@ -34,7 +34,7 @@ from store.publishing import (
     outcome_of,
     settle,
 )
-from store.sending import Publication, begin_at_once, settle_at_once
+from store.sending import Publication, begin_at_once, open_at_once, settle_at_once
 from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
@@ -171,13 +171,15 @@ class Publishing:
 
     async def _open(self, command: TargetCommand, progress: list[str]) -> Step | None:
         """Open a target for sending; None where it stands somewhere already. Raises NetworkError."""
-        async with self._database.reading() as session:
-            job = await load(session, command.target_id)
-            if job is None or _stands(job):
-                return None
-            if job.account and job.account.refused_at:
-                raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
-            taken = await others_posts(session, job.target, job.unclear_since)
+        job, taken = await open_at_once(self._database, command.target_id), frozenset[str]()
+        if job is None:
+            async with self._database.reading() as session:
+                if job := await load(session, command.target_id):
+                    taken = await others_posts(session, job.target, job.unclear_since)
+        if job is None or _stands(job):
+            return None
+        if job.account and job.account.refused_at:
+            raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
         step = self._desk.open(job, progress.append)
         step.sending.taken = taken
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE

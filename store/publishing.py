@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outcome import Outcome
@@ -61,29 +61,29 @@ def outcome_of(target: Target) -> Outcome:
 _SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == "publish").correlate(Target)
 _LAST_SEND = _SENDS.with_only_columns(func.max(Attempt.id)).scalar_subquery().label("last_send")
 _UNCLEAR_SINCE = (
-    _SENDS.where(Attempt.state.in_(["sending", "unclear"]))
+    _SENDS.where(or_(Attempt.state == "sending", Attempt.state == "unclear"))
     .with_only_columns(func.min(Attempt.started_at))
     .scalar_subquery()
     .label("unclear_since")
 )
+JOB = (
+    select(Post, Target, Account, _LAST_SEND, _UNCLEAR_SINCE)
+    .join(Target, Target.post_id == Post.id)
+    .outerjoin(
+        Account,
+        (Account.workspace_id == Target.workspace_id)
+        & (Account.id == Target.account_id)
+        & (Account.platform == Target.platform),
+    )
+)
+"""Selects what a `Job` holds, of every target; built once, for that costs as much as to run it."""
+_LOAD = JOB.where(Target.id == bindparam("target_id"))
+_LOAD_AND_LOCK = _LOAD.with_for_update(of=[Post, Target])
 
 
 async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> Job | None:
     """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
-    query = (
-        select(Post, Target, Account, _LAST_SEND, _UNCLEAR_SINCE)
-        .join(Target, Target.post_id == Post.id)
-        .outerjoin(
-            Account,
-            (Account.workspace_id == Target.workspace_id)
-            & (Account.id == Target.account_id)
-            & (Account.platform == Target.platform),
-        )
-        .where(Target.id == target_id)
-    )
-    if lock:
-        query = query.with_for_update(of=[Post, Target])
-    row = (await session.execute(query)).one_or_none()
+    row = (await session.execute(_LOAD_AND_LOCK if lock else _LOAD, {"target_id": target_id})).one_or_none()
     if row is None:
         return None
     # Most targets are sent once: the second query is for those that were sent before.
@@ -112,18 +112,6 @@ async def mark_begun(session: AsyncSession, post_id: str) -> None:
         .where(Post.id == post_id, Post.status == PostStatus.SCHEDULED)
         .values(status=PostStatus.PUBLISHING, updated_at=datetime.now(UTC))
     )
-
-
-VERSION = "version"
-"""Counts in the handles how often they were saved."""
-
-
-async def save_handles(session: AsyncSession, target_id: str, handles: dict[str, Any], version: int) -> bool:
-    """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
-    stored = func.coalesce(Target.handles[VERSION].as_integer(), 0)
-    statement = update(Target).where(Target.id == target_id, stored == version)
-    statement = statement.values(handles={**handles, VERSION: version + 1})
-    return await session.scalar(statement.returning(Target.id)) is not None
 
 
 async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:

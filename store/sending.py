@@ -1,7 +1,7 @@
-"""Begin and settle a send by one statement each: the two writes that every post goes through.
+"""Open, begin and settle a send by one statement each: what every target of every post goes through.
 
-Each does what the transaction of `store.publishing` does where nothing stands in the way, at a sixth of its cost, and
-nothing at all otherwise: then the transaction is run, which knows what stands in the way.
+Each does what `store.publishing` does where nothing stands in the way, at a sixth of its cost, and nothing at all
+otherwise: then the long way is taken, which knows what stands in the way.
 """
 
 import json
@@ -9,12 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import literal_column
+
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from store.database import Database
-from store.models import Attempt
+from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
-from store.publishing import VERSION, Note
+from store.publishing import JOB, Job, Note
+
+VERSION = "version"
+"""Counts in the handles how often they were saved."""
+
+_OPEN = str(JOB.where(Target.id == literal_column("$1")).compile(compile_kwargs={"literal_binds": True}))
+_POST, _TARGET, _ACCOUNT = (
+    [column.key for column in model.__mapper__.column_attrs] for model in (Post, Target, Account)
+)
+
+_SAVE = """
+UPDATE targets SET handles = $3 WHERE id = $1 AND coalesce((handles ->> $4)::int, 0) = $2 RETURNING id
+"""
 
 _BEGIN = """
 WITH post AS (
@@ -83,6 +97,23 @@ class Publication:
     url: str | None
     editable_until: datetime | None
     warning: str | None
+
+
+async def open_at_once(database: Database, target_id: str) -> Job | None:
+    """Return the rows of a target that was never sent; None where it was, or is gone."""
+    row = await database.row(_OPEN, target_id)
+    if row is None or row["last_send"] is not None:
+        return None
+    values = iter(row.values())
+    # In the order of the columns; `zip` takes no value that it has no name for.
+    post, target, account = (dict(zip(names, values)) for names in (_POST, _TARGET, _ACCOUNT))  # noqa: B905
+    return Job(Post(**post), Target(**target), Account(**account) if account["id"] else None, None, None)
+
+
+async def save_handles(database: Database, target_id: str, handles: dict[str, Any], version: int) -> bool:
+    """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
+    kept = json.dumps({**handles, VERSION: version + 1})
+    return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
 async def begin_at_once(

@@ -8,20 +8,24 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from sqlalchemy import select, update
+from pydantic import SecretStr
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetState, TargetStatus, post_status
+from store.accounts import save_account
 from store.contents import new_post
 from store.database import Database
-from store.models import Attempt, Post, Target
+from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
 from store.posts import find_post, insert_post
-from store.publishing import Note, close_attempt, finished_step, save_handles, settle
-from store.sending import Publication, begin_at_once, settle_at_once
+from store.publishing import Note, close_attempt, finished_step, load, settle
+from store.sending import Publication, begin_at_once, open_at_once, save_handles, settle_at_once
+from store.vault import Vault, new_key
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -80,6 +84,21 @@ async def begin(database: Database, target: Target) -> Attempt:
     return attempt
 
 
+async def connect(session: AsyncSession, workspace: str, account_id: str) -> None:
+    await save_account(
+        session,
+        Vault([SecretStr(new_key())]),
+        workspace_id=workspace,
+        account_id=account_id,
+        platform="twitter",
+        user_id="7",
+        username="é",
+        premium=True,
+        credentials={"accessToken": "x"},
+        limits={"characters": 500},
+    )
+
+
 async def land(database: Database, target: Target, attempt: Attempt) -> Outcome:
     """Settle a target as published in the way its activity does."""
     if outcome := await settle_at_once(database, target.id, attempt.id, PUBLIC, NOTE):
@@ -117,6 +136,36 @@ async def announcements(database: Database) -> AsyncIterator[list[str]]:
         await asyncio.wait_for(ended.wait(), 5)
     finally:
         await connection.close()
+
+
+class TestOpen:
+    @pytest.mark.parametrize("connected", [True, False])
+    async def test_reads_what_the_long_way_reads(self, database: Database, workspace: str, connected: bool) -> None:
+        target = (await save(database, workspace)).targets[0]
+        await put(database, target, handles={"é": [1]}, settings={"a": None}, next_attempt_at=datetime.now(UTC))
+        if connected:
+            async with database.transaction() as session:
+                await connect(session, workspace, target.account_id)
+        async with database.transaction() as session:
+            long = await load(session, target.id)
+        short = await open_at_once(database, target.id)
+        assert long is not None
+        assert short is not None
+        assert (long.account is not None) == (short.account is not None) == connected
+        for one, other in ((long.post, short.post), (long.target, short.target), (long.account, short.account)):
+            for name in type(one).__mapper__.column_attrs.keys() if one else ():
+                assert getattr(one, name) == getattr(other, name), name
+        assert (short.sent, short.unclear_since) == (None, None)
+        async with database.transaction() as session:
+            await session.execute(delete(Account))
+
+    async def test_leaves_a_target_that_was_sent_or_is_gone(self, database: Database, workspace: str) -> None:
+        target = (await save(database, workspace)).targets[0]
+        attempt = await begin(database, target)
+        async with database.transaction() as session:
+            await close_attempt(session, attempt.id, Note("refused", "trying again"))
+        assert await open_at_once(database, target.id) is None
+        assert await open_at_once(database, "tgt_none") is None
 
 
 class TestBegin:
@@ -173,8 +222,8 @@ class TestBegin:
 
     async def test_does_not_overwrite_what_another_run_saved(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
-        async with database.transaction() as session:
-            await save_handles(session, target.id, {"container": "1"}, 0)
+        assert await save_handles(database, target.id, {"container": "1"}, 0)
+        assert not await save_handles(database, target.id, {"container": "3"}, 0)
         assert await begin_at_once(database, target.id, None, 0, {"container": "2", "version": 1}) is None
         assert await attempts(database, target) == []
 
