@@ -121,10 +121,10 @@ class Control:
         self._faults.program(fault)
         return answer
 
-    def clear_faults(self) -> Response[bytes]:
-        """Forget all programmed failures."""
-        self._faults.clear()
-        return _json({"faults": []})
+    def clear_faults(self, request: AnyRequest) -> Response[bytes]:
+        """Forget the programmed failures: all, or those of a platform, or of an account."""
+        self._faults.clear(request.query_params.get("platform"), request.query_params.get("accountId"))
+        return self.faults()
 
     def accounts(self) -> Response[bytes]:
         """List the accounts, without their tokens."""

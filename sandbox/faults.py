@@ -48,9 +48,13 @@ class FaultBoard:
         """Add a failure."""
         self._faults.append(fault)
 
-    def clear(self) -> None:
-        """Forget all failures."""
-        self._faults.clear()
+    def clear(self, platform: str | None = None, account_id: str | None = None) -> None:
+        """Forget the failures meant for this platform and account; left out, for any."""
+        self._faults = [
+            fault
+            for fault in self._faults
+            if platform not in (None, fault.platform) or account_id not in (None, fault.account_id)
+        ]
 
     def waiting(self) -> list[Fault]:
         """Return the failures still to come; `times` is what is left of them."""

@@ -111,10 +111,9 @@ class Twin(ABC):
     def account_id(self, request: Request) -> str | None:
         """Return the API's id of the account whose request it is, None where the request does not tell."""
         try:
-            account = self.world.accounts.by_token(self.platform, self.token(request))
+            return self.account(request).account_id
         except (MalformedBodyError, RefusedError):
             return None
-        return account.account_id if account else None
 
     def find(self, request: Request) -> Route | None:
         """Return the route of a request and fill in its parameters."""

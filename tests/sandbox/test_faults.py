@@ -137,6 +137,16 @@ async def test_a_fault_can_be_meant_for_one_account(sandbox: Sandbox) -> None:
     assert (await sandbox.free.post("/2/tweets", json={"text": "mine"})).status_code == 400
 
 
+async def test_the_faults_of_one_account_can_be_forgotten(sandbox: Sandbox) -> None:
+    for platform, account in (("twitter", "acc_free"), ("twitter", "acc_premium"), ("instagram", "acc_ig")):
+        await sandbox.fault(platform, "reject", accountId=account)
+    answer = await sandbox.control.delete("/_/faults", params={"platform": "twitter", "accountId": "acc_free"})
+    assert [fault["accountId"] for fault in answer.json()["faults"]] == ["acc_premium", "acc_ig"]
+    answer = await sandbox.control.delete("/_/faults", params={"platform": "twitter"})
+    assert [fault["accountId"] for fault in answer.json()["faults"]] == ["acc_ig"]
+    assert (await sandbox.control.delete("/_/faults")).json() == {"faults": []}
+
+
 @pytest.mark.parametrize("fault", ["reject", "accept_then_500", "drop"])
 async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
     await sandbox.fault("twitter", fault, hold=0.3)

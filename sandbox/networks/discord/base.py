@@ -3,6 +3,7 @@
 import math
 import re
 from abc import ABC
+from contextlib import suppress
 from http.client import responses
 from typing import Any
 
@@ -87,6 +88,14 @@ class GuildTwin(Twin, ABC):
         ):
             raise refused(404, 10003, "Unknown Channel")
         return account, channel
+
+    def account_id(self, request: Request) -> str | None:
+        """Tell webhooks by their address."""
+        if "token" not in request.params:
+            return super().account_id(request)
+        with suppress(RefusedError):
+            return self.webhook(request).account_id
+        return None
 
     def webhook(self, request: Request) -> Account:
         """Return which webhook it is."""

@@ -1,0 +1,85 @@
+"""Prove that nothing goes out twice and nothing is lost: `uv run python -m benchmarks.proof`.
+
+Every network, every fault, every crash and every way to publish, each with each, on a development stack of its own:
+real PostgreSQL, real Temporal, the real API and worker, over real HTTP to the sandbox, which counts what became public.
+Nothing in the product knows of it: parts are killed with SIGKILL by what the network has seen and by database locks.
+
+The posts of one crash are in flight together, each on an account of its own with a fault of its own. Combinations
+without a meaning are left out and said so (see `Cell.left_out`).
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import time
+from pathlib import Path
+
+from benchmarks.proof import report
+from benchmarks.proof.cells import Cell, chosen
+from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.posts import Post, ProofError
+from benchmarks.proof.product import Product
+from benchmarks.proof.rounds import Proof
+from benchmarks.stack import stack
+
+_TOGETHER = 480
+"""Posts in flight together; each network has an own queue, and each post an account."""
+
+
+async def prove(cells: list[Cell], together: int) -> list[Post]:
+    """Run the cells on a fresh stack."""
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
+
+    async with stack() as dev:
+        say("the stack is up")
+        product = Product(dev)
+        try:
+            proof = Proof(product, say)
+            await proof.run(cells, together)
+            return proof.posts
+        finally:
+            await product.close()
+
+
+def main() -> None:
+    """Parse the command line, run, and exit with 1 where a post did not end as it must."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.proof",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--short", action="store_true", help="every network, lost answers and lost workers only")
+    parser.add_argument("--only", default="*/*/*/*", metavar="NETWORK/MODE/FAULT/CRASH", help="each part may be *")
+    parser.add_argument("--networks", default="", help=f"comma-separated: {', '.join(NETWORKS)}")
+    parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of every post")
+    arguments = parser.parse_args()
+    networks = [name for name in arguments.networks.split(",") if name]
+    if unknown := set(networks) - set(NETWORKS):
+        parser.error(f"unknown networks: {', '.join(sorted(unknown))}")
+    try:
+        cells = chosen(arguments.only, networks=networks, shortened=arguments.short)
+    except ValueError as error:
+        parser.error(str(error))
+    if not cells:
+        parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
+    began = time.monotonic()
+    try:
+        posts = asyncio.run(prove(cells, arguments.together))
+    except (ProofError, TimeoutError) as error:
+        raise SystemExit(f"The proof cannot go on: {error}") from error
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
+    print(f"\n{report.table(posts)}\n")
+    print("\n".join([*report.failures(posts), *report.left_out()]))
+    print(f"{report.totals(posts)}\n{time.monotonic() - began:.0f} s")
+    gc.collect()
+    raise SystemExit(0 if report.right(posts) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What a post on each network needs, and what may be expected of the network."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+IMAGE = {"type": "image", "url": "https://example.com/proof.jpg"}
+VIDEO = {"type": "video", "url": "https://example.com/proof.mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Describe a network.
+
+    `platform` is its name in the API where the two differ; `webhook` makes it an account that cannot be read back.
+    `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
+    publishes. `readable`: a lost answer can be looked up. `renews`: an expired token is renewed without its owner.
+    """
+
+    platform: str = ""
+    webhook: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    media: dict[str, str] | None = None
+    upload: dict[str, str] | None = field(default_factory=lambda: IMAGE)
+    readable: bool = True
+    renews: bool = True
+    editable: bool = False
+
+    @property
+    def uploads(self) -> bool:
+        """Tell whether anything is sent before the request that publishes."""
+        return self.upload is not None
+
+
+_TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
+
+NETWORKS: dict[str, Traits] = {
+    "bluesky": Traits(),
+    "discord": Traits(upload=None, renews=False),
+    "discord-webhook": Traits("discord", webhook=True, upload=None, readable=False, renews=False),
+    "facebook": Traits(renews=False),
+    "googlebusiness": Traits(upload=None),
+    "instagram": Traits(media=IMAGE, renews=False),
+    "linkedin": Traits(),
+    "mastodon": Traits(renews=False),
+    "pinterest": Traits(settings={"boardId": "549755885175"}, media=IMAGE, upload=VIDEO),
+    "reddit": Traits(settings={"subreddit": "test"}),
+    "telegram": Traits(upload=None, readable=False, renews=False),
+    "threads": Traits(renews=False),
+    "tiktok": Traits(settings=_TIKTOK, media=IMAGE),
+    "twitter": Traits(editable=True),
+    "youtube": Traits(media=VIDEO, upload=VIDEO),
+}
+
+
+def platform_of(network: str) -> str:
+    """Return the name that the API has for it."""
+    return NETWORKS[network].platform or network
+
+
+def body(network: str, account_id: str, text: str, *, uploading: bool = False) -> dict[str, Any]:
+    """Return the body that creates a post for one account; when it goes out is left to add."""
+    traits = NETWORKS[network]
+    media = traits.upload if uploading else traits.media
+    target: dict[str, Any] = {"platform": platform_of(network), "accountId": account_id}
+    if traits.settings:
+        target["platformSpecificData"] = traits.settings
+    return {"content": text, "platforms": [target], **({"mediaItems": [media]} if media else {})}

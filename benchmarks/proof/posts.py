@@ -1,0 +1,152 @@
+"""One post of the proof, from its first request to what is known of it in the end."""
+
+import asyncio
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from benchmarks.proof.cells import Cell, Crash, Mode
+from benchmarks.proof.networks import body, platform_of
+from benchmarks.proof.product import Product
+from benchmarks.proof.verdict import Verdict
+
+_PATIENCE = 240.0
+"""Seconds in which a client gets a definite answer, killed servers included."""
+_SETUP_WITHIN = 60.0
+_AT_REST = {"published", "failed", "partial"}
+
+
+class ProofError(Exception):
+    """The proof itself cannot go on."""
+
+
+@dataclass(slots=True)
+class Post:
+    """Be one cell's post."""
+
+    cell: Cell
+    account_id: str
+    mark: str = field(default_factory=lambda: f"proof-{secrets.token_hex(5)}")
+    """Stands in the text, so that whatever the network shows of it is found."""
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    post_id: str | None = None
+    arrived: float | None = None
+    """When, by this machine's clock, the request in question reached the network."""
+    struck: bool = True
+    tries: int = 1
+    later: list[str] = field(default_factory=list)
+    """Crashes of others that it lived through while it was still looked up."""
+    verdict: Verdict | None = None
+    status: str = ""
+    public: int = 0
+
+    @property
+    def text(self) -> str:
+        """Return what is published."""
+        return f"Never twice, never lost: {self.mark}"
+
+    @property
+    def new_text(self) -> str:
+        """Return what an edit makes of it."""
+        return f"{self.text} (edited)"
+
+
+class Client:
+    """Behave as a client should: ask again with the same key until there is a definite answer."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._slots = asyncio.Semaphore(64)
+
+    async def set_up(self, post: Post) -> None:
+        """Bring a post to where a retry or an edit begins."""
+        if post.cell.mode not in {Mode.RETRY, Mode.EDIT}:
+            return
+        failing = post.cell.mode is Mode.RETRY
+        if failing:
+            await self._product.control("POST", "faults", refusal(post))
+        async with self._slots:
+            made = await self._create(post, wait=30)
+        wanted = "failed" if failing else "published"
+        deadline = time.monotonic() + _SETUP_WITHIN
+        while made["status"] not in _AT_REST and time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            made = await self.read(post)
+        if made["status"] != wanted:
+            raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
+
+    async def schedule(self, post: Post, due: datetime) -> None:
+        """Create a post that is due later."""
+        async with self._slots:
+            await self._create(post, wait=0, due=due)
+
+    async def ask(self, post: Post) -> None:
+        """Do what the cell is about, for all modes but scheduled."""
+        # Only here does it matter that somebody waits for the outcome.
+        wait = 60 if post.cell.crash is Crash.ANSWER else 0
+        match post.cell.mode:
+            case Mode.NOW:
+                await self._create(post, wait=wait)
+            case Mode.RETRY:
+                await self._send(post, f"/v1/posts/{post.post_id}/retry", None, wait)
+            case Mode.EDIT:
+                await self._send(post, f"/v1/posts/{post.post_id}/edit", {"content": post.new_text}, wait)
+
+    async def read(self, post: Post) -> dict[str, Any]:
+        """Return the post as the API tells it."""
+        answer = await self._definite("GET", f"/v1/posts/{post.post_id}")
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def _create(self, post: Post, *, wait: int, due: datetime | None = None) -> dict[str, Any]:
+        cell = post.cell
+        wanted = body(cell.network, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
+        wanted |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
+        answer = await self._send(post, "/v1/posts", wanted, wait)
+        if answer.status_code != 201:
+            raise ProofError(f"{cell} cannot begin: {answer.status_code} {answer.text[:300]}")
+        made: dict[str, Any] = answer.json()
+        if post.post_id not in (None, made["id"]):
+            raise ProofError(f"{cell}: one Idempotency-Key made {post.post_id} and {made['id']}")
+        post.post_id = made["id"]
+        return made
+
+    async def _send(self, post: Post, path: str, wanted: dict[str, Any] | None, wait: int) -> httpx.Response:
+        headers = {"Prefer": f"wait={wait}", **({"Idempotency-Key": post.key} if path == "/v1/posts" else {})}
+        return await self._definite("POST", path, headers=headers, json=wanted)
+
+    async def _definite(self, method: str, path: str, **options: Any) -> httpx.Response:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                answer = await self._product.api.request(method, path, **options)
+                if answer.status_code < 500:
+                    return answer
+            except httpx.HTTPError:
+                if time.monotonic() > deadline:
+                    raise
+            if time.monotonic() > deadline:
+                raise ProofError(f"the API gave no definite answer to {method} {path}")
+            await asyncio.sleep(1)
+
+
+def refusal(post: Post, **more: Any) -> dict[str, Any]:
+    """Return the fault with which a network definitely refuses a post."""
+    return fault(post, "reject", "edit" if post.cell.mode is Mode.EDIT and more else "publish", status=400, **more)
+
+
+def fault(post: Post, name: str, operation: str | None, **more: Any) -> dict[str, Any]:
+    """Return a fault for this post's account alone."""
+    target = {"platform": platform_of(post.cell.network), "accountId": post.account_id, "fault": name}
+    return {**target, **({"operation": operation} if operation else {}), **more}
+
+
+def now() -> datetime:
+    """Return the time, as sandbox and API write it."""
+    return datetime.now(UTC)

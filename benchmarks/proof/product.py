@@ -1,0 +1,111 @@
+"""The running product as the proof sees it: its API, its network, its database, and its processes to be killed."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+
+_BACK_WITHIN = 90.0
+_TABLE_OF_SENDS = "attempts"
+
+
+class Product:
+    """Hold the lines to a running stack."""
+
+    def __init__(self, dev: dict[str, Any]) -> None:
+        self.dev = dev
+        self.folder = Path(dev["dataDir"])
+        limits = httpx.Limits(max_connections=600, max_keepalive_connections=32)
+        headers = {"Authorization": f"Bearer {dev['apiKey']}"}
+        self.api = httpx.AsyncClient(
+            base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=90, trust_env=False
+        )
+        self.sandbox = httpx.AsyncClient(base_url=dev["sandboxUrl"], limits=limits, timeout=60, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the lines."""
+        await self.api.aclose()
+        await self.sandbox.aclose()
+
+    async def rows(self, query: str, *arguments: Any) -> list[Any]:
+        """Run one query; waits for a database that is away."""
+        deadline = time.monotonic() + _BACK_WITHIN
+        while True:
+            try:
+                async with self._connection() as connection:
+                    return list(await connection.fetch(query, *arguments))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.3)
+
+    @asynccontextmanager
+    async def no_attempt_can_be_written(self) -> AsyncIterator[None]:
+        """Keep every process from writing an attempt: neither a send can begin nor what one came to be recorded.
+
+        Reading goes on. This stops workers at exactly one point without a line in the product that knows of tests.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(f"LOCK TABLE {_TABLE_OF_SENDS} IN EXCLUSIVE MODE")
+            yield
+
+    async def control(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        """Ask the sandbox's control side."""
+        answer = await self.sandbox.request(method, f"/_/{path}", json=body, params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def pid(self, part: str) -> int | None:
+        """Return a part's process id, None while it is down."""
+        with suppress(OSError, ValueError, KeyError):
+            return int(json.loads((self.folder / "run.json").read_text())[part]["pid"])
+        return None
+
+    def signal(self, number: signal.Signals, *parts: str) -> None:
+        """Send a signal to parts."""
+        for part in parts:
+            if (pid := self.pid(part)) is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def kill(self, *parts: str) -> dict[str, int | None]:
+        """Kill parts with SIGKILL; returns the process ids they had."""
+        had = {part: self.pid(part) for part in parts}
+        self.signal(signal.SIGKILL, *parts)
+        return had
+
+    async def back(self, had: dict[str, int | None]) -> float:
+        """Wait until killed parts are there again and all is ready; returns the seconds that took."""
+        began = time.monotonic()
+        while time.monotonic() - began < _BACK_WITHIN:
+            if all(self.pid(part) not in (None, pid) for part, pid in had.items()) and await self._ready():
+                return time.monotonic() - began
+            await asyncio.sleep(0.2)
+        raise TimeoutError(f"{', '.join(had)} did not come back within {_BACK_WITHIN:.0f} s")
+
+    async def _ready(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return (await self.api.get("/readyz")).is_success
+        return False
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        connection = await asyncpg.connect(self.dev["databaseUrl"], ssl=False, timeout=5)
+        try:
+            yield connection
+        finally:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await connection.close(timeout=5)
+
+
+def ids(values: Iterable[str | None]) -> list[str]:
+    """Return what is known of ids, each once."""
+    return list(dict.fromkeys(value for value in values if value))

@@ -1,0 +1,117 @@
+"""Say how it went: a table, totals, what failed with how to run it alone, and one line that is the verdict."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.proof.cells import Crash, Fault, every
+from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.posts import Post
+from benchmarks.proof.verdict import Kind
+
+_MARKS = {Kind.DOUBLE: "2", Kind.LOST: "L", Kind.DISAGREES: "D", Kind.UNEXPECTED: "U", Kind.MISSED: "?"}
+_COLUMNS = {
+    Crash.NONE: "none",
+    Crash.BEFORE: "before send",
+    Crash.SENDING: "sending",
+    Crash.UNRECORDED: "unrecorded",
+    Crash.UPLOADING: "uploading",
+    Crash.ROW: "row only",
+    Crash.ANSWER: "no answer",
+    Crash.TEMPORAL: "Temporal",
+    Crash.POSTGRES: "PostgreSQL",
+    Crash.EVERYTHING: "all at once",
+}
+
+
+def right(posts: Sequence[Post]) -> bool:
+    """Tell whether every post ended as it must."""
+    return bool(posts) and all(post.verdict and post.verdict.kind is Kind.RIGHT for post in posts)
+
+
+def table(posts: Sequence[Post]) -> str:
+    """Return two tables: networks and faults, each by crash; a number is posts that ended right."""
+    crashes = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
+    by_network = _table("network", list(NETWORKS), lambda post: post.cell.network, posts, crashes)
+    by_fault = _table("fault", list(Fault), lambda post: post.cell.fault, posts, crashes)
+    return f"{by_network}\n\n{by_fault}"
+
+
+def _table(
+    name: str, rows: Sequence[str], of: Callable[[Post], str], posts: Sequence[Post], crashes: Sequence[Crash]
+) -> str:
+    lines = [[name, *(_COLUMNS[crash] for crash in crashes)]]
+    for row in rows:
+        mine = [post for post in posts if of(post) == row]
+        if mine:
+            lines.append([row, *(_entry([each for each in mine if each.cell.crash is crash]) for crash in crashes)])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    written = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([written[0], rule, *written[1:]])
+
+
+def _entry(posts: Sequence[Post]) -> str:
+    kinds = Counter(post.verdict.kind for post in posts if post.verdict)
+    wrong = "".join(f" {count}{_MARKS[kind]}" for kind, count in kinds.items() if kind is not Kind.RIGHT)
+    return f"{kinds[Kind.RIGHT]}{wrong}" if posts else "-"
+
+
+def totals(posts: Sequence[Post]) -> str:
+    """Return the counts, and the verdict as the last line."""
+    kinds = Counter(post.verdict.kind for post in posts if post.verdict)
+    ended = Counter(post.status for post in posts)
+    counts = {
+        "doubles": Kind.DOUBLE,
+        "lost": Kind.LOST,
+        "status and reality disagree": Kind.DISAGREES,
+        "ended otherwise than they must": Kind.UNEXPECTED,
+        "not struck": Kind.MISSED,
+    }
+    lines = [
+        f"posts {len(posts)}: " + ", ".join(f"{count} {status}" for status, count in ended.most_common()),
+        f"public {sum(post.public for post in posts)}: "
+        + ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items()),
+    ]
+    verdict = "Never twice, never lost: proven." if right(posts) else "NOT proven: see the posts above."
+    return "\n".join([*lines, verdict])
+
+
+def failures(posts: Sequence[Post]) -> list[str]:
+    """Return a line for each post that did not end right, with how to run its cell alone."""
+    return [
+        f"{post.verdict.kind}: {post.cell} ({post.post_id}, {post.mark}): {post.verdict.why}"
+        + (f"; lived through {', '.join(post.later)} later" if post.later else "")
+        + f"\n    uv run python -m benchmarks.proof --only {post.cell}"
+        for post in posts
+        if post.verdict and post.verdict.kind is not Kind.RIGHT
+    ]
+
+
+def left_out() -> list[str]:
+    """Return the reasons for which combinations are left out, with how many."""
+    reasons = Counter(reason for cell in every() if (reason := cell.left_out))
+    return [f"{count} combinations left out: {reason}" for reason, count in reasons.items()]
+
+
+def rows(posts: Sequence[Post]) -> list[dict[str, Any]]:
+    """Return everything for a file."""
+    return [
+        {
+            "network": post.cell.network,
+            "mode": post.cell.mode,
+            "fault": post.cell.fault,
+            "crash": post.cell.crash,
+            "postId": post.post_id,
+            "mark": post.mark,
+            "status": post.status,
+            "public": post.public,
+            "verdict": post.verdict.kind if post.verdict else None,
+            "why": post.verdict.why if post.verdict else None,
+            "tries": post.tries,
+            "later": post.later,
+        }
+        for post in posts
+    ]
