@@ -38,6 +38,12 @@ async def amend(deps: Dependencies, workspace_id: str, post_id: str, payload: Js
     raise Conflict(_BUSY)
 
 
+async def check(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> None:
+    """Say what is wrong with the shape of a change, and change nothing. Raises NotFound, InvalidRequest."""
+    async with deps.database.reading() as session:
+        read_patch(await require_post(session, workspace_id, post_id), payload, now_ms())
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     """Hold a change that is saved: in the draft itself, or in a revision that its workflow must apply."""

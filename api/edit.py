@@ -29,7 +29,7 @@ _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 
 async def edit(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, patience: Patience) -> Answer:
     """Replace the text of the post's published tweets. Raises NotFound, InvalidRequest, Unprocessable, Unavailable."""
-    text = _read(payload)
+    text = read_edit(payload)
     now = now_ms()
     async with deps.database.transaction() as session:
         post = await require_post(session, workspace_id, post_id)
@@ -48,7 +48,8 @@ async def edit(deps: Dependencies, workspace_id: str, post_id: str, payload: Jso
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)
 
 
-def _read(payload: JsonObject) -> str:
+def read_edit(payload: JsonObject) -> str:
+    """Return the new text. Raises InvalidRequest."""
     body, problems = read(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
     if body is None or problems:
         raise InvalidRequest(in_contract_order(problems))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from litestar import Request
 
-from api.query import read_query
+from api.query import parse_query
 from api.suggest import did_you_mean
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
@@ -45,7 +45,7 @@ def read_cursor(text: str) -> str:
 
 def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
     """Return what to list and how much of it. Raises InvalidRequest with every problem."""
-    query = read_query(request, PARAMETERS)
+    query, beside = parse_query(request, PARAMETERS)
     problems: list[Problem] = []
 
     def take(name: str, convert: Callable[[str], T]) -> T | None:
@@ -65,8 +65,8 @@ def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
     created_to = take("toDate", lambda text: _bound(text, end=True))
     if created_from and created_to and created_from > created_to:
         problems.append(Problem("fromDate is after toDate", "invalid_field_value", "fromDate"))
-    if problems:
-        raise InvalidRequest(problems)
+    if problems or beside:
+        raise InvalidRequest([*problems, *beside])
     wanted = Filter(
         status=status,
         platform=platform,

@@ -1,15 +1,12 @@
 """The endpoints under /v1/posts: read the request, call what does it, write the answer."""
 
-from typing import Any
-
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from api import actions, amend, create, edit, resolve
 from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
-from api.body import read_json, read_no_body
 from api.dependencies import Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.listing import cursor_after, read_list_query
@@ -18,10 +15,11 @@ from api.query import read_query
 from api.validate import validate
 from api.views import PageView, attempts_view, view_of
 from api.waiting import Patience
+from api.wanted import read_create
+from api.whole import HttpRequest, read_bare_request, read_request
 from store.attempts import list_attempts
 from store.posts import list_posts
 
-HttpRequest = Request[Any, Any, Any]
 PostId = FromPath[str]
 Workspace = NamedDependency[str]
 
@@ -49,9 +47,8 @@ class Posts(Controller):
     @post("/")
     async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
-        read_query(request)
+        payload = await read_request(request, lambda body: read_create(body, create.now_ms()), idempotency_key)
         key, wait = idempotency_key(request), preferred_wait(request)
-        payload = await read_json(request)
         return respond(await create.create(deps, workspace_id, payload, key, _patience(wait)), wait)
 
     @get("/")
@@ -69,8 +66,7 @@ class Posts(Controller):
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Say what creating a post from this body would say."""
-        read_query(request)
-        return respond(await validate(deps, workspace_id, await read_json(request)))
+        return respond(await validate(deps, workspace_id, await read_request(request)))
 
     @get("/{post_id:str}")
     async def get_post(
@@ -86,9 +82,8 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
-        read_query(request)
+        payload = await read_request(request, lambda body: amend.check(deps, workspace_id, post_id, body))
         wait = preferred_wait(request)
-        payload = await read_json(request)
         return respond(await amend.amend(deps, workspace_id, post_id, payload, _patience(wait)), wait)
 
     @delete("/{post_id:str}", status_code=200)
@@ -96,8 +91,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
-        read_query(request)
-        await read_no_body(request)
+        await read_bare_request(request)
         return respond(await actions.delete(deps, workspace_id, post_id))
 
     @get("/{post_id:str}/attempts")
@@ -115,17 +109,16 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
-        read_query(request)
-        return respond(await resolve.resolve(deps, workspace_id, post_id, await read_json(request)))
+        payload = await read_request(request, resolve.read_resolution)
+        return respond(await resolve.resolve(deps, workspace_id, post_id, payload))
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
-        read_query(request)
+        payload = await read_request(request, edit.read_edit)
         wait = preferred_wait(request)
-        payload = await read_json(request)
         return respond(await edit.edit(deps, workspace_id, post_id, payload, _patience(wait)), wait)
 
     @post("/{post_id:str}/retry", status_code=200)
@@ -133,7 +126,6 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
-        read_query(request)
+        await read_bare_request(request)
         wait = preferred_wait(request)
-        await read_no_body(request)
         return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)

@@ -13,9 +13,17 @@ from domain.errors import InvalidRequest, Problem
 
 def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
     """Return the query's parameters by name. Raises InvalidRequest."""
+    values, problems = parse_query(request, known)
+    if problems:
+        raise InvalidRequest(problems)
+    return values
+
+
+def parse_query(request: Request[Any, Any, Any], known: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
+    """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest."""
     raw: bytes = request.scope["query_string"]
     if not raw:
-        return {}
+        return {}, []
     try:
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MAX_PROBLEMS)
     except ValueError as error:
@@ -32,6 +40,4 @@ def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> di
             problems.append(Problem(f"{name} must not be empty", "invalid_field_value", name))
         else:
             values[name] = value
-    if problems:
-        raise InvalidRequest(dict.fromkeys(problems))
-    return values
+    return values, list(dict.fromkeys(problems))

@@ -13,9 +13,7 @@ from store.models import Post, Target
 
 async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, Unavailable."""
-    body, problems = read(ResolveBody, payload)
-    if body is None or problems:
-        raise InvalidRequest(in_contract_order(problems))
+    body = read_resolution(payload)
     async with deps.database.transaction() as session:
         post = await require_post(session, workspace_id, post_id)
         target = _named(post, body)
@@ -23,6 +21,14 @@ async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: 
     await deps.workflows.resolve(plan, target.id, body.platform_post_id, published=body.outcome == "published")
     async with deps.database.reading() as session:
         return answer_post(await require_post(session, workspace_id, post_id))
+
+
+def read_resolution(payload: JsonObject) -> ResolveBody:
+    """Return what the person says. Raises InvalidRequest."""
+    body, problems = read(ResolveBody, payload)
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(problems))
+    return body
 
 
 def _named(post: Post, body: ResolveBody) -> Target:

@@ -1,0 +1,91 @@
+"""What is wrong with query, headers and body is said at once."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, problems
+
+BOGUS = ("unknown_parameter", "bogus")
+
+
+def said(response: Any) -> list[tuple[str, str | None]]:
+    assert response.status_code == 400, response.text
+    return [(problem["code"], problem["param"]) for problem in problems(response)]
+
+
+@pytest.fixture
+async def draft(stranger: Client) -> str:
+    post_id: str = (await stranger.send_post({"content": "draft"})).json()["id"]
+    return post_id
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "found"),
+    [
+        ("POST", "", {"content": 1, "tag": []}, [("invalid_field_value", "content"), ("unknown_parameter", "tag")]),
+        ("POST", "", {"publishNow": True}, [("missing_required_field", "content")]),
+        ("PATCH", "/{id}", {"tags": "x"}, [("invalid_field_value", "tags")]),
+        ("PATCH", "/{id}", {"isDraft": False}, [("missing_required_field", "scheduledFor")]),
+        ("POST", "/{id}/edit", {"content": 1}, [("invalid_field_value", "content")]),
+        ("POST", "/{id}/edit", {"content": " "}, [("missing_required_field", "content")]),
+        ("POST", "/{id}/resolve", {"outcome": "lost"}, [("missing_required_field", "platform")]),
+        ("POST", "/{id}/retry", {"content": "x"}, [("unknown_parameter", "content")]),
+        ("DELETE", "/{id}", {"content": "x"}, [("unknown_parameter", "content")]),
+    ],
+)
+async def test_a_query_beside_a_body(
+    stranger: Client, draft: str, method: str, path: str, body: Any, found: list[tuple[str, str]]
+) -> None:
+    url = f"/v1/posts{path.format(id=draft)}"
+    alone = said(await stranger.request(method, url, json=body))
+    assert set(found) <= set(alone)
+    assert said(await stranger.request(method, f"{url}?bogus=1", json=body)) == [*alone, BOGUS]
+    # Of the first that is wrong the short form tells, and that is in the body.
+    assert (await stranger.request(method, f"{url}?bogus=1", json=body)).json()["param"] == alone[0][1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", ""),
+        ("POST", "/validate"),
+        ("PATCH", "/{id}"),
+        ("POST", "/{id}/retry"),
+        ("DELETE", "/{id}"),
+        ("GET", ""),
+        ("GET", "/{id}"),
+        ("GET", "/{id}/attempts"),
+    ],
+)
+async def test_a_query_beside_nothing_else(stranger: Client, draft: str, method: str, path: str) -> None:
+    body = {"content": "sound"} if path in {"", "/validate", "/{id}"} and method in {"POST", "PATCH"} else None
+    url = f"/v1/posts{path.format(id=draft)}?bogus=1"
+    assert said(await stranger.request(method, url, json=body)) == [BOGUS]
+    assert [post["content"] for post in (await stranger.get("/v1/posts")).json()["posts"]] == ["draft"]
+
+
+async def test_a_query_beside_a_body_that_is_none(stranger: Client) -> None:
+    response = await stranger.post("/v1/posts?bogus=1", content=b"{")
+    assert said(response) == [("invalid_json", None), BOGUS]
+
+
+async def test_a_key_beside_query_and_body(stranger: Client) -> None:
+    response = await stranger.post("/v1/posts?bogus=1", json={"tags": 1}, headers={"Idempotency-Key": "k" * 256})
+    assert [param for _, param in said(response)] == ["content", "tags", "bogus", "Idempotency-Key"]
+    response = await stranger.post("/v1/posts", json={"tags": 1}, headers={"Idempotency-Key": ""})
+    assert [param for _, param in said(response)] == ["content", "tags", "Idempotency-Key"]
+
+
+async def test_a_query_beside_more_than_can_be_listed(stranger: Client) -> None:
+    found = said(await stranger.post("/v1/posts?bogus=1", json={f"f{n}": 1 for n in range(150)}))
+    assert (len(found), found[-1]) == (100, BOGUS)
+
+
+async def test_parameters_of_a_list_beside_each_other(stranger: Client) -> None:
+    response = await stranger.get("/v1/posts?bogus=1&limit=0&status=x&tag=&platform=twitter")
+    assert [param for _, param in said(response)] == ["status", "limit", "bogus", "tag"]
+
+
+async def test_a_change_of_a_post_that_is_not_there_is_404_all_the_same(stranger: Client) -> None:
+    assert (await stranger.patch(f"/v1/posts/post_{'0' * 32}?bogus=1", json={"tags": 1})).status_code == 404
