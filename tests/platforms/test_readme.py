@@ -1,0 +1,52 @@
+"""What the README says of networks is what they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from platforms.registry import networks
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+_NAMES = re.compile(r"`[A-Za-z]+`(?:, `[A-Za-z]+`)*")
+
+
+def names_in(text: str) -> set[str]:
+    """Return the names of a list in a cell; what is no list of names is a remark."""
+    return set(re.findall(r"`(\w+)`", text)) if _NAMES.fullmatch(text) else set()
+
+
+def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
+    section = README.split("### Credentials\n")[1].split("\n### ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    assert rows[0] == ["network", "needed", "optional"]
+    return {network: (names_in(needed), names_in(more.split(";")[0])) for network, needed, more in rows[2:]}
+
+
+def name_of(field: FieldInfo) -> str:
+    """Return the name that a client writes; of several the first is the documented one."""
+    alias = field.validation_alias
+    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
+
+
+def test_every_network_is_listed_by_its_name() -> None:
+    (line,) = [line for line in README.splitlines() if line.startswith("Networks, by the name")]
+    listed = re.findall(r"`(\w+)`(?: \(([^)]+)\))?", line.partition(":")[2])
+    assert [name for name, _ in listed] == sorted(networks())
+    for name, label in listed:
+        assert not label or label == networks()[name].label
+
+
+def test_every_network_has_its_row_of_credentials() -> None:
+    assert list(credentials_table()) == sorted(networks())
+
+
+@pytest.mark.parametrize("platform", sorted(networks()))
+def test_the_credentials_are_those_that_it_takes(platform: str) -> None:
+    fields = networks()[platform].credentials.model_fields.values()
+    given = [field for field in fields if not (field.description or "").startswith("Kept by us")]
+    needed, optional = credentials_table()[platform]
+    assert needed == {name_of(field) for field in given if field.is_required()}
+    assert optional == {name_of(field) for field in given if not field.is_required()}
