@@ -107,7 +107,9 @@ class Desk:
         keeper = HandleKeeper(self.database, job.target.id, job.target.handles, _fingerprint(draft))
         connection = self._connect(network, job.account, last)
         record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
-        media = StepMedia(self._media, network, network.file_rules(draft, connection.account), record, progress)
+        media = StepMedia(
+            self._media, job.post.id, network, network.file_rules(draft, connection.account), record, progress
+        )
         sending = Sending(
             draft=addressed(draft, keeper.addresses),
             handles=keeper.usable(),
@@ -123,6 +125,10 @@ class Desk:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
         network = networks()[account.platform]
         return await network.whoami(self._connect(network, account, []))
+
+    def forget_files(self, post_id: str) -> None:
+        """Have a post's media fetched anew from now on."""
+        self._media.files.forget(post_id)
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
         sealed = account.credentials

@@ -325,6 +325,8 @@ class Publishing:
             note = verdicts.note(step, "refused", "held until its account can publish", error, wait)
             return await self._close(command, attempt, note, verdicts.held(error))
         if error.kind not in TRIED_AGAIN | HELD:
+            # Its owner may mend a file where it is before trying again.
+            self._desk.forget_files(command.post_id)
             note = verdicts.note(step, "refused", "failed", error)
             outcome = await self._close(command, attempt, note, verdicts.refused(error))
             if outcome.status is TargetStatus.FAILED and not outcome.gone:

@@ -12,6 +12,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from activities.desk import Desk
 from activities.edit import Editing
 from activities.media.fetch import MediaFetcher
+from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
 from activities.media.source import MediaTools
 from activities.media.workshop import Workshop
@@ -53,7 +54,7 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP clients, the vault, the media tools."""
     allowed = settings.allowed_private_hosts
     media = MediaTools(
-        MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None),
+        SharedFiles(MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None)),
         Workshop(),
         Shelf(database, settings.public_url) if settings.public_url else None,
     )

@@ -86,7 +86,11 @@ class MediaFetcher:
         An OSError is this machine's own (no room on disk).
         """
         with Spool() as spool:
-            yield stored(spool, await self._fetched(media, spool, progress or (lambda _: None)))
+            yield await self.fetch(media, spool, progress or (lambda _: None))
+
+    async def fetch(self, media: Media, spool: Spool, progress: Progress) -> StoredFile:
+        """Fetch a media item into a spool. Raises as `open` does."""
+        return stored(spool, await self._fetched(media, spool, progress))
 
     async def _fetched(self, media: Media, spool: Spool, progress: Progress) -> str:
         refusals = Refusals(media, "")

@@ -9,12 +9,13 @@ from typing import Any
 from activities.media import limits
 from activities.media.changes import Change
 from activities.media.decoding.facts import MediaFacts, TooManyPixels
-from activities.media.fetch import MediaFetcher
 from activities.media.headers import facts_by_headers
 from activities.media.metadata.patches import Damaged
 from activities.media.record import ChangeRecord
 from activities.media.refusals import damaged, too_many_pixels
+from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
+from activities.media.spool import Spool
 from activities.media.stored import StoredFile
 from activities.media.strip import strip
 from activities.media.workshop import Workshop
@@ -28,13 +29,13 @@ from platforms.rules import FileRule
 class MediaTools:
     """Hold what all steps of a worker share; without a shelf nothing that networks fetch can be converted."""
 
-    fetcher: MediaFetcher
+    files: SharedFiles
     workshop: Workshop
     shelf: Shelf | None = None
 
     async def close(self) -> None:
         """Close connections and end the decoding processes."""
-        await self.fetcher.close()
+        await self.files.close()
         await self.workshop.close()
 
 
@@ -47,12 +48,14 @@ class StepMedia:
     def __init__(
         self,
         tools: MediaTools,
+        post_id: str,
         network: Network[Any, Any],
         rules: Iterable[FileRule],
         record: ChangeRecord,
         progress: Callable[[str], None],
     ) -> None:
         self._tools = tools
+        self._post_id = post_id
         self._network = network
         self._rules = {rule.kind: rule for rule in rules}
         self._record = record
@@ -65,11 +68,12 @@ class StepMedia:
         Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
         what may work a little later.
         """
-        async with self._tools.fetcher.open(media, self._fetched) as fetched:
-            file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched)
-            async with self._fitted(media.type, file) as (fitted, facts, made):
-                await self._record.note(media.url, (*removed, *made))
-                yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
+        async with self._tools.files.open(self._post_id, media, self._fetched) as fetched:
+            with Spool() as room:
+                file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched, room)
+                async with self._fitted(media.type, file) as (fitted, facts, made):
+                    await self._record.note(media.url, (*removed, *made))
+                    yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
 
     async def address(self, media: Media) -> str:
         """Return where the network shall fetch a file: at its own URL, unless it had to be converted.
@@ -77,7 +81,7 @@ class StepMedia:
         Raises NetworkError as `open` does.
         """
         async with (
-            self._tools.fetcher.open(media, self._fetched) as file,
+            self._tools.files.open(self._post_id, media, self._fetched) as file,
             self._fitted(media.type, file, converts=self._tools.shelf is not None) as (fitted, _, made),
         ):
             if fitted is file or self._tools.shelf is None:

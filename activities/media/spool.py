@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import IO, Self
 
+_COPIED = 2**20
+"""Bytes that are copied at a time."""
+
 
 class Spool:
     """Be a temporary file (in TMPDIR) that vanishes with the process, however that ends.
@@ -64,6 +67,13 @@ class Spool:
         """Return up to `length` bytes from an offset."""
         with self._lock:
             return os.pread(self._file.fileno(), length, start)
+
+    def copy_to(self, other: "Spool") -> None:
+        """Write everything at another's end."""
+        at = 0
+        while data := self.read_at(at, _COPIED):
+            other.append(data)
+            at += len(data)
 
     def reader(self) -> io.BufferedReader:
         """Return a file object with a position of its own."""

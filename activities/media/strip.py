@@ -8,6 +8,7 @@ from activities.media.changes import Change
 from activities.media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
 from activities.media.metadata.patches import Damaged, Patch, Source, apply
 from activities.media.refusals import damaged
+from activities.media.spool import Spool
 from activities.media.stored import StoredFile, stored
 
 MAX_PATCHES = 200_000
@@ -30,17 +31,18 @@ _FINDERS: dict[str, _Finder] = {
 }
 
 
-async def strip(file: StoredFile) -> tuple[StoredFile, tuple[Change, ...]]:
-    """Remove metadata in the file's own place; return the file as it is now, and what was removed.
+async def strip(file: StoredFile, room: Spool) -> tuple[StoredFile, tuple[Change, ...]]:
+    """Remove metadata; return the file without them, and what was removed.
 
-    A turned picture stays turned, colour profiles stay. Other types (BMP, TIFF, AVI) are left as they are. The given
-    file is not to be used any more. Raises NetworkError(rejected) where the file does not keep to its format.
+    The given file is for others too and stays as it is: one that must change is copied to the empty `room`. A turned
+    picture stays turned, colour profiles stay. Other types (BMP, TIFF, AVI) are left as they are. Raises
+    NetworkError(rejected) where the file does not keep to its format.
     """
     finder = _FINDERS.get(file.content_type)
-    return await asyncio.to_thread(_strip, file, finder) if finder else (file, ())
+    return await asyncio.to_thread(_strip, file, finder, room) if finder else (file, ())
 
 
-def _strip(file: StoredFile, finder: _Finder) -> tuple[StoredFile, tuple[Change, ...]]:
+def _strip(file: StoredFile, finder: _Finder, room: Spool) -> tuple[StoredFile, tuple[Change, ...]]:
     try:
         # All is found before anything is changed.
         patches = [patch for patch in _bounded(finder(Source(file.spool))) if patch.changes(file.spool)]
@@ -48,9 +50,10 @@ def _strip(file: StoredFile, finder: _Finder) -> tuple[StoredFile, tuple[Change,
         raise damaged(file.content_type) from error
     if not patches:
         return file, ()
-    apply(file.spool, patches)
+    file.spool.copy_to(room)
+    apply(room, patches)
     names = sorted({patch.what for patch in patches if patch.what})
-    return stored(file.spool, file.content_type), (Change("metadata_removed", f"Removed {', '.join(names)}"),)
+    return stored(room, file.content_type), (Change("metadata_removed", f"Removed {', '.join(names)}"),)
 
 
 def _bounded(patches: Iterator[Patch]) -> list[Patch]:

@@ -27,10 +27,15 @@ MADE: list[Spool] = []
 
 def file_of(content: bytes, content_type: str) -> StoredFile:
     """Return a stored file; the fixtures close it."""
-    spool = Spool()
-    MADE.append(spool)
+    spool = room()
     spool.append(content)
     return stored(spool, content_type)
+
+
+def room() -> Spool:
+    """Return an empty spool; the fixtures close it."""
+    MADE.append(Spool())
+    return MADE[-1]
 
 
 def content_of(file: StoredFile) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from activities.media.changes import Change
 from activities.media.fetch import MediaFetcher
 from activities.media.record import ChangeRecord
+from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
 from activities.media.source import MediaTools, StepMedia
 from activities.media.workshop import Workshop
@@ -40,14 +41,16 @@ class Kept(Shelf):
 
 @pytest.fixture
 async def tools() -> AsyncIterator[MediaTools]:
-    tools = MediaTools(MediaFetcher(allowed_private_hosts=["127.0.0.1"]), Workshop())
+    tools = MediaTools(SharedFiles(MediaFetcher(allowed_private_hosts=["127.0.0.1"])), Workshop())
     yield tools
     await tools.close()
 
 
 def media_of(tools: MediaTools, platform: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
     network, noted = networks()[platform], Noted()
-    return StepMedia(tools, network, network.rules.files if rules is None else rules, noted, lambda _: None), noted
+    return StepMedia(
+        tools, "post", network, network.rules.files if rules is None else rules, noted, lambda _: None
+    ), noted
 
 
 def served(server: HostileServer, content: bytes, kind: MediaType = MediaType.IMAGE, name: str = "/a") -> Media:
@@ -166,7 +169,7 @@ async def test_without_a_public_address_it_is_said_what_to_give_instead(
 
 async def test_with_one_the_converted_file_is_put_there(tools: MediaTools, server: HostileServer) -> None:
     shelf = Kept()
-    source, noted = media_of(MediaTools(tools.fetcher, tools.workshop, shelf), "instagram")
+    source, noted = media_of(MediaTools(tools.files, tools.workshop, shelf), "instagram")
     picture = served(server, files.saved(files.photo(60, 60), "PNG"))
     assert await source.address(picture) == "https://posts.example/media/1.jpg"
     [(content_type, content)] = shelf.files

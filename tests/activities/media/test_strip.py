@@ -39,12 +39,12 @@ def packets(content: bytes) -> list[tuple[int | None, bytes]]:
 
 
 async def stripped(content: bytes, content_type: str) -> tuple[bytes, str]:
-    file, changes = await strip(files.file_of(content, content_type))
+    file, changes = await strip(files.file_of(content, content_type), files.room())
     after = files.content_of(file)
     assert len(after) == file.size
     assert [change.what for change in changes] == ["metadata_removed"]
     assert not [secret for secret in files.SECRETS if secret in after]
-    again, nothing = await strip(file)
+    again, nothing = await strip(file, files.room())
     assert (files.content_of(again), nothing) == (after, ())
     return after, changes[0].detail
 
@@ -218,7 +218,7 @@ async def test_a_clean_file_is_left_as_it_is() -> None:
         (files.saved(files.photo(), "BMP"), "image/bmp"),
     ):
         file = files.file_of(content, kind)
-        assert await strip(file) == (file, ())
+        assert await strip(file, files.room()) == (file, ())
         assert files.content_of(file) == content
 
 
@@ -248,7 +248,7 @@ async def test_a_clean_file_is_left_as_it_is() -> None:
 )
 async def test_damaged_files_are_refused(content: bytes, content_type: str) -> None:
     with pytest.raises(NetworkError) as caught:
-        await strip(files.file_of(content, content_type))
+        await strip(files.file_of(content, content_type), files.room())
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_damaged")
 
 
@@ -258,7 +258,7 @@ async def test_contradicting_sample_tables_are_refused() -> None:
     hdlr = files.full(b"hdlr", bytes(4), b"meta", bytes(12))
     content = files.box(b"moov", files.box(b"trak", files.box(b"mdia", hdlr, files.box(b"minf", stbl))))
     with pytest.raises(NetworkError):
-        await strip(files.file_of(content, "video/mp4"))
+        await strip(files.file_of(content, "video/mp4"), files.room())
 
 
 async def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ async def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "MAX_PATCHES", 100)
     content = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0tEXt\0\0\0\0" * 101
     with pytest.raises(NetworkError):
-        await strip(files.file_of(content, "image/png"))
+        await strip(files.file_of(content, "image/png"), files.room())
 
 
 @given(
@@ -279,7 +279,7 @@ async def test_no_broken_file_does_worse_than_be_refused(content_type: str, at: 
     content = whole[:at] + noise + whole[at + len(noise) :]
     with files.file_of(content, content_type).spool as spool:
         try:
-            file, _ = await strip(stored(spool, content_type))
+            file, _ = await strip(stored(spool, content_type), files.room())
         except NetworkError as error:
             assert error.code == "media_damaged"  # noqa: PT017 - most mutations are no error at all
         else:

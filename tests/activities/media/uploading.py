@@ -15,6 +15,7 @@ import httpx
 from activities.media.changes import Change
 from activities.media.fetch import MediaFetcher
 from activities.media.record import ChangeRecord
+from activities.media.shared import SharedFiles
 from activities.media.source import MediaTools, StepMedia
 from activities.media.workshop import Workshop
 from domain.post import Media, MediaType
@@ -42,7 +43,7 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
     """Publish the video on a new account."""
     rig = await open_account(sandbox, platform)
     draft_media = [Media(type=MediaType.VIDEO, url=url)]
-    source = StepMedia(tools, rig.network, rig.network.rules.files, Unwritten(), lambda _: None)
+    source = StepMedia(tools, url, rig.network, rig.network.rules.files, Unwritten(), lambda _: None)
     rig.source = cast("MediaFromUrl", source)
     sending = rig.sending(f"A video for {platform}", draft_media)
     await rig.network.prepare(rig.connection(), sending)
@@ -52,7 +53,7 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:
     """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
     hosts = [urlsplit(url).netloc for url in (small, large)]
-    tools = MediaTools(MediaFetcher(allowed_private_hosts=hosts), Workshop())
+    tools = MediaTools(SharedFiles(MediaFetcher(allowed_private_hosts=hosts)), Workshop())
     async with httpx.AsyncClient() as client:
         sandbox = Sandbox(sandbox_url, client)
         for url in (small, large):
