@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
+from temporalio.worker import Worker
 
+from activities.posts import Posts
 from api.app import create_app
 from api.dependencies import Dependencies
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus
 from domain.schedule import parse_date_time, rfc3339
-from domain.zones import zone_named, zone_version
-from runtime.zones import announce_zones, follow_zones
+from domain.zones import reread, zone_named, zone_version
+from runtime import worker
+from runtime.zones import announce_zones, follow_zones, follow_zones_forever
 from store.database import Database
 from store.models import Post, Revision, ZoneCheck
 from store.zones import note_version
@@ -245,8 +248,7 @@ class TestLooks:
             assert await follow_zones(stack.database, stack.workflows) == 0
             await announce_zones(stack.database)
         assert await read(api, post) == post
-        async with stack.database.reading() as session:
-            noted = (await session.scalars(select(ZoneCheck))).one()
+        (noted,) = await checks(stack)
         assert (noted.newest_version, noted.digest, noted.checked_at) == (zone_version(), None, None)
 
     async def test_on_where_one_workflow_does_not_answer(self, api: Client, stack: Stack, tmp_path: Path) -> None:
@@ -280,6 +282,49 @@ class TestLooks:
             assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
 
 
+class TestEveryWorker:
+    async def test_looks_when_it_starts(self, stack: Stack) -> None:
+        # On a queue of its own: those of posts are the session's worker's.
+        team = [Worker(stack.client, task_queue="zones", activities=[Posts(stack.database).delete])]
+        async with worker.desk(stack.settings, stack.database) as desk, worker.running(stack.client, desk, team):
+            noted = await a_check(stack)
+        assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)
+
+    async def test_looks_again_soon_where_something_was_away(
+        self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("runtime.zones._FIRST_RETRY_S", 0.1)
+        post = await create(api, stack, "a moment away", scheduledFor="2027-02-01T09:00")
+
+        class AwayAtFirst(PostWorkflows):
+            asked = 0
+
+            async def amend(self, plan: Plan, revision_id: str, reason: str | None = None) -> None:
+                self.asked += 1
+                if self.asked < 3:
+                    raise Unavailable(Problem("away", "unavailable"))
+                await super().amend(plan, revision_id, reason)
+
+        with altered_zones(tmp_path, LATER):
+            looking = asyncio.create_task(follow_zones_forever(stack.database, AwayAtFirst(stack.client)))
+            await a_check(stack)
+            looking.cancel()
+        assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
+
+
+async def checks(stack: Stack) -> list[ZoneCheck]:
+    async with stack.database.reading() as session:
+        return list(await session.scalars(select(ZoneCheck)))
+
+
+async def a_check(stack: Stack) -> ZoneCheck:
+    for _ in range(200):
+        if found := await checks(stack):
+            return found[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody has checked the zones")
+
+
 async def test_an_api_starts_without_the_database() -> None:
     nowhere = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
     await announce_zones(nowhere)
@@ -290,5 +335,4 @@ async def test_the_newest_version_stays_noted(stack: Stack) -> None:
     for version in ("2026b", "2027a", "", "2026f"):
         async with stack.database.transaction() as session:
             await note_version(session, version)
-    async with stack.database.reading() as session:
-        assert (await session.scalars(select(ZoneCheck.newest_version))).one() == "2027a"
+    assert [noted.newest_version for noted in await checks(stack)] == ["2027a"]
