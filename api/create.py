@@ -12,15 +12,16 @@ from api.body import JsonObject
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for
 from api.network_rules import network_problems
-from api.waiting import Patience, wait_until_at_rest
+from api.waiting import Patience
 from api.wanted import read_create
 from domain.errors import Conflict, IdempotencyKeyReused, InvalidRequest, Problem, Unavailable, Unprocessable
 from domain.ids import new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
-from store.accounts import find_accounts
 from store.contents import new_post
+from store.creating import create_at_once, is_moving, keep_first_response, read_accounts, read_post
 from store.idempotency import KeyedRequest, claim, find_key, keep_response
+from store.models import Post
 from store.posts import find_post, insert_post
 
 
@@ -73,7 +74,7 @@ async def create(
 async def _make(
     deps: Dependencies, workspace_id: str, payload: JsonObject, request: KeyedRequest | None
 ) -> _Made | None:
-    """Insert everything in one transaction; None where somebody else holds the key."""
+    """Insert everything at once; None where somebody else holds the key."""
     now = now_ms()
     wanted = read_create(payload, now)
     post_id = new_id("post")
@@ -88,21 +89,23 @@ async def _make(
     )
     answer = answer_post(post, 201)
     immediate = wanted.status is PostStatus.PUBLISHING
-    async with deps.database.transaction() as session:
-        accounts = {}
-        if not wanted.is_draft:
-            wanted_ids = [target.account_id for target in wanted.content.targets]
-            accounts = await find_accounts(session, workspace_id, wanted_ids)
-            if problems := network_problems(wanted.content, accounts):
-                raise Unprocessable(problems)
-        if request:
-            # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
-            response = None if immediate else (answer.status, answer.body)
+    accounts = {}
+    if not wanted.is_draft:
+        wanted_ids = [target.account_id for target in wanted.content.targets]
+        accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
+        if problems := network_problems(wanted.content, accounts):
+            raise Unprocessable(problems)
+    # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
+    response = None if immediate else (answer.status, answer.body)
+    if not await create_at_once(deps.database, post, request, now, response):
+        if request is None:
+            raise AssertionError("only a key can stand in the way")
+        async with deps.database.transaction() as session:
             generation = await claim(session, request, post_id, now, response)
             if generation is None:
                 return None
             post.workflow_id = workflow_id(workspace_id, post_id, request.key, generation)
-        await insert_post(session, post)
+            await insert_post(session, post)
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     plan = None if wanted.is_draft else plan_for(post, accounts, immediate=immediate)
     return _Made(post_id, plan, immediate, answer)
@@ -129,15 +132,22 @@ async def _outcome(
     new: bool = False,
 ) -> Answer | None:
     """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
-    await wait_until_at_rest(deps, post_id, patience, new=new)
-    async with deps.database.reading() as session:
-        post = await find_post(session, workspace_id, post_id)
-        if post is None:
-            return None
-        answer = answer_post(post, 201, waited=True)
-        if request:
+    post: Post | None = None
+
+    async def at_rest() -> bool:
+        nonlocal post
+        post = await read_post(deps.database, workspace_id, post_id)
+        return post is None or not is_moving(post)
+
+    if not await deps.outcomes.wait(post_id, at_rest, patience.left, new=new):
+        post = await read_post(deps.database, workspace_id, post_id)
+    if post is None:
+        return None
+    answer = answer_post(post, 201, waited=True)
+    if request and not await keep_first_response(deps.database, request, post_id, answer.status, answer.body):
+        async with deps.database.reading() as session:
             status, body = await keep_response(session, request, post_id, answer.status, answer.body)
-            answer = Answer(status, body, waited=True)
+        answer = Answer(status, body, waited=True)
     return answer
 
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 _TRUSTED_FOR_S = 1.0
 
@@ -56,17 +57,23 @@ class Database:
         async with self._readers() as session:
             yield session
 
-    async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
-        """Run one statement that stands for itself and return its first row; `$1` is the first argument.
+    async def rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run one statement that stands for itself and return its rows; `$1` is the first argument.
 
         For the few statements that every post goes through: without SQLAlchemy's part they cost a quarter. Raises
         asyncpg's own errors.
         """
         connection = await self.engine.raw_connection()
         try:
-            return await connection.driver_connection.fetchrow(statement, *arguments)  # type: ignore[union-attr]
+            driver = cast("asyncpg.Connection", connection.driver_connection)
+            return list(await driver.fetch(statement, *arguments))
         finally:
-            connection.close()
+            # Where it is one too many for the pool, this closes it in its own time.
+            await greenlet_spawn(connection.close)
+
+    async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
+        """Run such a statement and return its first row."""
+        return next(iter(await self.rows(statement, *arguments)), None)
 
     async def ping(self) -> None:
         """Raise where the database does not answer."""

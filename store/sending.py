@@ -9,23 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import literal_column
-
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from store.database import Database
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
 from store.publishing import JOB, Job, Note
+from store.rows import Reader, argument, written
 
 VERSION = "version"
 """Counts in the handles how often they were saved."""
 
-_OPEN = str(JOB.where(Target.id == literal_column("$1")).compile(compile_kwargs={"literal_binds": True}))
-_POST, _TARGET, _ACCOUNT = (
-    [column.key for column in model.__mapper__.column_attrs] for model in (Post, Target, Account)
-)
-
+_OPEN = written(JOB.where(Target.id == argument(1)))
 _SAVE = """
 UPDATE targets SET handles = $3 WHERE id = $1 AND coalesce((handles ->> $4)::int, 0) = $2 RETURNING id
 """
@@ -104,10 +99,9 @@ async def open_at_once(database: Database, target_id: str) -> Job | None:
     row = await database.row(_OPEN, target_id)
     if row is None or row["last_send"] is not None:
         return None
-    values = iter(row.values())
-    # In the order of the columns; `zip` takes no value that it has no name for.
-    post, target, account = (dict(zip(names, values)) for names in (_POST, _TARGET, _ACCOUNT))  # noqa: B905
-    return Job(Post(**post), Target(**target), Account(**account) if account["id"] else None, None, None)
+    read = Reader(row)
+    post, target = read.next(Post), read.next(Target)
+    return Job(post, target, read.next(Account), None, None) if post and target else None
 
 
 async def save_handles(database: Database, target_id: str, handles: dict[str, Any], version: int) -> bool:
