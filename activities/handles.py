@@ -39,13 +39,18 @@ class HandleKeeper:
         self._written_at = time.monotonic()
         self._writing = asyncio.Lock()
         self.deferring = False
+        self.going_public = False
+        """Whether what could not be saved may be public already."""
 
     def usable(self) -> Handles:
         """Return what the network gave for this very content."""
         return {key: value for key, value in self._stored.items() if key not in _OUR_OWN} if self._usable else {}
 
     async def save(self, handles: Handles) -> None:
-        """Keep the handles. Raises NetworkError(transient) where another run has saved since they were read."""
+        """Keep the handles. Raises NetworkError where another run has saved since they were read.
+
+        It is `transient`, or `unclear` once the request that makes the post public may have been sent.
+        """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
         self._waiting = {**handles, **own}
         if not self.deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
@@ -58,7 +63,7 @@ class HandleKeeper:
                 return
             handles, self._waiting = self._waiting, None
             if not await save_handles(self._database, self._target_id, handles, self._version):
-                raise _overtaken()
+                raise _overtaken(Kind.UNCLEAR if self.going_public else Kind.TRANSIENT)
             self._version += 1
             self._written_at = time.monotonic()
 
@@ -78,11 +83,11 @@ class HandleKeeper:
         """Return what the locked row shall hold from now on. Raises NetworkError(transient) as `save` does."""
         version, handles = self.waiting()
         if int(row.get(VERSION, 0)) != version:
-            raise _overtaken()
+            raise _overtaken(Kind.TRANSIENT)
         self.handed_over()
         return row if handles is None else handles
 
 
-def _overtaken() -> NetworkError:
+def _overtaken(kind: Kind) -> NetworkError:
     # A run that Temporal gave up on may still be at it: the row is its, read it anew.
-    return NetworkError(Kind.TRANSIENT, "Another run is preparing this post.", code="overtaken")
+    return NetworkError(kind, "Another run is preparing this post.", code="overtaken")

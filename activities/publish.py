@@ -17,7 +17,7 @@ from activities.options import lookup_waits
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
-from platforms.base import Absent, Finding, Published, Unknown
+from platforms.base import Absent, Finding, Published, Refused, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
@@ -241,6 +241,7 @@ class Publishing:
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
         asked_before = step.sending.started_at is not None
         step.sending.started_at = step.sending.started_at or attempt.started_at
+        step.keeper.going_public = True
         try:
             published = await step.network.publish(step.connection, step.sending)
             if asked_before:
@@ -346,7 +347,7 @@ class Publishing:
         return noted
 
     def _judge(
-        self, command: LookCommand, step: Step, finding: Absent | Unknown, sent: Attempt
+        self, command: LookCommand, step: Step, finding: Absent | Unknown | Refused, sent: Attempt
     ) -> tuple[Note, verdicts.Change | None]:
         """Decide upon an unclear send that the network does not show."""
         again = command.again_in
@@ -355,6 +356,9 @@ class Publishing:
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
             case Absent():
                 return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
+            case Refused(error):
+                told = verdicts.note(step, "refused", "the network took it, then refused it", error)
+                return told, verdicts.refused(error)
             case Unknown(final=True):
                 return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
             case _:

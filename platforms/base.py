@@ -94,7 +94,14 @@ class Unknown:
     final: bool = False
 
 
-Finding = Published | Absent | Unknown
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The network took it and refused it afterwards, for good: nothing of it is public."""
+
+    error: NetworkError
+
+
+Finding = Published | Absent | Unknown | Refused
 
 
 class Chunks(Protocol):

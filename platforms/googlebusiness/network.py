@@ -1,5 +1,10 @@
-"""Publish on a Google Business Profile: one request makes the post, Google looks at it, then shows or rejects it."""
+"""Publish on a Google Business Profile: one request makes the post, Google looks at it, then shows or rejects it.
 
+What Google still looks at nobody sees, so it is not published yet.
+"""
+
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +20,7 @@ from platforms.base import (
     Identity,
     Network,
     Published,
+    Refused,
     Sending,
     Unknown,
 )
@@ -28,8 +34,10 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far Google's clock may stand behind ours before its own post is not recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Posts a read, and reads. Google does not say in which order it lists, so none is relied upon."""
-SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=5)
-"""Between looks at a post that Google still checks: often while it is young. Our choice."""
+LOOKS = (1, 2, 3, 5, 5, 10)
+"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+POST = "post"
+"""Where the handles name the post that Google took."""
 DEFAULT_LANGUAGE = "en"
 """Whether Google does without a language is unverified."""
 PHOTO_TRIES = 2
@@ -68,7 +76,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         return Identity(location, title)
 
     async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
-        """Make the post. What Google shows at once has its address at once."""
+        """Make the post and wait for Google's verdict. Raises `unclear` where that takes long."""
         name = await parent(connection, sending.draft.settings.location_id)
         try:
             path = f"/v4/{name}/localPosts"
@@ -80,42 +88,53 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         if not made.get("name"):
             message = "Google answered in a way that cannot be read."
             raise NetworkError(Kind.UNCLEAR, message, code="unreadable_answer")
-        if made.get("state") == "REJECTED":
-            raise NetworkError(Kind.REJECTED, "Google rejected this post and gives no reason.", code="rejected")
-        return _published(made)
+        sending.handles[POST] = str(made["name"])
+        await sending.save(sending.handles)
+        finding = _verdict(made)
+        for pause in LOOKS:
+            if not isinstance(finding, Unknown):
+                break
+            await asyncio.sleep(pause)
+            sending.heartbeat("Google is checking the post")
+            # Google has it: that we cannot look right now must not make anybody publish it again.
+            with suppress(NetworkError):
+                finding = await _look(connection, sending.handles[POST])
+        match finding:
+            case Published():
+                return finding
+            case Refused(refusal):
+                raise refusal
+        raise NetworkError(Kind.UNCLEAR, "Google is still checking the post.", code="processing")
 
     async def confirm(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Finding:
-        """Look for the post among the location's own."""
+        """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
         if sending.started_at is None:
             return Absent()
+        if known := sending.handles.get(POST):
+            return await _look(connection, known)
         name = await parent(connection, sending.draft.settings.location_id)
-        query, alike = {"pageSize": str(PAGE)}, list[Alike]()
+        query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{name}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            ours = (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
-            alike += [Alike(_published(post), _created(post)) for post in ours]
+            alike += (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
             if not body.get("nextPageToken"):
-                return earliest(sending, alike) or Absent()
+                break
             query["pageToken"] = str(body["nextPageToken"])
-        return earliest(sending, alike) or Unknown()
+        else:
+            if not alike:
+                return Unknown()
+        ours = earliest(sending, (Alike(_published(post), _created(post)) for post in alike))
+        return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
 
     async def complete(
         self, connection: Line, sending: Sending[GoogleBusinessSettings], published: Published
     ) -> Published:
-        """Wait until Google has checked the post; one that it rejects stays unseen, and nobody is told why."""
+        """Read the post's address, which Google may tell a little later than that it shows the post."""
         if published.url:
             return published
-        post = await call(connection, "GET", f"/v4/{published.platform_post_id}")
-        match post.get("state"):
-            case "REJECTED":
-                warning = "Google took this post in, then rejected it and shows it to nobody. It gives no reason."
-                return Published(published.platform_post_id, None, warning=warning)
-            case "PROCESSING":
-                age = datetime.now(UTC) - _created(post)
-                message, wait = "Google is still checking the post.", min(max(age / 2, SOONEST), LATEST)
-                raise NetworkError(Kind.NOT_READY, message, code="processing", retry_after=wait)
-        return _published({**post, "name": published.platform_post_id})
+        shown = await _look(connection, published.platform_post_id)
+        return shown if isinstance(shown, Published) else published
 
 
 def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
@@ -136,6 +155,21 @@ def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
     if draft.media:
         body["media"] = [{"mediaFormat": "PHOTO", "sourceUrl": item.url} for item in draft.media]
     return body
+
+
+async def _look(line: Line, name: str) -> Published | Unknown | Refused:
+    return _verdict({**await call(line, "GET", f"/v4/{name}"), "name": name})
+
+
+def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
+    """Return what Google has come to; source: the page of localPosts, LocalPostState."""
+    match post.get("state"):
+        case "REJECTED":
+            message = "Google rejected this post and shows it to nobody. It gives no reason."
+            return Refused(NetworkError(Kind.REJECTED, message, code="rejected"))
+        case "PROCESSING":
+            return Unknown()
+    return _published(post)
 
 
 def _published(post: dict[str, Any]) -> Published:

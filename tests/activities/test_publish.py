@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,6 +15,8 @@ from activities.desk import Desk
 from activities.posts import Posts
 from activities.publish import Publishing
 from domain.post import PostStatus, TargetStatus
+from platforms.base import Published, Sending
+from platforms.registry import networks
 from runtime import worker
 from store.models import Attempt, Post, Target
 from tests.stack import Stack
@@ -134,3 +137,20 @@ async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, de
     with pytest.raises(ApplicationError) as failure:
         await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert secret not in f"{failure.value} {failure.value.details}"
+
+
+async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unclear(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await stack.save("overtaken while sending", [stack.accounts["twitter"]])
+
+    async def publish(_: object, sending: Sending[Any]) -> Published:
+        async with stack.database.transaction() as session:
+            overtaken = update(Target).where(Target.id == post.targets[0].id).values(handles={"version": 99})
+            await session.execute(overtaken)
+        await sending.save(sending.handles)
+        return Published("1", None)
+
+    monkeypatch.setattr(networks()["twitter"], "publish", publish)
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")

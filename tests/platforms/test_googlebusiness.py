@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from platforms.base import Absent, Identity, Published, Sending, Unknown
+from platforms.base import Absent, Identity, Published, Refused, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.googlebusiness import NETWORK
+from platforms.googlebusiness import NETWORK, network
 from platforms.googlebusiness.line import MOST_PAGES
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from tests.platforms.rig import Rig
@@ -27,6 +27,11 @@ SCHEDULE = {
 EVENT = {"title": "Winter sale", "schedule": SCHEDULE}
 OFFER = {"couponCode": "W26", "redeemOnlineUrl": "https://example.com/sale", "termsConditions": "While supplies last."}
 BUTTON = {"type": "LEARN_MORE", "url": "https://example.com"}
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "LOOKS", (0, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -196,7 +201,7 @@ async def test_what_never_landed_is_absent(google: Rig) -> None:
     assert await NETWORK.confirm(google.connection(), later) == Absent()
 
 
-async def test_of_several_alike_the_nearest_in_time_is_ours_in_whatever_order(google: Rig) -> None:
+async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: Rig) -> None:
     started = datetime.now(UTC)
 
     def post(number: int, seconds: int) -> dict[str, Any]:
@@ -206,7 +211,7 @@ async def test_of_several_alike_the_nearest_in_time_is_ours_in_whatever_order(go
             "summary": "Hi",
             "topicType": "STANDARD",
             "createTime": made,
-            "state": "PROCESSING",
+            "state": "LIVE",
         }
 
     for posts in ([post(1, 300), post(2, 1), post(3, 50)], [post(3, 50), post(2, 1), {"name": "4", "summary": "Hi"}]):
@@ -240,34 +245,68 @@ async def test_a_success_by_status_alone_is_unclear(google: Rig, body: Any) -> N
     assert (await refused(NETWORK.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCLEAR
 
 
+NAME = "accounts/1/locations/2/localPosts/3"
+
+
+async def says(google: Rig, operation: str, state: str, **more: Any) -> None:
+    await google.sandbox.fault("googlebusiness", "reject", operation, status=200, body=answer(state, **more))
+
+
 async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
+    await says(google, "publish", "PROCESSING")
+    await says(google, "confirm", "PROCESSING")
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=503)
+    await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
+    shown = await publish(google, google.sending("Hi"))
+    assert shown == Published(NAME, "https://g.example/3")
+
+
+async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> None:
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    await says(google, "publish", "PROCESSING")
+    for _ in range(len(network.LOOKS) + 1):
+        await says(google, "confirm", "PROCESSING")
+    error = await refused(NETWORK.publish(google.connection(), sending))
+    assert (error.kind, error.code) == (Kind.UNCLEAR, "processing")
+    resumed = google.sending("Hi", started_at=sending.started_at, handles=google.saved[-1])
+    assert await NETWORK.confirm(google.connection(), resumed) == Unknown()
+    await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
+    assert await NETWORK.confirm(google.connection(), resumed) == Published(NAME, "https://g.example/3")
+
+
+async def test_an_address_may_come_later(google: Rig) -> None:
     sending = google.sending("Hi")
-    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=answer("PROCESSING"))
+    await says(google, "publish", "LIVE")
     published = await NETWORK.publish(google.connection(), sending)
-    assert published == Published("accounts/1/locations/2/localPosts/3", None)
-    for age, wait in ((10, 30), (120, 60), (7200, 300)):
-        made = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
-        body = answer("PROCESSING", createTime=made)
-        await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-        error = await refused(NETWORK.complete(google.connection(), sending, published))
-        assert error.kind is Kind.NOT_READY
-        assert error.retry_after is not None
-        assert round(error.retry_after.total_seconds()) == wait
-    body = answer("LIVE", searchUrl="https://g.example/3")
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    shown = await NETWORK.complete(google.connection(), sending, published)
-    assert shown == Published(published.platform_post_id, "https://g.example/3")
+    assert published == Published(NAME, None)
+    for state, more, url in (
+        ("REJECTED", {}, None),
+        ("LIVE", {"searchUrl": "https://g.example/3"}, "https://g.example/3"),
+    ):
+        await says(google, "confirm", state, **more)
+        assert await NETWORK.complete(google.connection(), sending, published) == Published(NAME, url)
+    shown = Published(NAME, "https://g.example/3")
     assert await NETWORK.complete(google.connection(), sending, shown) is shown
 
 
-async def test_a_post_that_google_rejects_is_told(google: Rig) -> None:
-    sending = google.sending("Hi")
-    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=answer("REJECTED"))
-    assert (await refused(NETWORK.publish(google.connection(), sending))).kind is Kind.REJECTED
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=answer("REJECTED"))
-    done = await NETWORK.complete(google.connection(), sending, Published("a/b", None))
-    assert done.url is None
-    assert "rejected" in str(done.warning)
+async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google: Rig) -> None:
+    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    await says(google, "publish", "REJECTED")
+    assert (await refused(NETWORK.publish(google.connection(), sending))).code == "rejected"
+    await says(google, "publish", "PROCESSING")
+    await says(google, "confirm", "REJECTED")
+    error = await refused(NETWORK.publish(google.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "rejected")
+    await says(google, "confirm", "REJECTED")
+    finding = await NETWORK.confirm(google.connection(), sending)
+    assert isinstance(finding, Refused)
+    assert (finding.error.kind, "nobody" in finding.error.message) == (Kind.REJECTED, True)
+
+
+async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:
+    sending = google.sending("Call +1 555 0100")
+    assert (await lost(google, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(google.connection(), sending), Refused)
 
 
 async def test_an_expired_token_is_renewed_and_the_post_made_once(google: Rig) -> None:

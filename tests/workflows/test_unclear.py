@@ -106,3 +106,23 @@ async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other
     assert "repeats" in (target.error or "")
     assert target.platform_post_id is None
     assert len(await stack.public(text)) == 1
+
+
+@pytest.mark.parametrize("verdict", ["REJECTED", "LIVE"])
+async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdict(
+    stack: Stack, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platforms.googlebusiness.network.LOOKS", (0,))
+    account = await stack.connect("googlebusiness", refreshToken="1//r")
+    name = f"accounts/1/locations/2/localPosts/{verdict}"
+    for operation, state in (("publish", "PROCESSING"), ("confirm", "PROCESSING"), ("confirm", verdict)):
+        body = {"name": name, "state": state, "searchUrl": "https://local.google.com/place?id=3"}
+        await stack.fault("googlebusiness", "reject", operation, status=200, body=body)
+    post = await stack.publish(f"checked, then {verdict}", [account])
+    (target,) = post.targets
+    if verdict == "LIVE":
+        assert (target.status, target.platform_post_id) == (TargetStatus.PUBLISHED, name)
+        return
+    assert (target.status, target.error_category, target.error_code) == (TargetStatus.FAILED, "rejected", "rejected")
+    assert (target.retryable, target.platform_post_id) == (False, None)
+    assert "nobody" in (target.error or "")
