@@ -1,7 +1,7 @@
 """The one place that turns a network's errors into Temporal's."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -23,6 +23,14 @@ def wait_before_retry(network: Network[Any, Any], error: NetworkError) -> timede
         return error.retry_after
     doubled: timedelta = network.first_retry * 2 ** min(activity.info().attempt - 1, 20)
     return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
+
+
+def time_left() -> timedelta:
+    """Return how long the step may still be tried; what is to be tried later than that is not tried any more."""
+    info = activity.info()
+    if not info.schedule_to_close_timeout:
+        return timedelta.max
+    return info.scheduled_time + info.schedule_to_close_timeout - datetime.now(UTC)
 
 
 def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -> ApplicationError:

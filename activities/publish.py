@@ -11,7 +11,7 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import LookCommand, TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import HELD, TRIED_AGAIN, refused, try_again, wait_before_retry
+from activities.errors import HELD, TRIED_AGAIN, refused, time_left, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.options import lookup_waits
 from activities.persist import persist
@@ -142,11 +142,22 @@ class Publishing:
                 step = self._desk.open(job, progress.append)
                 done = await step.network.complete(step.connection, step.sending, public)
             except NetworkError as error:
-                if error.kind in TRIED_AGAIN:
-                    raise try_again(networks()[command.platform], error) from error
-                done = replace(public, warning=error.message)
+                if error.kind not in TRIED_AGAIN:
+                    done = replace(public, warning=error.message)
+                else:
+                    delay = wait_before_retry(networks()[command.platform], error)
+                    if delay < time_left():
+                        raise try_again(networks()[command.platform], error, delay) from error
+                    done = replace(public, warning=f"What follows the post was given up. {error.message}")
             async with self._database.transaction() as session:
-                return await add_details(session, command.target_id, done.url, done.warning)
+                return await add_details(
+                    session,
+                    command.target_id,
+                    public.platform_post_id,
+                    done.platform_post_id,
+                    done.url,
+                    done.warning,
+                )
 
     async def _claimed(self, job: Job, finding: Finding) -> Finding:
         """Return a finding as it may be believed: no post that is found is two of ours."""

@@ -159,11 +159,15 @@ async def settle(session: AsyncSession, target_id: str, change: Callable[[Target
     return outcome_of(target)
 
 
-async def add_details(session: AsyncSession, target_id: str, url: str | None, warning: str | None) -> Outcome:
-    """Keep what could be told only once the target was public."""
+async def add_details(
+    session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
+) -> Outcome:
+    """Keep what could be told only once the target was public: its id, too, unless an edit has changed it meanwhile."""
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
     if target is None:
         return Outcome(status=TargetStatus.FAILED, gone=True)
+    if target.platform_post_id == known_as:
+        target.platform_post_id = platform_post_id
     target.platform_post_url = url or target.platform_post_url
     target.warning = warning
     return outcome_of(target)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -154,3 +155,47 @@ async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unclear
     monkeypatch.setattr(networks()["twitter"], "publish", publish)
     outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")
+
+
+def at_its_end(left: timedelta) -> ActivityEnvironment:
+    """Run a step that has been tried until there is no more than this left of its time."""
+    environment, whole = ActivityEnvironment(), timedelta(hours=2)
+    began = datetime.now(UTC) - whole + left
+    environment.info = replace(environment.info, scheduled_time=began, schedule_to_close_timeout=whole)
+    return environment
+
+
+async def test_what_follows_and_is_given_up_is_told(stack: Stack, desk: Desk) -> None:
+    await stack.fault("instagram", "reject", "confirm", status=503, times=3)
+    picture = ("https://example.com/given-up.jpg",)
+    post = await stack.save("given up", [stack.accounts["instagram"]], media=picture)
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
+    with pytest.raises(ApplicationError):
+        await at_its_end(timedelta(minutes=30)).run(Publishing(desk).complete, command(post))
+    assert (await stack.read(post.id)).targets[0].warning is None
+    outcome = await at_its_end(timedelta(milliseconds=100)).run(Publishing(desk).complete, command(post))
+    (target,) = (await stack.read(post.id)).targets
+    assert (target.status, outcome.incomplete) == (TargetStatus.PUBLISHED, False)
+    assert (target.warning or "").startswith("What follows the post was given up.")
+
+
+async def test_the_public_id_that_comes_late_is_the_posts(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platforms.tiktok.status.LOOKS", (0,))
+    monkeypatch.setattr("platforms.tiktok.status.LOOKS_FOR_ID", 1)
+    account = await stack.connect("tiktok", refreshToken="r", clientKey="k", clientSecret="s")
+    settings = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
+    video = ("https://example.com/late.mp4",)
+    post = await stack.save("moderated", [account], media=video, settings=settings)
+    for ids in ([], [], ["7301"]):
+        body = {"data": {"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": ids}, "error": {"code": "ok"}}
+        await stack.fault("tiktok", "reject", "confirm", status=200, body=body)
+    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
+    assert outcome.platform_post_id != "7301"
+    outcome = await at_its_end(timedelta(hours=1)).run(Publishing(desk).complete, command(post))
+    (target,) = (await stack.read(post.id)).targets
+    assert (outcome.platform_post_id, target.platform_post_id) == ("7301", "7301")
+    assert (target.platform_post_url or "").endswith("/video/7301")
