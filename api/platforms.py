@@ -21,6 +21,9 @@ class TextRuleView(View):
 
     limit: int = Field(description="The most units of a text.", examples=[280])
     premium_limit: int | None = Field(description="The most for paying accounts, where it differs.", examples=[25000])
+    beside: dict[str, int] = Field(
+        description="The most beside media of a type, where it differs: a caption.", examples=[{"image": 1024}]
+    )
     unit: str = Field(description="What is counted.", examples=["weighted characters"])
     source: str = Field(description="Where the number comes from.", examples=["help.x.com"])
 
@@ -101,7 +104,13 @@ def view_of_network(network: Network[Any, Any]) -> PlatformView:
     return PlatformView(
         platform=network.platform,
         label=network.label,
-        text=TextRuleView(limit=text.limit, premium_limit=text.premium_limit, unit=text.unit, source=text.source),
+        text=TextRuleView(
+            limit=text.limit,
+            premium_limit=text.premium_limit,
+            beside=dict(text.beside),
+            unit=text.unit,
+            source=text.source,
+        ),
         media=MediaRuleView(
             required=media.required,
             max_items=media.max_items,

@@ -21,23 +21,37 @@ class Violation:
     path: tuple[str | int, ...] = ()
 
 
+def setting(where: str | tuple[str | int, ...], error: str, *, missing: bool = False) -> Violation:
+    """Say that a setting breaks a rule: the one of this name, or the one at the end of this path."""
+    code = "missing_required_field" if missing else "invalid_field_value"
+    return Violation("platformSpecificData", error, code, (where,) if isinstance(where, str) else where)
+
+
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """Limit a text to `limit` units, as `count` counts them; `premium_limit` for paying accounts."""
+    """Limit a text to `limit` units, as `count` counts them; `premium_limit` for paying accounts.
+
+    `beside` holds the limits of a text that stands beside media of a kind, where they are others.
+    """
 
     limit: int
     count: Callable[[str], int]
     unit: str = "characters"
     premium_limit: int | None = None
+    beside: tuple[tuple[MediaType, int], ...] = ()
     source: str = ""
 
-    def check(self, label: str, text: str, *, premium: bool = False) -> list[Violation]:
-        """Return a violation where the text is too long."""
-        limit = self.premium_limit if premium and self.premium_limit else self.limit
+    def check(self, label: str, text: str, media: tuple[Media, ...] = (), *, premium: bool = False) -> list[Violation]:
+        """Return a violation where the text is too long for what it stands beside."""
+        limit, where = self.premium_limit if premium and self.premium_limit else self.limit, ""
+        kinds = {item.type for item in media}
+        if fewer := [(most, kind) for kind, most in self.beside if kind in kinds]:
+            limit, kind = min(fewer)
+            where = f" beside {_PLURAL[kind]}"
         length = self.count(text)
         if length <= limit:
             return []
-        return [Violation("content", f"{label} allows {limit:,} {self.unit}; this has {length:,}")]
+        return [Violation("content", f"{label} allows {limit:,} {self.unit}{where}; this has {length:,}")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +125,9 @@ class Rules:
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
         """Return everything in text and media that breaks a limit."""
-        return self.text.check(label, text, premium=premium) + self.media.check(label, media)
+        found = self.text.check(label, text, media, premium=premium) + self.media.check(label, media)
+        for item in media:
+            if self.alt_text is not None and item.alt_text and len(item.alt_text) > self.alt_text:
+                said = f"{label} allows {self.alt_text:,} characters of alt text; this has {len(item.alt_text):,}"
+                found.append(Violation("mediaItems", said))
+        return found

@@ -49,9 +49,4 @@ def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violatio
     found = RULES.check(label, text, media)
     if (size := len(text.encode())) > MOST_BYTES:
         found.append(Violation("content", f"{label} allows {MOST_BYTES:,} bytes of text; this has {size:,}"))
-    found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
-        for item in media
-        if item.alt_text and len(item.alt_text) > ALT_TEXT
-    ]
     return found

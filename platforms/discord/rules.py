@@ -3,7 +3,7 @@
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.discord.settings import WEBHOOK, DiscordSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _MESSAGES = "discord.com/developers/docs/resources/message"
 MEBIBYTE = 1024 * 1024
@@ -49,19 +49,12 @@ def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> l
     found = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media and not settings.embeds:
         found.append(Violation("content", f"{label} needs text, media or an embed"))
-    found += [
-        Violation(
-            "mediaItems", f"{label} allows {RULES.alt_text:,} characters of alt text; this has {len(item.alt_text):,}"
-        )
-        for item in draft.media
-        if item.alt_text and RULES.alt_text and len(item.alt_text) > RULES.alt_text
-    ]
     if (length := sum(embed.characters() for embed in settings.embeds)) > EMBED_CHARACTERS:
         found.append(
-            _setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")
+            setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")
         )
     if settings.thread_id and settings.thread_name:
-        found.append(_setting("threadName", f"{label} begins a thread or goes on in one; give threadId or threadName"))
+        found.append(setting("threadName", f"{label} begins a thread or goes on in one; give threadId or threadName"))
     return found + _of_the_other_kind(label, settings, account)
 
 
@@ -70,13 +63,9 @@ def _of_the_other_kind(label: str, settings: DiscordSettings, account: AccountFa
         return []
     if account.user_id.startswith(WEBHOOK):
         said = f"{label} webhooks publish in their own channel; leave channelId out"
-        return [_setting("channelId", said)] if settings.channel_id else []
+        return [setting("channelId", said)] if settings.channel_id else []
     return [
-        _setting(name, f"{label} takes {name} only from webhooks; this account is a bot")
+        setting(name, f"{label} takes {name} only from webhooks; this account is a bot")
         for field, name in _OF_WEBHOOKS.items()
         if getattr(settings, field)
     ]
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.facebook.settings import FacebookSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
@@ -85,11 +85,6 @@ def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> 
     found = RULES.check(label, text, draft.media)
     if not draft.media and not text.strip() and not settings.link and settings.content_type is None:
         found.append(Violation("content", f"{label} needs text, a link or media"))
-    found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
-        for item in draft.media
-        if item.alt_text and len(item.alt_text) > ALT_TEXT
-    ]
     kinds = [item.type for item in draft.media]
     if settings.content_type == "reel" and kinds != [MediaType.VIDEO]:
         found.append(Violation("mediaItems", f"{label} makes a reel of exactly 1 video"))
@@ -101,22 +96,18 @@ def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> 
 def _check_settings(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
     settings, found = draft.settings, []
     if settings.page_id and account.user_id and settings.page_id != account.user_id:
-        found.append(_setting("pageId", f"This {label} account is the Page {account.user_id}; connect the other Page"))
+        found.append(setting("pageId", f"This {label} account is the Page {account.user_id}; connect the other Page"))
     if settings.link and draft.media:
-        found.append(_setting("link", f"{label} takes a link only in a post without media"))
+        found.append(setting("link", f"{label} takes a link only in a post without media"))
     is_video = [item.type for item in draft.media] == [MediaType.VIDEO]
     if settings.title and not (is_video and settings.content_type != "story"):
-        found.append(_setting("title", f"{label} takes a title only with a reel or video"))
+        found.append(setting("title", f"{label} takes a title only with a reel or video"))
     if settings.content_type == "story":
         found += [
-            _setting(name, f"{label} stories do not take {name}")
+            setting(name, f"{label} stories do not take {name}")
             for name, given in (("firstComment", settings.first_comment), ("draft", settings.draft))
             if given
         ]
     elif settings.draft and settings.first_comment:
-        found.append(_setting("firstComment", f"{label} takes a first comment only on what is public, not on a draft"))
+        found.append(setting("firstComment", f"{label} takes a first comment only on what is public, not on a draft"))
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

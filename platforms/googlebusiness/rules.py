@@ -5,7 +5,7 @@ import re
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _POSTS = "developers.google.com/my-business/reference/rest/v4/accounts.locations.localPosts"
 _PHOTOS = "support.google.com/business/answer/6103862"
@@ -42,15 +42,11 @@ def check(label: str, draft: Draft[GoogleBusinessSettings]) -> list[Violation]:
         )
     topic = settings.topic
     if topic == "OFFER" and settings.call_to_action:
-        found.append(_setting("callToAction", f"{label} puts its own button on an offer; leave callToAction out"))
+        found.append(setting("callToAction", f"{label} puts its own button on an offer; leave callToAction out"))
     if topic in {"EVENT", "OFFER"} and not settings.event:
-        found.append(_setting("event", f"{label} needs event with title and schedule for an {topic.lower()}"))
+        found.append(setting("event", f"{label} needs event with title and schedule for an {topic.lower()}"))
     if topic == "STANDARD" and settings.event:
-        found.append(_setting("event", f"{label} takes event with the topicType EVENT or OFFER"))
+        found.append(setting("event", f"{label} takes event with the topicType EVENT or OFFER"))
     if topic != "OFFER" and settings.offer:
-        found.append(_setting("offer", f"{label} takes offer with the topicType OFFER"))
+        found.append(setting("offer", f"{label} takes offer with the topicType OFFER"))
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, "invalid_field_value", (name,))

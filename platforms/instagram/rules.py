@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _MEDIA_PAGE = "developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
 
@@ -99,11 +99,6 @@ def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
         found.append(
             Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(draft.media)}")
         )
-    found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
-        for item in draft.media
-        if item.alt_text and len(item.alt_text) > ALT_TEXT
-    ]
     return found + _check_settings(label, draft, form) + _check_tags(label, draft)
 
 
@@ -111,17 +106,17 @@ def _check_settings(label: str, draft: Draft[InstagramSettings], form: Form) -> 
     settings = draft.settings
     given = {name for name in InstagramSettings.model_fields if getattr(settings, name) not in (None, [])}
     found = [
-        _setting(f"{label} takes {to_camel(name)} only with a reel (a post of one video)", to_camel(name))
+        setting(to_camel(name), f"{label} takes {to_camel(name)} only with a reel (a post of one video)")
         for name in _REELS_ONLY
         if name in given and form is not Form.REEL
     ]
     found += [
-        _setting(f"{label} stories do not take {to_camel(name)}", to_camel(name))
+        setting(to_camel(name), f"{label} stories do not take {to_camel(name)}")
         for name in _NOT_ON_STORIES
         if name in given and form is Form.STORY
     ]
     if {"instagram_thumbnail", "reel_cover"} <= given:
-        found.append(_setting("instagramThumbnail and reelCover are the same cover; give one of them", "reelCover"))
+        found.append(setting("reelCover", "instagramThumbnail and reelCover are the same cover; give one of them"))
     return found
 
 
@@ -129,15 +124,11 @@ def _check_tags(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
     found = []
     for number, tag in enumerate(draft.settings.user_tags):
         if tag.media_index >= len(draft.media):
-            found.append(_setting("There is no media item of this index", "userTags", number, "mediaIndex"))
+            found.append(setting(("userTags", number, "mediaIndex"), "There is no media item of this index"))
         elif draft.media[tag.media_index].type is MediaType.IMAGE and form_of(draft) is not Form.STORY:
             found += [
-                _setting(f"{label} needs x and y for a tag on an image", "userTags", number, axis)
+                setting(("userTags", number, axis), f"{label} needs x and y for a tag on an image")
                 for axis, value in (("x", tag.x), ("y", tag.y))
                 if value is None
             ]
     return found
-
-
-def _setting(error: str, *path: str | int) -> Violation:
-    return Violation("platformSpecificData", error, path=path)

@@ -3,7 +3,7 @@
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _SHARES = "learn.microsoft.com/en-us/linkedin/marketing/community-management/shares"
 
@@ -62,19 +62,10 @@ def check(label: str, draft: Draft[LinkedInSettings]) -> list[Violation]:
     article = settings.article and not settings.disable_link_preview
     if not draft.text.strip() and not draft.media and not article:
         found.append(Violation("content", f"{label} needs text, media or an article"))
-    found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
-        for item in draft.media
-        if item.alt_text and len(item.alt_text) > ALT_TEXT
-    ]
     if article and draft.media:
-        found.append(_setting("article", f"{label} does not take an article together with media"))
+        found.append(setting("article", f"{label} does not take an article together with media"))
     if settings.document_title and not any(item.type is MediaType.DOCUMENT for item in draft.media):
-        found.append(_setting("documentTitle", f"{label} takes documentTitle only with a document"))
+        found.append(setting("documentTitle", f"{label} takes documentTitle only with a document"))
     if settings.organization_urn and settings.visibility != "PUBLIC":
-        found.append(_setting("visibility", f"{label} pages publish for everyone (PUBLIC)"))
+        found.append(setting("visibility", f"{label} pages publish for everyone (PUBLIC)"))
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

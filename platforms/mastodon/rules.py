@@ -7,7 +7,7 @@ from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, Limits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
@@ -45,64 +45,52 @@ RULES = Rules(
 def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
     """Return everything the account's server would refuse, as far as its limits are known."""
     settings, limits = draft.settings, kept(account.limits)
-    found = _check_text(label, draft, limits) + _for(limits).media.check(label, draft.media)
+    found = _for(limits, settings).check(label, draft.text, draft.media)
     if len(draft.media) > 1 and any(item.type is MediaType.VIDEO for item in draft.media):
         found.append(Violation("mediaItems", f"{label} does not take a video together with other media"))
-    found += [
-        Violation(
-            "mediaItems",
-            f"{label} allows {limits.description:,} characters of alt text; this has {len(item.alt_text):,}",
-        )
-        for item in draft.media
-        if item.alt_text and len(item.alt_text) > limits.description
-    ]
     if not draft.text.strip() and not draft.media:
         found.append(Violation("content", f"{label} needs text or media"))
     if settings.poll:
         found += _check_poll(label, settings.poll, limits)
         if draft.media:
-            found.append(_setting(f"{label} does not take a poll together with media", "poll"))
+            found.append(setting("poll", f"{label} does not take a poll together with media"))
     return found
 
 
-def _for(limits: Limits) -> Rules:
-    most = limits.attachments
-    of_kind = tuple((kind, min(number, 1) if kind is MediaType.VIDEO else most) for kind, number in RULES.media.max_of)
-    return replace(RULES, media=replace(RULES.media, max_items=most, max_of=of_kind))
-
-
-def _check_text(label: str, draft: Draft[MastodonSettings], limits: Limits) -> list[Violation]:
+def _for(limits: Limits, settings: MastodonSettings) -> Rules:
+    """Return the rules as the server has them for a post with these settings."""
     # The warning counts together with the text it stands before.
-    warning = length(draft.settings.spoiler_text or "", limits.characters_per_url)
+    warning = length(settings.spoiler_text or "", limits.characters_per_url)
 
     def count(text: str) -> int:
         return length(text, limits.characters_per_url) + warning
 
-    return replace(RULES.text, limit=limits.characters, count=count).check(label, draft.text)
+    most = limits.attachments
+    of_kind = tuple((kind, min(number, 1) if kind is MediaType.VIDEO else most) for kind, number in RULES.media.max_of)
+    return replace(
+        RULES,
+        text=replace(RULES.text, limit=limits.characters, count=count),
+        media=replace(RULES.media, max_items=most, max_of=of_kind),
+        alt_text=limits.description,
+    )
 
 
 def _check_poll(label: str, poll: Poll, limits: Limits) -> list[Violation]:
     found = []
     if len(poll.options) > limits.poll_options:
         error = f"{label} allows {limits.poll_options} answers in a poll; this has {len(poll.options)}"
-        found.append(_setting(error, "poll", "options"))
+        found.append(setting(("poll", "options"), error))
     found += [
-        _setting(
+        setting(
+            ("poll", "options", number),
             f"{label} allows {limits.poll_characters} characters in an answer; this has {len(option)}",
-            "poll",
-            "options",
-            number,
         )
         for number, option in enumerate(poll.options)
         if len(option) > limits.poll_characters
     ]
     if len(set(poll.options)) < len(poll.options):
-        found.append(_setting(f"{label} does not take the same answer twice", "poll", "options"))
+        found.append(setting(("poll", "options"), f"{label} does not take the same answer twice"))
     if not limits.poll_shortest <= poll.expires_in <= limits.poll_longest:
         error = f"{label} keeps polls open for {limits.poll_shortest:,} to {limits.poll_longest:,} seconds"
-        found.append(_setting(error, "poll", "expiresIn"))
+        found.append(setting(("poll", "expiresIn"), error))
     return found
-
-
-def _setting(error: str, *path: str | int) -> Violation:
-    return Violation("platformSpecificData", error, path=path)

@@ -3,7 +3,7 @@
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.pinterest.settings import PinterestSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 _DOCUMENT = "Pinterest's OpenAPI document v5 (5.23.0)"
 
@@ -44,22 +44,18 @@ def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:
     """Return everything Pinterest would refuse."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
-    if (alt_text := alt_text_of(draft)) and len(alt_text) > ALT_TEXT:
+    if len(draft.media) > 1 and (alt_text := alt_text_of(draft)) and len(alt_text) > ALT_TEXT:
         said = f"{label} allows {ALT_TEXT} characters of alt text in a pin; this has {len(alt_text):,}"
         found.append(Violation("mediaItems", said))
     covers = {"coverImageUrl": settings.cover_image_url, "coverImageKeyFrameTime": settings.cover_image_key_frame_time}
     given = [name for name, value in covers.items() if value is not None]
     if not any(item.type is MediaType.VIDEO for item in draft.media):
-        found += [_setting(name, f"{label} takes {name} only with a video") for name in given]
+        found += [setting(name, f"{label} takes {name} only with a video") for name in given]
     elif len(given) > 1:
-        found.append(_setting(given[1], f"A video has one cover; give {given[0]} or {given[1]}"))
+        found.append(setting(given[1], f"A video has one cover; give {given[0]} or {given[1]}"))
     return found
 
 
 def alt_text_of(draft: Draft[PinterestSettings]) -> str | None:
     """Return the alt text of the pin as a whole: its media's, one per line."""
     return "\n".join(item.alt_text for item in draft.media if item.alt_text) or None
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.reddit.settings import RedditSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 
 GALLERY, TITLE = 20, 300
 IMAGE_BYTES = 20 * 1024 * 1024
@@ -59,16 +59,12 @@ def check(label: str, draft: Draft[RedditSettings]) -> list[Violation]:
         said = f"{label} needs a title: a text, whose first line is it, or the setting title"
         found.append(Violation("content", said))
     if not title and settings.title is not None:
-        found.append(_setting("title", f"{label} needs a title that is not blank"))
+        found.append(setting("title", f"{label} needs a title that is not blank"))
     if settings.title is None and len(title) > TITLE:
         said = f"{label} allows {TITLE} characters in a title, which the text's first line is; this has {len(title):,}"
         found.append(Violation("content", said))
     if draft.media and settings.url:
-        found.append(_setting("url", f"{label} does not take a link together with media"))
+        found.append(setting("url", f"{label} does not take a link together with media"))
     if draft.media and settings.force_self:
-        found.append(_setting("forceSelf", f"{label} text posts do not take media"))
+        found.append(setting("forceSelf", f"{label} text posts do not take media"))
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

@@ -2,20 +2,27 @@
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import utf16_length, visible
 
 _API = "core.telegram.org/bots/api"
 ALBUM_ITEMS = 10
 """Source: sendMediaGroup."""
+CAPTION = 1024
+"""Of a text beside media; source: sendPhoto, sendMediaGroup."""
 MEGABYTE = 1024 * 1024
 """Telegram's page names megabytes and does not say which; unverified."""
 LONGEST_SIDE, STEEPEST = 10_000, 20
 """Of a photo: width and height together, and one by the other; source: sendPhoto."""
 
 RULES = Rules(
-    text=TextRule(limit=4096, count=utf16_length, source=f"{_API}#sendmessage"),
+    text=TextRule(
+        limit=4096,
+        count=utf16_length,
+        beside=((MediaType.IMAGE, CAPTION), (MediaType.VIDEO, CAPTION), (MediaType.GIF, CAPTION)),
+        source=f"{_API}#sendmessage, #sendphoto",
+    ),
     media=MediaRule(
         max_items=ALBUM_ITEMS,
         max_of=((MediaType.IMAGE, ALBUM_ITEMS), (MediaType.VIDEO, ALBUM_ITEMS), (MediaType.GIF, 1)),
@@ -37,15 +44,12 @@ RULES = Rules(
         FileRule(MediaType.GIF, ("image/gif",), max_bytes=50 * MEGABYTE, source=f"{_API}#sendanimation"),
     ),
 )
-CAPTION = TextRule(
-    limit=1024, count=utf16_length, unit="characters beside media", source=f"{_API}#sendphoto, sendMediaGroup"
-)
 
 
 def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
     """Return everything Telegram would refuse."""
     settings, text = draft.settings, visible(draft.text, draft.settings.parse_mode)
-    found = (CAPTION if draft.media else RULES.text).check(label, text) + RULES.media.check(label, draft.media)
+    found = RULES.check(label, text, draft.media)
     if not text.strip() and not draft.media:
         found.append(Violation("content", f"{label} needs text or media"))
     if len(draft.media) > 1 and any(item.type is MediaType.GIF for item in draft.media):
@@ -55,11 +59,7 @@ def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
         ("showCaptionAboveMedia", settings.show_caption_above_media),
     ):
         if given and not draft.media:
-            found.append(_setting(name, f"{label} takes {name} only with media"))
+            found.append(setting(name, f"{label} takes {name} only with media"))
     if settings.disable_web_page_preview and draft.media:
-        found.append(_setting("disableWebPagePreview", f"{label} previews no links beside media; leave it out"))
+        found.append(setting("disableWebPagePreview", f"{label} previews no links beside media; leave it out"))
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

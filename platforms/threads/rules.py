@@ -4,7 +4,7 @@ import regex
 
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 from platforms.threads.settings import ThreadsSettings
 
@@ -71,9 +71,9 @@ def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
     attached = {"linkAttachment": settings.link_attachment, "poll": settings.poll}
     for name, value in attached.items():
         if value and draft.media:
-            found.append(_setting(name, f"{label} takes {name} only in a post without media"))
+            found.append(setting(name, f"{label} takes {name} only in a post without media"))
     if all(attached.values()):
-        found.append(_setting("poll", f"{label} does not take a poll together with linkAttachment"))
+        found.append(setting("poll", f"{label} does not take a poll together with linkAttachment"))
     return found + check_items(label, settings.thread_items, lambda text, media: _check_one(label, text, media))
 
 
@@ -81,13 +81,4 @@ def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violatio
     found = RULES.check(label, text, media)
     if (links := len(set(_LINK.findall(text)))) > LINKS:
         found.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
-    found += [
-        Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters of alt text; this has {len(item.alt_text):,}")
-        for item in media
-        if item.alt_text and len(item.alt_text) > ALT_TEXT
-    ]
     return found
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

@@ -4,7 +4,7 @@ import re
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.tiktok.settings import TikTokSettings
 
 _VIDEOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-direct-post"
@@ -22,13 +22,13 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-CAPTION = TextRule(limit=2200, count=utf16_units, unit="UTF-16 units in a video's caption", source=_VIDEOS_PAGE)
 RULES = Rules(
     text=TextRule(
         limit=4000,
         count=utf16_units,
-        unit="UTF-16 units in the description of photos",
-        source=f"{_PHOTOS_PAGE}; a video's caption has 2,200: {_VIDEOS_PAGE}",
+        unit="UTF-16 units",
+        beside=((MediaType.VIDEO, 2200),),
+        source=f"{_PHOTOS_PAGE}; of a video's caption {_VIDEOS_PAGE}",
     ),
     media=MediaRule(
         required=True,
@@ -76,13 +76,10 @@ def title_of(text: str) -> str:
 def check(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
     """Return everything TikTok would refuse, as far as it can be known without asking for the creator's options."""
     settings = draft.settings
-    if is_video(draft):
-        found = CAPTION.check(label, draft.text) + RULES.media.check(label, draft.media)
-    else:
-        found = RULES.check(label, draft.text, draft.media)
-    found += [_setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")]
+    found = RULES.check(label, draft.text, draft.media)
+    found += [setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")]
     found += [
-        _setting(name, f"{label} needs {name} to be true: {why}", missing=given is None)
+        setting(name, f"{label} needs {name} to be true: {why}", missing=given is None)
         for name, given, why in (
             ("contentPreviewConfirmed", settings.content_preview_confirmed, "the person who posts has seen a preview"),
             ("expressConsentGiven", settings.express_consent_given, "the person who posts agrees to the upload"),
@@ -90,7 +87,7 @@ def check(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
         if given is not True
     ]
     if settings.privacy_level is None and not settings.draft:
-        found.append(_setting("privacyLevel", f"{label} needs privacyLevel: who may see the post", missing=True))
+        found.append(setting("privacyLevel", f"{label} needs privacyLevel: who may see the post", missing=True))
     return found + _check_kind(label, draft) + _check_brand(label, settings)
 
 
@@ -99,14 +96,14 @@ def _check_kind(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
         return []
     settings, video = draft.settings, is_video(draft)
     found = [
-        _setting(name, f"{label} takes {name} only with {'photos' if video else 'a video'}")
+        setting(name, f"{label} takes {name} only with {'photos' if video else 'a video'}")
         for field, name in (_PHOTO_ONLY if video else _VIDEO_ONLY)
         if (given := getattr(settings, field)) is not None and given is not False
     ]
     if settings.media_type and (settings.media_type == "video") is not video:
-        found.append(_setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
+        found.append(setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
     if settings.photo_cover_index is not None and settings.photo_cover_index >= len(draft.media):
-        found.append(_setting("photoCoverIndex", "There is no photo of this index"))
+        found.append(setting("photoCoverIndex", "There is no photo of this index"))
     return found
 
 
@@ -114,10 +111,5 @@ def _check_brand(label: str, settings: TikTokSettings) -> list[Violation]:
     paid = settings.brand_partner_promote or settings.commercial_content_type == "brand_content"
     # General knowledge of TikTok's rules for apps, unverified.
     if paid and settings.privacy_level == "SELF_ONLY":
-        return [_setting("privacyLevel", f"{label} does not let paid content be private")]
+        return [setting("privacyLevel", f"{label} does not let paid content be private")]
     return []
-
-
-def _setting(name: str, error: str, *, missing: bool = False) -> Violation:
-    code = "missing_required_field" if missing else "invalid_field_value"
-    return Violation("platformSpecificData", error, code, (name,))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
@@ -62,10 +62,7 @@ def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[V
     """Return everything X would refuse, in the post and in the thread that follows it."""
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
-        found = RULES.check(label, text, media, premium=premium)
-        if any(len(item.alt_text or "") > ALT_TEXT for item in media):
-            found.append(Violation("mediaItems", f"{label} allows {ALT_TEXT:,} characters in an alt text"))
-        return found
+        return RULES.check(label, text, media, premium=premium)
 
     settings = draft.settings
     found = check_one(draft.text, draft.media)
@@ -73,11 +70,7 @@ def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[V
         found.append(Violation("content", f"{label} needs text or media"))
     # That media, poll and quote exclude each other is general knowledge, unverified.
     if settings.poll and draft.media:
-        found.append(_setting("poll", f"{label} does not take a poll together with media"))
+        found.append(setting("poll", f"{label} does not take a poll together with media"))
     if settings.quote_tweet_id and (settings.poll or draft.media):
-        found.append(_setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
+        found.append(setting("quoteTweetId", f"{label} does not take a quoted post together with media or a poll"))
     return found + check_items(label, settings.thread_items, check_one)
-
-
-def _setting(name: str, error: str) -> Violation:
-    return Violation("platformSpecificData", error, path=(name,))

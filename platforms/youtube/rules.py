@@ -2,7 +2,7 @@
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.youtube.settings import YouTubeSettings
 
 _VIDEO_PAGE = "developers.google.com/youtube/v3/docs/videos"
@@ -48,8 +48,8 @@ def check(label: str, draft: Draft[YouTubeSettings]) -> list[Violation]:
         found.append(Violation("content", f"{label} takes neither < nor > in a description"))
     if not title_of(draft):
         error = f"{label} needs a title: give one, or content whose first line becomes the title"
-        found.append(Violation("platformSpecificData", error, "missing_required_field", ("title",)))
+        found.append(setting("title", error, missing=True))
     if (length := tags_length(draft.settings.tags)) > TAGS:
         error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
-        found.append(Violation("platformSpecificData", error, path=("tags",)))
+        found.append(setting("tags", error))
     return found

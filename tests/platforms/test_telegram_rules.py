@@ -28,7 +28,7 @@ def test_what_fits(media: str) -> None:
     assert broken("Hi", media) == []
 
 
-@pytest.mark.parametrize(("media", "limit", "unit"), [("", 4096, ""), ("i", 1024, " beside media")])
+@pytest.mark.parametrize(("media", "limit", "unit"), [("", 4096, ""), ("i", 1024, " beside images")])
 def test_texts_are_measured_in_utf16(media: str, limit: int, unit: str) -> None:
     assert broken("x" * limit, media) == []
     assert broken("😀" * (limit // 2), media) == []

@@ -87,7 +87,7 @@ def test_a_consent_that_was_refused_is_none(name: str) -> None:
 
 
 def test_the_sentences_name_the_limit() -> None:
-    assert broken("x" * 2201, "v")[0][0] == "TikTok allows 2,200 UTF-16 units in a video's caption; this has 2,201"
+    assert broken("x" * 2201, "v")[0][0] == "TikTok allows 2,200 UTF-16 units beside videos; this has 2,201"
     assert broken("Hi", "")[0][0] == "TikTok requires media for all posts"
 
 
