@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from api.protocol import ApiProtocol
 from cli.place import from_environment
 from cli.stack.ports import Wish, require_free
 from runtime.logging import configure
@@ -21,6 +22,7 @@ def serve_api(host: str | None, port: int | None) -> None:
         factory=True,
         host=host or settings.api_host,
         port=port,
+        http=ApiProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -9,6 +9,8 @@ from typing import Any, cast
 import uvicorn
 from litestar import Litestar
 
+from api.protocol import ApiProtocol
+
 
 @asynccontextmanager
 async def started(app: Litestar) -> AsyncIterator[Litestar]:
@@ -35,7 +37,9 @@ async def started(app: Litestar) -> AsyncIterator[Litestar]:
 @asynccontextmanager
 async def listening(app: Litestar) -> AsyncIterator[str]:
     """Serve a started app on a free port by the server that production uses; yields its URL."""
-    server = uvicorn.Server(uvicorn.Config(cast("Any", app), port=0, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(cast("Any", app), port=0, http=ApiProtocol, lifespan="off", log_config=None, access_log=False)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not task.done():  # noqa: ASYNC110  uvicorn tells nobody when it is up

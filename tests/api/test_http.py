@@ -1,5 +1,8 @@
 """What surrounds every request, over a real connection."""
 
+import asyncio
+import json
+
 import httpx
 import pytest
 from litestar import Litestar
@@ -39,3 +42,18 @@ async def test_head_of_what_cannot_be_got_is_405(app: Litestar, stack: Stack) ->
         head = await client.head("/v1/posts/post_0/retry")
     assert (head.status_code, head.content) == (405, b"")
     assert set(head.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
+@pytest.mark.parametrize("line", [b"Idempotency-Key: a\x01b", b"no header at all"])
+async def test_what_is_no_http_is_refused_in_the_one_error_shape(app: Litestar, line: bytes) -> None:
+    async with listening(app) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: api\r\n" + line + b"\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\ncontent-type: application/json\r\n" in head
+    assert b"\r\nx-request-id: " in head
+    error = json.loads(body)
+    assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_request")
+    assert error["errors"][0]["error"] == error["error"]
