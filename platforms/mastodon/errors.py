@@ -49,6 +49,11 @@ def unreadable(*, public: bool = False) -> NetworkError:
     return NetworkError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
 
 
+def not_accepted(status: int) -> NetworkError:
+    """Say that a server does not know the account's token."""
+    return NetworkError(Kind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
+
+
 def words_of(response: httpx.Response) -> str:
     """Return what a refusal says for people; nothing where it is no JSON (gateways answer in HTML)."""
     try:

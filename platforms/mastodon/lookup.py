@@ -1,6 +1,8 @@
 """Recognise a post among the account's newest statuses, where its server has made HTML of it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from platforms.alike import Alike, earliest
@@ -9,7 +11,7 @@ from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, id_of, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import comparable, shown_text, words
+from platforms.mastodon.text import comparable, resemble, shown_text, words
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
@@ -17,6 +19,17 @@ PAGE, MOST_PAGES = 20, 10
 """Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
 AFTER = "after"
 """Where the handles name the newest status before the first send: "" where there was none, null where unknown."""
+
+
+class Likeness(Enum):
+    """How much a status is what was sent: servers make of a text what they like, and few say how."""
+
+    OURS = auto()
+    SAYS_THE_SAME = auto()
+    """Ours, where no other does."""
+    RESEMBLES = auto()
+    """It may be ours: so much that nothing is sent again, too little to call it ours."""
+    OTHER = auto()
 
 
 async def note_newest(line: Line, sending: Sending[MastodonSettings]) -> None:
@@ -36,7 +49,7 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
     if sending.started_at is None or AFTER not in sending.handles:
         return Absent()
-    alike: list[dict[str, Any]] = []
+    likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
     found: list[Alike] = []
     params = {"limit": str(PAGE), "exclude_reblogs": "true"}
     if sending.handles[AFTER]:
@@ -45,36 +58,46 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
         page = await read_list(line, _path(line), **params)
         for status in page:
             if _is_older(status, sending):
-                return earliest(sending, reversed(found)) or _judged(line, sending, alike)
-            match _match(status, sending):
-                case True:
-                    found.append(Alike(published(line, status), _created(status) or sending.started_at))
-                case None:
-                    alike.append(status)
+                return earliest(sending, reversed(found)) or _judged(line, sending, likely)
+            likeness = _likeness(status, sending)
+            if likeness is Likeness.OURS:
+                found.append(Alike(published(line, sending, status), _created(status) or sending.started_at))
+            elif likeness in likely and id_of(status) not in sending.taken:
+                likely[likeness].append(status)
         # A page may be short because a server takes out of it what the account may not see: only an empty one is last.
         if not page or params.get("max_id") == id_of(page[-1]):
-            return earliest(sending, reversed(found)) or _judged(line, sending, alike)
+            return earliest(sending, reversed(found)) or _judged(line, sending, likely)
         params["max_id"] = id_of(page[-1])
     return earliest(sending, reversed(found)) or Unknown()
 
 
-def published(line: Line, status: dict[str, Any], *, public: bool = False) -> Published:
-    """Name a status; a private one may have no address of its own."""
+def published(
+    line: Line, sending: Sending[MastodonSettings], status: dict[str, Any], *, public: bool = False
+) -> Published:
+    """Name a status; a private one may have no address of its own. It may lack what its server does not know."""
     status_id = id_of(status, public=public)
     url = status.get("url") or status.get("uri")
     acct = line.account.username.partition("@")[0]
-    return Published(status_id, str(url) if url else f"{line.wire.base_url}/@{acct}/{status_id}")
+    address = str(url) if url else f"{line.wire.base_url}/@{acct}/{status_id}"
+    return Published(status_id, address, warning=" ".join(_missing(sending.draft.settings, status)) or None)
+
+
+def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str]:
+    shown = status.get("visibility")
+    if settings.visibility and shown and shown != settings.visibility:
+        yield f"The server made the post {shown} instead of {settings.visibility}."
+    if settings.poll and status.get("poll", {}) is None:
+        yield "The server published the post without its poll."
 
 
 def _path(line: Line) -> str:
     return f"/api/v1/accounts/{line.account.user_id.partition('@')[0]}/statuses"
 
 
-def _judged(line: Line, sending: Sending[MastodonSettings], alike: list[dict[str, Any]]) -> Finding:
-    free = [status for status in alike if id_of(status) not in sending.taken]
-    if len(free) == 1:
-        return published(line, free[0])
-    return Unknown() if free else Absent()
+def _judged(line: Line, sending: Sending[MastodonSettings], likely: dict[Likeness, list[dict[str, Any]]]) -> Finding:
+    if len(same := likely[Likeness.SAYS_THE_SAME]) == 1:
+        return published(line, sending, same[0])
+    return Unknown() if any(likely.values()) else Absent()
 
 
 def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
@@ -85,19 +108,22 @@ def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> boo
     return made is not None and sending.started_at is not None and made < sending.started_at - CLOCKS_APART
 
 
-def _match(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool | None:
-    """Tell whether a status is ours; None where it may be: the server has changed more of it than we know of."""
+def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings]) -> Likeness:
     draft = sending.draft
     shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
     ours = media_ids(sending.handles) if draft.media else []
     if len(shown) != len(ours):
-        return False
+        return Likeness.OTHER
     if ours and set(shown) & set(ours):
-        return True
+        return Likeness.OURS
     text = shown_text(str(status.get("content") or ""), draft.text)
     if comparable(text) == comparable(draft.text):
-        return None if ours else True
-    return None if words(text) and words(text) == words(draft.text) else False
+        return Likeness.SAYS_THE_SAME if ours else Likeness.OURS
+    # Some servers let through what looks like HTML, and it is no text when it comes back.
+    read = shown_text(draft.text, draft.text)
+    if words(text) and words(text) in {words(draft.text), words(read)}:
+        return Likeness.SAYS_THE_SAME
+    return Likeness.RESEMBLES if resemble(text, draft.text) else Likeness.OTHER
 
 
 def _created(status: dict[str, Any]) -> datetime | None:

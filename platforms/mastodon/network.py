@@ -57,7 +57,13 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
         Ids and names are unique on one server only, so both carry its host, unless all accounts are reached at one
         address that the operator has set.
         """
-        me = await read(connection, "/api/v1/accounts/verify_credentials")
+        try:
+            me = await read(connection, "/api/v1/accounts/verify_credentials")
+        except NetworkError as error:
+            if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
+                # The request holds nothing but the token: some servers call a wrong one a wrong request.
+                raise errors.not_accepted(error.status) from error
+            raise
         user_id, username = id_of(me), str(me.get("username") or me.get("acct") or "")
         if connection.wire.base_url == connection.credentials.instance:
             host = urlsplit(connection.credentials.instance).netloc
@@ -81,7 +87,7 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
             if error.code == errors.MEDIA_GONE:
                 await Uploads(connection, sending).forget()
             raise
-        return lookup.published(connection, entity(answer, public=True), public=True)
+        return lookup.published(connection, sending, entity(answer, public=True), public=True)
 
     async def confirm(self, connection: Line, sending: Sending[MastodonSettings]) -> Finding:
         """Look for the post among the account's newest statuses; not every server honours the key."""

@@ -14,6 +14,7 @@ _ENDS_SENTENCE = ".,;:!?'])}\u2026\u201d\u00bb"
 _MENTION = regex.compile(r"(?<![\w=/])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w(?::\d+)?")
 _SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
 _NO_WORD = regex.compile(r"[\W_]+")
+_WORD = regex.compile(r"[^\W_]+")
 
 
 def length(text: str, per_url: int = CHARACTERS_PER_URL) -> int:
@@ -40,6 +41,17 @@ def comparable(text: str) -> str:
 def words(text: str) -> str:
     """Return the letters and digits of a text alone: what even a server that reads Markdown leaves as it was."""
     return _NO_WORD.sub("", unicodedata.normalize("NFKC", comparable(text)).casefold())
+
+
+def resemble(one: str, other: str) -> bool:
+    """Tell whether texts differ only by words that one of them has more: what a server took out, or put in."""
+    few, many = sorted((_words(one), _words(other)), key=len)
+    rest = iter(many)
+    return bool(few) and 2 * len(few) >= len(many) and all(word in rest for word in few)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def shown_text(html: str, sent: str) -> str:

@@ -79,6 +79,14 @@ async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> No
     assert identity.limits["poll_longest"] == 2_629_746
 
 
+@pytest.mark.parametrize("status_code", [401, 422])
+async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig: Rig, status_code: int) -> None:
+    # 422 is snac's answer.
+    transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
+    error = await refused(NETWORK.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
+    assert (error.kind, error.code) == (Kind.AUTH, f"http_{status_code}")
+
+
 async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
     rig.stored = MastodonCredentials(instance=f"{rig.sandbox.url}", access_token=rig.stored.access_token)
     connection = rig.connection()

@@ -211,6 +211,8 @@ async def found_among(rig: Rig, sending: Sending[Any], *statuses: dict[str, Any]
         # A server that reads Markdown, or that writes quotation marks its own way.
         ('*bold* and "quoted"', "<p><em>bold</em> and “quoted”</p>"),
         ("> quoted\n- one\n- two", "<blockquote>quoted</blockquote><ul><li>one</li><li>two</li></ul>"),
+        # A server that lets through what looks like HTML.
+        ("1 < 2, <b>*bold*</b> & <tag>", "1 < 2, <b><i>bold</i></b> & <tag><br>"),
         ("wave 🌊 :blobcat:", '<p>wave 🌊 <img class="emoji" alt=":blobcat:" />:blobcat:</p>'),
     ],
 )
@@ -231,6 +233,32 @@ async def test_one_that_only_may_be_ours_is_so_where_there_is_no_other(rig: Rig)
     assert found.platform_post_id == "2"
     assert await found_among(rig, sending, {"content": "Hello, word!"}) == Absent()
     assert await found_among(rig, sending) == Absent()
+
+
+@pytest.mark.parametrize("html", ["this now", "We see this now: now is what https", "<p>We&nbsp;see</p><p>now</p>"])
+async def test_one_that_resembles_ours_is_neither_ours_nor_a_reason_to_send_again(rig: Rig, html: str) -> None:
+    sending = await prepared(rig, "We see this now:")
+    other = {"content": "and something else"}
+    assert await found_among(rig, sending, other, {"content": html}) == Unknown()
+    assert await found_among(rig, replace(sending, taken=frozenset({"2"})), other, {"content": html}) == Absent()
+
+
+@pytest.mark.parametrize("html", ["We see that now:", "We", "We see these, and those, and all of them, and now", "🌊"])
+async def test_one_that_says_other_words_is_not_ours(rig: Rig, html: str) -> None:
+    assert await found_among(rig, await prepared(rig, "We see this now:"), {"content": html}) == Absent()
+    assert await found_among(rig, await prepared(rig, "🦀"), {"content": html}) == Absent()
+
+
+async def test_what_the_server_left_out_is_told(rig: Rig) -> None:
+    sending = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
+    found = await found_among(rig, sending, {"content": "Well?", "visibility": "public", "poll": None})
+    assert isinstance(found, Published)
+    assert found.warning == (
+        "The server made the post public instead of private. The server published the post without its poll."
+    )
+    found = await found_among(rig, sending, {"content": "Well?", "visibility": "private", "poll": {"id": "1"}})
+    assert isinstance(found, Published)
+    assert found.warning is None
 
 
 async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> None:
