@@ -19,6 +19,9 @@ STEP_TIMEOUT = timedelta(minutes=30)
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
+FIRST_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
+"""How long to wait before each of the first looks for an unclear send."""
+
 LOOKUP_TIMEOUT = timedelta(minutes=3)
 
 COMPLETE_WITHIN = timedelta(hours=2)
@@ -54,8 +57,8 @@ def edit_window(platform: str) -> timedelta:
 
 
 def lookup_waits() -> Iterator[timedelta]:
-    """Yield how long to wait before each look for an unclear send: soon at first, hourly in the end."""
-    yield from (timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
+    """Yield how long to wait before each look for an unclear send: FIRST_LOOKS, then hourly."""
+    yield from FIRST_LOOKS
     while True:
         yield timedelta(hours=1)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.post import PostStatus
-from platforms.twitter import NETWORK, thread
+from platforms.twitter import thread
 from store.revisions import find_revision
 from tests.stack import Stack
 
@@ -24,9 +24,8 @@ async def count(stack: Stack, name: str) -> list[int]:
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500"])
 @pytest.mark.parametrize("position", ["first", "second"])
 async def test_every_post_of_a_thread_becomes_public_once(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, fault: str, position: str
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, quick_looks: None, fault: str, position: str
 ) -> None:
-    monkeypatch.setattr(type(NETWORK), "believes_absence_after", timedelta(seconds=2))
     monkeypatch.setattr(thread, "NEXT_LOOK", timedelta(seconds=1))
     name = f"thread-{fault}-{position}"
     if position == "second":

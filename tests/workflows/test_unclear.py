@@ -5,16 +5,8 @@ from datetime import timedelta
 import pytest
 
 from domain.post import PostStatus, TargetStatus
-from platforms.registry import networks
 from store.attempts import list_attempts
 from tests.stack import Stack
-
-
-@pytest.fixture
-def quick_belief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Believe at once that what a network does not show is not there: the sandbox's reads do not lag."""
-    for network in networks().values():
-        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=3))
 
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
@@ -31,7 +23,7 @@ async def test_what_landed_is_found_with_its_true_id(stack: Stack, platform: str
 
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
-async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_belief: None) -> None:
+async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_looks: None) -> None:
     text = f"{platform} dropped"
     await stack.fault(platform, "drop", "publish")
     post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/y.jpg"])
@@ -76,7 +68,7 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     ],
 )
 async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
-    stack: Stack, platform: str, fault: str, times: int, quick_belief: None
+    stack: Stack, platform: str, fault: str, times: int, quick_looks: None
 ) -> None:
     """Nothing but the account's other posts tells which of two equal ones a network shows."""
     text, account = f"twins {platform} {fault} {times}", await stack.connect(platform)
@@ -94,7 +86,7 @@ async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
 async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other(
-    stack: Stack, platform: str, quick_belief: None
+    stack: Stack, platform: str, quick_looks: None
 ) -> None:
     text, account = f"refused twins on {platform}", await stack.connect(platform)
     first = await stack.publish(text, [account])

@@ -1,0 +1,16 @@
+"""Fixtures of tests that run whole workflows."""
+
+from datetime import timedelta
+
+import pytest
+
+from activities import options
+from platforms.registry import networks
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for unclear sends every half second, and soon believe what is not there: the sandbox's reads do not lag."""
+    monkeypatch.setattr(options, "FIRST_LOOKS", (timedelta(seconds=0.5),) * 60)
+    for network in networks().values():
+        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=1))
