@@ -97,6 +97,23 @@ def migrate(data_dir: Path | None) -> None:
         click.echo(sentence)
 
 
+@main.command()
+@_data_dir
+@click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
+def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> None:
+    """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
+
+    Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs a person; 3: a part
+    could not be looked at.
+    """
+    from cli.doctor import doctor as look
+
+    text, code = asyncio.run(look(data_dir, workspace, as_json=as_json))
+    click.echo(text)
+    sys.exit(code)
+
+
 @main.group()
 def keys() -> None:
     """Make API keys and encryption keys."""

@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it is told to ask again."""
-_POLLED_WITHIN = timedelta(seconds=70)
+POLLED_WITHIN = timedelta(seconds=70)
 """A worker asks for work at least once a minute; older than this, nobody is there."""
 _CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
 _URGENT, _SCHEDULED = 2, 3
@@ -123,7 +123,7 @@ class PostWorkflows:
                 )
         except AWAY:
             return {"temporal": False, "worker": False}
-        oldest = datetime.now(UTC) - _POLLED_WITHIN
+        oldest = datetime.now(UTC) - POLLED_WITHIN
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
         return {"temporal": True, "worker": polled}
 

@@ -59,6 +59,8 @@ class Run:
     due_at: datetime | None
     stuck: bool = False
     """Its tasks fail again and again: it does nothing until code that fits is deployed."""
+    thinking: bool = False
+    """A worker is about to tell it what has happened: what it says of its post may be older than the row."""
     steps: tuple[PendingStep, ...] = ()
 
     @property
@@ -120,7 +122,8 @@ class Runs:
             )
             for step in raw.pending_activities
         )
-        return _run_of(found, stuck=raw.pending_workflow_task.attempt >= _TASK_TRIES, steps=steps)
+        stuck = raw.pending_workflow_task.attempt >= _TASK_TRIES
+        return _run_of(found, stuck=stuck, thinking=raw.HasField("pending_workflow_task"), steps=steps)
 
     async def says(self, run: Run) -> StatusView | None:
         """Ask a run, closed or not, where its post stands; None where no worker can tell in time."""
@@ -151,7 +154,9 @@ class Runs:
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
 
 
-def _run_of(execution: WorkflowExecution, *, stuck: bool = False, steps: tuple[PendingStep, ...] = ()) -> Run:
+def _run_of(
+    execution: WorkflowExecution, *, stuck: bool = False, thinking: bool = False, steps: tuple[PendingStep, ...] = ()
+) -> Run:
     attributes = execution.typed_search_attributes
     if execution.status is None:
         raise ValueError(f"Temporal tells no status of {execution.id}")
@@ -163,6 +168,7 @@ def _run_of(execution: WorkflowExecution, *, stuck: bool = False, steps: tuple[P
         post_status=attributes.get(POST_STATUS),
         due_at=attributes.get(DUE_AT),
         stuck=stuck or bool(attributes.get(_PROBLEMS)),
+        thinking=thinking,
         steps=steps,
     )
 

@@ -70,7 +70,7 @@ def data_dir(stack: Stack, tmp_path: Path) -> Path:
 async def test_help_names_every_command() -> None:
     result = await run("--help")
     assert result.exit_code == 0
-    for command in ("accounts", "api", "dev", "keys", "migrate", "sandbox"):
+    for command in ("accounts", "api", "dev", "doctor", "keys", "migrate", "sandbox"):
         assert f"\n  {command} " in result.stdout
     for option in ("data-dir", "api-port", "temporal-port", "ui-port", "sandbox-port", "sandbox-url", "no-example"):
         assert f"--{option}" in (await run("dev", "--help")).stdout

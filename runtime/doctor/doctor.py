@@ -1,0 +1,101 @@
+"""Hold everything against each other once, and twice what seems to disagree."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.options import POSTS_QUEUE
+from domain.errors import Unavailable
+from runtime.doctor.asking import Asking
+from runtime.doctor.cases import Case, Counted, doubtful
+from runtime.doctor.findings import Finding, Kind, Report
+from runtime.doctor.loose import LooseEnds, served
+from runtime.doctor.posts import Examination
+from store.database import Database
+from workflows.runs import Runs
+
+AGAIN_AFTER_S = 3.0
+"""How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
+_AT_ONCE = 16
+_SILENT = {Kind.STUCK, Kind.UNTOLD}
+"""What a workflow is told of for that can say nothing itself."""
+_ASKED_AT_ONCE = 4
+
+
+class Doctor:
+    """Look at all posts, or at those of a workspace. Reads only."""
+
+    def __init__(self, database: Database, runs: Runs, workspace_id: str | None = None) -> None:
+        self._database = database
+        self._runs = runs
+        self._workspace_id = workspace_id
+        self._asking = Asking(runs, _ASKED_AT_ONCE)
+
+    async def look(self) -> Report:
+        """Return what disagrees. A part that is away is told in the report."""
+        report = Report()
+        async with _noting_what_is_away(report):
+            await self._look_at_workflows(report)
+        explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
+        if silent := len(self._asking.unanswered - explained):
+            workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
+            report.away.append(f"No worker answered for {workflows} that had to be asked where the post stands.")
+        now = datetime.now(UTC)
+        report.findings = sorted((each.as_of(now) for each in report.findings), key=_order)
+        return report
+
+    async def _look_at_workflows(self, report: Report) -> None:
+        counted = Counted()
+        now = datetime.now(UTC)
+        cases = await doubtful(self._database, self._runs, now, self._workspace_id, counted)
+        report.posts, report.workflows = counted.posts, counted.workflows
+        at_work = await served(self._runs, POSTS_QUEUE, now)
+        examination = Examination(self._database, self._runs, self._asking, served=at_work)
+        loose = LooseEnds(self._database, self._runs, self._workspace_id)
+
+        async def look(at: Iterable[Case]) -> list[Finding]:
+            found = await _all_of(examination.findings, at)
+            return [*found, *await loose.findings(waiting=counted.open > 0)]
+
+        first = await look(cases.values())
+        if first:
+            await asyncio.sleep(AGAIN_AFTER_S)
+            doubted = {each.subject.workflow_id for each in first}
+            again = await look(case for case in cases.values() if case.workflow_id in doubted)
+            report.findings += _both(first, again)
+
+
+async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(case: Case) -> Sequence[Finding]:
+        async with slots:
+            return await look(case)
+
+    return [finding for found in await asyncio.gather(*map(one, cases)) for finding in found]
+
+
+def _both(first: Iterable[Finding], again: Iterable[Finding]) -> list[Finding]:
+    """Return what was found both times, as it was the second time."""
+    before = {each.identity for each in first}
+    return [each for each in again if each.identity in before]
+
+
+def _order(finding: Finding) -> tuple[str, str, str, str]:
+    # Those for a person come last, next to the summary; of one post all together.
+    subject = finding.subject
+    return finding.heals, subject.post_id or "", finding.kind, subject.target_id or ""
+
+
+@asynccontextmanager
+async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
+    try:
+        yield
+    except Unavailable:
+        report.away.append("Temporal does not answer, so rows could not be held against workflows.")
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        report.away.append(f"The database does not answer ({type(error).__name__}), so nothing could be compared.")

@@ -1,0 +1,130 @@
+"""What disagrees, and how it heals. Ids, states and times only: no content, no secret."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+_PATIENCE = timedelta(minutes=2)
+"""How long after its time a disagreement may still heal by itself before a person has to see why it does not."""
+
+
+class Kind(StrEnum):
+    """What it is that disagrees."""
+
+    NO_WORKER = "no_worker"
+    """There is work, and nobody asks for it."""
+    NOT_STARTED = "not_started"
+    """A row was saved, and nobody has noted that its workflow runs."""
+    LOST = "workflow_lost"
+    """A row is not at rest, and no run of its workflow goes on."""
+    UNTOLD = "workflow_untold"
+    """As before; whether its last run knows more than the row can only be told by a worker."""
+    CANCELLED = "workflow_cancelled"
+    ENDED = "workflow_ended"
+    """A row is not at rest, and its last run came to its end knowing how the post ended."""
+    STUCK = "workflow_stuck"
+    """The deployed code does not fit the workflow's history."""
+    ORPHAN = "row_gone"
+    """A workflow runs for a post that is not there."""
+    DRAFT = "draft_runs"
+    """A draft's workflow runs."""
+    ROW_AHEAD = "row_ahead"
+    """The row is at rest, and its workflow has still to do something."""
+    WORKFLOW_AHEAD = "workflow_ahead"
+    """The workflow knows how a target ended, and the row does not."""
+    TARGET = "target_differs"
+    """Both know how a target ended, each in another way."""
+    DUE = "due_differs"
+    LATE = "late"
+    SENDING = "left_sending"
+    """A send was begun, and whoever sent it is no longer there."""
+    REVISION = "revision_waits"
+    KEY = "key_without_post"
+    NOT_PUBLIC = "not_public"
+    """Published, and the network does not show it."""
+    OTHER_ID = "other_id"
+    """Published, and the network shows it under another id."""
+    UNKNOWN_PUBLIC = "public_unknown"
+    """Public, and the row does not know."""
+    DOUBLE = "double"
+    OLD_VERSION = "old_version"
+    """Published, and the network has a newer version of it."""
+    OTHER_TEXT = "other_text"
+
+
+class Heals(StrEnum):
+    """Whose move it is."""
+
+    ITSELF = "itself"
+    PERSON = "person"
+
+
+class Exit(IntEnum):
+    """How the command ends."""
+
+    AGREES = 0
+    HEALS = 1
+    NEEDS_A_PERSON = 2
+    COULD_NOT_LOOK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Name what a finding is about."""
+
+    post_id: str | None = None
+    workspace_id: str | None = None
+    workflow_id: str | None = None
+    target_id: str | None = None
+    platform: str | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Be one disagreement: `what` it is and `how` it heals, a sentence or two each; `by` when, where that is known."""
+
+    kind: Kind
+    heals: Heals
+    subject: Subject
+    what: str
+    how: str
+    by: datetime | None = None
+
+    @property
+    def identity(self) -> tuple[Kind, Subject]:
+        """Return what makes it the same disagreement when it is looked at again."""
+        return self.kind, self.subject
+
+    def as_of(self, now: datetime) -> "Finding":
+        """Return it as it must be called now: what has not healed long after it should is a person's to look into."""
+        if self.heals is Heals.PERSON or self.by is None or now <= self.by + _PATIENCE:
+            return self
+        how = f"It should have healed and has not: see the worker's log. {self.how}"
+        return replace(self, heals=Heals.PERSON, how=how)
+
+
+@dataclass(slots=True)
+class Report:
+    """Be what one look came to. `away` says in a sentence each what could not be looked at, and why."""
+
+    findings: list[Finding] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
+    posts: int = 0
+    workflows: int = 0
+    public: int | None = None
+    """Public posts of the sandbox that were compared; None where the networks are real ones."""
+
+    def of(self, heals: Heals) -> Sequence[Finding]:
+        """Return the findings that heal in a way."""
+        return [each for each in self.findings if each.heals is heals]
+
+    @property
+    def exit(self) -> Exit:
+        """Return the exit code that says how it stands."""
+        if self.away:
+            return Exit.COULD_NOT_LOOK
+        if self.of(Heals.PERSON):
+            return Exit.NEEDS_A_PERSON
+        return Exit.HEALS if self.findings else Exit.AGREES

@@ -1,0 +1,102 @@
+"""Find loose ends: changes that were never made, keys whose post is not there, queues that nobody serves."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.options import POSTS_QUEUE, queue_of
+from domain.ids import workflow_id
+from domain.post import PostStatus
+from domain.schedule import rfc3339
+from runtime.doctor.findings import Finding, Heals, Kind, Subject
+from runtime.doctor.running import LATE_AFTER
+from store.checkup import (
+    LooseKey,
+    WaitingRevision,
+    loose_keys,
+    platforms_waiting,
+    post_and_targets,
+    waiting_revisions,
+)
+from store.database import Database
+from workflows.client import POLLED_WITHIN
+from workflows.runs import Runs
+
+_HANDED_OVER_WITHIN = timedelta(seconds=30)
+"""A saved change is made or refused long before, or its client was told to ask again."""
+_REMEMBERED = timedelta(days=1)
+"""How long an edit that was given up is still told of."""
+_MOST_KEYS = 200
+
+
+async def served(runs: Runs, queue: str, now: datetime, *, activities: bool = False) -> bool:
+    """Tell whether a worker asks for work of a queue. One that has just died is still believed in for a minute."""
+    polled = await runs.polled_since(queue, activities=activities)
+    return polled is not None and now - polled <= POLLED_WITHIN
+
+
+class LooseEnds:
+    """Look for what belongs to no single post's run."""
+
+    def __init__(self, database: Database, runs: Runs, workspace_id: str | None) -> None:
+        self._database = database
+        self._runs = runs
+        self._workspace_id = workspace_id
+
+    async def findings(self, *, waiting: bool) -> list[Finding]:
+        """Return every loose end; `waiting` says that there are posts for which something is to be done."""
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
+            keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
+            platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
+        found = [each async for each in self._unserved(now, platforms)] if waiting else []
+        found += [each for revision in revisions if (each := await self._revision(revision, now))]
+        found += [each for key in keys if (each := await self._key(key))]
+        return found
+
+    async def _unserved(self, now: datetime, platforms: list[str]) -> AsyncIterator[Finding]:
+        queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in platforms)]
+        for queue, activities in queues:
+            if not await served(self._runs, queue, now, activities=activities):
+                what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
+                how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
+                subject = Subject(workspace_id=self._workspace_id, platform=queue)
+                yield Finding(Kind.NO_WORKER, Heals.PERSON, subject, what, how)
+
+    async def _revision(self, revision: WaitingRevision, now: datetime) -> Finding | None:
+        async with self._database.reading() as session:
+            post = await post_and_targets(session, revision.post_id)
+        run = await self._runs.latest(revision.workflow_id)
+        if post is None or (run and run.running and run.thinking):
+            return None
+        subject = Subject(revision.post_id, revision.workspace_id, revision.workflow_id)
+        saved = rfc3339(revision.created_at)
+        if revision.kind == "amend":
+            if post.status != PostStatus.SCHEDULED:
+                return None
+            what = f"A change of {saved} was saved and never reached the workflow."
+            how = "Send the change again (PATCH /v1/posts/{postId}), as its client was told to, or let the post be."
+            return Finding(Kind.REVISION, Heals.PERSON, subject, what, how)
+        trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
+        if trying:
+            what = f"An edit of {saved} is not made yet."
+            how = "By itself: it is looked up and tried again for as long as the network takes edits."
+            return Finding(Kind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
+        if now - revision.created_at > _REMEMBERED:
+            return None
+        what = f"An edit of {saved} was given up, and its client may not know."
+        how = "Ask for it again (POST /v1/posts/{postId}/edit) if the network still takes edits of the post."
+        return Finding(Kind.REVISION, Heals.PERSON, subject, what, how)
+
+    async def _key(self, key: LooseKey) -> Finding | None:
+        named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
+        run = await self._runs.latest(named)
+        if run and (run.running or run.status is WorkflowExecutionStatus.COMPLETED):
+            # Deleted by its own workflow, as a client asked; or it runs still, which is told elsewhere.
+            return None
+        what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
+        how = "By itself: requests with this key are answered 409 until it expires; use another key before."
+        subject = Subject(key.post_id, key.workspace_id, named)
+        return Finding(Kind.KEY, Heals.ITSELF, subject, what, how, key.expires_at)

@@ -1,0 +1,98 @@
+"""Judge a post whose workflow does not run."""
+
+from datetime import datetime, timedelta
+
+from domain.schedule import rfc3339
+from runtime.doctor.facts import Facts
+from runtime.doctor.findings import Finding, Heals, Kind
+from runtime.fate import Fate, fate_of
+from runtime.recovery import AHEAD, AHEAD_EVERY, EVERY, LATE
+from store.checkup import OpenAttempt
+from store.models import Post
+from workflows.runs import Run
+
+_SWEPT_WITHIN = timedelta(seconds=20)
+"""The sweep's grace and its pause, and a moment to do it."""
+_ROWS_BY_HAND = (
+    "Do not change, retry or delete it before that: each would start it again from a row that knows less than its last "
+    'run did. README.md, "Rows older than the world", tells how its rows are put right by hand.'
+)
+
+
+def judge_lost(facts: Facts) -> list[Finding]:
+    """Return what is wrong with a post that no workflow looks after."""
+    found = []
+    if facts.post is not None and facts.open:
+        found.append(_of_the_workflow(facts, facts.post))
+    if not facts.open:
+        found += [_left(facts, attempt) for attempt in facts.open_attempts]
+    return found
+
+
+def _of_the_workflow(facts: Facts, post: Post) -> Finding:
+    run, status = facts.run, post.status
+    fate = fate_of(post.updated_at, {each.id: each.status for each in post.targets}, run, facts.view)
+    ended = _how_it_ended(run)
+    if fate is Fate.CANCELLED:
+        what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
+        how = f"Look at its accounts and decide whether it shall still go out. {_ROWS_BY_HAND}"
+        return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
+    if fate is Fate.ENDED:
+        what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
+        how = f"Nothing is sent for it. Look at its accounts. {_ROWS_BY_HAND}"
+        return facts.finding(Kind.ENDED, Heals.PERSON, what, how)
+    if fate is Fate.UNTOLD:
+        what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
+        if facts.served:
+            # Its recovery has asked in vain, too.
+            how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
+            return facts.finding(Kind.UNTOLD, Heals.PERSON, what, how)
+        how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
+        return facts.finding(Kind.UNTOLD, Heals.ITSELF, what, how)
+    if post.dispatched_at is None:
+        what = f"The row says {status}, and its workflow was never started."
+        how = "By itself: every worker's sweep starts what was saved and never started."
+        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + _SWEPT_WITHIN)
+    what = f"The row says {status}, but {ended}."
+    how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
+    return facts.finding(Kind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
+
+
+def _how_it_ended(run: Run | None) -> str:
+    if run is None:
+        return "Temporal knows no workflow of it"
+    when = f" at {rfc3339(run.closed_at)}" if run.closed_at else ""
+    return f"its workflow was {run.status.name.lower().replace('_', ' ')}{when}"
+
+
+def _known(facts: Facts) -> str:
+    if facts.view is None:
+        return "it came to its end after the row had last changed"
+    return ", ".join(
+        f"{target.target_id} ({target.platform}, {target.account_id}) {target.status}"
+        + (f" as {target.platform_post_id}" if target.platform_post_id else "")
+        for target in facts.view.targets
+    )
+
+
+def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None:
+    """Return until when the recovery has looked at a post: what is late every minute, what is due soon every ten."""
+    if post.due_at is None:
+        return None
+    lost_at = run.closed_at if run and run.closed_at else now
+    late_at = max(post.due_at + LATE, lost_at) + EVERY
+    ahead_at = max(post.due_at - AHEAD, lost_at) + AHEAD_EVERY
+    return min(late_at, ahead_at)
+
+
+def _left(facts: Facts, attempt: OpenAttempt) -> Finding:
+    """Tell of a send without an answer whose post is at rest and that nobody works on."""
+    targets = {each.id: each for each in facts.post.targets} if facts.post else {}
+    target = targets.get(attempt.target_id)
+    what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
+    how = "Ask for it again (POST /v1/posts/{postId}/%s): it is looked up before anything is sent." % (
+        "edit" if attempt.step == "edit" else "retry"
+    )
+    if target is not None and target.status == "published" and attempt.step != "edit":
+        how = "Nothing is to be done: the target is published, and only its attempt log does not say how."
+    return facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)

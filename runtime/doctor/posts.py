@@ -1,0 +1,61 @@
+"""Look closely at single posts: their rows, their latest run and, where that decides, what the run says."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from domain.post import PostStatus
+from runtime.doctor.asking import Asking
+from runtime.doctor.cases import STARTED_WITHIN, Case
+from runtime.doctor.facts import Facts, settled
+from runtime.doctor.findings import Finding
+from runtime.doctor.lost import judge_lost
+from runtime.doctor.running import judge_running
+from runtime.fate import Fate, fate_of
+from store.checkup import open_attempts_of, post_and_targets, steps_tried
+from store.database import Database
+from store.models import Post
+from store.open_posts import OPEN
+from workflows.runs import Run, Runs
+
+
+class Examination:
+    """Judge posts one by one."""
+
+    def __init__(self, database: Database, runs: Runs, asking: Asking, *, served: bool) -> None:
+        self._database = database
+        self._runs = runs
+        self._asking = asking
+        self._served = served
+
+    async def findings(self, case: Case) -> Sequence[Finding]:
+        """Return what is wrong with a post. Raises Unavailable where Temporal does not answer."""
+        facts = await self._facts(case)
+        if facts.run is not None and facts.run.running:
+            return judge_running(facts, facts.run)
+        if facts.post and facts.post.dispatched_at is None and facts.now - facts.post.updated_at < STARTED_WITHIN:
+            return []
+        return judge_lost(facts)
+
+    async def _facts(self, case: Case) -> Facts:
+        # Temporal is asked first: a run that ends in between has written its row before.
+        run = await self._runs.latest(case.workflow_id)
+        post, attempts, tried = None, [], False
+        async with self._database.reading() as session:
+            if case.post_id is not None:
+                post = await post_and_targets(session, case.post_id)
+            if post is not None:
+                attempts = await open_attempts_of(session, post.id)
+                tried = await steps_tried(session, post.id)
+        view = await self._asking.says(run) if run is not None and _decides(post, run) else None
+        return Facts(datetime.now(UTC), case.workflow_id, post, run, view, attempts, tried, self._served)
+
+
+def _decides(post: Post | None, run: Run) -> bool:
+    """Tell whether it matters what a run says of itself."""
+    if post is None or run.stuck:
+        return False
+    if not run.running:
+        return post.status in OPEN and fate_of(post.updated_at, {}, run, None) not in {Fate.LOST, Fate.RUNS}
+    if post.status == PostStatus.SCHEDULED:
+        return run.due_at != post.due_at
+    return post.status not in OPEN or any(settled(target) for target in post.targets) or run.post_status != post.status

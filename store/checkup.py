@@ -1,0 +1,125 @@
+"""What the consistency check reads beside the posts themselves: loose ends, found by one statement each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, joinedload
+
+from domain.post import TargetStatus
+from store.models import Attempt, IdempotencyKey, Post, Revision, Target
+from store.open_posts import OPEN
+
+_MOVING = (TargetStatus.PENDING, TargetStatus.PUBLISHING)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """Be an attempt whose answer is still awaited, and whose it is."""
+
+    target_id: str
+    post_id: str
+    workspace_id: str
+    workflow_id: str
+    step: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRevision:
+    """Be a saved change that is neither made nor refused, and whose it is."""
+
+    id: str
+    post_id: str
+    workspace_id: str
+    workflow_id: str
+    kind: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LooseKey:
+    """Be a key that still holds, has no answer, and whose post is not there."""
+
+    workspace_id: str
+    key: str
+    generation: int
+    post_id: str
+    expires_at: datetime
+
+
+def _of(workspace_id: str | None) -> ColumnElement[bool]:
+    return true() if workspace_id is None else Post.workspace_id == workspace_id
+
+
+async def post_and_targets(session: AsyncSession, post_id: str) -> Post | None:
+    """Return a post with its targets, as they are at one instant."""
+    query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
+    query = query.execution_options(populate_existing=True)
+    return (await session.scalars(query)).unique().one_or_none()
+
+
+_OPEN: Select[str, str, str, str, str, datetime] = (
+    select(Target.id, Post.id, Post.workspace_id, Post.workflow_id, Attempt.step, Attempt.started_at)
+    .join(Target, Target.id == Attempt.target_id)
+    .join(Post, Post.id == Target.post_id)
+    .where(Attempt.state == "sending")
+)
+
+
+async def open_attempts(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[OpenAttempt]:
+    """Return the attempts that were begun before a moment and have no answer yet, oldest first."""
+    query = _OPEN.where(Attempt.started_at < before, _of(workspace_id)).order_by(Attempt.id)
+    return [OpenAttempt(*row) for row in await session.execute(query)]
+
+
+async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAttempt]:
+    """Return a post's attempts that have no answer yet."""
+    return [OpenAttempt(*row) for row in await session.execute(_OPEN.where(Post.id == post_id))]
+
+
+async def steps_tried(session: AsyncSession, post_id: str) -> bool:
+    """Tell whether any network was asked to make some part of a post public."""
+    query = select(Attempt.id).join(Target, Target.id == Attempt.target_id)
+    return await session.scalar(query.where(Target.post_id == post_id, Attempt.step != "prepare").limit(1)) is not None
+
+
+async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
+    """Return the newest change of each post and kind, where it was saved before a moment and waits still.
+
+    An older one that waits is no loss: its client was told to ask again, and has.
+    """
+    later = aliased(Revision)
+    newer = select(later.id).where(
+        later.post_id == Revision.post_id, later.kind == Revision.kind, later.id > Revision.id
+    )
+    query = (
+        select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.kind, Revision.created_at)
+        .join(Post, Post.id == Revision.post_id)
+        .where(Revision.state == "waiting", Revision.created_at < before, ~newer.exists(), _of(workspace_id))
+        .order_by(Revision.id)
+    )
+    return [WaitingRevision(*row) for row in await session.execute(query)]
+
+
+async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | None, limit: int) -> list[LooseKey]:
+    """Return keys that hold, have no answer, and whose post is not there."""
+    there = select(Post.id).where(Post.id == IdempotencyKey.post_id).exists()
+    query = select(
+        IdempotencyKey.workspace_id,
+        IdempotencyKey.key,
+        IdempotencyKey.generation,
+        IdempotencyKey.post_id,
+        IdempotencyKey.expires_at,
+    ).where(IdempotencyKey.expires_at > now, IdempotencyKey.response_body.is_(None), ~there)
+    if workspace_id is not None:
+        query = query.where(IdempotencyKey.workspace_id == workspace_id)
+    return [LooseKey(*row) for row in await session.execute(query.limit(limit))]
+
+
+async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
+    """Return the networks for which something is open that was due before a moment."""
+    query = select(Target.platform).distinct().join(Post, Post.id == Target.post_id)
+    query = query.where(Post.status.in_(OPEN), Post.due_at < due_before, Target.status.in_(_MOVING), _of(workspace_id))
+    return sorted(await session.scalars(query))

@@ -1,0 +1,103 @@
+"""A workspace of its own for every test: what others leave behind is not looked at."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+from temporalio.client import WorkflowHandle
+
+from domain.post import PostStatus
+from runtime.doctor.doctor import Doctor
+from runtime.doctor.findings import Finding, Kind, Report
+from store.models import Post, Target, Workspace
+from store.posts import mark_dispatched
+from tests.stack import Stack
+from workflows.runs import Runs
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look a second time sooner than on a busy system."""
+    monkeypatch.setattr("runtime.doctor.doctor.AGAIN_AFTER_S", 0.2)
+
+
+@pytest.fixture
+async def own(stack: Stack) -> AsyncIterator[Stack]:
+    """Be the running product in a new workspace with two accounts of X and one of Instagram."""
+    async with new_workspace(stack) as mine:
+        yield mine
+
+
+@asynccontextmanager
+async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
+    """Give a stack another workspace, of which nothing is left behind: neither rows nor workflows."""
+    mine = await _in_new_workspace(stack)
+    try:
+        yield mine
+    finally:
+        async for run in Runs(mine.client).listed("Running", mine.workspace_id):
+            await Runs(mine.client).terminate(run, "the test is over")
+        async with mine.database.transaction() as session:
+            await session.execute(delete(Workspace).where(Workspace.id == mine.workspace_id))
+
+
+async def _in_new_workspace(stack: Stack) -> Stack:
+    workspace_id, key = await stack.new_workspace()
+    mine = replace(stack, workspace_id=workspace_id, api_key=key, accounts={})
+    for name, platform in (("plain", "twitter"), ("other", "twitter"), ("instagram", "instagram")):
+        mine.accounts[name] = await mine.connect(platform, premium=name == "other")
+    return mine
+
+
+async def look(stack: Stack) -> Report:
+    """Look as the command does."""
+    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+
+
+async def only(stack: Stack, kind: Kind) -> Finding:
+    """Return the one thing that disagrees, which is of this kind."""
+    report = await look(stack)
+    assert [each.kind for each in report.findings] == [kind], report
+    return report.findings[0]
+
+
+async def agrees(stack: Stack) -> bool:
+    report = await look(stack)
+    return (report.findings, report.away) == ([], [])
+
+
+async def note_started(stack: Stack, post: Post) -> None:
+    async with stack.database.transaction() as session:
+        await mark_dispatched(session, [post.id], datetime.now(UTC))
+
+
+async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
+    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
+    handle = await stack.start(post)
+    await note_started(stack, post)
+    assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
+    return post, handle
+
+
+async def published(stack: Stack, text: str, account: str = "plain", **more: Any) -> Post:
+    """Publish a post as the api does."""
+    post = await stack.publish(text, [stack.accounts[account]], **more)
+    await note_started(stack, post)
+    return post
+
+
+async def write(stack: Stack, post: Post, **values: Any) -> None:
+    """Change a post's row past the product."""
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(**values))
+
+
+async def write_target(stack: Stack, post: Post, **values: Any) -> None:
+    """Change the rows of a post's targets past the product."""
+    async with stack.database.transaction() as session:
+        await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
