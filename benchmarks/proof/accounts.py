@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
@@ -33,6 +34,7 @@ class Accounts:
             sandbox_url=self._sandbox_url,
         )
         self._free: defaultdict[str, list[str]] = defaultdict(list)
+        self._known: dict[str, _Owner] = {}
         self._numbers = itertools.count(1)
 
     async def lend(self, names: Iterable[str]) -> list[str]:
@@ -48,44 +50,54 @@ class Accounts:
         """Take an account back whose post is settled."""
         self._free[name].append(account_id)
 
-    async def _connect(self, kind: str, count: int) -> list[str]:
-        platform, webhook = platform_of(kind), NETWORKS[kind].webhook
+    async def reconnect(self, name: str, account_id: str) -> None:
+        """Connect an account anew, as its owner would with `accounts add`."""
+        await self._enter(name, [self._known[account_id]])
+
+    async def _connect(self, name: str, count: int) -> list[str]:
+        prefix = "webhook-" if NETWORKS[name].webhook else ""
+        people = [f"proof_{next(self._numbers)}" for _ in range(count)]
+        seeds = [f"{self._api_key}/{platform_of(name)}/{each}" for each in people]
+        owners = [_Owner(prefix + stable_user_id(seed), each) for seed, each in zip(seeds, people, strict=True)]
+        connected = await self._enter(name, owners)
+        self._known |= dict(zip(connected, owners, strict=True))
+        return connected
+
+    async def _enter(self, name: str, owners: Sequence["_Owner"]) -> list[str]:
+        """Connect accounts with new tokens, which the sandbox is told of first; returns their ids."""
+        platform = platform_of(name)
         network, vault = networks()[platform], Vault(self._settings.encryption_keys)
-        numbered = [f"proof_{next(self._numbers)}" for _ in range(count)]
-        told: list[SandboxAccount] = []
-        given: list[dict[str, str]] = []
-        for name in numbered:
-            user_id = ("webhook-" if webhook else "") + stable_user_id(f"{self._api_key}/{platform}/{name}")
-            given.append(invented_credentials(network, user_id))
-            told.append(
-                SandboxAccount(
-                    platform=platform,
-                    account_id=network.account_id(user_id),
-                    user_id=user_id,
-                    username=name,
-                    access_token=given[-1]["accessToken"],
-                    refresh_token=given[-1].get("refreshToken"),
-                    premium=True,
-                )
+        given = [invented_credentials(network, owner.user_id) for owner in owners]
+        told = [
+            SandboxAccount(
+                platform=platform,
+                account_id=network.account_id(owner.user_id),
+                user_id=owner.user_id,
+                username=owner.username,
+                access_token=credentials["accessToken"],
+                refresh_token=credentials.get("refreshToken"),
+                premium=True,
             )
+            for owner, credentials in zip(owners, given, strict=True)
+        ]
         await introduce(self._sandbox_url, told)
         database, slots = Database(self._settings.database_url.get_secret_value()), asyncio.Semaphore(_AT_ONCE)
         try:
             async with database.reading() as session:
-                workspace_id = await workspace_of_key(session, self._api_key)
+                workspace_id = await workspace_of_key(session, self._api_key) or ""
 
             async def connect(credentials: dict[str, str]) -> str:
+                parsed = parsed_credentials(network, credentials)
                 async with slots, database.transaction() as session:
-                    account = await connect_account(
-                        session,
-                        vault,
-                        self._settings,
-                        workspace_id or "",
-                        network,
-                        parsed_credentials(network, credentials),
-                    )
+                    account = await connect_account(session, vault, self._settings, workspace_id, network, parsed)
                     return account.id
 
             return list(await asyncio.gather(*(connect(each) for each in given)))
         finally:
             await database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    user_id: str
+    username: str

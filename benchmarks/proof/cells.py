@@ -70,13 +70,23 @@ class Cell:
         return None
 
 
-SHORT_FAULTS = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN})
-SHORT_CRASHES = (Crash.NONE, Crash.SENDING, Crash.EVERYTHING)
+_SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
+    Crash.NONE: (
+        frozenset({Mode.NOW, Mode.RETRY}),
+        frozenset({Fault.NONE, Fault.LIMITED, Fault.DROPPED, Fault.EXPIRED}),
+    ),
+    Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
+    Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
+    Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
+}
+"""What the short version has, on every network: those that are over soon."""
 
 
 def short(cell: Cell) -> bool:
-    """Tell whether the short version has this cell: lost answers and lost workers, on every network."""
-    return cell.mode is Mode.NOW and cell.fault in SHORT_FAULTS and cell.crash in SHORT_CRASHES
+    """Tell whether the short version has this cell."""
+    modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
+    return cell.mode in modes and cell.fault in faults
 
 
 def every() -> Iterator[Cell]:

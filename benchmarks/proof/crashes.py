@@ -5,19 +5,29 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.service import RPCError
 
 from benchmarks.proof.cells import Crash, Mode
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.networks import platform_of
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
+from benchmarks.proof.sight import Sight, struck
 
 _POLL = 0.3
 _MARGIN = 2.0
 _SETTLE = 1.5
 """Seconds between the last sign that we can see from outside and the kill."""
-_LONGEST_START = 40.0
+_QUIET = 2.0
+"""Seconds without any request after which the network has been told everything."""
+_LONGEST_START = 90.0
+_STALLED = 8.0
+"""Seconds without another post at the point after which no more are waited for."""
+_LOG_LAG = timedelta(seconds=1)
 
 PARTS: dict[Crash, tuple[str, ...]] = {
     Crash.NONE: (),
@@ -33,6 +43,15 @@ PARTS: dict[Crash, tuple[str, ...]] = {
     Crash.EVERYTHING: ("api", "worker", "temporal", "postgres"),
 }
 
+_STATE = """
+SELECT k.key, p.workflow_id, p.dispatched_at IS NOT NULL AS started, t.status,
+  EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised,
+  (SELECT a.state FROM attempts a WHERE a.target_id = t.id AND a.step IN ('publish', 'edit') ORDER BY a.id DESC LIMIT 1)
+    AS sent
+FROM idempotency_keys k JOIN posts p ON p.id = k.post_id JOIN targets t ON t.post_id = p.id
+WHERE k.key = ANY($1)
+"""
+
 Say = Callable[[str], None]
 
 
@@ -44,6 +63,11 @@ class Strike:
         self._crash = crash
         self._posts = posts
         self._say = say
+        self._arrived: dict[str, float] = {}
+        """When the request in question came in, by the post's mark."""
+        self._began = self._newest = time.time()
+        self._taken: set[str] = set()
+        self._barred_since: float | None = None
 
     @asynccontextmanager
     async def around_the_start(self) -> AsyncIterator[None]:
@@ -54,87 +78,148 @@ class Strike:
             if self._crash is Crash.ROW:
                 self._product.signal(signal.SIGSTOP, "temporal")
             yield
-            killed_at = time.monotonic()
             match self._crash:
                 case Crash.NONE:
                     return
                 case Crash.BEFORE:
-                    await self._claims_wait()
+                    await self._until(self._all_taken)
                 case Crash.ROW:
-                    await self._rows_stand()
-                case Crash.UNRECORDED:
-                    killed_at = await self._until(self._reached)
-                    await stack.enter_async_context(self._product.no_attempt_can_be_written())
-                    await self._answers_are_out()
+                    await self._until(self._rows_stand)
+                case Crash.ANSWER:
+                    await self._until(self._nobody_heard)
                 case Crash.EVERYTHING:
-                    killed_at = await self._until(self._reached, share=0.5)
+                    await self._until(self._reached, share=0.5)
                 case _:
-                    killed_at = await self._until(self._reached)
-            had = self._kill(killed_at)
-        self._say(f"{' and '.join(had)} killed; back after {await self._product.back(had):.1f} s")
+                    await self._until(self._reached)
+            if self._crash is Crash.UNRECORDED:
+                await stack.enter_async_context(self._product.no_attempt_can_be_written())
+                self._barred_since = time.time()
+                await self._answers_are_out()
+            had = await self._kill()
+        missed = sum(not post.struck for post in self._posts)
+        self._say(
+            f"{' and '.join(had)} killed, {len(self._posts) - missed} of {len(self._posts)} at that point; "
+            f"back after {await self._product.back(had):.1f} s"
+        )
 
-    def _kill(self, looked_at: float) -> dict[str, int | None]:
+    async def _kill(self) -> dict[str, int | None]:
+        state = await self._state()
+        if self._crash is Crash.BEFORE:
+            # A step may have been given back meanwhile.
+            self._taken = await self._product.takes(row["workflow_id"] for row in state.values())
+        waiting = {post.mark: post.unanswered for post in self._posts}
         first, *rest = PARTS[self._crash]
         if self._crash is Crash.EVERYTHING:
             had = self._product.kill(first, *rest)
         else:
             had = self._product.kill(first) | (self._product.kill(*rest) if rest else {})
-        if self._crash not in {Crash.BEFORE, Crash.ROW, Crash.EVERYTHING}:
-            for post in self._posts:
-                post.struck = post.arrived is not None and looked_at - post.arrived < HOLD - 0.5
+        killed_at = time.time()
+        # Whatever came in at the network before the kill is in its log by now.
+        await self._read_log()
+        for post in self._posts:
+            sight = self._sight(post, state.get(post.key), killed_at, unanswered=waiting[post.mark])
+            post.struck = struck(post.cell, sight)
+            post.killed.set()
         return had
 
-    async def watch(self, since: datetime) -> None:
+    def _sight(self, post: Post, row: Any, killed_at: float, *, unanswered: bool) -> Sight:
+        seen = Sight(
+            killed_at=killed_at,
+            arrived_at=self._arrived.get(post.mark),
+            barred_since=self._barred_since,
+            asked=post.asked,
+            unanswered=unanswered,
+        )
+        if row is None:
+            return seen
+        return replace(seen, **told_by(row, post.cell.mode), taken=row["workflow_id"] in self._taken)
+
+    async def watch(self) -> None:
         """Note when each post's request reaches the network, until cancelled."""
-        by_account = {(platform_of(post.cell.network), post.account_id): post for post in self._posts}
         while True:
-            asked = time.monotonic()
-            found = await self._product.control("GET", "requests", since=since.isoformat())
-            for request in found["requests"]:
-                post = by_account.get((request["platform"], request["accountId"]))
-                if post and post.arrived is None and point(post) in (None, request["operation"]):
-                    post.arrived = asked
+            await self._read_log()
             await asyncio.sleep(_POLL)
 
-    def _reached(self) -> int:
-        return sum(post.arrived is not None for post in self._posts)
+    async def _read_log(self) -> None:
+        by_account = {(platform_of(post.cell.network), post.account_id): post for post in self._posts}
+        since = datetime.fromtimestamp(self._newest, UTC) - _LOG_LAG
+        found = await self._product.control("GET", "requests", since=since.isoformat())
+        for request in reversed(found["requests"]):
+            at = datetime.fromisoformat(request["at"]).timestamp()
+            self._newest = max(self._newest, at)
+            post = by_account.get((request["platform"], request["accountId"]))
+            if post and at >= self._began and request["operation"] == point(post.cell):
+                self._arrived.setdefault(post.mark, at)
 
-    async def _until(self, reached: Callable[[], int], share: float = 1.0) -> float:
-        """Wait until that share is there, yet no longer than the first of them is held; returns when we looked."""
-        began = time.monotonic()
-        while reached() < share * len(self._posts):
-            now = time.monotonic()
-            first = min((post.arrived for post in self._posts if post.arrived is not None), default=None)
-            if now - (first or now) > HOLD - _MARGIN or now - began > _LONGEST_START:
+    async def _state(self) -> dict[str, Any]:
+        rows = await self._product.rows(_STATE, [post.key for post in self._posts])
+        return {row["key"]: row for row in rows}
+
+    async def _until(self, there: Callable[[], Any], share: float = 1.0) -> None:
+        """Wait until that share of the posts is there, yet no longer than the first of them is held."""
+        began, grown, seen = time.monotonic(), time.monotonic(), 0
+        while (now_seen := await there()) < share * len(self._posts):
+            if now_seen > seen:
+                seen, grown = now_seen, time.monotonic()
+            first = min(self._arrived.values(), default=None)
+            if first is not None and time.time() - first > HOLD - _MARGIN:
                 break
-            await asyncio.sleep(0.05)
-        self._say(f"{reached()} of {len(self._posts)} at the point")
-        await asyncio.sleep(0.2)
-        return time.monotonic()
+            if time.monotonic() - began > _LONGEST_START or (seen and time.monotonic() - grown > _STALLED):
+                break
+            await asyncio.sleep(_POLL)
+        seen = max(seen, now_seen)
+        self._say(f"{seen} of {len(self._posts)} at the point")
+
+    async def _reached(self) -> int:
+        return len(self._arrived)
+
+    async def _all_taken(self) -> int:
+        """Count the posts whose step a worker has; none of them can begin to send."""
+        waiting = {row["workflow_id"] for row in (await self._state()).values()} - self._taken
+        try:
+            self._taken |= await self._product.takes(waiting)
+        except RPCError:
+            # A workflow whose start is still under way.
+            await asyncio.sleep(_POLL)
+        return len(self._taken)
+
+    async def _rows_stand(self) -> int:
+        """Count the posts of which all is written that is written before Temporal, which stands still, hears of it."""
+        state, there = await self._state(), 0
+        for post in self._posts:
+            sight = self._sight(post, state.get(post.key), 0.0, unanswered=post.unanswered)
+            there += struck(post.cell, sight)
+        if there == len(self._posts):
+            # A request for a retry leaves no trace: let it come as far as it can.
+            await asyncio.sleep(_SETTLE)
+        return there
+
+    async def _nobody_heard(self) -> int:
+        """Count the posts that are under way while their clients still wait for an answer."""
+        state = await self._state()
+        scheduled = [post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED]
+        others = sum(post.mark in self._arrived for post in self._posts if post.cell.mode is not Mode.SCHEDULED)
+        return others + sum(key in state and bool(state[key]["started"]) for key in scheduled)
 
     async def _answers_are_out(self) -> None:
         """Wait until every answer has come or its sender has stopped waiting; what it came to cannot be recorded."""
-        ends = [post.arrived + answered_after(post) for post in self._posts if post.arrived is not None]
-        await asyncio.sleep(max(max(ends, default=0.0) - time.monotonic(), 0) + _SETTLE)
-
-    async def _claims_wait(self) -> None:
-        """Wait until workers stand before the lock: whatever has begun by then cannot have been sent."""
-        began = time.monotonic()
-        query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'attempts'::regclass"
-        wanted = min(len(self._posts), 15)
-        while time.monotonic() - began < _LONGEST_START:
-            if (await self._product.rows(query))[0][0] >= wanted:
-                break
-            await asyncio.sleep(0.2)
-        await asyncio.sleep(_SETTLE)
-
-    async def _rows_stand(self) -> None:
-        """Wait until every post that is created has its row, and Temporal, which stands still, has none of them."""
-        keys = [post.key for post in self._posts if post.cell.mode in {Mode.NOW, Mode.SCHEDULED}]
-        began = time.monotonic()
-        query = "SELECT key, post_id FROM idempotency_keys WHERE key = ANY($1)"
-        while time.monotonic() - began < HOLD:
-            if len(await self._product.rows(query, keys)) == len(keys):
-                break
+        ends = [
+            self._arrived[post.mark] + answered_after(post.cell) for post in self._posts if post.mark in self._arrived
+        ]
+        await asyncio.sleep(max(max(ends, default=0.0) - time.time(), 0) + _SETTLE)
+        # A token that was renewed upon the answer is used at once.
+        while time.time() - self._newest < _QUIET:
             await asyncio.sleep(_POLL)
-        await asyncio.sleep(_SETTLE)
+            await self._read_log()
+
+
+def told_by(row: Any, mode: Mode) -> dict[str, bool]:
+    """Return what a post's row tells of its way, as fields of a Sight."""
+    sending = row["sent"] == "sending"
+    match mode:
+        case Mode.RETRY:
+            return {"row": True, "started": row["status"] != "failed", "sending": sending}
+        case Mode.EDIT:
+            return {"row": row["revised"], "started": sending, "sending": sending}
+        case _:
+            return {"row": True, "started": row["started"], "sending": sending}

@@ -1,15 +1,18 @@
 """Which faults of the sandbox make a cell's fault, and how long each is held back for a crash to strike in."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.proof.cells import Crash, Fault, Mode
-from benchmarks.proof.posts import Post, fault
+from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.networks import NETWORKS, platform_of
 
 HOLD = 25.0
 """Seconds between what the network does and what its sender would see; less than a sender waits for an answer (30)."""
 LATE = 33.0
 """Seconds: more than a sender waits for an answer."""
-_FOR_GOOD = 50
+GIVEN_UP_AFTER = 31.0
+"""Seconds after which a sender has stopped waiting for an answer."""
+_FOR_GOOD = 1000
 _OUTAGE = 4
 """How many requests an outage swallows."""
 _LIMITED_FOR = 2.0
@@ -17,52 +20,85 @@ _LIMITED_FOR = 2.0
 _HELD = frozenset({Crash.SENDING, Crash.UNRECORDED, Crash.ANSWER, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING})
 """Crashes that strike while the request is out."""
 
-
-def held(post: Post) -> float:
-    """Return for how long the answer to the first send is held back."""
-    return HOLD if post.cell.crash in _HELD else 0.0
+Program = dict[str, Any]
 
 
-def point(post: Post) -> str | None:
-    """Return the operation at which the crash strikes; None where any request counts."""
-    if post.cell.fault is Fault.DOWN:
-        return None
-    if post.cell.crash is Crash.UPLOADING:
-        return "prepare"
-    return _operation(post)
+def held(cell: Cell) -> float:
+    """Return for how many seconds the answer to the first send is held back."""
+    return HOLD if cell.crash in _HELD else 0.0
 
 
-def programs(post: Post) -> list[dict[str, Any]]:
-    """Return the faults to program for a post, in the order in which they strike."""
-    cell, operation, hold = post.cell, _operation(post), held(post)
-    uploading = cell.crash is Crash.UPLOADING
-    first = [fault(post, "accept_then_delay", "prepare", seconds=0, hold=HOLD)] if uploading else []
+def answered_after(cell: Cell) -> float:
+    """Return the seconds from a send's arrival until its sender knows, or stops waiting."""
+    return GIVEN_UP_AFTER if cell.fault is Fault.LATE else held(cell)
+
+
+def point(cell: Cell) -> str:
+    """Return the operation at which the crash strikes."""
+    return "prepare" if cell.crash is Crash.UPLOADING else operation(cell)
+
+
+def operation(cell: Cell) -> str:
+    """Return the operation of the request that makes the post public, or changes it."""
+    return "edit" if cell.mode is Mode.EDIT else "publish"
+
+
+def needs_its_owner(cell: Cell) -> bool:
+    """Tell whether the account stays refused until somebody reconnects it."""
+    return cell.fault is Fault.EXPIRED and not NETWORKS[cell.network].renews
+
+
+def programs(cell: Cell, account_id: str) -> list[Program]:
+    """Return the faults to program for a post on an account of its own, in the order in which they strike."""
+    uploading = [("accept_then_delay", "prepare", {"seconds": 0, "hold": HOLD})]
+    wanted = [*(uploading if cell.crash is Crash.UPLOADING and cell.fault is not Fault.DOWN else []), *_faults(cell)]
+    return [_program(cell, account_id, *each) for each in wanted]
+
+
+def refusal(cell: Cell, account_id: str) -> Program:
+    """Return the fault with which the network definitely refuses the next post."""
+    return _program(cell, account_id, "reject", "publish", {"status": 400})
+
+
+def _program(cell: Cell, account_id: str, name: str, asked: str | None, more: dict[str, Any]) -> Program:
+    target = {"platform": platform_of(cell.network), "accountId": account_id, "fault": name}
+    return {**target, **({"operation": asked} if asked else {}), **more}
+
+
+def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+    asked, hold = operation(cell), {"hold": held(cell)}
     match cell.fault:
         case Fault.NONE:
-            return [*first, fault(post, "accept_then_delay", operation, seconds=0, hold=hold)] if hold else first
+            # Without a hold this changes nothing.
+            yield "accept_then_delay", asked, {"seconds": 0, **hold}
         case Fault.REFUSED:
-            refused = {"status": 400}
-            again = fault(post, "reject", operation, times=_FOR_GOOD, **refused)
-            return [*first, fault(post, "reject", operation, hold=hold, **refused), again]
+            yield "reject", asked, {"status": 400, **hold}
+            yield "reject", asked, {"status": 400, "times": _FOR_GOOD}
         case Fault.LIMITED:
-            return [*first, fault(post, "rate_limited", operation, seconds=_LIMITED_FOR, hold=hold)]
+            yield "rate_limited", asked, {"seconds": _LIMITED_FOR, **hold}
         case Fault.DROPPED:
-            return [*first, fault(post, "accept_then_drop", operation, hold=hold)]
+            yield "accept_then_drop", asked, hold
         case Fault.BROKEN:
-            return [*first, fault(post, "accept_then_500", operation, hold=hold)]
+            yield "accept_then_500", asked, hold
         case Fault.LATE:
-            return [*first, fault(post, "accept_then_delay", operation, seconds=LATE)]
+            yield "accept_then_delay", asked, {"seconds": LATE}
         case Fault.EXPIRED:
-            return [*first, fault(post, "token_expired", operation, hold=hold)]
+            yield "token_expired", asked, hold
+            # Whatever is asked of the network from then on, until the account is connected anew.
+            for each in (asked, "confirm", "auth") if needs_its_owner(cell) else ():
+                yield "token_expired", each, {"times": _FOR_GOOD}
         case Fault.DOWN:
-            begins = HOLD if uploading else hold
-            return [fault(post, "drop", None, hold=begins), fault(post, "drop", None, times=_OUTAGE - 1)]
+            yield from _outage(cell)
 
 
-def answered_after(post: Post) -> float:
-    """Return the seconds from a send's arrival until its sender knows, or stops waiting."""
-    return 31.0 if post.cell.fault is Fault.LATE else held(post)
-
-
-def _operation(post: Post) -> str:
-    return "edit" if post.cell.mode is Mode.EDIT else "publish"
+def _outage(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+    if cell.crash in _HELD:
+        # The request in question is the first that is lost, so that the crash strikes between send and answer.
+        yield "drop", operation(cell), {"hold": HOLD}
+        yield "drop", operation(cell), {}
+        yield "drop", "confirm", {"times": _OUTAGE - 2}
+    elif cell.crash is Crash.UPLOADING:
+        yield "drop", "prepare", {"hold": HOLD}
+        yield "drop", None, {"times": _OUTAGE - 1}
+    else:
+        yield "drop", None, {"times": _OUTAGE}

@@ -13,7 +13,8 @@ class Traits:
 
     `platform` is its name in the API where the two differ; `webhook` makes it an account that cannot be read back.
     `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
-    publishes. `readable`: a lost answer can be looked up. `renews`: an expired token is renewed without its owner.
+    publishes. `readable`: a lost answer can be looked up. `rules_out`: the look-up can also tell that there is no such
+    post. `renews`: an expired token is renewed without its owner.
     """
 
     platform: str = ""
@@ -22,6 +23,7 @@ class Traits:
     media: dict[str, str] | None = None
     upload: dict[str, str] | None = field(default_factory=lambda: IMAGE)
     readable: bool = True
+    rules_out: bool = True
     renews: bool = True
     editable: bool = False
 
@@ -46,7 +48,8 @@ NETWORKS: dict[str, Traits] = {
     "reddit": Traits(settings={"subreddit": "test"}),
     "telegram": Traits(upload=None, readable=False, renews=False),
     "threads": Traits(renews=False),
-    "tiktok": Traits(settings=_TIKTOK, media=IMAGE),
+    # Photos may be in moderation for hours before they are listed.
+    "tiktok": Traits(settings=_TIKTOK, media=IMAGE, rules_out=False),
     "twitter": Traits(editable=True),
     "youtube": Traits(media=VIDEO, upload=VIDEO),
 }

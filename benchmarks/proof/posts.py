@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 
 from benchmarks.proof.cells import Cell, Crash, Mode
-from benchmarks.proof.networks import body, platform_of
+from benchmarks.proof.faults import refusal
+from benchmarks.proof.networks import body
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Verdict
+from benchmarks.proof.verdict import Facts, Verdict
 
-_PATIENCE = 240.0
+_PATIENCE = 300.0
 """Seconds in which a client gets a definite answer, killed servers included."""
-_SETUP_WITHIN = 60.0
+_SETUP_WITHIN = 180.0
 _AT_REST = {"published", "failed", "partial"}
 
 
@@ -35,15 +36,24 @@ class Post:
     """Stands in the text, so that whatever the network shows of it is found."""
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
     post_id: str | None = None
-    arrived: float | None = None
-    """When, by this machine's clock, the request in question reached the network."""
+    asked: bool = False
+    unanswered: bool = False
+    """Its client waits for an answer."""
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the crash of its round has struck."""
     struck: bool = True
     tries: int = 1
-    later: list[str] = field(default_factory=list)
+    later: list[Crash] = field(default_factory=list)
     """Crashes of others that it lived through while it was still looked up."""
+    waited_as: str = ""
+    """The status in which its target waited for its account to be reconnected."""
+    shown_while_waiting: int = 0
+    """How many public posts there were of it then."""
     verdict: Verdict | None = None
     status: str = ""
     public: int = 0
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """What the API tells of its steps, where it did not end right."""
 
     @property
     def text(self) -> str:
@@ -69,7 +79,7 @@ class Client:
             return
         failing = post.cell.mode is Mode.RETRY
         if failing:
-            await self._product.control("POST", "faults", refusal(post))
+            await self._product.control("POST", "faults", refusal(post.cell, post.account_id))
         async with self._slots:
             made = await self._create(post, wait=30)
         wanted = "failed" if failing else "published"
@@ -79,15 +89,23 @@ class Client:
             made = await self.read(post)
         if made["status"] != wanted:
             raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
+        post.asked = False
 
     async def schedule(self, post: Post, due: datetime) -> None:
-        """Create a post that is due later."""
+        """Create a post that is due later.
+
+        Its answer comes at once and changes nothing. Where the api dies before it, that is an answer nobody hears.
+        """
         async with self._slots:
+            await self._create(post, wait=0, due=due)
+        if post.cell.crash is Crash.ANSWER and not post.killed.is_set():
+            post.unanswered = True
+            await post.killed.wait()
             await self._create(post, wait=0, due=due)
 
     async def ask(self, post: Post) -> None:
         """Do what the cell is about, for all modes but scheduled."""
-        # Only here does it matter that somebody waits for the outcome.
+        # Elsewhere it does not matter that somebody waits for the outcome.
         wait = 60 if post.cell.crash is Crash.ANSWER else 0
         match post.cell.mode:
             case Mode.NOW:
@@ -102,6 +120,12 @@ class Client:
         answer = await self._definite("GET", f"/v1/posts/{post.post_id}")
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
+        return found
+
+    async def attempts(self, post: Post) -> list[dict[str, Any]]:
+        """Return the steps of a post as the API tells them."""
+        answer = await self._definite("GET", f"/v1/posts/{post.post_id}/attempts")
+        found: list[dict[str, Any]] = answer.json().get("attempts", [])
         return found
 
     async def _create(self, post: Post, *, wait: int, due: datetime | None = None) -> dict[str, Any]:
@@ -119,13 +143,14 @@ class Client:
 
     async def _send(self, post: Post, path: str, wanted: dict[str, Any] | None, wait: int) -> httpx.Response:
         headers = {"Prefer": f"wait={wait}", **({"Idempotency-Key": post.key} if path == "/v1/posts" else {})}
-        return await self._definite("POST", path, headers=headers, json=wanted)
+        post.asked = True
+        return await self._definite("POST", path, post, headers=headers, json=wanted)
 
-    async def _definite(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _definite(self, method: str, path: str, post: Post | None = None, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                answer = await self._product.api.request(method, path, **options)
+                answer = await self._request(method, path, post, **options)
                 if answer.status_code < 500:
                     return answer
             except httpx.HTTPError:
@@ -135,16 +160,30 @@ class Client:
                 raise ProofError(f"the API gave no definite answer to {method} {path}")
             await asyncio.sleep(1)
 
+    async def _request(self, method: str, path: str, post: Post | None, **options: Any) -> httpx.Response:
+        if post is None:
+            return await self._product.api.request(method, path, **options)
+        post.unanswered = True
+        try:
+            return await self._product.api.request(method, path, **options)
+        finally:
+            post.unanswered = False
 
-def refusal(post: Post, **more: Any) -> dict[str, Any]:
-    """Return the fault with which a network definitely refuses a post."""
-    return fault(post, "reject", "edit" if post.cell.mode is Mode.EDIT and more else "publish", status=400, **more)
 
-
-def fault(post: Post, name: str, operation: str | None, **more: Any) -> dict[str, Any]:
-    """Return a fault for this post's account alone."""
-    target = {"platform": platform_of(post.cell.network), "accountId": post.account_id, "fault": name}
-    return {**target, **({"operation": operation} if operation else {}), **more}
+def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]]) -> Facts:
+    """Put together what is known of a post; `target` is its one target as the API tells it."""
+    return Facts(
+        status=target["status"],
+        category=target.get("errorCategory"),
+        platform_post_id=target["platformPostId"],
+        content=target["content"],
+        public=public,
+        struck=post.struck,
+        settled=bool(post.status),
+        crashes=frozenset({post.cell.crash, *post.later} - {Crash.NONE}),
+        waited_as=post.waited_as,
+        shown_while_waiting=post.shown_while_waiting,
+    )
 
 
 def now() -> datetime:

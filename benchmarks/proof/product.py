@@ -12,9 +12,13 @@ from typing import Any
 
 import asyncpg
 import httpx
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client as Temporal
 
-_BACK_WITHIN = 90.0
+_BACK_WITHIN = 240.0
 _TABLE_OF_SENDS = "attempts"
+_SENDS = frozenset({"publish", "edit"})
+_AT_ONCE = 16
 
 
 class Product:
@@ -29,6 +33,7 @@ class Product:
             base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=90, trust_env=False
         )
         self.sandbox = httpx.AsyncClient(base_url=dev["sandboxUrl"], limits=limits, timeout=60, trust_env=False)
+        self._temporal: Temporal | None = None
 
     async def close(self) -> None:
         """Close the lines."""
@@ -62,6 +67,21 @@ class Product:
         answer = await self.sandbox.request(method, f"/_/{path}", json=body, params=query)
         answer.raise_for_status()
         return answer.json()
+
+    async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
+        """Return those of the workflows whose sending step a worker has taken, by Temporal's word."""
+        if self._temporal is None:
+            self._temporal = await Temporal.connect(self.dev["temporalAddress"])
+        temporal, slots = self._temporal, asyncio.Semaphore(_AT_ONCE)
+
+        async def taken(workflow_id: str) -> str | None:
+            async with slots:
+                found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
+            begun = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            sends = (each.state == begun and each.activity_type.name in _SENDS for each in found.pending_activities)
+            return workflow_id if any(sends) else None
+
+        return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
 
     def pid(self, part: str) -> int | None:
         """Return a part's process id, None while it is down."""
@@ -104,8 +124,3 @@ class Product:
         finally:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 await connection.close(timeout=5)
-
-
-def ids(values: Iterable[str | None]) -> list[str]:
-    """Return what is known of ids, each once."""
-    return list(dict.fromkeys(value for value in values if value))

@@ -1,7 +1,9 @@
 """Say how it went: a table, totals, what failed with how to run it alone, and one line that is the verdict."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.proof.cells import Crash, Fault, every
@@ -9,7 +11,9 @@ from benchmarks.proof.networks import NETWORKS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.verdict import Kind
 
-_MARKS = {Kind.DOUBLE: "2", Kind.LOST: "L", Kind.DISAGREES: "D", Kind.UNEXPECTED: "U", Kind.MISSED: "?"}
+BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
+
+_MARKS = {Kind.DOUBLE: "D", Kind.LOST: "L", Kind.DISAGREES: "S", Kind.UNEXPECTED: "U", Kind.MISSED: "?"}
 _COLUMNS = {
     Crash.NONE: "none",
     Crash.BEFORE: "before send",
@@ -45,6 +49,11 @@ def _table(
         mine = [post for post in posts if of(post) == row]
         if mine:
             lines.append([row, *(_entry([each for each in mine if each.cell.crash is crash]) for crash in crashes)])
+    return _written(lines)
+
+
+def _written(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines as a table, the first as its head."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     written = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
@@ -59,10 +68,18 @@ def _entry(posts: Sequence[Post]) -> str:
     return f"{kinds[Kind.RIGHT]}{wrong}" if posts else "-"
 
 
+def ends(posts: Sequence[Post]) -> str:
+    """Return how posts ended: their statuses by how many public posts the network shows of each."""
+    lines = [["final status", "0 public", "1 public", "2 or more"]]
+    for status in sorted({post.status for post in posts}):
+        counts = Counter(min(post.public, 2) for post in posts if post.status == status)
+        lines.append([status, *(str(counts[public]) for public in range(3))])
+    return _written(lines)
+
+
 def totals(posts: Sequence[Post]) -> str:
     """Return the counts, and the verdict as the last line."""
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
-    ended = Counter(post.status for post in posts)
     counts = {
         "doubles": Kind.DOUBLE,
         "lost": Kind.LOST,
@@ -70,24 +87,51 @@ def totals(posts: Sequence[Post]) -> str:
         "ended otherwise than they must": Kind.UNEXPECTED,
         "not struck": Kind.MISSED,
     }
-    lines = [
-        f"posts {len(posts)}: " + ", ".join(f"{count} {status}" for status, count in ended.most_common()),
-        f"public {sum(post.public for post in posts)}: "
-        + ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items()),
-    ]
+    told = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())
     verdict = "Never twice, never lost: proven." if right(posts) else "NOT proven: see the posts above."
-    return "\n".join([*lines, verdict])
+    return f"{len(posts)} posts, {kinds[Kind.RIGHT]} right: {told}\n{verdict}"
 
 
 def failures(posts: Sequence[Post]) -> list[str]:
-    """Return a line for each post that did not end right, with how to run its cell alone."""
+    """Return what there is to know of each post that did not end right, and how to run its cell alone."""
     return [
-        f"{post.verdict.kind}: {post.cell} ({post.post_id}, {post.mark}): {post.verdict.why}"
-        + (f"; lived through {', '.join(post.later)} later" if post.later else "")
-        + f"\n    uv run python -m benchmarks.proof --only {post.cell}"
+        "\n    ".join(
+            [
+                f"{post.verdict.kind}: {post.cell} ({post.post_id}, {post.mark}): {post.verdict.why}",
+                *([f"lived through {', '.join(post.later)} later"] if post.later else []),
+                *(_attempt(each) for each in post.attempts),
+                f"uv run python -m benchmarks.proof --only {post.cell}",
+            ]
+        )
         for post in posts
         if post.verdict and post.verdict.kind is not Kind.RIGHT
     ]
+
+
+def _attempt(told: dict[str, Any]) -> str:
+    names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "code", "decision")
+    return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
+
+
+def markdown(posts: Sequence[Post], took: float, arguments: str) -> str:
+    """Return the run for a README."""
+    command = f"uv run python -m benchmarks.proof {arguments}".strip()
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    return "\n\n".join(
+        [
+            f"`{command}`, {day}, {took / 60:.0f} minutes on {os.cpu_count()} cores:",
+            ends(posts),
+            table(posts),
+            "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts).splitlines()),
+        ]
+    )
+
+
+def put_into(document: str, told: str) -> str:
+    """Return a document with what stands between its two marks replaced; one without marks is replaced as a whole."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n\n{told}\n\n{end}{after}" if begin and end else f"{told}\n"
 
 
 def left_out() -> list[str]:
@@ -110,6 +154,7 @@ def rows(posts: Sequence[Post]) -> list[dict[str, Any]]:
             "public": post.public,
             "verdict": post.verdict.kind if post.verdict else None,
             "why": post.verdict.why if post.verdict else None,
+            "waitedAs": post.waited_as or None,
             "tries": post.tries,
             "later": post.later,
         }

@@ -9,24 +9,32 @@ from typing import Any
 from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import Cell, Crash, Mode
 from benchmarks.proof.crashes import Strike
-from benchmarks.proof.faults import programs
-from benchmarks.proof.networks import platform_of
-from benchmarks.proof.posts import Client, Post, now
+from benchmarks.proof.faults import needs_its_owner, programs
+from benchmarks.proof.networks import NETWORKS, platform_of
+from benchmarks.proof.posts import Client, Post, facts, now
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Facts, Kind, judge
+from benchmarks.proof.verdict import Kind, judge, shown_of
 
-_ROUND_PATIENCE = 110.0
-"""Seconds after which the next round begins although some posts are still looked up on slow networks."""
-_LAST_PATIENCE = 300.0
-_TRIES = 4
+_ROUND_PATIENCE = 60.0
+"""Seconds after which the next crash begins although some posts are still looked up on slow networks."""
+_STANDSTILL = 330.0
+"""Seconds without any progress after which what is not settled is lost; look-ups come seldom after a while."""
+_LOOKS = 6
+"""Looks for a post of which its network cannot say that it is not there; they go on for a day."""
+_TRIES = 6
 _FEWEST = 30
 _CREATES_A_SECOND = 40
+_RETRIES_BEFORE_SEND = 16
+"""A retry needs the worker's database connections, all of which a crash before the send keeps waiting (20)."""
 
 _STATE = """
-SELECT p.id, p.status, t.status, (SELECT count(*) FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting')
+SELECT p.id, p.status, t.status AS target, (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
+  (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS looks,
+  EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised
 FROM posts p JOIN targets t ON t.post_id = p.id WHERE p.id = ANY($1)
 """
 _RESTS = frozenset({"published", "failed", "partial"})
+_WAITS = frozenset({"held", "unconfirmed"})
 
 
 class Proof:
@@ -50,14 +58,17 @@ class Proof:
         for crash, all_of_it in by_crash.items():
             waiting, together = [(cell, 1) for cell in all_of_it], most
             while waiting:
-                batch, waiting = waiting[:together], waiting[together:]
+                batch = batch_of(waiting, together)
+                waiting = [each for each in waiting if each not in batch]
                 missed = await self._round(crash, batch)
                 if missed:
                     # A machine that is busy brings fewer to the point in time.
                     together = max(len(batch) - len(missed), _FEWEST)
                     self._say(f"{len(missed)} were not at the point; again, {together} together")
                 waiting += missed
-        await self._settle(self._open, _LAST_PATIENCE)
+            await self._settle(_ROUND_PATIENCE)
+            await self._judge([post for post in self._open if post.status])
+        await self._settle(None)
         await self._judge(self._open)
 
     async def _round(self, crash: Crash, cells: Sequence[tuple[Cell, int]]) -> list[tuple[Cell, int]]:
@@ -66,12 +77,11 @@ class Proof:
         posts = [Post(cell, account, tries=tries) for (cell, tries), account in zip(cells, lent, strict=True)]
         self._say(f"{crash}: {len(posts)} posts")
         await asyncio.gather(*(self._client.set_up(post) for post in posts))
-        strike = Strike(self._product, crash, posts, self._say)
-        began = now()
         for post in posts:
-            for program in programs(post):
+            for program in programs(post.cell, post.account_id):
                 await self._product.control("POST", "faults", program)
-        watching = asyncio.create_task(strike.watch(began))
+        strike = Strike(self._product, crash, posts, self._say)
+        watching = asyncio.create_task(strike.watch())
         try:
             async with strike.around_the_start():
                 asking = asyncio.create_task(self._ask(posts))
@@ -80,13 +90,11 @@ class Proof:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        for post in self._open:
-            post.later.append(crash)
-        again = [(post.cell, post.tries + 1) for post in posts if not post.struck and post.tries < _TRIES]
+        if crash is not Crash.NONE:
+            for post in self._open:
+                post.later.append(crash)
         self._open += posts
-        await self._settle(self._open, _ROUND_PATIENCE)
-        await self._judge([post for post in self._open if post.status])
-        return again
+        return [(post.cell, post.tries + 1) for post in posts if not post.struck and post.tries < _TRIES]
 
     async def _ask(self, posts: Sequence[Post]) -> None:
         """Set everything in motion: what is scheduled first, due when the rest is asked for."""
@@ -98,48 +106,81 @@ class Proof:
         asking = [self._client.ask(post) for post in posts if post.cell.mode is not Mode.SCHEDULED]
         await asyncio.gather(*creating, *asking)
 
-    async def _settle(self, posts: Sequence[Post], patience: float) -> None:
-        """Wait until posts are at rest; marks those that are with their target's status."""
-        deadline, told = time.monotonic() + patience, 0.0
-        while time.monotonic() < deadline:
-            found = await self._product.rows(_STATE, [post.post_id for post in posts])
-            resting = {
-                post_id: target for post_id, status, target, waiting in found if status in _RESTS and not waiting
-            }
-            for post in posts:
-                post.status = resting.get(post.post_id or "", "")
-            if len(resting) == len(posts):
-                break
-            if time.monotonic() - told > 15:
-                told = time.monotonic()
-                self._say(f"{len(resting)} of {len(posts)} settled")
+    async def _settle(self, patience: float | None) -> None:
+        """Wait until posts are at rest, or patience ends (None: or nothing moves any more); gives them their status."""
+        began = moved = time.monotonic()
+        told, before = 0.0, None
+        while self._open:
+            rows = await self._product.rows(_STATE, [post.post_id for post in self._open])
+            found = {row["id"]: row for row in rows}
+            for post in self._open:
+                row = found.get(post.post_id)
+                post.status = row["target"] if row and _settled(post, row) else ""
+                if row and row["target"] in _WAITS and needs_its_owner(post.cell) and not post.waited_as:
+                    await self._reconnect(post, row["target"])
+            resting = sum(bool(post.status) for post in self._open)
+            if resting == len(self._open):
+                return
+            moment = time.monotonic()
+            if rows != before:
+                before, moved = rows, moment
+            if moment - began > patience if patience is not None else moment - moved > _STANDSTILL:
+                return
+            if moment - told > 15:
+                told = moment
+                self._say(f"{resting} of {len(self._open)} settled")
             await asyncio.sleep(1)
 
+    async def _reconnect(self, post: Post, waits_as: str) -> None:
+        """Do what the account's owner would do; the post has to go on by itself."""
+        post.waited_as = waits_as
+        mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+        post.shown_while_waiting = len(shown_of(post.mark, await self._shown(**mine)))
+        await self._forget_faults(post)
+        await self._accounts.reconnect(post.cell.network, post.account_id)
+
+    async def _shown(self, **query: str) -> list[dict[str, Any]]:
+        found = await self._product.control("GET", "posts", since=self._began.isoformat(), **query)
+        return list(found["posts"])
+
+    async def _forget_faults(self, post: Post) -> None:
+        await self._product.control(
+            "DELETE", "faults", platform=platform_of(post.cell.network), accountId=post.account_id
+        )
+
     async def _judge(self, posts: Sequence[Post]) -> None:
-        shown = (await self._product.control("GET", "posts", since=self._began.isoformat()))["posts"]
+        shown = await self._shown()
         for post in posts:
-            mine = [each for each in shown if post.mark in each["text"] and not each["deleted"]]
-            current = [(each["platformPostId"], each["text"]) for each in mine if each["supersededBy"] is None]
-            facts = _facts(post, await self._client.read(post), current)
-            post.status, post.public = facts.status, len(current)
-            post.verdict = judge(post.cell, facts, post.new_text)
-            await self._product.control(
-                "DELETE", "faults", platform=platform_of(post.cell.network), accountId=post.account_id
-            )
-            self._accounts.give_back(post.cell.network, post.account_id)
+            target = (await self._client.read(post))["platforms"][0]
+            seen = facts(post, target, shown_of(post.mark, shown))
+            post.status, post.public = seen.status, len(seen.public)
+            post.verdict = judge(post.cell, seen, post.new_text)
+            if post.verdict.kind is not Kind.RIGHT:
+                post.attempts = await self._client.attempts(post)
+            await self._forget_faults(post)
+            if not needs_its_owner(post.cell):
+                self._accounts.give_back(post.cell.network, post.account_id)
             if post.verdict.kind is not Kind.MISSED or post.tries == _TRIES:
                 self.posts.append(post)
         self._open = [post for post in self._open if post.verdict is None]
 
 
-def _facts(post: Post, told: dict[str, Any], current: list[tuple[str, str]]) -> Facts:
-    target = told["platforms"][0]
-    return Facts(
-        status=target["status"],
-        category=target.get("errorCategory"),
-        platform_post_id=target["platformPostId"],
-        content=target["content"],
-        public=current,
-        struck=post.struck,
-        settled=bool(post.status),
-    )
+def _settled(post: Post, row: Any) -> bool:
+    """Tell whether nothing more can come, or nothing more can be known, of a post."""
+    cannot_be_ruled_out = row["target"] == "unconfirmed" and not NETWORKS[post.cell.network].rules_out
+    return not row["revised"] and (row["status"] in _RESTS or (cannot_be_ruled_out and row["looks"] >= _LOOKS))
+
+
+def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
+    """Return the next cells to run together."""
+    batch: list[tuple[Cell, int]] = []
+    retries = 0
+    for cell, tries in waiting:
+        if len(batch) == most:
+            break
+        if cell.crash is Crash.BEFORE and cell.mode is Mode.RETRY:
+            retries += 1
+            if retries > _RETRIES_BEFORE_SEND:
+                continue
+        batch.append((cell, tries))
+    return batch

@@ -1,9 +1,12 @@
 """Whether what a post says of itself is what the network shows, and whether it is what had to come of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.faults import needs_its_owner
 from benchmarks.proof.networks import NETWORKS
 
 
@@ -35,6 +38,11 @@ class Facts:
     public: list[tuple[str, str]] = field(default_factory=list)
     struck: bool = True
     settled: bool = True
+    crashes: frozenset[Crash] = frozenset()
+    """All that it lived through, its own and those of others while it was still looked up."""
+    waited_as: str = ""
+    """The status in which it waited for its account to be reconnected."""
+    shown_while_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,53 +54,80 @@ class Verdict:
 
 
 _ANSWER_LOST = frozenset({Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.DOWN})
+_ACCEPTED = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN, Fault.LATE})
+_LOSE_ANSWERS = frozenset({Crash.SENDING, Crash.UNRECORDED, Crash.POSTGRES, Crash.EVERYTHING})
+"""Crashes after which a request may have gone out whose answer nobody has written down."""
 
 
-def judge(cell: Cell, facts: Facts, new_text: str = "") -> Verdict:
+def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return id and text of what a network shows of a post now, given everything that the sandbox ever made public."""
+    return [
+        (each["platformPostId"], each["text"])
+        for each in shown
+        if mark in each["text"] and not each["deleted"] and each["supersededBy"] is None
+    ]
+
+
+def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
     """Return the verdict; `new_text` is what an edit was to make of the post."""
-    count = len(facts.public)
-    if count > 1:
-        return Verdict(Kind.DOUBLE, f"{count} public posts")
-    if facts.status == "failed" and facts.category == "internal":
+    if max(len(seen.public), seen.shown_while_waiting) > 1:
+        return Verdict(Kind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
+    if seen.status == "failed" and seen.category == "internal":
         return Verdict(Kind.LOST, "failed with category internal")
-    if disagreement := _disagreement(facts):
+    if disagreement := _disagreement(seen):
         return Verdict(Kind.DISAGREES, disagreement)
-    if not facts.settled and facts.status not in {"held", "unconfirmed"}:
-        return Verdict(Kind.LOST, f"still {facts.status} at the end")
-    if facts.status not in expected(cell):
-        return Verdict(Kind.UNEXPECTED, f"{facts.status}, not {' or '.join(sorted(expected(cell)))}")
-    if cell.mode is Mode.EDIT and (wrong := _wrong_edit(cell, facts, new_text)):
+    if not seen.settled:
+        return Verdict(Kind.LOST, f"still {seen.status} at the end")
+    if seen.status not in (wanted := expected(cell, seen)):
+        return Verdict(Kind.UNEXPECTED, f"{seen.status}, not {' or '.join(sorted(wanted))}")
+    if wrong := _wrong_way(cell, seen, new_text):
         return wrong
-    return Verdict(Kind.RIGHT) if facts.struck else Verdict(Kind.MISSED, "not at that point when it was killed")
+    return Verdict(Kind.RIGHT) if seen.struck else Verdict(Kind.MISSED, "not at that point when it was killed")
 
 
-def _disagreement(facts: Facts) -> str | None:
-    ids = [platform_post_id for platform_post_id, _ in facts.public]
-    match facts.status:
-        case "published" if facts.platform_post_id not in ids:
-            return f"published as {facts.platform_post_id}, public is {ids or 'nothing'}"
+def _disagreement(seen: Facts) -> str | None:
+    ids = [platform_post_id for platform_post_id, _ in seen.public]
+    if seen.waited_as == "held" and seen.shown_while_waiting:
+        return "held, yet public"
+    match seen.status:
+        case "published" if seen.platform_post_id not in ids:
+            return f"published as {seen.platform_post_id}, public is {ids or 'nothing'}"
         case "failed" | "held" | "pending" | "scheduled" if ids:
-            return f"{facts.status}, yet public as {ids[0]}"
+            return f"{seen.status}, yet public as {ids[0]}"
     return None
 
 
-def expected(cell: Cell) -> set[str]:
+def expected(cell: Cell, seen: Facts) -> set[str]:
     """Return the statuses of the target in which this may end."""
     traits = NETWORKS[cell.network]
     if cell.mode is Mode.EDIT:
         return {"published"}
     statuses = {"failed"} if cell.fault is Fault.REFUSED else {"published"}
-    if cell.fault is Fault.EXPIRED and not traits.renews:
-        # Its owner has to come; until then surely nothing is public.
-        statuses |= {"held", "failed"}
-    if not traits.readable and (cell.fault in _ANSWER_LOST or cell.crash is not Crash.NONE):
+    lost = cell.fault in _ANSWER_LOST or seen.crashes & _LOSE_ANSWERS
+    # Where the network cannot tell whether there is such a post, nobody can, and unconfirmed is the truth.
+    if lost and (not traits.readable or not (traits.rules_out or seen.public)):
         statuses |= {"unconfirmed"}
     return statuses
 
 
-def _wrong_edit(cell: Cell, facts: Facts, new_text: str) -> Verdict | None:
-    shown = facts.public[0][1]
-    if shown != facts.content:
+def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
+    """Tell what is wrong with a post whose status is one of those expected."""
+    if cell.mode is Mode.EDIT:
+        return _wrong_edit(cell, seen, new_text)
+    if needs_its_owner(cell):
+        waits = {"held", "unconfirmed"} if seen.crashes & _LOSE_ANSWERS else {"held"}
+        if seen.waited_as not in waits:
+            return Verdict(
+                Kind.UNEXPECTED, f"it was {seen.waited_as or 'never'} held until its account was reconnected"
+            )
+    if seen.status == "unconfirmed" and not seen.crashes and cell.fault in _ACCEPTED and not seen.public:
+        return Verdict(Kind.LOST, "the network took it, and does not show it")
+    return None
+
+
+def _wrong_edit(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
+    shown = seen.public[0][1]
+    if shown != seen.content:
         return Verdict(Kind.DISAGREES, "the API tells another text than the network shows")
     if (shown == new_text) is (cell.fault is Fault.REFUSED):
         return Verdict(Kind.UNEXPECTED, "the edit was made" if shown == new_text else "the edit was not made")

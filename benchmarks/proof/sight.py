@@ -1,0 +1,61 @@
+"""Whether a crash struck a post at the point that its name promises, by what is seen from outside when it strikes."""
+
+from dataclasses import dataclass
+
+from benchmarks.proof.cells import Cell, Crash, Mode
+from benchmarks.proof.faults import HOLD, answered_after
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Hold what was seen of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
+
+    killed_at: float = 0.0
+    """After the signal was sent: nothing of the killed part happens later."""
+    arrived_at: float | None = None
+    """When the request at which the crash strikes came in at the network, by the network's own log."""
+    barred_since: float | None = None
+    """From when on no attempt could be begun or closed in the database."""
+    asked: bool = False
+    """Its client has an open request, or has had an answer."""
+    unanswered: bool = False
+    """Its client waits for an answer, or did not hear the one that it got."""
+    row: bool = False
+    """What the client asked for is in the database."""
+    started: bool = False
+    """Its row shows that its workflow has heard of it."""
+    taken: bool = False
+    """Temporal says that a worker has the step which sends."""
+    sending: bool = False
+    """Its attempt says that the request is out."""
+
+
+def struck(cell: Cell, sight: Sight) -> bool:
+    """Tell whether the crash hit the post where it was to hit."""
+    out = sight.arrived_at is not None and sight.killed_at < sight.arrived_at + HOLD
+    match cell.crash:
+        case Crash.NONE:
+            return True
+        case Crash.BEFORE:
+            return sight.taken and sight.arrived_at is None
+        case Crash.UNRECORDED:
+            return _unrecorded(cell, sight)
+        case Crash.ROW:
+            # A retry is no row: all that there is of it is the request.
+            return (sight.unanswered if cell.mode is Mode.RETRY else sight.row) and not sight.started
+        case Crash.ANSWER if cell.mode is Mode.SCHEDULED:
+            return sight.started and sight.unanswered
+        case Crash.ANSWER:
+            return out and sight.unanswered
+        case Crash.EVERYTHING:
+            return sight.asked and (sight.arrived_at is None or out)
+        case _:
+            return out
+
+
+def _unrecorded(cell: Cell, sight: Sight) -> bool:
+    """Tell whether the answer came while nothing could be recorded, and the worker was killed then."""
+    if sight.arrived_at is None or sight.barred_since is None:
+        return False
+    answered_at = sight.arrived_at + answered_after(cell)
+    return sight.sending and sight.barred_since < answered_at < sight.killed_at

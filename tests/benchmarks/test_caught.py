@@ -1,0 +1,56 @@
+"""A product that publishes twice, loses a post or tells a wrong status does not get through the proof."""
+
+import secrets
+from typing import Any
+
+from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.posts import Post, facts
+from benchmarks.proof.report import failures, right
+from benchmarks.proof.verdict import Kind, judge, shown_of
+from tests.stack import Stack
+
+
+async def verdict_on(stack: Stack, post: Post, **told: Any) -> Kind:
+    """Judge a post by what the sandbox really shows and what a product says of it."""
+    target = {"status": "published", "platformPostId": None, "content": post.text, **told}
+    shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
+    post.status, post.public = target["status"], len(shown)
+    post.verdict = judge(post.cell, facts(post, target, shown))
+    return post.verdict.kind
+
+
+async def send(stack: Stack, token: str, text: str) -> str:
+    """Do what a worker does that sends: make a tweet."""
+    answer = await stack.http.post(
+        f"{stack.sandbox_url}/twitter/2/tweets", headers={"Authorization": f"Bearer {token}"}, json={"text": text}
+    )
+    return str(answer.raise_for_status().json()["data"]["id"])
+
+
+async def test_a_second_send_is_seen_by_what_the_network_shows(stack: Stack) -> None:
+    token = secrets.token_urlsafe(16)
+    account = await stack.connect("twitter", accessToken=token)
+    post = Post(Cell("twitter", Mode.NOW, Fault.DROPPED, Crash.SENDING), account.id, post_id="post_1")
+
+    assert await verdict_on(stack, post, platformPostId="1") is Kind.DISAGREES
+    first = await send(stack, token, post.text)
+    assert await verdict_on(stack, post, platformPostId=first) is Kind.RIGHT
+    assert right([post])
+    assert await verdict_on(stack, post, status="failed", errorCategory="platform") is Kind.DISAGREES
+    assert await verdict_on(stack, post, status="failed", errorCategory="internal") is Kind.LOST
+
+    # In other words, for the network itself refuses the same twice.
+    await send(stack, token, f"{post.text}!")
+    assert await verdict_on(stack, post, platformPostId=first) is Kind.DOUBLE
+    assert not right([post])
+    (told,) = failures([post])
+    assert "2 public posts" in told
+    assert "--only twitter/publishNow/accept-then-drop/worker-while-sending" in told
+
+
+async def test_what_the_product_published_itself_is_right(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    post = Post(Cell("twitter", Mode.NOW, Fault.NONE, Crash.NONE), account.id)
+    made = await stack.publish(post.text, [account])
+    target = made.targets[0]
+    assert await verdict_on(stack, post, status=target.status, platformPostId=target.platform_post_id) is Kind.RIGHT

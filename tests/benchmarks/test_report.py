@@ -1,0 +1,46 @@
+"""The proof's tables, and the way they come into a README."""
+
+from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.posts import Post
+from benchmarks.proof.report import BEGIN, END, ends, failures, markdown, put_into, right, table, totals
+from benchmarks.proof.verdict import Kind, Verdict
+
+
+def ended(kind: Kind, status: str, public: int, crash: Crash = Crash.NONE) -> Post:
+    post = Post(Cell("telegram", Mode.NOW, Fault.DROPPED, crash), "tg_1", status=status, public=public)
+    post.verdict = Verdict(kind, "why")
+    return post
+
+
+POSTS = [
+    ended(Kind.RIGHT, "published", 1),
+    ended(Kind.RIGHT, "unconfirmed", 1, Crash.SENDING),
+    ended(Kind.DOUBLE, "published", 3, Crash.SENDING),
+    ended(Kind.MISSED, "published", 1, Crash.SENDING),
+]
+
+
+def test_the_table_of_ends_counts_what_is_public() -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in ends(POSTS).splitlines()]
+    assert rows[2:] == [["published", "0", "2", "1"], ["unconfirmed", "0", "1", "0"]]
+
+
+def test_what_is_wrong_stands_beside_what_is_right() -> None:
+    assert "| telegram | 1    | 1 1D 1? |" in table(POSTS)
+
+
+def test_one_that_is_wrong_or_that_was_not_struck_or_no_post_at_all_makes_it_no_proof() -> None:
+    assert right(POSTS[:2])
+    assert "proven." in totals(POSTS[:2])
+    for posts in ([], POSTS[1:3], POSTS[3:]):
+        assert not right(posts)
+        assert "NOT proven" in totals(posts)
+    assert len(failures(POSTS)) == 2
+
+
+def test_the_tables_replace_what_stands_between_the_marks() -> None:
+    told = markdown(POSTS[:2], 600, "")
+    assert "10 minutes" in told
+    document = f"before\n{BEGIN}\nold\n{END}\nafter"
+    assert put_into(document, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter"
+    assert put_into("anything", "new") == "new\n"

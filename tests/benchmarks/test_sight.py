@@ -1,0 +1,109 @@
+"""Whether a crash struck at its point: only what was seen there counts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks.proof.cells import Cell, Crash, Fault, Mode, chosen, every, short
+from benchmarks.proof.crashes import told_by
+from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
+from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.rounds import batch_of
+from benchmarks.proof.sight import Sight, struck
+
+OUT = Sight(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
+"""A request is out and its answer is not."""
+
+
+def cell(crash: Crash, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE) -> Cell:
+    return Cell("twitter", mode, fault, crash)
+
+
+def hit(crash: Crash, seen: Sight, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, **more: Any) -> bool:
+    return struck(cell(crash, mode, fault), replace(seen, **more))
+
+
+@pytest.mark.parametrize("crash", [Crash.SENDING, Crash.UPLOADING, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING])
+def test_while_a_request_is_out_means_after_it_came_and_before_its_answer(crash: Crash) -> None:
+    assert hit(crash, OUT)
+    assert not hit(crash, OUT, killed_at=100 + HOLD)
+    assert hit(crash, OUT, arrived_at=None) is (crash is Crash.EVERYTHING)
+
+
+def test_everything_at_once_strikes_nothing_that_was_not_asked_for() -> None:
+    assert not hit(Crash.EVERYTHING, OUT, arrived_at=None, asked=False)
+
+
+def test_before_the_send_means_that_a_worker_had_it_and_the_network_did_not() -> None:
+    assert hit(Crash.BEFORE, OUT, arrived_at=None, taken=True)
+    assert not hit(Crash.BEFORE, OUT, arrived_at=None)
+    assert not hit(Crash.BEFORE, OUT, taken=True)
+
+
+def test_before_recording_means_that_the_answer_came_while_nothing_could_be_written() -> None:
+    answered = replace(OUT, killed_at=100 + HOLD + 2, barred_since=100 + HOLD - 1, sending=True)
+    assert hit(Crash.UNRECORDED, answered)
+    assert not hit(Crash.UNRECORDED, answered, barred_since=100 + HOLD + 1)
+    assert not hit(Crash.UNRECORDED, answered, killed_at=100 + HOLD - 0.5)
+    assert not hit(Crash.UNRECORDED, answered, sending=False)
+    assert not hit(Crash.UNRECORDED, answered, arrived_at=None)
+    assert not hit(Crash.UNRECORDED, answered, barred_since=None)
+    assert not hit(Crash.UNRECORDED, answered, fault=Fault.LATE)
+    assert hit(Crash.UNRECORDED, answered, fault=Fault.LATE, killed_at=100 + GIVEN_UP_AFTER + 1)
+
+
+def test_between_row_and_start_means_that_the_workflow_has_not_heard_of_it() -> None:
+    assert hit(Crash.ROW, OUT, unanswered=False)
+    assert not hit(Crash.ROW, OUT, started=True)
+    assert not hit(Crash.ROW, OUT, row=False)
+    assert hit(Crash.ROW, OUT, Mode.RETRY, row=False)
+    assert not hit(Crash.ROW, OUT, Mode.RETRY, unanswered=False)
+
+
+def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
+    assert hit(Crash.ANSWER, OUT)
+    assert not hit(Crash.ANSWER, OUT, unanswered=False)
+    assert hit(Crash.ANSWER, OUT, Mode.SCHEDULED, arrived_at=None, started=True)
+    assert not hit(Crash.ANSWER, OUT, Mode.SCHEDULED)
+
+
+def test_what_a_row_tells_depends_on_what_was_asked_for() -> None:
+    row = {"revised": False, "sent": None, "status": "failed", "started": True}
+    assert told_by(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
+    assert told_by(row, Mode.RETRY) == {"row": True, "started": False, "sending": False}
+    assert told_by(row | {"status": "pending"}, Mode.RETRY)["started"]
+    assert told_by(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
+    assert told_by(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
+        "row": True,
+        "started": True,
+        "sending": True,
+    }
+
+
+def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() -> None:
+    waiting = {Crash.SENDING, Crash.UNRECORDED, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING, Crash.UPLOADING}
+    for each in every():
+        if each.crash in waiting and each.left_out is None:
+            first = next(fault for fault in programs(each, "1") if fault.get("operation") in (None, point(each)))
+            assert first["operation"] == point(each)
+            assert first.get("hold") == HOLD or first.get("seconds") == LATE, each
+
+
+def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network() -> None:
+    whole = chosen()
+    assert {(each.fault, each.crash) for each in whole} == {(fault, crash) for fault in Fault for crash in Crash}
+    assert len(whole) > 3000
+    brief = chosen(shortened=True)
+    assert {each.network for each in brief} == set(NETWORKS)
+    assert {each.mode for each in brief} == set(Mode)
+    assert all(short(each) for each in brief)
+    assert [str(each) for each in chosen("twitter/edit/*-drop/temporal")] == ["twitter/edit/accept-then-drop/temporal"]
+
+
+def test_a_batch_has_few_retries_where_they_would_starve() -> None:
+    waiting = [(each, 1) for each in chosen("*/*/none/worker-before-send")]
+    batch = batch_of(waiting, 480)
+    assert sum(each.mode is Mode.RETRY for each, _ in batch) < sum(each.mode is Mode.RETRY for each, _ in waiting) + 1
+    assert {each.mode for each, _ in batch} == set(Mode)
+    assert len(batch_of([(each, 1) for each in chosen("*/*/none/temporal")], 7)) == 7

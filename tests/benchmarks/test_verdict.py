@@ -1,0 +1,116 @@
+"""The proof's verdicts: each way to be wrong is seen, and where a network allows no certainty that is no fault."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.verdict import Facts, Kind, judge, shown_of
+
+PUBLIC = [("1", "text")]
+
+
+def cell(network: str = "twitter", mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, crash: Crash = Crash.NONE) -> Cell:
+    return Cell(network, mode, fault, crash)
+
+
+def seen(status: str = "published", public: list[tuple[str, str]] | None = None, **more: Any) -> Facts:
+    told = {"platform_post_id": "1", "content": "text", "crashes": frozenset(), **more}
+    return Facts(status=status, public=PUBLIC if public is None else public, **told)
+
+
+def test_one_public_post_that_is_called_published_is_right() -> None:
+    assert judge(cell(), seen()).kind is Kind.RIGHT
+
+
+@pytest.mark.parametrize("status", ["published", "failed", "unconfirmed", "held"])
+def test_two_public_posts_are_a_double_whatever_the_status(status: str) -> None:
+    assert judge(cell(), seen(status, [("1", "text"), ("2", "text")])).kind is Kind.DOUBLE
+
+
+def test_what_was_public_twice_for_a_while_is_a_double() -> None:
+    told = seen(waited_as="unconfirmed", shown_while_waiting=2)
+    assert judge(cell("facebook", fault=Fault.EXPIRED), told).kind is Kind.DOUBLE
+
+
+def test_a_target_that_a_crash_failed_is_lost() -> None:
+    assert judge(cell(crash=Crash.SENDING), seen("failed", [], category="internal")).kind is Kind.LOST
+
+
+@pytest.mark.parametrize("status", ["publishing", "pending", "scheduled"])
+def test_a_post_on_which_nothing_moves_any_more_is_lost(status: str) -> None:
+    assert judge(cell(crash=Crash.TEMPORAL), seen(status, [], settled=False)).kind is Kind.LOST
+
+
+@pytest.mark.parametrize("status", ["failed", "held", "pending"])
+def test_what_is_public_may_not_be_called_otherwise(status: str) -> None:
+    assert judge(cell(fault=Fault.REFUSED), seen(status)).kind is Kind.DISAGREES
+
+
+def test_what_is_called_published_must_be_public_under_that_id() -> None:
+    assert judge(cell(), seen(public=[])).kind is Kind.DISAGREES
+    assert judge(cell(), seen(public=[("2", "text")])).kind is Kind.DISAGREES
+
+
+def test_a_definite_refusal_must_end_failed_and_anything_else_published() -> None:
+    assert judge(cell(fault=Fault.REFUSED), seen("failed", [])).kind is Kind.RIGHT
+    assert judge(cell(fault=Fault.REFUSED), seen()).kind is Kind.UNEXPECTED
+    assert judge(cell(fault=Fault.LIMITED), seen("failed", [], category="rate_limited")).kind is Kind.UNEXPECTED
+
+
+@pytest.mark.parametrize("network", ["telegram", "discord-webhook"])
+def test_a_lost_answer_may_rest_unconfirmed_where_the_network_cannot_be_read(network: str) -> None:
+    assert judge(cell(network, fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.RIGHT
+    assert judge(cell(network, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is Kind.LOST
+    assert judge(cell(network, fault=Fault.DOWN), seen("unconfirmed", [])).kind is Kind.RIGHT
+    told = seen("unconfirmed", [], crashes=frozenset({Crash.SENDING}))
+    assert judge(cell(network, crash=Crash.SENDING), told).kind is Kind.RIGHT
+
+
+def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_network_can_be_read() -> None:
+    assert judge(cell("telegram"), seen("unconfirmed")).kind is Kind.UNEXPECTED
+    told = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
+    assert judge(cell("telegram", crash=Crash.BEFORE), told).kind is Kind.UNEXPECTED
+    assert judge(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.UNEXPECTED
+
+
+def test_what_is_public_must_be_found_where_only_absence_cannot_be_told() -> None:
+    assert judge(cell("tiktok", fault=Fault.DOWN), seen("unconfirmed", [])).kind is Kind.RIGHT
+    assert judge(cell("tiktok", fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.UNEXPECTED
+
+
+def test_an_account_that_needs_its_owner_must_have_held_the_post() -> None:
+    expired = cell("facebook", fault=Fault.EXPIRED)
+    assert judge(expired, seen(waited_as="held")).kind is Kind.RIGHT
+    assert judge(expired, seen()).kind is Kind.UNEXPECTED
+    assert judge(expired, seen(waited_as="unconfirmed")).kind is Kind.UNEXPECTED
+    assert judge(expired, seen("failed", [], waited_as="held", category="auth")).kind is Kind.UNEXPECTED
+    assert judge(expired, seen(waited_as="held", shown_while_waiting=1)).kind is Kind.DISAGREES
+    assert judge(expired, seen("held", [], waited_as="held", settled=False)).kind is Kind.LOST
+
+
+def test_an_account_that_renews_its_token_holds_nothing() -> None:
+    assert judge(cell("linkedin", fault=Fault.EXPIRED), seen()).kind is Kind.RIGHT
+    assert judge(cell("linkedin", fault=Fault.EXPIRED), seen("held", [])).kind is Kind.UNEXPECTED
+
+
+def test_an_edit_must_be_what_is_shown_and_what_is_told() -> None:
+    edit = cell(mode=Mode.EDIT)
+    assert judge(edit, seen(public=[("1", "new")], content="new"), "new").kind is Kind.RIGHT
+    assert judge(edit, seen(public=[("1", "new")], content="old"), "new").kind is Kind.DISAGREES
+    assert judge(edit, seen(public=[("1", "old")], content="old"), "new").kind is Kind.UNEXPECTED
+    refused = cell(mode=Mode.EDIT, fault=Fault.REFUSED)
+    assert judge(refused, seen(public=[("1", "old")], content="old"), "new").kind is Kind.RIGHT
+    assert judge(refused, seen(public=[("1", "new")], content="new"), "new").kind is Kind.UNEXPECTED
+
+
+def test_a_crash_that_missed_its_point_proves_nothing_yet_hides_nothing() -> None:
+    missed = cell(crash=Crash.SENDING)
+    assert judge(missed, seen(struck=False)).kind is Kind.MISSED
+    assert judge(missed, seen("failed", [], struck=False, category="internal")).kind is Kind.LOST
+
+
+def test_deleted_and_replaced_posts_are_not_public() -> None:
+    post = {"platformPostId": "1", "text": "a mark b", "deleted": False, "supersededBy": None}
+    shown = [post, post | {"deleted": True}, post | {"supersededBy": "1"}, post | {"text": "another"}]
+    assert shown_of("mark", shown) == [("1", "a mark b")]
