@@ -113,6 +113,10 @@ def self_signed(folder: Path, name: str) -> ssl.SSLContext:
     return context
 
 
+TLS_HANDSHAKE = b"\x16"
+"""How a client begins that expects TLS where none is spoken: it would wait for our hello."""
+
+
 @dataclass
 class HostileServer:
     """Answer by path, over http, and note the requests."""
@@ -124,7 +128,9 @@ class HostileServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if (first := await reader.readexactly(1)) == TLS_HANDSHAKE:
+                return
+            head = (first + await reader.readuntil(b"\r\n\r\n")).decode()
             self.requests.append(head)
             path = head.split(" ", 2)[1].partition("?")[0]
             await self.routes.get(path, answer(b"gone", status="404 Not Found"))(writer)

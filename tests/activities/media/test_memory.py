@@ -10,8 +10,8 @@ from benchmarks.memory import served
 from cli.stack.ports import HOST, free_port
 from sandbox.server import running_sandbox
 
-SIZE = 120 * 2**20
-MOST = 30 * 2**20
+SIZE = 64 * 2**20
+MOST = 25 * 2**20
 
 
 @pytest.mark.parametrize("platforms", [("twitter", "youtube"), ("facebook", "linkedin")])
