@@ -45,7 +45,7 @@ class Workshop:
             self._idle.pop().end()
 
     async def inspect(self, file: StoredFile) -> MediaFacts:
-        """Probe an image or video; no more of it is decoded than one frame.
+        """Probe an image or video; no more of it is decoded than one frame, and of most images nothing.
 
         Raises NetworkError(rejected) where the file is damaged or beyond measure.
         """

@@ -25,6 +25,10 @@ FORMATS = {
 """Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
 
 _ON_ITS_SIDE = range(5, 9)
+_END = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82"}
+"""How files end of which the headers do not tell that the rest is missing."""
+_GLANCE = (64, 64)
+"""Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
 
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 # Pillow's own guard refuses at twice this; it also covers frames that are larger than the image says.
@@ -70,7 +74,10 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def image_facts(spool: Spool, content_type: str) -> MediaFacts:
-    """Measure an image by its headers alone; raises Undecodable, TooManyPixels."""
+    """Measure an image by its headers, and its pixels where it does not end as it should.
+
+    Raises Undecodable, TooManyPixels.
+    """
     try:
         frames, seconds = timing(Source(spool), content_type)
     except Damaged as error:
@@ -79,7 +86,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
         width, height = image.size
         if orientation_of(image) in _ON_ITS_SIDE:
             width, height = height, width
-        return MediaFacts(
+        facts = MediaFacts(
             content_type=content_type,
             size=spool.size,
             width=width,
@@ -89,3 +96,13 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
             fps=frames / seconds if seconds else None,
             transparent=image.has_transparency_data,
         )
+        if not _ends_well(spool, content_type):
+            # Cut off, and half of it grey on the network; or with more behind it, as moving photos have.
+            image.draft(None, _GLANCE)
+            decode(image)
+        return facts
+
+
+def _ends_well(spool: Spool, content_type: str) -> bool:
+    end = _END.get(content_type, b"")
+    return spool.read_at(spool.size - len(end), len(end)) == end

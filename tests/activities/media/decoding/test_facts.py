@@ -41,6 +41,28 @@ def test_images_are_measured_as_they_are_seen(kind: str, content_type: str, turn
     assert (facts.duration, facts.fps, facts.video_codec, facts.transparent) == (None, None, None, False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [
+        ("JPEG", "image/jpeg"),
+        ("PNG", "image/png"),
+        ("WEBP", "image/webp"),
+        ("GIF", "image/gif"),
+        ("AVIF", "image/avif"),
+    ],
+)
+def test_an_image_that_is_cut_off_is_refused(kind: str, content_type: str) -> None:
+    content = files.saved(files.photo(600, 400), kind)
+    assert refused(content[: len(content) // 2], content_type) is Undecodable
+
+
+@pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
+def test_an_image_with_more_behind_it_is_whole(kind: str, content_type: str) -> None:
+    content = files.saved(files.photo(600, 400), kind)
+    facts = facts_of(content + b"a moving photo's video", content_type)
+    assert (facts.width, facts.height) == (600, 400)
+
+
 def test_heic_is_measured(tmp_path: Path) -> None:
     facts = facts_of(files.heic(tmp_path), "image/heic")
     assert (facts.width, facts.height) == (64, 48)
