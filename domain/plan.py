@@ -26,6 +26,18 @@ class TargetPlan(BaseModel):
     resumes_at: datetime | None = None
     publish_by: datetime | None = None
     """Until when it may still go out, where a retry has given it another time than the post's."""
+    prepared: bool = False
+    """What is done ahead of its time has begun, and need not begin again."""
+    released: bool = False
+    """Held, it goes on at once: its account is said to work."""
+    looks: int = 0
+    """How often an unclear send was looked up."""
+    look_at: datetime | None = None
+    """When it is looked up next; None while that is being done."""
+    look_until: datetime | None = None
+    """When looking it up is given up."""
+    open_until: datetime | None = None
+    """Until when a retry or an edit may still come, once nothing more happens to it by itself."""
 
     def take(self, outcome: Outcome) -> None:
         """Move to where a step has brought the target."""
@@ -37,6 +49,8 @@ class TargetPlan(BaseModel):
         self.editable_until = outcome.editable_until
         self.error_code = outcome.error_code
         self.resumes_at = outcome.resumes_at
+        if not (self.status is TargetStatus.UNCONFIRMED and self.looking):
+            self.looks, self.look_at, self.look_until = 0, None, None
 
     @property
     def settled(self) -> bool:
@@ -48,9 +62,17 @@ class TargetPlan(BaseModel):
         """Tell whether something is being done for the target just now, or soon."""
         return TargetState(self.status, self.looking).moving
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether a time or a word from outside is waited for before the next step is taken."""
+        return self.status is TargetStatus.HELD or self.look_at is not None
+
 
 class Plan(BaseModel):
-    """Name one post, its targets and its time. Fields are only ever added, with defaults: histories live for years."""
+    """Name one post, its targets and its time: all that a workflow knows, so that it can go on in a new run.
+
+    Fields are only ever added, with defaults: histories live for years.
+    """
 
     post_id: str
     workspace_id: str
@@ -69,3 +91,13 @@ class Plan(BaseModel):
     def status(self) -> PostStatus:
         """Return the post's status once its publishing has begun."""
         return post_status(TargetState(target.status, target.looking) for target in self.targets)
+
+    @property
+    def untouched(self) -> bool:
+        """Tell whether nothing has been done for any target."""
+        return all(target.status is TargetStatus.PENDING for target in self.targets)
+
+    @property
+    def failed(self) -> list[TargetPlan]:
+        """Return the targets that rest without being published."""
+        return [each for each in self.targets if each.settled and each.status is not TargetStatus.PUBLISHED]

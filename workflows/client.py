@@ -18,6 +18,7 @@ from temporalio.client import (
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE
 from domain.errors import Conflict, PostsError, Problem, Unprocessable
@@ -44,6 +45,8 @@ _PATIENCE = timedelta(seconds=10)
 POLLED_WITHIN = timedelta(seconds=70)
 """A worker asks for work at least once a minute; older than this, nobody is there."""
 _CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
+_BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
+_MOMENT_S = 0.1
 _URGENT, _SCHEDULED = 2, 3
 
 
@@ -141,6 +144,26 @@ class PostWorkflows:
         return await self._update(update, argument, plan)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> Any:
+        arguments = [] if argument is None else [argument]
+        # One id for all tries: should an earlier one have been accepted after all, its result is the answer.
+        update_id = str(uuid.uuid4())
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                for wait in _BETWEEN_RUNS_S:
+                    try:
+                        return await self._update_with_start(update, arguments, update_id, plan)
+                    except RPCError as error:
+                        # A run that ends, or goes on in a new one, just when an update comes, takes it not.
+                        if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                            raise
+                        await asyncio.sleep(wait)
+                return await self._update_with_start(update, arguments, update_id, plan)
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error) from error
+        except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise unavailable() from error
+
+    async def _update_with_start(self, update: Any, arguments: list[Any], update_id: str, plan: Plan) -> Any:
         operation = WithStartWorkflowOperation(
             PostWorkflow.run,
             plan,
@@ -152,23 +175,15 @@ class PostWorkflows:
             static_summary=summary(plan),
             priority=_priority(plan),
         )
-        arguments = [] if argument is None else [argument]
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
-                return await self._client.execute_update_with_start_workflow(
-                    update,
-                    args=arguments,
-                    id=str(uuid.uuid4()),
-                    start_workflow_operation=operation,
-                    rpc_timeout=_PATIENCE,
-                )
-        except WorkflowUpdateFailedError as error:
-            raise _refusal(error) from error
-        except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            return await self._client.execute_update_with_start_workflow(
+                update, args=arguments, id=update_id, start_workflow_operation=operation, rpc_timeout=_PATIENCE
+            )
+        except BaseException:
             # A start that failed leaves its future behind; nobody else would ever look at it.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(operation.workflow_handle(), 0)
-            raise unavailable() from error
+                await asyncio.wait_for(operation.workflow_handle(), _MOMENT_S)
+            raise
 
 
 def _first_status(plan: Plan) -> PostStatus:

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.plan import Plan, TargetPlan
     from domain.post import PostStatus, TargetStatus
     from workflows import details, steps
+    from workflows.board import Board
     from workflows.messages import (
         ALREADY_PUBLISHING,
         NOT_EDITABLE,
@@ -22,9 +23,7 @@ with workflow.unsafe.imports_passed_through():
         EditRequest,
         Resolution,
         StatusView,
-        TargetView,
     )
-    from workflows.search_attributes import DUE_AT, POST_STATUS
 
 _NOTHING = timedelta(0)
 
@@ -36,18 +35,15 @@ class PostWorkflow:
     @workflow.init
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._begun = False
+        self._board = Board()
+        self._begun = not plan.untouched
         self._ended = False
         self._amendments = 0
         self._amending = 0
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
-        self._open_until: dict[str, datetime] = {}
-        self._released: set[str] = set()
         self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
-        self._told: tuple[PostStatus, datetime] | None = None
-        self._waiting_for = ""
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:
@@ -65,12 +61,13 @@ class PostWorkflow:
     # -- the life of the post ----------------------------------------------------------------------------------------
 
     async def _sleep_until_due(self) -> None:
-        while True:
+        while not self._begun:
             # A change that was accepted before the due time has its effect, however long it takes to apply.
             await workflow.wait_condition(lambda: not self._amending)
             left = self._plan.due_at - workflow.now()
             if self._ended or left <= _NOTHING:
                 return
+            self._go_on_in_a_new_run_if_grown()
             ahead = left - options.PREPARE_AHEAD if self._has_to_prepare() else _NOTHING
             if self._has_to_prepare() and ahead <= _NOTHING:
                 self._prepare_ahead()
@@ -86,7 +83,7 @@ class PostWorkflow:
         seen = self._amendments
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._ended or self._amending > 0 or self._amendments != seen,
+                lambda: self._ended or self._amending > 0 or self._amendments != seen or self._grown(),
                 timeout=duration,
                 timeout_summary=summary,
             )
@@ -98,25 +95,32 @@ class PostWorkflow:
 
     async def _stay_while_something_can_happen(self) -> None:
         while not self._ended:
+            self._go_on_in_a_new_run_if_grown()
             if self._occupied():
                 self._tell(self._occupation())
-                await workflow.wait_condition(lambda: self._ended or not self._occupied())
+                await workflow.wait_condition(lambda: self._ended or not self._occupied() or self._grown())
                 continue
             left = self._stays_open_until() - workflow.now()
             if left <= _NOTHING:
                 self._tell("Done.")
                 return
             until = details.short(self._stays_open_until())
-            purpose = "a retry" if self._failed() else "edits"
+            purpose = "a retry" if self._plan.failed else "edits"
             self._tell(f"Open for {purpose} until {until}.")
-            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-                workflow.continue_as_new(self._plan)
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._ended or self._occupied(),
+                    lambda: self._ended or self._occupied() or self._grown(),
                     timeout=left,
                     timeout_summary=f"open for {purpose} until {until}",
                 )
+
+    def _go_on_in_a_new_run_if_grown(self) -> None:
+        """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
+        if self._grown():
+            self._tell(self._board.waiting_for)
+            # What wakes in this same moment must not begin a step that nobody would hear of.
+            self._ended = True
+            workflow.continue_as_new(self._plan)
 
     # -- one target --------------------------------------------------------------------------------------------------
 
@@ -149,26 +153,26 @@ class PostWorkflow:
         until = min(target.resumes_at or deadline, deadline)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._ended or target.target_id in self._released,
+                lambda: self._ended or target.released,
                 timeout=max(until - workflow.now(), _NOTHING),
                 timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
             )
-        self._released.discard(target.target_id)
+        target.released = False
         target.status = TargetStatus.PENDING
 
     def _keep_open_for(self, target: TargetPlan) -> None:
         if target.status is TargetStatus.PUBLISHED:
-            until = target.editable_until or workflow.now() + options.edit_window(target.platform)
-            self._open_until[target.target_id] = until
+            target.open_until = target.editable_until or workflow.now() + options.edit_window(target.platform)
         elif target.settled:
-            self._open_until[target.target_id] = workflow.now() + options.RETRY_WINDOW
+            target.open_until = workflow.now() + options.RETRY_WINDOW
 
     def _has_to_prepare(self) -> bool:
-        return any(target.prepares and target.target_id not in self._preparing for target in self._plan.targets)
+        return any(target.prepares and not target.prepared for target in self._plan.targets)
 
     def _prepare_ahead(self) -> None:
         for target in self._plan.targets:
-            if target.prepares and target.target_id not in self._preparing:
+            if target.prepares and not target.prepared:
+                target.prepared = True
                 self._preparing[target.target_id] = asyncio.create_task(steps.prepare(self._plan, target))
 
     async def _write_off(self) -> None:
@@ -186,13 +190,7 @@ class PostWorkflow:
     @workflow.query(description="Where the post stands and what its workflow waits for")
     def status(self) -> StatusView:
         """Return where the post stands."""
-        return StatusView(
-            post_id=self._plan.post_id,
-            status=self._status(),
-            due_at=self._plan.due_at,
-            waiting_for=self._waiting_for,
-            targets=[TargetView.model_validate(target.model_dump()) for target in self._plan.targets],
-        )
+        return self._board.view(self._plan, self._status())
 
     @workflow.update(description="Apply a saved change to the scheduled post: content, targets or time")
     async def amend(self, amendment: Amendment) -> None:
@@ -214,7 +212,7 @@ class PostWorkflow:
 
     @amend.validator
     def _may_amend(self, amendment: Amendment) -> None:
-        if self._begun or self._ended or self._plan.due_at <= workflow.now() or not self._untouched():
+        if self._begun or self._ended or self._plan.due_at <= workflow.now() or not self._plan.untouched:
             raise ApplicationError("Publishing has begun", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Delete the post from this service; what is public stays public")
@@ -227,8 +225,9 @@ class PostWorkflow:
 
     @delete.validator
     def _may_delete(self) -> None:
-        due = not self._begun and self._plan.due_at <= workflow.now() and not self._settled()
-        if self._sending() or due:
+        # A run that has just started has sent nothing yet: that an earlier one has, its plan tells.
+        due = self._begun or self._plan.due_at <= workflow.now()
+        if self._sending() or (due and any(target.moving for target in self._plan.targets)):
             raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
@@ -238,21 +237,22 @@ class PostWorkflow:
 
     @retry.validator
     def _may_retry(self) -> None:
-        if self._ended or not self._failed():
+        if self._ended or not self._plan.failed:
             raise ApplicationError("No target has failed", type=NOTHING_TO_RETRY)
 
     @workflow.signal(name="retry", description="As the update of that name; ignored where nothing has failed")
     async def retry_signal(self) -> None:
         """Publish again to what failed, for operators with many posts at once."""
         # A row says failed a moment before its workflow knows.
-        await workflow.wait_condition(lambda: self._ended or bool(self._failed()) or not self._publishing())
-        if not self._ended and self._failed():
+        await workflow.wait_condition(lambda: self._ended or bool(self._plan.failed) or not self._stepping())
+        if not self._ended and self._plan.failed:
             await self._retry()
 
     @workflow.signal(description="Let held targets go on: their account works again")
     async def release(self) -> None:
         """Try held targets again now; those that must still wait are held again."""
-        self._released |= {target.target_id for target in self._plan.targets if not target.settled}
+        for target in self._plan.targets:
+            target.released = not target.settled
 
     @workflow.update(description="Settle an unconfirmed target as a person found it on the network")
     async def resolve(self, resolution: Resolution) -> None:
@@ -263,7 +263,7 @@ class PostWorkflow:
                     looking.cancel()
                 target.take(await steps.resolve(self._plan, target, resolution))
                 self._keep_open_for(target)
-        self._tell(self._waiting_for)
+        self._tell(self._board.waiting_for)
 
     @resolve.validator
     def _may_resolve(self, resolution: Resolution) -> None:
@@ -312,34 +312,37 @@ class PostWorkflow:
                         target.take(edited)
                 except ActivityError:
                     workflow.logger.warning("edit given up", extra={"revision_id": request.revision_id})
-            self._tell(self._waiting_for)
+            self._tell(self._board.waiting_for)
 
     # -- what is so --------------------------------------------------------------------------------------------------
 
+    def _grown(self) -> bool:
+        """Tell whether the history is long enough to go on in a new run, and nothing would be lost by that."""
+        busy = self._stepping() or self._editing_now() or any(not task.done() for task in self._preparing.values())
+        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished() and not busy
+
     def _publishing(self) -> bool:
         return any(not task.done() for task in self._delivering.values())
+
+    def _stepping(self) -> bool:
+        """Tell whether a step towards a network is out."""
+        waiting = {target.target_id for target in self._plan.targets if target.waits}
+        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in waiting)
 
     def _sending(self) -> bool:
         held = {target.target_id for target in self._plan.targets if target.status is TargetStatus.HELD}
         return any(not task.done() for target_id, task in self._delivering.items() if target_id not in held)
 
+    def _editing_now(self) -> bool:
+        return any(not task.done() for task in self._edits)
+
     def _occupation(self) -> str:
         if self._publishing():
             return "Publishing." if self._sending() else "Held until its account can publish."
-        return "Working on a request." if self._occupied() else self._waiting_for
+        return "Working on a request." if self._occupied() else self._board.waiting_for
 
     def _occupied(self) -> bool:
-        editing = any(not task.done() for task in self._edits)
-        return self._publishing() or editing or not workflow.all_handlers_finished()
-
-    def _settled(self) -> bool:
-        return all(target.settled for target in self._plan.targets)
-
-    def _untouched(self) -> bool:
-        return all(target.status is TargetStatus.PENDING for target in self._plan.targets)
-
-    def _failed(self) -> list[TargetPlan]:
-        return [each for each in self._plan.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
+        return self._publishing() or self._editing_now() or not workflow.all_handlers_finished()
 
     def _editable(self) -> list[TargetPlan]:
         return [
@@ -349,24 +352,12 @@ class PostWorkflow:
         ]
 
     def _status(self) -> PostStatus:
-        if not self._begun and self._untouched():
+        if not self._begun and self._plan.untouched:
             return PostStatus.PUBLISHING if self._plan.immediate else PostStatus.SCHEDULED
         return self._plan.status
 
     def _stays_open_until(self) -> datetime:
-        return max(self._open_until.values(), default=workflow.now())
+        return max((target.open_until for target in self._plan.targets if target.open_until), default=workflow.now())
 
     def _tell(self, waiting_for: str) -> None:
-        """Keep the Web UI's details and the search attributes true."""
-        self._waiting_for = waiting_for
-        status = self._status()
-        workflow.set_current_details(details.details(self._plan, status, waiting_for))
-        told = (status, self._plan.due_at)
-        if self._told is None:
-            # Both were given at the start.
-            self._told = told
-        if self._told != told:
-            self._told = told
-            workflow.upsert_search_attributes(
-                [POST_STATUS.value_set(status.value), DUE_AT.value_set(self._plan.due_at)]
-            )
+        self._board.tell(self._plan, self._status(), waiting_for)

@@ -1,7 +1,7 @@
 """Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
 
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.details import name_of
     from workflows.messages import Amendment, EditRequest, Resolution
 
+_NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
 
 
@@ -81,9 +82,14 @@ def _refusal_in(error: ActivityError) -> Outcome | None:
 
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
     """Look for an unclear send, again and again on durable timers, until it is found, ruled out or given up."""
-    deadline = workflow.now() + options.LOOK_UP_WITHIN
-    for wait, next_wait in pairwise(options.lookup_waits()):
-        await workflow.sleep(wait, summary=f"look for it on {name_of(target)}")
+    target.look_until = target.look_until or workflow.now() + options.LOOK_UP_WITHIN
+    # An earlier run of the workflow may have looked already, and have been about to look again.
+    for wait, next_wait in islice(pairwise(options.lookup_waits()), target.looks, None):
+        target.look_at = target.look_at or workflow.now() + wait
+        await workflow.sleep(
+            max(target.look_at - workflow.now(), _NOTHING), summary=f"look for it on {name_of(target)}"
+        )
+        target.look_at, target.looks = None, target.looks + 1
         try:
             outcome = await workflow.execute_activity_method(
                 Publishing.confirm,
@@ -100,7 +106,7 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
         else:
             if outcome.gone or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.looking:
                 return outcome
-        if workflow.now() >= deadline:
+        if workflow.now() >= target.look_until:
             break
     return await give_up(plan, target, "unconfirmed")
 

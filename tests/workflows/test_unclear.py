@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from store.attempts import list_attempts
 from tests.stack import Stack
@@ -55,6 +56,24 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
         assert attempt.finished_at is not None
         assert abs(attempt.next_attempt_at - attempt.finished_at - timedelta(seconds=seconds)) < timedelta(seconds=0.5)
     assert found.next_attempt_at is None
+
+
+async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=9)
+    post = await stack.save("unclear and unwanted", [stack.accounts["twitter"]])
+    handle = await stack.start(post, immediate=True)
+
+    async def unconfirmed() -> bool:
+        return (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
+
+    assert await stack.outcomes.wait(post.id, unconfirmed, 10)
+    await handle.terminate(reason="by mistake")
+    with pytest.raises(Conflict):
+        await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
+    await stack.clear_faults()
+    (target,) = (await stack.settled(post.id)).targets
+    assert target.status == TargetStatus.PUBLISHED
 
 
 @pytest.mark.parametrize(

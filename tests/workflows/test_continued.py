@@ -1,0 +1,281 @@
+"""Workflows that have grown long go on in a new run, with all that they know, and nothing is done twice."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import SearchAttributePair
+
+from domain.post import PostStatus, TargetStatus
+from runtime import worker
+from runtime.recovery import Recovery
+from store.attempts import list_attempts
+from store.models import Attempt, Post, Revision
+from store.posts import mark_dispatched
+from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
+from workflows.messages import StatusView
+from workflows.post import PostWorkflow
+from workflows.runs import Runs
+from workflows.search_attributes import DUE_AT, POST_STATUS
+
+LONGEST_HISTORY = 40
+"""Events from which on this file's server suggests to continue as new."""
+
+
+@pytest.fixture(scope="module")
+async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
+    """Run the product on a Temporal to which histories are soon too long."""
+    async with (
+        temporal_server(longest_history=LONGEST_HISTORY) as environment,
+        running_stack(postgres_url, environment) as running,
+        worker.desk(running.settings, running.database) as desk,
+        worker.running(running.client, desk),
+    ):
+        yield running
+
+
+@pytest.fixture
+async def stack(impatient: Stack) -> AsyncIterator[Stack]:
+    yield impatient
+    await impatient.clear_faults()
+
+
+async def runs_of(stack: Stack, post: Post) -> list[WorkflowExecution]:
+    """Return a post's runs, the first one first."""
+    found = [each async for each in stack.client.list_workflows(f"WorkflowId = '{post.workflow_id}'")]
+    return sorted(found, key=lambda each: each.start_time)
+
+
+async def steps_of(stack: Stack, post: Post) -> Counter[str]:
+    """Count the steps towards networks that all of a post's runs have had taken."""
+    steps: Counter[str] = Counter()
+    for run in await runs_of(stack, post):
+        history = await stack.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
+        steps.update(each.activity_type.name for each in scheduled if each.activity_id)
+    return steps
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
+    """Tell whether a post's workflow has gone on in a new run so often, and in none but new runs."""
+    *earlier, last = await runs_of(stack, post)
+    assert {each.status for each in earlier} <= {WorkflowExecutionStatus.CONTINUED_AS_NEW}
+    assert last.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
+    return len(earlier) >= times
+
+
+async def comes_to(handle: WorkflowHandle[Any, Any], waiting_for: str) -> StatusView:
+    async with asyncio.timeout(20):
+        while not (view := await handle.query(PostWorkflow.status)).waiting_for.startswith(waiting_for):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    return view
+
+
+async def move(stack: Stack, post: Post, due: datetime) -> None:
+    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=due))
+
+
+async def test_a_sleeping_post_that_is_moved_again_and_again_goes_out_once_at_its_time(stack: Stack) -> None:
+    post = await stack.save("moved", [stack.accounts["plain"]], due_in=timedelta(hours=5), tags=["often"])
+    handle = await stack.start(post)
+    before = await handle.describe()
+    for hours in range(30):
+        await move(stack, post, datetime.now(UTC) + timedelta(hours=hours + 6))
+    due = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
+    await move(stack, post, due)
+    view = await comes_to(handle, "Sleeping until")
+    assert (view.status, view.due_at) == (PostStatus.SCHEDULED, due)
+    await stack.settled(post.id)
+    (public,) = await stack.public("moved")
+    assert timedelta(0) <= datetime.fromisoformat(public["createdAt"]) - due < timedelta(seconds=1)
+    assert (await comes_to(handle, "Open for edits")).status == PostStatus.PUBLISHED
+    assert await continued(stack, post, times=4)
+    after = await handle.describe()
+    assert after.raw_info.first_run_id == before.run_id
+    told = before.typed_search_attributes.updated(
+        SearchAttributePair(POST_STATUS, "published"), SearchAttributePair(DUE_AT, due)
+    )
+    assert {key: after.typed_search_attributes.get(key) for key in SEARCH_ATTRIBUTES} == {
+        key: told.get(key) for key in SEARCH_ATTRIBUTES
+    }
+    assert after.raw_info.priority == before.raw_info.priority
+
+
+async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
+    post = await stack.save("changed by many", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await stack.start(post)
+    first = await handle.describe()
+
+    async def change(client: int) -> None:
+        for number in range(6):
+            await move(stack, post, datetime.now(UTC) + timedelta(hours=5, minutes=10 * client + number))
+            await handle.signal("release")
+            await stack.start(post)
+
+    await asyncio.gather(*(change(client) for client in range(6)))
+    async with stack.database.transaction() as session:
+        states = await session.scalars(select(Revision.state).where(Revision.post_id == post.id))
+        assert Counter(states) == {"applied": 36}
+    assert await continued(stack, post, times=3)
+    assert (await comes_to(handle, "Sleeping until")).due_at == (await stack.read(post.id)).due_at
+    assert (await handle.describe()).raw_info.first_run_id == first.run_id
+    await stack.workflows.delete(await stack.plan(post))
+
+
+async def test_what_is_prepared_is_not_prepared_again(stack: Stack) -> None:
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(
+        "prepared once", accounts, due_in=timedelta(seconds=6), media=["https://example.com/once.jpg"]
+    )
+    handle = await stack.start(post)
+
+    async def prepared() -> bool:
+        async with stack.database.transaction() as session:
+            return "prepare" in [attempt.step for attempt, _ in await list_attempts(session, post.id)]
+
+    await until(prepared)
+
+    async def woken_in_vain() -> bool:
+        await handle.signal("release")
+        await handle.query("status")
+        return await continued(stack, post)
+
+    await until(woken_in_vain)
+    await stack.settled(post.id)
+    assert len(await stack.public("prepared once")) == 2
+    assert await steps_of(stack, post) == {"prepare": 2, "publish": 2}
+
+
+async def test_a_post_that_fails_again_and_again_stays_open_and_goes_out_once(stack: Stack) -> None:
+    await stack.fault("twitter", "reject", "publish", status=403, times=6)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.publish("refused often", accounts, media=["https://example.com/often.jpg"])
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    for _ in range(5):
+        await stack.workflows.retry(await stack.plan(await stack.settled(post.id)))
+    assert (await stack.settled(post.id)).status == PostStatus.PARTIAL
+    view = await comes_to(handle, "Open for a retry until")
+    await handle.signal("release")
+    await until(lambda: continued(stack, post))
+    assert await comes_to(handle, "Open for a retry until") == view
+    await handle.signal("retry")
+    assert (await comes_to(handle, "Open for edits until")).status == PostStatus.PUBLISHED
+    assert [target.status for target in (await stack.read(post.id)).targets] == [TargetStatus.PUBLISHED] * 2
+    assert len(await stack.public("refused often")) == 2
+
+
+async def test_a_held_post_is_held_on_until_its_account_works(stack: Stack) -> None:
+    account = await stack.revoked("twitter")
+    post = await stack.save("held for long", [account, stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    view = await comes_to(handle, "Held")
+
+    async def let_go_in_vain() -> bool:
+        await handle.signal("release")
+        await asyncio.sleep(0.1)
+        # Nothing has failed: it must not wait until something does.
+        await handle.signal("retry")
+        return await continued(stack, post)
+
+    await until(let_go_in_vain)
+
+    async def held_as_before() -> bool:
+        return await comes_to(handle, "Held") == view
+
+    await until(held_as_before)
+    assert len(await stack.public("held for long")) == 1
+    await stack.reconnect(account)
+    assert (await comes_to(handle, "Open for edits")).status == PostStatus.PUBLISHED
+    assert len(await stack.public("held for long")) == 2
+
+
+async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
+    account = await stack.revoked("twitter")
+    post = await stack.save("held, then deleted", [account])
+    handle = await stack.start(post, immediate=True)
+    await comes_to(handle, "Held")
+
+    async def released() -> bool:
+        await handle.signal("release")
+        await asyncio.sleep(0.1)
+        return await continued(stack, post)
+
+    await until(released)
+    await stack.workflows.delete(await stack.plan(post))
+    await handle.result()
+    assert await stack.public("held, then deleted") == []
+
+
+async def test_an_unclear_send_is_looked_up_no_longer_and_no_more_often(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = [timedelta(seconds=seconds) for seconds in (1, 1, 1, 1, 2, 2, 2)]
+    monkeypatch.setattr("workflows.steps.options.lookup_waits", lambda: iter(waits))
+    monkeypatch.setattr("workflows.steps.options.LOOK_UP_WITHIN", timedelta(seconds=6))
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    post = await stack.publish("looked for", [stack.accounts["plain"]])
+    (target,) = post.targets
+    assert (post.status, target.status, target.looking) == (PostStatus.PARTIAL, TargetStatus.UNCONFIRMED, False)
+    await until(lambda: continued(stack, post))
+    async with stack.database.transaction() as session:
+        looks = await session.scalars(
+            select(Attempt).where(Attempt.target_id == target.id, Attempt.step == "confirm").order_by(Attempt.id)
+        )
+        told = [
+            round((each.next_attempt_at - each.finished_at).total_seconds())
+            for each in looks
+            if each.next_attempt_at and each.finished_at
+        ]
+    assert told == [1, 1, 1, 2, 2]
+    await stack.clear_faults()
+    await stack.workflows.retry(await stack.plan(post))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("looked for")) == 1
+
+
+async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
+    post = await stack.publish("edited 0", [stack.accounts["twitter"]])
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    view = await comes_to(handle, "Open for edits")
+    for number in range(1, 4):
+        revision_id = await stack.new_text(post, f"edited {number}")
+        await stack.workflows.edit(await stack.plan(post), revision_id)
+
+        async def shown(number: int = number) -> bool:
+            return (await stack.read(post.id)).targets[0].content == f"edited {number}"
+
+        await until(shown)
+    await until(lambda: continued(stack, post))
+    again = await comes_to(handle, "Open for edits")
+    assert again.waiting_for == view.waiting_for
+    assert again.targets[0].platform_post_id == (await stack.read(post.id)).targets[0].platform_post_id
+
+
+async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(stack: Stack) -> None:
+    recovery = Recovery(stack.database, stack.workflows, Runs(stack.client))
+    post = await stack.save("continued, then lost", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await mark_dispatched(session, [post.id], datetime.now(UTC))
+    for minutes in range(8):
+        await move(stack, post, datetime.now(UTC) + timedelta(minutes=minutes + 9))
+    await move(stack, post, datetime.now(UTC) + timedelta(seconds=5))
+    await until(lambda: continued(stack, post))
+    always, soon = datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(hours=1)
+    assert await recovery.round(always, soon) == 0
+    await handle.terminate(reason="by mistake")
+    assert await recovery.round(always, soon) == 1
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("continued, then lost")) == 1
