@@ -11,7 +11,7 @@ from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, id_of, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import comparable, resemble, shown_text, words
+from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
@@ -112,18 +112,17 @@ def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings]) -> Lik
     draft = sending.draft
     shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
     ours = media_ids(sending.handles) if draft.media else []
-    if len(shown) != len(ours):
-        return Likeness.OTHER
-    if ours and set(shown) & set(ours):
+    if set(shown) & set(ours):
         return Likeness.OURS
     text = shown_text(str(status.get("content") or ""), draft.text)
-    if comparable(text) == comparable(draft.text):
-        return Likeness.SAYS_THE_SAME if ours else Likeness.OURS
-    # Some servers let through what looks like HTML, and it is no text when it comes back.
-    read = shown_text(draft.text, draft.text)
-    if words(text) and words(text) in {words(draft.text), words(read)}:
+    same = comparable(text) == comparable(draft.text)
+    if same and not shown and not ours:
+        return Likeness.OURS
+    same = same or (bool(words(text)) and words(text) in map(words, readings(draft.text)))
+    # That a server shows more or fewer media proves nothing: some make them of the pictures in a text.
+    if same and len(shown) == len(ours):
         return Likeness.SAYS_THE_SAME
-    return Likeness.RESEMBLES if resemble(text, draft.text) else Likeness.OTHER
+    return Likeness.RESEMBLES if same or resemble(text, draft.text) else Likeness.OTHER
 
 
 def _created(status: dict[str, Any]) -> datetime | None:

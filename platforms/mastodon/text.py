@@ -13,7 +13,9 @@ _URL = regex.compile(r"(?<![\w@/])https?://[^\s<>\"]+", regex.IGNORECASE)
 _ENDS_SENTENCE = ".,;:!?'])}\u2026\u201d\u00bb"
 _MENTION = regex.compile(r"(?<![\w=/])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w(?::\d+)?")
 _SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
-_NO_WORD = regex.compile(r"[\W_]+")
+_NO_WORD = regex.compile(r"[\W_\uFE0F\u200D]+")
+_EMOTICON = regex.compile(r"(?<!\S)(?:<3|[:;=]-?\w)(?!\S)")
+_MARKDOWN_LINK = regex.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
 _WORD = regex.compile(r"[^\W_]+")
 
 
@@ -41,6 +43,13 @@ def comparable(text: str) -> str:
 def words(text: str) -> str:
     """Return the letters and digits of a text alone: what even a server that reads Markdown leaves as it was."""
     return _NO_WORD.sub("", unicodedata.normalize("NFKC", comparable(text)).casefold())
+
+
+def readings(sent: str) -> set[str]:
+    """Return what is left of a text where a server reads more than letters in it: HTML, Markdown, emoticons."""
+    plain = _MARKDOWN_LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], sent)
+    each = {sent, plain, _EMOTICON.sub("", plain)}
+    return each | {shown_text(one, sent) for one in each}
 
 
 def resemble(one: str, other: str) -> bool:
@@ -80,7 +89,7 @@ class _Reader(HTMLParser):
             return
         address, start = self._links.pop()
         inner = "".join(self.pieces[start:])
-        if inner not in self._sent:
+        if inner not in self._sent and not inner.startswith("@"):
             self.pieces[start:] = [address]
 
     def handle_data(self, data: str) -> None:
