@@ -10,7 +10,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from activities.handles import HandleKeeper
-from activities.media.offer import addressed, offer, unchecked
+from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord
 from activities.media.source import MediaTools, StepMedia
 from activities.servers import Servers
@@ -43,10 +43,10 @@ class Step:
     """Whether the network called the last send a duplicate."""
 
     async def check_media(self) -> None:
-        """Look at what the network will fetch itself, before it is told of it. Raises NetworkError."""
+        """Look at what is not sent as bytes while preparing, before the network is told of it. Raises NetworkError."""
         if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):
-            self.keeper.addresses |= await offer(media, self.media)
-            self.sending.draft = addressed(self.sending.draft, self.keeper.addresses)
+            self.keeper.addresses |= await offer(self.network, media, self.media)
+            self.sending.draft = addressed(self.network, self.sending.draft, self.keeper.addresses)
             await self.keeper.save(self.sending.handles)
 
 
@@ -108,10 +108,16 @@ class Desk:
         connection = self._connect(network, job.account, last)
         record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
         media = StepMedia(
-            self._media, job.post.id, network, network.file_rules(draft, connection.account), record, progress
+            self._media,
+            job.post.id,
+            network,
+            network.file_rules(draft, connection.account),
+            record,
+            progress,
+            covers_of(network, draft),
         )
         sending = Sending(
-            draft=addressed(draft, keeper.addresses),
+            draft=addressed(network, draft, keeper.addresses),
             handles=keeper.usable(),
             save=keeper.save,
             media=media,

@@ -204,6 +204,9 @@ class Network(ABC, Generic[S, C]):
     cleans_files: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""
+    covers: ClassVar[Mapping[str, FileRule]] = {}
+    """Settings, by their fields' names, that hold the address of an image to be shown for a video, with what it must
+    be: it is fetched, checked and converted as the post's own media are."""
     settings: type[S]
     credentials: type[C]
 

@@ -1,4 +1,7 @@
-"""Let networks fetch media themselves: check every file first, and name the new one where it was converted."""
+"""Check what is not sent as bytes while a post is prepared: what its network fetches itself, and covers of videos.
+
+Where a file that the network fetches had to be converted, the new one is named to it.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -6,28 +9,38 @@ from dataclasses import replace
 from typing import Any
 
 from activities.media.source import StepMedia, worst_of
-from domain.post import Media
+from domain.post import Media, MediaType
 from platforms.base import Draft, Network
+from platforms.rules import FileRule
 
 AT_ONCE = 3
 """Files of one post that are fetched at the same time; our choice."""
 
 
+def covers_of(network: Network[Any, Any], draft: Draft[Any]) -> dict[str, FileRule]:
+    """Return by its URL what each cover that the draft names must be."""
+    return {url: rule for name, rule in network.covers.items() if (url := getattr(draft.settings, name))}
+
+
 def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
-    """Return the media that the network will fetch and that have not been looked at, each once."""
+    """Return the media that the network will fetch, and covers, that have not been looked at, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
-    found = {item.url: item for item in _media_of(draft) if item.type in network.fetches and item.url not in done}
-    return list(found.values())
+    media = [item for item in _media_of(draft) if item.type in network.fetches]
+    media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    return list({item.url: item for item in media if item.url not in done}.values())
 
 
-async def offer(media: list[Media], source: StepMedia) -> dict[str, str]:
+async def offer(network: Network[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
     """Return for each URL the address that the network shall be given. Raises NetworkError."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def address(item: Media) -> str:
         async with gate:
-            return await source.address(item)
+            if item.type in network.fetches:
+                return await source.address(item)
+            async with source.open(item):
+                return item.url
 
     found = await asyncio.gather(*map(address, media), return_exceptions=True)
     if failure := worst_of(found):
@@ -35,15 +48,19 @@ async def offer(media: list[Media], source: StepMedia) -> dict[str, str]:
     return {item.url: str(address) for item, address in zip(media, found, strict=True)}
 
 
-def addressed(draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
-    """Return the draft with the addresses that its network shall be given, those of a thread's further posts too."""
+def addressed(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
+    """Return the draft with the addresses that its network shall be given, also of covers and of a thread's posts."""
     if all(url == address for url, address in known.items()):
         return draft
-    items = [
-        item.model_copy(update={"media_items": [_moved(each, known) for each in item.media_items]})
-        for item in getattr(draft.settings, "thread_items", ())
-    ]
-    settings = draft.settings.model_copy(update={"thread_items": items}) if items else draft.settings
+    moved: dict[str, Any] = {
+        name: known.get(url, url) for name in network.covers if (url := getattr(draft.settings, name))
+    }
+    if items := getattr(draft.settings, "thread_items", ()):
+        moved["thread_items"] = [
+            item.model_copy(update={"media_items": [_moved(each, known) for each in item.media_items]})
+            for item in items
+        ]
+    settings = draft.settings.model_copy(update=moved)
     return replace(draft, media=tuple(_moved(item, known) for item in draft.media), settings=settings)
 
 

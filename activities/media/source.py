@@ -1,7 +1,7 @@
 """Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,6 +53,7 @@ class StepMedia:
         rules: Iterable[FileRule],
         record: ChangeRecord,
         progress: Callable[[str], None],
+        covers: Mapping[str, FileRule] | None = None,
     ) -> None:
         self._tools = tools
         self._post_id = post_id
@@ -60,6 +61,7 @@ class StepMedia:
         self._rules = {rule.kind: rule for rule in rules}
         self._record = record
         self._progress = progress
+        self._covers = covers or {}
 
     @asynccontextmanager
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
@@ -71,7 +73,7 @@ class StepMedia:
         async with self._tools.files.open(self._post_id, media, self._fetched) as fetched:
             with Spool() as room:
                 file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched, room)
-                async with self._fitted(media.type, file) as (fitted, facts, made):
+                async with self._fitted(media, file) as (fitted, facts, made):
                     await self._record.note(media.url, (*removed, *made))
                     yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
 
@@ -82,7 +84,7 @@ class StepMedia:
         """
         async with (
             self._tools.files.open(self._post_id, media, self._fetched) as file,
-            self._fitted(media.type, file, converts=self._tools.shelf is not None) as (fitted, _, made),
+            self._fitted(media, file, converts=self._tools.shelf is not None) as (fitted, _, made),
         ):
             if fitted is file or self._tools.shelf is None:
                 return media.url
@@ -94,9 +96,11 @@ class StepMedia:
         self._progress(f"fetched {received / 2**20:.1f} MB")
 
     @asynccontextmanager
-    async def _fitted(self, kind: MediaType, file: StoredFile, *, converts: bool = True) -> AsyncIterator[Fitted]:
+    async def _fitted(self, media: Media, file: StoredFile, *, converts: bool = True) -> AsyncIterator[Fitted]:
         """Yield the file as the network takes it, with what it is and how it was changed."""
-        label, rule, facts = self._network.label, self._rules.get(kind), await self._facts(kind, file)
+        kind, label = media.type, self._network.label
+        cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
+        rule, facts = cover or self._rules.get(kind), await self._facts(kind, file)
         demand = limits.demand_of(rule, facts) if rule and facts and kind is MediaType.IMAGE else None
         if rule is None or demand is None or facts is None:
             if rule is not None:

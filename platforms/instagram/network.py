@@ -45,6 +45,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
     account_prefix = "ig"
     request_id_header = errors.REQUEST_ID_HEADER
     fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials

@@ -51,6 +51,7 @@ RULES = Rules(
     ),
     alt_text=ALT_TEXT,
 )
+COVER = FileRule(MediaType.IMAGE, ("image/jpeg",), max_bytes=8 * MEGABYTE, source=_MEDIA_PAGE)
 STORY_FILES = (
     FileRule(MediaType.IMAGE, ("image/jpeg",), max_bytes=8 * MEGABYTE, source=_MEDIA_PAGE),
     FileRule(

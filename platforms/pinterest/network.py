@@ -30,6 +30,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     # Pinterest promises no consistency; the figure is our choice.
     believes_absence_after = timedelta(seconds=45)
     fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
+    covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials

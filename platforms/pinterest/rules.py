@@ -38,6 +38,12 @@ RULES = Rules(
     ),
     alt_text=ALT_TEXT,
 )
+COVER = FileRule(
+    MediaType.IMAGE,
+    ("image/jpeg", "image/png", "image/webp"),
+    max_bytes=IMAGE_BYTES,
+    source="as for images, unverified",
+)
 
 
 def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:

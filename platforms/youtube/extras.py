@@ -14,8 +14,6 @@ from platforms.youtube.settings import YouTubeSettings
 
 NEXT_LOOK = timedelta(minutes=1)
 """How often a video is asked whether it is processed; each costs one unit of the day's quota."""
-THUMBNAIL_BYTES = 2 * 1024 * 1024
-"""What YouTube's own pages take; the discovery document names 50 MB."""
 
 _TRIED_AGAIN = {Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.NOT_READY}
 _REASONS = {
@@ -86,9 +84,6 @@ class Extras:
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
         async with self._sending.media.open(media) as file:
-            if file.content_type not in {"image/jpeg", "image/png"} or file.size > THUMBNAIL_BYTES:
-                message = "YouTube takes thumbnails as JPEG or PNG of up to 2 MB."
-                raise NetworkError(Kind.REJECTED, message, code="thumbnail")
             await send(
                 self._line,
                 "POST",

@@ -32,6 +32,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.
     believes_absence_after = timedelta(minutes=2)
     cleans_files = True  # general knowledge, unverified
+    covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
     settings = YouTubeSettings
     credentials = YouTubeCredentials

@@ -26,6 +26,13 @@ RULES = Rules(
         ),
     ),
 )
+THUMBNAIL = FileRule(
+    MediaType.IMAGE,
+    ("image/jpeg", "image/png"),
+    max_bytes=2 * 1024 * 1024,
+    shrinks=True,
+    source="YouTube's own pages; its discovery document names 50 MB",
+)
 
 
 def title_of(draft: Draft[YouTubeSettings]) -> str:

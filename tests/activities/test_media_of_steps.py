@@ -115,6 +115,59 @@ async def test_what_instagram_could_not_show_is_refused_before_it_is_told(stack:
     assert step.last == []
 
 
+COVERS = [
+    ("instagram", "reelCover", {}),
+    ("instagram", "instagramThumbnail", {}),
+    ("pinterest", "coverImageUrl", {"boardId": "1", "title": "A video"}),
+    ("youtube", "thumbnail", {"title": "A video"}),
+]
+
+
+@pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
+async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
+    stack: Stack, desk: Desk, platform: str, name: str, settings: dict[str, Any]
+) -> None:
+    settings = {**settings, name: f"{stack.sandbox_url}/_/health"}
+    post = await stack.save(
+        "no cover", [await stack.connect(platform)], media=["https://example.com/a.mp4"], settings=settings
+    )
+    step = await opened(stack, desk, post)
+    with pytest.raises(NetworkError) as caught:
+        await step.check_media()
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_unsupported")
+    assert step.last == []
+
+
+@pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
+async def test_a_cover_is_checked_once_and_given_as_it_is_where_it_fits(
+    stack: Stack, desk: Desk, platform: str, name: str, settings: dict[str, Any]
+) -> None:
+    cover = "https://example.com/cover.jpg"
+    media = ["https://example.com/a.mp4"]
+    post = await stack.save("covered", [await stack.connect(platform)], media=media, settings={**settings, name: cover})
+    step = await opened(stack, desk, post)
+    await step.check_media()
+    assert step.keeper.addresses[cover] == cover
+    await step.keeper.flush()
+    again = await opened(stack, desk, post)
+    desk.forget_files(post.id)
+    assert again.sending.draft == step.sending.draft
+    assert again.keeper.addresses == step.keeper.addresses
+
+
+async def test_a_cover_that_instagram_could_not_show_is_converted(stack: Stack, desk: Desk, public_url: str) -> None:
+    cover = "https://example.com/cover.png"
+    post = await stack.save(
+        "a cover", [stack.accounts["instagram"]], media=["https://example.com/a.mp4"], settings={"reelCover": cover}
+    )
+    step = await opened(stack, desk, post)
+    await step.check_media()
+    assert step.sending.draft.settings.reel_cover.startswith(f"{public_url}/media/")
+    assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["converted", "compressed"]
+    await published(step)
+    assert len(await stack.public("a cover")) == 1
+
+
 async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

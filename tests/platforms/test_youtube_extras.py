@@ -58,12 +58,14 @@ async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
 
 async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
     settings: dict[str, Any] = {
-        "thumbnail": f"{rig.sandbox.url}/_/media/cover.gif",
+        "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
         "playlistId": "XX",
         "firstComment": "first",
     }
-    published = await publish(rig, await prepared(rig, **settings))
-    warning = published.warning or ""
+    sending = await prepared(rig, **settings)
+    refusal = {"error": {"code": 400, "errors": [{"reason": "imageFormatUnsupported", "message": "x"}]}}
+    await rig.sandbox.fault("youtube", "reject", "edit", status=400, body=refusal)
+    warning = (await publish(rig, sending)).warning or ""
     assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
     assert "playlist entry was not added: YouTube does not find the playlist" in warning
     assert "comment" not in warning
