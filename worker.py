@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from api.readiness import Readiness
 from platforms.registry import networks
 from runtime import worker
 from runtime.health import serving_health
@@ -16,7 +17,9 @@ from runtime.logging import configure
 from runtime.loop import fast_loop
 from runtime.settings import Settings
 from runtime.temporal import connect
+from runtime.watch import Watch
 from store.database import Database
+from workflows.queues import Queues
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,9 @@ async def run(platforms: list[str] | None) -> None:
         async with worker.desk(settings, database) as desk:
             team = worker.workers(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
             # Whoever watches its health sees it alive until it has finished.
-            async with serving_health(settings, database, client, team), worker.running(client, desk, team):
+            readiness = Readiness(database, Queues(client), settings.late_after)
+            watch = Watch(database, settings.late_after)
+            async with serving_health(settings, readiness, team), worker.running(client, desk, team, watch):
                 log.info("worker.started", platforms=platforms or list(networks()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)

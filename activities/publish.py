@@ -16,7 +16,7 @@ from activities.heartbeat import beating
 from activities.options import lookup_waits
 from activities.persist import persist
 from domain.outcome import Outcome
-from domain.post import PostStatus, TargetStatus
+from domain.post import TargetStatus
 from platforms.base import Absent, Finding, Published, Refused, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.registry import networks
@@ -30,11 +30,10 @@ from store.publishing import (
     close_attempt,
     finished_step,
     load,
-    mark_begun,
     outcome_of,
     settle,
 )
-from store.sending import Publication, begin_at_once, open_at_once, settle_at_once
+from store.sending import Publication, begin_at_once, open_at_once, settle_at_once, take_up
 from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
@@ -197,9 +196,8 @@ class Publishing:
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.network.check(step.sending.draft, step.connection.account):
             raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
-        if job.post.status == PostStatus.SCHEDULED and step.network.prepares(step.sending.draft):
-            async with self._database.transaction() as session:
-                await mark_begun(session, command.post_id)
+        if job.target.begun_at is None and (step.sending.draft.media or step.network.prepares(step.sending.draft)):
+            await take_up(self._database, command.target_id)
         return step
 
     async def _begin(self, command: TargetCommand, step: Step | None, prepared: Attempt | None) -> Attempt | Outcome:
@@ -309,7 +307,7 @@ class Publishing:
                     return done
             async with self._database.transaction() as session:
                 # The post's row is locked first, as everywhere.
-                outcome = await settle(session, command.target_id, change)
+                outcome = await settle(session, command.target_id, verdicts.taken_up(change))
                 if attempt is not None:
                     await close_attempt(session, attempt.id, note)
                 elif not outcome.gone:

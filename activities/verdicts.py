@@ -8,7 +8,7 @@ from domain.post import ErrorCategory, HoldReason, TargetStatus
 from platforms.base import Published
 from platforms.errors import CATEGORY, Kind, NetworkError
 from store.models import Target
-from store.publishing import Note, forget_error
+from store.publishing import Note, forget_error, wait_from
 
 Change = Callable[[Target], None]
 
@@ -33,6 +33,16 @@ def note(
         request_id=(error.request_id if error else None) or (last.request_id if last else None),
         next_attempt_at=None if again_in is None else datetime.now(UTC) + again_in,
     )
+
+
+def taken_up(change: Change) -> Change:
+    """Return a change of a target whose publishing a worker has taken up, however early it ended."""
+
+    def changed(target: Target) -> None:
+        target.begun_at = target.begun_at or datetime.now(UTC)
+        change(target)
+
+    return changed
 
 
 def published(result: Published) -> Change:
@@ -131,6 +141,7 @@ def pending(target: Target) -> None:
     """Let a target that surely is not public be sent again."""
     forget_error(target)
     target.status = TargetStatus.PENDING
+    wait_from(target, datetime.now(UTC))
 
 
 def resting(target: Target) -> None:

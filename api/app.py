@@ -36,6 +36,7 @@ def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[De
             yield
             # Nobody waits for what is still being started, but the next process should not have to do it.
             await deps.starter.close()
+            await deps.readiness.close()
 
     return ApiApp(
         route_handlers=[Posts, Platforms, Media, Health, Pages],

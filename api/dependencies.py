@@ -1,11 +1,14 @@
 """What the api works with; put together by whoever starts the process, or a test."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.readiness import Readiness
 from api.starter import Starter
+from domain.post import LATE_AFTER
 from store.database import Database
 from store.outcomes import Outcomes
 from workflows.client import PostWorkflows
@@ -19,11 +22,15 @@ class Dependencies:
     workflows: PostWorkflows
     outcomes: Outcomes
     starter: Starter
+    readiness: Readiness
 
     @classmethod
-    def of(cls, database: Database, workflows: PostWorkflows, outcomes: Outcomes) -> "Dependencies":
+    def of(
+        cls, database: Database, workflows: PostWorkflows, outcomes: Outcomes, late_after: timedelta = LATE_AFTER
+    ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
-        return cls(database, workflows, outcomes, Starter(database, workflows))
+        starter = Starter(database, workflows)
+        return cls(database, workflows, outcomes, starter, Readiness(database, workflows.queues, late_after))
 
 
 Deps = NamedDependency[SkipValidation[Dependencies]]

@@ -153,7 +153,11 @@ def _error_responses(names: Iterable[str]) -> Json:
 
 def _health() -> Json:
     alive = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
-    parts = {"type": "object", "additionalProperties": {"type": "boolean"}}
+    parts = {
+        "type": "object",
+        "properties": {"latePosts": {"type": "integer", "description": "Due for a minute and not begun"}},
+        "additionalProperties": {"type": "boolean"},
+    }
 
     def answer(description: str, schema: Json, example: Json) -> Json:
         return {
@@ -167,7 +171,7 @@ def _health() -> Json:
             "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
         }
 
-    ready = {"database": True, "temporal": True, "worker": True}
+    ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0}
     return {
         "/healthz": described(
             "healthz", "Whether the process lives", {"200": answer("It does", alive, {"status": "ok"})}
@@ -177,7 +181,9 @@ def _health() -> Json:
             "Whether everything it depends on is there",
             {
                 "200": answer("All parts are there", parts, ready),
-                "503": answer("A part is away", parts, {**ready, "worker": False}),
+                "503": answer(
+                    "A part is away", parts, {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3}
+                ),
             },
         ),
     }

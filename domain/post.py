@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 PUBLISH_WITHIN_S = 24 * 60 * 60
 """Seconds after its due time in which a post may still go out, where its client does not say: older it is stale."""
+
+LATE_AFTER = timedelta(seconds=60)
+"""How long after its due time a post may not have begun before it is called late."""
 
 
 class PostStatus(StrEnum):

@@ -1,5 +1,6 @@
 """Start the api from the environment, as uvicorn's factory."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from api.dependencies import Dependencies
 from runtime.logging import configure
 from runtime.settings import Settings
 from runtime.temporal import connect
+from runtime.watch import Watch
 from runtime.zones import announce_zones
 from store.database import Database
 from store.outcomes import Outcomes
@@ -29,9 +31,13 @@ def create_app_from_env() -> Litestar:
         database, outcomes = Database(database_url, pool_size=20), Outcomes(database_url)
         await outcomes.start()
         await announce_zones(database)
+        # The worker may be the part that is away.
+        watching = asyncio.create_task(Watch(database, settings.late_after).run())
         try:
-            yield Dependencies.of(database, PostWorkflows(client), outcomes)
+            yield Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await outcomes.close()
             await database.close()
 

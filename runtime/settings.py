@@ -1,9 +1,12 @@
 """Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.post import LATE_AFTER
 
 
 def comma_separated(text: str) -> list[str]:
@@ -31,6 +34,12 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=1, le=65535)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")
+    late_after_s: float = Field(
+        default=LATE_AFTER.total_seconds(),
+        gt=0,
+        le=86400,
+        description="how long after its due time a post that has not begun is late: logged, counted, shown in /readyz",
+    )
     worker_grace_s: float = Field(
         default=30,
         ge=0,
@@ -56,6 +65,11 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+
+    @property
+    def late_after(self) -> timedelta:
+        """Return how long after its due time a post that has not begun is late."""
+        return timedelta(seconds=self.late_after_s)
 
     @field_validator("database_url")
     @classmethod

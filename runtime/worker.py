@@ -26,6 +26,7 @@ from runtime.context import LogContext
 from runtime.recovery import Recovery
 from runtime.settings import Settings
 from runtime.sweep import sweep_forever
+from runtime.watch import Watch
 from runtime.zones import follow_zones_forever
 from store.database import Database
 from store.vault import Vault
@@ -114,7 +115,9 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
 
 
 @contextlib.asynccontextmanager
-async def running(client: Client, desk: Desk, team: Sequence[Worker] | None = None) -> AsyncIterator[None]:
+async def running(
+    client: Client, desk: Desk, team: Sequence[Worker] | None = None, watch: Watch | None = None
+) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the chores beside them for the length of the block.
 
     What has begun by then is finished.
@@ -129,6 +132,7 @@ async def running(client: Client, desk: Desk, team: Sequence[Worker] | None = No
             asyncio.create_task(Recovery(desk.database, posts, Runs(client)).run()),
             asyncio.create_task(look_after_accounts(desk, posts)),
             asyncio.create_task(follow_zones_forever(desk.database, posts)),
+            asyncio.create_task((watch or Watch(desk.database)).run()),
         ]
         try:
             yield

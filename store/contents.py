@@ -7,6 +7,7 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
 from store.models import Post, Target
+from store.publishing import wait_from
 
 
 def _json(media: list[Media]) -> list[dict[str, Any]]:
@@ -36,7 +37,9 @@ def _target_columns(target: TargetContent, position: int) -> dict[str, Any]:
     }
 
 
-def _new_target(post_id: str, workspace_id: str, target: TargetContent, position: int) -> Target:
+def _new_target(
+    post_id: str, workspace_id: str, target: TargetContent, position: int, due_at: datetime | None
+) -> Target:
     return Target(
         id=new_id("tgt"),
         post_id=post_id,
@@ -44,6 +47,7 @@ def _new_target(post_id: str, workspace_id: str, target: TargetContent, position
         platform=target.platform,
         account_id=target.account_id,
         status=TargetStatus.PENDING.value,
+        due_at=due_at,
         looking=False,
         handles={},
         media_changes=[],
@@ -71,7 +75,7 @@ def new_post(
         due_at=due_at,
         created_at=now,
         updated_at=now,
-        targets=[_new_target(post_id, workspace_id, target, at) for at, target in enumerate(content.targets)],
+        targets=[_new_target(post_id, workspace_id, each, at, due_at) for at, each in enumerate(content.targets)],
         **_content_columns(content),
     )
 
@@ -118,17 +122,18 @@ def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: dat
     for position, wanted in enumerate(content.targets):
         target = staying.get((wanted.platform, wanted.account_id))
         if target is None:
-            target = _new_target(post.id, post.workspace_id, wanted, position)
+            target = _new_target(post.id, post.workspace_id, wanted, position, due_at)
         else:
-            _reset(target, wanted, position)
+            _reset(target, wanted, position, due_at)
         targets.append(target)
     post.targets = targets
 
 
-def _reset(target: Target, wanted: TargetContent, position: int) -> None:
+def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetime | None) -> None:
     columns = _target_columns(wanted, position)
     if any(getattr(target, name) != value for name, value in columns.items()):
         # What a network was already given (uploads, containers) was built from the content before.
         target.handles, target.media_changes = {}, []
+    wait_from(target, due_at)
     for name, value in columns.items():
         setattr(target, name, value)

@@ -145,6 +145,10 @@ class Target(Base):
     settings: Mapped[dict[str, Any]]
     """platformSpecificData as sent; the root settings are merged under it when it is used."""
     status: Mapped[str]
+    due_at: Mapped[datetime | None]
+    """When its publishing shall begin: the post's due time, or when it was retried or found not to be public."""
+    begun_at: Mapped[datetime | None]
+    """When a worker took up its publishing; null while it waits for one."""
     looking: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether an unconfirmed target is still looked up."""
     content: Mapped[str | None]
@@ -176,7 +180,22 @@ class Target(Base):
         Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
         Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
+        Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )
+
+
+class LatePost(Base):
+    """A post of which some target had not begun long after its due time. Kept as long as the post."""
+
+    __tablename__ = "late_posts"
+
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    found_at: Mapped[datetime]
+    over_at: Mapped[datetime | None]
+    """When it was seen that none of its targets waits any more."""
+
+    __table_args__ = (Index("late_posts_now", "post_id", postgresql_where=text("over_at IS NULL")),)
 
 
 class Attempt(Base):

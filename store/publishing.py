@@ -97,21 +97,13 @@ async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     attempt = Attempt(target_id=job.target.id, step="publish", state="sending", started_at=now)
     session.add(attempt)
     job.target.status = TargetStatus.PUBLISHING
+    job.target.begun_at = job.target.begun_at or now
     job.target.next_attempt_at = None
     if job.post.status != PostStatus.PUBLISHING:
         job.post.status = PostStatus.PUBLISHING
         job.post.updated_at = now
     await session.flush()
     return attempt
-
-
-async def mark_begun(session: AsyncSession, post_id: str) -> None:
-    """Let a post that is due say that its publishing has begun."""
-    await session.execute(
-        update(Post)
-        .where(Post.id == post_id, Post.status == PostStatus.SCHEDULED)
-        .values(status=PostStatus.PUBLISHING, updated_at=datetime.now(UTC))
-    )
 
 
 async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
@@ -189,13 +181,14 @@ async def reopen(session: AsyncSession, post_id: str) -> list[str]:
     if post is None:
         return []
     targets = list(await session.scalars(select(Target).where(Target.post_id == post_id)))
-    reopened: list[str] = []
+    now, reopened = datetime.now(UTC), list[str]()
     for target in targets:
         if target.status == TargetStatus.FAILED:
             forget_error(target)
             # Nothing of it is public, so it is built anew: what was prepared may be why it failed.
             target.handles, target.media_changes = {}, []
             target.status = TargetStatus.PENDING
+            wait_from(target, now)
         elif target.status == TargetStatus.UNCONFIRMED and not target.looking:
             target.looking = True
         else:
@@ -238,6 +231,11 @@ def forget_error(target: Target) -> None:
     target.retryable = None
     target.looking = False
     target.hold_reason = target.released_at = None
+
+
+def wait_from(target: Target, due_at: datetime | None) -> None:
+    """Let a target wait for a worker to take it up, who shall do so at the time given; None for a draft's."""
+    target.due_at, target.begun_at = due_at, None
 
 
 async def delete_post(session: AsyncSession, post_id: str) -> bool:

@@ -25,12 +25,22 @@ _SAVE = """
 UPDATE targets SET handles = $3 WHERE id = $1 AND coalesce((handles ->> $4)::int, 0) = $2 RETURNING id
 """
 
+_TAKE_UP = """
+WITH post AS (
+  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id WHERE targets.id = $1 FOR UPDATE OF posts
+), begun AS (
+  UPDATE posts SET status = 'publishing', updated_at = $2 FROM post WHERE posts.id = post.id AND status = 'scheduled'
+)
+UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
+"""
+
 _BEGIN = """
 WITH post AS (
   -- Locked first, as everywhere. What changed while we waited for the lock is seen by the updates below.
   SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id WHERE targets.id = $1 FOR UPDATE OF posts
 ), target AS (
-  UPDATE targets SET status = 'publishing', next_attempt_at = NULL, handles = coalesce($3, handles)
+  UPDATE targets SET status = 'publishing', begun_at = coalesce(begun_at, $4), next_attempt_at = NULL,
+                     handles = coalesce($3, handles)
   FROM post
   WHERE targets.id = $1 AND targets.status = 'pending' AND coalesce((targets.handles ->> $6)::int, 0) = $2
     AND NOT EXISTS (SELECT FROM attempts WHERE target_id = $1 AND step = 'publish' AND state = 'sending')
@@ -108,6 +118,11 @@ async def save_handles(database: Database, target_id: str, handles: dict[str, An
     """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
     kept = json.dumps({**handles, VERSION: version + 1})
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
+
+
+async def take_up(database: Database, target_id: str) -> None:
+    """Let a target and its post say that their publishing has begun, before what must be done first."""
+    await database.row(_TAKE_UP, target_id, datetime.now(UTC))
 
 
 async def begin_at_once(

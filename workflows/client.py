@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -36,14 +33,13 @@ from workflows.messages import (
     Resolution,
 )
 from workflows.post import PostWorkflow
+from workflows.queues import Queues
 from workflows.search_attributes import attributes_of
 
 log = structlog.get_logger(__name__)
 
 _PATIENCE = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it is told to ask again."""
-POLLED_WITHIN = timedelta(seconds=70)
-"""A worker asks for work at least once a minute; older than this, nobody is there."""
 _CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
 _BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
 _MOMENT_S = 0.1
@@ -59,6 +55,7 @@ class PostWorkflows:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.queues = Queues(client)
 
     async def start(self, plan: Plan, *, signal: str | None = None) -> None:
         """Start a post's workflow unless it runs already, and send it a signal if one is given. Raises Unavailable."""
@@ -112,23 +109,6 @@ class PostWorkflows:
     async def release(self, plan: Plan) -> None:
         """Tell a post that its held targets may go on. Raises Unavailable."""
         await self.start(plan, signal="release")
-
-    async def health(self) -> dict[str, bool]:
-        """Tell whether Temporal answers and whether a worker asks it for work."""
-        try:
-            async with asyncio.timeout(3):
-                answer = await self._client.workflow_service.describe_task_queue(
-                    DescribeTaskQueueRequest(
-                        namespace=self._client.namespace,
-                        task_queue=TaskQueue(name=POSTS_QUEUE),
-                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-                    )
-                )
-        except AWAY:
-            return {"temporal": False, "worker": False}
-        oldest = datetime.now(UTC) - POLLED_WITHIN
-        polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
-        return {"temporal": True, "worker": polled}
 
     async def _update_at_rest(self, update: Any, argument: Any, plan: Plan) -> Any:
         """Send an update, return its result; where the post's row is at rest, allow its workflow a moment to learn so.

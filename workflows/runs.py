@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -20,6 +18,7 @@ from temporalio.common import SearchAttributeKey
 from workflows.failures import AWAY, answering, unknown
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
+from workflows.queues import Queues
 from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
 
 _PATIENCE_S = 10.0
@@ -74,6 +73,7 @@ class Runs:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.queues = Queues(client)
 
     async def listed(self, status: str, workspace_id: str | None = None) -> AsyncIterator[Run]:
         """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store has them: seconds late."""
@@ -132,16 +132,6 @@ class Runs:
             return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
         except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
             return None
-
-    async def polled_since(self, queue: str, *, activities: bool = False) -> datetime | None:
-        """Return when a worker last asked for work of a queue; None where none does."""
-        kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-        request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-        )
-        async with answering(_PATIENCE_S):
-            answer = await self._client.workflow_service.describe_task_queue(request)
-        return max((each.last_access_time.ToDatetime(UTC) for each in answer.pollers), default=None)
 
     async def cancel(self, run: Run) -> None:
         """Have a run write off what is not sent, and end."""

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.post import PostStatus
+from domain.post import LATE_AFTER, PostStatus
 from runtime.doctor.facts import SILENT_AFTER
-from runtime.doctor.running import LATE_AFTER
 from store.checkup import open_attempts
 from store.database import Database
 from store.open_posts import PostLine, lines_of_workflows, open_after

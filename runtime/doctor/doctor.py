@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.options import POSTS_QUEUE
 from domain.errors import Unavailable
 from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case, Counted, doubtful
 from runtime.doctor.findings import Finding, Kind, Report
-from runtime.doctor.loose import LooseEnds, served
+from runtime.doctor.loose import LooseEnds
 from runtime.doctor.posts import Examination
 from store.database import Database
 from workflows.runs import Runs
@@ -53,7 +52,7 @@ class Doctor:
         now = datetime.now(UTC)
         cases = await doubtful(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
-        at_work = await served(self._runs, POSTS_QUEUE, now)
+        at_work = (await self._runs.queues.posts()).polled
         examination = Examination(self._database, self._runs, self._asking, served=at_work)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 

@@ -7,10 +7,9 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE, queue_of
 from domain.ids import workflow_id
-from domain.post import PostStatus
+from domain.post import LATE_AFTER, PostStatus
 from domain.schedule import rfc3339
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
-from runtime.doctor.running import LATE_AFTER
 from store.checkup import (
     LooseKey,
     WaitingRevision,
@@ -20,7 +19,6 @@ from store.checkup import (
     waiting_revisions,
 )
 from store.database import Database
-from workflows.client import POLLED_WITHIN
 from workflows.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -28,12 +26,6 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 _REMEMBERED = timedelta(days=1)
 """How long an edit that was given up is still told of."""
 _MOST_KEYS = 200
-
-
-async def served(runs: Runs, queue: str, now: datetime, *, activities: bool = False) -> bool:
-    """Tell whether a worker asks for work of a queue. One that has just died is still believed in for a minute."""
-    polled = await runs.polled_since(queue, activities=activities)
-    return polled is not None and now - polled <= POLLED_WITHIN
 
 
 class LooseEnds:
@@ -51,15 +43,15 @@ class LooseEnds:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
-        found = [each async for each in self._unserved(now, platforms)] if waiting else []
+        found = [each async for each in self._unserved(platforms)] if waiting else []
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
         found += [each for key in keys if (each := await self._key(key))]
         return found
 
-    async def _unserved(self, now: datetime, platforms: list[str]) -> AsyncIterator[Finding]:
+    async def _unserved(self, platforms: list[str]) -> AsyncIterator[Finding]:
         queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in platforms)]
         for queue, activities in queues:
-            if not await served(self._runs, queue, now, activities=activities):
+            if not (await self._runs.queues.state(queue, activities=activities)).polled:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
                 how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)

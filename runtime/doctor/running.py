@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
-from domain.post import PostStatus, TargetStatus
+from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from runtime.doctor.facts import SILENT_AFTER, Facts, settled
 from runtime.doctor.findings import Finding, Heals, Kind
@@ -13,8 +13,6 @@ from store.open_posts import OPEN
 from workflows.messages import TargetView
 from workflows.runs import Run
 
-LATE_AFTER = timedelta(seconds=60)
-"""A post that is not begun this long after its time is late."""
 _TERMINATE = "`temporal workflow terminate --workflow-id '{}' --reason …`"
 
 

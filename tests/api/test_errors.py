@@ -266,10 +266,13 @@ class TestHealth:
         async with client_of(app, None) as client:
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             ready = await client.get("/readyz")
-        assert (ready.status_code, ready.json()) == (200, {"database": True, "temporal": True, "worker": True})
+        parts = ready.json()
+        assert list(parts)[:5] == ["database", "temporal", "worker", "sweep", "latePosts"]
+        assert (parts["database"], parts["temporal"], parts["worker"]) == (True, True, True)
 
     async def test_names_the_part_that_is_away(self, stack: Stack, quiet: list[Any]) -> None:
         async with without_database(stack) as client:
             assert (await client.get("/healthz")).status_code == 200
             ready = await client.get("/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"database": False, "temporal": True, "worker": True})
+        expected = {"database": False, "temporal": True, "worker": True, "sweep": False}
+        assert (ready.status_code, ready.json()) == (503, expected)

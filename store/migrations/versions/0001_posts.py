@@ -171,6 +171,8 @@ def upgrade() -> None:
         sa.Column("custom_media", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looking", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
         sa.Column(
@@ -223,6 +225,25 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("targets_of_post", "targets", ["post_id", "position"], unique=False)
+    op.create_index(
+        "targets_waiting",
+        "targets",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
+    )
+    op.create_table(
+        "late_posts",
+        sa.Column("post_id", sa.String(collation="C"), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("over_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", "due_at"),
+    )
+    op.create_index(
+        "late_posts_now", "late_posts", ["post_id"], unique=False, postgresql_where=sa.text("over_at IS NULL")
+    )
     op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -246,6 +267,13 @@ def downgrade() -> None:
     """Take it back."""
     op.drop_index("attempts_of_target", table_name="attempts")
     op.drop_table("attempts")
+    op.drop_index("late_posts_now", table_name="late_posts", postgresql_where=sa.text("over_at IS NULL"))
+    op.drop_table("late_posts")
+    op.drop_index(
+        "targets_waiting",
+        table_name="targets",
+        postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
+    )
     op.drop_index("targets_of_post", table_name="targets")
     op.drop_index("targets_list_by_platform", table_name="targets")
     op.drop_index("targets_list_by_account", table_name="targets")

@@ -1,0 +1,79 @@
+"""Watch for posts that are late, and tell of each once: when it is found, and when it has begun at last.
+
+The api and every worker do this, for it is the worker that may be away. Who comes first tells.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.post import LATE_AFTER
+from domain.schedule import rfc3339
+from store.database import Database
+from store.waiting import Late, NoLonger, end_late, note_late
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 5.0
+_BATCH = 500
+
+
+class Watch:
+    """Find late posts and tell of them."""
+
+    def __init__(self, database: Database, late_after: timedelta = LATE_AFTER) -> None:
+        self._database = database
+        self._late_after = late_after
+
+    async def run(self) -> None:
+        """Look every few seconds. A database that is away is waited for."""
+        while True:
+            try:
+                await self.look()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("watch.postponed", reason=type(error).__name__)
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Tell of the posts that are late since the last look, and of those that are no longer."""
+        while len(await self._find()) == _BATCH:
+            pass
+        while len(await self._end()) == _BATCH:
+            pass
+
+    async def _find(self) -> list[Late]:
+        now = datetime.now(UTC)
+        async with self._database.transaction() as session:
+            found = await note_late(session, now - self._late_after, now, _BATCH)
+        for late in found:
+            log.warning(
+                "post.late",
+                post_id=late.post_id,
+                workspace_id=late.workspace_id,
+                workflow_id=late.workflow_id,
+                due_at=rfc3339(late.due_at),
+                late_s=_seconds(now - late.due_at),
+                platforms=late.platforms,
+            )
+        return found
+
+    async def _end(self) -> list[NoLonger]:
+        async with self._database.transaction() as session:
+            over = await end_late(session, datetime.now(UTC), _BATCH)
+        for post in over:
+            log.warning(
+                "post.began_late" if post.begun_at else "post.never_began",
+                post_id=post.post_id,
+                workspace_id=post.workspace_id,
+                workflow_id=post.workflow_id,
+                due_at=rfc3339(post.due_at),
+                late_s=_seconds(post.begun_at - post.due_at) if post.begun_at else None,
+                status=post.status,
+            )
+        return over
+
+
+def _seconds(how_long: timedelta) -> float:
+    return round(how_long.total_seconds(), 1)

@@ -1,0 +1,107 @@
+"""Find what waits although nothing says so: posts that are due and not begun, and rows without a workflow.
+
+A target waits for as long as it is pending and no worker has taken up its publishing (`Target.begun_at`). A post is
+late while one of its targets has waited for longer than it may.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import Post, Target
+
+# Written out: the planner must see that the partial indexes have them.
+_WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
+_UNDISPATCHED = text("posts.dispatched_at IS NULL AND posts.status IN ('scheduled', 'publishing')")
+
+_NOTE = text("""
+WITH late AS (
+  SELECT targets.post_id, targets.due_at, array_agg(DISTINCT targets.platform) AS platforms
+  FROM targets
+  WHERE targets.status = 'pending' AND targets.begun_at IS NULL AND targets.due_at < :due_before
+    AND NOT EXISTS (SELECT FROM late_posts AS noted
+                    WHERE noted.post_id = targets.post_id AND noted.due_at = targets.due_at)
+  GROUP BY targets.post_id, targets.due_at
+  ORDER BY targets.due_at, targets.post_id
+  LIMIT :most
+), noted AS (
+  INSERT INTO late_posts (post_id, due_at, found_at) SELECT post_id, due_at, :now FROM late
+  ON CONFLICT DO NOTHING RETURNING post_id, due_at
+)
+SELECT posts.id, posts.workspace_id, posts.workflow_id, late.due_at, late.platforms
+FROM noted JOIN late USING (post_id, due_at) JOIN posts ON posts.id = noted.post_id
+ORDER BY late.due_at, posts.id
+""")
+
+_END = text("""
+UPDATE late_posts SET over_at = :now
+FROM (
+  SELECT posts.id, posts.workspace_id, posts.workflow_id, posts.status, late.due_at,
+         max(targets.begun_at) FILTER (WHERE targets.begun_at >= late.due_at) AS begun_at
+  FROM late_posts AS late
+  JOIN posts ON posts.id = late.post_id
+  JOIN targets ON targets.post_id = posts.id
+  WHERE late.over_at IS NULL
+  GROUP BY posts.id, late.due_at
+  HAVING NOT bool_or(targets.status = 'pending' AND targets.begun_at IS NULL
+                     AND coalesce(targets.due_at = late.due_at, false))
+  LIMIT :most
+) AS over
+WHERE late_posts.post_id = over.id AND late_posts.due_at = over.due_at AND late_posts.over_at IS NULL
+RETURNING over.id, over.workspace_id, over.workflow_id, over.due_at, over.begun_at, over.status
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Be a post that was found late, and what of it waits."""
+
+    post_id: str
+    workspace_id: str
+    workflow_id: str
+    due_at: datetime
+    platforms: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NoLonger:
+    """Be a post that is late no longer: its last target has begun, was given up, or has been given another time."""
+
+    post_id: str
+    workspace_id: str
+    workflow_id: str
+    due_at: datetime
+    begun_at: datetime | None
+    """None where nothing of it has begun."""
+    status: str
+
+
+async def note_late(session: AsyncSession, due_before: datetime, now: datetime, most: int) -> list[Late]:
+    """Note posts of which a target was due before a time and waits, and return them: each once, whoever asks."""
+    found = await session.execute(_NOTE, {"due_before": due_before, "now": now, "most": most})
+    return [Late(*row) for row in found]
+
+
+async def end_late(session: AsyncSession, now: datetime, most: int) -> list[NoLonger]:
+    """Note which posts are late no longer, and return them: each once, whoever asks."""
+    over = await session.execute(_END, {"now": now, "most": most})
+    return [NoLonger(*row) for row in over]
+
+
+async def count_late(session: AsyncSession, due_before: datetime) -> int:
+    """Return how many posts have a target that was due before a time and waits."""
+    query = select(func.count(Target.post_id.distinct())).where(_WAITS, Target.due_at < due_before)
+    return await session.scalar(query) or 0
+
+
+async def count_unstarted(session: AsyncSession, saved_before: datetime) -> int:
+    """Return how many posts were saved before a time and have no workflow.
+
+    A draft that is scheduled has been saved long before and is started only now: its last change counts.
+    """
+    query = select(func.count(Post.id)).where(
+        _UNDISPATCHED, Post.created_at < saved_before, Post.updated_at < saved_before
+    )
+    return await session.scalar(query) or 0
