@@ -132,11 +132,12 @@ def _sentence(kind: str, detail: ErrorDetails) -> str:
     if kind in _MUST_BE:
         return _MUST_BE[kind]
     if kind in {"literal_error", "enum"}:
-        return f"must be one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+        choices = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return f"must be one of {choices}" if ", " in choices else f"must be {choices}"
     if kind == "too_long":
-        return f"may hold at most {context['max_length']} items"
+        return f"may hold at most {_items(context['max_length'])}"
     if kind == "too_short":
-        return f"must hold at least {context['min_length']} items"
+        return f"must hold at least {_items(context['min_length'])}"
     if kind == "string_too_long":
         return f"may be at most {context['max_length']} characters long"
     if kind == "string_too_short":
@@ -154,3 +155,7 @@ def _sentence(kind: str, detail: ErrorDetails) -> str:
     # Rules of ours raise whole sentences; pydantic's remaining ones begin with "Input" or "Value error,".
     text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Assertion failed, ")
     return text[:1].lower() + text[1:]
+
+
+def _items(count: int) -> str:
+    return f"{count} item" if count == 1 else f"{count} items"

@@ -11,6 +11,10 @@ Part = Literal["content", "mediaItems", "platformSpecificData"]
 _PLURAL = {MediaType.IMAGE: "images", MediaType.VIDEO: "videos", MediaType.GIF: "GIFs", MediaType.DOCUMENT: "documents"}
 
 
+def _counted(count: int, kind: MediaType) -> str:
+    return f"{count} {_PLURAL[kind] if count != 1 else _PLURAL[kind].removesuffix('s')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """Say which part of a post breaks a network's rule; `path` goes on inside platformSpecificData."""
@@ -75,11 +79,8 @@ class MediaRule:
             if count and kind not in allowed:
                 found.append(Violation("mediaItems", f"{label} does not take {_PLURAL[kind]}"))
             elif count > allowed.get(kind, 0):
-                found.append(
-                    Violation(
-                        "mediaItems", f"{label} allows {allowed[kind]} {_PLURAL[kind]} in a post; this has {count}"
-                    )
-                )
+                most = _counted(allowed[kind], kind)
+                found.append(Violation("mediaItems", f"{label} allows {most} in a post; this has {count}"))
         if not self.mixes and len({item.type for item in media}) > 1:
             found.append(Violation("mediaItems", f"{label} does not mix images, videos and GIFs in one post"))
         if not found and len(media) > self.max_items:

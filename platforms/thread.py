@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from domain.post import Media, MediaType
 from platforms.base import Published, WireModel
 from platforms.errors import Kind, NetworkError
+from platforms.forms import WebAddress
 from platforms.rules import Violation
 
 MOST_ITEMS = 24
@@ -22,9 +23,7 @@ class ThreadMedia(WireModel):
     """Point at one image, video or GIF of a thread's post."""
 
     type: MediaType = Field(description="What it is.", examples=["image"])
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
-        description="Where it is fetched from.", examples=["https://cdn.example.com/second.jpg"]
-    )
+    url: WebAddress = Field(description="Where it is fetched from.", examples=["https://cdn.example.com/second.jpg"])
     alt_text: str | None = Field(
         None, description="What it shows, for those who cannot see it.", examples=["A beach at dusk"]
     )

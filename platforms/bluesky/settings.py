@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Language
 from platforms.servers import ServerAddress
 from platforms.thread import ThreadItems
 
 HOSTED = "https://bsky.social"
 """Where the accounts live that Bluesky itself hosts."""
-
-Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 
 Identifier = Annotated[
     str, StringConstraints(strip_whitespace=True), AfterValidator(lambda name: name.removeprefix("@"))

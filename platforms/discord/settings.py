@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
 from platforms.base import WireModel
+from platforms.forms import Form, WebAddress
 
-Snowflake = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,19}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
+Snowflake = Annotated[str, Form(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
 
 WEBHOOK = "webhook-"
 """What a webhook's user id begins with here: everyone must know which kind an account is, the rules too."""
@@ -31,21 +31,25 @@ class EmbedAuthor(WireModel):
     """Name whom an embed is by."""
 
     name: str = Field(max_length=256, description="The author's name.", examples=["Ada"])
-    url: Url | None = Field(None, description="Where the name leads.", examples=["https://example.com/ada"])
-    icon_url: Url | None = Field(None, description="A small picture.", examples=["https://cdn.example.com/ada.png"])
+    url: WebAddress | None = Field(None, description="Where the name leads.", examples=["https://example.com/ada"])
+    icon_url: WebAddress | None = Field(
+        None, description="A small picture.", examples=["https://cdn.example.com/ada.png"]
+    )
 
 
 class EmbedFooter(WireModel):
     """End an embed."""
 
     text: str = Field(max_length=2048, description="The footer's text.", examples=["Issue 12"])
-    icon_url: Url | None = Field(None, description="A small picture.", examples=["https://cdn.example.com/12.png"])
+    icon_url: WebAddress | None = Field(
+        None, description="A small picture.", examples=["https://cdn.example.com/12.png"]
+    )
 
 
 class EmbedPicture(WireModel):
     """Show a picture in an embed."""
 
-    url: Url = Field(description="The picture's address.", examples=["https://cdn.example.com/1.png"])
+    url: WebAddress = Field(description="The picture's address.", examples=["https://cdn.example.com/1.png"])
 
 
 class EmbedField(WireModel):
@@ -61,7 +65,7 @@ class Embed(WireModel):
 
     title: str | None = Field(None, max_length=256, description="The title.", examples=["Release 2.0"])
     description: str | None = Field(None, max_length=4096, description="The text.", examples=["What is new"])
-    url: Url | None = Field(None, description="Where the title leads.", examples=["https://example.com/2.0"])
+    url: WebAddress | None = Field(None, description="Where the title leads.", examples=["https://example.com/2.0"])
     color: int | None = Field(None, ge=0, le=0xFFFFFF, description="The colour as a number.", examples=[5793266])
     timestamp: datetime | None = Field(None, description="A time to show.", examples=["2026-01-20T09:00:00Z"])
     author: EmbedAuthor | None = Field(None, description="Whom it is by.")
@@ -105,7 +109,7 @@ class DiscordSettings(WireModel):
     username: WebhookName | None = Field(
         None, description="The name to publish under; webhooks only.", examples=["Release bot"]
     )
-    avatar_url: Url | None = Field(
+    avatar_url: WebAddress | None = Field(
         None, description="The picture to publish under; webhooks only.", examples=["https://cdn.example.com/bot.png"]
     )
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from platforms.base import WireModel
+from platforms.forms import Digits, WebAddress
 
 TITLE = 255
 """Characters of a video's title; unverified, Facebook only names the error for one that is too long."""
@@ -35,16 +36,13 @@ class FacebookSettings(WireModel):
         description="A comment that the Page adds right after publishing.",
         examples=["Which one is your favourite?"],
     )
-    link: str | None = Field(
+    link: WebAddress | None = Field(
         None,
-        pattern=r"^https?://\S+$",
-        max_length=2048,
         description="An address that a post without media shows as a preview.",
         examples=["https://example.com/article"],
     )
-    page_id: str | None = Field(
+    page_id: Digits | None = Field(
         None,
-        pattern=r"^\d+$",
         description="The Page to publish to. Each connected account is one Page, so it can only name that one.",
         examples=["1755847768034402"],
     )

@@ -3,21 +3,24 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from platforms.base import WireModel
+from platforms.forms import Form, Language, WebAddress
 from platforms.oauth import OAuthCredentials
-
-Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
 
 
 def _last_part(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-AccountName = Annotated[str, StringConstraints(pattern=r"^(accounts/)?\d{1,30}$"), AfterValidator(_last_part)]
+AccountName = Annotated[
+    str, Form(r"^(accounts/)?\d{1,30}$", "must be an account such as accounts/123"), AfterValidator(_last_part)
+]
 LocationName = Annotated[
-    str, StringConstraints(pattern=r"^((accounts/\d{1,30}/)?locations/)?\d{1,30}$"), AfterValidator(_last_part)
+    str,
+    Form(r"^((accounts/\d{1,30}/)?locations/)?\d{1,30}$", "must be a location such as locations/123"),
+    AfterValidator(_last_part),
 ]
 
 
@@ -27,7 +30,7 @@ class CallToAction(WireModel):
     type: Literal["BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"] = Field(
         description="What the button says; CALL dials the profile's own number.", examples=["LEARN_MORE"]
     )
-    url: Url | None = Field(
+    url: WebAddress | None = Field(
         None, description="Where it leads; needed for all but CALL, which has none.", examples=["https://example.com"]
     )
 
@@ -83,7 +86,7 @@ class Offer(WireModel):
     """Say how to redeem an offer."""
 
     coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
-    redeem_online_url: Url | None = Field(
+    redeem_online_url: WebAddress | None = Field(
         None, description="Where it is redeemed online.", examples=["https://example.com/sale"]
     )
     terms_conditions: str | None = Field(
@@ -97,9 +100,8 @@ class GoogleBusinessSettings(WireModel):
     topic_type: Literal["STANDARD", "EVENT", "OFFER"] | None = Field(
         None, description="The kind of post; left out, `offer` and `event` tell.", examples=["STANDARD"]
     )
-    language_code: str | None = Field(
+    language_code: Language | None = Field(
         None,
-        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         description="The language of the text (BCP 47); English where left out.",
         examples=["de"],
     )

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Digits, Form, WebAddress
 
 Username = Annotated[
     str,
-    StringConstraints(pattern=r"^@?[A-Za-z0-9._]+$", max_length=31),
+    StringConstraints(max_length=31),
+    Form(r"^@?[A-Za-z0-9._]+$", "must be a user name: letters, digits, dots and underscores"),
     AfterValidator(lambda name: name.removeprefix("@")),
 ]
-MediaUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 
 
 class UserTag(WireModel):
@@ -60,16 +61,16 @@ class InstagramSettings(WireModel):
     thumb_offset: int | None = Field(
         None, ge=0, description="The moment of a reel that becomes its cover, in milliseconds.", examples=[1500]
     )
-    instagram_thumbnail: MediaUrl | None = Field(
+    instagram_thumbnail: WebAddress | None = Field(
         None, description="A reel's cover image (JPEG).", examples=["https://cdn.example.com/cover.jpg"]
     )
-    reel_cover: MediaUrl | None = Field(
+    reel_cover: WebAddress | None = Field(
         None,
         description="Another name for `instagramThumbnail`; give one of them.",
         examples=["https://cdn.example.com/cover.jpg"],
     )
-    location_id: str | None = Field(
-        None, pattern=r"^\d+$", description="The id of a place's Facebook page.", examples=["106377336067638"]
+    location_id: Digits | None = Field(
+        None, description="The id of a place's Facebook page.", examples=["106377336067638"]
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Language
 from platforms.servers import ServerAddress
 
 FLAGSHIP = "https://mastodon.social"
@@ -41,7 +42,7 @@ class MastodonSettings(WireModel):
         examples=["Spoilers for the last episode"],
     )
     sensitive: bool | None = Field(None, description="Hide the media until a reader opens them.", examples=[True])
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None = Field(
+    language: Language | None = Field(
         None, description="The language of the text (ISO 639-1); the account's own where left out.", examples=["en"]
     )
     poll: Poll | None = Field(None, description="A poll; not together with media.")

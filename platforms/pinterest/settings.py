@@ -1,21 +1,17 @@
 """What platformSpecificData and an account's credentials hold for Pinterest."""
 
-from typing import Annotated
-
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from platforms.base import WireModel
+from platforms.forms import Digits, WebAddress
 from platforms.oauth import OAuthCredentials
-
-Id = Annotated[str, StringConstraints(pattern=r"^\d+$")]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2048)]
 
 
 class PinterestSettings(WireModel):
     """Say where a pin goes and what it says; source of the limits: Pinterest's OpenAPI document v5, PinCreate."""
 
-    board_id: Id = Field(description="The board that takes the pin.", examples=["549755885175"])
-    board_section_id: Id | None = Field(None, description="A section of that board.", examples=["549755885176"])
+    board_id: Digits = Field(description="The board that takes the pin.", examples=["549755885175"])
+    board_section_id: Digits | None = Field(None, description="A section of that board.", examples=["549755885176"])
     title: str | None = Field(
         None, min_length=1, max_length=100, description="Up to 100 characters.", examples=["Ten knots to know"]
     )

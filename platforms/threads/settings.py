@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Digits, Form, WebAddress
 from platforms.thread import ThreadItems
 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
@@ -22,16 +23,18 @@ class Poll(WireModel):
 class ThreadsSettings(WireModel):
     """Say how a post appears on Threads."""
 
-    topic_tag: Annotated[str, StringConstraints(pattern=r"^[^.&]+$", max_length=50)] | None = Field(
+    topic_tag: (
+        Annotated[str, StringConstraints(max_length=50), Form(r"^[^.&]+$", "must hold neither . nor &")] | None
+    ) = Field(
         None, min_length=1, description="The topic, 1 to 50 characters without . and &.", examples=["photography"]
     )
     reply_control: (
         Literal["everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only"] | None
     ) = Field(None, description="Who may reply; everyone where left out.", examples=["mentioned_only"])
-    quote_post_id: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")] | None = Field(
+    quote_post_id: Digits | None = Field(
         None, description="Quote the post with this id.", examples=["18000000000000001"]
     )
-    link_attachment: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = Field(
+    link_attachment: WebAddress | None = Field(
         None, description="A link shown as a card; only where there are no media.", examples=["https://example.com"]
     )
     poll: Poll | None = Field(None, description="A poll; only where there are no media.")

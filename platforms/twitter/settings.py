@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Form
 from platforms.thread import ThreadItems
 
-PostId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+PostId = Annotated[str, Form(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 

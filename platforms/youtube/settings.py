@@ -5,20 +5,24 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
+from platforms.forms import Digits, Form, WebAddress
 
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^<>,]+$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=500), Form(r"^[^<>,]+$", "must hold none of < > ,")]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    Form(r"^[^<>]*[^<>\s][^<>]*$", "must hold neither < nor >, and more than blanks"),
+]
+Playlist = Annotated[str, Form(r"^[\w-]+$", "must be a playlist's id such as PLBCF2DAC6FFB574DE")]
 
 
 class YouTubeSettings(WireModel):
     """Say how a video appears on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
 
-    title: str | None = Field(
+    title: Title | None = Field(
         None,
-        min_length=1,
-        max_length=100,
-        pattern=r"^[^<>]*[^<>\s][^<>]*$",
         description="The title, up to 100 characters without < and >; the first line of the content where left out.",
         examples=["Waves at dawn"],
     )
@@ -30,22 +34,20 @@ class YouTubeSettings(WireModel):
         description="Keywords, up to 500 characters together.",
         examples=[["sea", "sunrise"]],
     )
-    category_id: str = Field(
-        "22", pattern=r"^\d+$", description="The number of YouTube's category; 22 is People & Blogs.", examples=["22"]
+    category_id: Digits = Field(
+        "22", description="The number of YouTube's category; 22 is People & Blogs.", examples=["22"]
     )
     made_for_kids: bool = Field(default=False, description="Whether the video is made for children.", examples=[False])
     contains_synthetic_media: bool | None = Field(
         None, description="Whether it shows realistic scenes that were made or changed by AI.", examples=[True]
     )
-    thumbnail: str | None = Field(
+    thumbnail: WebAddress | None = Field(
         None,
-        pattern=r"^https?://\S+$",
         description="The address of a JPEG or PNG of up to 2 MB; YouTube takes it from verified channels only.",
         examples=["https://cdn.example.com/cover.jpg"],
     )
-    playlist_id: str | None = Field(
+    playlist_id: Playlist | None = Field(
         None,
-        pattern=r"^[\w-]+$",
         description="One of the channel's playlists, to which the video is added.",
         examples=["PLBCF2DAC6FFB574DE"],
     )

@@ -19,6 +19,7 @@ class Everything(BaseModel, strict=True, extra="forbid"):
     share: float = 0
     flag: bool = False
     choice: Literal["a", "b"] = "a"
+    only: Literal["a"] = "a"
     code: Annotated[str, Field(pattern="^x+$")] = "x"
     items: Annotated[list[int], Field(min_length=1, max_length=2)] = [1]
     inner: Inner | None = None
@@ -44,9 +45,10 @@ class Everything(BaseModel, strict=True, extra="forbid"):
         ({"share": "x"}, "share must be a number"),
         ({"flag": 1}, "flag must be true or false"),
         ({"choice": "c"}, "choice must be one of a, b"),
+        ({"only": "c"}, "only must be a"),
         ({"code": "y"}, "code is not in the right form"),
         ({"items": 1}, "items must be an array"),
-        ({"items": []}, "items must hold at least 1 items"),
+        ({"items": []}, "items must hold at least 1 item"),
         ({"items": [1, 2, 3]}, "items may hold at most 2 items"),
         ({"items": [1, "2"]}, "items.1 must be a whole number"),
         ({"inner": []}, "inner must be an object"),

@@ -83,7 +83,7 @@ def test_media_have_their_limits() -> None:
     assert broken("", VIDEO) == []
     together = "Mastodon does not take a video together with other media"
     assert broken("", VIDEO, IMAGE) == [together]
-    assert broken("", VIDEO, VIDEO) == ["Mastodon allows 1 videos in a post; this has 2", together]
+    assert broken("", VIDEO, VIDEO) == ["Mastodon allows 1 video in a post; this has 2", together]
     assert broken("", media(MediaType.IMAGE, "x" * 1500)) == []
     assert broken("", media(MediaType.IMAGE, "x" * 1501)) == [
         "Mastodon allows 1,500 characters of alt text; this has 1,501"

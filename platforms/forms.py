@@ -1,0 +1,37 @@
+"""Say in words what form a text must have; a pattern alone tells a person nothing."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+
+class Form:
+    """Annotate a text with the pattern that it must match whole; `words` go on after its name: "must be …"."""
+
+    def __init__(self, pattern: str, words: str) -> None:
+        self.pattern = pattern
+        self._matches = re.compile(pattern).fullmatch
+        self._words = words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _checked(self, text: str) -> str:
+        if not self._matches(text):
+            raise ValueError(self._words)
+        return text
+
+
+WebAddress = Annotated[str, StringConstraints(max_length=2048), Form(r"^https?://\S+$", "must be an http or https URL")]
+Digits = Annotated[str, Form(r"^[0-9]+$", "must be an id of digits alone")]
+Language = Annotated[
+    str,
+    StringConstraints(max_length=35),
+    Form(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", "must be the code of a language such as en or pt-BR"),
+]
