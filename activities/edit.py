@@ -9,12 +9,12 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import EditCommand
 from activities.desk import Desk, Step, not_connected
-from activities.errors import TRIED_AGAIN, try_again, wait_before_retry
+from activities.errors import try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published
-from platforms.errors import Kind, NetworkError
+from platforms.errors import PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.database import Database
 from store.editing import Edit, begin_edit, refuse_edit, settle_edit, still_unclear
@@ -74,7 +74,7 @@ class Editing:
 
     async def _went_wrong(self, command: EditCommand, edit: Edit, error: NetworkError) -> Outcome:
         network = networks()[command.platform]
-        again = error.kind in TRIED_AGAIN or error.kind is Kind.UNCLEAR
+        again = error.kind in PASSING or error.kind is Kind.UNCLEAR
         delay = wait_before_retry(network, error) if again else None
         looking = error.kind is Kind.UNCLEAR or error.code == "edit_unconfirmed"
         decision = f"looking or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"

@@ -11,7 +11,6 @@ from domain.outcome import Outcome
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 
-TRIED_AGAIN = frozenset({Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.NOT_READY})
 HELD = frozenset({Kind.AUTH, Kind.CAPPED})
 _EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
 _SPREAD = 0.2

@@ -11,14 +11,14 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import LookCommand, TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import HELD, TRIED_AGAIN, refused, time_left, try_again, wait_before_retry
+from activities.errors import HELD, refused, time_left, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.options import lookup_waits
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from platforms.base import Absent, Finding, Published, Refused, Unknown
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
 from store.models import Attempt
@@ -74,7 +74,7 @@ class Publishing:
                     async with self._database.transaction() as session:
                         session.add(prepared)
             except NetworkError as error:
-                if error.kind in TRIED_AGAIN:
+                if error.kind in PASSING:
                     raise try_again(networks()[command.platform], error) from error
                 if error.kind is Kind.AUTH and step:
                     # Found out before it is due, the account may be reconnected in time.
@@ -141,7 +141,7 @@ class Publishing:
                 step = self._desk.open(job, progress.append)
                 done = await step.network.complete(step.connection, step.sending, public)
             except NetworkError as error:
-                if error.kind not in TRIED_AGAIN:
+                if error.kind not in PASSING:
                     done = replace(public, warning=error.message)
                 else:
                     delay = wait_before_retry(networks()[command.platform], error)
@@ -284,7 +284,7 @@ class Publishing:
             return published, True
         except NetworkError as error:
             log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
-            if error.kind in TRIED_AGAIN:
+            if error.kind in PASSING:
                 return published, True
             return replace(published, warning=error.message), False
 
@@ -334,7 +334,7 @@ class Publishing:
             wait = verdicts.wait_while_held(error)
             note = verdicts.note(step, "refused", "held until its account can publish", error, wait)
             return await self._close(command, attempt, note, verdicts.held(error))
-        if error.kind not in TRIED_AGAIN | HELD:
+        if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
             self._desk.forget_files(command.post_id)
             note = verdicts.note(step, "refused", "failed", error)

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     """The request may have had its effect. Look before doing anything."""
 
 
+PASSING = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED})
+"""What surely had no effect and may work by itself a little later."""
+
 CATEGORY = {
     Kind.TRANSIENT: ErrorCategory.PLATFORM,
     Kind.NOT_READY: ErrorCategory.PLATFORM,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain.post import Media, MediaType
 from platforms.base import Published, WireModel
-from platforms.errors import Kind, NetworkError
+from platforms.errors import PASSING, NetworkError
 from platforms.forms import WebAddress
 from platforms.rules import Violation
 
@@ -63,6 +63,6 @@ def ended_early(published: Published, number: int, error: NetworkError) -> Publi
 
     Raises the error itself where it passes and the thread shall be gone on with.
     """
-    if error.kind in {Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED}:
+    if error.kind in PASSING:
         raise error
     return replace(published, warning=f"The thread ends before its post {number + 2}. {error.message}")

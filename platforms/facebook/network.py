@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx
 
+from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.facebook import errors, line, lookup, rules, videos
-from platforms.facebook.comment import add_first_comment
 from platforms.facebook.fields import feed_fields, finish_fields
 from platforms.facebook.line import Line
 from platforms.facebook.rules import Form, form_of
@@ -100,14 +100,16 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
 
     async def complete(self, connection: Line, sending: Sending[FacebookSettings], published: Published) -> Published:
         """Add the first comment and fetch the permalink. Repeatable."""
-        warning = await add_first_comment(connection, sending, published.platform_post_id)
-        url = published.url
+        post_id, url, warning = published.platform_post_id, published.url, None
         if sending.draft.settings.draft:
-            return Published(published.platform_post_id, None, warning=AS_DRAFT)
+            return Published(post_id, None, warning=AS_DRAFT)
+        if comment := sending.draft.settings.first_comment:
+            path, fields = f"/{post_id}/comments", {"message": comment}
+            warning = await once(connection, sending, FIRST_COMMENT, lambda: line.post_public(connection, path, fields))
         if url is None:
-            post = await line.get(connection, f"/{published.platform_post_id}", fields="permalink_url")
-            url = post.get("permalink_url") or lookup.url_of(published.platform_post_id)
-        return Published(published.platform_post_id, url, warning=warning)
+            post = await line.get(connection, f"/{post_id}", fields="permalink_url")
+            url = post.get("permalink_url") or lookup.url_of(post_id)
+        return Published(post_id, url, warning=warning)
 
 
 async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Form) -> Published:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from domain.post import MediaType
+from platforms.afterwards import FIRST_COMMENT, once
 from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
@@ -32,8 +33,6 @@ AT_ONCE = 4
 CLOCKS_APART = timedelta(seconds=60)
 """How far Instagram's clock may stand behind ours before its own post is not recognised."""
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
-FIRST_COMMENT = "firstComment"
-"""Where the handles tell what became of the comment."""
 
 
 class Instagram(Network[InstagramSettings, InstagramCredentials]):
@@ -119,12 +118,14 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
         sending: Sending[InstagramSettings],
         published: Published,
     ) -> Published:
-        """Add the first comment, whose failure stands in the handles only, and fetch the permalink. Repeatable."""
-        await _comment(connection, sending, published.platform_post_id)
-        if published.url:
-            return published
-        media = await line.get(connection, f"/{published.platform_post_id}", fields="permalink")
-        return Published(published.platform_post_id, media.get("permalink"))
+        """Add the first comment and fetch the permalink. Repeatable."""
+        post_id, url, warning = published.platform_post_id, published.url, None
+        if comment := sending.draft.settings.first_comment:
+            path, fields = f"/{post_id}/comments", {"message": comment}
+            warning = await once(connection, sending, FIRST_COMMENT, lambda: line.post_public(connection, path, fields))
+        if url is None:
+            url = (await line.get(connection, f"/{post_id}", fields="permalink")).get("permalink")
+        return Published(post_id, url, warning=warning)
 
 
 async def _build_items(containers: Containers, sending: Sending[InstagramSettings]) -> list[str]:
@@ -176,19 +177,3 @@ def _alike(media: dict[str, Any]) -> Alike:
 
 def _timestamp(media: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(media["timestamp"])
-
-
-async def _comment(connection: Line, sending: Sending[InstagramSettings], media_id: str) -> None:
-    """Add the first comment, once: an unclear answer is not asked again. The handles tell how it went."""
-    text = sending.draft.settings.first_comment
-    if not text or sending.handles.get(FIRST_COMMENT, {}).get("state") in {"sending", "sent"}:
-        return
-    sending.handles[FIRST_COMMENT] = {"state": "sending"}
-    await sending.save(sending.handles)
-    try:
-        comment = await line.post_public(connection, f"/{media_id}/comments", {"message": text})
-        sending.handles[FIRST_COMMENT] = {"state": "sent", "id": comment}
-    except NetworkError as error:
-        state = "sending" if error.kind is Kind.UNCLEAR else "failed"
-        sending.handles[FIRST_COMMENT] = {"state": state, "error": error.message, "code": error.code}
-    await sending.save(sending.handles)

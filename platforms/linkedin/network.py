@@ -1,17 +1,18 @@
 """Publish to LinkedIn: upload media, make the post by one request, find it where the answer was lost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
 from domain.post import MediaType
+from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.linkedin import errors, lookup, rules
-from platforms.linkedin.comments import add_first_comment
 from platforms.linkedin.line import BASE_URL, Line, call
 from platforms.linkedin.little import little
 from platforms.linkedin.lookup import published
@@ -127,7 +128,15 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
 
     async def complete(self, connection: Line, sending: Sending[LinkedInSettings], done: Published) -> Published:
         """Add the first comment."""
-        return await add_first_comment(connection, sending, author_of(connection, sending), done)
+        text, urn = sending.draft.settings.first_comment, done.platform_post_id
+        if not text:
+            return done
+        path = f"/rest/socialActions/{quote(urn, safe='')}/comments"
+        body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
+        warning = await once(
+            connection, sending, FIRST_COMMENT, lambda: call(connection, "POST", path, public=True, json=body)
+        )
+        return replace(done, warning=warning)
 
 
 def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.post import Media, MediaType
+from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
@@ -15,7 +16,6 @@ from platforms.youtube.settings import YouTubeSettings
 NEXT_LOOK = timedelta(minutes=1)
 """How often a video is asked whether it is processed; each costs one unit of the day's quota."""
 
-_TRIED_AGAIN = {Kind.TRANSIENT, Kind.RATE_LIMITED, Kind.NOT_READY}
 _REASONS = {
     "codec": "it cannot read its codec",
     "conversion": "it cannot convert it",
@@ -42,7 +42,6 @@ class Extras:
         self._line = connection
         self._sending = sending
         self._video_id = video_id
-        self._known: dict[str, str] = sending.handles.setdefault("extras", {})
 
     async def run(self) -> str | None:
         """Return a warning for what could not be done. Raises NetworkError of a kind that is tried again."""
@@ -50,36 +49,10 @@ class Extras:
         steps: list[tuple[object, str, Callable[[], Awaitable[None]]]] = [
             (settings.thumbnail, "thumbnail", self._thumbnail),
             (settings.playlist_id, "playlist entry", self._playlist),
-            (settings.first_comment, "first comment", self._comment),
+            (settings.first_comment, FIRST_COMMENT, self._comment),
         ]
-        warnings = [await self._once(name, step) for wanted, name, step in steps if wanted]
+        warnings = [await once(self._line, self._sending, name, step) for wanted, name, step in steps if wanted]
         return " ".join(filter(None, [*warnings, await self._verdict()])) or None
-
-    async def _once(self, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
-        """Run a step whose answer, once lost, is never asked for again; the handles tell how it went."""
-        if name not in self._known:
-            await self._note(name, "sending")
-            try:
-                await step()
-            except NetworkError as error:
-                if error.kind in _TRIED_AGAIN:
-                    del self._known[name]
-                    await self._sending.save(self._sending.handles)
-                    raise
-                await self._note(name, "sending" if error.kind is Kind.UNCLEAR else error.message)
-            else:
-                await self._note(name, "")
-        match self._known[name]:
-            case "":
-                return None
-            case "sending":
-                return f"It is not known whether YouTube took the {name}. Look at the video."
-            case said:
-                return f"The {name} was not added: {said}"
-
-    async def _note(self, name: str, how: str) -> None:
-        self._known[name] = how
-        await self._sending.save(self._sending.handles)
 
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")

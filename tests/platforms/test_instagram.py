@@ -256,7 +256,7 @@ async def test_adds_the_first_comment_once(rig: Rig) -> None:
     published = await publish(rig, sending)
     assert await NETWORK.complete(rig.connection(), sending, published) == published
     assert await comments(rig, published.platform_post_id) == ["#sunset"]
-    assert rig.saved[-1]["firstComment"]["state"] == "sent"
+    assert published.warning is None
 
 
 @pytest.mark.parametrize(
@@ -267,20 +267,22 @@ async def test_an_unclear_comment_is_not_sent_again(rig: Rig, fault: str, landed
     await rig.sandbox.fault("instagram", fault, "edit")
     published = await publish(rig, sending)
     assert published.url
-    assert rig.saved[-1]["firstComment"]["error"]
-    await NETWORK.complete(rig.connection(), sending, published)
+    assert published.warning == "It is not known whether Instagram took the first comment. Look at the post."
+    assert await NETWORK.complete(rig.connection(), sending, published) == published
     assert await comments(rig, published.platform_post_id) == landed
 
 
-async def test_a_refused_comment_is_noted_and_may_be_tried_again(rig: Rig) -> None:
+async def test_a_comment_is_refused_with_a_warning_or_added_later(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "first"})
+    await NETWORK.prepare(rig.connection(), sending)
+    published = await NETWORK.publish(rig.connection(), sending)
     await rig.sandbox.fault("instagram", "rate_limited", "edit")
-    published = await publish(rig, sending)
-    assert published.url
-    assert rig.saved[-1]["firstComment"] == {
-        "state": "failed",
-        "code": "4",
-        "error": "Instagram is limiting how much this account may do right now.",
-    }
-    await NETWORK.complete(rig.connection(), sending, published)
+    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    assert error.kind is Kind.RATE_LIMITED
+    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
     assert await comments(rig, published.platform_post_id) == ["first"]
+    body = {"error": {"code": 100, "message": "Comments are off"}}
+    await rig.sandbox.fault("instagram", "reject", "edit", status=400, body=body)
+    other = rig.sending("Ho", [rig.sandbox.media("b.jpg")], settings={"firstComment": "first"})
+    warned = await publish(rig, other)
+    assert warned.warning == "The first comment was not added: Instagram refused: Comments are off"

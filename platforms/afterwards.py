@@ -1,0 +1,47 @@
+"""Do what follows a publication once: its answer lost, it is left to a person and never repeated."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from platforms.base import Connection, Sending
+from platforms.errors import PASSING, Kind, NetworkError
+
+FIRST_COMMENT = "first comment"
+
+_AFTERWARDS = "afterwards"
+"""Where the handles tell by its name how each step went: sending, done, or what was said against it."""
+_SENDING, _DONE = "sending", ""
+
+
+async def once(
+    line: Connection[Any], sending: Sending[Any], name: str, step: Callable[[], Awaitable[object]]
+) -> str | None:
+    """Run a step that was not run yet; return a warning where its effect is not surely there.
+
+    Raises NetworkError of a kind that passes, where surely nothing happened: the step may be run again.
+    """
+    known: dict[str, str] = sending.handles.setdefault(_AFTERWARDS, {})
+
+    async def note(how: str) -> None:
+        known[name] = how
+        await sending.save(sending.handles)
+
+    if name not in known:
+        await note(_SENDING)
+        try:
+            await step()
+        except NetworkError as error:
+            if error.kind in PASSING:
+                del known[name]
+                await sending.save(sending.handles)
+                raise
+            await note(_SENDING if error.kind is Kind.UNCLEAR else error.message)
+        else:
+            await note(_DONE)
+    match known[name]:
+        case "":
+            return None
+        case "sending":
+            return f"It is not known whether {line.wire.label} took the {name}. Look at the post."
+        case said:
+            return f"The {name} was not added: {said}"
