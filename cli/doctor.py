@@ -39,7 +39,7 @@ async def _look(place: Place, workspace: str | None) -> Report:
     try:
         workspace_id = None if workspace is None else await _workspace_id(database, workspace)
         client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1)
-        return await Doctor(database, Runs(client), workspace_id).look()
+        return await Doctor(database, Runs(client), workspace_id, place.settings.sandbox_url).look()
     except (RPCError, RuntimeError) as error:
         raise UserError("Temporal does not answer, so rows could not be held against workflows.") from error
     except OSError as error:

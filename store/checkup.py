@@ -7,11 +7,8 @@ from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from domain.post import TargetStatus
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
-from store.open_posts import OPEN
-
-_MOVING = (TargetStatus.PENDING, TargetStatus.PUBLISHING)
+from store.waiting import WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +76,6 @@ async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAtte
     return [OpenAttempt(*row) for row in await session.execute(_OPEN.where(Post.id == post_id))]
 
 
-async def steps_tried(session: AsyncSession, post_id: str) -> bool:
-    """Tell whether any network was asked to make some part of a post public."""
-    query = select(Attempt.id).join(Target, Target.id == Attempt.target_id)
-    return await session.scalar(query.where(Target.post_id == post_id, Attempt.step != "prepare").limit(1)) is not None
-
-
 async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
     """Return the newest change of each post and kind, where it was saved before a moment and waits still.
 
@@ -119,7 +110,8 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
 
 
 async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
-    """Return the networks for which something is open that was due before a moment."""
-    query = select(Target.platform).distinct().join(Post, Post.id == Target.post_id)
-    query = query.where(Post.status.in_(OPEN), Post.due_at < due_before, Target.status.in_(_MOVING), _of(workspace_id))
+    """Return the networks for which something was due before a moment that no worker has taken up."""
+    query = select(Target.platform).distinct().where(WAITS, Target.due_at < due_before)
+    if workspace_id is not None:
+        query = query.where(Target.workspace_id == workspace_id)
     return sorted(await session.scalars(query))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.models import Post, Target
 
 # Written out: the planner must see that the partial indexes have them.
-_WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
+WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
 _UNDISPATCHED = text("posts.dispatched_at IS NULL AND posts.status IN ('scheduled', 'publishing')")
 
 _NOTE = text("""
@@ -92,7 +92,7 @@ async def end_late(session: AsyncSession, now: datetime, most: int) -> list[NoLo
 
 async def count_late(session: AsyncSession, due_before: datetime) -> int:
     """Return how many posts have a target that was due before a time and waits."""
-    query = select(func.count(Target.post_id.distinct())).where(_WAITS, Target.due_at < due_before)
+    query = select(func.count(Target.post_id.distinct())).where(WAITS, Target.due_at < due_before)
     return await session.scalar(query) or 0
 
 

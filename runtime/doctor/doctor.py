@@ -13,8 +13,11 @@ from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case, Counted, doubtful
 from runtime.doctor.findings import Finding, Kind, Report
 from runtime.doctor.loose import LooseEnds
+from runtime.doctor.networks import Networks
 from runtime.doctor.posts import Examination
+from runtime.doctor.sandbox import SandboxAway, see
 from store.database import Database
+from store.showing import showings
 from workflows.runs import Runs
 
 AGAIN_AFTER_S = 3.0
@@ -28,10 +31,13 @@ _ASKED_AT_ONCE = 4
 class Doctor:
     """Look at all posts, or at those of a workspace. Reads only."""
 
-    def __init__(self, database: Database, runs: Runs, workspace_id: str | None = None) -> None:
+    def __init__(
+        self, database: Database, runs: Runs, workspace_id: str | None = None, sandbox_url: str | None = None
+    ) -> None:
         self._database = database
         self._runs = runs
         self._workspace_id = workspace_id
+        self._sandbox_url = sandbox_url
         self._asking = Asking(runs, _ASKED_AT_ONCE)
 
     async def look(self) -> Report:
@@ -39,6 +45,8 @@ class Doctor:
         report = Report()
         async with _noting_what_is_away(report):
             await self._look_at_workflows(report)
+            if self._sandbox_url:
+                await self._look_at_networks(report, self._sandbox_url)
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
         if silent := len(self._asking.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
@@ -66,6 +74,22 @@ class Doctor:
             doubted = {each.subject.workflow_id for each in first}
             again = await look(case for case in cases.values() if case.workflow_id in doubted)
             report.findings += _both(first, again)
+
+    async def _look_at_networks(self, report: Report, sandbox_url: str) -> None:
+        async def look() -> list[Finding]:
+            # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
+            rows = [each async for each in showings(self._database)]
+            networks = Networks(await see(sandbox_url), rows, self._workspace_id)
+            report.public = networks.compared
+            return list(networks.findings())
+
+        try:
+            first = await look()
+            if first:
+                await asyncio.sleep(AGAIN_AFTER_S)
+                report.findings += _both(first, await look())
+        except SandboxAway as error:
+            report.away.append(f"{error} So rows could not be held against networks.")
 
 
 async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:

@@ -27,8 +27,6 @@ class Facts:
     run: Run | None
     view: StatusView | None
     open_attempts: Sequence[OpenAttempt]
-    tried: bool
-    """Whether a network was asked to make any of it public."""
     served: bool
     """Whether some worker asks for workflows' work."""
 

@@ -11,7 +11,7 @@ from runtime.doctor.findings import Finding
 from runtime.doctor.lost import judge_lost
 from runtime.doctor.running import judge_running
 from runtime.fate import Fate, fate_of
-from store.checkup import open_attempts_of, post_and_targets, steps_tried
+from store.checkup import open_attempts_of, post_and_targets
 from store.database import Database
 from store.models import Post
 from store.open_posts import OPEN
@@ -39,15 +39,14 @@ class Examination:
     async def _facts(self, case: Case) -> Facts:
         # Temporal is asked first: a run that ends in between has written its row before.
         run = await self._runs.latest(case.workflow_id)
-        post, attempts, tried = None, [], False
+        post, attempts = None, []
         async with self._database.reading() as session:
             if case.post_id is not None:
                 post = await post_and_targets(session, case.post_id)
             if post is not None:
                 attempts = await open_attempts_of(session, post.id)
-                tried = await steps_tried(session, post.id)
         view = await self._asking.says(run) if run is not None and _decides(post, run) else None
-        return Facts(datetime.now(UTC), case.workflow_id, post, run, view, attempts, tried, self._served)
+        return Facts(datetime.now(UTC), case.workflow_id, post, run, view, attempts, self._served)
 
 
 def _decides(post: Post | None, run: Run) -> bool:

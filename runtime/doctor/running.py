@@ -51,14 +51,14 @@ def _orphan(facts: Facts, run: Run) -> Finding:
 
 
 def _late(facts: Facts, post: Post) -> Iterator[Finding]:
-    if post.due_at is None or not facts.open or facts.tried or facts.now < post.due_at + LATE_AFTER:
-        return
-    if any(target.status != TargetStatus.PENDING for target in post.targets):
-        return
-    deadline = post.due_at + timedelta(seconds=post.publish_within)
-    what = f"It was due at {rfc3339(post.due_at)} and is not begun."
-    how = f"By itself: it goes out as soon as a worker takes it; what is not out by {rfc3339(deadline)} fails."
-    yield facts.finding(Kind.LATE, Heals.ITSELF, what, how, by=deadline)
+    for target in post.targets if facts.open else ():
+        waits = target.status == TargetStatus.PENDING and target.begun_at is None
+        if not waits or target.due_at is None or facts.now < target.due_at + LATE_AFTER:
+            continue
+        deadline = target.due_at + timedelta(seconds=post.publish_within)
+        what = f"It was due at {rfc3339(target.due_at)} and is not begun."
+        how = "By itself: it goes out as soon as a worker takes it up, and fails if none has until then."
+        yield facts.finding(Kind.LATE, Heals.ITSELF, what, how, by=deadline, target=target)
 
 
 def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:

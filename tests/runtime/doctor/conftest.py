@@ -1,7 +1,8 @@
 """A workspace of its own for every test: what others leave behind is not looked at."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import delete, update
 from temporalio.client import WorkflowHandle
 
+from domain.errors import Unavailable
 from domain.post import PostStatus
 from runtime.doctor.doctor import Doctor
 from runtime.doctor.findings import Finding, Kind, Report
@@ -40,7 +42,9 @@ async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
         yield mine
     finally:
         async for run in Runs(mine.client).listed("Running", mine.workspace_id):
-            await Runs(mine.client).terminate(run, "the test is over")
+            # One that has just ended is listed for a moment more.
+            with suppress(Unavailable):
+                await Runs(mine.client).terminate(run, "the test is over")
         async with mine.database.transaction() as session:
             await session.execute(delete(Workspace).where(Workspace.id == mine.workspace_id))
 
@@ -55,7 +59,7 @@ async def _in_new_workspace(stack: Stack) -> Stack:
 
 async def look(stack: Stack) -> Report:
     """Look as the command does."""
-    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, stack.sandbox_url).look()
 
 
 async def only(stack: Stack, kind: Kind) -> Finding:
@@ -68,6 +72,13 @@ async def only(stack: Stack, kind: Kind) -> Finding:
 async def agrees(stack: Stack) -> bool:
     report = await look(stack)
     return (report.findings, report.away) == ([], [])
+
+
+async def until_agrees(stack: Stack) -> None:
+    """Wait until everything agrees: workflows hear of things a moment after their rows."""
+    async with asyncio.timeout(20):
+        while not await agrees(stack):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.2)
 
 
 async def note_started(stack: Stack, post: Post) -> None:

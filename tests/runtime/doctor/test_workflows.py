@@ -19,6 +19,7 @@ from tests.runtime.doctor.conftest import (
     note_started,
     only,
     published,
+    until_agrees,
     write,
     write_target,
 )
@@ -28,13 +29,6 @@ from workflows.search_attributes import attributes_of
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
-
-
-async def until_agrees(stack: Stack) -> None:
-    """Wait until everything agrees: workflows hear of things a moment after their rows."""
-    async with asyncio.timeout(20):
-        while not await agrees(stack):  # noqa: ASYNC110 nobody tells
-            await asyncio.sleep(0.2)
 
 
 async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> None:
@@ -150,7 +144,7 @@ async def test_a_draft_whose_workflow_runs_is_a_persons(own: Stack) -> None:
 
 async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(own: Stack) -> None:
     post, _ = await asleep(own, "doctor: row ahead", timedelta(seconds=4))
-    await write_target(own, post, status=TargetStatus.PUBLISHED, platform_post_id="17")
+    await write_target(own, post, status=TargetStatus.PUBLISHED)
     await write(own, post, status=PostStatus.PUBLISHED)
     found = await only(own, Kind.ROW_AHEAD)
     assert found.heals is Heals.ITSELF
@@ -187,7 +181,7 @@ async def test_a_workflow_that_knows_less_than_its_row_does_no_harm(own: Stack) 
     await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
     post = await published(own, "doctor: row published")
     await until_agrees(own)
-    await write_target(own, post, status=TargetStatus.PUBLISHED, platform_post_id="17")
+    await write_target(own, post, status=TargetStatus.PUBLISHED)
     await write(own, post, status=PostStatus.PUBLISHED)
     assert (await only(own, Kind.TARGET)).heals is Heals.ITSELF
     await own.workflows.retry(await own.plan(post))

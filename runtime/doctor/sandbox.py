@@ -1,0 +1,71 @@
+"""See what is public on the networks of the sandbox."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+_TIMEOUT_S = 20.0
+
+Place = tuple[str, str]
+"""A platform and an account's id."""
+
+
+class SandboxAway(Exception):
+    """The sandbox does not answer as a sandbox does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Be one post that is or was public. `text` is content: for comparing, never for printing."""
+
+    place: Place
+    id: str
+    text: str = field(repr=False)
+    made_at: datetime
+    deleted: bool
+    superseded_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Hold everything that a sandbox shows."""
+
+    accounts: frozenset[Place]
+    posts: tuple[Public, ...]
+
+
+async def see(url: str) -> Seen:
+    """Ask a sandbox for its accounts and all posts. Raises SandboxAway."""
+    try:
+        # trust_env: a proxy between us and a server on this machine can only be a mistake.
+        async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, base_url=url) as client:
+            accounts = await _get(client, "/_/accounts", "accounts")
+            posts = await _get(client, "/_/posts", "posts")
+        return Seen(frozenset(map(_place, accounts)), tuple(map(_public, posts)))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        raise SandboxAway(f"There is no sandbox at {url} ({type(error).__name__}).") from error
+
+
+async def _get(client: httpx.AsyncClient, path: str, name: str) -> Iterable[dict[str, Any]]:
+    response = await client.get(path)
+    response.raise_for_status()
+    found: Iterable[dict[str, Any]] = response.json()[name]
+    return found
+
+
+def _place(raw: dict[str, Any]) -> Place:
+    return str(raw["platform"]), str(raw["accountId"])
+
+
+def _public(raw: dict[str, Any]) -> Public:
+    return Public(
+        place=_place(raw),
+        id=str(raw["platformPostId"]),
+        text=str(raw["text"]),
+        made_at=datetime.fromisoformat(raw["createdAt"]),
+        deleted=bool(raw["deleted"]),
+        superseded_by=raw["supersededBy"],
+    )

@@ -1,0 +1,91 @@
+"""What networks should show of targets, in pages: for whoever can see everything that is public there."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from domain.content import merge_settings
+from domain.post import text_in_effect
+from store.database import Database
+from store.models import Attempt, Post, Target
+
+_PAGE = 500
+_TOWARDS = ("prepare", "publish")
+"""Steps that belong to a send: a video is dated from when its upload began."""
+_UNANSWERED = ("sending", "unclear")
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Say when a target was sent: the first time, the last, and whether an answer is awaited."""
+
+    first: datetime | None = None
+    """When the first began, what it needed to be uploaded included."""
+    last: datetime | None = None
+    """When the last send's answer came, or now where it did not."""
+    awaited: bool = False
+    editing: bool = False
+    """Whether an edit was begun whose effect is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Be a target with what its network should show of it. `text` is content: for comparing, never for printing."""
+
+    target: Target
+    post: Post
+    sends: Sends
+    text: str = field(repr=False)
+    sent_text: str = field(repr=False)
+    """What was sent first, before edits."""
+    settings: dict[str, Any] = field(repr=False)
+
+    @property
+    def ids(self) -> set[str]:
+        """Return the ids under which it is or was public, as far as the row knows."""
+        versions = {str(version["platformPostId"]) for version in self.target.edit_history}
+        return versions | ({self.target.platform_post_id} if self.target.platform_post_id else set())
+
+
+async def showings(database: Database) -> AsyncIterator[Showing]:
+    """Yield every target of every post that is no draft."""
+    last = ""
+    while True:
+        query = select(Target).where(Target.id > last).order_by(Target.id).limit(_PAGE)
+        async with database.reading() as session:
+            targets = list(await session.scalars(query.options(joinedload(Target.post))))
+            ids = [target.id for target in targets]
+            sent = (
+                select(
+                    Attempt.target_id,
+                    func.min(Attempt.started_at).filter(Attempt.step.in_(_TOWARDS)),
+                    func.max(func.coalesce(Attempt.finished_at, func.now())).filter(Attempt.step == "publish"),
+                    func.bool_or((Attempt.step == "publish") & (Attempt.state == "sending")),
+                    func.bool_or((Attempt.step == "edit") & Attempt.state.in_(_UNANSWERED)),
+                )
+                .where(Attempt.target_id.in_(ids))
+                .group_by(Attempt.target_id)
+            )
+            sends = {row[0]: Sends(*row[1:]) for row in await session.execute(sent)}
+        for target in targets:
+            if target.post.due_at is not None:
+                yield _showing(target, target.post, sends.get(target.id, Sends()))
+        if len(targets) < _PAGE:
+            return
+        last = targets[-1].id
+
+
+def _showing(target: Target, post: Post, sends: Sends) -> Showing:
+    sent_text = text_in_effect(post.content, target.custom_content)
+    return Showing(
+        target=target,
+        post=post,
+        sends=sends,
+        text=sent_text if target.content is None else target.content,
+        sent_text=sent_text,
+        settings=merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings),
+    )
