@@ -22,6 +22,12 @@ def unknown(error: BaseException) -> bool:
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 
 
+def turned_down(error: BaseException) -> bool:
+    """Tell whether Temporal is there and does not take what it was given: asked again it says the same."""
+    cause = error.__cause__
+    return isinstance(cause, RPCError) and cause.status is RPCStatusCode.INVALID_ARGUMENT
+
+
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
     """Bound how long Temporal is waited for. Raises Unavailable where it does not answer."""

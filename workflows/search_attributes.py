@@ -3,6 +3,7 @@
 They are never encrypted: ids and states only, no content.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
@@ -30,9 +31,19 @@ REGISTRY: dict[str, str] = {
 _LONGEST_KEYWORD = 255
 """Bytes that PostgreSQL visibility keeps of a keyword; a longer tag stays out rather than fail the start."""
 
+_LARGEST_VALUE = 2048
+"""Bytes of JSON that Temporal takes as one value (limit.searchAttributesSizeOfValueLimit); what is more stays out."""
+
 
 def _unique(values: Iterable[str]) -> list[str]:
-    return [value for value in dict.fromkeys(values) if 0 < len(value.encode()) <= _LONGEST_KEYWORD]
+    found, size = list[str](), len("[]")
+    for value in dict.fromkeys(values):
+        size += len(json.dumps(value)) + len(",")
+        if size > _LARGEST_VALUE:
+            break
+        if 0 < len(value.encode()) <= _LONGEST_KEYWORD:
+            found.append(value)
+    return found
 
 
 def attributes_of(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
