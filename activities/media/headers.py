@@ -3,6 +3,7 @@
 from activities.media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels
 from activities.media.metadata import jpeg, png, webp
 from activities.media.metadata.animation import timing
+from activities.media.metadata.ending import has_end
 from activities.media.metadata.exif import UPRIGHT, orientation
 from activities.media.metadata.patches import Source
 from activities.media.spool import Spool
@@ -25,6 +26,8 @@ def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
     width, height, turned, transparent = found
     if width * height > MAX_PIXELS:
         raise TooManyPixels(MAX_PIXELS)
+    if not has_end(spool, content_type):
+        return None
     if turned in _ON_ITS_SIDE:
         width, height = height, width
     frames, seconds = timing(Source(spool), content_type)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from activities.media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
 from activities.media.metadata.animation import timing
+from activities.media.metadata.ending import has_end
 from activities.media.metadata.exif import UPRIGHT, orientation
 from activities.media.metadata.patches import Damaged, Source
 from activities.media.spool import Spool
@@ -25,8 +26,6 @@ FORMATS = {
 """Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
 
 _ON_ITS_SIDE = range(5, 9)
-_END = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82"}
-"""How files end of which the headers do not tell that the rest is missing."""
 _GLANCE = (64, 64)
 """Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
 
@@ -80,6 +79,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
     """
     try:
         frames, seconds = timing(Source(spool), content_type)
+        whole = has_end(spool, content_type)
     except Damaged as error:
         raise Undecodable(str(error)) from error
     with opened(spool, content_type) as image:
@@ -96,13 +96,8 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
             fps=frames / seconds if seconds else None,
             transparent=image.has_transparency_data,
         )
-        if not _ends_well(spool, content_type):
-            # Cut off, and half of it grey on the network; or with more behind it, as moving photos have.
+        if not whole:
+            # What is missing would be grey on the network, unless it is only the end mark.
             image.draft(None, _GLANCE)
             decode(image)
         return facts
-
-
-def _ends_well(spool: Spool, content_type: str) -> bool:
-    end = _END.get(content_type, b"")
-    return spool.read_at(spool.size - len(end), len(end)) == end

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from activities.media.metadata.exif import UPRIGHT, orientation, orientation_only
 from activities.media.metadata.patches import Damaged, Patch, Source
 
-_START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
+_START_OF_SCAN, END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
 _SIDE_NOTES = range(0xE0, 0xFF)
 """Application segments, reserved ones and comments: no picture needs any but those that tell its colours."""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
@@ -30,7 +30,7 @@ def patches(source: Source) -> Iterator[Patch]:
                 yield patch
         elif marker == _STRAY:
             yield Patch(start, end, "stray bytes")
-        elif marker == _END_OF_IMAGE and end < source.size:
+        elif marker == END_OF_IMAGE and end < source.size:
             # Motion photos carry a video with its own location here; multi-picture files whole JPEGs with EXIF.
             yield Patch(end, source.size, "appended data")
 
@@ -38,7 +38,7 @@ def patches(source: Source) -> Iterator[Patch]:
 def segments(source: Source) -> Iterator[tuple[int, int, int]]:
     """Yield marker, start and end of every segment up to the end of the image; a scan's end is behind its data."""
     at, marker = 2, 0
-    while at < source.size and marker != _END_OF_IMAGE:
+    while at < source.size and marker != END_OF_IMAGE:
         first, marker = source.take(at, 2)
         if first != 0xFF or marker == _STRAY:
             marker, end = _STRAY, _next_marker(source, at)

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from activities.media.decoding.facts import TooManyPixels
+from activities.media.decoding.facts import TooManyPixels, Undecodable
 from activities.media.decoding.images import image_facts
 from activities.media.headers import facts_by_headers
 from activities.media.metadata.patches import Damaged
+from activities.media.spool import Spool
 from tests.activities.media import files
 
 
@@ -53,6 +54,15 @@ def test_only_a_decoder_can_tell_of_other_types(tmp_path: Path) -> None:
     assert facts_by_headers(files.file_of(b"\x89PNG\r\n\x1a\nnonsense", "image/png").spool, "image/png") is None
 
 
+@pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
+def test_what_is_cut_off_is_left_to_a_decoder_which_refuses_it(kind: str, content_type: str) -> None:
+    content = files.saved(files.photo(600, 400), kind)
+    spool = files.file_of(content[: len(content) // 2], content_type).spool
+    assert facts_by_headers(spool, content_type) is None
+    with pytest.raises(Undecodable):
+        image_facts(spool, content_type)
+
+
 def test_a_picture_beyond_measure_is_refused_without_decoding() -> None:
     with pytest.raises(TooManyPixels):
         facts_by_headers(files.file_of(files.bomb(20_000, 20_000), "image/png").spool, "image/png")
@@ -68,10 +78,22 @@ def test_what_breaks_off_in_its_headers_is_damaged_or_left_to_the_decoder(length
     assert found is None
 
 
-def test_a_large_picture_is_not_read_to_its_end() -> None:
-    image = Image.effect_noise((1500, 1500), 90).convert("RGB")
-    content = files.saved(image, "JPEG", quality=95)
-    cut = files.file_of(content[:2000], "image/jpeg")
-    found = facts_by_headers(cut.spool, "image/jpeg")
+class Counting(Spool):
+    """Count what is read of a file."""
+
+    read = 0
+
+    def read_at(self, start: int, length: int) -> bytes:
+        found = super().read_at(start, length)
+        self.read += len(found)
+        return found
+
+
+def test_a_large_picture_is_not_read_from_beginning_to_end() -> None:
+    content = files.saved(Image.effect_noise((1500, 1500), 90).convert("RGB"), "JPEG", quality=95)
+    with Counting() as spool:
+        spool.append(content)
+        found = facts_by_headers(spool, "image/jpeg")
+        assert spool.read < len(content) / 10
     assert found is not None
     assert (found.width, found.height) == (1500, 1500)
