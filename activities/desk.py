@@ -41,6 +41,10 @@ class Step:
     last: list[Exchange] = field(default_factory=list)
     called_double: bool = False
     """Whether the network called the last send a duplicate."""
+    last_send: int = 0
+    """The id of the attempt that was its last send, 0 where there was none."""
+    turn_taken: float = 0
+    """When it was given its turn to publish, by the monotonic clock."""
 
     async def check_media(self) -> None:
         """Look at what is not sent as bytes while preparing, before the network is told of it. Raises NetworkError."""
@@ -89,8 +93,10 @@ class Desk:
         named_servers: httpx.AsyncClient,
         media: MediaTools,
         servers: Servers,
+        paced: bool = True,
     ) -> None:
         self.database = database
+        self.paced = paced
         self._vault = vault
         self._http = http
         self._named_servers = named_servers
@@ -125,7 +131,8 @@ class Desk:
             started_at=job.unclear_since,
             heartbeat=progress,
         )
-        return Step(network, connection, sending, keeper, media, job.account, last)
+        last_send = job.sent.id if job.sent else 0
+        return Step(network, connection, sending, keeper, media, job.account, last, last_send=last_send)
 
     async def asks_about(self, account: Account) -> Identity:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
@@ -160,6 +167,7 @@ class Desk:
                 error_of=network.error_of,
                 request_id_header=network.request_id_header,
                 on_exchange=last.append,
+                allowance_in=network.allowance_in,
             ),
             account=AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits),
             credentials=credentials,

@@ -43,6 +43,16 @@ def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -
     )
 
 
+def wait_for_turn(network: Network[Any, Any], wait: timedelta) -> ApplicationError:
+    """Return the error that makes Temporal run a step again once it is its target's turn."""
+    return ApplicationError(
+        f"{network.label}: its account's turn is in {wait.total_seconds():.0f} s",
+        type="not_yet",
+        next_retry_delay=wait,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
 def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta | None = None) -> ApplicationError:
     """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 

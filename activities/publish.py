@@ -2,7 +2,8 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,13 +12,14 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import LookCommand, TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import HELD, refused, time_left, try_again, wait_before_retry
+from activities.errors import HELD, refused, time_left, try_again, wait_before_retry, wait_for_turn
 from activities.heartbeat import beating
 from activities.options import lookup_waits
+from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from domain.outcome import Outcome
 from domain.post import TargetStatus
-from platforms.base import Absent, Finding, Published, Refused, Unknown
+from platforms.base import Absent, Finding, Network, Published, Refused, Unknown
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
@@ -46,6 +48,10 @@ def _stands(job: Job) -> bool:
     return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
 
 
+def _next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
+    return verdicts.wait_while_held(error) or wait_before_retry(network, error)
+
+
 def _again(command: LookCommand) -> verdicts.Change | None:
     return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
 
@@ -56,6 +62,7 @@ class Publishing:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._database = desk.database
+        self._pacing = Pacing(desk.database, on=desk.paced)
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
@@ -68,14 +75,21 @@ class Publishing:
             step: Step | None = None
             try:
                 step = self._desk.open(job, progress.append)
+                await self._pacing.before_preparing(step)
                 prepared = await self._prepare(step)
                 await step.keeper.flush()
                 if prepared:
                     async with self._database.transaction() as session:
                         session.add(prepared)
+            except NotYet as turn:
+                if turn.wait < time_left():
+                    raise wait_for_turn(networks()[command.platform], turn.wait) from turn
             except NetworkError as error:
+                network = networks()[command.platform]
+                delay = _next_try(network, error)
+                await self._pacing.refused(step, error, delay, sending=False)
                 if error.kind in PASSING:
-                    raise try_again(networks()[command.platform], error) from error
+                    raise try_again(network, error, delay) from error
                 if error.kind is Kind.AUTH and step:
                     # Found out before it is due, the account may be reconnected in time.
                     await self._refuse_account(step, error)
@@ -92,7 +106,9 @@ class Publishing:
             step: Step | None = None
             try:
                 step = await self._open(command, progress)
-                begun = await self._begin(command, step, await self._prepare(step) if step else None)
+                begun = await self._begin(command, step, await self._made_ready(step) if step else None)
+            except NotYet as turn:
+                return await self._wait_for_turn(command, step, turn)
             except NetworkError as error:
                 return await self._refused(command, error, step)
             if step is None or isinstance(begun, Outcome):
@@ -228,6 +244,37 @@ class Publishing:
             return await settle(session, job.target.id, change)
         return outcome_of(job.target)
 
+    async def _made_ready(self, step: Step) -> Attempt | None:
+        """Prepare a target once it is its turn. Raises NotYet, NetworkError."""
+        await self._pacing.before_publishing(step)
+        prepared = await self._prepare(step)
+        try:
+            await self._pacing.before_sending(step)
+        except NotYet:
+            await step.keeper.flush()
+            raise
+        return prepared
+
+    async def _wait_for_turn(self, command: TargetCommand, step: Step | None, turn: NotYet) -> Outcome:
+        """Write down that a target waits for its account's turn: held where that may take hours or comes too late."""
+        network, held = networks()[command.platform], turn.capped or turn.wait > time_left()
+        change = verdicts.held(verdicts.allowance_used_up(network, turn.wait)) if held else verdicts.waiting(turn.wait)
+
+        async def write() -> Outcome:
+            async with self._database.transaction() as session:
+                # Another run of this step may have sent it meanwhile.
+                outcome = await settle(
+                    session, command.target_id, lambda target: None if target.status in _STANDING else change(target)
+                )
+                if step and step.last and not outcome.gone:
+                    note = verdicts.note(step, "done", "ready, and waiting for its account's turn")
+                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
+                return outcome
+
+        outcome = await persist(write)
+        log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
+        return outcome
+
     async def _prepare(self, step: Step) -> Attempt | None:
         """Prepare a target; return the line for its attempt log, none where nothing had to be asked of the network."""
         started = datetime.now(UTC)
@@ -267,6 +314,7 @@ class Publishing:
         note = verdicts.note(step, "done", "published")
         published, incomplete = await self._completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
+        await self._pacing.answered(step)
         if step.account.refusals:
             async with self._database.transaction() as session:
                 await accept_account(session, step.account, published=True)
@@ -330,10 +378,13 @@ class Publishing:
     ) -> Outcome:
         """Write down a definite refusal; raise for Temporal where the step shall be run again."""
         network = networks()[command.platform]
+        delay = _next_try(network, error)
         if error.kind in HELD and (not step or error.kind is not Kind.AUTH or await self._refuse_account(step, error)):
             wait = verdicts.wait_while_held(error)
             note = verdicts.note(step, "refused", "held until its account can publish", error, wait)
-            return await self._close(command, attempt, note, verdicts.held(error))
+            outcome = await self._close(command, attempt, note, verdicts.held(error))
+            await self._pacing.refused(step, error, delay, sending=attempt is not None)
+            return outcome
         if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
             self._desk.forget_files(command.post_id)
@@ -342,9 +393,9 @@ class Publishing:
             if outcome.status is TargetStatus.FAILED and not outcome.gone:
                 raise refused(network, error, outcome) from error
             return outcome
-        delay = wait_before_retry(network, error)
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
         await self._close(command, attempt, note, verdicts.waiting(delay))
+        await self._pacing.refused(step, error, delay, sending=attempt is not None)
         raise try_again(network, error, delay) from error
 
     async def _refuse_account(self, step: Step, error: NetworkError) -> bool:

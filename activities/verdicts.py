@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from activities.desk import Step
 from domain.post import ErrorCategory, HoldReason, TargetStatus
-from platforms.base import Published
+from platforms.base import Network, Published
 from platforms.errors import CATEGORY, Kind, NetworkError
 from store.models import Target
 from store.publishing import Note, forget_error, wait_from
@@ -93,6 +94,12 @@ def waiting(delay: timedelta) -> Change:
 def wait_while_held(error: NetworkError) -> timedelta | None:
     """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
     return (error.retry_after or UNTIL_ALLOWANCE) if error.kind is Kind.CAPPED else None
+
+
+def allowance_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:
+    """Say of a target that is not even tried that its account has published as much as its network allows."""
+    message = f"{network.label} lets this account publish no more for now."
+    return NetworkError(Kind.CAPPED, message, code="network_cap", retry_after=wait)
 
 
 def looked_up_again(wait: timedelta) -> Change:

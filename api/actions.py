@@ -46,7 +46,9 @@ async def _delete_by_workflow(deps: Dependencies, plan: Plan) -> None:
 
 
 def _moves(target: Target) -> bool:
-    return TargetState(TargetStatus(target.status), target.looking).moving
+    # Of one that waits, its workflow knows whether a request may be out all the same.
+    waits = target.status == TargetStatus.PUBLISHING and target.next_attempt_at is not None
+    return TargetState(TargetStatus(target.status), target.looking).moving and not waits
 
 
 def _can_be_retried(target: Target) -> bool:

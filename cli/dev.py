@@ -42,6 +42,7 @@ class Options:
     ui_port: int
     sandbox_port: int
     sandbox_url: str | None
+    realistic: bool
     example: bool
 
     @property
@@ -174,7 +175,7 @@ class Stack:
     async def _start_foundations(self, postgres: Postgres, temporal: Temporal) -> "Furnishing":
         foundations = [postgres_part(postgres), temporal_part(temporal)]
         if self._options.sandbox_url is None:
-            foundations.append(self._own.sandbox())
+            foundations.append(self._own.sandbox(realistic=self._options.realistic))
         starting = asyncio.create_task(together(*(self._keep(part) for part in foundations)))
         try:
             # Imported while the parts start.
@@ -194,6 +195,7 @@ class Stack:
             api_port=self._options.api_port,
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
+            pacing=self._options.realistic,
         )
         seeding = asyncio.create_task(furnishing.seed(state))
         await together(self._keep(self._own.api(env)), self._keep(self._own.worker(env)), seeding)

@@ -21,5 +21,5 @@ class Outcome(BaseModel):
     editable_until: datetime | None = None
     error_code: str | None = None
     resumes_at: datetime | None = None
-    """Of a held target: when it goes on by itself, where that is known."""
+    """Of a target that is held, or waits for its account's turn: when it goes on by itself, where that is known."""
     error_category: ErrorCategory | None = None

@@ -53,19 +53,24 @@ class TargetPlan(BaseModel):
             self.looks, self.look_at, self.look_until = 0, None, None
 
     @property
+    def waits_for_its_turn(self) -> bool:
+        """Tell whether nothing is done for the target until its account may publish again."""
+        return self.status is TargetStatus.PUBLISHING and self.resumes_at is not None
+
+    @property
     def settled(self) -> bool:
         """Tell whether nothing more happens to the target by itself."""
         return TargetState(self.status, self.looking).settled
 
     @property
     def moving(self) -> bool:
-        """Tell whether something is being done for the target just now, or soon."""
-        return TargetState(self.status, self.looking).moving
+        """Tell whether something may be done for the target just now."""
+        return TargetState(self.status, self.looking).moving and not self.waits_for_its_turn
 
     @property
     def waits(self) -> bool:
         """Tell whether a time or a word from outside is waited for before the next step is taken."""
-        return self.status is TargetStatus.HELD or self.look_at is not None
+        return self.status is TargetStatus.HELD or self.waits_for_its_turn or self.look_at is not None
 
 
 class Plan(BaseModel):

@@ -14,6 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from domain.pace import Allowance
 from domain.post import Media, MediaType
 from platforms.errors import NetworkError
 from platforms.rules import FileRule, Rules, Violation
@@ -234,6 +235,10 @@ class Network(ABC, Generic[S, C]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map the network's refusal to what it means; the account's Wire is built with this."""
 
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off the answer to a request that made a post public how many more the account may make until when."""
+        return None
+
     def prepares(self, draft: Draft[S]) -> bool:
         """Tell whether something must be uploaded or built before this draft can be published."""
         return bool(draft.media)
@@ -271,6 +276,17 @@ class Network(ABC, Generic[S, C]):
         here unpublishes the post.
         """
         return published
+
+
+class Metered(ABC, Generic[C]):
+    """Be a network that can be asked how many posts an account may still publish."""
+
+    @abstractmethod
+    async def allowance(self, connection: Connection[C]) -> Allowance:
+        """Ask how many posts the account may still publish; `limit` is how many in the longest of the rules' paces.
+
+        Raises NetworkError.
+        """
 
 
 class Editable(ABC, Generic[S, C]):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.pace import Pace
 from domain.post import Media, MediaType
 
 Part = Literal["content", "mediaItems", "platformSpecificData"]
@@ -123,6 +124,10 @@ class Rules:
     files: tuple[FileRule, ...] = ()
     alt_text: int | None = None
     """Characters of a media item's altText; None where the network takes none."""
+    paces: tuple[Pace, ...] = ()
+    """How often an account may publish, where the network's own pages say so and its answers do not say it better."""
+    preparing: tuple[Pace, ...] = ()
+    """How often an account may begin to upload or build what it publishes."""
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
         """Return everything in text and media that breaks a limit."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
@@ -22,6 +23,8 @@ class Exchange:
     status: int | None
     request_id: str | None
     took: timedelta
+    allowance: Allowance | None = None
+    """What the answer to a public request told of how many more may follow."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Wire:
     error_of: Callable[[httpx.Response], NetworkError]
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
+    allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
 
     async def send(
         self, method: str, path: str, *, public: bool = False, accept: Collection[int] = (), **options: Any
@@ -58,7 +62,7 @@ class Wire:
             kind = Kind.UNCLEAR if public else Kind.TRANSIENT
             code = "timed_out" if isinstance(error, httpx.TimeoutException) else "connection_lost"
             raise NetworkError(kind, f"{self.label} did not answer.", code=code) from error
-        self._note(method, response, started)
+        self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
         refusal = self.error_of(response)
@@ -66,12 +70,13 @@ class Wire:
             raise refusal.as_unclear()
         raise refusal
 
-    def _note(self, method: str, response: httpx.Response | None, started: float) -> None:
+    def _note(self, method: str, response: httpx.Response | None, started: float, *, public: bool = False) -> None:
         self.on_exchange(
             Exchange(
                 method,
                 response.status_code if response else None,
                 response.headers.get(self.request_id_header) if response else None,
                 timedelta(seconds=time.monotonic() - started),
+                self.allowance_in(response) if response and public else None,
             )
         )

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="host or host:port where media and accounts' own servers may be although it is private or http",
     )
+    pacing: bool = Field(
+        default=True, description="whether accounts publish no faster than their networks allow; off to measure load"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

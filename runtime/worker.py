@@ -73,6 +73,7 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
                 named_servers=named_servers,
                 media=media,
                 servers=servers(settings),
+                paced=settings.pacing,
             )
         finally:
             await media.close()

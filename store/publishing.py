@@ -44,6 +44,9 @@ class Note:
     next_attempt_at: datetime | None = None
 
 
+_WAITING = frozenset({TargetStatus.HELD, TargetStatus.PUBLISHING})
+
+
 def outcome_of(target: Target) -> Outcome:
     """Return what a workflow may know of a target's row."""
     return Outcome(
@@ -54,7 +57,7 @@ def outcome_of(target: Target) -> Outcome:
         editable_until=target.editable_until,
         error_code=target.error_code,
         error_category=ErrorCategory(target.error_category) if target.error_category else None,
-        resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,
+        resumes_at=target.next_attempt_at if target.status in _WAITING else None,
     )
 
 

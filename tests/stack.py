@@ -297,6 +297,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             encryption_keys=[SecretStr(new_key())],
             sandbox_url=sandbox_url,
             allowed_private_hosts=[sandbox_url.removeprefix("http://")],
+            pacing=False,
         )
         client = environment.client
         stack = Stack(database, database_url, client, PostWorkflows(client), outcomes, settings, sandbox_url, http)

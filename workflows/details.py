@@ -40,6 +40,8 @@ def _standing(target: TargetPlan) -> str:
     if target.status is TargetStatus.HELD:
         until = f"until {short(target.resumes_at)}" if target.resumes_at else "until its account is reconnected"
         return f"**held** (`{target.error_code}`) {until}"
+    if target.waits_for_its_turn and target.resumes_at:
+        return f"**publishing**, at its account's turn at {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
         doing = "being looked up" if target.looking else "not found; a person must decide"
         return f"**unconfirmed** (`{target.error_code}`), {doing}"

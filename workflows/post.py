@@ -137,6 +137,9 @@ class PostWorkflow:
             if target.status is TargetStatus.HELD:
                 await self._wait_while_held(target, deadline)
                 continue
+            if target.waits_for_its_turn:
+                await self._wait_for_its_turn(target)
+                continue
             if target.status is TargetStatus.UNCONFIRMED:
                 outcome = await steps.confirm(self._plan, target)
             else:
@@ -159,6 +162,17 @@ class PostWorkflow:
             )
         target.released = False
         target.status = TargetStatus.PENDING
+
+    async def _wait_for_its_turn(self, target: TargetPlan) -> None:
+        """Wait until the target's account may publish again; nothing is sent meanwhile."""
+        at = target.resumes_at or workflow.now()
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._ended,
+                timeout=max(at - workflow.now(), _NOTHING),
+                timeout_summary=f"{details.name_of(target)} waits for its turn at {details.short(at)}",
+            )
+        target.resumes_at = None
 
     def _keep_open_for(self, target: TargetPlan) -> None:
         if target.status is TargetStatus.PUBLISHED:
@@ -330,15 +344,22 @@ class PostWorkflow:
         return any(not task.done() for target_id, task in self._delivering.items() if target_id not in waiting)
 
     def _sending(self) -> bool:
-        held = {target.target_id for target in self._plan.targets if target.status is TargetStatus.HELD}
-        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in held)
+        idle = {
+            target.target_id
+            for target in self._plan.targets
+            if target.status is TargetStatus.HELD or target.waits_for_its_turn
+        }
+        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in idle)
 
     def _editing_now(self) -> bool:
         return any(not task.done() for task in self._edits)
 
     def _occupation(self) -> str:
+        if self._publishing() and self._sending():
+            return "Publishing."
         if self._publishing():
-            return "Publishing." if self._sending() else "Held until its account can publish."
+            waits = any(target.waits_for_its_turn for target in self._plan.targets)
+            return "Waiting for its account's turn." if waits else "Held until its account can publish."
         return "Working on a request." if self._occupied() else self._board.waiting_for
 
     def _occupied(self) -> bool:

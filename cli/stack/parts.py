@@ -55,10 +55,12 @@ class OwnParts:
         """Return where the stack's own sandbox answers."""
         return f"http://{HOST}:{self.sandbox_port}"
 
-    def sandbox(self) -> Part:
-        """Return the sandbox of networks."""
+    def sandbox(self, *, realistic: bool) -> Part:
+        """Return the sandbox of networks, `realistic` with their limits and processing times."""
         where = ("--host", HOST, "--port", str(self.sandbox_port), "--data-dir", str(self.data_dir / "sandbox"))
-        command = Command([*_PYTHON, "cli.main", "sandbox", *where], env=_without_proxy())
+        command = Command(
+            [*_PYTHON, "cli.main", "sandbox", *where, *(["--realistic"] if realistic else [])], env=_without_proxy()
+        )
 
         async def start() -> Command:
             return command
@@ -110,9 +112,12 @@ class OwnParts:
 
 
 def environment(
-    *, database_url: str, encryption_key: str, api_port: int, sandbox_url: str, temporal_address: str
+    *, database_url: str, encryption_key: str, api_port: int, sandbox_url: str, temporal_address: str, pacing: bool
 ) -> dict[str, str]:
-    """Return what the api and the worker of a stack are told by environment, as in production."""
+    """Return what the api and the worker of a stack are told by environment, as in production.
+
+    With `pacing` the load that is measured would be the networks'.
+    """
     return {
         "SOCIALSYNCER_DATABASE_URL": database_url,
         "SOCIALSYNCER_ENCRYPTION_KEYS": encryption_key,
@@ -121,6 +126,7 @@ def environment(
         # The sandbox fetches media by address, as some networks do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
+        "SOCIALSYNCER_PACING": str(pacing).lower(),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         # The user's own Temporal profile leads elsewhere.

@@ -1,5 +1,8 @@
 """Bluesky's limits."""
 
+from datetime import timedelta
+
+from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
@@ -11,6 +14,10 @@ ALT_TEXT = 2000
 """What Bluesky's own app allows (unverified); the lexicons name no limit."""
 IMAGE_BYTES, VIDEO_BYTES = 2_000_000, 300_000_000
 """Source: lexicons app.bsky.embed.images and app.bsky.embed.video; a server of one's own may take less."""
+
+POINTS = 3
+"""What making a record costs of an account's points; source: the page on limits."""
+_LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
 
 _LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"
 
@@ -33,6 +40,10 @@ RULES = Rules(
         FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=VIDEO_BYTES, source=f"{_LEXICONS}/embed/video.json"),
     ),
     alt_text=ALT_TEXT,
+    paces=(
+        Pace(5_000 // POINTS, timedelta(hours=1), source=_LIMITS),
+        Pace(35_000 // POINTS, timedelta(days=1), source=_LIMITS),
+    ),
 )
 
 

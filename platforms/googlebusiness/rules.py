@@ -1,7 +1,9 @@
 """Google Business Profile's limits, and what each kind of post needs."""
 
 import re
+from datetime import timedelta
 
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
@@ -24,6 +26,8 @@ RULES = Rules(
             source=_PHOTOS,
         ),
     ),
+    # Google counts edits of a profile; that posts are edits is unverified.
+    paces=(Pace(10, timedelta(minutes=1), source="developers.google.com/my-business/content/limits"),),
 )
 
 _PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)")

@@ -1,10 +1,12 @@
 """Instagram's limits, and which settings go with which form of post."""
 
 import re
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic.alias_generators import to_camel
 
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
@@ -50,6 +52,8 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    # Meta's pages name 50 and 100; each account is asked for its own number.
+    paces=(Pace(50, timedelta(days=1), source="developers.facebook.com/docs/instagram-platform/content-publishing"),),
 )
 COVER = FileRule(MediaType.IMAGE, ("image/jpeg",), max_bytes=8 * MEGABYTE, source=_MEDIA_PAGE)
 STORY_FILES = (

@@ -1,5 +1,8 @@
 """LinkedIn's limits, and what does not go together in one post."""
 
+from datetime import timedelta
+
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.linkedin.settings import LinkedInSettings
@@ -52,6 +55,8 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    # LinkedIn counts requests; a post is at least one.
+    paces=(Pace(150, timedelta(days=1), source=f"{_SHARES}, quota of a member"),),
 )
 
 

@@ -1,7 +1,9 @@
 """Mastodon's limits, as far as the account's own server has not set others."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, Limits, kept
@@ -39,6 +41,7 @@ RULES = Rules(
         ),
     ),
     alt_text=DEFAULTS.description,
+    paces=(Pace(300, timedelta(hours=3), source="Mastodon's source, unverified; a server's own headers tell more"),),
 )
 
 

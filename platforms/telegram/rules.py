@@ -1,5 +1,8 @@
 """Telegram's limits, and what does not go together in one message."""
 
+from datetime import timedelta
+
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -42,6 +45,10 @@ RULES = Rules(
         ),
         FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=50 * MEGABYTE, source=f"{_API}#sendvideo"),
         FileRule(MediaType.GIF, ("image/gif",), max_bytes=50 * MEGABYTE, source=f"{_API}#sendanimation"),
+    ),
+    paces=(
+        Pace(1, timedelta(seconds=1), source="core.telegram.org/bots/faq, per chat"),
+        Pace(20, timedelta(minutes=1), source="core.telegram.org/bots/faq, per group"),
     ),
 )
 

@@ -1,7 +1,10 @@
 """The limits of Threads, and what does not go together in one post."""
 
+from datetime import timedelta
+
 import regex
 
+from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -59,6 +62,8 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    # Each account is asked for its own number.
+    paces=(Pace(250, timedelta(days=1), source="developers.facebook.com/docs/threads/overview"),),
 )
 
 

@@ -1,7 +1,9 @@
 """What TikTok takes, and which settings it needs."""
 
 import re
+from datetime import timedelta
 
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -15,6 +17,8 @@ TITLE = 90
 """UTF-16 units of a photo post's title; source: the page of photo posts."""
 PHOTOS = 35
 MEGABYTE = 1024 * 1024
+PER_MINUTE = 6
+"""Photo posts, and beginnings of videos, per token; a video's end is asked about so often that it keeps to it, too."""
 
 
 def utf16_units(text: str) -> int:
@@ -50,6 +54,8 @@ RULES = Rules(
             source=_MEDIA_PAGE,
         ),
     ),
+    paces=(Pace(PER_MINUTE, timedelta(minutes=1), source=_PHOTOS_PAGE),),
+    preparing=(Pace(PER_MINUTE, timedelta(minutes=1), source=_VIDEOS_PAGE),),
 )
 
 _VIDEO_ONLY = (("video_cover_timestamp_ms", "videoCoverTimestampMs"), ("video_made_with_ai", "videoMadeWithAi"))

@@ -1,7 +1,9 @@
 """X's limits, and what does not go together in one post."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
@@ -45,6 +47,7 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
+    paces=(Pace(100, timedelta(minutes=15), source="docs.x.com/x-api/fundamentals/rate-limits, per user"),),
 )
 
 

@@ -13,12 +13,15 @@ from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD
 from store.models import Account, Post
+from store.pacing import Lane, tell
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]
 Life = Callable[[Stack], Awaitable[Handle]]
 
 LIVES: dict[str, Life] = {}
+PACED = {"waited_for_its_turn"}
+"""These want a worker that paces accounts."""
 WORDS = "the words of"
 """Every text of these posts begins so: found in a history, content has leaked into it."""
 PICTURE = ["https://example.com/life.jpg"]
@@ -207,3 +210,13 @@ async def held_until_stale(stack: Stack) -> Handle:
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))
     return await comes_to(await stack.start(await stack.read(post.id), immediate=True), "Open for a retry")
+
+
+@life
+async def waited_for_its_turn(stack: Stack) -> Handle:
+    account, now = await stack.connect("twitter"), datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        await tell(session, Lane("twitter", account.id, "publish"), now, 0, now + timedelta(seconds=6))
+    post = await stack.save(f"{WORDS} a queue", [account])
+    handle = await comes_to(await stack.start(post, immediate=True), "Waiting")
+    return await comes_to(handle, "Open for edits")

@@ -13,7 +13,7 @@ from typing import Any
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import LIVES
+from tests.workflows.lives import LIVES, PACED
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 
@@ -42,14 +42,11 @@ async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
     wanted = names or [name for name in LIVES if not (HISTORIES / f"{name}.json").exists()]
     with postgres_server() as url:
-        async with (
-            temporal_server() as environment,
-            running_stack(url, environment) as stack,
-            worker.desk(stack.settings, stack.database) as desk,
-            worker.running(stack.client, desk),
-        ):
+        async with temporal_server() as environment, running_stack(url, environment) as stack:
             for name in wanted:
-                await record(stack, name)
+                settings = stack.settings.model_copy(update={"pacing": name in PACED})
+                async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
+                    await record(stack, name)
 
 
 if __name__ == "__main__":

@@ -261,10 +261,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("attempts_of_target", "attempts", ["target_id", "id"], unique=False)
+    op.create_table(
+        "lanes",
+        sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=False),
+        sa.Column("step", sa.String(collation="C"), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_left", sa.Integer(), nullable=True),
+        sa.Column("told_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_limit", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("platform", "account_id", "step"),
+    )
+    op.create_table(
+        "turns",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=False),
+        sa.Column("step", sa.String(collation="C"), nullable=False),
+        sa.Column("target_id", sa.String(collation="C"), nullable=False),
+        sa.Column("last_send", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("turns_of_account", "turns", ["platform", "account_id", "step", "at"], unique=False)
+    op.create_index("turns_of_target", "turns", ["target_id", "step", "last_send"], unique=True)
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_index("turns_of_target", table_name="turns")
+    op.drop_index("turns_of_account", table_name="turns")
+    op.drop_table("turns")
+    op.drop_table("lanes")
     op.drop_index("attempts_of_target", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("late_posts_now", table_name="late_posts", postgresql_where=sa.text("over_at IS NULL"))

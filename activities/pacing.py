@@ -1,0 +1,157 @@
+"""Let each account publish no faster than its network allows, without asking the network in vain.
+
+A target takes its turn before anything is sent for it; until then it waits, and no attempt is spent on that.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities.desk import Step
+from activities.verdicts import UNTIL_ALLOWANCE
+from domain.pace import Allowance, Pace
+from platforms.base import Metered
+from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
+from store.database import Database
+from store.pacing import Lane, Place, enter, take, tell, used
+
+log = structlog.get_logger(__name__)
+
+_SOON = timedelta(seconds=2)
+"""A turn that is so near is waited for in the step itself."""
+_RENEWED_AFTER_S = 0.1
+"""A turn is taken anew where preparing took longer: it counts from the moment at which the network counts."""
+_MARGIN = 30
+_LARGEST_MARGIN = timedelta(seconds=2)
+"""A pace's stretch is taken for longer by a 30th, at most by this: requests take unequally long to arrive."""
+_FRESH_FOR = timedelta(minutes=10)
+"""How long what a network said when it was asked is believed."""
+_ON_THEIR_WAY = timedelta(minutes=2)
+"""Turns that were taken so shortly before a network was asked may not be counted in what it says."""
+_SCARCE = 20
+"""From how many that are left on it matters what a network tells with each answer."""
+
+
+class NotYet(Exception):
+    """It is not yet a target's turn, for `wait`; `capped` where its account has used up what it may do in hours."""
+
+    def __init__(self, wait: timedelta, *, capped: bool) -> None:
+        super().__init__(f"its turn is in {wait.total_seconds():.0f} s")
+        self.wait = wait
+        self.capped = capped
+
+
+class Pacing:
+    """Give turns. One per worker; switched off it costs nothing."""
+
+    def __init__(self, database: Database, *, on: bool) -> None:
+        self._database = database
+        self._on = on
+        self._gates: WeakValueDictionary[Lane, asyncio.Lock] = WeakValueDictionary()
+
+    async def before_preparing(self, step: Step) -> None:
+        """Take the turn of a target that is prepared ahead. Raises NotYet."""
+        if self._on:
+            await self._turn(step, "prepare", step.network.rules.preparing)
+
+    async def before_publishing(self, step: Step) -> None:
+        """Take a target's turn to publish, and to prepare where that is still to be done. Raises NotYet."""
+        if not self._on:
+            return
+        await self._turn(step, "publish", step.network.rules.paces)
+        if step.network.prepares(step.sending.draft) and not step.sending.handles:
+            await self._turn(step, "prepare", step.network.rules.preparing)
+        step.turn_taken = time.monotonic()
+
+    async def before_sending(self, step: Step) -> None:
+        """Take the turn anew where it was taken a while ago. Raises NotYet."""
+        if self._on and time.monotonic() - step.turn_taken > _RENEWED_AFTER_S:
+            await self._turn(step, "publish", step.network.rules.paces)
+
+    async def answered(self, step: Step) -> None:
+        """Note what the network told of the account's allowance while it published, once that is scarce."""
+        told = next((each.allowance for each in reversed(step.last) if each.allowance), None)
+        if self._on and told and told.until and told.left <= _SCARCE:
+            # All turns since this one's may not have arrived yet.
+            since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.turn_taken)
+            await self._tell(_lane(step, "publish"), since, told.left, told.until)
+
+    async def refused(self, step: Step | None, error: NetworkError, delay: timedelta, *, sending: bool) -> None:
+        """Keep the account's other targets from being refused for the same limit."""
+        if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
+            everything = sending or error.kind is Kind.CAPPED
+            now = datetime.now(UTC)
+            await self._tell(_lane(step, "publish" if everything else "prepare"), now, 0, now + delay)
+
+    async def _tell(self, lane: Lane, since: datetime, left: int, until: datetime) -> None:
+        async with self._database.transaction() as session:
+            await tell(session, lane, since, left, until)
+
+    async def _turn(self, step: Step, name: str, paces: Sequence[Pace]) -> None:
+        lane = _lane(step, name)
+        gate = self._gates.setdefault(lane, asyncio.Lock())
+        while True:
+            # One at a time of a process: the others would each hold a connection to wait for the lane's lock.
+            async with gate, self._database.transaction() as session:
+                place = await enter(session, lane, step.sending.target_id, step.last_send)
+                if isinstance(step.network, Metered) and name == "publish" and not place.is_told:
+                    place = await _asked(session, place, step.network, step)
+                turn = await take(session, place, [_with_margin(pace) for pace in _as_told(paces, place.told)])
+            if turn.wait > _SOON:
+                capped = turn.wait if turn.waits_for is None else turn.waits_for
+                raise NotYet(turn.wait, capped=capped > LONGEST_LIMIT)
+            if turn.wait <= timedelta(0):
+                return
+            await asyncio.sleep(turn.wait.total_seconds())
+
+
+def _lane(step: Step, name: str) -> Lane:
+    return Lane(step.network.platform, step.account.id, name)
+
+
+def _with_margin(pace: Pace) -> Pace:
+    return replace(pace, per=pace.per + min(pace.per / _MARGIN, _LARGEST_MARGIN))
+
+
+def _as_told(paces: Sequence[Pace], told: Allowance | None) -> list[Pace]:
+    """Return the paces with the account's own number in place of the general one in the longest of them."""
+    longest = max((pace.per for pace in paces), default=None)
+    own = told.limit if told else None
+    return [replace(pace, limit=own) if own and pace.per == longest else pace for pace in paces]
+
+
+async def _asked(session: AsyncSession, place: Place, network: Metered[Any], step: Step) -> Place:
+    """Ask the network, under the lane's lock so that of many that wait one does; its silence holds up nobody."""
+    seen = len(step.last)
+    try:
+        allowance = await network.allowance(step.connection)
+    except NetworkError as error:
+        log.info("pacing.not_told", code=error.code)
+        return place
+    finally:
+        # The attempt log tells of what was sent for the target.
+        del step.last[seen:]
+    until = allowance.until or place.now + _FRESH_FOR
+    if allowance.left <= 0 and allowance.until is None:
+        until = await _until_the_first_is_forgotten(session, place, step.network.rules.paces, allowance)
+    since = place.now - _ON_THEIR_WAY
+    await tell(session, place.lane, since, allowance.left, until, limit=allowance.limit, asked=True)
+    return replace(place, told=replace(allowance, until=until), told_at=since)
+
+
+async def _until_the_first_is_forgotten(
+    session: AsyncSession, place: Place, paces: Sequence[Pace], allowance: Allowance
+) -> datetime:
+    """Return when the first of the account's posts of the day counts no more, where all are ours; else ask hourly."""
+    day = max(pace.per for pace in paces)
+    ours, first = await used(session, place, day)
+    if first is None or allowance.limit is None or ours < allowance.limit:
+        return place.now + UNTIL_ALLOWANCE
+    return max(first + day, place.now + _FRESH_FOR)

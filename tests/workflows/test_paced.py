@@ -1,0 +1,173 @@
+"""Many posts of one account, due at once: its network is asked no more often than it allows, and never in vain."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from activities import pacing
+from domain.pace import Pace
+from domain.post import HoldReason, PostStatus, TargetStatus
+from platforms.errors import Kind
+from platforms.registry import networks
+from platforms.tiktok import errors
+from runtime import worker
+from store.attempts import list_attempts
+from store.models import Account, Post
+from tests.stack import Stack, running_stack, temporal_server
+from tests.workflows.lives import comes_to
+
+SETTINGS = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
+PICTURE = ["https://example.com/turn.jpg"]
+PACE = Pace(5, timedelta(seconds=2))
+
+
+@pytest.fixture(scope="module")
+async def paced(postgres_url: str) -> AsyncIterator[Stack]:
+    """Run a stack of its own: the other tests' worker does not pace."""
+    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
+        stack.settings.pacing = True
+        async with worker.desk(stack.settings, stack.database) as desk, worker.running(stack.client, desk):
+            yield stack
+
+
+@pytest.fixture(autouse=True)
+def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "_SOON", timedelta(seconds=0.1))
+    # As much as on a pace of a minute.
+    monkeypatch.setattr(pacing, "_MARGIN", 4)
+    set_pace(monkeypatch, PACE)
+
+
+def set_pace(monkeypatch: pytest.MonkeyPatch, *paces: Pace) -> None:
+    tiktok = networks()["tiktok"]
+    monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, paces=paces, preparing=paces))
+
+
+async def save(stack: Stack, account: Account, words: str, **values: Any) -> Post:
+    post = await stack.save(words, [account], media=PICTURE, settings=SETTINGS)
+    if values:
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == post.id).values(**values))
+    return await stack.read(post.id)
+
+
+async def start(stack: Stack, account: Account, *words: str, **values: Any) -> list[Post]:
+    posts = [await save(stack, account, each, **values) for each in words]
+    for post in posts:
+        await stack.start(post, immediate=True)
+    return posts
+
+
+async def waiting(stack: Stack, posts: Sequence[Post], status: TargetStatus, seconds: float = 10) -> Post:
+    """Return the first post with a target that waits in this way."""
+    async with asyncio.timeout(seconds):
+        while True:
+            for post in posts:
+                row = await stack.read(post.id)
+                if row.targets[0].status == status and row.targets[0].next_attempt_at:
+                    return row
+            await asyncio.sleep(0.02)
+
+
+async def sends(stack: Stack, account: Account) -> list[float]:
+    """Return when the account was sent something to publish, oldest first; whatever it was answered."""
+    requests = (await stack.control("GET", "requests"))["requests"]
+    return sorted(
+        datetime.fromisoformat(each["at"]).timestamp()
+        for each in requests
+        if each["accountId"] == account.id and each["operation"] == "publish"
+    )
+
+
+async def lines(stack: Stack, post: Post) -> list[tuple[str, str]]:
+    async with stack.database.transaction() as session:
+        return [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, post.id)]
+
+
+async def test_ten_posts_at_once_go_out_at_their_networks_pace(paced: Stack) -> None:
+    account = await paced.connect("tiktok")
+    posts = await start(paced, account, *(f"turn {number}" for number in range(10)))
+    row = await waiting(paced, posts, TargetStatus.PUBLISHING)
+    (target,) = row.targets
+    assert row.status == PostStatus.PUBLISHING
+    assert target.next_attempt_at is not None
+    assert target.next_attempt_at - datetime.now(UTC) < PACE.per * 1.1
+    assert target.error is None
+    assert await lines(paced, row) == [], "nothing is tried while it waits"
+    status = await paced.client.get_workflow_handle(row.workflow_id).query("status")
+    assert status["waiting_for"] == "Waiting for its account's turn."
+    for post in posts:
+        published = await paced.settled(post.id)
+        assert published.status == PostStatus.PUBLISHED
+        assert published.targets[0].next_attempt_at is None
+        assert {state for _, state in await lines(paced, post)} == {"done"}
+    times = await sends(paced, account)
+    assert len(times) == len(posts)
+    spans = [later - earlier for earlier, later in zip(times, times[PACE.limit :], strict=False)]
+    # On a full machine a request takes its time to arrive.
+    assert min(spans) >= PACE.per.total_seconds() - 0.5
+
+
+async def test_a_cap_holds_and_lets_go_by_itself(paced: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "LONGEST_LIMIT", timedelta(seconds=1))
+    set_pace(monkeypatch, Pace(1, timedelta(seconds=3)))
+    account = await paced.connect("tiktok")
+    posts = await start(paced, account, "within the cap", "beyond the cap")
+    (target,) = (await waiting(paced, posts, TargetStatus.HELD)).targets
+    assert target.hold_reason == HoldReason.CAP
+    assert target.error_category == "rate_limited"
+    assert "no more" in (target.error or "")
+    for post in posts:
+        assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
+        assert {state for _, state in await lines(paced, post)} == {"done"}
+
+
+async def test_what_the_network_says_of_a_cap_holds_for_all_posts_of_the_account(
+    paced: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "LONGEST_LIMIT", timedelta(seconds=1))
+    monkeypatch.setitem(errors._WAITS, Kind.CAPPED, timedelta(seconds=4))
+    account = await paced.connect("tiktok")
+    full = {"data": {}, "error": {"code": "spam_risk_too_many_posts", "message": "", "log_id": "1"}}
+    await paced.fault("tiktok", "reject", "publish", status=403, body=full, times=1, accountId=account.id)
+    (first,) = await start(paced, account, "the first to hear of it")
+    await waiting(paced, [first], TargetStatus.HELD)
+    (second,) = await start(paced, account, "not tried in vain")
+    (target,) = (await waiting(paced, [second], TargetStatus.HELD)).targets
+    assert target.hold_reason == HoldReason.CAP
+    assert await lines(paced, second) == []
+    for post in (first, second):
+        assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await sends(paced, account)) == 3
+
+
+async def test_a_post_that_waits_for_its_turn_can_be_deleted(paced: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_pace(monkeypatch, Pace(1, timedelta(seconds=30)))
+    account = await paced.connect("tiktok")
+    posts = await start(paced, account, "deleted or first", "deleted or second")
+    post = await waiting(paced, posts, TargetStatus.PUBLISHING)
+    handle = await comes_to(paced.client.get_workflow_handle(post.workflow_id), "Waiting")
+    await paced.workflows.delete(await paced.plan(post))
+    await handle.result()
+    assert len(await sends(paced, account)) <= 1
+
+
+async def test_a_turn_that_comes_too_late_is_not_waited_for_as_if_it_came(
+    paced: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_pace(monkeypatch, Pace(1, timedelta(seconds=60)))
+    account = await paced.connect("tiktok")
+    (first,) = await start(paced, account, "in time")
+    await paced.settled(first.id)
+    (late,) = await start(paced, account, "too late", publish_within=3)
+    (target,) = (await waiting(paced, [late], TargetStatus.HELD)).targets
+    assert target.hold_reason == HoldReason.CAP
+    (target,) = (await paced.settled(late.id)).targets
+    assert (target.status, target.error_code) == (TargetStatus.FAILED, "publish_window_passed")
+    assert target.retryable
+    assert len(await sends(paced, account)) == 1
