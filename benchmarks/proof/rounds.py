@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ _LOOKS = 6
 """Looks for a post of which its network cannot say that it is not there; they go on for a day."""
 _TRIES = 6
 _FEWEST = 30
+_NAMED = 3
 _CREATES_A_SECOND = 40
 _RETRIES_BEFORE_SEND = 16
 """A retry needs the worker's database connections, all of which a crash before the send keeps waiting (20)."""
@@ -128,7 +129,7 @@ class Proof:
                 return
             if moment - told > 15:
                 told = moment
-                self._say(f"{resting} of {len(self._open)} settled")
+                self._say(f"{resting} of {len(self._open)} settled{_named(self._open, found)}")
             await asyncio.sleep(1)
 
     async def _reconnect(self, post: Post, waits_as: str) -> None:
@@ -169,6 +170,13 @@ def _settled(post: Post, row: Any) -> bool:
     """Tell whether nothing more can come, or nothing more can be known, of a post."""
     cannot_be_ruled_out = row["target"] == "unconfirmed" and not NETWORKS[post.cell.network].rules_out
     return not row["revised"] and (row["status"] in _RESTS or (cannot_be_ruled_out and row["looks"] >= _LOOKS))
+
+
+def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
+    """Name the posts that are not settled, where they are few."""
+    moving = [post for post in posts if not post.status]
+    named = [f"{post.cell} is {rows[post.post_id]['target']}" for post in moving if post.post_id in rows]
+    return f": {', '.join(named)}" if len(moving) <= _NAMED else ""
 
 
 def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
