@@ -28,10 +28,11 @@ _CREATES_A_SECOND = 40
 _RETRIES_BEFORE_SEND = 16
 """A retry needs the worker's database connections, all of which a crash before the send keeps waiting (20)."""
 
+# An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
 _STATE = """
 SELECT p.id, p.status, t.status AS target, (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS looks,
-  EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised
+  (SELECT r.state = 'waiting' FROM revisions r WHERE r.post_id = p.id ORDER BY r.id DESC LIMIT 1) AS revised
 FROM posts p JOIN targets t ON t.post_id = p.id WHERE p.id = ANY($1)
 """
 _RESTS = frozenset({"published", "failed", "partial"})
