@@ -23,7 +23,7 @@ _LOOKS = 6
 """Looks for a post of which its network cannot say that it is not there; they go on for a day."""
 _TRIES = 6
 _FEWEST = 30
-_NAMED = 3
+_NAMED = 5
 _CREATES_A_SECOND = 40
 _RETRIES_BEFORE_SEND = 16
 """A retry needs the worker's database connections, all of which a crash before the send keeps waiting (20)."""
