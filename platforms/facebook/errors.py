@@ -83,14 +83,28 @@ _CODES = {
 }
 _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
+WRONG_OFFSET = 1363037
+"""The subcode of a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
+
 _GONE = "100/33"
 """How the whole Graph API says that an id does not exist."""
+
+
+class WrongOffsetError(NetworkError):
+    """Facebook wants the bytes of a video from `start` to `end`: it has others than we know of."""
+
+    def __init__(self, start: int, end: int, status: int) -> None:
+        message = "Facebook wants other bytes of the video."
+        super().__init__(Kind.TRANSIENT, message, code="upload_offset", status=status)
+        self.start, self.end = start, end
 
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map a refusal; Facebook's own words are used only where the code says nothing to us."""
     body = _error(response)
     code, subcode = _number(body.get("code")), _number(body.get("error_subcode"))
+    if subcode == WRONG_OFFSET and (wanted := _wanted(body)):
+        return WrongOffsetError(*wanted, response.status_code)
     own_words = str(body.get("error_user_msg") or body.get("message") or "")
     meaning = _SUBCODES.get(subcode or 0) or _CODES.get(code or 0) or _STATUSES.get(response.status_code)
     if meaning is None and code is not None and 200 <= code <= 299:
@@ -132,6 +146,14 @@ def _error(response: httpx.Response) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):  # HTML from a gateway, or JSON of another shape
         return {}
     return error if isinstance(error, dict) else {}
+
+
+def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:
+    data = body.get("error_data")
+    try:
+        return (int(data["start_offset"]), int(data["end_offset"])) if isinstance(data, dict) else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _number(value: object) -> int | None:

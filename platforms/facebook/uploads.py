@@ -9,6 +9,7 @@ from platforms.base import MediaFile, Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.facebook import line
+from platforms.facebook.errors import WrongOffsetError
 from platforms.facebook.line import Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
@@ -130,7 +131,16 @@ class Uploads:
                 "start_offset": str(video["offset"]),
             }
             form = multipart.Form(fields, [multipart.Part("video_file_chunk", "chunk", part)])
-            answer = await line.post_form(self._line, f"{self._page}/videos", form)
+            try:
+                answer = await line.post_form(self._line, f"{self._page}/videos", form)
+            except WrongOffsetError as error:
+                # A piece has arrived whose answer was lost, or Facebook has lost one.
+                ahead = error.start > video["offset"]
+                video |= {"offset": error.start, "end": error.end}
+                await self.save()
+                if not ahead:
+                    raise
+                continue
             wanted = int(line.text_of(answer, "start_offset"))
             in_step = wanted == video["offset"] + part.size
             video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}

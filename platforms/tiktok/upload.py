@@ -10,6 +10,7 @@ from platforms.tiktok.fields import video_body
 from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import RULES
 from platforms.tiktok.settings import TikTokSettings
+from platforms.tiktok.status import Verdict
 
 CHUNK_BYTES = 10_000_000
 """TikTok takes chunks of 5 to 64 MB, and a last one of up to 128 MB; the last here has less than two of these."""
@@ -113,11 +114,18 @@ class Upload:
         try:
             await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
         except NetworkError as error:
+            if error.status == 416 and not public and await self._has(start + piece.size):
+                # The chunk has arrived before, and the answer to it was lost.
+                return
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
                 message = "TikTok must be given the video again."
                 raise NetworkError(Kind.TRANSIENT, message, code=error.code, status=error.status) from error
             raise
+
+    async def _has(self, size: int) -> bool:
+        uploaded = (await Verdict(self._line, self._sending).status()).uploaded
+        return uploaded is not None and uploaded >= size
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)

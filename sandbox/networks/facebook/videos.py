@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sandbox.accounts import Account
 from sandbox.fetching import FetchError, fetch
 from sandbox.networks.facebook.base import PageTwin, Video
-from sandbox.networks.instagram.base import invalid, missing_object, parameters, refused
+from sandbox.networks.instagram.base import graph_error, invalid, missing_object, parameters, refused
 from sandbox.operations import Operation
 from sandbox.posts import Shown
 from sandbox.twin import route
@@ -131,7 +131,11 @@ class VideoRoutes(PageTwin):
     def _take_piece(self, video: Video, values: dict[str, Any]) -> Answer:
         content, piece = self.received.setdefault(video.id, bytearray()), values.get("video_file_chunk")
         wanted = int(self._wanted(video)["end_offset"]) - len(content)
-        if _number(values, "start_offset") != len(content) or not isinstance(piece, bytes) or len(piece) > wanted:
+        if _number(values, "start_offset") != len(content):
+            offsets = {name: int(offset) for name, offset in self._wanted(video).items()}
+            message = "There was a problem uploading your video. Please try again."
+            raise RefusedError(graph_error(message, 6001, 1363037, data=offsets))
+        if not isinstance(piece, bytes) or len(piece) > wanted:
             raise refused("The chunk is not the one that was asked for", 6000)
         content += piece
         if len(content) == video.size:

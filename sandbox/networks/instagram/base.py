@@ -70,12 +70,15 @@ def graph_error(
     *,
     user_message: str | None = None,
     is_transient: bool = False,
+    data: dict[str, Any] | None = None,
     status: int = 400,
 ) -> Answer:
     """Word an error the way Meta's Graph API does."""
     error: dict[str, Any] = {"message": message, "type": "OAuthException", "code": code}
     if subcode is not None:
         error["error_subcode"] = subcode
+    if data is not None:
+        error["error_data"] = data
     error["is_transient"] = is_transient
     if user_message is not None:
         error["error_user_title"] = message

@@ -1,0 +1,108 @@
+"""Lose a worker in the middle of an upload in pieces: the next one goes on, and begins none anew."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.post import Media
+from platforms.base import Handles, MediaFile, MediaSource, Sending
+from platforms.errors import Kind, NetworkError
+from tests.platforms.rig import Rig
+
+MEGABYTE = 1024 * 1024
+TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
+NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {
+    "facebook": (5, {}),
+    "linkedin": (13, {}),
+    "tiktok": (41, TIKTOK),
+    "twitter": (13, {}),
+    "youtube": (25, {"title": "Long"}),
+}
+"""The megabytes of a video that goes up in a few pieces while it is prepared, and what it needs to be said."""
+PIECES = 3
+BEGINS = ("/videos", "/video/init/", "/initialize", "initializeUpload", "part=snippet%2Cstatus")
+"""How the addresses end by which uploads begin."""
+UPLOADS = {"media", "session", "upload", "video"}
+"""Where the handles hold an upload that was begun."""
+
+
+@dataclass
+class Large:
+    """Make the sandbox's video so large."""
+
+    source: MediaSource
+    size: int
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.source.open(media) as file:
+            content = (await file.read()).ljust(self.size, b"\0")
+
+            async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+                for at in range(start, len(content), size):
+                    yield content[at : at + size]
+
+            yield MediaFile(file.content_type, len(content), chunks)
+
+
+@dataclass
+class Upload:
+    """Watch a video go up; `begun` counts the uploads that were begun."""
+
+    rig: Rig
+    sending: Sending[Any]
+    begun: int = 0
+
+    async def run(self, handles: Handles | None = None, *, lost: int = 0) -> int:
+        """Prepare on from these handles; the worker is gone when piece `lost` has arrived. Returns pieces sent."""
+        sent = 0
+
+        async def note(response: httpx.Response) -> None:
+            nonlocal sent
+            request = response.request
+            is_piece = int(request.headers.get("content-length", 0)) > MEGABYTE // 2
+            sent += is_piece
+            self.begun += not is_piece and request.method == "POST" and str(request.url).endswith(BEGINS)
+            if is_piece and sent == lost:
+                raise httpx.ReadError("the worker is gone", request=request)
+
+        async with httpx.AsyncClient(event_hooks={"response": [note]}, timeout=60) as client:
+            sending = self.sending if handles is None else replace(self.sending, handles=handles)
+            try:
+                await self.rig.network.prepare(self.rig.connection(client), sending)
+            except NetworkError as error:
+                if error.kind is not Kind.NOT_READY and not lost:
+                    raise
+        return sent
+
+
+@pytest.fixture(params=NETWORKS)
+async def upload(request: pytest.FixtureRequest, connect: Callable[..., Awaitable[Rig]]) -> Upload:
+    platform, (size, settings) = request.param, NETWORKS[request.param]
+    more = {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"} if platform == "tiktok" else {}
+    rig = await connect(platform, credentials=more)
+    sending = rig.sending("Long", [rig.sandbox.media("a.mp4")], settings=settings)
+    return Upload(rig, replace(sending, media=Large(rig.source, size * MEGABYTE)))
+
+
+async def test_a_piece_whose_answer_was_lost_is_the_only_one_that_is_sent_again(upload: Upload) -> None:
+    whole = await replace(upload, sending=replace(upload.sending, handles={})).run()
+    upload.rig.saved.clear()
+    assert whole >= PIECES
+    await upload.run(lost=2)
+    begun = upload.begun
+    assert await upload.run(upload.rig.saved[-1]) <= whole - 1
+    assert upload.begun == begun == 1
+
+
+async def test_pieces_that_a_dead_worker_did_not_note_begin_nothing_anew(upload: Upload) -> None:
+    whole = await replace(upload, sending=replace(upload.sending, handles={})).run()
+    upload.rig.saved.clear()
+    await upload.run(lost=2)
+    begun, unnoted = upload.begun, next(saved for saved in upload.rig.saved if saved.keys() & UPLOADS)
+    assert await upload.run(unnoted) <= whole
+    assert upload.begun == begun == 1
