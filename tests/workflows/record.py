@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowHistory
+
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import LIVES, PACED
+from tests.workflows import rarer_lives  # noqa: F401 its lives are told to LIVES
+from tests.workflows.lives import LIVES, PACED, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 
@@ -29,24 +32,41 @@ def depersonalised(value: Any) -> Any:
     return {name: "recorded" if name == "identity" else depersonalised(item) for name, item in value.items()}
 
 
+async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
+    """Return what all runs did of a workflow that may have gone on in new ones, the first run first."""
+    runs = [await handle.fetch_history()]
+    while earlier := runs[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
+        runs.insert(0, await stack.client.get_workflow_handle(handle.id, run_id=earlier).fetch_history())
+    return runs
+
+
 async def record(stack: Stack, name: str) -> None:
     handle = await LIVES[name](stack)
-    history = (await handle.fetch_history()).to_json_dict()
-    path = HISTORIES / f"{name}.json"
-    path.write_text(json.dumps(depersonalised(history), indent=1, sort_keys=True) + "\n")
-    print(f"{path.name}: {len(history['events'])} events", flush=True)  # noqa: T201
+    for later in HISTORIES.glob(f"{name}.run_*.json"):
+        later.unlink()
+    for number, history in enumerate(await runs_of(stack, handle), 1):
+        path = HISTORIES / (f"{name}.json" if number == 1 else f"{name}.run_{number}.json")
+        path.write_text(json.dumps(depersonalised(history.to_json_dict()), indent=1, sort_keys=True) + "\n")
+        print(f"{path.name}: {len(history.events)} events", flush=True)  # noqa: T201
     await stack.clear_faults()
+
+
+async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> None:
+    async with temporal_server(**temporal) as environment, running_stack(url, environment) as stack:
+        for name in names:
+            settings = stack.settings.model_copy(update={"pacing": name in PACED})
+            async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
+                await record(stack, name)
 
 
 async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
     wanted = names or [name for name in LIVES if not (HISTORIES / f"{name}.json").exists()]
+    kinds = [{}, *(kind for index, kind in enumerate(TEMPORALS.values()) if kind not in [*TEMPORALS.values()][:index])]
     with postgres_server() as url:
-        async with temporal_server() as environment, running_stack(url, environment) as stack:
-            for name in wanted:
-                settings = stack.settings.model_copy(update={"pacing": name in PACED})
-                async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
-                    await record(stack, name)
+        for kind in kinds:
+            if lived := [name for name in wanted if TEMPORALS.get(name, {}) == kind]:
+                await record_on(url, kind, lived)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
 """What posts' workflows have done before, done again by the code as it is now: posts sleep for years."""
 
+import asyncio
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +16,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from platforms.registry import networks
 from tests.workflows.lives import LIVES, WORDS
 from tests.workflows.record import HISTORIES
 from workflows.post import PostWorkflow
@@ -25,6 +31,24 @@ Posts that were scheduled before this change would stop with a nondeterminism er
   uv run python -m tests.workflows.record {name}
 Temporal says: {error}
 """
+COVERAGE = r"""
+[run]
+branch = true
+data_file = {folder}/coverage
+source = workflows
+concurrency = thread
+[report]
+fail_under = 100
+show_missing = true
+include = workflows/board.py, workflows/post.py, workflows/steps.py
+exclude_also =
+    # A replay asks no validator.
+    @\w+\.validator$
+partial_also =
+    # There is always one more look.
+    in islice\(pairwise\(options\.lookup_waits
+"""
+ROOT = HISTORIES.parents[1]
 RUNNERS = {"unsandboxed": UnsandboxedWorkflowRunner, "sandboxed": SandboxedWorkflowRunner}
 
 
@@ -37,6 +61,8 @@ def read(name: str) -> str:
 
 async def replay(name: str, runner: WorkflowRunner) -> None:
     """Replay a life's history. Fails with what to do."""
+    # Loading every network takes longer than a workflow may take for one task.
+    networks()
     history = WorkflowHistory.from_json(name, read(name))
     replayer = Replayer(workflows=[PostWorkflow], workflow_runner=runner, data_converter=pydantic_data_converter)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
@@ -48,6 +74,21 @@ async def replay(name: str, runner: WorkflowRunner) -> None:
 @pytest.mark.parametrize("name", RECORDED)
 async def test_what_was_done_is_done_again(name: str, runner: str) -> None:
     await replay(name, RUNNERS[runner]())
+
+
+def test_every_way_is_in_some_history(tmp_path: Path) -> None:
+    """A step that no history has can be changed without a word from this file, and break posts that are asleep."""
+    (tmp_path / "rc").write_text(COVERAGE.format(folder=tmp_path))
+
+    def coverage(action: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "coverage", action, "--rcfile", str(tmp_path / "rc"), *more]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    replayed = coverage("run", "-m", __name__)
+    assert replayed.returncode == 0, replayed.stderr
+    report = coverage("report")
+    assert report.returncode == 0, f"{report.stdout}\nNo life in lives.py or rarer_lives.py goes there: tell one."
 
 
 def test_every_life_is_recorded() -> None:
@@ -81,3 +122,12 @@ def texts(value: Any) -> Iterator[str]:
                 yield from texts(item)
     elif isinstance(value, str):
         yield value
+
+
+async def main() -> None:
+    for name in RECORDED:
+        await replay(name, UnsandboxedWorkflowRunner())
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,337 @@
+"""Lives that few posts live: what fails late, what an operator does, what is lost, what grows long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, update
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.exceptions import ApplicationError
+
+from domain.content import TargetContent
+from store.models import Post
+from tests.stack import Stack
+from tests.workflows.lives import PICTURE, REFUSAL, WORDS, Handle, comes_to, life, life_on
+from workflows.messages import EditRequest
+
+SHORT = 25
+"""Events after which a Temporal that has little patience suggests to continue as new."""
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await true():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
+
+
+async def stands(handle: Handle, target: int, status: str) -> None:
+    """Wait until the workflow says that this is the status of one of its targets."""
+
+    async def so() -> bool:
+        found: str = (await handle.query("status"))["targets"][target]["status"]
+        return found == status
+
+    await until(so)
+
+
+async def begun(handle: Handle, activity: str) -> str:
+    """Wait until a step is being done, and return its id."""
+    found: list[str] = []
+
+    async def so() -> bool:
+        steps = (await handle.describe()).raw_description.pending_activities
+        doing = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        found.extend(each.activity_id for each in steps if each.activity_type.name == activity and each.state == doing)
+        return bool(found)
+
+    await until(so)
+    return found[0]
+
+
+async def fails_by_hand(stack: Stack, handle: Handle, activity: str) -> None:
+    """Let an operator end a step that is being done, as by `temporal activity fail`."""
+    step = stack.client.get_async_activity_handle(
+        workflow_id=handle.id, run_id=None, activity_id=await begun(handle, activity)
+    )
+    await step.fail(ApplicationError("ended by an operator", non_retryable=True))
+
+
+async def goes_on(handle: Handle, wake: Callable[[], Awaitable[object]]) -> None:
+    """Wake a workflow until it has gone on in a new run."""
+    first = (await handle.describe()).run_id
+
+    async def another_run() -> bool:
+        await wake()
+        return (await handle.describe()).run_id != first
+
+    await until(another_run)
+
+
+# -- what fails late -------------------------------------------------------------------------------------------------
+
+
+@life
+async def refused_until_stale(stack: Stack) -> Handle:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=1, times=50)
+    post = await stack.save(f"{WORDS} a busy line", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))
+    return await comes_to(await stack.start(await stack.read(post.id), immediate=True), "Open for a retry")
+
+
+@life_on(hurries=True)
+async def unclear_for_a_day(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    post = await stack.save(f"{WORDS} a riddle", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    await handle.result()
+    return handle
+
+
+@life
+async def unclear_and_a_look_ended_by_hand(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
+    post = await stack.save(f"{WORDS} a long look", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    await fails_by_hand(stack, handle, "confirm")
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def published_and_what_follows_ended_by_hand(stack: Stack) -> Handle:
+    await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
+    await stack.fault("instagram", "rate_limited", "confirm", hold=60)
+    post = await stack.save(f"{WORDS} no address at all", [stack.accounts["instagram"]], media=PICTURE)
+    handle = await stack.start(post, immediate=True)
+    await fails_by_hand(stack, handle, "complete")
+    return await comes_to(handle, "Done")
+
+
+@life
+async def edited_in_vain(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a slip that stays", [stack.accounts["twitter"]])
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    await stack.fault("twitter", "reject", "edit", status=503, hold=60)
+    published = await stack.read(post.id)
+    revision_id = await stack.new_text(published, f"{WORDS} no slip that stays")
+    await stack.workflows.edit(await stack.plan(published), revision_id)
+    await fails_by_hand(stack, handle, "edit")
+    return await comes_to(handle, "Open for edits")
+
+
+# -- what an operator does -------------------------------------------------------------------------------------------
+
+
+@life
+async def cancelled_while_publishing(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=60)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} too late", accounts, media=PICTURE)
+    handle = await stack.start(post, immediate=True)
+    await stands(handle, 0, "published")
+    await begun(handle, "publish")
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
+async def cancelled_while_completing(stack: Stack) -> Handle:
+    await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
+    await stack.fault("instagram", "rate_limited", "confirm", hold=60)
+    post = await stack.save(f"{WORDS} an address too late", [stack.accounts["instagram"]], media=PICTURE)
+    handle = await stack.start(post, immediate=True)
+    await begun(handle, "complete")
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
+async def edited_by_signal_twice(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a typo", [stack.accounts["twitter"]])
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    published = await stack.read(post.id)
+    request = EditRequest(revision_id=await stack.new_text(published, f"{WORDS} no typo"))
+    await handle.signal("edit", request)
+    await handle.signal("edit", request)
+
+    async def edited() -> bool:
+        return bool((await stack.read(post.id)).targets[0].edit_history)
+
+    await until(edited)
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def retried_while_looked_up(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503)
+    post = await stack.save(f"{WORDS} impatience", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    await stands(handle, 0, "unconfirmed")
+    await handle.signal("retry")
+    await handle.signal("edit", EditRequest(revision_id="rev_of_nothing"))
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def resolved_while_publishing(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
+    await stack.fault("instagram", "accept_then_delay", "publish", seconds=8)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a quick witness", accounts, media=PICTURE)
+    handle = await stack.start(post, immediate=True)
+    await begun(handle, "confirm")
+    seen = await stack.read(post.id)
+    await stack.workflows.resolve(await stack.plan(seen), seen.targets[1].id, None, published=False)
+    return await comes_to(handle, "Open for a retry")
+
+
+@life
+async def released_in_vain_and_deleted(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a shut door", [await stack.revoked("twitter")])
+    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+    await handle.signal("release")
+    await stands(handle, 0, "held")
+    await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
+    return await comes_to(handle, "Deleted")
+
+
+@life
+async def amended_while_prepared(stack: Stack) -> Handle:
+    """One target keeps its picture, the other loses it while both are prepared."""
+    await stack.fault("instagram", "rate_limited", "prepare", hold=60)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a first thought", accounts, due_in=timedelta(seconds=90), media=PICTURE)
+    handle = await stack.start(post)
+    await begun(handle, "prepare")
+    targets = [
+        TargetContent(
+            platform=each.platform, account_id=each.id, custom_media=[] if each.platform == "twitter" else None
+        )
+        for each in accounts
+    ]
+    due = datetime.now(UTC) + timedelta(seconds=4)
+    revision_id = await stack.change(post, due=due, content=f"{WORDS} a second thought", targets=targets)
+    await stack.workflows.amend(await stack.plan(post), revision_id)
+    return await comes_to(handle, "Open for edits")
+
+
+# -- what is lost, and begun again from the row ----------------------------------------------------------------------
+
+
+@life
+async def retried_in_a_fresh_run(stack: Stack) -> Handle:
+    await stack.fault("twitter", "reject", "publish", status=403)
+    post = await stack.save(f"{WORDS} another day", [stack.accounts["plain"]])
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    await handle.terminate()
+    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def recovered_while_unclear(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503)
+    post = await stack.save(f"{WORDS} a lost thread", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    await stands(handle, 0, "unconfirmed")
+    await handle.terminate()
+    await stack.start(await stack.read(post.id))
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a late witness", accounts, media=PICTURE)
+    handle = await stack.start(post, immediate=True)
+    await stands(handle, 0, "published")
+    await stands(handle, 1, "unconfirmed")
+    await handle.cancel()
+    await comes_to(handle, "Cancelled")
+    rests = await stack.read(post.id)
+    await stack.workflows.resolve(await stack.plan(rests), rests.targets[1].id, "1234567891", published=True)
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def deleted_behind_its_back(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a ghost", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == post.id))
+    await handle.result()
+    return handle
+
+
+# -- what grows long -------------------------------------------------------------------------------------------------
+
+
+@life_on(longest_history=SHORT)
+async def moved_often(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} no day", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await stack.start(post)
+
+    async def move(due_in: timedelta = timedelta(hours=6)) -> None:
+        revision_id = await stack.change(post, due=datetime.now(UTC) + due_in)
+        await stack.workflows.amend(await stack.plan(post), revision_id)
+
+    await goes_on(handle, move)
+    await move(timedelta(seconds=2))
+    return await comes_to(handle, "Open for edits")
+
+
+@life_on(longest_history=SHORT)
+async def woken_often_once_prepared(stack: Stack) -> Handle:
+    accounts = [stack.accounts["instagram"]]
+    post = await stack.save(f"{WORDS} a poke", accounts, due_in=timedelta(seconds=8), media=PICTURE)
+    handle = await stack.start(post)
+
+    async def wake() -> None:
+        await handle.signal("release")
+        await handle.query("status")
+
+    await goes_on(handle, wake)
+    return await comes_to(handle, "Done")
+
+
+@life_on(longest_history=SHORT)
+async def held_for_long(stack: Stack) -> Handle:
+    account = await stack.revoked("twitter")
+    post = await stack.save(f"{WORDS} a long queue", [account])
+    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+
+    async def release() -> None:
+        await handle.signal("release")
+        await asyncio.sleep(0.3)
+
+    await goes_on(handle, release)
+    await stack.reconnect(account)
+    return await comes_to(handle, "Open for edits")
+
+
+@life_on(longest_history=SHORT)
+async def looked_for_long(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=3)
+    post = await stack.save(f"{WORDS} a needle", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+    await goes_on(handle, lambda: asyncio.sleep(0.2))
+    return await comes_to(handle, "Open for edits")
+
+
+@life_on(longest_history=SHORT)
+async def retried_often(stack: Stack) -> Handle:
+    await stack.fault("instagram", "reject", "publish", times=2, **REFUSAL)
+    post = await stack.save(f"{WORDS} a stubborn client", [stack.accounts["instagram"]], media=PICTURE)
+    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    await goes_on(handle, lambda: handle.signal("release"))
+    await handle.signal("retry")
+    return await comes_to(handle, "Done")
