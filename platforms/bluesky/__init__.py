@@ -1,4 +1,4 @@
-"""Bluesky, by the AT Protocol of whatever server an account lives on: text, images, videos and threads."""
+"""Bluesky, by the AT Protocol of whatever server an account lives on: text, media, cards, quotes, answers, threads."""
 
 from platforms.bluesky.network import Bluesky
 

@@ -74,9 +74,7 @@ class Blobs:
         """Return what shows the uploaded media in a record."""
         if not media:
             return None
-        shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
-        if not all(known.get("blob") for known in shown):
-            raise NetworkError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
+        shown = self.of(part, media)
         if media[0].type is MediaType.VIDEO:
             alt = {"alt": media[0].alt_text} if media[0].alt_text else {}
             return {"$type": "app.bsky.embed.video", "video": shown[0]["blob"], **alt, **_ratio(shown[0])}
@@ -85,6 +83,13 @@ class Blobs:
             for known, item in zip(shown, media, strict=True)
         ]
         return {"$type": "app.bsky.embed.images", "images": images}
+
+    def of(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
+        """Return the uploads of one post's media. Raises NetworkError where one is missing."""
+        shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
+        if not all(known.get("blob") for known in shown):
+            raise NetworkError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
+        return shown
 
     async def _bring(self, name: str, known: Handle, item: Media) -> None:
         if "job" not in known:

@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 
-from domain.post import Media
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.bluesky import errors, rules
+from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.line import Line, ask, call, did_of, open_session
 from platforms.bluesky.media import Blobs
+from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
@@ -18,9 +19,6 @@ from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
 
-COLLECTION = "app.bsky.feed.post"
-POST = "post"
-"""The name in the handles of what is published; the posts of the thread behind it are named by their index."""
 MENTION_TRIES = 3
 """How often a server may fail to say whom a handle means before the mention stays plain text; our choice."""
 
@@ -36,6 +34,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
     # that nobody waits for any more but that is still under way; the record would be the same one anyway.
     believes_absence_after = timedelta(seconds=5)
+    covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
@@ -57,8 +56,10 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[BlueskySettings]) -> bool:
-        """Tell whether there is media to upload or a handle to look up."""
-        return bool(draft.media or mentions(draft.text))
+        """Tell whether there is media to upload, or a handle or post to look up."""
+        settings = draft.settings
+        pictures = draft.media or settings.card_thumbnail
+        return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
 
     async def whoami(self, connection: Line) -> Identity:
         """Log in, and ask whose session that is."""
@@ -68,15 +69,18 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
     async def prepare(self, connection: Line, sending: Sending[BlueskySettings]) -> None:
-        """Look up whom the text mentions and upload the media. Repeatable: goes on from the handles."""
+        """Look up whom and what the post refers to, and upload its media. Repeatable: goes on from the handles."""
         await _look_up(connection, sending, sending.draft.text)
-        await Blobs(connection, sending).bring(POST, sending.draft.media)
+        await find_references(connection, sending)
+        blobs = Blobs(connection, sending)
+        await blobs.bring(POST, sending.draft.media)
+        await blobs.bring(CARD, card_picture(sending.draft))
 
     async def publish(self, connection: Line, sending: Sending[BlueskySettings]) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)
-        key = await _key(sending, POST)
-        record = _record(connection, sending, POST, sending.draft.text, sending.draft.media, key)
+        key, embed = await _key(sending, POST), embed_of(Blobs(connection, sending), sending)
+        record = _record(sending, sending.draft.text, key, embed, _reply(sending))
         answer = await _put(connection, sending, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):
             raise NetworkError(Kind.UNCLEAR, "Bluesky answered without the post's name.", code="unreadable_answer")
@@ -88,7 +92,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         if key is None:
             return Absent()
         try:
-            return _published((await _read(connection, did_of(connection), key["rkey"]))["uri"])
+            return _published((await read_record(connection, did_of(connection), key["rkey"]))["uri"])
         except NetworkError as error:
             if error.code == errors.RECORD_ABSENT:
                 return Absent()
@@ -100,8 +104,9 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         if not items:
             return published
         did = await open_session(connection)
-        root = _reference(await _read(connection, did, published.platform_post_id.rpartition("/")[2]))
-        parent = root
+        parent = reference(await read_record(connection, did, published.platform_post_id.rpartition("/")[2]))
+        answered = _reply(sending)
+        root = answered["root"] if answered else parent
         for number, item in enumerate(items):
             try:
                 parent = await _follow(connection, sending, number, item, {"root": root, "parent": parent})
@@ -118,12 +123,13 @@ async def _follow(
     key = await _key(sending, name)
     if "uri" not in key:
         await _look_up(line, sending, item.content)
-        await Blobs(line, sending).bring(name, item.media)
-        record = _record(line, sending, name, item.content, item.media, key) | {"reply": reply}
+        blobs = Blobs(line, sending)
+        await blobs.bring(name, item.media)
+        record = _record(sending, item.content, key, blobs.embed(name, item.media), reply)
         # A lost answer is no reason to look: the same record under the same key changes nothing.
-        key |= _reference(await _put(line, sending, did_of(line), key["rkey"], record))
+        key |= reference(await _put(line, sending, did_of(line), key["rkey"], record))
         await sending.save(sending.handles)
-    return _reference(key)
+    return reference(key)
 
 
 async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> None:
@@ -158,21 +164,27 @@ async def _key(sending: Sending[BlueskySettings], name: str) -> dict[str, str]:
     return records[name]
 
 
+def _reply(sending: Sending[BlueskySettings]) -> dict[str, Reference] | None:
+    """Return what the post answers: the thread's first post, and the one above it."""
+    return sending.handles["references"]["reply"] if sending.draft.settings.reply_to_post_id else None
+
+
 def _record(
-    line: Line,
     sending: Sending[BlueskySettings],
-    name: str,
     text: str,
-    media: tuple[Media, ...],
     key: dict[str, str],
+    embed: dict[str, Any] | None,
+    reply: dict[str, Reference] | None,
 ) -> dict[str, Any]:
     """Return a post; source: lexicon app.bsky.feed.post."""
     settings = sending.draft.settings
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
     if found := facets(text, sending.handles.get("mentions", {})):
         record["facets"] = found
-    if embed := Blobs(line, sending).embed(name, media):
+    if embed:
         record["embed"] = embed
+    if reply:
+        record["reply"] = reply
     if settings.langs:
         record["langs"] = settings.langs
     if settings.labels:
@@ -191,20 +203,6 @@ async def _put(
         if error.code == errors.BLOB_GONE:
             await Blobs(line, sending).forget()
         raise
-
-
-async def _read(line: Line, did: str, rkey: str) -> dict[str, Any]:
-    """Return a record with its name and its hash. Raises NetworkError, also where the answer is something else."""
-    record = await ask(line, "com.atproto.repo.getRecord", repo=did, collection=COLLECTION, rkey=rkey)
-    if not str(record.get("uri", "")).startswith("at://"):
-        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
-    return record
-
-
-def _reference(record: dict[str, Any]) -> dict[str, str]:
-    if not record.get("uri") or not record.get("cid"):
-        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
-    return {"uri": str(record["uri"]), "cid": str(record["cid"])}
 
 
 def _published(uri: str) -> Published:

@@ -7,7 +7,7 @@ from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES, graphemes
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation
+from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 
 ALT_TEXT = 2000
@@ -15,6 +15,8 @@ ALT_TEXT = 2000
 IMAGE_BYTES, VIDEO_BYTES = 2_000_000, 300_000_000
 """Source: lexicons app.bsky.embed.images and app.bsky.embed.video; a server of one's own may take less."""
 
+THUMBNAIL_BYTES = 1_000_000
+"""Source: lexicon app.bsky.embed.external."""
 POINTS = 3
 """What making a record costs of an account's points; source: the page on limits."""
 _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
@@ -45,6 +47,13 @@ RULES = Rules(
         Pace(35_000 // POINTS, timedelta(days=1), source=_LIMITS),
     ),
 )
+THUMBNAIL = FileRule(
+    MediaType.IMAGE,
+    ("image/jpeg", "image/png", "image/webp"),
+    max_bytes=THUMBNAIL_BYTES,
+    shrinks=True,
+    source=f"{_LEXICONS}/embed/external.json",
+)
 
 
 def check(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
@@ -52,6 +61,8 @@ def check(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
     found = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
         found.append(Violation("content", f"{label} needs text or media"))
+    if draft.settings.link_card and draft.media:
+        found.append(setting("linkCard", f"{label} shows a link card or media, not both"))
     items = draft.settings.thread_items
     return found + check_items(label, items, lambda text, media: _check_one(label, text, media))
 

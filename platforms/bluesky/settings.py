@@ -5,17 +5,40 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Language
+from platforms.forms import Form, Language, WebAddress
 from platforms.servers import ServerAddress
 from platforms.thread import ThreadItems
 
 HOSTED = "https://bsky.social"
 """Where the accounts live that Bluesky itself hosts."""
 
+CARD_TITLE, CARD_DESCRIPTION = 300, 1000
+"""Our choice: the lexicon names no limit, and Bluesky's app shows a few lines."""
+
 Identifier = Annotated[
     str, StringConstraints(strip_whitespace=True), AfterValidator(lambda name: name.removeprefix("@"))
 ]
 """As a server takes it: people write their handle with @, as everybody else sees it."""
+
+
+POST_NAME = r"^(?:at://|https://bsky\.app/profile/)([^/\s]+)/(?:app\.bsky\.feed\.post|post)/([A-Za-z0-9._:~-]+)/?$"
+"""Whose post and which, as programs name it (at://) or as people see it."""
+PostName = Annotated[
+    str, StringConstraints(max_length=2048), Form(POST_NAME, "must be a post's at:// URI or its address at bsky.app")
+]
+
+
+class LinkCard(WireModel):
+    """Show a link as a card. Bluesky reads nothing from the page: what the card says must be given."""
+
+    url: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
+    title: str = Field(min_length=1, max_length=CARD_TITLE, description="The title.", examples=["We have launched"])
+    description: str = Field(
+        "", max_length=CARD_DESCRIPTION, description="What the page is about.", examples=["All about it"]
+    )
+    thumbnail: WebAddress | None = Field(
+        None, description="The card's picture.", examples=["https://cdn.example.com/card.jpg"]
+    )
 
 
 class BlueskySettings(WireModel):
@@ -30,11 +53,23 @@ class BlueskySettings(WireModel):
         description="What readers are warned of before they see the media.",
         examples=[["graphic-media"]],
     )
+    link_card: LinkCard | None = Field(None, description="A card for a link; not together with media.")
+    quote_post_id: PostName | None = Field(
+        None, description="Show this post below.", examples=["at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k"]
+    )
+    reply_to_post_id: PostName | None = Field(
+        None, description="Answer this post.", examples=["https://bsky.app/profile/ada.example/post/3kabcdefghi2k"]
+    )
     thread_items: ThreadItems = Field(
         default_factory=list,
         description="Posts that follow as replies, each to the one before.",
         examples=[[{"content": "And this is why:"}]],
     )
+
+    @property
+    def card_thumbnail(self) -> str | None:
+        """Return the address of the card's picture."""
+        return self.link_card.thumbnail if self.link_card else None
 
 
 class BlueskyCredentials(WireModel):

@@ -188,6 +188,14 @@ async def test_every_request_is_one_that_the_lexicons_know(
     assert await send(text, *names, **settings) == BASE | more
 
 
+async def test_cards_quotes_and_answers_too(rig: Rig, send: Callable[..., Awaitable[set[str]]]) -> None:
+    named = (await publish(rig, rig.sending("before"))).platform_post_id
+    card = {"url": "https://example.com", "title": "Title", "thumbnail": f"{rig.sandbox.url}/_/media/card.jpg"}
+    login = {"com.atproto.server.createSession"}
+    assert await send("Hi", linkCard=card, quotePostId=named) | login == BASE | {"com.atproto.repo.uploadBlob"}
+    assert await send("Hi", quotePostId=named, replyToPostId=named) | login == BASE
+
+
 async def test_a_mention_and_a_renewed_session_too(rig: Rig, send: Callable[..., Awaitable[set[str]]]) -> None:
     await publish(rig, rig.sending("before"))
     await rig.sandbox.fault("bluesky", "token_expired", "publish")

@@ -11,7 +11,7 @@ from sandbox.networks.bluesky.base import invalid
 
 COLLECTION = "app.bsky.feed.post"
 GRAPHEMES, BYTES = 300, 3000
-IMAGES, IMAGE_BYTES, VIDEO_BYTES = 4, 2_000_000, 300_000_000
+IMAGES, IMAGE_BYTES, VIDEO_BYTES, THUMB_BYTES = 4, 2_000_000, 300_000_000, 1_000_000
 
 TID = re.compile("[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]+")
@@ -34,15 +34,15 @@ def check_post(record: Any) -> None:
         _check_facet(facet, len(text.encode()))
     if "reply" in record:
         for end in ("root", "parent"):
-            reference = record["reply"].get(end) or {}
-            _need(str(reference.get("uri", "")).startswith("at://"), f"/reply/{end}/uri must be a valid at-uri")
-            _need(bool(_CID.fullmatch(str(reference.get("cid", "")))), f"/reply/{end}/cid must be a cid string")
+            _check_reference(record["reply"].get(end), f"/reply/{end}")
+    if quoted := quoted_by(record):
+        _check_reference(quoted.get("record"), "/embed/record")
     list(named_blobs(record))
 
 
 def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, str]]:
     """Yield the blobs that a record names, each with the most bytes and the kind of type it may have."""
-    embed = record.get("embed")
+    embed = media_of(record)
     match embed:
         case None:
             return
@@ -54,8 +54,40 @@ def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, s
         case {"$type": "app.bsky.embed.video", "video": video}:
             _check_ratio(embed)
             yield _blob(video), VIDEO_BYTES, "video/mp4"
+        case {"$type": "app.bsky.embed.external", "external": {"uri": str(uri), "title": str(), "description": str()}}:
+            _need(bool(_URI.fullmatch(uri)), "/embed/external/uri must be a uri")
+            if "thumb" in embed["external"]:
+                yield _blob(embed["external"]["thumb"]), THUMB_BYTES, "image/"
         case _:
             _need(False, "/embed must be one of the embeds of a post, with 1 to 4 images")
+
+
+def media_of(record: dict[str, Any]) -> Any:
+    """Return the embed beside a quoted post, or the only one where none is quoted."""
+    embed = record.get("embed")
+    match embed:
+        case {"$type": "app.bsky.embed.record"}:
+            return None
+        case {"$type": "app.bsky.embed.recordWithMedia", "media": dict(media)}:
+            return media
+    return embed
+
+
+def quoted_by(record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the embed of a quoted post."""
+    embed = record.get("embed")
+    if isinstance(embed, dict) and embed.get("$type") == "app.bsky.embed.recordWithMedia":
+        embed = embed.get("record")
+        _need(isinstance(embed, dict) and isinstance(media_of(record), dict), "/embed must have record and media")
+    elif not isinstance(embed, dict) or embed.get("$type") != "app.bsky.embed.record":
+        return None
+    return embed if isinstance(embed, dict) else None
+
+
+def _check_reference(reference: Any, where: str) -> None:
+    known = reference if isinstance(reference, dict) else {}
+    _need(str(known.get("uri", "")).startswith("at://"), f"{where}/uri must be a valid at-uri")
+    _need(bool(_CID.fullmatch(str(known.get("cid", "")))), f"{where}/cid must be a cid string")
 
 
 def _check_ratio(holder: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from sandbox.networks.bluesky.base import (
     refused,
     text_of,
 )
-from sandbox.networks.bluesky.lexicon import COLLECTION, TID, check_post, named_blobs
+from sandbox.networks.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
 from sandbox.operations import Operation
 from sandbox.posts import Post, Shown
 from sandbox.twin import route
@@ -171,9 +171,11 @@ class RecordRoutes(ATTwin):
     def _publish(self, account: Account, rkey: str, record: dict[str, Any]) -> Post:
         self.take_points(account, 3)
         uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
-        reply = record.get("reply")
-        if reply is not None and any(self.find_post(reply[end]["uri"]) is None for end in ("root", "parent")):
-            raise invalid("The post that is answered is not here")
+        reply, quoted = record.get("reply"), quoted_by(record)
+        named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]
+        # A server takes any name; one of nothing, or of what was said there before, can only be a mistake.
+        if any((known := self.find_post(each["uri"])) is None or known.detail["cid"] != each["cid"] for each in named):
+            raise invalid("The post that is answered or quoted is not here")
         return self.world.posts.add(
             Post(
                 platform=self.platform,
@@ -181,7 +183,7 @@ class RecordRoutes(ATTwin):
                 platform_post_id=uri,
                 text=record["text"],
                 created_at=self.world.now(),
-                kind="reply" if reply else "post",
+                kind="reply" if reply else "quote" if quoted else "post",
                 url=f"https://bsky.app/profile/{handle_of(account)}/post/{rkey}",
                 media=self._shown(account, record),
                 detail={"rkey": rkey, "record": record, "cid": record_cid(record)},
@@ -189,7 +191,7 @@ class RecordRoutes(ATTwin):
         )
 
     def _shown(self, account: Account, record: dict[str, Any]) -> list[Shown]:
-        embed = record.get("embed") or {}
+        embed = media_of(record) or {}
         images = embed.get("images") or (
             [{"image": embed["video"], "alt": embed.get("alt")}] if "video" in embed else []
         )

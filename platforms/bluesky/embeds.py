@@ -1,0 +1,38 @@
+"""Say what stands beside a post's text in its record: media or a link's card, and a quoted post."""
+
+from typing import Any
+
+from domain.post import Media, MediaType
+from platforms.base import Draft, Sending
+from platforms.bluesky.media import Blobs
+from platforms.bluesky.settings import BlueskySettings
+
+POST = "post"
+"""The name in the handles of what is published; the posts of the thread behind it are named by their index."""
+CARD = "card"
+"""The name of the picture of its link's card."""
+
+
+def card_picture(draft: Draft[BlueskySettings]) -> tuple[Media, ...]:
+    """Return the picture of the link's card, if it has one."""
+    address = draft.settings.card_thumbnail
+    return (Media(type=MediaType.IMAGE, url=address),) if address else ()
+
+
+def embed_of(blobs: Blobs, sending: Sending[BlueskySettings]) -> dict[str, Any] | None:
+    """Return the embed of the post itself; source: lexicons app.bsky.embed.external, record and recordWithMedia."""
+    embed = blobs.embed(POST, sending.draft.media) or _card(blobs, sending.draft)
+    if not sending.draft.settings.quote_post_id:
+        return embed
+    quoted = {"$type": "app.bsky.embed.record", "record": sending.handles["references"]["quote"]}
+    return {"$type": "app.bsky.embed.recordWithMedia", "record": quoted, "media": embed} if embed else quoted
+
+
+def _card(blobs: Blobs, draft: Draft[BlueskySettings]) -> dict[str, Any] | None:
+    card = draft.settings.link_card
+    if card is None:
+        return None
+    external: dict[str, Any] = {"uri": card.url, "title": card.title, "description": card.description}
+    if picture := card_picture(draft):
+        external["thumb"] = blobs.of(CARD, picture)[0]["blob"]
+    return {"$type": "app.bsky.embed.external", "external": external}
