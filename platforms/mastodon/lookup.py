@@ -88,6 +88,10 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
         yield f"The server made the post {shown} instead of {settings.visibility}."
     if settings.poll and status.get("poll", {}) is None:
         yield "The server published the post without its poll."
+    if settings.in_reply_to_id and not status.get("in_reply_to_id"):
+        yield "The server published the post, but not as an answer."
+    if settings.quoted_status_id and not status.get("quote"):
+        yield "The server published the post without its quote."
 
 
 def _path(line: Line) -> str:
@@ -114,6 +118,9 @@ def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings]) -> Lik
     ours = media_ids(sending.handles) if draft.media else []
     if set(shown) & set(ours):
         return Likeness.OURS
+    answered = status.get("in_reply_to_id")
+    if answered and str(answered) != draft.settings.in_reply_to_id:
+        return Likeness.OTHER
     text = shown_text(str(status.get("content") or ""), draft.text)
     same = comparable(text) == comparable(draft.text)
     if same and not shown and not ours:

@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Language
+from platforms.forms import Form, Language
 from platforms.servers import ServerAddress
 
 FLAGSHIP = "https://mastodon.social"
 
+StatusId = Annotated[str, Form(r"^[A-Za-z0-9_-]{1,64}$", "must be a post's id on the account's own server")]
+"""Each server counts in its own way; Mastodon's ids are digits."""
 PollOption = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -46,6 +48,14 @@ class MastodonSettings(WireModel):
         None, description="The language of the text (ISO 639-1); the account's own where left out.", examples=["en"]
     )
     poll: Poll | None = Field(None, description="A poll; not together with media.")
+    in_reply_to_id: StatusId | None = Field(
+        None, description="Answer the post with this id on the account's server.", examples=["103254962155278888"]
+    )
+    quoted_status_id: StatusId | None = Field(
+        None,
+        description="Quote the post with this id on the account's server, where that knows quotes.",
+        examples=["103254962155278888"],
+    )
     quote_approval_policy: Literal["public", "followers", "nobody"] | None = Field(
         None, description="Who may quote the post, on servers that know quotes.", examples=["followers"]
     )

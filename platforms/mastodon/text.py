@@ -77,14 +77,29 @@ class _Reader(HTMLParser):
         self.pieces: list[str] = []
         self._sent = sent
         self._links: list[tuple[str, int]] = []
+        self._quote: tuple[str, int] | None = None
+        self._depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._quote:
+            self._depth += tag == self._quote[0]
+            return
+        if "quote-inline" in (dict(attrs).get("class") or ""):
+            # What a server writes of a quoted post for those who cannot show it.
+            self._quote, self._depth = (tag, len(self.pieces)), 1
+            return
         if tag in {"br", "p", "li", "blockquote", "div"}:
             self.pieces.append("\n")
         elif tag == "a":
             self._links.append((dict(attrs).get("href") or "", len(self.pieces)))
 
     def handle_endtag(self, tag: str) -> None:
+        if self._quote:
+            self._depth -= tag == self._quote[0]
+            if not self._depth:
+                del self.pieces[self._quote[1] :]
+                self._quote = None
+            return
         if tag != "a" or not self._links:
             return
         address, start = self._links.pop()

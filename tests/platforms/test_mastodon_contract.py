@@ -31,6 +31,8 @@ EVERYTHING = {
     "sensitive": True,
     "language": "en",
     "quoteApprovalPolicy": "followers",
+    "inReplyToId": "103254962155278888",
+    "quotedStatusId": "103254962155278889",
 }
 POLL = {"poll": {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True, "hideTotals": True}}
 
@@ -123,3 +125,4 @@ def test_the_limits_that_are_read_exist() -> None:
 def test_the_fields_that_are_read_exist() -> None:
     known = fields_of("Status")
     assert {"id", "url", "uri", "content", "created_at", "media_attachments"} <= known.keys()
+    assert {"in_reply_to_id", "quote"} <= known.keys()

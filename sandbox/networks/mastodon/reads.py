@@ -81,7 +81,7 @@ class ReadRoutes(MastodonTwin):
             post
             for post in self.world.posts.of(author)
             if not post.deleted
-            and (reader is author or post.detail["visibility"] in ("public", "unlisted"))
+            and visible(post, reader)
             and (not since.isdecimal() or int(post.platform_post_id) > int(since))
             and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
@@ -95,6 +95,12 @@ class ReadRoutes(MastodonTwin):
         if post is None or post.deleted or account is None:
             raise RefusedError(self.failure(404))
         return Answer.json(described_status(self, post, account))
+
+
+def visible(post: Post, reader: Account | None) -> bool:
+    """Tell whether an account may see a status; nobody follows anybody here."""
+    own = reader is not None and reader.account_id == post.account_id
+    return own or post.detail["visibility"] in ("public", "unlisted")
 
 
 def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[str, Any]:
@@ -111,13 +117,33 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
         "language": post.detail["language"],
         "uri": f"{server_of()}/users/{account.username}/statuses/{post.platform_post_id}",
         "url": None if private else post.url,
-        "content": rendered(post.text),
+        "in_reply_to_id": post.detail.get("in_reply_to_id"),
+        "quote": _quote(twin, post),
+        "content": _inline_quote(twin, post) + rendered(post.text),
         "account": {"id": account.user_id, "username": account.username, "acct": account.username},
         "application": {"name": "Sandbox", "website": None},
         "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],
         "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
         "edited_at": time_of(twin.world.now()) if post.edits else None,
     }
+
+
+def _quoted(twin: MastodonTwin, post: Post) -> Post | None:
+    quoted = post.detail.get("quoted_status_id")
+    return twin.world.posts.get(twin.platform, quoted) if quoted else None
+
+
+def _quote(twin: MastodonTwin, post: Post) -> dict[str, Any] | None:
+    quoted = _quoted(twin, post)
+    return {"state": "accepted", "quoted_status": {"id": quoted.platform_post_id}} if quoted else None
+
+
+def _inline_quote(twin: MastodonTwin, post: Post) -> str:
+    """Return what servers without quotes shall show; not where the text has the link already."""
+    quoted = _quoted(twin, post)
+    if quoted is None or str(quoted.url) in post.text:
+        return ""
+    return rendered(f"RE: {quoted.url}").replace("<p>", '<p class="quote-inline">', 1)
 
 
 def described_medium(medium: Medium, now: float) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from sandbox.networks.mastodon.base import (
     values_of,
 )
 from sandbox.networks.mastodon.markup import length
-from sandbox.networks.mastodon.reads import described_medium, described_status
+from sandbox.networks.mastodon.reads import described_medium, described_status, visible
 from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
@@ -111,6 +111,8 @@ class StatusRoutes(MastodonTwin):
         media = self._attached(account, values)
         text, poll = str(values.get("status") or ""), values.get("poll")
         _check(values, text, media)
+        self._named(account, values, "in_reply_to_id", "reply to")
+        self._named(account, values, "quoted_status_id", "quote")
         post = self._publish(account, values, text, media, _poll(poll) if poll else None)
         if request.header("idempotency-key"):
             self.keys.put(key, Key(post.platform_post_id, self.world.now()))
@@ -151,6 +153,12 @@ class StatusRoutes(MastodonTwin):
             raise RefusedError(self.failure(404))
         return post
 
+    def _named(self, account: Account, values: dict[str, Any], field: str, deed: str) -> None:
+        status_id = values.get(field)
+        post = self.world.posts.get(self.platform, str(status_id)) if status_id else None
+        if status_id and (post is None or post.deleted or not visible(post, account)):
+            raise RefusedError(self.failure(404, f"The post you are trying to {deed} does not appear to exist."))
+
     def _kept(self, content: bytes, content_type: str) -> str | None:
         extension = content_type.rpartition("/")[2]
         return samples.origin(content) or self.world.uploads.keep(
@@ -187,7 +195,7 @@ class StatusRoutes(MastodonTwin):
                 platform_post_id=status_id,
                 text=text,
                 created_at=self.world.now(),
-                kind="poll" if options else "post",
+                kind=_kind(values, options),
                 url=f"{server_of()}/@{account.username}/{status_id}",
                 media=[medium.shown() for medium in media],
                 note=" · ".join(options) if options else values.get("spoiler_text"),
@@ -198,9 +206,17 @@ class StatusRoutes(MastodonTwin):
                     "spoiler_text": str(values.get("spoiler_text") or ""),
                     "language": values.get("language"),
                     "poll": options,
+                    "in_reply_to_id": values.get("in_reply_to_id"),
+                    "quoted_status_id": values.get("quoted_status_id"),
                 },
             )
         )
+
+
+def _kind(values: dict[str, Any], options: list[str] | None) -> str:
+    if options:
+        return "poll"
+    return "reply" if values.get("in_reply_to_id") else "quote" if values.get("quoted_status_id") else "post"
 
 
 def _check(values: dict[str, Any], text: str, media: list[Medium]) -> None:

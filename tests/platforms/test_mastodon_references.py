@@ -1,0 +1,89 @@
+"""Answers and quotes on Mastodon, and finding them again in what a server makes of them."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Published
+from platforms.errors import Kind
+from platforms.mastodon import NETWORK
+from platforms.mastodon.settings import MastodonSettings
+from platforms.mastodon.text import shown_text
+from tests.platforms.rig import Rig
+from tests.platforms.test_mastodon import Connect, publish, refused, status
+from tests.platforms.test_mastodon_doubles import confirm, prepared, send
+
+
+@pytest.fixture
+async def rig(connect: Connect) -> Rig:
+    return await connect("mastodon")
+
+
+async def test_a_post_answers_and_quotes_others(rig: Rig) -> None:
+    first = (await publish(rig, rig.sending("first"))).platform_post_id
+    second = await publish(rig, rig.sending("second", settings={"inReplyToId": first, "quoted_status_id": first}))
+    shown = await status(rig, second.platform_post_id)
+    assert (shown["in_reply_to_id"], shown["quote"]["quoted_status"]["id"]) == (first, first)
+    assert "second" in shown["content"]
+    assert second.warning is None
+
+
+@pytest.mark.parametrize("setting", ["inReplyToId", "quotedStatusId"])
+async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str) -> None:
+    first = (await publish(rig, rig.sending("first"))).platform_post_id
+    sending = await prepared(rig, "Well?", settings={setting: first})
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await confirm(rig, sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+
+
+async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(rig: Rig) -> None:
+    first, second = [(await publish(rig, rig.sending(text))).platform_post_id for text in ("first", "second")]
+    for settings in ({}, {"inReplyToId": first}):
+        sending = await prepared(rig, "Yes", settings=settings)
+        await rig.sandbox.fault("mastodon", "drop", "publish")
+        assert (await send(rig, sending)).kind is Kind.UNCLEAR
+        await publish(rig, rig.sending("Yes", settings={"inReplyToId": second}))
+        assert await confirm(rig, sending) == Absent()
+
+
+@pytest.mark.parametrize(("setting", "deed"), [("inReplyToId", "reply to"), ("quotedStatusId", "quote")])
+async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: str) -> None:
+    error = await refused(publish(rig, rig.sending("Hi", settings={setting: "12"})))
+    assert (error.kind, error.status) == (Kind.REJECTED, 404)
+    assert error.message == f"Mastodon refused: The post you are trying to {deed} does not appear to exist."
+    assert await rig.posts() == []
+
+
+async def test_a_server_that_knows_neither_is_told_of(rig: Rig) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, json={"id": "3", "url": "https://snac.example/3"} if request.method == "POST" else []
+        )
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    settings = {"inReplyToId": "1", "quotedStatusId": "2"}
+    published = await NETWORK.publish(rig.connection(client), rig.sending("Hi", settings=settings))
+    assert published.warning == (
+        "The server published the post, but not as an answer. The server published the post without its quote."
+    )
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p class="quote-inline">RE: <a href="https://m.example/@a/1"><span>m.example</span></a></p><p>Well?</p>',
+        '<p>Well?<span class="quote-inline"><br/><br/><span>RE:</span> <a href="https://p.example/1">x</a></span></p>',
+    ],
+)
+def test_what_a_server_adds_of_the_quoted_post_is_not_read(html: str) -> None:
+    assert shown_text(html, "Well?").strip() == "Well?"
+
+
+@pytest.mark.parametrize("value", ["https://m.example/@a/1", "", "a b"])
+def test_an_id_is_the_servers_own(value: Any) -> None:
+    with pytest.raises(ValueError, match="must be a post's id on the account's own server"):
+        MastodonSettings.model_validate({"inReplyToId": value})
