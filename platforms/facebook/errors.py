@@ -1,37 +1,19 @@
 """What Facebook's refusals mean, in the few kinds that every network shares and in sentences for people."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
-
-REQUEST_ID_HEADER = "x-fb-trace-id"
+from platforms.meta.errors import GONE, Meaning, Refusals, body_of, number
 
 SLOW_DOWN = timedelta(minutes=30)
 """How long to wait after "posting too fast"; Facebook names no time, the figure is ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """Say what a code stands for."""
-
-    kind: Kind
-    sentence: str
-    code: str | None = None
-
-
 _SERVER = Meaning(Kind.TRANSIENT, "Facebook had an error of its own.")
-_THROTTLED = Meaning(Kind.RATE_LIMITED, "Facebook is limiting how much this Page may do right now.")
-_TOO_FAST = Meaning(Kind.RATE_LIMITED, "Facebook says this Page is posting too fast.")
-_RECONNECT = Meaning(Kind.AUTH, "Facebook no longer accepts this Page's connection. Reconnect the account.")
-_PERMISSION = Meaning(
-    Kind.AUTH, "Facebook does not allow this with the account's permissions. Reconnect the account and grant them."
-)
+_TOO_FAST = Meaning(Kind.RATE_LIMITED, "Facebook says this Page is posting too fast.", wait=SLOW_DOWN)
 _IDENTITY = Meaning(Kind.AUTH, "Facebook wants the Page's owner to confirm who they are. Open Facebook to solve it.")
 _LINK = Meaning(Kind.REJECTED, "Facebook could not read the link. Check that it is public and no facebook.com address.")
 _STANDARDS = Meaning(Kind.REJECTED, "Facebook took this for a breach of its standards and refused it.")
@@ -60,14 +42,6 @@ _SUBCODES = {
     1404006: _IDENTITY,
 }
 _CODES = {
-    1: _SERVER,
-    2: _SERVER,
-    4: _THROTTLED,
-    17: _THROTTLED,
-    32: _THROTTLED,
-    341: _THROTTLED,
-    613: _THROTTLED,
-    80001: _THROTTLED,
     1390008: _TOO_FAST,
     368: Meaning(Kind.AUTH, "Facebook has blocked this Page from posting for a while. Look into its Page quality."),
     389: Meaning(Kind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
@@ -75,19 +49,12 @@ _CODES = {
     6000: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
     6001: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
     506: Meaning(Kind.REJECTED, "Facebook refuses a post that repeats the Page's last one.", DUPLICATE),
-    3: _PERMISSION,
-    10: _PERMISSION,
-    102: _RECONNECT,
-    104: _RECONNECT,
-    190: _RECONNECT,
 }
-_STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 WRONG_OFFSET = 1363037
 """The subcode of a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
 
-_GONE = "100/33"
-"""How the whole Graph API says that an id does not exist."""
+_REFUSALS = Refusals("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
 
 
 class WrongOffsetError(NetworkError):
@@ -100,33 +67,16 @@ class WrongOffsetError(NetworkError):
 
 
 def error_of(response: httpx.Response) -> NetworkError:
-    """Map a refusal; Facebook's own words are used only where the code says nothing to us."""
-    body = _error(response)
-    code, subcode = _number(body.get("code")), _number(body.get("error_subcode"))
-    if subcode == WRONG_OFFSET and (wanted := _wanted(body)):
+    """Map a refusal."""
+    body = body_of(response)
+    if number(body, "error_subcode") == WRONG_OFFSET and (wanted := _wanted(body)):
         return WrongOffsetError(*wanted, response.status_code)
-    own_words = str(body.get("error_user_msg") or body.get("message") or "")
-    meaning = _SUBCODES.get(subcode or 0) or _CODES.get(code or 0) or _STATUSES.get(response.status_code)
-    if meaning is None and code is not None and 200 <= code <= 299:
-        meaning = _PERMISSION
-    if meaning is None and (body.get("is_transient") is True or not response.is_client_error):
-        meaning = _SERVER
-    if meaning is None:
-        meaning = Meaning(Kind.REJECTED, own_words or f"Facebook refused with status {response.status_code}.")
-    own_code = "/".join(str(part) for part in (code, subcode) if part is not None)
-    return NetworkError(
-        meaning.kind,
-        meaning.sentence,
-        code=meaning.code or own_code or f"http_{response.status_code}",
-        status=response.status_code,
-        request_id=body.get("fbtrace_id") or response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(response, meaning) if meaning.kind is Kind.RATE_LIMITED else None,
-    )
+    return _REFUSALS.error_of(response)
 
 
 def is_gone(error: NetworkError) -> bool:
     """Tell whether Facebook does not know the id (any more)."""
-    return error.code == _GONE
+    return error.code == GONE
 
 
 def processing_failed(said: str) -> NetworkError:
@@ -140,37 +90,9 @@ def still_processing() -> NetworkError:
     return NetworkError(Kind.UNCLEAR, "Facebook is still processing the video.", code="video_processing")
 
 
-def _error(response: httpx.Response) -> dict[str, Any]:
-    try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError):  # HTML from a gateway, or JSON of another shape
-        return {}
-    return error if isinstance(error, dict) else {}
-
-
 def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:
     data = body.get("error_data")
     try:
         return (int(data["start_offset"]), int(data["end_offset"])) if isinstance(data, dict) else None
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _wait(response: httpx.Response, meaning: Meaning) -> timedelta | None:
-    minutes = max(_regain_minutes(response.headers.get("x-business-use-case-usage", "")), default=0)
-    if minutes > 0:
-        return timedelta(minutes=minutes)
-    return SLOW_DOWN if meaning is _TOO_FAST else None
-
-
-def _regain_minutes(usage: str) -> Iterator[float]:
-    try:
-        for use_cases in json.loads(usage).values():
-            for use_case in use_cases:
-                yield float(use_case["estimated_time_to_regain_access"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return

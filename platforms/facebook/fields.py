@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from platforms.base import Draft
-from platforms.facebook.line import Fields
 from platforms.facebook.rules import Form
 from platforms.facebook.settings import FacebookSettings
+from platforms.meta.graph import Fields
 
 
 def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:

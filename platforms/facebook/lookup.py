@@ -5,8 +5,7 @@ from typing import Any
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
-from platforms.facebook import line
-from platforms.facebook.line import Line
+from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
 from platforms.facebook.uploads import photo_ids
 
@@ -28,9 +27,9 @@ async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Fin
     if sending.started_at is None:
         return Absent()
     path = f"/{connection.account.user_id}/published_posts"
-    answer = await line.get(connection, path, fields=POST_FIELDS, limit=str(PAGE))
+    posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     since = sending.started_at - CLOCKS_APART
-    recent = [post for post in line.list_of(answer) if _moment(post["created_time"]) >= since]
+    recent = [post for post in posts if _moment(post["created_time"]) >= since]
     ours = earliest(sending, (_alike(post) for post in recent if _is_ours(post, sending)))
     # Where even the last of a full page is young, ours may stand on the next.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
@@ -64,8 +63,7 @@ async def find_story(connection: Line, sending: Sending[FacebookSettings], media
     """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
     if sending.started_at is None:
         return Absent()
-    answer = await line.get(connection, f"/{connection.account.user_id}/stories", fields=STORY_FIELDS)
-    stories = line.list_of(answer)
+    stories = await GRAPH.get_list(connection, f"/{connection.account.user_id}/stories", fields=STORY_FIELDS)
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))

@@ -5,15 +5,17 @@ from typing import Any
 
 import httpx
 
-from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.facebook import errors, line, lookup, rules, videos
+from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
-from platforms.facebook.line import Line
+from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
 from platforms.facebook.uploads import EDGE, Uploads, photo_ids
+from platforms.meta.comments import add_first_comment
+from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.graph import text_of
 from platforms.rules import Violation
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
@@ -26,7 +28,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     label = "Facebook"
     base_url = "https://graph.facebook.com"
     account_prefix = "fb"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = REQUEST_ID_HEADER
     # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
     believes_absence_after = timedelta(seconds=60)
     cleans_files = True  # general knowledge, unverified
@@ -45,13 +47,13 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     async def whoami(self, connection: Line) -> Identity:
         """Ask which Page the token speaks for; a person has no `category`, and cannot be published to."""
         try:
-            me = await line.get(connection, "/me", fields="id,name,username,category")
+            me = await GRAPH.get(connection, "/me", fields="id,name,username,category")
         except NetworkError as error:
             if error.kind is Kind.REJECTED:
                 message = "This is no Page's access token. Facebook lets apps publish to Pages only."
                 raise NetworkError(Kind.AUTH, message, code=error.code, status=error.status) from error
             raise
-        return Identity(line.text_of(me, "id"), str(me.get("username") or line.text_of(me, "name")))
+        return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
 
     async def prepare(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
         """Upload photos unpublished, and videos up to the request that publishes them."""
@@ -78,12 +80,12 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
             return await _finish(connection, sending, form)
         if form is Form.PHOTO_STORY:
             fields = {"photo_id": photo_ids(sending.handles)[0]}
-            story = await line.post_public(connection, f"{page}/photo_stories", fields)
-            post_id = line.text_of(story, "post_id", otherwise=Kind.UNCLEAR)
+            story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
+            post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCLEAR)
             return Published(post_id, lookup.url_of(post_id))
         fields = feed_fields(draft, photo_ids(sending.handles))
-        post = await line.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(line.text_of(post, "id", otherwise=Kind.UNCLEAR), post.get("permalink_url"))
+        post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
+        return Published(text_of(connection, post, "id", otherwise=Kind.UNCLEAR), post.get("permalink_url"))
 
     async def confirm(self, connection: Line, sending: Sending[FacebookSettings]) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
@@ -100,14 +102,13 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
 
     async def complete(self, connection: Line, sending: Sending[FacebookSettings], published: Published) -> Published:
         """Add the first comment and fetch the permalink. Repeatable."""
-        post_id, url, warning = published.platform_post_id, published.url, None
+        post_id, url = published.platform_post_id, published.url
         if sending.draft.settings.draft:
             return Published(post_id, None, warning=AS_DRAFT)
-        if comment := sending.draft.settings.first_comment:
-            path, fields = f"/{post_id}/comments", {"message": comment}
-            warning = await once(connection, sending, FIRST_COMMENT, lambda: line.post_public(connection, path, fields))
+        comment = sending.draft.settings.first_comment
+        warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
         if url is None:
-            post = await line.get(connection, f"/{post_id}", fields="permalink_url")
+            post = await GRAPH.get(connection, f"/{post_id}", fields="permalink_url")
             url = post.get("permalink_url") or lookup.url_of(post_id)
         return Published(post_id, url, warning=warning)
 
@@ -118,9 +119,9 @@ async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Fo
         raise NetworkError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
     if not video.get("accepted"):
         path = f"/{connection.account.user_id}/{EDGE[form]}"
-        answer = await line.post_public(connection, path, finish_fields(sending.draft, form, video))
+        answer = await GRAPH.post_public(connection, path, finish_fields(sending.draft, form, video))
         if form is Form.VIDEO_STORY:
-            post_id = line.text_of(answer, "post_id", otherwise=Kind.UNCLEAR)
+            post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCLEAR)
             return Published(post_id, lookup.url_of(post_id))
         if answer.get("success") is not True:
             raise NetworkError(

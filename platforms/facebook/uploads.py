@@ -8,11 +8,11 @@ from platforms import multipart
 from platforms.base import MediaFile, Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
-from platforms.facebook import line
 from platforms.facebook.errors import WrongOffsetError
-from platforms.facebook.line import Line
+from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
+from platforms.meta.graph import text_of
 
 AT_ONCE = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
@@ -88,7 +88,7 @@ class Uploads:
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
             form = multipart.Form(fields, [multipart.Part("source", name, file)])
-            return line.text_of(await line.post_form(self._line, f"{self._page}/photos", form), "id")
+            return text_of(self._line, await GRAPH.post_form(self._line, f"{self._page}/photos", form), "id")
 
     async def _video(self, form: Form) -> None:
         video: dict[str, Any] = self._sending.handles.get("video", {})
@@ -111,12 +111,13 @@ class Uploads:
 
     async def _start(self, form: Form, size: int) -> dict[str, Any]:
         fields = {"upload_phase": "start"} | ({"file_size": str(size)} if form is Form.VIDEO else {})
-        answer = await line.post(self._line, f"{self._page}/{EDGE[form]}", fields)
-        video: dict[str, Any] = {"id": line.text_of(answer, "video_id"), "size": size, "offset": 0}
+        answer = await GRAPH.post(self._line, f"{self._page}/{EDGE[form]}", fields)
+        video: dict[str, Any] = {"id": text_of(self._line, answer, "video_id"), "size": size, "offset": 0}
         if form is Form.VIDEO:
-            video |= {"session": line.text_of(answer, "upload_session_id"), "end": int(answer.get("end_offset", size))}
+            video["session"] = text_of(self._line, answer, "upload_session_id")
+            video["end"] = int(answer.get("end_offset", size))
         else:
-            video["url"] = line.text_of(answer, "upload_url")
+            video["url"] = text_of(self._line, answer, "upload_url")
         self._sending.handles["video"] = video
         await self.save()
         return video
@@ -132,7 +133,7 @@ class Uploads:
             }
             form = multipart.Form(fields, [multipart.Part("video_file_chunk", "chunk", part)])
             try:
-                answer = await line.post_form(self._line, f"{self._page}/videos", form)
+                answer = await GRAPH.post_form(self._line, f"{self._page}/videos", form)
             except WrongOffsetError as error:
                 # A piece has arrived whose answer was lost, or Facebook has lost one.
                 ahead = error.start > video["offset"]
@@ -141,7 +142,7 @@ class Uploads:
                 if not ahead:
                     raise
                 continue
-            wanted = int(line.text_of(answer, "start_offset"))
+            wanted = int(text_of(self._line, answer, "start_offset"))
             in_step = wanted == video["offset"] + part.size
             video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
             await self.save()
@@ -151,7 +152,7 @@ class Uploads:
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""
-        status = await line.get(self._line, f"/{video['id']}", fields="status")
+        status = await GRAPH.get(self._line, f"/{video['id']}", fields="status")
         uploading = (status.get("status") or {}).get("uploading_phase") or {}
         if uploading.get("status") == "complete":
             return

@@ -7,8 +7,8 @@ from typing import Any
 
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
-from platforms.facebook import errors, line
-from platforms.facebook.line import Line
+from platforms.facebook import errors
+from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
 
 LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
@@ -40,7 +40,7 @@ class Video:
 async def look(connection: Line, video_id: str) -> Video:
     """Read where a video stands."""
     try:
-        answer = await line.get(connection, f"/{video_id}", fields="status,published,permalink_url,post_id")
+        answer = await GRAPH.get(connection, f"/{video_id}", fields="status,published,permalink_url,post_id")
     except NetworkError as error:
         if errors.is_gone(error):
             return Video(State.GONE)

@@ -7,12 +7,15 @@ from domain.post import MediaType
 from platforms.base import Draft
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramSettings
+from platforms.meta.graph import Fields
 
-Fields = dict[str, str]
+
+def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
+    """Return what makes the containers of a carousel's items; none for every other form."""
+    return [_of_item(draft, index) for index in range(len(draft.media))] if form_of(draft) is Form.CAROUSEL else []
 
 
-def of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
-    """Return what makes the container of one carousel item."""
+def _of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
     video = draft.media[index].type is MediaType.VIDEO
     # Whether Instagram wants a type for a carousel's video is unverified; publishers that work send VIDEO.
     return _encode({"is_carousel_item": True, "media_type": "VIDEO" if video else None, **_media(draft, index)})

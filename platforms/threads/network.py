@@ -8,17 +8,17 @@ import httpx
 
 from domain.post import MediaType
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.meta.containers import POST, Containers
+from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.rules import Violation
 from platforms.thread import ended_early
-from platforms.threads import errors, line, rules
-from platforms.threads.containers import Containers, State, of_root
-from platforms.threads.line import Line
+from platforms.threads import errors, rules
+from platforms.threads.fields import of_items, of_post, of_root
+from platforms.threads.line import CONTAINERS, GRAPH, Line
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 
-POST = "post"
-"""The name of the container that is published; those of the posts behind it are named by their number."""
 CLOCKS_APART = timedelta(seconds=60)
 """How far Threads' clock may stand behind ours before its own post is not recognised."""
 POST_FIELDS = "id,permalink,text,timestamp"
@@ -33,7 +33,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
     label = "Threads"
     base_url = "https://graph.threads.net"
     account_prefix = "th"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = REQUEST_ID_HEADER
     # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
     # container is published once whatever is asked.
     believes_absence_after = timedelta(seconds=45)
@@ -56,7 +56,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""
-        me = await line.get(connection, "/me", fields="id,username")
+        me = await GRAPH.get(connection, "/me", fields="id,username")
         if not me.get("id") or not me.get("username"):
             raise NetworkError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
@@ -64,11 +64,12 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
     async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
         draft = sending.draft
-        await Containers(connection, sending).bring(POST, draft.text, draft.media, of_root(draft.settings))
+        built = of_post(draft.text, draft.media, of_root(draft.settings))
+        await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
 
     async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
         """Publish the container."""
-        return Published(await _publish(connection, Containers(connection, sending), POST), url=None)
+        return Published(await _publish(connection, Containers(CONTAINERS, connection, sending), POST), url=None)
 
     async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
@@ -80,7 +81,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
         Repeatable: which of them is on its way is noted before it is sent, and looked up before it is sent again.
         """
         if not published.url:
-            post = await line.get(connection, f"/{published.platform_post_id}", fields="id,permalink")
+            post = await GRAPH.get(connection, f"/{published.platform_post_id}", fields="id,permalink")
             published = replace(published, url=post.get("permalink"))
         parent = published.platform_post_id
         for number in range(len(sending.draft.settings.thread_items)):
@@ -92,18 +93,10 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
 
 
 async def _publish(connection: Line, containers: Containers, name: str) -> str:
-    """Publish a container. Threads publishes each only once: a repeat is refused and makes no double."""
-    container = containers.get(name)
-    if container is None:
-        raise NetworkError(Kind.TRANSIENT, "Threads must be given the post again.", code="no_container")
+    """Publish a container, and tell of a refusal whether the account's posts of the day are used up."""
     try:
-        return await line.post_public(connection, "/me/threads_publish", {"creation_id": container})
+        return await containers.publish(name)
     except NetworkError as error:
-        # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
-        if error.kind not in {Kind.REJECTED, Kind.NOT_READY}:
-            raise
-        if (await containers.state(name))[0] is State.PUBLISHED:
-            raise error.as_unclear() from error
         if error.kind is Kind.REJECTED and await _quota_is_used(connection):
             raise errors.quota_used() from error
         raise
@@ -112,7 +105,7 @@ async def _publish(connection: Line, containers: Containers, name: str) -> str:
 async def _quota_is_used(connection: Line) -> bool:
     """Tell whether the account's posts of the day are used up: a refusal for that has no code of its own."""
     fields = "quota_usage,config"
-    for quota in await line.get_list(connection, "/me/threads_publishing_limit", fields=fields):
+    for quota in await GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields):
         used, config = quota.get("quota_usage"), quota.get("config")
         total = config.get("quota_total") if isinstance(config, dict) else None
         return isinstance(used, int) and isinstance(total, int) and used >= total
@@ -120,32 +113,17 @@ async def _quota_is_used(connection: Line) -> bool:
 
 
 async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
-    containers = Containers(connection, sending)
-    if containers.get(name) is None:
-        return Absent()
-    match (await containers.state(name))[0]:
-        case State.FINISHED:
-            return Absent()
-        case State.ERROR | State.EXPIRED:
-            await containers.drop(name)
-            return Absent()
-        case State.IN_PROGRESS:
-            return Unknown()
-        case State.PUBLISHED:
-            return await _find(connection, sending, edge, text, containers.made_at(name)) or Unknown()
-        case State.GONE:
-            return await _find(connection, sending, edge, text, containers.made_at(name)) or Absent()
+    return await Containers(CONTAINERS, connection, sending).look(
+        name, lambda since: _find(connection, sending, edge, text, since)
+    )
 
 
 async def _find(
     connection: Line, sending: Sending[ThreadsSettings], edge: str, text: str, since: datetime
 ) -> Published | None:
-    """Find a post by its text among those published since its container was made.
-
-    Not since the last attempt: an earlier one may have landed late.
-    """
+    """Find a post by its text."""
     start = since - CLOCKS_APART
-    posts = await line.get_list(connection, edge, fields=POST_FIELDS, since=str(int(start.timestamp())), limit="50")
+    posts = await GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=str(int(start.timestamp())), limit="50")
 
     thread = {post.get("id") for post in sending.handles.get("thread", {}).values()}
 
@@ -170,7 +148,7 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
     item, name = sending.draft.settings.thread_items[number], str(number)
     thread: dict[str, dict[str, str]] = sending.handles.setdefault("thread", {})
     state = thread.setdefault(name, {})
-    containers = Containers(connection, sending)
+    containers = Containers(CONTAINERS, connection, sending)
     if "id" in state:
         return state["id"]
     if "sent" in state:
@@ -182,7 +160,8 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
             state["id"] = finding.platform_post_id
             await sending.save(sending.handles)
             return state["id"]
-    await containers.bring(name, item.content, item.media, {"reply_to_id": parent})
+    built = of_post(item.content, item.media, {"reply_to_id": parent})
+    await containers.bring(name, of_items(item.media), built)
     state["sent"] = "true"
     await sending.save(sending.handles)
     try:

@@ -35,7 +35,7 @@ def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> N
         error = refusal(code=code, error_subcode=subcode)
         assert (given, error.kind) == (given, kind)
         assert error.request_id == "A6Ltrace"
-        assert error.message.endswith(".") or error.message == "its own words"
+        assert error.message.endswith(".") or error.message == "Facebook refused: its own words"
 
 
 @pytest.mark.parametrize(("code", "subcode"), [(506, None), (100, 1366051)])
@@ -54,7 +54,7 @@ def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
 
 
 def test_unknown_errors_keep_their_own_words() -> None:
-    assert refusal(code=9999, error_user_msg="Do this.").message == "Do this."
+    assert refusal(code=9999, error_user_msg="Do this.").message == "Facebook refused: Do this."
     assert len(refusal(code=9999, message="x" * 5000).message) == LONGEST_TEXT
     assert refusal(code=9999, is_transient=True).kind is Kind.TRANSIENT
 

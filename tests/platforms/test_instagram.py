@@ -9,7 +9,8 @@ import pytest
 
 from platforms.base import Published, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.instagram import NETWORK, containers
+from platforms.instagram import NETWORK
+from platforms.meta import containers
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -155,7 +156,7 @@ async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
     sending = rig.sending("Hi", media)
     error = await refused(NETWORK.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "36001/2207005")
-    assert sorted(sending.handles["containers"]) == ["0", "2"]
+    assert sorted(sending.handles["containers"]) == ["post/0", "post/2"]
     assert await rig.posts() == []
 
 
@@ -164,13 +165,13 @@ async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> No
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), image_as_video])
     error = await refused(NETWORK.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
-    assert list(rig.saved[-1]["containers"]) == ["0"]
+    assert list(rig.saved[-1]["containers"]) == ["post/0"]
 
 
 async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_told(slow: Rig) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
     assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.REJECTED
-    assert list(sending.handles["containers"]) == ["0"]
+    assert list(sending.handles["containers"]) == ["post/0"]
 
 
 async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
@@ -204,7 +205,7 @@ async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: py
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock: Clock) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.jpg")])
     assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.NOT_READY
-    assert sorted(sending.handles["containers"]) == ["0", "1"]
+    assert sorted(sending.handles["containers"]) == ["post/0", "post/1"]
     clock.ahead += 60
     assert (await publish(slow, sending)).url
     assert len(slow.saved) == 3
@@ -214,7 +215,7 @@ async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> No
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     await NETWORK.prepare(rig.connection(), sending)
     old = {name: known["id"] for name, known in sending.handles["containers"].items()}
-    sending.handles["containers"]["0"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=23, minutes=1)).isoformat()
+    sending.handles["containers"]["post/0"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=23, minutes=1)).isoformat()
     await publish(rig, sending)
     assert not set(old.values()) & {known["id"] for known in sending.handles["containers"].values()}
 

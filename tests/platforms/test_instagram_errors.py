@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.errors import LONGEST_TEXT, Kind, NetworkError
-from platforms.instagram.errors import error_of, is_gone, needs_new_container, processing_error
+from platforms.instagram.errors import error_of, is_gone, needs_new, processing_error
 
 
 def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error: Any) -> NetworkError:
@@ -150,7 +150,7 @@ def test_the_daily_cap_waits_for_hours() -> None:
 )
 def test_a_failed_container_tells_its_subcode(status: str, kind: Kind, code: str, anew: bool) -> None:
     error = processing_error(status)
-    assert (error.kind, error.code, needs_new_container(error)) == (kind, code, anew)
+    assert (error.kind, error.code, needs_new(error)) == (kind, code, anew)
 
 
 def test_knows_when_a_container_is_no_longer_there() -> None:

@@ -52,8 +52,9 @@ def test_a_reel_carries_neither_alt_text_nor_places_of_tags() -> None:
 
 def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
     post = draft("Hi", IMAGE, VIDEO, collaborators=["natgeo"], userTags=[{"username": "nasa", "mediaIndex": 1}])
-    assert fields.of_item(post, 0) == {"is_carousel_item": "true", "image_url": IMAGE.url, "alt_text": "a beach"}
-    assert fields.of_item(post, 1) == {
+    image, video = fields.of_items(post)
+    assert image == {"is_carousel_item": "true", "image_url": IMAGE.url, "alt_text": "a beach"}
+    assert video == {
         "is_carousel_item": "true",
         "media_type": "VIDEO",
         "video_url": VIDEO.url,

@@ -10,7 +10,8 @@ import pytest
 
 from platforms.base import Published, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.threads import NETWORK, containers
+from platforms.meta import containers
+from platforms.threads import NETWORK
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 

@@ -1,0 +1,17 @@
+"""Add the comment that follows a post of Facebook or Instagram."""
+
+from typing import Any
+
+from platforms.afterwards import FIRST_COMMENT, once
+from platforms.base import Connection, Sending
+from platforms.meta.graph import Graph
+
+
+async def add_first_comment(
+    graph: Graph, line: Connection[Any], sending: Sending[Any], post_id: str, text: str | None
+) -> str | None:
+    """Add a comment, if one is wanted, once; returns and raises as `afterwards.once` does."""
+    if not text:
+        return None
+    path, fields = f"/{post_id}/comments", {"message": text}
+    return await once(line, sending, FIRST_COMMENT, lambda: graph.post_public(line, path, fields))

@@ -1,0 +1,235 @@
+"""The containers of a post: built at most once, remembered in the target's handles, watched until they are ready.
+
+Instagram and Threads publish them, each with names of its own for what a container says.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.meta.graph import Fields, Graph, text_of
+
+LIFETIME = timedelta(hours=23)
+"""An unpublished container is forgotten after 24 hours; an hour is left for publishing it."""
+LOOKS = (0, 0.5, 1, 1.5)
+"""Seconds before each look in one step; a text or an image is ready at the first."""
+SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
+"""Between steps: young containers are looked at often, older ones once a minute as the guides of both networks ask."""
+STUCK_AFTER = timedelta(hours=1)
+"""Instagram's guide looks for five minutes; long videos take longer, none this long."""
+REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
+"""Waits before media that could not be taken in are given again; then they are at fault. The number of tries is from
+Instagram's page of error codes (once or twice), the waits are ours."""
+AT_ONCE = 4
+"""How many items of a carousel are built at the same time; our choice, no network names a number."""
+
+POST = "post"
+"""The name of the container that is published; a carousel's items are named by it and their index."""
+
+Built = Callable[[list[str]], Fields]
+"""What makes a container, given the ids of its finished items."""
+
+
+class State(StrEnum):
+    """Where a container stands; `gone` is ours, for one that the network does not know (any more)."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    FINISHED = "FINISHED"
+    PUBLISHED = "PUBLISHED"
+    ERROR = "ERROR"
+    EXPIRED = "EXPIRED"
+    GONE = "GONE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "State":  # noqa: ARG003
+        return cls.IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Say how one network speaks of containers."""
+
+    graph: Graph
+    edge: str
+    """Where containers are made, behind `{user}` the account's own id."""
+    publishing: str
+    """Where they are published."""
+    state: str
+    """The field of a container's state."""
+    said: str
+    """The field of what it says of itself."""
+    is_gone: Callable[[NetworkError], bool]
+    """Tells of a refusal whether the network does not know the container."""
+    needs_new: Callable[[NetworkError], bool]
+    """Tells of a refusal to build whether only another try can help."""
+    failed: Callable[[str], NetworkError]
+    """Maps what a failed container says of itself."""
+
+
+class Containers:
+    """Build, watch and publish the containers of one post and of the thread behind it."""
+
+    def __init__(self, dialect: Dialect, connection: Connection[Any], sending: Sending[Any]) -> None:
+        self._dialect = dialect
+        self._line = connection
+        self._sending = sending
+        self._known: dict[str, dict[str, str]] = sending.handles.setdefault("containers", {})
+        self._saving = asyncio.Lock()
+
+    async def bring(self, name: str, items: Sequence[Fields], built: Built) -> None:
+        """Bring what is published, a carousel with all its items, to where it can be published.
+
+        Raises NetworkError: `not_ready` while the network works on it; one that failed is dropped, so that the next
+        call builds it anew.
+        """
+        if any(self._age(known) > LIFETIME for known in self._known if _belongs(known, name)):
+            await self.drop(name)
+        if name not in self._known:
+            await self._build(name, built(await self._items(name, items)))
+        await self._ready(name)
+
+    async def publish(self, name: str) -> str:
+        """Publish a container and return the post's id. Each is published only once: a repeat makes no double."""
+        if name not in self._known:
+            raise self._error(Kind.TRANSIENT, "must be given the post again.", "no_container")
+        line, fields = self._line, {"creation_id": self._known[name]["id"]}
+        try:
+            answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
+        except NetworkError as error:
+            # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
+            doubtful = error.kind in {Kind.REJECTED, Kind.NOT_READY}
+            if doubtful and (await self._state(name))[0] is State.PUBLISHED:
+                raise error.as_unclear() from error
+            raise
+        return text_of(line, answer, "id", otherwise=Kind.UNCLEAR)
+
+    async def look(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
+        """Read from a container whether it was published, then `find` the post among those since it was made.
+
+        Not since the last attempt: an earlier one may have landed late.
+        """
+        if name not in self._known:
+            return Absent()
+        made_at = datetime.fromisoformat(self._known[name]["madeAt"])
+        match (await self._state(name))[0]:
+            case State.FINISHED:
+                return Absent()
+            case State.ERROR | State.EXPIRED:
+                await self.drop(name)
+                return Absent()
+            case State.IN_PROGRESS:
+                return Unknown()
+            case State.PUBLISHED:
+                return await find(made_at) or Unknown()
+            case State.GONE:
+                return await find(made_at) or Absent()
+
+    async def drop(self, name: str) -> None:
+        """Forget a container that cannot be published, and its items with it."""
+        for known in [known for known in self._known if _belongs(known, name)]:
+            del self._known[known]
+        await self._save()
+
+    async def _items(self, name: str, items: Sequence[Fields]) -> list[str]:
+        """Return the finished items of a carousel."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def bring(index: int, fields: Fields) -> str:
+            item = f"{name}/{index}"
+            if item not in self._known:
+                async with gate:
+                    self._sending.heartbeat(f"item {index}")
+                    await self._build(item, fields)
+            return await self._ready(item)
+
+        # Where one item fails the others still finish, so that the next attempt finds them.
+        outcomes = await asyncio.gather(*(bring(*each) for each in enumerate(items)), return_exceptions=True)
+        if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+            raise max(failures, key=_is_final)
+        return [outcome for outcome in outcomes if isinstance(outcome, str)]
+
+    async def _build(self, name: str, fields: Fields) -> None:
+        """Build a container and remember it at once, so that a crash does not build it twice."""
+        try:
+            answer = await self._dialect.graph.post(self._line, self._path(self._dialect.edge), fields)
+        except NetworkError as error:
+            # Media that cannot be taken in are told of at once or by the container, as the network likes.
+            if self._dialect.needs_new(error):
+                raise await self._rebuild(name, error) from error
+            raise
+        self._known[name] = {"id": text_of(self._line, answer, "id"), "madeAt": datetime.now(UTC).isoformat()}
+        await self._save()
+
+    async def _ready(self, name: str) -> str:
+        """Return the id of a container that is processed."""
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            state, said = await self._state(name)
+            match state:
+                case State.FINISHED | State.PUBLISHED:
+                    return self._known[name]["id"]
+                case State.ERROR:
+                    raise await self._rebuild(name, self._dialect.failed(said))
+                case State.EXPIRED | State.GONE:
+                    await self.drop(name)
+                    said = "let what was prepared expire before it was published."
+                    raise self._error(Kind.TRANSIENT, said, "expired")
+        if self._age(name) > STUCK_AFTER:
+            stuck = self._error(Kind.TRANSIENT, "did not finish processing the media.", "stuck")
+            raise await self._rebuild(name, stuck)
+        busy = self._error(Kind.NOT_READY, "is still processing the media.", "in_progress")
+        busy.retry_after = min(max(self._age(name) / 2, SOONEST), LATEST)
+        raise busy
+
+    async def _state(self, name: str) -> tuple[State, str]:
+        """Read where a container stands and what the network says about it."""
+        dialect = self._dialect
+        try:
+            answer = await dialect.graph.get(
+                self._line, f"/{self._known[name]['id']}", fields=f"{dialect.state},{dialect.said}"
+            )
+        except NetworkError as error:
+            if dialect.is_gone(error):
+                return State.GONE, ""
+            raise
+        return State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
+
+    async def _rebuild(self, name: str, error: NetworkError) -> NetworkError:
+        """Drop a failed container; returns its error, `rejected` once that happened too often."""
+        await self.drop(name)
+        failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
+        failures[name] = failures.get(name, 0) + 1
+        await self._save()
+        if error.kind not in {Kind.TRANSIENT, Kind.NOT_READY}:
+            return error
+        if failures[name] > len(REBUILD_AFTER):
+            return error.as_rejected()
+        error.retry_after = REBUILD_AFTER[failures[name] - 1]
+        return error
+
+    def _path(self, edge: str) -> str:
+        return edge.format(user=self._line.account.user_id)
+
+    def _age(self, name: str) -> timedelta:
+        return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])
+
+    def _error(self, kind: Kind, said: str, code: str) -> NetworkError:
+        return NetworkError(kind, f"{self._line.wire.label} {said}", code=code)
+
+    async def _save(self) -> None:
+        async with self._saving:
+            await self._sending.save(self._sending.handles)
+
+
+def _belongs(known: str, name: str) -> bool:
+    return known == name or known.startswith(f"{name}/")
+
+
+def _is_final(failure: BaseException) -> bool:
+    """Tell whether waiting is in vain: of several failures the author should hear of that one."""
+    return not isinstance(failure, NetworkError) or failure.kind in {Kind.REJECTED, Kind.AUTH}

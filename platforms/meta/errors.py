@@ -1,0 +1,128 @@
+"""What the refusals of the Graph API mean on all of Meta's networks; each adds the codes that are its own."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+from platforms.oauth import json_of
+
+REQUEST_ID_HEADER = "x-fb-trace-id"
+GONE = "100/33"
+"""How the whole Graph API says that an id does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Say what a code stands for; `code` is ours where it has one, `wait` what is waited where no time is told."""
+
+    kind: Kind
+    sentence: str
+    code: str | None = None
+    wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Map a network's refusals; `owner` is what it calls the accounts that publish.
+
+    `words` are parts of what it says for people, asked where a code alone does not tell.
+    """
+
+    label: str
+    owner: str = "account"
+    subcodes: Mapping[int, Meaning] = field(default_factory=dict)
+    codes: Mapping[int, Meaning] = field(default_factory=dict)
+    words: Mapping[str, Meaning] = field(default_factory=dict)
+
+    @property
+    def server(self) -> Meaning:
+        """Return what a failure of the network's own means."""
+        return Meaning(Kind.TRANSIENT, f"{self.label} had an error of its own.")
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal; the network's own words are used only where its code says nothing to us."""
+        body, status = body_of(response), response.status_code
+        code, subcode = number(body, "code"), number(body, "error_subcode")
+        meaning = self._meaning(body, code, subcode, response)
+        own_code = "/".join(str(part) for part in (code, subcode) if part is not None)
+        return NetworkError(
+            meaning.kind,
+            meaning.sentence,
+            code=meaning.code or own_code or f"http_{status}",
+            status=status,
+            request_id=body.get("fbtrace_id") or response.headers.get(REQUEST_ID_HEADER),
+            retry_after=(_regained(response) if meaning.kind is Kind.RATE_LIMITED else None) or meaning.wait,
+        )
+
+    def _meaning(
+        self, body: dict[str, Any], code: int | None, subcode: int | None, response: httpx.Response
+    ) -> Meaning:
+        said = str(body.get("error_user_msg") or body.get("message") or "")
+        own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
+        if meaning := own or self._common(code) or self._by_status(response.status_code):
+            return meaning
+        for part, by_words in self.words.items():
+            if part in f"{said} {body.get('message')}":
+                return by_words
+        if body.get("is_transient") is True or not response.is_client_error:
+            return self.server
+        told = f": {said}" if said else f" with status {response.status_code}."
+        return Meaning(Kind.REJECTED, f"{self.label} refused{told}")
+
+    def _common(self, code: int | None) -> Meaning | None:
+        """Return what a code means everywhere; source: the Graph API's page on errors, developers.facebook.com."""
+        match code:
+            case -1 | 1 | 2:
+                return self.server
+            case 4 | 17 | 32 | 341 | 613 | 80001:
+                return self._throttled
+            case 102 | 104 | 190:
+                return self._reconnect
+            case int() if code in {3, 10} or 200 <= code <= 299:
+                said = f"{self.label} does not allow this with the account's permissions."
+                return Meaning(Kind.AUTH, f"{said} Reconnect the account and grant them.")
+        return None
+
+    def _by_status(self, status: int) -> Meaning | None:
+        return {401: self._reconnect, 408: self.server, 429: self._throttled}.get(status)
+
+    @property
+    def _throttled(self) -> Meaning:
+        said = f"{self.label} is limiting how much this {self.owner} may do right now."
+        return Meaning(Kind.RATE_LIMITED, said)
+
+    @property
+    def _reconnect(self) -> Meaning:
+        said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
+        return Meaning(Kind.AUTH, said)
+
+
+def body_of(response: httpx.Response) -> dict[str, Any]:
+    """Return what a refusal says; nothing where it is no JSON of that shape (gateways answer in HTML)."""
+    error = json_of(response).get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def number(body: Mapping[str, Any], name: str) -> int | None:
+    """Return a code of a refusal."""
+    value = body.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _regained(response: httpx.Response) -> timedelta | None:
+    minutes = max(_regain_minutes(response.headers.get("x-business-use-case-usage", "")), default=0)
+    return timedelta(minutes=minutes) if minutes > 0 else None
+
+
+def _regain_minutes(usage: str) -> Iterator[float]:
+    try:
+        for use_cases in json.loads(usage).values():
+            for use_case in use_cases:
+                yield float(use_case["estimated_time_to_regain_access"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return

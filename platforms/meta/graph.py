@@ -1,0 +1,72 @@
+"""The Graph API's manners: where the token goes, what an answer holds, and when a request may have had its effect."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from platforms.base import Connection
+from platforms.errors import Kind, NetworkError
+from platforms.multipart import Form
+from platforms.oauth import json_of
+
+Line = Connection[Any]
+Fields = dict[str, str]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Speak one version of the Graph API."""
+
+    version: str
+
+    async def get(self, line: Line, path: str, **params: str) -> Answer:
+        """Read a node or an edge."""
+        return json_of(await self._send(line, "GET", path, params=params))
+
+    async def get_list(self, line: Line, path: str, **params: str) -> list[Answer]:
+        """Read an edge. Raises NetworkError where it is none: that must not pass for an empty one."""
+        found = (await self.get(line, path, **params)).get("data")
+        if isinstance(found, list) and all(isinstance(each, dict) for each in found):
+            return found
+        raise _unreadable(line, Kind.TRANSIENT)
+
+    async def post(self, line: Line, path: str, fields: Fields) -> Answer:
+        """Make something that nobody sees yet."""
+        return json_of(await self._send(line, "POST", path, data=fields))
+
+    async def post_form(self, line: Line, path: str, form: Form) -> Answer:
+        """Upload a file that nobody sees yet."""
+        return json_of(await self._send(line, "POST", path, headers=form.headers, content=form))
+
+    async def post_public(self, line: Line, path: str, fields: Fields, *, read: str | None = None) -> Answer:
+        """Make something public; `read` names what the answer shall hold of it.
+
+        Raises `unclear` wherever it may be public: the Graph API reports failures of its own with status 400 too, and
+        may have published by then.
+        """
+        params = {"fields": read} if read else None
+        try:
+            return json_of(await self._send(line, "POST", path, data=fields, params=params, public=True))
+        except NetworkError as error:
+            if error.status is not None and (error.status >= 500 or error.kind is Kind.TRANSIENT):
+                raise error.as_unclear() from error
+            raise
+
+    async def _send(self, line: Line, method: str, path: str, **options: Any) -> httpx.Response:
+        # A token in the query, which the Graph API takes too, would end up in every log on the way.
+        token = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+        headers = {**options.pop("headers", {}), **token}
+        return await line.wire.send(method, f"/{self.version}{path}", headers=headers, **options)
+
+
+def text_of(line: Line, answer: Answer, name: str, *, otherwise: Kind = Kind.TRANSIENT) -> str:
+    """Return a value that an answer must have. Raises NetworkError of kind `otherwise` where it is missing."""
+    if value := answer.get(name):
+        return str(value)
+    raise _unreadable(line, otherwise)
+
+
+def _unreadable(line: Line, kind: Kind) -> NetworkError:
+    return NetworkError(kind, f"{line.wire.label} answered in a way that cannot be read.", code="unreadable_answer")
