@@ -1,9 +1,11 @@
 """Send files of any size as one multipart form: streamed, and with the knowledge whether it went out to its end."""
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -11,6 +13,15 @@ from platforms.base import MediaFile
 from platforms.body import PIECE_BYTES
 from platforms.errors import Kind, NetworkError
 from platforms.wire import Wire
+
+LONGEST_NAME = 100
+"""Characters of a file name; our choice, networks take more."""
+
+
+def name_in(url: str) -> str:
+    """Return the name that a file has in its address, as a form can carry it; "" where it has none."""
+    own = unquote(urlsplit(url).path).rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")[:LONGEST_NAME]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,14 @@
 """What Discord is told of a post; source of all names: Discord's API document, MessageCreateRequest and its kin."""
 
 import hashlib
-import re
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, MediaFile
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Part
+from platforms.multipart import Part, name_in
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
 
@@ -18,8 +16,6 @@ _ENDINGS = {
     "image/jpeg": "jpg",
     "video/quicktime": "mov",
 }
-LONGEST_NAME = 100
-"""Characters of a file name; our choice, Discord takes 1,024."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -70,9 +66,7 @@ def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[Part
 
 def _filename(item: Media, index: int, file: MediaFile) -> str:
     """Return the name that readers see: a document keeps its own, for its ending tells what opens it."""
-    if item.type is MediaType.DOCUMENT:
-        own = unquote(urlsplit(item.url).path).rpartition("/")[2]
-        if name := re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")[:LONGEST_NAME]:
-            return name
+    if item.type is MediaType.DOCUMENT and (name := name_in(item.url)):
+        return name
     ending = _ENDINGS.get(file.content_type) or file.content_type.rpartition("/")[2]
     return f"{item.type}{index + 1}.{ending}"

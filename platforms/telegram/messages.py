@@ -3,18 +3,27 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.post import MediaType
+from domain.post import Media, MediaType
 from platforms.base import Draft, MediaFile
-from platforms.multipart import Part
+from platforms.multipart import Part, name_in
 from platforms.telegram.settings import TelegramSettings
 
 _SINGLE = {
     MediaType.IMAGE: ("sendPhoto", "photo"),
     MediaType.VIDEO: ("sendVideo", "video"),
     MediaType.GIF: ("sendAnimation", "animation"),
+    MediaType.DOCUMENT: ("sendDocument", "document"),
 }
-_ALBUM = {MediaType.IMAGE: "photo", MediaType.VIDEO: "video"}
-_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif", "video/mp4": "mp4"}
+_ALBUM = {MediaType.IMAGE: "photo", MediaType.VIDEO: "video", MediaType.DOCUMENT: "document"}
+_ENDINGS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "video/mp4": "mp4",
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
     if len(draft.media) == 1:
         method, name = _SINGLE[draft.media[0].type]
         fields |= look | caption | _playing(draft.media[0].type, files[0])
-        return Call(method, fields, [_part(name, files[0])])
+        return Call(method, fields, [_part(name, draft.media[0], files[0])])
     names = [f"file{index}" for index in range(len(files))]
     fields["media"] = [
         {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type, file)}
@@ -52,11 +61,14 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
     ]
     # The caption of the first item stands under the whole album.
     fields["media"][0] |= caption
-    return Call("sendMediaGroup", fields, [_part(name, file) for name, file in zip(names, files, strict=True)])
+    parts = [_part(*each) for each in zip(names, draft.media, files, strict=True)]
+    return Call("sendMediaGroup", fields, parts)
 
 
-def _part(name: str, file: MediaFile) -> Part:
-    return Part(name, f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
+def _part(name: str, item: Media, file: MediaFile) -> Part:
+    """Return a file; of a document readers see the name, and its ending tells what opens it."""
+    own = name_in(item.url) if item.type is MediaType.DOCUMENT else ""
+    return Part(name, own or f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
 
 
 def _playing(kind: MediaType, file: MediaFile) -> dict[str, Any]:

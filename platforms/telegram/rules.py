@@ -23,12 +23,17 @@ RULES = Rules(
     text=TextRule(
         limit=4096,
         count=utf16_length,
-        beside=((MediaType.IMAGE, CAPTION), (MediaType.VIDEO, CAPTION), (MediaType.GIF, CAPTION)),
+        beside=tuple((kind, CAPTION) for kind in MediaType),
         source=f"{_API}#sendmessage, #sendphoto",
     ),
     media=MediaRule(
         max_items=ALBUM_ITEMS,
-        max_of=((MediaType.IMAGE, ALBUM_ITEMS), (MediaType.VIDEO, ALBUM_ITEMS), (MediaType.GIF, 1)),
+        max_of=(
+            (MediaType.IMAGE, ALBUM_ITEMS),
+            (MediaType.VIDEO, ALBUM_ITEMS),
+            (MediaType.GIF, 1),
+            (MediaType.DOCUMENT, ALBUM_ITEMS),
+        ),
         mixes=True,
         source=f"{_API}#sendmediagroup",
     ),
@@ -45,6 +50,12 @@ RULES = Rules(
         ),
         FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=50 * MEGABYTE, source=f"{_API}#sendvideo"),
         FileRule(MediaType.GIF, ("image/gif",), max_bytes=50 * MEGABYTE, source=f"{_API}#sendanimation"),
+        FileRule(
+            MediaType.DOCUMENT,
+            ("application/pdf", "application/zip", "application/x-ole-storage"),
+            max_bytes=50 * MEGABYTE,
+            source=f"{_API}#senddocument",
+        ),
     ),
     paces=(
         Pace(1, timedelta(seconds=1), source="core.telegram.org/bots/faq, per chat"),
@@ -61,12 +72,15 @@ def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
         found.append(Violation("content", f"{label} needs text or media"))
     if len(draft.media) > 1 and any(item.type is MediaType.GIF for item in draft.media):
         found.append(Violation("mediaItems", f"{label} publishes a GIF alone, not among other media"))
+    kinds = {item.type for item in draft.media}
+    if MediaType.DOCUMENT in kinds and len(kinds) > 1:
+        found.append(Violation("mediaItems", f"{label} publishes documents apart from other media"))
     for name, given in (
         ("hasSpoiler", settings.has_spoiler),
         ("showCaptionAboveMedia", settings.show_caption_above_media),
     ):
-        if given and not draft.media:
-            found.append(setting(name, f"{label} takes {name} only with media"))
+        if given and not kinds - {MediaType.DOCUMENT}:
+            found.append(setting(name, f"{label} takes {name} only with images, videos and GIFs"))
     if settings.disable_web_page_preview and draft.media:
         found.append(setting("disableWebPagePreview", f"{label} previews no links beside media; leave it out"))
     return found

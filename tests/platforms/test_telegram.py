@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from domain.post import Media
+from domain.post import Media, MediaType
 from platforms.base import Absent, Draft, MediaFile, Published, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.telegram import NETWORK
@@ -88,7 +88,9 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
         (["a.png"], 1, "sendPhoto"),
         (["a.mp4"], 1, "sendVideo"),
         (["a.gif"], 1, "sendAnimation"),
+        (["a.pdf"], 1, "sendDocument"),
         (["a.jpg", "b.mp4"], 2, "sendMediaGroup"),
+        (["a.pdf", "b.pdf"], 2, "sendMediaGroup"),
         ([f"{number}.jpg" for number in range(10)], 10, "sendMediaGroup"),
     ],
 )
@@ -289,3 +291,19 @@ async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
     bot.stored = bot.stored.model_copy(update={"access_token": SecretStr("x/../../twitter/2/users/me?")})
     assert (await refused(NETWORK.whoami(bot.connection()))).kind is Kind.AUTH
     assert (await requests_of(bot))[0]["platform"] == "telegram"
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "filename"),
+    [
+        ("Annual%20report.pdf", "application/pdf", "Annual-report.pdf"),
+        ("plan.docx", "application/zip", "plan.docx"),
+        ("", "application/pdf", "document.pdf"),
+        ("", "application/x-ole-storage", "document.bin"),
+    ],
+)
+def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) -> None:
+    media = Media(type=MediaType.DOCUMENT, url=f"https://cdn.example.com/{name}")
+    file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
+    [part] = call_of(Draft("", (media,), NETWORK.settings()), "1", [file]).parts
+    assert part.filename == filename

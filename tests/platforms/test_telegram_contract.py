@@ -96,6 +96,8 @@ def method_of(request: httpx.Request) -> str:
         (["a.jpg"], MEDIA, "sendPhoto"),
         (["a.mp4"], MEDIA, "sendVideo"),
         (["a.gif"], MEDIA, "sendAnimation"),
+        (["a.pdf"], MEDIA | {"hasSpoiler": False, "showCaptionAboveMedia": False}, "sendDocument"),
+        (["a.pdf", "b.pdf"], {}, "sendMediaGroup"),
         (["a.jpg", "b.mp4"], MEDIA | {"hasSpoiler": False}, "sendMediaGroup"),
         (["a.jpg", "b.mp4"], {}, "sendMediaGroup"),
     ],

@@ -23,12 +23,14 @@ def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]
     return [(found.part, found.error) for found in NETWORK.check(draft, ACCOUNT)]
 
 
-@pytest.mark.parametrize("media", ["", "i", "v", "g", "iv", "i" * 10, "v" * 10])
+@pytest.mark.parametrize("media", ["", "i", "v", "g", "d", "iv", "i" * 10, "v" * 10, "d" * 10])
 def test_what_fits(media: str) -> None:
     assert broken("Hi", media) == []
 
 
-@pytest.mark.parametrize(("media", "limit", "unit"), [("", 4096, ""), ("i", 1024, " beside images")])
+@pytest.mark.parametrize(
+    ("media", "limit", "unit"), [("", 4096, ""), ("i", 1024, " beside images"), ("d", 1024, " beside documents")]
+)
 def test_texts_are_measured_in_utf16(media: str, limit: int, unit: str) -> None:
     assert broken("x" * limit, media) == []
     assert broken("😀" * (limit // 2), media) == []
@@ -63,7 +65,7 @@ def test_something_must_be_said_or_shown(text: str) -> None:
     assert broken(text, "i") == []
 
 
-@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig", "d"])
+@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig", "id", "d" * 11])
 def test_media_that_do_not_go_together(media: str) -> None:
     assert {part for part, _ in broken("Hi", media)} == {"mediaItems"}
 
@@ -71,7 +73,8 @@ def test_media_that_do_not_go_together(media: str) -> None:
 @pytest.mark.parametrize("name", ["hasSpoiler", "showCaptionAboveMedia"])
 def test_settings_of_media_need_media(name: str) -> None:
     given_it: dict[str, Any] = {name: True}
-    assert broken("Hi", **given_it) == [("platformSpecificData", f"Telegram takes {name} only with media")]
+    refusal = ("platformSpecificData", f"Telegram takes {name} only with images, videos and GIFs")
+    assert broken("Hi", **given_it) == broken("Hi", "d", **given_it) == [refusal]
     assert broken("Hi", "i", **given_it) == []
 
 

@@ -19,13 +19,23 @@ from sandbox.world import World
 TEXT_LENGTH, CAPTION_LENGTH = 4096, 1024
 ALBUM = range(2, 11)
 MEGABYTE = 1024 * 1024
-UPLOAD_BYTES = {"photo": 10 * MEGABYTE, "video": 50 * MEGABYTE, "animation": 50 * MEGABYTE}
-URL_BYTES = {"photo": 5 * MEGABYTE, "video": 20 * MEGABYTE, "animation": 20 * MEGABYTE}
+UPLOAD_BYTES = {
+    "photo": 10 * MEGABYTE,
+    "video": 50 * MEGABYTE,
+    "animation": 50 * MEGABYTE,
+    "document": 50 * MEGABYTE,
+}
+URL_BYTES = {"photo": 5 * MEGABYTE, "video": 20 * MEGABYTE, "animation": 20 * MEGABYTE, "document": 20 * MEGABYTE}
 SIDES, RATIO = 10_000, 20
 MESSAGES_PER_MINUTE = 20
 """To one group or channel; Telegram's own FAQ, every item of an album counts."""
 
-_KINDS: dict[str, Literal["image", "gif", "video"]] = {"photo": "image", "video": "video", "animation": "gif"}
+_KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
+    "photo": "image",
+    "video": "video",
+    "animation": "gif",
+    "document": "document",
+}
 
 
 class SendRoutes(BotTwin):
@@ -63,9 +73,14 @@ class SendRoutes(BotTwin):
         """Publish a GIF."""
         return await self._single(request, "animation")
 
+    @route("POST", "/bot{token}/sendDocument", "publish")
+    async def document(self, request: Request) -> Answer:
+        """Publish a file of any type."""
+        return await self._single(request, "document")
+
     @route("POST", "/bot{token}/sendMediaGroup", "publish")
     async def album(self, request: Request) -> Answer:
-        """Publish 2 to 10 photos and videos as messages that belong together."""
+        """Publish 2 to 10 photos and videos, or as many documents, as messages that belong together."""
         values = parameters(request)
         items = _album_items(values.get("media"))
         account, _ = self._checked(request, len(items))
@@ -114,6 +129,10 @@ class SendRoutes(BotTwin):
             raise RefusedError(self.failure(413, "Request Entity Too Large"))
         if not content:
             raise bad("file must be non-empty")
+        if kind == "document":
+            name = f"telegram-{self._last + 1}-{len(content)}-{abs(hash(content))}"
+            source = samples.origin(content) or self.world.uploads.keep(name, "application/octet-stream", content)
+            return Shown(_KINDS[kind], source)
         if found is None or found.is_image is not (kind == "photo" or found.content_type == "image/gif"):
             raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
         low, high = sorted((found.width, found.height))
@@ -166,6 +185,7 @@ def _album_items(given: Any) -> list[dict[str, Any]]:
             raise bad("can't parse media JSON object") from error
     if not isinstance(given, list) or len(given) not in ALBUM:
         raise bad("wrong number of media; an album has 2 to 10")
-    if not all(isinstance(item, dict) and item.get("type") in {"photo", "video"} for item in given):
+    kinds = {item.get("type") for item in given if isinstance(item, dict)}
+    if not all(isinstance(item, dict) for item in given) or not (kinds <= {"photo", "video"} or kinds == {"document"}):
         raise bad("Can't use the media of the specified type in the album")
     return given
