@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from api.readiness import UNSTARTED_AFTER
 from domain.post import LATE_AFTER, PostStatus
 from runtime.doctor.facts import SILENT_AFTER
 from store.checkup import open_attempts
@@ -12,8 +13,6 @@ from store.open_posts import PostLine, lines_of_workflows, open_after
 from workflows.runs import Run, Runs
 
 _PAGE = 1000
-STARTED_WITHIN = timedelta(seconds=15)
-"""How long a saved post may go without a workflow: the api starts it at once, a sweep after ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator
 
 
 def _open_looks_wrong(line: PostLine, run: Run | None, now: datetime) -> bool:
-    undispatched = line.dispatched_at is None and now - line.updated_at > STARTED_WITHIN
+    undispatched = line.dispatched_at is None and now - line.updated_at > UNSTARTED_AFTER
     if run is None:
         return line.dispatched_at is not None or undispatched
     late = line.due_at is not None and now - line.due_at > LATE_AFTER

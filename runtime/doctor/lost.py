@@ -1,7 +1,8 @@
 """Judge a post whose workflow does not run."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from api.readiness import UNSTARTED_AFTER
 from domain.schedule import rfc3339
 from runtime.doctor.facts import Facts
 from runtime.doctor.findings import Finding, Heals, Kind
@@ -11,8 +12,6 @@ from store.checkup import OpenAttempt
 from store.models import Post
 from workflows.runs import Run
 
-_SWEPT_WITHIN = timedelta(seconds=20)
-"""The sweep's grace and its pause, and a moment to do it."""
 _ROWS_BY_HAND = (
     "Do not change, retry or delete it before that: each would start it again from a row that knows less than its last "
     'run did. README.md, "Rows older than the world", tells how its rows are put right by hand.'
@@ -52,7 +51,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     if post.dispatched_at is None:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."
-        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + _SWEPT_WITHIN)
+        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNSTARTED_AFTER)
     what = f"The row says {status}, but {ended}."
     how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
     return facts.finding(Kind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))

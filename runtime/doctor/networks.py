@@ -40,7 +40,8 @@ class Networks:
         hidden = [each for each in self._showings if self._shown(each) is None]
         found = {each.target.id: self._strangers.take(each, 1) for each in hidden}
         for showing in self._told:
-            mine = found.get(showing.target.id, [])
+            shown = self._shown(showing)
+            mine = found.get(showing.target.id, [shown] if shown and not shown.deleted else [])
             if showing.target.status == TargetStatus.PUBLISHED:
                 yield from self._of_published(showing, mine)
             elif mine and not _being_looked_at(showing):

@@ -1,11 +1,13 @@
 """Look closely at single posts: their rows, their latest run and, where that decides, what the run says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from api.readiness import UNSTARTED_AFTER
 from domain.post import PostStatus
 from runtime.doctor.asking import Asking
-from runtime.doctor.cases import STARTED_WITHIN, Case
+from runtime.doctor.cases import Case
 from runtime.doctor.facts import Facts, settled
 from runtime.doctor.findings import Finding
 from runtime.doctor.lost import judge_lost
@@ -32,7 +34,7 @@ class Examination:
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
             return judge_running(facts, facts.run)
-        if facts.post and facts.post.dispatched_at is None and facts.now - facts.post.updated_at < STARTED_WITHIN:
+        if facts.post and facts.post.dispatched_at is None and facts.now - facts.post.updated_at < UNSTARTED_AFTER:
             return []
         return judge_lost(facts)
 
@@ -45,8 +47,10 @@ class Examination:
                 post = await post_and_targets(session, case.post_id)
             if post is not None:
                 attempts = await open_attempts_of(session, post.id)
-        view = await self._asking.says(run) if run is not None and _decides(post, run) else None
-        return Facts(datetime.now(UTC), case.workflow_id, post, run, view, attempts, self._served)
+        facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._served)
+        if run is not None and not facts.in_motion and _decides(post, run):
+            return replace(facts, view=await self._asking.says(run))
+        return facts
 
 
 def _decides(post: Post | None, run: Run) -> bool:

@@ -20,6 +20,8 @@ from store.posts import mark_dispatched
 from tests.stack import Stack
 from workflows.runs import Runs
 
+TOKEN = "tok-doctor"
+
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,14 +59,15 @@ async def _in_new_workspace(stack: Stack) -> Stack:
     return mine
 
 
-async def look(stack: Stack) -> Report:
-    """Look as the command does."""
-    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, stack.sandbox_url).look()
+async def look(stack: Stack, *, networks: bool = True) -> Report:
+    """Look as the command does, or as where the networks are real ones."""
+    sandbox_url = stack.sandbox_url if networks else None
+    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
 
 
-async def only(stack: Stack, kind: Kind) -> Finding:
+async def only(stack: Stack, kind: Kind, *, networks: bool = True) -> Finding:
     """Return the one thing that disagrees, which is of this kind."""
-    report = await look(stack)
+    report = await look(stack, networks=networks)
     assert [each.kind for each in report.findings] == [kind], report
     return report.findings[0]
 
@@ -112,3 +115,15 @@ async def write_target(stack: Stack, post: Post, **values: Any) -> None:
     """Change the rows of a post's targets past the product."""
     async with stack.database.transaction() as session:
         await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
+
+
+async def toot(stack: Stack, method: str, path: str = "", **body: Any) -> str:
+    """Speak to Mastodon past the product, as the account's owner; returns the status's id."""
+    response = await stack.http.request(
+        method,
+        f"{stack.sandbox_url}/mastodon/api/v1/statuses{path}",
+        headers={"authorization": f"Bearer {TOKEN}"},
+        json=body or None,
+    )
+    response.raise_for_status()
+    return str(response.json()["id"])

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -12,22 +11,19 @@ from cli.stack.ports import free_port
 from domain.post import PostStatus, TargetStatus
 from runtime.doctor.findings import Exit, Heals, Kind
 from store.models import Account, Attempt, Post
-from tests.runtime.doctor.conftest import agrees, look, note_started, only, published, until_agrees, write, write_target
+from tests.runtime.doctor.conftest import (
+    TOKEN,
+    agrees,
+    look,
+    note_started,
+    only,
+    published,
+    toot,
+    until_agrees,
+    write,
+    write_target,
+)
 from tests.stack import Stack
-
-TOKEN = "tok-doctor"
-
-
-async def toot(stack: Stack, method: str, path: str = "", **body: Any) -> str:
-    """Speak to Mastodon past the product, as the account's owner; returns the status's id."""
-    response = await stack.http.request(
-        method,
-        f"{stack.sandbox_url}/mastodon/api/v1/statuses{path}",
-        headers={"authorization": f"Bearer {TOKEN}"},
-        json=body or None,
-    )
-    response.raise_for_status()
-    return str(response.json()["id"])
 
 
 @pytest.fixture
