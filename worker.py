@@ -15,6 +15,7 @@ from runtime import worker
 from runtime.health import serving_health
 from runtime.logging import configure
 from runtime.loop import fast_loop
+from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.watch import Watch
@@ -35,16 +36,17 @@ async def run(platforms: list[str] | None) -> None:
     """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
     settings = Settings()
     configure(settings.log_level, settings.log_format)
-    client = await connect(attempts=60)
+    runtime = serve_metrics(settings)
+    client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.
     stop = _told_to_stop(settings.worker_grace_s + WIND_UP_S)
     database = Database(settings.database_url.get_secret_value(), pool_size=20)
     try:
-        async with worker.desk(settings, database) as desk:
+        async with worker.desk(settings, database, runtime.metric_meter) as desk:
             team = worker.workers(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
-            watch = Watch(database, settings.late_after)
+            watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             async with serving_health(settings, readiness, team), worker.running(client, desk, team, watch):
                 log.info("worker.started", platforms=platforms or list(networks()))
                 await stop.wait()

@@ -13,6 +13,7 @@ from activities.handles import HandleKeeper
 from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord
 from activities.media.source import MediaTools, StepMedia
+from activities.meters import Meters
 from activities.servers import Servers
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
@@ -94,9 +95,11 @@ class Desk:
         media: MediaTools,
         servers: Servers,
         paced: bool = True,
+        meters: Meters | None = None,
     ) -> None:
         self.database = database
         self.paced = paced
+        self.meters = meters or Meters()
         self._vault = vault
         self._http = http
         self._named_servers = named_servers

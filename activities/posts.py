@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities import verdicts
 from activities.commands import GiveUp, PostCommand, Resolve, RevisionCommand
+from activities.meters import Meters
 from domain.outcome import Outcome
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
@@ -20,8 +21,9 @@ _CANCELLED = "An operator of this service cancelled the post before it was publi
 class Posts:
     """Change a post's rows for its workflow, their only writer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, meters: Meters | None = None) -> None:
         self._database = database
+        self._meters = meters or Meters()
 
     @activity.defn
     async def amend(self, command: RevisionCommand) -> Plan | None:
@@ -50,7 +52,9 @@ class Posts:
     async def resolve(self, command: Resolve) -> Outcome:
         """Settle an unconfirmed target as a person says."""
         async with self._database.transaction() as session:
-            return await resolve(session, command.target_id, command.platform_post_id, published=command.published)
+            outcome = await resolve(session, command.target_id, command.platform_post_id, published=command.published)
+        self._meters.came_to(command.platform, outcome)
+        return outcome
 
     @activity.defn
     async def give_up(self, command: GiveUp) -> Outcome:
@@ -71,7 +75,9 @@ class Posts:
             else:
                 category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
                 change = verdicts.failed(_last_words(job.target), command.code, category)
-            return await settle(session, command.target_id, change)
+            outcome = await settle(session, command.target_id, change)
+        self._meters.came_to(command.platform, outcome)
+        return outcome
 
 
 def _last_words(target: Target) -> str:

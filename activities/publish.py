@@ -63,6 +63,7 @@ class Publishing:
         self._desk = desk
         self._database = desk.database
         self._pacing = Pacing(desk.database, on=desk.paced)
+        self._meters = desk.meters
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
@@ -204,6 +205,8 @@ class Publishing:
                     taken = await others_posts(session, job.target, job.unclear_since)
         if job is None or _stands(job):
             return None
+        if job.target.begun_at is None and job.target.due_at:
+            self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
         if job.account and job.account.refused_at:
             raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
         step = self._desk.open(job, progress.append)
@@ -241,7 +244,9 @@ class Publishing:
             note = Note("unclear", "the worker was lost while sending; looking on the network before anything else")
             await close_attempt(session, job.sent.id, note)
             change = verdicts.unconfirmed("worker_lost", "The network's answer was lost.")
-            return await settle(session, job.target.id, change)
+            outcome = await settle(session, job.target.id, change)
+            self._meters.came_to(job.target.platform, outcome)
+            return outcome
         return outcome_of(job.target)
 
     async def _made_ready(self, step: Step) -> Attempt | None:
@@ -263,15 +268,16 @@ class Publishing:
         async def write() -> Outcome:
             async with self._database.transaction() as session:
                 # Another run of this step may have sent it meanwhile.
-                outcome = await settle(
-                    session, command.target_id, lambda target: None if target.status in _STANDING else change(target)
-                )
+                unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
+                outcome = await settle(session, command.target_id, unsent)
                 if step and step.last and not outcome.gone:
                     note = verdicts.note(step, "done", "ready, and waiting for its account's turn")
                     session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
                 return outcome
 
         outcome = await persist(write)
+        if outcome.status is TargetStatus.HELD:
+            self._meters.came_to(command.platform, outcome)
         log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
         return outcome
 
@@ -363,6 +369,7 @@ class Publishing:
                 return outcome
 
         outcome = await persist(write)
+        self._meters.came_to(command.platform, outcome)
         log.info(
             "target.step",
             platform=command.platform,
@@ -439,5 +446,7 @@ class Publishing:
                 return outcome
 
         outcome = await persist(write)
+        if not outcome.looking:
+            self._meters.came_to(command.platform, outcome)
         log.info("target.looked_up", platform=command.platform, decision=note.decision)
         return outcome

@@ -9,6 +9,7 @@ from litestar import Litestar
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from runtime.logging import configure
+from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.watch import Watch
@@ -22,19 +23,22 @@ def create_app_from_env() -> Litestar:
     """Return the app; it connects when it is started, because connections belong to the server's event loop."""
     settings = Settings()
     configure(settings.log_level, settings.log_format)
+    runtime = serve_metrics(settings, api=True)
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Dependencies]:
         # Lazy: scheduled posts are accepted while Temporal is away.
-        client = await connect(lazy=True)
+        client = await connect(lazy=True, runtime=runtime)
         database_url = settings.database_url.get_secret_value()
         database, outcomes = Database(database_url, pool_size=20), Outcomes(database_url)
         await outcomes.start()
         await announce_zones(database)
+        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)
         # The worker may be the part that is away.
-        watching = asyncio.create_task(Watch(database, settings.late_after).run())
+        watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
+        watching = asyncio.create_task(watch.run())
         try:
-            yield Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)
+            yield deps
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -1,9 +1,10 @@
 """Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables."""
 
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.post import LATE_AFTER
@@ -34,6 +35,13 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=1, le=65535)
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")
+    metrics_host: IPvAnyAddress = IPv4Address("127.0.0.1")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65534,
+        description="serves /metrics of the worker for Prometheus if set, those of the api on the port after it",
+    )
     late_after_s: float = Field(
         default=LATE_AFTER.total_seconds(),
         gt=0,

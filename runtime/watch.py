@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.readiness import UNSTARTED_AFTER, Readiness
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
+from runtime.metrics import Gauges
 from store.database import Database
-from store.waiting import Late, NoLonger, end_late, note_late
+from store.waiting import Late, NoLonger, count_held, count_late, count_unstarted, end_late, note_late
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +25,24 @@ _BATCH = 500
 class Watch:
     """Find late posts and tell of them."""
 
-    def __init__(self, database: Database, late_after: timedelta = LATE_AFTER) -> None:
+    def __init__(
+        self,
+        database: Database,
+        late_after: timedelta = LATE_AFTER,
+        gauges: Gauges | None = None,
+        readiness: Readiness | None = None,
+    ) -> None:
         self._database = database
         self._late_after = late_after
+        self._gauges = gauges or Gauges()
+        self._readiness = readiness
 
     async def run(self) -> None:
         """Look every few seconds. A database that is away is waited for."""
         while True:
             try:
+                if self._readiness and not self._gauges.off:
+                    self._gauges.parts(await self._readiness.parts())
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("watch.postponed", reason=type(error).__name__)
@@ -42,11 +54,21 @@ class Watch:
             pass
         while len(await self._end()) == _BATCH:
             pass
+        if not self._gauges.off:
+            await self._measure()
+
+    async def _measure(self) -> None:
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            late = await count_late(session, now - self._late_after)
+            unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
+            self._gauges.waiting(late, unstarted, await count_held(session))
 
     async def _find(self) -> list[Late]:
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
             found = await note_late(session, now - self._late_after, now, _BATCH)
+        self._gauges.found_late(len(found))
         for late in found:
             log.warning(
                 "post.late",

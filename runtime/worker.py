@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.desk import Desk
@@ -16,6 +17,7 @@ from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
 from activities.media.source import MediaTools
 from activities.media.workshop import Workshop
+from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.publish import Publishing
@@ -51,8 +53,8 @@ def servers(settings: Settings) -> Servers:
 
 
 @contextlib.asynccontextmanager
-async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
-    """Open what the steps share: the HTTP clients, the vault, the media tools."""
+async def desk(settings: Settings, database: Database, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Desk]:
+    """Open what the steps share: the HTTP clients, the vault, the media tools, the metrics."""
     allowed = settings.allowed_private_hosts
     media = MediaTools(
         SharedFiles(MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None)),
@@ -74,6 +76,7 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
                 media=media,
                 servers=servers(settings),
                 paced=settings.pacing,
+                meters=Meters(meter),
             )
         finally:
             await media.close()
@@ -84,7 +87,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
 
     `grace`: how long a network's step may still take once it is told to stop; what is left is taken over by another.
     """
-    publishing, editing, posts = Publishing(desk), Editing(desk), Posts(desk.database)
+    publishing, editing, posts = Publishing(desk), Editing(desk), Posts(desk.database, desk.meters)
     found = [
         Worker(
             client,

@@ -96,6 +96,13 @@ async def count_late(session: AsyncSession, due_before: datetime) -> int:
     return await session.scalar(query) or 0
 
 
+async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
+    """Return how many targets are held, by platform and reason."""
+    query = select(Target.platform, Target.hold_reason, func.count()).where(text("targets.status = 'held'"))
+    rows = await session.execute(query.group_by(Target.platform, Target.hold_reason))
+    return {(platform, reason or ""): count for platform, reason, count in rows}
+
+
 async def count_unstarted(session: AsyncSession, saved_before: datetime) -> int:
     """Return how many posts were saved before a time and have no workflow.
 

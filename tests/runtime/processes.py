@@ -41,7 +41,9 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(stack: Stack, folder: Path, *, grace_s: float, platforms: str) -> AsyncIterator[WorkerProcess]:
+async def worker_process(
+    stack: Stack, folder: Path, *, grace_s: float, platforms: str, **more: str
+) -> AsyncIterator[WorkerProcess]:
     """Run a worker until it is told to stop, or the end of the block."""
     log = folder / f"worker-{secrets.token_hex(4)}.log"
     settings = stack.settings
@@ -55,6 +57,7 @@ async def worker_process(stack: Stack, folder: Path, *, grace_s: float, platform
         "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1,localhost",
+        **more,
     }
     command = [sys.executable, "-P", "-m", "worker", "--platforms", platforms]
     with log.open("wb") as output:

@@ -21,19 +21,12 @@ from runtime.watch import Watch
 from store.models import LatePost, Post
 from tests.api.conftest import client_of
 from tests.serving import started
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack
 
 LATE_AFTER = timedelta(seconds=1.5)
 _GRACE = timedelta(seconds=1)
 
 Ask = Callable[[], Awaitable[tuple[int, dict[str, Any]]]]
-
-
-@pytest.fixture(scope="module")
-async def alone(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run everything but a worker, on a Temporal that no other test's worker polls."""
-    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
-        yield stack
 
 
 @pytest.fixture

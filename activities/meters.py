@@ -1,0 +1,49 @@
+"""Count what becomes of targets, for whoever is on call."""
+
+from datetime import timedelta
+
+from temporalio.common import MetricMeter
+
+from domain.outcome import Outcome
+from domain.post import TargetStatus
+from platforms.registry import networks
+
+LATENESS = "socialsyncer_publish_lateness_seconds"
+LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
+"""A second is a good day, a minute is late, a day is the default of `publishWithin`."""
+_RESTING = (TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED)
+
+
+class Meters:
+    """Hold the metrics of the steps towards networks. Every series is there from the start, so that it can rise."""
+
+    def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
+        self._lateness = meter.create_histogram_float(
+            LATENESS, "Seconds from when a target was due until a worker took it up", "s"
+        )
+        self._settled = meter.create_counter(
+            "socialsyncer_targets_settled", "Targets that came to rest: published, failed or unconfirmed"
+        )
+        self._held = meter.create_counter("socialsyncer_targets_found_held", "Times that a target was held")
+        self._unclear = meter.create_counter("socialsyncer_sends_unclear", "Sends whose effect nobody has seen yet")
+        for platform in networks():
+            for status in _RESTING:
+                self._settled.add(0, {"platform": platform, "status": status.value})
+            self._held.add(0, {"platform": platform})
+            self._unclear.add(0, {"platform": platform})
+
+    def taken_up(self, platform: str, late: timedelta) -> None:
+        """Note how long after its time a target was taken up by a worker."""
+        # Clocks differ: another machine's may have said that it was due.
+        self._lateness.record(max(0.0, late.total_seconds()), {"platform": platform})
+
+    def came_to(self, platform: str, outcome: Outcome) -> None:
+        """Note where a step has brought a target."""
+        if outcome.gone:
+            return
+        if outcome.status is TargetStatus.HELD:
+            self._held.add(1, {"platform": platform})
+        elif outcome.looking:
+            self._unclear.add(1, {"platform": platform})
+        elif outcome.status in _RESTING:
+            self._settled.add(1, {"platform": platform, "status": outcome.status.value})

@@ -1,0 +1,72 @@
+"""Serve metrics for Prometheus: those of Temporal's SDK, and our own beside them."""
+
+from collections.abc import Mapping
+
+from temporalio.common import MetricMeter
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+from activities.meters import LATENESS, LATENESS_BUCKETS
+from domain.post import HoldReason
+from platforms.registry import networks
+from runtime.settings import Settings
+
+API_AFTER_WORKER = 1
+"""One machine may run both from one environment: the api serves on the port after the worker's."""
+
+
+def serve_metrics(settings: Settings, *, api: bool = False) -> Runtime:
+    """Return the runtime for the process's client, which serves /metrics if a port is set.
+
+    Raises SystemExit where the port is taken.
+    """
+    if settings.metrics_port is None:
+        return Runtime.default()
+    port = settings.metrics_port + (API_AFTER_WORKER if api else 0)
+    host = settings.metrics_host
+    address = f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}"
+    config = PrometheusConfig(
+        bind_address=address,
+        counters_total_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides={LATENESS: LATENESS_BUCKETS},
+    )
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=config))
+    except ValueError as error:
+        raise SystemExit(f"Metrics cannot be served at {address} (SOCIALSYNCER_METRICS_PORT): {error}") from None
+
+
+class Gauges:
+    """Hold the metrics of what waits. Each process that looks tells the same."""
+
+    def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
+        self.off = meter is MetricMeter.noop
+        self._late = meter.create_gauge("socialsyncer_posts_late", "Posts that are due for long and have not begun")
+        self._found_late = meter.create_counter(
+            "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
+        )
+        self._unstarted = meter.create_gauge("socialsyncer_posts_unstarted", "Posts that have no workflow for long")
+        self._held = meter.create_gauge("socialsyncer_targets_held", "Targets that wait for their account")
+        self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
+        self._named: set[str] = set()
+        self._found_late.add(0)
+
+    def found_late(self, posts: int) -> None:
+        """Count posts that were found late."""
+        self._found_late.add(posts)
+
+    def waiting(self, late: int, unstarted: int, held: Mapping[tuple[str, str], int]) -> None:
+        """Tell how many posts are late and without a workflow, and how many targets are held by platform and reason."""
+        self._late.set(late)
+        self._unstarted.set(unstarted)
+        for platform in networks():
+            for reason in HoldReason:
+                count = held.get((platform, reason), 0)
+                self._held.set(count, {"platform": platform, "reason": reason.value})
+
+    def parts(self, parts: Mapping[str, bool | int]) -> None:
+        """Tell which parts are well; a queue is named from when it was missed first."""
+        found = {name: value for name, value in parts.items() if isinstance(value, bool)}
+        self._named |= found.keys()
+        for name in self._named:
+            self._up.set(int(found.get(name, True)), {"part": name})
