@@ -51,6 +51,12 @@ def quota_used() -> NetworkError:
     return NetworkError(Kind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
 
 
+def nothing_to_answer() -> NetworkError:
+    """Say that the post to answer is not there; Threads has the same code for a container that it does not find yet."""
+    message = "Threads does not have the post that replyToId names. Check that it is still there."
+    return NetworkError(Kind.REJECTED, message, code=str(NOT_THERE))
+
+
 def is_gone(error: NetworkError) -> bool:
     """Tell whether Threads does not know a container (any more)."""
     return error.code.partition("/")[0] == str(NOT_THERE) or error.code == GONE

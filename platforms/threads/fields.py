@@ -26,6 +26,7 @@ def of_root(settings: ThreadsSettings) -> Fields:
         "reply_control": settings.reply_control,
         "topic_tag": settings.topic_tag,
         "quote_post_id": settings.quote_post_id,
+        "reply_to_id": settings.reply_to_id,
         "link_attachment": settings.link_attachment,
         "poll_attachment": json.dumps(
             {f"option_{letter}": option for letter, option in zip("abcd", poll.options, strict=False)}

@@ -65,7 +65,12 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
         """Build the post's containers and wait a few seconds until Threads has processed them."""
         draft = sending.draft
         built = of_post(draft.text, draft.media, of_root(draft.settings))
-        await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
+        try:
+            await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
+        except NetworkError as error:
+            if errors.is_gone(error) and await _is_missing(connection, draft.settings.reply_to_id):
+                raise errors.nothing_to_answer() from error
+            raise
 
     async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
         """Publish the container."""
@@ -73,7 +78,8 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
 
     async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
-        return await _look(connection, sending, POST, sending.draft.text, "/me/threads")
+        edge = "/me/replies" if sending.draft.settings.reply_to_id else "/me/threads"
+        return await _look(connection, sending, POST, sending.draft.text, edge)
 
     async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
@@ -90,6 +96,16 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
             except NetworkError as error:
                 return ended_early(published, number, error)
         return published
+
+
+async def _is_missing(connection: Line, post_id: str | None) -> bool:
+    if post_id is None:
+        return False
+    try:
+        await GRAPH.get(connection, f"/{post_id}", fields="id")
+    except NetworkError as error:
+        return errors.is_gone(error)
+    return False
 
 
 async def _publish(connection: Line, containers: Containers, name: str) -> str:

@@ -34,6 +34,9 @@ class ThreadsSettings(WireModel):
     quote_post_id: Digits | None = Field(
         None, description="Quote the post with this id.", examples=["18000000000000001"]
     )
+    reply_to_id: Digits | None = Field(
+        None, description="Answer the post with this id.", examples=["18000000000000001"]
+    )
     link_attachment: WebAddress | None = Field(
         None, description="A link shown as a card; only where there are no media.", examples=["https://example.com"]
     )

@@ -58,6 +58,7 @@ def variables() -> dict[str, str]:
     [
         ([], {"topicTag": "film", "replyControl": "mentioned_only", "linkAttachment": "https://example.com"}),
         ([], {"poll": {"options": ["a", "b", "c", "d"]}, "quotePostId": "18000000000000001"}),
+        ([], {"replyToId": "here"}),
         (["a.jpg"], {}),
         (["a.mp4"], {}),
         (["a.jpg", "b.mp4"], {"threadItems": "here"}),
@@ -76,6 +77,10 @@ async def test_every_request_uses_names_that_its_call_knows(
 
     if "threadItems" in settings:
         settings = {"threadItems": items(rig)}
+    if "replyToId" in settings:
+        first = rig.sending("first")
+        await NETWORK.prepare(rig.connection(), first)
+        settings = {"replyToId": (await NETWORK.publish(rig.connection(), first)).platform_post_id}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         media = [rig.sandbox.media(name, "described") for name in names]
         sending = rig.sending("Hi", media, settings=settings)
@@ -93,7 +98,7 @@ async def test_every_request_uses_names_that_its_call_knows(
         assert (method, path) in known(), path
         assert used <= known()[method, path] | (PAGING if method == "GET" else set()), path
     assert {"me/threads", "me/threads_publish"} <= {path for _, path, _ in sent}
-    assert ("threadItems" in settings) is ("me/replies" in {path for _, path, _ in sent})
+    assert bool({"threadItems", "replyToId"} & settings.keys()) is ("me/replies" in {path for _, path, _ in sent})
 
 
 async def test_the_quota_is_asked_for_by_its_name(connect: Connect) -> None:

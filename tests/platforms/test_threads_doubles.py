@@ -42,6 +42,26 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
     assert found.url
 
 
+async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replies(rig: Rig) -> None:
+    first = await NETWORK.publish(rig.connection(), await prepared(rig, [], "first"))
+    sending = rig.sending("second", settings={"replyToId": first.platform_post_id})
+    await NETWORK.prepare(rig.connection(), sending)
+    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    second = (await rig.posts())[0]
+    assert (found.platform_post_id, second["text"]) == (second["platformPostId"], "second")
+
+
+async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Rig) -> None:
+    sending = rig.sending("second", settings={"replyToId": "18000000000000001"})
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert error.kind is Kind.REJECTED
+    assert error.message == "Threads does not have the post that replyToId names. Check that it is still there."
+    assert await rig.posts() == []
+
+
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = await prepared(rig, [])
     monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))

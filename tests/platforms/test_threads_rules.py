@@ -83,6 +83,7 @@ def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
         {"topicTag": "a&b"},
         {"replyControl": "nobody"},
         {"quotePostId": "abc"},
+        {"replyToId": "abc"},
         {"linkAttachment": "example.com"},
         {"poll": {"options": ["one"]}},
         {"poll": {"options": ["one", "x" * 26]}},
