@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from platforms.base import Connection, WireModel
 from platforms.errors import Kind, NetworkError
-from platforms.wire import Wire
+from platforms.wire import Wire, json_of
 
 
 class OAuthCredentials(WireModel):
@@ -21,6 +21,36 @@ class OAuthCredentials(WireModel):
 
 
 O = TypeVar("O", bound=OAuthCredentials)  # noqa: E741 - credentials of OAuth
+T = TypeVar("T")
+
+
+def bearer(credentials: OAuthCredentials) -> dict[str, str]:
+    """Return the header that carries the token."""
+    return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
+
+
+def has_ended(error: NetworkError) -> bool:
+    """Tell by its status of a refusal that the token may have expired."""
+    return error.status == httpx.codes.UNAUTHORIZED
+
+
+async def renewing(
+    line: Connection[O],
+    send: Callable[[O], Awaitable[T]],
+    renew: Callable[[O], Awaitable[O]],
+    *,
+    ended: Callable[[NetworkError], bool] = has_ended,
+) -> T:
+    """Send as the account; a token that has ended is renewed, once. What is sent must bear being sent twice."""
+    used = line.credentials
+    try:
+        return await send(used)
+    except NetworkError as error:
+        if used.refresh_token is None or not ended(error):
+            raise
+    if line.credentials is used:  # else a request beside this one has renewed them
+        line.credentials = await line.refresh(renew)
+    return await send(line.credentials)
 
 
 async def send(
@@ -28,24 +58,17 @@ async def send(
     method: str,
     path: str,
     *,
-    headers: Callable[[O], Mapping[str, str]],
     renew: Callable[[O], Awaitable[O]],
-    public: bool = False,
+    headers: Callable[[O], Mapping[str, str]] = bearer,
+    ended: Callable[[NetworkError], bool] = has_ended,
     **options: Any,
 ) -> httpx.Response:
-    """Send as `Wire.send` does, with the headers that the credentials make; status 401 renews them, once.
+    """Send as `Wire.send` does, with the headers that the credentials make. Raises NetworkError."""
 
-    Bodies must bear being sent twice, so no streams. Raises NetworkError.
-    """
-    used = line.credentials
-    try:
-        return await line.wire.send(method, path, public=public, headers=headers(used), **options)
-    except NetworkError as error:
-        if error.status != httpx.codes.UNAUTHORIZED or used.refresh_token is None:
-            raise
-    if line.credentials is used:  # else a request beside this one has renewed them
-        line.credentials = await line.refresh(renew)
-    return await line.wire.send(method, path, public=public, headers=headers(line.credentials), **options)
+    async def sent(credentials: O) -> httpx.Response:
+        return await line.wire.send(method, path, headers=headers(credentials), **options)
+
+    return await renewing(line, sent, renew, ended=ended)
 
 
 async def renewed(
@@ -60,9 +83,14 @@ async def renewed(
     refresh_token = current.refresh_token.get_secret_value() if current.refresh_token else ""
     fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, **form}
     if not basic:
-        fields |= {"client_id": client_id, "client_secret": secret}
+        fields |= {name: value for name, value in (("client_id", client_id), ("client_secret", secret)) if value}
     auth = httpx.BasicAuth(client_id, secret) if basic else None
     answer = json_of(await wire.send("POST", url, data=fields, auth=auth, headers=dict(headers or {})))
+    return with_tokens(wire, current, answer)
+
+
+def with_tokens(wire: Wire, current: O, answer: Mapping[str, Any]) -> O:
+    """Return credentials with the tokens of an answer. Raises NetworkError where it holds none."""
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not isinstance(access, str) or not access:
         message = f"{wire.label} renewed this account's access without a token."
@@ -85,12 +113,3 @@ def refused_renewal(response: httpx.Response, label: str) -> NetworkError | None
 def second_host(wire: Wire, usual: str, second: str) -> str:
     """Return a network's second base URL, unless its calls all go elsewhere (to a sandbox) instead of to the usual."""
     return second if wire.base_url == usual else wire.base_url
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
 """Ours as well, for servers that say it in words only."""
@@ -64,15 +65,6 @@ def error_of(response: httpx.Response) -> NetworkError:
         status=response.status_code,
         retry_after=_wait(response, kind),
     )
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _code(body: dict[str, Any], said: str) -> str:

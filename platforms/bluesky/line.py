@@ -7,9 +7,9 @@ import httpx
 from pydantic import SecretStr
 
 from platforms.base import Connection
-from platforms.bluesky.errors import json_of
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 Line = Connection[BlueskyCredentials]
 

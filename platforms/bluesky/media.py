@@ -15,12 +15,12 @@ import httpx
 from domain.post import Media, MediaType
 from platforms.base import MediaFile, Sending
 from platforms.bluesky import errors
-from platforms.bluesky.errors import json_of
 from platforms.bluesky.line import Line, call, open_session
 from platforms.bluesky.rules import RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"
 BLOB_LIFE = timedelta(minutes=5)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "cf-ray"
 
@@ -55,15 +56,6 @@ def error_of(response: httpx.Response) -> NetworkError:
         request_id=response.headers.get(REQUEST_ID_HEADER),
         retry_after=_wait(body, response) if kind is Kind.RATE_LIMITED else None,
     )
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[Kind, str]:

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.discord.errors import json_of
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 """Discord's reference page wants this form, and blocks others."""

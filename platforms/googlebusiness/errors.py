@@ -8,6 +8,7 @@ import httpx
 
 from platforms import oauth
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""
@@ -43,7 +44,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
     if refused := oauth.refused_renewal(response, "Google"):
         return refused
-    given = oauth.json_of(response).get("error")
+    given = json_of(response).get("error")
     body: dict[str, Any] = given if isinstance(given, dict) else {}
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))

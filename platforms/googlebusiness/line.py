@@ -28,7 +28,7 @@ async def call(
         return await oauth.renewed(line.wire, current, url, basic=False)
 
     url = oauth.second_host(line.wire, BASE_URL, host) + path
-    answer = await oauth.send(line, method, url, headers=_bearer, renew=renew, public=public, **options)
+    answer = await oauth.send(line, method, url, renew=renew, public=public, **options)
     try:
         body = answer.json()
     except ValueError:
@@ -95,7 +95,3 @@ async def _all(line: Line, host: str, path: str, name: str, **query: str) -> lis
             break
         query["pageToken"] = str(body["nextPageToken"])
     return found
-
-
-def _bearer(credentials: GoogleBusinessCredentials) -> dict[str, str]:
-    return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.oauth import json_of, refused_renewal
+from platforms.oauth import refused_renewal
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
 LABEL = "LinkedIn"

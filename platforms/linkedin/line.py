@@ -26,14 +26,9 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     return await oauth.send(line, method, path, headers=_headers, renew=renew, public=public, **options)
 
 
-def bearer(credentials: LinkedInCredentials) -> dict[str, str]:
-    """Return the header that carries the token."""
-    return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
-
-
 def _headers(credentials: LinkedInCredentials) -> dict[str, str]:
     return {
-        **bearer(credentials),
+        **oauth.bearer(credentials),
         "LinkedIn-Version": credentials.api_version or VERSION,
         "X-Restli-Protocol-Version": "2.0.0",
     }

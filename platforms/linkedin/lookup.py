@@ -10,7 +10,7 @@ from platforms.errors import Kind, NetworkError
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.oauth import json_of
+from platforms.wire import json_of
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may stand behind ours before its own post is not recognised."""

@@ -14,9 +14,10 @@ from platforms.base import MediaFile, Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.linkedin.errors import MEDIA_WAIT
-from platforms.linkedin.line import Line, bearer, call
+from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.oauth import json_of
+from platforms.oauth import bearer
+from platforms.wire import json_of
 
 GRACE = timedelta(seconds=5)
 """How long images and documents of members are given to be processed: their state may be read for pages only.

@@ -18,8 +18,8 @@ from platforms.linkedin.little import little
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import THUMBNAIL, Uploads
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
-from platforms.oauth import json_of
 from platforms.rules import Violation
+from platforms.wire import json_of
 
 SENT_AT = "sentAt"
 """Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""

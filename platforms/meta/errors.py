@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.oauth import json_of
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
 GONE = "100/33"

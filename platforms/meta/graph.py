@@ -8,7 +8,7 @@ import httpx
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form
-from platforms.oauth import json_of
+from platforms.wire import json_of
 
 Line = Connection[Any]
 Fields = dict[str, str]

@@ -5,7 +5,8 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.oauth import json_of, refused_renewal
+from platforms.oauth import refused_renewal
+from platforms.wire import json_of
 
 LABEL = "Pinterest"
 REQUEST_ID_HEADER = "x-pinterest-rid"

@@ -5,6 +5,7 @@ from typing import Any
 from platforms import oauth
 from platforms.base import Connection
 from platforms.pinterest.settings import PinterestCredentials
+from platforms.wire import json_of
 
 Line = Connection[PinterestCredentials]
 
@@ -15,8 +16,4 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     async def renew(current: PinterestCredentials) -> PinterestCredentials:
         return await oauth.renewed(line.wire, current, "/v5/oauth/token", basic=True)
 
-    return oauth.json_of(await oauth.send(line, method, path, headers=_bearer, renew=renew, public=public, **options))
-
-
-def _bearer(credentials: PinterestCredentials) -> dict[str, str]:
-    return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
+    return json_of(await oauth.send(line, method, path, renew=renew, public=public, **options))

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.oauth import json_of, refused_renewal
+from platforms.oauth import refused_renewal
+from platforms.wire import json_of
 
 LABEL = "Reddit"
 THROTTLED_WAIT = timedelta(minutes=10)

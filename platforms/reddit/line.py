@@ -5,9 +5,9 @@ from typing import Any
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind
-from platforms.oauth import json_of
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
+from platforms.wire import json_of
 
 BASE_URL = "https://oauth.reddit.com"
 SIGN_IN = "https://www.reddit.com"

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 _SERVER = "Telegram had an error of its own."
 _TOKEN = "Telegram does not know this bot's token. Connect the account again with the token from BotFather."  # noqa: S105
@@ -59,15 +60,6 @@ def refusal(body: dict[str, Any], status: int) -> NetworkError:
         status=status,
         retry_after=timedelta(seconds=wait) if kind is Kind.RATE_LIMITED and isinstance(wait, int | float) else None,
     )
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _meaning(number: int, said: str) -> tuple[Kind, str]:

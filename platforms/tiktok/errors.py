@@ -1,11 +1,11 @@
 """What TikTok's refusals mean; they come with status 200 too, and as reasons why processing failed."""
 
 from datetime import timedelta
-from typing import Any
 
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-tt-logid"
 
@@ -96,12 +96,3 @@ def _error(code: str, words: str, status: int | None, request_id: str | None) ->
         known = _SERVER
     kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
     return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=_WAITS.get(kind))
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

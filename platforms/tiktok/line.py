@@ -1,14 +1,14 @@
 """An account's line to TikTok: each request carries its token, an expired one is renewed once, 200 may be an error."""
 
+from functools import partial
 from typing import Any
 
-import httpx
-from pydantic import SecretStr
-
+from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
-from platforms.tiktok.errors import error_of, json_of
+from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
+from platforms.wire import json_of
 
 Line = Connection[TikTokCredentials]
 
@@ -24,20 +24,18 @@ async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
 
 
 async def _renewing(line: Line, method: str, path: str, **options: Any) -> dict[str, Any]:
-    used = line.credentials
-    try:
-        return await _send(line, method, path, **options)
-    except NetworkError as error:
-        if error.code != "access_token_invalid" or used.refresh_token is None:
-            raise
-    if line.credentials is used:  # else a request beside this one has renewed them
-        line.credentials = await line.refresh(lambda current: _renew(line, current))
-    return await _send(line, method, path, **options)
+    return await oauth.renewing(
+        line,
+        lambda used: _send(line, used, method, path, **options),
+        partial(_renew, line),
+        ended=lambda error: error.code == "access_token_invalid",
+    )
 
 
-async def _send(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
-    response = await line.wire.send(method, path, public=public, headers=headers, **options)
+async def _send(
+    line: Line, used: TikTokCredentials, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
+    response = await line.wire.send(method, path, public=public, headers=oauth.bearer(used), **options)
     body = json_of(response)
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
@@ -51,25 +49,15 @@ async def _send(line: Line, method: str, path: str, *, public: bool = False, **o
 
 async def _renew(line: Line, current: TikTokCredentials) -> TikTokCredentials:
     """Trade the refresh token, which may be another one afterwards, for new tokens."""
-    if current.refresh_token is None:
-        raise NetworkError(Kind.AUTH, "This account's access to TikTok has ended. Reconnect it.", code="no_refresh")
-    secret = current.client_secret.get_secret_value() if current.client_secret else ""
     form = {
-        "client_key": current.client_key or "",
-        "client_secret": secret,
+        "client_key": current.client_id or "",
+        "client_secret": current.client_secret.get_secret_value() if current.client_secret else "",
         "grant_type": "refresh_token",
-        "refresh_token": current.refresh_token.get_secret_value(),
+        "refresh_token": current.refresh_token.get_secret_value() if current.refresh_token else "",
     }
-    response: httpx.Response = await line.wire.send("POST", "/v2/oauth/token/", data=form)
+    response = await line.wire.send("POST", "/v2/oauth/token/", data=form)
     answer = json_of(response)
     if not isinstance(answer.get("access_token"), str):
         # OAuth's errors come with status 200 here as well.
         raise error_of(response)
-    return current.model_copy(
-        update={
-            "access_token": SecretStr(answer["access_token"]),
-            "refresh_token": SecretStr(answer["refresh_token"])
-            if answer.get("refresh_token")
-            else current.refresh_token,
-        }
-    )
+    return oauth.with_tokens(line.wire, current, answer)

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field
 
 from platforms.base import WireModel
+from platforms.oauth import OAuthCredentials
 
 PUBLIC = "PUBLIC_TO_EVERYONE"
 Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]
@@ -72,10 +73,10 @@ class TikTokSettings(WireModel):
     )
 
 
-class TikTokCredentials(WireModel):
-    """Hold a user's access token (24 hours) and what renews it."""
+class TikTokCredentials(OAuthCredentials):
+    """Hold a user's access token (24 hours) and what renews it.
 
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
-    client_key: str | None = None
-    client_secret: SecretStr | None = None
+    `{"accessToken", "refreshToken", "clientKey", "clientSecret"}`; `clientId` is another name for `clientKey`.
+    """
+
+    client_id: str | None = Field(None, validation_alias=AliasChoices("clientKey", "clientId"))

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-transaction-id"
 
@@ -93,15 +94,6 @@ def _words(problem: Mapping[str, Any]) -> str:
     first = beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
     words = (first.get("message"), problem.get("detail"), problem.get("message"), problem.get("title"))
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _code(problem: Mapping[str, Any]) -> str:

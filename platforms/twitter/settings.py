@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.forms import Form
+from platforms.oauth import OAuthCredentials
 from platforms.thread import ThreadItems
 
 PostId = Annotated[str, Form(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
@@ -54,10 +55,5 @@ class TwitterSettings(WireModel):
     )
 
 
-class TwitterCredentials(WireModel):
+class TwitterCredentials(OAuthCredentials):
     """Hold an OAuth 2.0 user token (2 hours) and what renews it; `client_secret` for confidential clients."""
-
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None

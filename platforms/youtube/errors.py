@@ -1,12 +1,12 @@
 """What YouTube's refusals mean, by their reason, in the few kinds that every network shares."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-guploader-uploadid"
 
@@ -75,15 +75,6 @@ def error_of(response: httpx.Response) -> NetworkError:
         request_id=response.headers.get(REQUEST_ID_HEADER),
         retry_after=_wait(kind, reason, response),
     )
-
-
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def until_quota_resets(now: datetime) -> timedelta:

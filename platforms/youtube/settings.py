@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.forms import Digits, Form, WebAddress
+from platforms.oauth import OAuthCredentials
 
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""
@@ -60,10 +61,5 @@ class YouTubeSettings(WireModel):
     )
 
 
-class YouTubeCredentials(WireModel):
+class YouTubeCredentials(OAuthCredentials):
     """Hold a Google access token (an hour) and what renews it."""
-
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None

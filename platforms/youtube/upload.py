@@ -9,7 +9,7 @@ from typing import Any
 from platforms.base import MediaFile, Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
-from platforms.youtube.errors import json_of
+from platforms.wire import json_of
 from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.line import Line, send
 from platforms.youtube.settings import YouTubeSettings

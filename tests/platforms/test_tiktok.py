@@ -254,7 +254,7 @@ async def test_an_expired_token_is_renewed_once(rig: Rig) -> None:
     await publish(rig, await prepared(rig, ["a.mp4"]))
     assert rig.stored.access_token != used.access_token
     assert rig.stored.refresh_token != used.refresh_token
-    assert (rig.stored.client_key, rig.stored.client_secret) == (used.client_key, used.client_secret)
+    assert (rig.stored.client_id, rig.stored.client_secret) == (used.client_id, used.client_secret)
 
 
 @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used", "clientKey": "key"}, {"refreshToken": "r9"}])
