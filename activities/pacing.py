@@ -20,7 +20,7 @@ from domain.pace import Allowance, Pace
 from platforms.base import Metered
 from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
 from store.database import Database
-from store.pacing import Lane, Place, enter, take, tell, used
+from store.pacing import Lane, Place, defer, enter, take, tell, used
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +59,20 @@ class Pacing:
     async def before_preparing(self, step: Step) -> None:
         """Take the turn of a target that is prepared ahead. Raises NotYet."""
         if self._on:
-            await self._turn(step, "prepare", step.network.rules.preparing)
+            await self._turn(step, "prepare", step.network.preparing_paces(step.sending.draft))
 
     async def before_publishing(self, step: Step) -> None:
         """Take a target's turn to publish, and to prepare where that is still to be done. Raises NotYet."""
         if not self._on:
             return
-        await self._turn(step, "publish", step.network.rules.paces)
+        place = await self._turn(step, "publish", step.network.rules.paces)
         if step.network.prepares(step.sending.draft) and not step.sending.handles:
-            await self._turn(step, "prepare", step.network.rules.preparing)
+            try:
+                await self.before_preparing(step)
+            except NotYet as later:
+                async with self._database.transaction() as session:
+                    await defer(session, place, later.wait)
+                raise
         step.turn_taken = time.monotonic()
 
     async def before_sending(self, step: Step) -> None:
@@ -94,7 +99,7 @@ class Pacing:
         async with self._database.transaction() as session:
             await tell(session, lane, since, left, until)
 
-    async def _turn(self, step: Step, name: str, paces: Sequence[Pace]) -> None:
+    async def _turn(self, step: Step, name: str, paces: Sequence[Pace]) -> Place:
         lane = _lane(step, name)
         gate = self._gates.setdefault(lane, asyncio.Lock())
         while True:
@@ -108,7 +113,7 @@ class Pacing:
                 capped = turn.wait if turn.waits_for is None else turn.waits_for
                 raise NotYet(turn.wait, capped=capped > LONGEST_LIMIT)
             if turn.wait <= timedelta(0):
-                return
+                return place
             await asyncio.sleep(turn.wait.total_seconds())
 
 

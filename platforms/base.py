@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from domain.pace import Allowance
+from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
 from platforms.errors import NetworkError
 from platforms.rules import FileRule, Rules, Violation
@@ -234,6 +234,10 @@ class Network(ABC, Generic[S, C]):
     @abstractmethod
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map the network's refusal to what it means; the account's Wire is built with this."""
+
+    def preparing_paces(self, draft: Draft[S]) -> tuple[Pace, ...]:
+        """Return how often an account may begin to upload or build such a draft."""
+        return self.rules.preparing
 
     def allowance_in(self, response: httpx.Response) -> Allowance | None:
         """Read off the answer to a request that made a post public how many more the account may make until when."""

@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
+from platforms.bluesky.rules import POINTS
 from platforms.errors import Kind, NetworkError
+from platforms.told import told_by
 from platforms.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
@@ -88,6 +91,11 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
     if response.is_redirect or (status == 404 and not said):
         return Kind.REJECTED, "There is no Bluesky server at the account's address. Check it and reconnect the account."
     return Kind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
+
+
+def allowance_in(response: httpx.Response) -> Allowance | None:
+    """Return how many records the account's points are enough for."""
+    return told_by(response, "ratelimit-remaining", _wait(response, Kind.RATE_LIMITED), each=POINTS)
 
 
 def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:

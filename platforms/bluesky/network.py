@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.bluesky import errors, rules
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
@@ -60,6 +61,10 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         settings = draft.settings
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
+
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off Bluesky's headers how many more posts the account may make until when."""
+        return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Log in, and ask whose session that is."""

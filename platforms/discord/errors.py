@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
+from platforms.told import told_by
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "cf-ray"
@@ -87,8 +89,16 @@ def _faults(tree: Any, path: str = "") -> Iterator[str]:
             yield from _faults(below, f"{path}.{name}" if path else str(name))
 
 
+def allowance_in(response: httpx.Response) -> Allowance | None:
+    """Return what is left of the route's bucket; Discord's limits are known from its answers only."""
+    return told_by(response, "x-ratelimit-remaining", _seconds(response.headers.get("x-ratelimit-reset-after")))
+
+
 def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:
-    seconds = body.get("retry_after", response.headers.get("retry-after"))
+    return _seconds(body.get("retry_after", response.headers.get("retry-after")))
+
+
+def _seconds(seconds: Any) -> timedelta | None:
     try:
         return timedelta(seconds=float(seconds))
     except (TypeError, ValueError, OverflowError):

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
@@ -65,6 +66,10 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:
         """Say no: files go with the message itself."""
         return False
+
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off Discord's headers how many more posts the account may make until when."""
+        return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from domain.post import MediaType
 from platforms.alike import Alike, earliest
 from platforms.base import (
@@ -12,6 +13,7 @@ from platforms.base import (
     Draft,
     Finding,
     Identity,
+    Metered,
     Network,
     Published,
     Sending,
@@ -21,6 +23,7 @@ from platforms.instagram import errors, fields, rules
 from platforms.instagram.line import CONTAINERS, GRAPH, Line
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
+from platforms.meta.allowance import allowance_of
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.errors import REQUEST_ID_HEADER
@@ -31,7 +34,7 @@ CLOCKS_APART = timedelta(seconds=60)
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
 
-class Instagram(Network[InstagramSettings, InstagramCredentials]):
+class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[InstagramCredentials]):
     """Be Instagram, as its API with Instagram Login serves professional accounts."""
 
     platform = "instagram"
@@ -64,6 +67,12 @@ class Instagram(Network[InstagramSettings, InstagramCredentials]):
         if not user_id or not me.get("username"):
             raise NetworkError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(user_id), username=str(me["username"]))
+
+    async def allowance(self, connection: Line) -> Allowance:
+        """Ask how many posts of the last 24 hours the account has left; what its stretch frees when is not told."""
+        path = f"/{connection.account.user_id}/content_publishing_limit"
+        answer = await GRAPH.get(connection, path, fields="config,quota_usage")
+        return allowance_of(answer.get("data"), "Instagram")
 
     async def prepare(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""

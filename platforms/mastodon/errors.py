@@ -5,7 +5,9 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
+from platforms.told import told_by
 
 SHORTEST_WAIT = timedelta(seconds=1)
 
@@ -90,6 +92,11 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
             "There is no Mastodon server at the account's address. Check it and reconnect the account.",
         )
     return Kind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
+
+
+def allowance_in(response: httpx.Response) -> Allowance | None:
+    """Return what is left of the limit that the server tells of."""
+    return told_by(response, "x-ratelimit-remaining", _wait(response))
 
 
 def _wait(response: httpx.Response) -> timedelta | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import NetworkError
 from platforms.mastodon import errors, lookup, rules
@@ -50,6 +51,10 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal."""
         return errors.error_of(response)
+
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off Mastodon's headers how many more posts the account may make until when."""
+        return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is, and what the server allows.

@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.oauth import refused_renewal
+from platforms.told import told_by
 from platforms.wire import json_of
 
 LABEL = "Reddit"
@@ -103,6 +105,11 @@ def _as_told(seconds: object, said: str) -> timedelta:
     if found := re.search(r"(\d+) (second|minute|hour)", said):
         return timedelta(**{f"{found[2]}s": int(found[1])})
     return THROTTLED_WAIT
+
+
+def allowance_in(response: httpx.Response) -> Allowance | None:
+    """Return how many requests are left of the ten minutes; the throttle on posts is told by refusals only."""
+    return told_by(response, "x-ratelimit-remaining", _until_reset(response))
 
 
 def _until_reset(response: httpx.Response) -> timedelta:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.reddit import errors, lookup, rules
@@ -42,6 +43,10 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map Reddit's refusal to what it means."""
         return errors.error_of(response)
+
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off Reddit's headers how many more posts the account may make until when."""
+        return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from domain.post import MediaType
 from platforms.alike import Alike, earliest
-from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.base import AccountFacts, Draft, Finding, Identity, Metered, Network, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.rules import Violation
@@ -26,7 +28,7 @@ NEXT_LOOK = timedelta(seconds=10)
 """Between looks for a post of a thread whose answer was lost."""
 
 
-class Threads(Network[ThreadsSettings, ThreadsCredentials]):
+class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCredentials]):
     """Be Threads."""
 
     platform = "threads"
@@ -60,6 +62,10 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials]):
         if not me.get("id") or not me.get("username"):
             raise NetworkError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
+
+    async def allowance(self, connection: Line) -> Allowance:
+        """Ask how many posts of the last 24 hours the account has left; what its stretch frees when is not told."""
+        return allowance_of(await _quotas(connection), "Threads")
 
     async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
@@ -120,12 +126,15 @@ async def _publish(connection: Line, containers: Containers, name: str) -> str:
 
 async def _quota_is_used(connection: Line) -> bool:
     """Tell whether the account's posts of the day are used up: a refusal for that has no code of its own."""
-    fields = "quota_usage,config"
-    for quota in await GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields):
-        used, config = quota.get("quota_usage"), quota.get("config")
-        total = config.get("quota_total") if isinstance(config, dict) else None
-        return isinstance(used, int) and isinstance(total, int) and used >= total
-    return False
+    quotas = await _quotas(connection)
+    try:
+        return allowance_of(quotas, "Threads").left <= 0
+    except NetworkError:
+        return False
+
+
+async def _quotas(connection: Line) -> list[dict[str, Any]]:
+    return await GRAPH.get_list(connection, "/me/threads_publishing_limit", fields="quota_usage,config")
 
 
 async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
@@ -44,6 +45,10 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map TikTok's refusal to what it means."""
         return errors.error_of(response)
+
+    def preparing_paces(self, draft: Draft[TikTokSettings]) -> tuple[Pace, ...]:
+        """Return how often an upload may begin: photos are fetched by TikTok."""
+        return self.rules.preparing if is_video(draft) else ()
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask TikTok whose token this is; the user name needs a permission of its own."""

@@ -14,8 +14,9 @@ from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
 
-LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 20, 20, 30, 30, 60, 60)
-"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+LOOKS = (0, 5, 10, 15, 30, 60, 60, 60)
+"""Seconds before each look right after publishing; later looks are the engine's, on durable timers. TikTok answers 30 a
+minute and publishes six posts in it, so each may have five."""
 LOOKS_FOR_ID = 4
 """Looks more once the post is published: its public id follows after moderation."""
 CLOCKS_APART = timedelta(seconds=60)

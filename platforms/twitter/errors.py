@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.told import told_by
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-transaction-id"
@@ -118,6 +120,13 @@ def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
 
 def _day_used_up(response: httpx.Response) -> str | None:
     return next((name for name in _DAYS if response.headers.get(f"{name}-remaining") == "0"), None)
+
+
+def allowance_in(response: httpx.Response) -> Allowance | None:
+    """Return what is left of the scarcest of the account's limits: that of 15 minutes, and those of a day."""
+    limits = ("x-rate-limit", *_DAYS)
+    told = (told_by(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
+    return min((each for each in told if each), key=lambda each: each.left, default=None)
 
 
 def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:

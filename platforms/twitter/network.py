@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.pace import Allowance
 from platforms.base import (
     AccountFacts,
     Draft,
@@ -56,6 +57,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     def prepares(self, draft: Draft[TwitterSettings]) -> bool:
         """Tell whether there is media to upload, in the post or in the thread behind it."""
         return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
+
+    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+        """Read off X's headers how many more posts the account may make until when."""
+        return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask X whose token this is, and whether the account pays for X Premium."""

@@ -1,0 +1,150 @@
+"""A step and its account's turn: what networks tell is heeded, and no turn is used up by waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities import pacing
+from activities.commands import TargetCommand
+from activities.desk import Desk
+from activities.publish import Publishing
+from domain.outcome import Outcome
+from domain.pace import Allowance, Pace
+from domain.post import TargetStatus
+from platforms.registry import networks
+from runtime import worker
+from store.attempts import list_attempts
+from store.models import Account, Post, Turn
+from store.pacing import Lane, tell
+from tests.stack import Stack
+
+CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}
+LONG = timedelta(minutes=5)
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    settings = stack.settings.model_copy(update={"pacing": True})
+    async with worker.desk(settings, stack.database) as desk:
+        yield desk
+
+
+async def publish(desk: Desk, post: Post) -> Outcome:
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+    environment = ActivityEnvironment()
+    environment.info = replace(
+        environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(hours=24)
+    )
+    outcome: Outcome = await environment.run(Publishing(desk).publish, command)
+    return outcome
+
+
+async def requests(stack: Stack, account: Account) -> list[dict[str, Any]]:
+    found = (await stack.control("GET", "requests"))["requests"]
+    return [each for each in found if each["accountId"] == account.id]
+
+
+def waits(outcome: Outcome) -> timedelta:
+    assert outcome.status is TargetStatus.PUBLISHING
+    assert outcome.resumes_at is not None
+    return outcome.resumes_at - datetime.now(UTC)
+
+
+async def test_what_an_answer_tells_of_the_allowance_is_heeded(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await stack.connect("twitter")
+    until = datetime.now(UTC) + LONG
+    monkeypatch.setattr(type(networks()["twitter"]), "allowance_in", lambda *_: Allowance(1, until))
+    first, second, third = [await stack.save(f"told {number}", [account]) for number in range(3)]
+    assert (await publish(desk, first)).status is TargetStatus.PUBLISHED
+    monkeypatch.setattr(type(networks()["twitter"]), "allowance_in", lambda *_: None)
+    assert (await publish(desk, second)).status is TargetStatus.PUBLISHED
+    asked = len(await requests(stack, account))
+    assert timedelta(minutes=4) < waits(await publish(desk, third)) <= LONG
+    assert len(await requests(stack, account)) == asked
+    async with stack.database.transaction() as session:
+        assert await list_attempts(session, third.id) == []
+
+
+async def test_a_refusal_for_now_holds_for_all_posts_of_the_account(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "rate_limited", "publish", seconds=90, accountId=account.id)
+    first, second = [await stack.save(f"limited {number}", [account]) for number in range(2)]
+    with pytest.raises(ApplicationError):
+        await publish(desk, first)
+    asked = len(await requests(stack, account))
+    assert timedelta(seconds=60) < waits(await publish(desk, second)) < timedelta(seconds=95)
+    assert len(await requests(stack, account)) == asked
+
+
+async def test_instagram_is_asked_for_the_accounts_own_number(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("instagram")
+    full = {"data": [{"quota_usage": 100, "config": {"quota_total": 100, "quota_duration": 86_400}}]}
+    await stack.fault("instagram", "reject", "confirm", status=200, body=full, accountId=account.id)
+    posts = [await stack.save(f"full {number}", [account], media=["https://example.com/f.jpg"]) for number in range(3)]
+    outcomes = await asyncio.gather(*(publish(desk, post) for post in posts))
+    for outcome, post in zip(outcomes, posts, strict=True):
+        assert outcome.status is TargetStatus.HELD
+        assert outcome.resumes_at is not None
+        assert timedelta(minutes=55) < outcome.resumes_at - datetime.now(UTC) <= timedelta(hours=1)
+        (target,) = (await stack.read(post.id)).targets
+        assert target.hold_reason == "network_cap"
+        assert target.next_attempt_at == outcome.resumes_at
+    assert [each["operation"] for each in await requests(stack, account)] == ["confirm"], "one asks for all"
+
+
+async def test_a_network_that_does_not_tell_holds_up_nobody(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("threads")
+    await stack.fault("threads", "reject", "confirm", status=500, accountId=account.id)
+    outcome = await publish(desk, await stack.save("an untold number", [account]))
+    assert outcome.status is TargetStatus.PUBLISHED
+
+
+async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiktok = networks()["tiktok"]
+    monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, paces=(Pace(1, LONG),)))
+    account = await stack.connect("tiktok")
+    now = datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        await tell(session, Lane("tiktok", account.id, "prepare"), now, 0, now + timedelta(seconds=40))
+    media = ["https://example.com/w.mp4"]
+    video = await stack.save("waits to upload", [account], media=media, settings=CONSENT)
+    assert waits(await publish(desk, video)) < timedelta(seconds=41)
+    async with stack.database.transaction() as session:
+        turns = await session.scalars(select(Turn).where(Turn.account_id == account.id))
+        assert {turn.step: turn.taken for turn in turns} == {"publish": False, "prepare": False}
+    assert await requests(stack, account) == []
+
+
+async def test_a_turn_that_is_seconds_away_is_waited_for_in_the_step(stack: Stack, desk: Desk) -> None:
+    account, now = await stack.connect("twitter"), datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        await tell(session, Lane("twitter", account.id, "publish"), now, 0, now + timedelta(seconds=1))
+    outcome = await publish(desk, await stack.save("a second later", [account]))
+    assert outcome.status is TargetStatus.PUBLISHED
+    assert datetime.now(UTC) - now >= timedelta(seconds=1)
+
+
+async def test_switched_off_it_writes_nothing(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    async with worker.desk(stack.settings, stack.database) as desk:
+        assert (await publish(desk, await stack.save("at once", [account]))).status is TargetStatus.PUBLISHED
+    async with stack.database.transaction() as session:
+        assert (await session.scalars(select(Turn).where(Turn.account_id == account.id))).all() == []
+
+
+def test_the_margin_of_a_stretch_is_small() -> None:
+    paces = [Pace(1, timedelta(seconds=seconds)) for seconds in (1, 60, 86_400)]
+    with_margin = [pacing._with_margin(pace).per.total_seconds() for pace in paces]
+    assert with_margin == pytest.approx([1.033, 62, 86_402], abs=0.01)

@@ -1,0 +1,71 @@
+"""What networks tell of an account's allowance, over real HTTP from their twins."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from domain.pace import Allowance
+from platforms.base import Metered
+from platforms.errors import Kind, NetworkError
+from platforms.meta.allowance import allowance_of
+from platforms.registry import networks
+from tests.platforms.rig import Rig
+
+SOON = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
+ANSWERS = {
+    "twitter": ({"x-rate-limit-remaining": "7", "x-rate-limit-reset": str(SOON)}, 7),
+    "mastodon": (
+        {
+            "x-ratelimit-remaining": "7",
+            "x-ratelimit-reset": datetime.fromtimestamp(SOON, UTC).isoformat().replace("+00:00", "Z"),
+        },
+        7,
+    ),
+    "bluesky": ({"ratelimit-remaining": "7", "ratelimit-reset": str(SOON)}, 2),
+    "discord": ({"x-ratelimit-remaining": "7", "x-ratelimit-reset-after": "3600.25"}, 7),
+    "reddit": ({"x-ratelimit-remaining": "7.0", "x-ratelimit-reset": "3600"}, 7),
+}
+
+
+@pytest.mark.parametrize("platform", ANSWERS)
+def test_headers_tell_how_many_posts_are_left_until_when(platform: str) -> None:
+    headers, left = ANSWERS[platform]
+    told = networks()[platform].allowance_in(httpx.Response(201, headers=headers))
+    assert told is not None
+    assert told.until is not None
+    assert told.left == left
+    assert timedelta(minutes=40) < told.until - datetime.now(UTC) < timedelta(minutes=61)
+    assert networks()[platform].allowance_in(httpx.Response(201)) is None
+
+
+def test_the_scarcest_of_several_limits_counts() -> None:
+    day = SOON + 80_000
+    headers = {
+        "x-rate-limit-remaining": "40",
+        "x-rate-limit-reset": str(SOON),
+        "x-user-limit-24hour-remaining": "2",
+        "x-user-limit-24hour-reset": str(day),
+    }
+    told = networks()["twitter"].allowance_in(httpx.Response(201, headers=headers))
+    assert told is not None
+    assert told.until is not None
+    assert told.left == 2
+    assert abs(told.until.timestamp() - day) < 2
+
+
+@pytest.mark.parametrize(("platform", "total"), [("instagram", 100), ("threads", 250)])
+async def test_accounts_are_asked_for_their_own_number(
+    connect: Callable[..., Awaitable[Rig]], platform: str, total: int
+) -> None:
+    rig, network = await connect(platform), networks()[platform]
+    assert isinstance(network, Metered)
+    assert await network.allowance(rig.connection()) == Allowance(total, limit=total)
+
+
+@pytest.mark.parametrize("answer", [None, [], [{}], [{"quota_usage": "many", "config": {"quota_total": 1}}], {"a": 1}])
+def test_what_cannot_be_read_is_no_allowance(answer: object) -> None:
+    with pytest.raises(NetworkError) as caught:
+        allowance_of(answer, "Threads")
+    assert caught.value.kind is Kind.TRANSIENT
