@@ -171,6 +171,10 @@ def _content(draft: Draft[LinkedInSettings], uploads: Uploads) -> dict[str, Any]
         return {"media": {"id": uploads.urn("0"), "title": settings.document_title or file or "Document"}}
     if media:
         return {"media": _image(uploads.urn("0"), media[0].alt_text)}
+    if settings.poll:
+        poll = settings.poll
+        options = [{"text": option} for option in poll.options]
+        return {"poll": {"question": poll.question, "options": options, "settings": {"duration": poll.duration}}}
     if settings.article is None or settings.disable_link_preview:
         return {}
     card = settings.article.model_dump(include={"source", "title", "description"}, exclude_none=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.forms import Form, WebAddress
@@ -12,6 +12,10 @@ OrganizationUrn = Annotated[str, Form(r"^urn:li:organization:\d+$", "must be lik
 
 TITLE, DESCRIPTION, COMMENT = 400, 4086, 1250
 """Characters of an article's title and description and of a comment; general knowledge, unverified."""
+
+QUESTION = 140
+PollOption = Annotated[str, StringConstraints(min_length=1, max_length=30)]
+"""What LinkedIn's own form takes of a poll; general knowledge, unverified as the poll's names and durations are."""
 
 
 class Article(WireModel):
@@ -24,6 +28,18 @@ class Article(WireModel):
     )
     thumbnail: WebAddress | None = Field(
         None, description="The card's picture.", examples=["https://cdn.example.com/card.jpg"]
+    )
+
+
+class Poll(WireModel):
+    """Ask the readers."""
+
+    question: str = Field(min_length=1, max_length=QUESTION, description="The question.", examples=["Tea or coffee?"])
+    options: list[PollOption] = Field(
+        min_length=2, max_length=4, description="2 to 4 answers of up to 30 characters.", examples=[["Tea", "Coffee"]]
+    )
+    duration: Literal["ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"] = Field(
+        "THREE_DAYS", description="How long it stays open.", examples=["SEVEN_DAYS"]
     )
 
 
@@ -46,6 +62,11 @@ class LinkedInSettings(WireModel):
         None,
         description="A link shown as a card; not together with media.",
         examples=[{"source": "https://example.com/launch", "title": "We have launched"}],
+    )
+    poll: Poll | None = Field(
+        None,
+        description="A poll; not together with media or an article.",
+        examples=[{"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}],
     )
     disable_link_preview: bool = Field(
         default=False,

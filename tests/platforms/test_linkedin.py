@@ -121,6 +121,16 @@ async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None)
     assert feed["cards"][0]["note"] == "A page · https://example.com/a"
 
 
+async def test_a_poll_asks_its_question(li: Rig) -> None:
+    poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "duration": "ONE_DAY"}
+    sending = li.sending("Look", settings={"poll": poll})
+    assert not NETWORK.prepares(sending.draft)
+    assert NETWORK.check(sending.draft, li.account) == []
+    await publish(li, sending)
+    [card] = (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"]
+    assert card["note"] == "Tea · Coffee"
+
+
 async def test_an_article_can_be_left_out(li: Rig) -> None:
     article = {"source": "https://example.com/a", "title": "A page", "thumbnail": "https://cdn.example.com/card.jpg"}
     sending = li.sending("Look", settings={"article": article, "disableLinkPreview": True})

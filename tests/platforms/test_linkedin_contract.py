@@ -59,6 +59,7 @@ def unknown(value: object, schema: dict[str, Any], where: str = "$") -> Iterator
     [
         ([], {"firstComment": "first"}),
         ([], {"article": ARTICLE}),
+        ([], {"poll": {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}}),
         (["a.jpg"], {}),
         (["a.jpg", "b.jpg"], {"organizationUrn": PAGE}),
         (["a.mp4"], {"organizationUrn": PAGE}),

@@ -11,13 +11,14 @@ from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.linkedin import NETWORK
 from platforms.linkedin.little import little
-from platforms.linkedin.settings import Article, LinkedInCredentials, LinkedInSettings
+from platforms.linkedin.settings import Article, LinkedInCredentials, LinkedInSettings, Poll
 from platforms.registry import networks
 from platforms.rules import Violation
 from sandbox.networks.linkedin.text import shown
 
 ACCOUNT = AccountFacts("li_1", "1", "someone")
 ARTICLE = {"source": "https://example.com", "title": "A page"}
+POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
 PAGE = "urn:li:organization:5515715"
 
 
@@ -70,6 +71,10 @@ def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> N
         ({"article": ARTICLE}, (), None),
         ({"article": ARTICLE}, media(MediaType.IMAGE), "article"),
         ({"article": ARTICLE, "disableLinkPreview": True}, media(MediaType.IMAGE), None),
+        ({"poll": POLL}, (), None),
+        ({"poll": POLL}, media(MediaType.IMAGE), "poll"),
+        ({"poll": POLL, "article": ARTICLE}, (), "poll"),
+        ({"poll": POLL, "article": ARTICLE, "disableLinkPreview": True}, (), None),
         ({"documentTitle": "Report"}, media(MediaType.DOCUMENT), None),
         ({"documentTitle": "Report"}, media(MediaType.IMAGE), "documentTitle"),
         ({"organizationUrn": PAGE}, (), None),
@@ -84,7 +89,9 @@ def test_which_settings_go_together(settings: dict[str, Any], items: tuple[Media
 def test_a_post_says_or_shows_something() -> None:
     assert [violation.part for violation in check(" ")] == ["content"]
     assert check("", media(MediaType.IMAGE)) == []
-    assert check("", article=ARTICLE) == []
+    assert check("", article=ARTICLE) == check("", poll=POLL) == []
+    [same] = check(poll={**POLL, "options": ["Tea", "Tea"]})
+    assert (same.error, same.path) == ("LinkedIn does not take the same answer twice", ("poll", "options"))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +101,11 @@ def test_a_post_says_or_shows_something() -> None:
         {"article": {"source": "example.com", "title": "A page"}},
         {"article": {"source": "https://example.com"}},
         {"article": {**ARTICLE, "picture": "https://example.com/a.jpg"}},
+        {"poll": {**POLL, "options": ["Tea"]}},
+        {"poll": {**POLL, "options": ["1", "2", "3", "4", "5"]}},
+        {"poll": {**POLL, "options": ["Tea", "x" * 31]}},
+        {"poll": {**POLL, "question": "x" * 141}},
+        {"poll": {**POLL, "duration": "ONE_YEAR"}},
         {"firstComment": ""},
         {"firstComment": "x" * 1251},
         {"documentTitle": "x" * 401},
@@ -107,7 +119,7 @@ def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
 
 
 def test_every_setting_is_described_with_an_example() -> None:
-    for model in (LinkedInSettings, Article):
+    for model in (LinkedInSettings, Article, Poll):
         assert all(field.description and field.examples for field in model.model_fields.values())
 
 

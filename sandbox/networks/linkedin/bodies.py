@@ -34,12 +34,33 @@ class Article(_Strict, omit_defaults=True):
     thumbnail: str | None = None
 
 
+class PollOption(_Strict):
+    """Be one answer of a poll."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=30)]
+
+
+class PollSettings(_Strict):
+    """Say how long a poll stays open."""
+
+    duration: Literal["ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"]
+
+
+class Poll(_Strict):
+    """Ask the readers; all of it is general knowledge, unverified."""
+
+    question: Annotated[str, msgspec.Meta(min_length=1, max_length=140)]
+    options: Annotated[list[PollOption], msgspec.Meta(min_length=2, max_length=4)]
+    settings: PollSettings
+
+
 class Content(_Strict, omit_defaults=True):
     """Be what stands below the text: exactly one of these."""
 
     media: Item | None = None
     multi_image: MultiImage | None = None
     article: Article | None = None
+    poll: Poll | None = None
 
 
 class Distribution(_Strict):

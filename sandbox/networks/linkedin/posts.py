@@ -36,7 +36,7 @@ class PostRoutes(MediaRoutes):
         if len(text) > TEXT_LENGTH:
             raise refused(400, "FIELD_LENGTH_TOO_LONG", f"commentary has more than {TEXT_LENGTH} characters")
         media = self._attached(content, body.author)
-        if not body.commentary.strip() and not media and content.article is None:
+        if not body.commentary.strip() and not media and content.article is None and content.poll is None:
             raise refused(400, "INVALID_VALUE_BLANK_FIELD", "commentary must not be blank")
         whole = msgspec.json.encode(body).decode()
         latest = self._latest.get(whole)
@@ -51,10 +51,10 @@ class PostRoutes(MediaRoutes):
                 platform_post_id=urn,
                 text=text,
                 created_at=self.world.now(),
-                kind="article" if content.article else "post",
+                kind="article" if content.article else "poll" if content.poll else "post",
                 url=f"https://www.linkedin.com/feed/update/{urn}/",
                 media=media,
-                note=f"{content.article.title} · {content.article.source}" if content.article else None,
+                note=_note(content),
                 detail={"author": body.author, "body": whole},
             )
         )
@@ -117,8 +117,9 @@ class PostRoutes(MediaRoutes):
         return Answer.json({"elements": elements})
 
     def _attached(self, content: Content, author: str) -> list[Shown]:
-        if sum(part is not None for part in (content.media, content.multi_image, content.article)) > 1:
-            raise refused(400, "INVALID_VALUE_FOR_FIELD", "content is one of media, multiImage and article")
+        parts = (content.media, content.multi_image, content.article, content.poll)
+        if sum(part is not None for part in parts) > 1:
+            raise refused(400, "INVALID_VALUE_FOR_FIELD", "content is one of media, multiImage, article and poll")
         if content.article is not None:
             if content.article.thumbnail:
                 self.usable(content.article.thumbnail, author)
@@ -130,6 +131,12 @@ class PostRoutes(MediaRoutes):
         if content.media and found[0][0].kind == "document" and not content.media.title:
             raise refused(400, "MISSING_FIELD", "content.media.title is required for documents")
         return [medium.shown(alt) for medium, alt in found]
+
+
+def _note(content: Content) -> str | None:
+    if content.article:
+        return f"{content.article.title} · {content.article.source}"
+    return " · ".join(each.text for each in content.poll.options) if content.poll else None
 
 
 def _element(post: Post) -> dict[str, Any]:

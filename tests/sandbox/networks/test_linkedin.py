@@ -98,6 +98,7 @@ async def test_what_every_request_needs(li: httpx.AsyncClient, headers: dict[str
             400,
             "INVALID_VALUE_FOR_FIELD",
         ),
+        ({"content": {"poll": {"question": "?", "options": [{"text": "Tea"}]}}}, 400, "INVALID_VALUE_FOR_FIELD"),
     ],
 )
 async def test_what_is_refused(li: httpx.AsyncClient, sent: dict[str, Any], status: int, code: str) -> None:
