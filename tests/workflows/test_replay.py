@@ -17,6 +17,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from platforms.registry import networks
+from tests.workflows.changed import Gated, Ungated
 from tests.workflows.lives import LIVES, WORDS
 from tests.workflows.record import HISTORIES
 from workflows.post import PostWorkflow
@@ -59,12 +60,12 @@ def read(name: str) -> str:
     return (HISTORIES / f"{name}.json").read_text()
 
 
-async def replay(name: str, runner: WorkflowRunner) -> None:
+async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflow) -> None:
     """Replay a life's history. Fails with what to do."""
     # Loading every network takes longer than a workflow may take for one task.
     networks()
     history = WorkflowHistory.from_json(name, read(name))
-    replayer = Replayer(workflows=[PostWorkflow], workflow_runner=runner, data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=[workflow], workflow_runner=runner, data_converter=pydantic_data_converter)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if result.replay_failure:
         pytest.fail(RUNBOOK.format(name=name, error=result.replay_failure), pytrace=False)
@@ -95,7 +96,20 @@ def test_every_life_is_recorded() -> None:
     assert set(LIVES) <= set(RECORDED), "record them: uv run python -m tests.workflows.record"
 
 
-async def test_a_change_that_was_not_gated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", RECORDED)
+async def test_a_change_that_was_not_gated_is_found_and_says_what_to_do(name: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)workflow\.patched.*Temporal says: .*ondeterminism") as found:
+        await replay(name, UnsandboxedWorkflowRunner(), Ungated)
+    assert f"tests/histories/{name}.json" in str(found.value)
+    assert f"tests.workflows.record {name}" in str(found.value)
+
+
+async def test_a_change_that_was_gated_breaks_no_post_that_sleeps() -> None:
+    for name in RECORDED:
+        await replay(name, UnsandboxedWorkflowRunner(), Gated)
+
+
+async def test_a_step_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PostWorkflow, "_has_to_prepare", lambda _: False)
     with pytest.raises(pytest.fail.Exception, match=r"workflow\.patched"):
         await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())

@@ -1,0 +1,74 @@
+"""Posts sleep while the code of their workflow is replaced."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from domain.post import PostStatus
+from store.models import Post
+from tests.stack import Stack
+from tests.workflows.changed import PATCH, Gated, Ungated
+from tests.workflows.lives import comes_to
+from tests.workflows.workers import UNCACHED, posts_worker
+from workflows.post import PostWorkflow
+
+NONDETERMINISM = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+
+
+async def asleep(stack: Stack, words: str, due_in: timedelta) -> Post:
+    post = await stack.save(words, [stack.accounts["plain"]], due_in=due_in)
+    await comes_to(await stack.start(post), "Sleeping")
+    return post
+
+
+async def patches_of(stack: Stack, post: Post) -> list[str]:
+    """Return which gated changes a post's workflow has gone through."""
+    history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
+    markers = [event.marker_recorded_event_attributes for event in history.events]
+    details = [marker.details["patch-data"] for marker in markers if marker.marker_name == "core_patch"]
+    return [payload.data.decode() for each in details for payload in each.payloads]
+
+
+async def failures_of(handle: WorkflowHandle[Any, Any]) -> list[int]:
+    """Return why a workflow's tasks have failed."""
+    history = await handle.fetch_history()
+    return [event.workflow_task_failed_event_attributes.cause for event in history.events]
+
+
+async def test_a_post_that_sleeps_goes_out_as_it_began_and_a_new_one_by_the_changed_code(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with posts_worker(stack, monkeypatch, "posts-changed", PostWorkflow, **UNCACHED):
+        old = await asleep(stack, "older than the change", timedelta(seconds=5))
+    async with posts_worker(stack, monkeypatch, "posts-changed", Gated, **UNCACHED):
+        new = await asleep(stack, "younger than the change", timedelta(seconds=3))
+        for post, words in ((old, "older than the change"), (new, "younger than the change")):
+            assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+            assert len(await stack.public(words)) == 1
+            await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
+    assert await patches_of(stack, old) == []
+    (patch,) = await patches_of(stack, new)
+    assert PATCH in patch
+
+
+async def test_a_change_that_does_not_fit_lets_posts_wait_until_code_that_fits_is_deployed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "older than the mistake"
+    async with posts_worker(stack, monkeypatch, "posts-mistaken", PostWorkflow, **UNCACHED):
+        post = await asleep(stack, words, timedelta(seconds=2))
+    async with posts_worker(stack, monkeypatch, "posts-mistaken", Ungated, **UNCACHED):
+        handle = stack.client.get_workflow_handle(post.workflow_id)
+        async with asyncio.timeout(30):
+            while NONDETERMINISM not in await failures_of(handle):  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.1)
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        assert (await stack.read(post.id)).status == PostStatus.SCHEDULED
+        assert await stack.public(words) == []
+    async with posts_worker(stack, monkeypatch, "posts-mistaken", Gated, **UNCACHED):
+        assert (await stack.settled(post.id, 60)).status == PostStatus.PUBLISHED
+    assert len(await stack.public(words)) == 1

@@ -1,0 +1,31 @@
+"""Workers for posts' workflows alone, of every kind; networks are served as ever."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.posts import Posts
+from tests.stack import Stack
+from workflows.post import PostWorkflow
+
+# What the workflow may import is kept by import-linter; loading it anew for every post would prove nothing more.
+PASSED_THROUGH = SandboxRestrictions.default.with_passthrough_modules("activities", "domain", "platforms", "store")
+SANDBOXED: dict[str, Any] = {"workflow_runner": SandboxedWorkflowRunner(restrictions=PASSED_THROUGH)}
+# Without a cache, every step of a workflow begins with a replay of all before it.
+UNCACHED: dict[str, Any] = {"workflow_runner": UnsandboxedWorkflowRunner(), "max_cached_workflows": 0}
+
+
+@asynccontextmanager
+async def posts_worker(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str, workflow: type = PostWorkflow, **how: Any
+) -> AsyncIterator[None]:
+    """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
+    monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
+    posts = Posts(stack.database)
+    activities: list[Callable[..., Any]] = [posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve]
+    async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
+        yield
