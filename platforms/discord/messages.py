@@ -6,7 +6,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import Draft, MediaFile
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
-from platforms.discord.settings import DiscordSettings
+from platforms.discord.settings import DiscordSettings, Poll
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Part, name_in
 
@@ -26,6 +26,7 @@ def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, 
     said: dict[str, Any] = {
         "content": draft.text,
         "embeds": [embed.model_dump(mode="json", exclude_none=True) for embed in settings.embeds],
+        "poll": _poll(settings.poll) if settings.poll else None,
         "flags": flags,
         "tts": settings.tts,
         "attachments": [
@@ -36,6 +37,15 @@ def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, 
     # Without this every @everyone in a text would ring.
     mentions = {"allowed_mentions": {"parse": sorted(set(settings.allowed_mentions))}}
     return {name: value for name, value in said.items() if value} | mentions
+
+
+def _poll(poll: Poll) -> dict[str, Any]:
+    return {
+        "question": {"text": poll.question},
+        "answers": [{"poll_media": {"text": option}} for option in poll.options],
+        "duration": poll.duration_hours,
+        "allow_multiselect": poll.multiple,
+    }
 
 
 def of_webhook(settings: DiscordSettings) -> dict[str, Any]:

@@ -168,7 +168,13 @@ def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[Disc
     # Discord trims a text's white space.
     same_text = str(message.get("content") or "").split() == sending.draft.text.split()
     same_files = len(message.get("attachments") or []) == len(sending.draft.media)
-    return bool(author.get("id") == bot["id"] and same_text and same_files and _has_embeds(message, sending.draft))
+    shows = _has_embeds(message, sending.draft) and _asks(message, sending.draft)
+    return bool(author.get("id") == bot["id"] and same_text and same_files and shows)
+
+
+def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
+    asked = (message.get("poll") or {}).get("question") or {}
+    return bool(asked.get("text") == (draft.settings.poll.question if draft.settings.poll else None))
 
 
 def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:

@@ -47,8 +47,11 @@ def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> l
     """Return everything Discord would refuse; an account that nobody knows may be of either kind."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
-    if not draft.text.strip() and not draft.media and not settings.embeds:
-        found.append(Violation("content", f"{label} needs text, media or an embed"))
+    if not draft.text.strip() and not draft.media and not settings.embeds and not settings.poll:
+        found.append(Violation("content", f"{label} needs text, media, an embed or a poll"))
+    if settings.poll and draft.media:
+        # General knowledge, unverified.
+        found.append(setting("poll", f"{label} does not take a poll together with media"))
     if (length := sum(embed.characters() for embed in settings.embeds)) > EMBED_CHARACTERS:
         found.append(
             setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")

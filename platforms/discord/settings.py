@@ -11,6 +11,8 @@ from platforms.forms import Form, WebAddress
 
 Snowflake = Annotated[str, Form(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
 
+PollOption = Annotated[str, StringConstraints(min_length=1, max_length=55)]
+
 WEBHOOK = "webhook-"
 """What a webhook's user id begins with here: everyone must know which kind an account is, the rules too."""
 
@@ -81,10 +83,22 @@ class Embed(WireModel):
         return sum(len(text) for text in texts if text)
 
 
+class Poll(WireModel):
+    """Ask the readers; source of the limits: Discord's page on polls, in its API document PollCreateRequest."""
+
+    question: str = Field(min_length=1, max_length=300, description="The question.", examples=["Tea or coffee?"])
+    options: list[PollOption] = Field(
+        min_length=1, max_length=10, description="1 to 10 answers of up to 55 characters.", examples=[["Tea", "Coffee"]]
+    )
+    duration_hours: int = Field(24, ge=1, le=768, description="How long it stays open, in hours.", examples=[24])
+    multiple: bool = Field(default=False, description="Readers may choose several answers.", examples=[False])
+
+
 class DiscordSettings(WireModel):
     """Say how a post appears on Discord."""
 
     embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
+    poll: Poll | None = Field(None, description="A poll; not together with media.")
     suppress_embeds: bool = Field(default=False, description="Show no previews of links.", examples=[True])
     silent: bool = Field(default=False, description="Notify nobody.", examples=[True])
     tts: bool = Field(default=False, description="Have the text read aloud.", examples=[True])

@@ -185,6 +185,26 @@ async def test_a_bot_knows_its_embeds_again(bot: Rig) -> None:
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
+async def test_a_poll_asks_its_question_and_is_known_by_it(either: Rig) -> None:
+    poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
+    await publish(either, either.sending("Well?", settings={"poll": poll}))
+    [card] = (await either.sandbox.control("GET", "feed?platform=discord&count=1"))["cards"]
+    assert card["note"] == "Tea · Coffee"
+
+
+async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
+    poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
+    sending = bot.sending("Well?", settings={"poll": poll})
+    await lost(bot, sending, "drop")
+    await publish(bot, bot.sending("Well?", settings={"poll": {**poll, "question": "Or milk?"}}))
+    await publish(bot, bot.sending("Well?"))
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    await lost(bot, sending, "accept_then_drop")
+    found = await NETWORK.confirm(bot.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
+
+
 async def test_an_answer_that_comes_too_late_is_looked_up(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)

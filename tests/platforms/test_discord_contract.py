@@ -43,6 +43,7 @@ SHARED = {
     "allowedMentions": ["users", "everyone"],
     "threadId": "334385199974967042",
 }
+POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "durationHours": 48, "multiple": True}
 OF_WEBHOOKS = {"username": "Ada", "avatarUrl": "https://example.com/a.png", "threadName": "News"}
 PATHS = {
     r"/channels/\d+": "/channels/{channel_id}",
@@ -107,6 +108,8 @@ def template(request: httpx.Request) -> str:
     [
         ("bot", {}),
         ("bot", SHARED),
+        ("bot", {"poll": POLL}),
+        ("hook", {"poll": POLL}),
         ("bot", {"channelId": "334385199974967042"}),
         ("webhook", {}),
         ("webhook", SHARED),

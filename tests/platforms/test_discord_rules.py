@@ -15,6 +15,8 @@ HOOK = AccountFacts("dc_webhook-1", "webhook-1", "News")
 NOBODY = AccountFacts("dc_9", "", "")
 KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
 
+POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
+
 
 def broken(
     text: str, media: str = "", *, account: AccountFacts = BOT, alt: str | None = None, **settings: Any
@@ -37,8 +39,15 @@ def test_texts_are_measured_in_utf16() -> None:
 
 
 def test_something_must_be_said_or_shown() -> None:
-    assert broken(" ") == [("content", "Discord needs text, media or an embed")]
-    assert broken("", "i") == broken("", embeds=[{"title": "x"}]) == []
+    assert broken(" ") == [("content", "Discord needs text, media, an embed or a poll")]
+    assert broken("", "i") == broken("", embeds=[{"title": "x"}]) == broken("", poll=POLL) == []
+
+
+def test_a_poll_stands_without_media() -> None:
+    assert broken("Hi", poll=POLL) == []
+    assert broken("Hi", "i", poll=POLL) == [
+        ("platformSpecificData", "Discord does not take a poll together with media")
+    ]
 
 
 def test_ten_files_and_their_descriptions() -> None:
@@ -88,6 +97,11 @@ def test_a_thread_is_begun_or_gone_on_in() -> None:
         {"threadId": "general"},
         {"avatarUrl": "ftp://example.com"},
         {"allowedMentions": ["here"]},
+        {"poll": {**POLL, "options": []}},
+        {"poll": {**POLL, "options": ["x"] * 11}},
+        {"poll": {**POLL, "options": ["x" * 56]}},
+        {"poll": {**POLL, "question": "x" * 301}},
+        {"poll": {**POLL, "durationHours": 769}},
         {"embeds": [{"title": "x" * 257}]},
         {"embeds": [{"color": 0x1000000}]},
         {"embeds": [{"fields": [{"name": "a", "value": "b"}] * 26}]},

@@ -130,6 +130,7 @@ class GuildTwin(Twin, ABC):
             "author": detail["author"],
             "attachments": detail["attachments"],
             "embeds": detail["embeds"],
+            **_poll(detail.get("poll")),
             "flags": detail["flags"],
             "tts": detail["tts"],
             "timestamp": iso_milliseconds(post.created_at).replace("Z", "000+00:00"),
@@ -161,3 +162,10 @@ def bot(account: Account) -> dict[str, Any]:
 def channel_of(webhook: str) -> str:
     """Return the channel of a webhook, made from its number."""
     return str(int(webhook) + 1)
+
+
+def _poll(poll: dict[str, Any] | None) -> dict[str, Any]:
+    if poll is None:
+        return {}
+    answers = [{"answer_id": number, "poll_media": {"text": text}} for number, text in enumerate(poll["options"], 1)]
+    return {"poll": {"question": {"text": poll["question"]}, "answers": answers, "layout_type": 1}}

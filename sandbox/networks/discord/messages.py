@@ -18,6 +18,7 @@ FILE_BYTES, REQUEST_BYTES = 10 * 1024 * 1024, 25 * 1024 * 1024
 NONCE, NONCE_SECONDS = 25, 300
 """Characters, and how long a nonce is remembered: Discord says some minutes."""
 USERNAME, THREAD_NAME = 80, 100
+QUESTION, ANSWERS, ANSWER, POLL_HOURS = 300, 10, 55, range(1, 769)
 
 _SHARED = {"content", "embeds", "allowed_mentions", "attachments", "flags", "tts", "components", "poll"}
 _BOTS = _SHARED | {"nonce", "enforce_nonce", "message_reference", "sticker_ids", "shared_client_theme"}
@@ -73,7 +74,8 @@ class MessageRoutes(GuildTwin):
         webhook: str | None = None,
     ) -> Post:
         content, embeds = str(body.get("content") or ""), body.get("embeds") or []
-        _check(content, embeds, files)
+        poll = _poll(body.get("poll"))
+        _check(content, [*embeds, *([poll] if poll else [])], files)
         attached = _attached(body.get("attachments") or [], files)
         message = self.ids.next()
         detail = {
@@ -82,6 +84,7 @@ class MessageRoutes(GuildTwin):
             "webhook": webhook,
             "author": author,
             "embeds": [{"type": "rich", **embed} for embed in embeds],
+            "poll": poll,
             "flags": body.get("flags") or 0,
             "tts": body.get("tts") is True,
             "attachments": [
@@ -106,7 +109,8 @@ class MessageRoutes(GuildTwin):
                 kind="webhook" if webhook else "message",
                 url=f"https://discord.com/channels/{GUILD}/{channel}/{message}",
                 media=[self._shown(message, index, each) for index, each in enumerate(attached)],
-                note=" · ".join(str(embed.get("title") or "") for embed in embeds) or None,
+                note=" · ".join(poll["options"] if poll else [str(embed.get("title") or "") for embed in embeds])
+                or None,
                 detail=detail,
             )
         )
@@ -138,6 +142,19 @@ def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, 
         # Discord ignores what it does not know; here a misspelt name shall be seen.
         raise invalid(unknown[0], "UNKNOWN_FIELD", "There is no such field.")
     return body, {name: content for name, content in form.items() if isinstance(content, bytes)}
+
+
+def _poll(poll: Any) -> dict[str, Any] | None:
+    """Return a poll's answers. Raises RefusedError where it is none."""
+    match poll:
+        case None:
+            return None
+        case {"question": {"text": str(question)}, "answers": [*answers]} if 0 < len(question) <= QUESTION:
+            options = [str((answer.get("poll_media") or {}).get("text") or "") for answer in answers]
+            hours = poll.get("duration", 24)
+            if 0 < len(options) <= ANSWERS and all(0 < len(each) <= ANSWER for each in options) and hours in POLL_HOURS:
+                return {"question": question, "options": options}
+    raise invalid("poll", "POLL_INVALID", "The poll is not one that Discord takes.")
 
 
 def _check(content: str, embeds: list[dict[str, Any]], files: dict[str, bytes]) -> None:

@@ -65,6 +65,8 @@ async def test_tokens(shared: httpx.AsyncClient) -> None:
         ({"attachments": [{"id": "0", "filename": "a.png"}]}, 400, 50035),
         ({"embeds": [{"description": "x" * 6001}]}, 400, 50035),
         ({"embeds": [{"title": "x"}] * 11}, 400, 50035),
+        ({"poll": {"question": {"text": "?"}, "answers": []}}, 400, 50035),
+        ({"poll": {"question": {"text": "?"}, "answers": [{"poll_media": {"text": "x" * 56}}]}}, 400, 50035),
     ],
 )
 async def test_refusals(shared: httpx.AsyncClient, body: dict[str, Any], status: int, code: int) -> None:
