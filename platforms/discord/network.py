@@ -22,8 +22,8 @@ from platforms.base import (
 )
 from platforms.blind import going_out, what_is_known
 from platforms.discord import errors, rules
+from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
 from platforms.discord.line import Line, get, headers_of, home, messages, with_id
-from platforms.discord.messages import body_of, of_bot, of_webhook, parts_of
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form, post_form

@@ -6,8 +6,8 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
-from platforms.facebook.uploads import photo_ids
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Facebook's clock may stand behind ours before its own post is not recognised."""

@@ -10,9 +10,9 @@ from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
 from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
-from platforms.facebook.uploads import EDGE, Uploads, photo_ids
 from platforms.meta.comments import add_first_comment
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import text_of

@@ -26,6 +26,7 @@ from platforms.base import (
 )
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness import errors, rules
+from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, place
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.rules import Violation
@@ -38,8 +39,6 @@ LOOKS = (1, 2, 3, 5, 5, 10)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
 POST = "post"
 """Where the handles name the post that Google took."""
-DEFAULT_LANGUAGE = "en"
-"""Whether Google does without a language is unverified."""
 PHOTO_TRIES = 2
 
 
@@ -135,26 +134,6 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
             return published
         shown = await _look(connection, published.platform_post_id)
         return shown if isinstance(shown, Published) else published
-
-
-def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
-    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost."""
-    settings = draft.settings
-    body: dict[str, Any] = {
-        "languageCode": settings.language_code or DEFAULT_LANGUAGE,
-        "summary": draft.text,
-        "topicType": settings.topic,
-    }
-    if settings.call_to_action:
-        button = {"actionType": settings.call_to_action.type, "url": settings.call_to_action.url}
-        body["callToAction"] = {name: value for name, value in button.items() if value}
-    if settings.event:
-        body["event"] = settings.event.model_dump(by_alias=True)
-    if settings.offer:
-        body["offer"] = settings.offer.model_dump(by_alias=True, exclude_none=True)
-    if draft.media:
-        body["media"] = [{"mediaFormat": "PHOTO", "sourceUrl": item.url} for item in draft.media]
-    return body
 
 
 async def _look(line: Line, name: str) -> Published | Unknown | Refused:

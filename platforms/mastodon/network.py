@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ from domain.pace import Allowance
 from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import NetworkError
 from platforms.mastodon import errors, lookup, rules
+from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import limits_of
 from platforms.mastodon.line import Line, entity, id_of, read, send
 from platforms.mastodon.media import Uploads, media_ids
@@ -97,15 +97,3 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     async def confirm(self, connection: Line, sending: Sending[MastodonSettings]) -> Finding:
         """Look for the post among the account's newest statuses; not every server honours the key."""
         return await lookup.find(connection, sending)
-
-
-def status_body(draft: Draft[MastodonSettings], uploads: list[str]) -> dict[str, Any]:
-    """Return the body of the request that makes the status; source: docs.joinmastodon.org/methods/statuses."""
-    settings = draft.settings
-    body: dict[str, Any] = {"status": draft.text}
-    if uploads:
-        body["media_ids"] = uploads
-    if settings.poll:
-        body["poll"] = settings.poll.model_dump()
-    chosen = settings.model_dump(exclude={"poll"}, exclude_none=True)
-    return body | chosen

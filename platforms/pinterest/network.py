@@ -1,7 +1,6 @@
 """Publish to Pinterest: upload a video, make the pin by one request, look on the board where the answer was lost."""
 
 from datetime import timedelta
-from typing import Any
 
 import httpx
 
@@ -9,6 +8,7 @@ from domain.post import MediaType
 from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest import errors, lookup, rules
+from platforms.pinterest.fields import pin_body
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
@@ -78,33 +78,6 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     async def confirm(self, connection: Line, sending: Sending[PinterestSettings]) -> Finding:
         """Look for the pin on its board."""
         return await lookup.find(connection, sending)
-
-
-def pin_body(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
-    """Return the body of the request that makes the pin; source: Pinterest's OpenAPI document v5, PinCreate."""
-    settings = draft.settings
-    body = {
-        "board_id": settings.board_id,
-        "board_section_id": settings.board_section_id,
-        "title": settings.title,
-        "description": draft.text or None,
-        "alt_text": rules.alt_text_of(draft),
-        "link": settings.link,
-        "media_source": _media_source(draft, media_id),
-    }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _media_source(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
-    settings = draft.settings
-    if media_id is not None:
-        cover: dict[str, Any] = {"cover_image_key_frame_time": settings.cover_image_key_frame_time or 0}
-        if settings.cover_image_url:
-            cover = {"cover_image_url": settings.cover_image_url}
-        return {"source_type": "video_id", "media_id": media_id, **cover}
-    if len(draft.media) > 1:
-        return {"source_type": "multiple_image_urls", "items": [{"url": item.url} for item in draft.media], "index": 0}
-    return {"source_type": "image_url", "url": draft.media[0].url}
 
 
 def _has_video(draft: Draft[PinterestSettings]) -> bool:

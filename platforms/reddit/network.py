@@ -9,9 +9,10 @@ from domain.pace import Allowance
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.reddit import errors, lookup, rules
+from platforms.reddit.fields import gallery_body, submit_fields
 from platforms.reddit.line import BASE_URL, Line, call
-from platforms.reddit.media import upload, uploads
-from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.media import upload
+from platforms.reddit.rules import Form, form_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.rules import Violation
 
@@ -91,59 +92,6 @@ async def _submit(line: Line, sending: Sending[RedditSettings]) -> dict[str, Any
         return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(sending))
     fields = submit_fields(sending)
     return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
-
-
-def submit_fields(sending: Sending[RedditSettings]) -> dict[str, str]:
-    """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
-    draft, (title, text) = sending.draft, words_of(sending.draft)
-    settings, form = draft.settings, form_of(draft)
-    fields = {
-        "api_type": "json",
-        "extension": "json",
-        "sr": settings.subreddit,
-        "title": title,
-        "kind": str(form),
-        # A link that the subreddit has already is refused, so that a repeat makes no double.
-        "resubmit": "false",
-        "sendreplies": _flag(settings.send_replies),
-        "nsfw": _flag(settings.nsfw),
-        "spoiler": _flag(settings.spoiler),
-        "validate_on_submit": "true",
-    }
-    if settings.flair_id:
-        fields["flair_id"] = settings.flair_id
-    if form is Form.LINK and settings.url:
-        fields["url"] = settings.url
-    if form is Form.IMAGE:
-        fields["url"] = uploads(sending)[0]["url"]
-    if text or form is Form.SELF:
-        fields["text"] = text
-    return fields
-
-
-def gallery_body(sending: Sending[RedditSettings]) -> dict[str, Any]:
-    """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
-    settings, (title, text) = sending.draft.settings, words_of(sending.draft)
-    body: dict[str, Any] = {
-        "api_type": "json",
-        "show_error_list": True,
-        "sr": settings.subreddit,
-        "title": title,
-        "items": [{"caption": "", "outbound_url": "", "media_id": item["assetId"]} for item in uploads(sending)],
-        "sendreplies": settings.send_replies,
-        "nsfw": settings.nsfw,
-        "spoiler": settings.spoiler,
-        "validate_on_submit": True,
-    }
-    if settings.flair_id:
-        body["flair_id"] = settings.flair_id
-    if text:
-        body["text"] = text
-    return body
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 async def _found(line: Line, sending: Sending[RedditSettings]) -> Published | None:

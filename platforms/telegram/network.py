@@ -12,8 +12,8 @@ from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.telegram import errors, rules
 from platforms.telegram.errors import ChatMovedError
+from platforms.telegram.fields import Call, call_of
 from platforms.telegram.line import Line, ask, send
-from platforms.telegram.messages import Call, call_of
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
 
 

@@ -13,10 +13,10 @@ from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.fields import photo_body
 from platforms.tiktok.line import Line, call, read
+from platforms.tiktok.media import Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokCredentials, TikTokSettings
 from platforms.tiktok.status import Verdict
-from platforms.tiktok.upload import Upload
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_LOOK = timedelta(minutes=2)

@@ -11,9 +11,9 @@ from platforms.rules import Violation
 from platforms.youtube import errors, rules
 from platforms.youtube.extras import Extras
 from platforms.youtube.line import BASE_URL, Line, read
+from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import title_of
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
-from platforms.youtube.upload import SessionGoneError, Upload
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far YouTube's clock may stand behind ours before its own video is not recognised."""

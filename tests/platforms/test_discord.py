@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from domain.post import Media
 from platforms.base import Absent, Draft, MediaFile, Published, Sending, Unknown
 from platforms.discord import NETWORK
-from platforms.discord.messages import parts_of
+from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
 from runtime.logging import configure

@@ -9,7 +9,7 @@ import pytest
 
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.facebook import NETWORK, uploads, videos
+from platforms.facebook import NETWORK, media, videos
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -249,7 +249,7 @@ async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
 
 
 async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(media, "PIECE_BYTES", 1000)
     sending = sending_of(rig, ["a.mp4"], {})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
         assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT

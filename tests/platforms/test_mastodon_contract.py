@@ -12,8 +12,8 @@ import pytest
 
 from platforms.base import Draft, Published
 from platforms.mastodon import NETWORK
+from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import _PLACES
-from platforms.mastodon.network import status_body
 from platforms.mastodon.settings import MastodonSettings
 from tests.platforms.rig import Rig
 from tests.platforms.test_mastodon import Connect, listening, parts_of

@@ -17,7 +17,7 @@ from domain.post import Media, MediaType
 from platforms.base import Absent, Draft, MediaFile, Published, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.telegram import NETWORK
-from platforms.telegram.messages import call_of
+from platforms.telegram.fields import call_of
 from platforms.telegram.settings import TelegramCredentials
 from runtime.logging import configure
 from tests.platforms.rig import Rig, Sandbox

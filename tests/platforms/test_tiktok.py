@@ -12,7 +12,7 @@ import pytest
 from domain.post import Media
 from platforms.base import MediaFile, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.tiktok import NETWORK, status, upload
+from platforms.tiktok import NETWORK, media, status
 from sandbox.server import running_sandbox
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
@@ -45,7 +45,7 @@ class Large:
 @pytest.fixture
 async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(status, "LOOKS", (0, 0.01))
-    monkeypatch.setattr(upload, "CHUNK_BYTES", 5_000_000)
+    monkeypatch.setattr(media, "CHUNK_BYTES", 5_000_000)
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
 
 

@@ -13,7 +13,7 @@ import pytest
 from domain.post import Media
 from platforms.base import Absent, MediaFile, Published, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.youtube import NETWORK, upload
+from platforms.youtube import NETWORK, media
 from tests.platforms.rig import MediaFromUrl, Rig
 
 PIECE = 256 * 1024
@@ -40,7 +40,7 @@ class Large:
 
 @pytest.fixture
 async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(upload, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr(media, "PIECE_BYTES", PIECE)
     return await connect(
         "youtube", credentials={"refreshToken": token_urlsafe(), "clientId": "id", "clientSecret": "s"}
     )

@@ -1,0 +1,29 @@
+"""What Google is told of a post."""
+
+from typing import Any
+
+from platforms.base import Draft
+from platforms.googlebusiness.settings import GoogleBusinessSettings
+
+DEFAULT_LANGUAGE = "en"
+"""Whether Google does without a language is unverified."""
+
+
+def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost."""
+    settings = draft.settings
+    body: dict[str, Any] = {
+        "languageCode": settings.language_code or DEFAULT_LANGUAGE,
+        "summary": draft.text,
+        "topicType": settings.topic,
+    }
+    if settings.call_to_action:
+        button = {"actionType": settings.call_to_action.type, "url": settings.call_to_action.url}
+        body["callToAction"] = {name: value for name, value in button.items() if value}
+    if settings.event:
+        body["event"] = settings.event.model_dump(by_alias=True)
+    if settings.offer:
+        body["offer"] = settings.offer.model_dump(by_alias=True, exclude_none=True)
+    if draft.media:
+        body["media"] = [{"mediaFormat": "PHOTO", "sourceUrl": item.url} for item in draft.media]
+    return body

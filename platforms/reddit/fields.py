@@ -1,0 +1,61 @@
+"""What Reddit is told of a post."""
+
+from typing import Any
+
+from platforms.base import Sending
+from platforms.reddit.media import uploads
+from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.settings import RedditSettings
+
+
+def submit_fields(sending: Sending[RedditSettings]) -> dict[str, str]:
+    """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
+    draft, (title, text) = sending.draft, words_of(sending.draft)
+    settings, form = draft.settings, form_of(draft)
+    fields = {
+        "api_type": "json",
+        "extension": "json",
+        "sr": settings.subreddit,
+        "title": title,
+        "kind": str(form),
+        # A link that the subreddit has already is refused, so that a repeat makes no double.
+        "resubmit": "false",
+        "sendreplies": _flag(settings.send_replies),
+        "nsfw": _flag(settings.nsfw),
+        "spoiler": _flag(settings.spoiler),
+        "validate_on_submit": "true",
+    }
+    if settings.flair_id:
+        fields["flair_id"] = settings.flair_id
+    if form is Form.LINK and settings.url:
+        fields["url"] = settings.url
+    if form is Form.IMAGE:
+        fields["url"] = uploads(sending)[0]["url"]
+    if text or form is Form.SELF:
+        fields["text"] = text
+    return fields
+
+
+def gallery_body(sending: Sending[RedditSettings]) -> dict[str, Any]:
+    """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
+    settings, (title, text) = sending.draft.settings, words_of(sending.draft)
+    body: dict[str, Any] = {
+        "api_type": "json",
+        "show_error_list": True,
+        "sr": settings.subreddit,
+        "title": title,
+        "items": [{"caption": "", "outbound_url": "", "media_id": item["assetId"]} for item in uploads(sending)],
+        "sendreplies": settings.send_replies,
+        "nsfw": settings.nsfw,
+        "spoiler": settings.spoiler,
+        "validate_on_submit": True,
+    }
+    if settings.flair_id:
+        body["flair_id"] = settings.flair_id
+    if text:
+        body["text"] = text
+    return body
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
