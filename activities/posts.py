@@ -61,7 +61,7 @@ class Posts:
         """Settle a target that was tried long enough: failed, or unconfirmed where a send may have landed."""
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
-            if job is None:
+            if job is None or job.is_draft:
                 return Outcome(status=TargetStatus.FAILED, gone=True)
             if job.sent and job.sent.state == "sending":
                 await close_attempt(session, job.sent.id, Note("unclear", "given up while the answer was out"))

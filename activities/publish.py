@@ -203,7 +203,7 @@ class Publishing:
             async with self._database.reading() as session:
                 if job := await load(session, command.target_id):
                     taken = await others_posts(session, job.target, job.unclear_since)
-        if job is None or _stands(job):
+        if job is None or job.is_draft or _stands(job):
             return None
         if job.target.begun_at is None and job.target.due_at:
             self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
@@ -228,7 +228,7 @@ class Publishing:
             return attempt
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
-            if job is None:
+            if job is None or job.is_draft:
                 return GONE
             if step is None or _stands(job):
                 return await self._standing(session, job)

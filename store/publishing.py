@@ -31,6 +31,11 @@ class Job:
     unclear_since: datetime | None
     """When the first of its requests was sent whose effect was never seen in its answer."""
 
+    @property
+    def is_draft(self) -> bool:
+        """Tell whether the post was taken off the schedule: its workflow, reset to before that, must not send it."""
+        return self.post.status == PostStatus.DRAFT
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

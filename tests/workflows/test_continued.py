@@ -18,6 +18,7 @@ from store.attempts import list_attempts
 from store.models import Attempt, Post, Revision
 from store.posts import mark_dispatched
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
+from tests.workflows.resets import reset
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
 from workflows.runs import Runs
@@ -279,3 +280,20 @@ async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(
     assert await recovery.round(always, soon) == 1
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("continued, then lost")) == 1
+
+
+async def test_a_run_that_was_continued_may_be_reset_once_the_post_is_public(stack: Stack) -> None:
+    post = await stack.save("continued, then reset", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await stack.start(post)
+    for minutes in range(6):
+        await move(stack, post, datetime.now(UTC) + timedelta(minutes=minutes + 9))
+    await move(stack, post, datetime.now(UTC) + timedelta(seconds=1))
+    await comes_to(handle, "Open for edits")
+    first, *_ = await runs_of(stack, post)
+    assert first.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+    await reset(stack, handle, "--run-id", first.run_id)
+    async with asyncio.timeout(20):
+        while (await handle.query(PostWorkflow.status)).status != PostStatus.PUBLISHED:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    assert (await stack.read(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("continued, then reset")) == 1

@@ -1,0 +1,89 @@
+"""An operator may reset a post's workflow to any earlier point: what was sent is not sent again."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from domain.post import PostStatus, TargetStatus
+from tests.stack import Stack
+from tests.workflows.lives import LIVES, comes_to
+from tests.workflows.resets import reset
+from workflows.messages import StatusView
+from workflows.post import PostWorkflow
+
+WITHOUT_REQUESTS = ("--reapply-exclude", "All")
+"""What clients and operators have asked since is forgotten, too."""
+
+
+async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
+    """Wait until the workflow says of every target what it said before."""
+    async with asyncio.timeout(30):
+        while (await handle.query(PostWorkflow.status)).targets != expected.targets:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("life", "how"),
+    [
+        ("published_now", ()),
+        ("scheduled", WITHOUT_REQUESTS),
+        ("amended", ()),
+        ("partial_and_retried_by_signal", WITHOUT_REQUESTS),
+        ("failed_and_retried_by_update", ()),
+        ("unclear_and_found", ()),
+        ("unclear_and_resolved", WITHOUT_REQUESTS),
+        ("held_and_released", ()),
+        ("edited", ()),
+    ],
+)
+async def test_nothing_is_sent_again(stack: Stack, life: str, how: tuple[str, ...]) -> None:
+    handle = await LIVES[life](stack)
+    before = await handle.query(PostWorkflow.status)
+    public = await stack.control("GET", "posts")
+    run = (await handle.describe()).run_id
+    await reset(stack, handle, *how)
+    assert (await handle.describe()).run_id != run
+    await says(handle, before)
+    row = await stack.read(before.post_id)
+    assert row.status == before.status == PostStatus.PUBLISHED
+    assert [each.platform_post_id for each in row.targets] == [each.platform_post_id for each in before.targets]
+    assert await stack.control("GET", "posts") == public
+
+
+async def test_a_send_that_is_out_when_the_workflow_is_reset_is_looked_up_and_not_repeated(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=3)
+    post = await stack.save("reset while it was sent", [stack.accounts["plain"]])
+    handle = await stack.start(post, immediate=True)
+
+    async def sending() -> bool:
+        return (await stack.read(post.id)).targets[0].status == TargetStatus.PUBLISHING
+
+    assert await stack.outcomes.wait(post.id, sending, 10)
+    await reset(stack, handle)
+    await comes_to(handle, "Open for edits")
+    (target,) = (await stack.settled(post.id)).targets
+    (public,) = await stack.public("reset while it was sent")
+    assert target.platform_post_id == public["platformPostId"]
+
+
+async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
+    handle = await LIVES["deleted_once_published"](stack)
+    public = await stack.control("GET", "posts")
+    await reset(stack, handle, *WITHOUT_REQUESTS)
+    await handle.result()
+    assert await stack.control("GET", "posts") == public
+
+
+async def test_a_draft_stays_a_draft_where_its_workflow_has_forgotten_that_it_is_one(stack: Stack) -> None:
+    post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await reset(stack, handle, *WITHOUT_REQUESTS)
+    await handle.result()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    row = await stack.read(post.id)
+    assert (row.status, row.targets[0].status) == (PostStatus.DRAFT, TargetStatus.PENDING)
+    assert await stack.public("reset to before its doubt") == []
