@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import Step
 from activities.verdicts import UNTIL_ALLOWANCE
-from domain.pace import Allowance, Pace
+from domain.pace import Allowance, Pace, Turn
 from platforms.base import Metered
 from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
 from store.database import Database
-from store.pacing import Lane, Place, defer, enter, take, tell, used
+from store.pacing import Lane, Place, enter, give_back, take, tell, used
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,8 @@ _ON_THEIR_WAY = timedelta(minutes=2)
 _SCARCE = 20
 """From how many that are left on it matters what a network tells with each answer."""
 
+Wanted = tuple[Lane, Sequence[Pace]]
+
 
 class NotYet(Exception):
     """It is not yet a target's turn, for `wait`; `capped` where its account has used up what it may do in hours."""
@@ -54,31 +56,25 @@ class Pacing:
     def __init__(self, database: Database, *, on: bool) -> None:
         self._database = database
         self._on = on
-        self._gates: WeakValueDictionary[Lane, asyncio.Lock] = WeakValueDictionary()
+        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def before_preparing(self, step: Step) -> None:
         """Take the turn of a target that is prepared ahead. Raises NotYet."""
         if self._on:
-            await self._turn(step, "prepare", step.network.preparing_paces(step.sending.draft))
+            await self._turns(step, [_preparing(step)])
 
     async def before_publishing(self, step: Step) -> None:
         """Take a target's turn to publish, and to prepare where that is still to be done. Raises NotYet."""
-        if not self._on:
-            return
-        place = await self._turn(step, "publish", step.network.rules.paces)
-        if step.network.prepares(step.sending.draft) and not step.sending.handles:
-            try:
-                await self.before_preparing(step)
-            except NotYet as later:
-                async with self._database.transaction() as session:
-                    await defer(session, place, later.wait)
-                raise
-        step.turn_taken = time.monotonic()
+        if self._on:
+            prepares = step.network.prepares(step.sending.draft) and not step.sending.handles
+            await self._turns(step, [_preparing(step), _publishing(step)] if prepares else [_publishing(step)])
+            step.turn_taken = time.monotonic()
 
     async def before_sending(self, step: Step) -> None:
         """Take the turn anew where it was taken a while ago. Raises NotYet."""
         if self._on and time.monotonic() - step.turn_taken > _RENEWED_AFTER_S:
-            await self._turn(step, "publish", step.network.rules.paces)
+            await self._turns(step, [_publishing(step)])
+            step.turn_taken = time.monotonic()
 
     async def answered(self, step: Step) -> None:
         """Note what the network told of the account's allowance while it published, once that is scarce."""
@@ -99,22 +95,40 @@ class Pacing:
         async with self._database.transaction() as session:
             await tell(session, lane, since, left, until)
 
-    async def _turn(self, step: Step, name: str, paces: Sequence[Pace]) -> Place:
-        lane = _lane(step, name)
-        gate = self._gates.setdefault(lane, asyncio.Lock())
+    async def _turns(self, step: Step, wanted: Sequence[Wanted]) -> None:
+        gate = self._gates.setdefault(step.account.id, asyncio.Lock())
         while True:
             # One at a time of a process: the others would each hold a connection to wait for the lane's lock.
             async with gate, self._database.transaction() as session:
-                place = await enter(session, lane, step.sending.target_id, step.last_send)
-                if isinstance(step.network, Metered) and name == "publish" and not place.is_told:
-                    place = await _asked(session, place, step.network, step)
-                turn = await take(session, place, [_with_margin(pace) for pace in _as_told(paces, place.told)])
-            if turn.wait > _SOON:
-                capped = turn.wait if turn.waits_for is None else turn.waits_for
-                raise NotYet(turn.wait, capped=capped > LONGEST_LIMIT)
-            if turn.wait <= timedelta(0):
-                return place
-            await asyncio.sleep(turn.wait.total_seconds())
+                turns = [await _turn(session, step, each) for each in wanted]
+                longest = max((turn for _, turn in turns), key=lambda turn: turn.wait)
+                if longest.wait > timedelta(0):
+                    # What is free, but cannot be used yet, is left to others.
+                    for place, turn in turns:
+                        if turn.wait <= timedelta(0):
+                            await give_back(session, place)
+            if longest.wait > _SOON:
+                capped = longest.wait if longest.waits_for is None else longest.waits_for
+                raise NotYet(longest.wait, capped=capped > LONGEST_LIMIT)
+            if longest.wait <= timedelta(0):
+                return
+            await asyncio.sleep(longest.wait.total_seconds())
+
+
+def _preparing(step: Step) -> Wanted:
+    return _lane(step, "prepare"), step.network.preparing_paces(step.sending.draft)
+
+
+def _publishing(step: Step) -> Wanted:
+    return _lane(step, "publish"), step.network.rules.paces
+
+
+async def _turn(session: AsyncSession, step: Step, wanted: Wanted) -> tuple[Place, Turn]:
+    lane, paces = wanted
+    place = await enter(session, lane, step.sending.target_id, step.last_send)
+    if isinstance(step.network, Metered) and lane.step == "publish" and not place.is_told:
+        place = await _asked(session, place, step.network, step)
+    return place, await take(session, place, [_with_margin(pace) for pace in _as_told(paces, place.told)])
 
 
 def _lane(step: Step, name: str) -> Lane:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.pace import Allowance, Pace, Turn
@@ -138,9 +138,9 @@ async def take(session: AsyncSession, place: Place, paces: Sequence[Pace]) -> Tu
     return Turn(wait.until - place.now, None if wait.per is None else timedelta(seconds=wait.per))
 
 
-async def defer(session: AsyncSession, place: Place, wait: timedelta) -> None:
-    """Give a turn back that cannot be used before `wait` is over; the place is kept."""
-    await session.execute(update(TurnRow).where(TurnRow.id == place.id).values(taken=False, at=place.now + wait))
+async def give_back(session: AsyncSession, place: Place) -> None:
+    """Give a turn back that cannot be used: it, and the place, are free for others."""
+    await session.execute(delete(TurnRow).where(TurnRow.id == place.id))
 
 
 async def used(session: AsyncSession, place: Place, per: timedelta) -> tuple[int, datetime | None]:

@@ -123,8 +123,13 @@ async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
     assert waits(await publish(desk, video)) < timedelta(seconds=41)
     async with stack.database.transaction() as session:
         turns = await session.scalars(select(Turn).where(Turn.account_id == account.id))
-        assert {turn.step: turn.taken for turn in turns} == {"publish": False, "prepare": False}
+        assert {turn.step: turn.taken for turn in turns} == {"prepare": False}
     assert await requests(stack, account) == []
+    photos = await stack.save("goes first", [account], media=["https://example.com/w.jpg"], settings=CONSENT)
+    async with stack.database.transaction() as session:
+        now = datetime.now(UTC)
+        await tell(session, Lane("tiktok", account.id, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
+    assert (await publish(desk, photos)).status is TargetStatus.PUBLISHED
 
 
 async def test_a_turn_that_is_seconds_away_is_waited_for_in_the_step(stack: Stack, desk: Desk) -> None:
