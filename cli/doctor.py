@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from cli.errors import UserError
 from cli.place import Place, place_of
 from domain.schedule import rfc3339
-from runtime.doctor.doctor import Doctor
+from runtime.doctor.doctor import DATABASE_ERRORS, Doctor, database_away
 from runtime.doctor.findings import Exit, Finding, Heals, Report
 from runtime.temporal import connect
 from store.database import Database
@@ -42,9 +42,8 @@ async def _look(place: Place, workspace: str | None) -> Report:
         return await Doctor(database, Runs(client), workspace_id, place.settings.sandbox_url).look()
     except (RPCError, RuntimeError) as error:
         raise UserError("Temporal does not answer, so rows could not be held against workflows.") from error
-    except OSError as error:
-        reason = f"The database does not answer ({type(error).__name__}), so nothing could be compared."
-        raise UserError(reason) from error
+    except DATABASE_ERRORS as error:
+        raise UserError(database_away(error)) from error
     finally:
         await database.close()
 

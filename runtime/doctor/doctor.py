@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import Unavailable
 from runtime.doctor.asking import Asking
@@ -19,6 +19,8 @@ from runtime.doctor.sandbox import SandboxAway, see
 from store.database import Database
 from store.showing import showings
 from workflows.runs import Runs
+
+DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 AGAIN_AFTER_S = 3.0
 """How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
@@ -120,5 +122,14 @@ async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
         yield
     except Unavailable:
         report.away.append("Temporal does not answer, so rows could not be held against workflows.")
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        report.away.append(f"The database does not answer ({type(error).__name__}), so nothing could be compared.")
+    except DATABASE_ERRORS as error:
+        report.away.append(database_away(error))
+
+
+def database_away(error: BaseException) -> str:
+    """Say in a sentence that the database could not be read; its own words may repeat what it was sent."""
+    if isinstance(error, OSError):
+        return "The database does not answer, so nothing could be compared."
+    # The driver's own error says which it is; SQLAlchemy wraps it twice.
+    own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
+    return f"The database cannot be read ({type(own or error).__name__}), so nothing could be compared."

@@ -1,8 +1,10 @@
 """Judge a post whose workflow does not run."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from api.readiness import UNSTARTED_AFTER
+from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from runtime.doctor.facts import Facts
 from runtime.doctor.findings import Finding, Heals, Kind
@@ -24,7 +26,7 @@ def judge_lost(facts: Facts) -> list[Finding]:
     if facts.post is not None and facts.open:
         found.append(_of_the_workflow(facts, facts.post))
     if not facts.open:
-        found += [_left(facts, attempt) for attempt in facts.open_attempts]
+        found += [finding for attempt in facts.open_attempts for finding in _left(facts, attempt)]
     return found
 
 
@@ -84,14 +86,13 @@ def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None
     return min(late_at, ahead_at)
 
 
-def _left(facts: Facts, attempt: OpenAttempt) -> Finding:
+def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
     """Tell of a send without an answer whose post is at rest and that nobody works on."""
-    targets = {each.id: each for each in facts.post.targets} if facts.post else {}
-    target = targets.get(attempt.target_id)
+    target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
+    if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == "publish"):
+        # What it came to is known all the same: only the attempt log does not say how.
+        return
     what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
-    how = "Ask for it again (POST /v1/posts/{postId}/%s): it is looked up before anything is sent." % (
-        "edit" if attempt.step == "edit" else "retry"
-    )
-    if target is not None and target.status == "published" and attempt.step != "edit":
-        how = "Nothing is to be done: the target is published, and only its attempt log does not say how."
-    return facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)
+    again = "edit" if attempt.step == "edit" else "retry"
+    how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is looked up before anything is sent."
+    yield facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)

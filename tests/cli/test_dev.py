@@ -116,6 +116,8 @@ async def test_every_part_that_dies_is_up_again(stacks: tuple[DevStack, DevStack
     assert not set(one.pids.values()) & set(before.values())
     assert one.said.count("starting it again") >= len(PARTS)
     assert (await one.publish("After the storm", publishNow=True))["status"] == "published"
+    code, said, _ = await socialsyncer("doctor", "--data-dir", one.data)
+    assert (code, said.partition(".")[0]) == (0, "All agree"), said
     assert two.pids == untouched
 
 

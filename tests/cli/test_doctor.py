@@ -63,14 +63,19 @@ async def _told(own: Stack) -> None:
     ("variable", "value", "sentence"),
     [
         ("SOCIALSYNCER_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/d", "The database does not answer"),
+        (
+            "SOCIALSYNCER_DATABASE_URL",
+            "{server}/nowhere_hunter2",
+            "The database cannot be read (InvalidCatalogNameError)",
+        ),
         ("TEMPORAL_ADDRESS", "127.0.0.1:1", "Temporal does not answer"),
         ("SOCIALSYNCER_ENCRYPTION_KEYS", "", "The environment is not set up"),
     ],
 )
 async def test_a_part_that_is_away_is_told_in_one_sentence(
-    environment: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+    environment: pytest.MonkeyPatch, postgres_url: str, variable: str, value: str, sentence: str
 ) -> None:
-    environment.setenv(variable, value)
+    environment.setenv(variable, value.format(server=postgres_url.replace("+asyncpg", "")))
     result = await doctor()
     assert (result.exit_code, result.stderr) == (3, "")
     assert result.stdout.startswith(sentence)
