@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client as Temporal
 
 _BACK_WITHIN = 240.0
@@ -69,7 +69,10 @@ class Product:
         return answer.json()
 
     async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
-        """Return those of the workflows whose sending step a worker has taken, by Temporal's word."""
+        """Return those of the workflows whose next task a worker has, by Temporal's word.
+
+        Mostly it is the step that sends. A retry's may be the one before it, which needs the database, too.
+        """
         if self._temporal is None:
             self._temporal = await Temporal.connect(self.dev["temporalAddress"])
         temporal, slots = self._temporal, asyncio.Semaphore(_AT_ONCE)
@@ -77,9 +80,10 @@ class Product:
         async def taken(workflow_id: str) -> str | None:
             async with slots:
                 found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
-            begun = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-            sends = (each.state == begun and each.activity_type.name in _SENDS for each in found.pending_activities)
-            return workflow_id if any(sends) else None
+            step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
+            sends = (each.state == step and each.activity_type.name in _SENDS for each in found.pending_activities)
+            decides = task == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
+            return workflow_id if any(sends) or decides else None
 
         return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
 

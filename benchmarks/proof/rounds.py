@@ -25,8 +25,9 @@ _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
-_RETRIES_BEFORE_SEND = 16
-"""A retry needs the worker's database connections, all of which a crash before the send keeps waiting (20)."""
+_RETRIES_BEFORE_SEND = 28
+"""A retry needs the worker's database connections, all of which wait in a crash before the send: so many (of 30) are
+begun and can wait there."""
 
 # An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
 _STATE = """

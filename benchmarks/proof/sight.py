@@ -25,7 +25,7 @@ class Sight:
     started: bool = False
     """Its row shows that its workflow has heard of it."""
     taken: bool = False
-    """Temporal says that a worker has the step which sends."""
+    """Temporal says that a worker has its next task."""
     sending: bool = False
     """Its attempt says that the request is out."""
 
