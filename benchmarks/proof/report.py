@@ -77,8 +77,8 @@ def ends(posts: Sequence[Post]) -> str:
     return _written(lines)
 
 
-def totals(posts: Sequence[Post]) -> str:
-    """Return the counts, and the verdict as the last line."""
+def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
+    """Return the counts, and the verdict as the last line; `disagreements` are what the doctor found in the end."""
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
     counts = {
         "doubles": Kind.DOUBLE,
@@ -88,8 +88,14 @@ def totals(posts: Sequence[Post]) -> str:
         "not struck": Kind.MISSED,
     }
     told = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())
-    verdict = "Never twice, never lost: proven." if right(posts) else "NOT proven: see the posts above."
-    return f"{len(posts)} posts, {kinds[Kind.RIGHT]} right: {told}\n{verdict}"
+    proven = right(posts) and not disagreements
+    return "\n".join(
+        [
+            f"{len(posts)} posts, {kinds[Kind.RIGHT]} right: {told}",
+            f"In the end `socialsyncer doctor` finds {len(disagreements) or 'no'} disagreements",
+            "Never twice, never lost: proven." if proven else "NOT proven: see above.",
+        ]
+    )
 
 
 def failures(posts: Sequence[Post]) -> list[str]:
@@ -113,7 +119,7 @@ def _attempt(told: dict[str, Any]) -> str:
     return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
 
 
-def markdown(posts: Sequence[Post], took: float, arguments: str) -> str:
+def markdown(posts: Sequence[Post], disagreements: Sequence[str], took: float, arguments: str) -> str:
     """Return the run for a README."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -122,7 +128,7 @@ def markdown(posts: Sequence[Post], took: float, arguments: str) -> str:
             f"`{command}`, {day}, {took / 60:.0f} minutes on {os.cpu_count()} cores:",
             ends(posts),
             table(posts),
-            "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts).splitlines()),
+            "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
 

@@ -38,8 +38,12 @@ def test_one_that_is_wrong_or_that_was_not_struck_or_no_post_at_all_makes_it_no_
     assert len(failures(POSTS)) == 2
 
 
+def test_what_the_doctor_finds_makes_it_no_proof() -> None:
+    assert "NOT proven" in totals(POSTS[:2], ["double: post_1"])
+
+
 def test_the_tables_replace_what_stands_between_the_marks() -> None:
-    told = markdown(POSTS[:2], 600, "")
+    told = markdown(POSTS[:2], [], 600, "")
     assert "10 minutes" in told
     document = f"before\n{BEGIN}\nold\n{END}\nafter"
     assert put_into(document, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter"
