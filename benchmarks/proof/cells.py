@@ -73,7 +73,7 @@ class Cell:
 _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.NONE: (
         frozenset({Mode.NOW, Mode.RETRY}),
-        frozenset({Fault.NONE, Fault.LIMITED, Fault.DROPPED, Fault.EXPIRED}),
+        frozenset({Fault.NONE, Fault.REFUSED, Fault.DROPPED, Fault.EXPIRED}),
     ),
     Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
@@ -81,12 +81,15 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
 }
 """What the short version has, on every network: those that are over soon."""
+_SLOW = frozenset({"googlebusiness", "youtube"})
+"""Networks whose silence about a post is believed late only."""
 
 
 def short(cell: Cell) -> bool:
     """Tell whether the short version has this cell."""
     modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
-    return cell.mode in modes and cell.fault in faults
+    slow = cell.crash is Crash.EVERYTHING and cell.network in _SLOW
+    return cell.mode in modes and cell.fault in faults and not slow
 
 
 def every() -> Iterator[Cell]:
