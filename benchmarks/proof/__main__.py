@@ -48,16 +48,23 @@ async def prove(cells: list[Cell], together: int) -> tuple[list[Post], list[str]
         try:
             proof = Proof(product, say)
             await proof.run(cells, together)
-            return proof.posts, await _disagreements(dev)
+            return proof.posts, await _disagreements(dev, report.without_certainty(proof.posts))
         finally:
             await product.close()
 
 
-async def _disagreements(dev: dict[str, Any]) -> list[str]:
-    """Return what rows, workflows and networks still disagree about; a little later only what does not heal."""
+async def _disagreements(dev: dict[str, Any], uncertain: set[str]) -> list[str]:
+    """Return what rows, workflows and networks still disagree about; a little later only what does not heal.
+
+    That a post is public which its network does not show to us, the doctor knows from the sandbox alone.
+    """
     for _ in range(_DOCTOR_LOOKS):
         told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
-        found = [f"{each['kind']}: {each.get('postId', '')} {each['what']}" for each in told["findings"]]
+        found = [
+            f"{each['kind']}: {each.get('postId', '')} {each['what']}"
+            for each in told["findings"]
+            if not (each["kind"] == "public_unknown" and each.get("postId") in uncertain)
+        ]
         if not found and not told["couldNotLook"]:
             break
         await asyncio.sleep(_BETWEEN_LOOKS)

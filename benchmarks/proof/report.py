@@ -33,6 +33,12 @@ def right(posts: Sequence[Post]) -> bool:
     return bool(posts) and all(post.verdict and post.verdict.kind is Kind.RIGHT for post in posts)
 
 
+def without_certainty(posts: Sequence[Post]) -> set[str]:
+    """Return the ids of the posts that are rightly unconfirmed."""
+    ended = (post for post in posts if post.verdict and post.verdict.kind is Kind.RIGHT)
+    return {post.post_id for post in ended if post.status == "unconfirmed" and post.post_id}
+
+
 def table(posts: Sequence[Post]) -> str:
     """Return two tables: networks and faults, each by crash; a number is posts that ended right."""
     crashes = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]

@@ -1,8 +1,21 @@
 """The proof's tables, and the way they come into a README."""
 
+from dataclasses import replace
+
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
 from benchmarks.proof.posts import Post
-from benchmarks.proof.report import BEGIN, END, ends, failures, markdown, put_into, right, table, totals
+from benchmarks.proof.report import (
+    BEGIN,
+    END,
+    ends,
+    failures,
+    markdown,
+    put_into,
+    right,
+    table,
+    totals,
+    without_certainty,
+)
 from benchmarks.proof.verdict import Kind, Verdict
 
 
@@ -36,6 +49,12 @@ def test_one_that_is_wrong_or_that_was_not_struck_or_no_post_at_all_makes_it_no_
         assert not right(posts)
         assert "NOT proven" in totals(posts)
     assert len(failures(POSTS)) == 2
+
+
+def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None:
+    posts = [replace(post, post_id=str(number)) for number, post in enumerate(POSTS)]
+    assert without_certainty(posts) == {"1"}
+    assert without_certainty([replace(posts[1], verdict=Verdict(Kind.UNEXPECTED))]) == set()
 
 
 def test_what_the_doctor_finds_makes_it_no_proof() -> None:
