@@ -1,7 +1,5 @@
-"""What all of a Facebook Page's routes share: things that wait to be published, and Meta's words for failing."""
+"""What all of a Facebook Page's routes share: things that wait to be published."""
 
-import re
-import secrets
 from abc import ABC
 from typing import Any
 
@@ -10,20 +8,17 @@ import msgspec
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.formats import probe
+from sandbox.graph import GraphTwin, missing_object
 from sandbox.ids import Scrambled
 from sandbox.journal import Shelf
-from sandbox.networks.instagram.base import graph_error, missing_object, parameters
 from sandbox.posts import Post, Shown
-from sandbox.twin import Route, Twin
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.wire import Request
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_767_225_600_000
 """1 January 2026; the ids last for decades."""
 FIRST_ID = 122_100_000_000_000_000
 ID_RANGE = 900_000_000_000_000
-
-_VERSION = re.compile(r"^/v\d+\.\d+(?=/)")
 
 
 class Photo(msgspec.Struct, rename="camel"):
@@ -62,8 +57,11 @@ class Comment(msgspec.Struct, rename="camel"):
     created_at: float
 
 
-class PageTwin(Twin, ABC):
+class PageTwin(GraphTwin, ABC):
     """Hold what all of Facebook's routes share."""
+
+    limit = ("(#32) Page request limit reached", 32)
+    usage_type = "pages"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -75,61 +73,6 @@ class PageTwin(Twin, ABC):
         """What has come of videos that are not complete yet; a restart forgets it, as an expired session does."""
         self.attempted: set[str] = set()
         """Videos that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
-
-    def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
-        if status >= 500:
-            words = message or "An unexpected error has occurred. Please retry your request later."
-            return graph_error(words, 2, is_transient=True, status=status)
-        return graph_error(message or "Unknown path components", 2500, status=status)
-
-    def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
-        return graph_error("Invalid OAuth access token - Cannot parse access token", 190)
-
-    def token_expired(self) -> Answer:
-        """Word an expired token."""
-        return graph_error("Error validating access token: Session has expired.", 190, 463)
-
-    def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; Meta tells the wait in whole minutes, so less than half a minute reads 0."""
-        usage = {
-            "type": "pages",
-            "call_count": 100,
-            "total_cputime": 25,
-            "total_time": 25,
-            "estimated_time_to_regain_access": round(seconds / 60),
-        }
-        answer = graph_error("(#32) Page request limit reached", 32, is_transient=True, status=429)
-        business = msgspec.json.encode({"1755847768034402": [usage]}).decode()
-        return answer.with_headers({"X-Business-Use-Case-Usage": business})
-
-    def inner_path(self, path: str) -> str:
-        """Strip the version; every one is served alike."""
-        return _VERSION.sub("", path)
-
-    async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer with Meta's own headers."""
-        try:
-            answer = await found.handler(request)
-        except RefusedError as error:
-            answer = error.answer
-        usage = '{"call_count":0,"total_cputime":0,"total_time":0}'
-        return answer.with_headers({"X-App-Usage": usage, "x-fb-trace-id": secrets.token_urlsafe(8)})
-
-    def token(self, request: Request) -> str:
-        """Return the token from header (`Bearer`, or `OAuth` where bytes go), query or body."""
-        scheme, _, token = request.header("authorization").partition(" ")
-        if scheme.lower() in {"bearer", "oauth"}:
-            return token.strip()
-        return str(parameters(request).get("access_token", ""))
-
-    def owner(self, request: Request) -> Account:
-        """Return the Page whose edge this is; refuses other Pages than the token's own."""
-        account = self.account(request)
-        if request.params["id"] not in (account.user_id, "me"):
-            raise missing_object(request.params["id"], request.method.lower())
-        return account
 
     def own_post(self, request: Request) -> tuple[Account, Post]:
         """Return a post of the Page that the token speaks for."""

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fetching import FetchError, fetch
+from sandbox.graph import flag, invalid, json_parameter, parameters, refused
 from sandbox.networks.facebook.base import Comment, PageTwin, Photo
-from sandbox.networks.instagram.base import flag, invalid, json_parameter, parameters, refused
 from sandbox.operations import Operation
 from sandbox.posts import Shown
 from sandbox.twin import route

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.graph import invalid, missing_object, parameters, selected
 from sandbox.networks.facebook.base import PageTwin, Video
-from sandbox.networks.instagram.base import invalid, missing_object, parameters, selected
 from sandbox.operations import Operation
 from sandbox.posts import Post
 from sandbox.twin import route

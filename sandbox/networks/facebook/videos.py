@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fetching import FetchError, fetch
+from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.networks.facebook.base import PageTwin, Video
-from sandbox.networks.instagram.base import graph_error, invalid, missing_object, parameters, refused
 from sandbox.operations import Operation
 from sandbox.posts import Shown
 from sandbox.twin import route

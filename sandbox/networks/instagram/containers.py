@@ -6,16 +6,8 @@ from urllib.parse import urlsplit
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fetching import Fetched, FetchError, fetch
-from sandbox.networks.instagram.base import (
-    Container,
-    GraphTwin,
-    flag,
-    invalid,
-    json_parameter,
-    list_parameter,
-    parameters,
-    refused,
-)
+from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
+from sandbox.networks.instagram.base import Container, InstagramTwin
 from sandbox.posts import Shown
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
@@ -43,7 +35,7 @@ class _Item(NamedTuple):
     is_video: bool
 
 
-class ContainerRoutes(GraphTwin):
+class ContainerRoutes(InstagramTwin):
     """Serve POST /{ig-id}/media."""
 
     @route("POST", "/{id}/media", "prepare")

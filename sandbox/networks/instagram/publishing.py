@@ -3,17 +3,9 @@
 from contextlib import suppress
 
 from sandbox.accounts import Account
+from sandbox.graph import flag, invalid, missing_object, parameters, refused
 from sandbox.ids import in_base64
-from sandbox.networks.instagram.base import (
-    Comment,
-    Container,
-    GraphTwin,
-    flag,
-    invalid,
-    missing_object,
-    parameters,
-    refused,
-)
+from sandbox.networks.instagram.base import Comment, Container, InstagramTwin
 from sandbox.operations import Operation
 from sandbox.posts import Post
 from sandbox.twin import route
@@ -32,7 +24,7 @@ def _publish(twin: "PublishRoutes", request: Request) -> Operation:
     return "publish"
 
 
-class PublishRoutes(GraphTwin):
+class PublishRoutes(InstagramTwin):
     """Serve media_publish, comments and the comment switch."""
 
     @route("POST", "/{id}/media_publish", _publish)

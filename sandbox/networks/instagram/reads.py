@@ -6,7 +6,8 @@ from itertools import dropwhile, islice
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.networks.instagram.base import Container, GraphTwin, missing_object, parameters, refused, selected
+from sandbox.graph import missing_object, parameters, refused, selected
+from sandbox.networks.instagram.base import Container, InstagramTwin
 from sandbox.networks.instagram.publishing import POSTS_PER_DAY
 from sandbox.operations import Operation
 from sandbox.posts import Post
@@ -27,7 +28,7 @@ def _node(twin: "ReadRoutes", request: Request) -> Operation:
     return "confirm" if container.media_id is not None or container.id in twin.attempted else "prepare"
 
 
-class ReadRoutes(GraphTwin):
+class ReadRoutes(InstagramTwin):
     """Serve every GET."""
 
     @route("GET", "/me", "auth")

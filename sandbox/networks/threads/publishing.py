@@ -9,8 +9,8 @@ import regex
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fetching import Fetched, FetchError, fetch
+from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
 from sandbox.ids import in_base64
-from sandbox.networks.instagram.base import flag, invalid, json_parameter, list_parameter, parameters, refused
 from sandbox.networks.threads.base import (
     POSTS_PER_DAY,
     REPLIES_PER_DAY,

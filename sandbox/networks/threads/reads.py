@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.networks.instagram.base import invalid, parameters, refused, selected
+from sandbox.graph import invalid, parameters, refused, selected
 from sandbox.networks.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, ThreadsTwin, not_there
 from sandbox.operations import Operation
 from sandbox.posts import Post

@@ -1,0 +1,187 @@
+"""How Meta's Graph API words its errors and reads its parameters, the same on Facebook, Instagram and Threads."""
+
+import re
+import secrets
+from abc import ABC
+from typing import Any, ClassVar
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+
+_VERSION = re.compile(r"^/v\d+\.\d+(?=/)")
+_IDLE = '{"call_count":0,"total_cputime":0,"total_time":0}'
+_BUSY = '{"call_count":100,"total_cputime":25,"total_time":25}'
+
+
+class GraphTwin(Twin, ABC):
+    """Hold what the routes of all of Meta's networks share."""
+
+    limit: ClassVar[tuple[str, int]] = ("(#4) Application request limit reached", 4)
+    """The words and the code of a reached limit."""
+    usage_type: ClassVar[str | None] = None
+    """Of what the header of a reached limit tells when it ends; None where there is no such header."""
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone."""
+        if status >= 500:
+            said = message or "An unexpected error has occurred. Please retry your request later."
+            return graph_error(said, 2, is_transient=True, status=status)
+        return graph_error(message or "Unknown path components", 2500, status=status)
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return graph_error("Invalid OAuth access token - Cannot parse access token", 190)
+
+    def token_expired(self) -> Answer:
+        """Word an expired token."""
+        return graph_error("Error validating access token: Session has expired.", 190, 463)
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit; Meta tells the wait in whole minutes, so less than half a minute reads 0."""
+        words, code = self.limit
+        answer = graph_error(words, code, is_transient=True, status=429).with_headers({"X-App-Usage": _BUSY})
+        if self.usage_type is None:
+            return answer
+        usage = {
+            "type": self.usage_type,
+            "call_count": 100,
+            "total_cputime": 25,
+            "total_time": 25,
+            "estimated_time_to_regain_access": round(seconds / 60),
+        }
+        business = msgspec.json.encode({"17841400000000000": [usage]}).decode()
+        return answer.with_headers({"X-Business-Use-Case-Usage": business})
+
+    def inner_path(self, path: str) -> str:
+        """Strip the version; every one is served alike."""
+        return _VERSION.sub("", path).rstrip("/") or "/"
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Answer with Meta's own headers."""
+        try:
+            answer = await found.handler(request)
+        except RefusedError as error:
+            answer = error.answer
+        trace = {"x-fb-request-id": secrets.token_urlsafe(12), "x-fb-trace-id": secrets.token_urlsafe(8)}
+        return answer.with_headers({"X-App-Usage": _IDLE, **trace})
+
+    def token(self, request: Request) -> str:
+        """Return the token from header (`Bearer`, or `OAuth` where bytes go), query or body."""
+        scheme, _, token = request.header("authorization").partition(" ")
+        if scheme.lower() in {"bearer", "oauth"}:
+            return token.strip()
+        return str(parameters(request).get("access_token", ""))
+
+    def owner(self, request: Request) -> Account:
+        """Return whose request it is; refuses other accounts than the token's own in the path."""
+        account = self.account(request)
+        if request.params["id"] not in (account.user_id, "me"):
+            raise missing_object(request.params["id"], request.method.lower())
+        return account
+
+
+def graph_error(
+    message: str,
+    code: int,
+    subcode: int | None = None,
+    *,
+    user_message: str | None = None,
+    is_transient: bool = False,
+    data: dict[str, Any] | None = None,
+    status: int = 400,
+) -> Answer:
+    """Word an error the way Meta's Graph API does."""
+    error: dict[str, Any] = {"message": message, "type": "OAuthException", "code": code}
+    if subcode is not None:
+        error["error_subcode"] = subcode
+    if data is not None:
+        error["error_data"] = data
+    error["is_transient"] = is_transient
+    if user_message is not None:
+        error["error_user_title"] = message
+        error["error_user_msg"] = user_message
+    error["fbtrace_id"] = f"A{secrets.token_urlsafe(16)}"
+    return Answer.json({"error": error}, status)
+
+
+def refused(
+    message: str, code: int, subcode: int | None = None, user_message: str | None = None, *, is_transient: bool = False
+) -> RefusedError:
+    """Refuse a request in Meta's words."""
+    return RefusedError(graph_error(message, code, subcode, user_message=user_message, is_transient=is_transient))
+
+
+def invalid(message: str, user_message: str | None = None) -> RefusedError:
+    """Refuse a parameter."""
+    return refused(f"(#100) {message}", 100, None, user_message)
+
+
+def missing_object(object_id: str, verb: str = "get") -> RefusedError:
+    """Say that there is no such object, or none that this token may see."""
+    return refused(
+        f"Unsupported {verb} request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing "
+        "permissions, or does not support this operation.",
+        100,
+        33,
+    )
+
+
+def parameters(request: Request) -> dict[str, Any]:
+    """Merge the parameters of query and body (form or JSON); the body counts more."""
+    merged: dict[str, Any] = dict(request.query)
+    if not request.body:
+        return merged
+    try:
+        if request.is_json:
+            body = request.json()
+            return merged | body if isinstance(body, dict) else merged
+        return merged | request.form()
+    except MalformedBodyError as error:
+        raise invalid("The request body could not be read.") from error
+
+
+def json_parameter(values: dict[str, Any], name: str) -> Any:
+    """Return a parameter that may come as JSON text; None where it is missing."""
+    value = values.get(name)
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise invalid(f"param {name} must be valid JSON.") from error
+
+
+def list_parameter(values: dict[str, Any], name: str) -> list[str]:
+    """Return a parameter that is a list, as JSON or with commas between."""
+    value = values.get(name)
+    if isinstance(value, str) and not value.startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    found = json_parameter(values, name)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise invalid(f"param {name} must be an array.")
+    return [str(part) for part in found]
+
+
+def flag(values: dict[str, Any], name: str) -> bool | None:
+    """Return a parameter that is true or false, or None where it is missing."""
+    value = values.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    if str(value).lower() not in ("true", "false", "1", "0"):
+        raise invalid(f"param {name} must be a boolean.")
+    return str(value).lower() in ("true", "1")
+
+
+def selected(available: dict[str, Any], wanted: str, node: str) -> dict[str, Any]:
+    """Return the wanted fields of an object and always its id; refuses fields that it does not have."""
+    names = [name.partition("{")[0].strip() for name in wanted.split(",") if name.strip()]
+    for name in names:
+        if name not in available:
+            raise invalid(f"Tried accessing nonexisting field ({name}) on node type ({node})")
+    found = {name: available[name] for name in names if available[name] is not None}
+    return found | {"id": available["id"]}
