@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import delete
 from temporalio.client import WorkflowExecutionStatus
 
@@ -218,7 +219,9 @@ async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
     }
 
 
-async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack) -> None:
+async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    # From then on Temporal waits ever longer between them.
+    monkeypatch.setattr("workflows.runs._TASK_TRIES", 2)
     post = await own.save("doctor: stuck", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
     await note_started(own, post)
     await own.client.start_workflow(
