@@ -64,13 +64,13 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of the workspace's accounts. Raises UserError."""
-    async with _workspace(place_of(data_dir), workspace) as (session, workspace_id):
+    async with _workspace(place_of(data_dir), workspace, may_make=False) as (session, workspace_id):
         return [shown(account) for account in await list_accounts(session, workspace_id)]
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
     """Forget an account and its credentials. Raises UserError where there is none."""
-    async with _workspace(place_of(data_dir), workspace) as (session, workspace_id):
+    async with _workspace(place_of(data_dir), workspace, may_make=False) as (session, workspace_id):
         if not await remove_account(session, workspace_id, account_id):
             raise UserError(f"The workspace has no account {account_id}.")
 
@@ -84,11 +84,14 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _workspace(place: Place, workspace: str | None) -> AsyncIterator[tuple[AsyncSession, str]]:
+async def _workspace(
+    place: Place, workspace: str | None, *, may_make: bool = True
+) -> AsyncIterator[tuple[AsyncSession, str]]:
     database = Database(place.settings.database_url.get_secret_value())
     try:
         async with database.transaction() as session:
-            yield session, await workspace_id_of(session, place.workspace_id if workspace is None else workspace)
+            named = place.workspace_id if workspace is None else workspace
+            yield session, await workspace_id_of(session, named, may_make=may_make)
     finally:
         await database.close()
 

@@ -23,15 +23,15 @@ async def create(workspace: str | None, name: str, data_dir: Path | None) -> str
         await database.close()
 
 
-async def workspace_id_of(session: AsyncSession, workspace: str | None) -> str:
-    """Return the id of a workspace given by name or id; a new name makes a new workspace. Raises UserError."""
+async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
+    """Return the id of a workspace given by name or id; a new name makes a new one where it may. Raises UserError."""
     # An empty name is a shell's unset variable: the default workspace's key would go to somebody it is not for.
     if workspace is None or not workspace.strip():
         raise UserError("Which workspace? Give its name with --workspace.")
     found = await find_workspace(session, workspace)
     if found is not None:
         return found
-    if workspace.startswith("ws_"):
+    if workspace.startswith("ws_") or not may_make:
         raise UserError(f"There is no workspace {workspace}.")
     click.echo(f"Workspace {workspace!r} is new: it was created.", err=True)
     return await create_workspace(session, workspace)
