@@ -48,17 +48,20 @@ async def prove(cells: list[Cell], together: int) -> tuple[list[Post], list[str]
         try:
             proof = Proof(product, say)
             await proof.run(cells, together)
-            return proof.posts, await _disagreements(dev, report.without_certainty(proof.posts))
+            say("the doctor looks")
+            looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
+            return proof.posts, await _disagreements(dev, report.without_certainty(proof.posts), looks)
         finally:
             await product.close()
 
 
-async def _disagreements(dev: dict[str, Any], uncertain: set[str]) -> list[str]:
+async def _disagreements(dev: dict[str, Any], uncertain: set[str], looks: int) -> list[str]:
     """Return what rows, workflows and networks still disagree about; a little later only what does not heal.
 
     That a post is public which its network does not show to us, the doctor knows from the sandbox alone.
     """
-    for _ in range(_DOCTOR_LOOKS):
+    for look in range(looks):
+        await asyncio.sleep(_BETWEEN_LOOKS if look else 0)
         told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
         found = [
             f"{each['kind']}: {each.get('postId', '')} {each['what']}"
@@ -67,7 +70,6 @@ async def _disagreements(dev: dict[str, Any], uncertain: set[str]) -> list[str]:
         ]
         if not found and not told["couldNotLook"]:
             break
-        await asyncio.sleep(_BETWEEN_LOOKS)
     return [*found, *told["couldNotLook"]]
 
 
