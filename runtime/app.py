@@ -1,6 +1,5 @@
 """Start the api from the environment, as uvicorn's factory."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +7,7 @@ from litestar import Litestar
 
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
+from runtime.chores import doing
 from runtime.logging import configure
 from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings
@@ -36,12 +36,10 @@ def create_app_from_env() -> Litestar:
         deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)
         # The worker may be the part that is away.
         watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
-        watching = asyncio.create_task(watch.run())
         try:
-            yield deps
+            async with doing({"watch": watch.run}):
+                yield deps
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
             await outcomes.close()
             await database.close()
 

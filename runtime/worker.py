@@ -24,6 +24,7 @@ from activities.publish import Publishing
 from activities.servers import Servers, client_of_named_servers
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
+from runtime.chores import Chore, doing
 from runtime.context import LogContext
 from runtime.recovery import Recovery
 from runtime.settings import Settings
@@ -131,19 +132,17 @@ async def running(
         for worker in team:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
-        chores = [
-            asyncio.create_task(sweep_forever(desk.database, posts)),
-            asyncio.create_task(Recovery(desk.database, posts, Runs(client)).run()),
-            asyncio.create_task(look_after_accounts(desk, posts)),
-            asyncio.create_task(follow_zones_forever(desk.database, posts)),
-            asyncio.create_task((watch or Watch(desk.database)).run()),
-        ]
+        chores: dict[str, Chore] = {
+            "sweep": lambda: sweep_forever(desk.database, posts),
+            "recovery": Recovery(desk.database, posts, Runs(client)).run,
+            "accounts": lambda: look_after_accounts(desk, posts),
+            "zones": lambda: follow_zones_forever(desk.database, posts),
+            "watch": (watch or Watch(desk.database)).run,
+        }
         try:
-            yield
+            async with doing(chores):
+                yield
         finally:
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(*chores, return_exceptions=True)
             await _finish(*team)
 
 

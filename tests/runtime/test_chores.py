@@ -1,0 +1,25 @@
+"""Chores go on, whatever one of them meets."""
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from runtime.chores import doing
+
+
+async def test_a_chore_that_fails_is_told_of_and_begun_again() -> None:
+    times, twice = 0, asyncio.Event()
+
+    async def broken() -> None:
+        nonlocal times
+        times += 1
+        if times == 2:
+            twice.set()
+            await asyncio.Event().wait()
+        raise ZeroDivisionError
+
+    with capture_logs() as lines:
+        async with doing({"sweep": broken}, pause_s=0.01):
+            await asyncio.wait_for(twice.wait(), 5)
+    assert [(line["event"], line["chore"]) for line in lines] == [("chore.failed", "sweep")]
+    assert times == 2, "it ends with the block"
