@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from platforms.base import MediaFile
+from platforms.files import MediaFile
 
 PIECE_BYTES = 256 * 1024
 """What is held in memory of each file that is sent; our choice."""

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from platforms.base import MediaFile
 from platforms.body import PIECE_BYTES
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.wire import Wire
 
 LONGEST_NAME = 100

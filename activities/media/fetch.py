@@ -51,7 +51,7 @@ class Pace:
 
 
 class MediaFetcher:
-    """Fetch media over guarded sockets; one per process, it is a platforms.base.MediaSource.
+    """Fetch media over guarded sockets; one per process, it is a platforms.files.MediaSource.
 
     `allowed_private_hosts` (`host` or `host:port`) may have private addresses. With `samples_url`, the sandbox's base
     URL, media at example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.

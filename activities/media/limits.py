@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from activities.media.decoding.facts import ImageDemand, MediaFacts
 from domain.post import MediaType
-from platforms.base import MediaFile
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.rules import FileRule
 
 _A = {MediaType.IMAGE: "an image", MediaType.VIDEO: "a video", MediaType.GIF: "a GIF", MediaType.DOCUMENT: "a document"}

@@ -3,7 +3,7 @@
 import mimetypes
 from datetime import UTC, datetime, timedelta
 
-from platforms.base import MediaFile
+from platforms.files import MediaFile
 from store.database import Database
 from store.media_files import keep_file
 

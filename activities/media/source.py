@@ -20,8 +20,9 @@ from activities.media.stored import StoredFile
 from activities.media.strip import strip
 from activities.media.workshop import Workshop
 from domain.post import Media, MediaType
-from platforms.base import MediaFile, Network
+from platforms.base import Network
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.rules import FileRule
 
 
@@ -43,7 +44,7 @@ Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
 
 
 class StepMedia:
-    """Be the platforms.base.MediaSource of one step."""
+    """Be the platforms.files.MediaSource of one step."""
 
     def __init__(
         self,

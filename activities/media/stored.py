@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from activities.media.spool import Spool
-from platforms.base import MediaFile
+from platforms.files import MediaFile
 
 
 @dataclass(frozen=True, slots=True)

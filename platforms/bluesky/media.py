@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.bluesky import errors
 from platforms.bluesky.line import Line, call, open_session
 from platforms.bluesky.rules import RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"

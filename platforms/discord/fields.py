@@ -4,10 +4,11 @@ import hashlib
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import Draft, MediaFile
+from platforms.base import Draft
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings, Poll
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.multipart import Part, name_in
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12

@@ -5,13 +5,14 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms import multipart
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.facebook.errors import WrongOffsetError
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
+from platforms.files import MediaFile
 from platforms.meta.graph import text_of
 
 AT_ONCE = 3

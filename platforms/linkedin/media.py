@@ -10,9 +10,10 @@ from urllib.parse import quote
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
 from platforms.mastodon.line import Line, authorization, entity, id_of, is_missing, send

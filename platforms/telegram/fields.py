@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import Draft, MediaFile
+from platforms.base import Draft
+from platforms.files import MediaFile
 from platforms.multipart import Part, name_in
 from platforms.telegram.settings import TelegramSettings
 

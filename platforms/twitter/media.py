@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.multipart import Form, Part
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules

@@ -6,9 +6,10 @@ The session's address alone may go on with the upload, so it is as secret as the
 from collections.abc import Iterator
 from typing import Any
 
-from platforms.base import MediaFile, Sending
+from platforms.base import Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.wire import json_of
 from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.line import Line, send

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Connection, Draft, Handles, MediaFile, Network, Sending
+from platforms.base import AccountFacts, Connection, Draft, Handles, Network, Sending
+from platforms.files import MediaFile
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
 

@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media
-from platforms.base import AccountFacts, MediaFile, Published, Sending
+from platforms.base import AccountFacts, Published, Sending
 from platforms.bluesky import NETWORK
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
 Connect = Callable[..., Awaitable[Rig]]

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile
 from platforms.bluesky import NETWORK, media
 from platforms.errors import Kind
+from platforms.files import MediaFile
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import names, open_bluesky, publish, record, refused, sized

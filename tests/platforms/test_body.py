@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from platforms.base import MediaFile
 from platforms.body import PIECE_BYTES, Body
+from platforms.files import MediaFile
 from tests.platforms.test_multipart import file_of
 
 

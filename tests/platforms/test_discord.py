@@ -14,11 +14,12 @@ import pytest
 from pydantic import ValidationError
 
 from domain.post import Media
-from platforms.base import Absent, Draft, MediaFile, Published, Sending, Unknown
+from platforms.base import Absent, Draft, Published, Sending, Unknown
 from platforms.discord import NETWORK
 from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from runtime.logging import configure
 from tests.platforms.rig import Rig
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.linkedin import NETWORK, media
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from domain.post import Media
-from platforms.base import MediaFile, Published
+from platforms.base import Published
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.mastodon import NETWORK, limits, media
 from platforms.mastodon.settings import MastodonCredentials
 from sandbox.server import running_sandbox

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from platforms.base import MediaFile
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.multipart import Form, Part, post_form
 from platforms.wire import Wire
 from sandbox.wire import Request

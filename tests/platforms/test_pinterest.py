@@ -12,8 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media, MediaType
-from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.pinterest import NETWORK
 from platforms.pinterest.lookup import published
 from sandbox.server import running_sandbox

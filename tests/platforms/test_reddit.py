@@ -13,8 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media
-from platforms.base import Absent, MediaFile, Published, Sending, Unknown
+from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.reddit import NETWORK
 from platforms.reddit.network import TAKEN_AT
 from sandbox.server import running_sandbox

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from domain.post import Media
-from platforms.base import Handles, MediaFile, MediaSource, Sending
+from platforms.base import Handles, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile, MediaSource
 from tests.platforms.rig import Rig
 
 MEGABYTE = 1024 * 1024

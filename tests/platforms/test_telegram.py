@@ -14,8 +14,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from domain.post import Media, MediaType
-from platforms.base import Absent, Draft, MediaFile, Published, Unknown
+from platforms.base import Absent, Draft, Published, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.telegram import NETWORK
 from platforms.telegram.fields import call_of
 from platforms.telegram.settings import TelegramCredentials

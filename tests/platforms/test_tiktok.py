@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from domain.post import Media
-from platforms.base import MediaFile, Published, Sending, Unknown
+from platforms.base import Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.tiktok import NETWORK, media, status
 from sandbox.server import running_sandbox
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account

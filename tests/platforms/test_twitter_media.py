@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.base import MediaFile
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.twitter import NETWORK
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
 from sandbox.server import running_sandbox

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from domain.post import Media
-from platforms.base import Absent, MediaFile, Published, Sending
+from platforms.base import Absent, Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.youtube import NETWORK, media
 from tests.platforms.rig import MediaFromUrl, Rig
 

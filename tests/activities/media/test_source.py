@@ -14,8 +14,8 @@ from activities.media.shelf import Shelf
 from activities.media.source import MediaTools, StepMedia
 from activities.media.workshop import Workshop
 from domain.post import Media, MediaType
-from platforms.base import MediaFile
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
 from platforms.registry import networks
 from platforms.rules import FileRule
 from tests.activities.media import files

@@ -1,0 +1,58 @@
+"""The files of a post as networks get to see them: fetched by somebody else, and read while they are sent."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.post import Media
+
+
+class Chunks(Protocol):
+    """Read a file in pieces."""
+
+    def __call__(self, size: int, start: int = 0) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` on in pieces of the given size; may be called again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes.
+
+    `width` and `height` are in pixels as a viewer sees them, turned upright; None where nobody has looked.
+    """
+
+    content_type: str
+    size: int
+    chunks: Chunks
+    width: int | None = field(default=None, kw_only=True)
+    height: int | None = field(default=None, kw_only=True)
+
+    async def read(self) -> bytes:
+        """Return the whole content; for small files only."""
+        return b"".join([chunk async for chunk in self.chunks(max(self.size, 1))])
+
+    def part(self, begin: int, length: int) -> "MediaFile":
+        """Return a stretch of the file as a file; what is beyond the end is left out."""
+        length = max(min(length, self.size - begin), 0)
+
+        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+            left = length - start
+            if left <= 0:
+                return
+            async for chunk in self.chunks(size, begin + start):
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
+
+        return MediaFile("application/octet-stream", length, chunks)
+
+
+class MediaSource(Protocol):
+    """Fetch a post's media for networks that take bytes."""
+
+    def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
+        """Return the file behind a media item; raises NetworkError(rejected) where it cannot be had."""
+        ...
