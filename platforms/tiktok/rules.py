@@ -108,6 +108,9 @@ def _check_kind(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
     ]
     if settings.media_type and (settings.media_type == "video") is not video:
         found.append(setting("mediaType", f"mediaType is {settings.media_type}, but the media are not"))
+    if settings.video_cover_image_url:
+        said = f"{label} takes no picture as a cover; name a moment of the video with videoCoverTimestampMs"
+        found.append(setting("videoCoverImageUrl", said))
     if settings.photo_cover_index is not None and settings.photo_cover_index >= len(draft.media):
         found.append(setting("photoCoverIndex", "There is no photo of this index"))
     return found

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 
 from platforms.base import WireModel
+from platforms.forms import WebAddress
 from platforms.oauth import OAuthCredentials
 
 PUBLIC = "PUBLIC_TO_EVERYONE"
@@ -58,6 +59,11 @@ class TikTokSettings(WireModel):
     )
     video_cover_timestamp_ms: int | None = Field(
         None, ge=0, description="The moment of the video that becomes its cover, in milliseconds.", examples=[1500]
+    )
+    video_cover_image_url: WebAddress | None = Field(
+        None,
+        description="Refused: TikTok takes no picture as a cover of what an app publishes.",
+        examples=["https://cdn.example.com/cover.jpg"],
     )
     photo_cover_index: int | None = Field(
         None, ge=0, description="Which photo is the cover, counted from 0.", examples=[0]

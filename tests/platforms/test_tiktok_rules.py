@@ -61,6 +61,7 @@ def test_takes_what_goes_together(text: str, kinds: str, settings: dict[str, Any
         ("Hi", "v", {"autoAddMusic": True}, "autoAddMusic"),
         ("Hi", "i", {"videoCoverTimestampMs": 0}, "videoCoverTimestampMs"),
         ("Hi", "i", {"videoMadeWithAi": True}, "videoMadeWithAi"),
+        ("Hi", "v", {"videoCoverImageUrl": "https://cdn.example.com/a.jpg"}, "videoCoverImageUrl"),
         ("Hi", "i", {"mediaType": "video"}, "mediaType"),
         ("Hi", "v", {"mediaType": "photo"}, "mediaType"),
         ("Hi", "ii", {"photoCoverIndex": 2}, "photoCoverIndex"),
