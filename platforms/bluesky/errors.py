@@ -41,16 +41,16 @@ _BY_CODE = {
     "AuthMissing": (Kind.AUTH, _RECONNECT),
     "AuthenticationRequired": (Kind.AUTH, _RECONNECT),
     "AuthFactorTokenRequired": (Kind.AUTH, "Bluesky asks for a second factor. Connect with an app password instead."),
-    "AccountTakedown": (Kind.AUTH, "Bluesky has taken this account down."),
-    "AccountSuspended": (Kind.AUTH, "Bluesky has suspended this account."),
-    "AccountDeactivated": (Kind.AUTH, "This Bluesky account is deactivated."),
+    "AccountTakedown": (Kind.AUTH, "Bluesky has taken this account down. Sign in at Bluesky to appeal."),
+    "AccountSuspended": (Kind.AUTH, "Bluesky has suspended this account. Sign in at Bluesky to see why."),
+    "AccountDeactivated": (Kind.AUTH, "This Bluesky account is deactivated. Activate it at Bluesky."),
     "UploadForbidden": (Kind.REJECTED, "Bluesky does not let this account upload videos. Verify its email address."),
     "BlobTooLarge": (Kind.REJECTED, _TOO_LARGE),
     "PayloadTooLarge": (Kind.REJECTED, _TOO_LARGE),
-    "VideoTooLarge": (Kind.REJECTED, "The video is too large for Bluesky."),
-    "VideoTooLong": (Kind.REJECTED, "The video is too long for Bluesky."),
+    "VideoTooLarge": (Kind.REJECTED, "The video is too large for Bluesky. Give a smaller one."),
+    "VideoTooLong": (Kind.REJECTED, "The video is too long for Bluesky. Give a shorter one."),
     "BadAspectRatio": (Kind.REJECTED, "The video is too tall or too wide for Bluesky."),
-    "InvalidMimeType": (Kind.REJECTED, "Bluesky does not take this type of file."),
+    "InvalidMimeType": (Kind.REJECTED, "Bluesky does not take this type of file. Give a JPEG, PNG, WebP or MP4."),
 }
 """Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
 

@@ -27,11 +27,11 @@ _BY_CODE = {
     "MEDIA_ASSET_WAITING_UPLOAD": (Kind.NOT_READY, "LinkedIn is still processing the media."),
     "EXPIRED_UPLOAD_URL": (Kind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
     "MEDIA_ASSET_PROCESSING_FAILED": (Kind.REJECTED, "LinkedIn could not process the media. Export the file anew."),
-    "INVALID_IMAGE_ID": (Kind.REJECTED, "LinkedIn does not take this image."),
+    "INVALID_IMAGE_ID": (Kind.REJECTED, "LinkedIn does not take this image. Give a JPEG, PNG or GIF."),
     "NONEXISTENT_VERSION": (Kind.TRANSIENT, _VERSION),
     "VERSION_MISSING": (Kind.TRANSIENT, _VERSION),
     "ACCESS_DENIED": (Kind.AUTH, _PERMISSION),
-    "FIELD_LENGTH_TOO_LONG": (Kind.REJECTED, "A text of the post is too long for LinkedIn."),
+    "FIELD_LENGTH_TOO_LONG": (Kind.REJECTED, "A text of the post is too long for LinkedIn. Shorten it."),
     "INVALID_VALUE_BLANK_FIELD": (Kind.REJECTED, "LinkedIn does not publish a post without a text here."),
     "CONFLICT": (Kind.TRANSIENT, "LinkedIn was working on the same thing already."),
 }

@@ -55,7 +55,7 @@ def _meaning(status: int, number: object, said: str) -> tuple[Kind, str]:
     if status >= 500 or status == 408:
         return Kind.TRANSIENT, _SERVER
     if "board" in said.lower() and status in {403, 404}:
-        return Kind.REJECTED, "Pinterest does not know this board, or the account may not pin to it."
+        return Kind.REJECTED, "Pinterest does not know this board, or the account may not pin to it. Check boardId."
     if "board_id" in said:
         return Kind.REJECTED, "Pinterest does not take this board id: it is a number."
     return Kind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."

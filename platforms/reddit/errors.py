@@ -21,8 +21,8 @@ _RECONNECT = "Reddit no longer accepts this account's connection. Reconnect the 
 _SERVER = "Reddit had an error of its own."
 _SLOW = "Reddit lets this account post again only after a while."
 _CLOSED = "Reddit does not let this account post in this subreddit."
-_UNKNOWN = "Reddit does not know this subreddit."
-_LINK = "Reddit does not take this link."
+_UNKNOWN = "Reddit does not know this subreddit. Check its name."
+_LINK = "Reddit does not take this link. Check its address."
 
 _BY_CODE = {
     "RATELIMIT": (Kind.RATE_LIMITED, _SLOW),
@@ -37,11 +37,11 @@ _BY_CODE = {
     "SUBREDDIT_NOEXIST": (Kind.REJECTED, _UNKNOWN),
     "SUBREDDIT_REQUIRED": (Kind.REJECTED, _UNKNOWN),
     "BAD_SR_NAME": (Kind.REJECTED, _UNKNOWN),
-    "NO_SELFS": (Kind.REJECTED, "This subreddit takes no text posts."),
-    "NO_LINKS": (Kind.REJECTED, "This subreddit takes no links."),
-    "IMAGES_NOTALLOWED": (Kind.REJECTED, "This subreddit takes no images."),
+    "NO_SELFS": (Kind.REJECTED, "This subreddit takes no text posts. Give it a link or an image."),
+    "NO_LINKS": (Kind.REJECTED, "This subreddit takes no links. Give it a text."),
+    "IMAGES_NOTALLOWED": (Kind.REJECTED, "This subreddit takes no images. Give it a text or a link."),
     "NO_TEXT": (Kind.REJECTED, "Reddit needs a title or a text here."),
-    "TOO_LONG": (Kind.REJECTED, "The title or the text is too long for Reddit."),
+    "TOO_LONG": (Kind.REJECTED, "The title or the text is too long for Reddit. Shorten it."),
     "TOO_SHORT": (Kind.REJECTED, "The title or the text is too short for this subreddit."),
     "BAD_URL": (Kind.REJECTED, _LINK),
     "NO_URL": (Kind.REJECTED, _LINK),
@@ -65,7 +65,10 @@ def error_of(response: httpx.Response) -> NetworkError:
     elif status == 403 and body.get("reason"):
         kind, sentence = Kind.REJECTED, _CLOSED
     elif status == 403:
-        kind, sentence = Kind.AUTH, "Reddit does not allow this with the account's permissions, or blocks the app."
+        kind, sentence = (
+            Kind.AUTH,
+            "Reddit does not allow this with the account's permissions, or blocks the app. Reconnect the account.",
+        )
     elif status == 429:
         kind, sentence = Kind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
     elif status >= 500 or status == 408:

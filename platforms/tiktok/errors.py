@@ -41,7 +41,10 @@ _BY_CODE = {
     "auth_removed": _RECONNECT,
     "scope_not_authorized": _SCOPE,
     "scope_permission_missed": _SCOPE,
-    "spam_risk_user_banned_from_posting": (Kind.AUTH, "TikTok has banned this account from posting."),
+    "spam_risk_user_banned_from_posting": (
+        Kind.AUTH,
+        "TikTok has banned this account from posting. Look into the TikTok app.",
+    ),
     "privacy_level_option_mismatch": (
         Kind.REJECTED,
         "This account does not offer the privacy level. Choose another privacyLevel.",
@@ -64,7 +67,7 @@ _BY_CODE = {
     "picture_size_check_failed": (Kind.REJECTED, "The picture is too small or too large for TikTok."),
     "video_pull_failed": _PULL,
     "photo_pull_failed": _PULL,
-    "spam_risk_text": (Kind.REJECTED, "TikTok took the text for spam and refused it."),
+    "spam_risk_text": (Kind.REJECTED, "TikTok took the text for spam and refused it. Change it."),
     "spam_risk": _SPAM,
     "publish_cancelled": (Kind.REJECTED, "The post was cancelled at TikTok."),
 }

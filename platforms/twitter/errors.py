@@ -46,7 +46,7 @@ _BY_CODE = {
         "X does not allow this with the account's permissions. Reconnect the account and grant them.",
     ),
     "client_forbidden": (Kind.AUTH, "The X app may not post for this account. Check the app's access level at X."),
-    "user_suspended": (Kind.AUTH, "X has suspended this account."),
+    "user_suspended": (Kind.AUTH, "X has suspended this account. Sign in at X to see why."),
     "internal_error": (Kind.TRANSIENT, _SERVER),
     DUPLICATE: (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
 }

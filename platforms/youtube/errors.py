@@ -31,7 +31,7 @@ _BY_REASON = {
     "quotaExceeded": _QUOTA,
     "dailyLimitExceeded": _QUOTA,
     "uploadLimitExceeded": (Kind.CAPPED, "This channel has reached YouTube's number of uploads for one day."),
-    "invalidTitle": (Kind.REJECTED, "YouTube does not take this title."),
+    "invalidTitle": (Kind.REJECTED, "YouTube does not take this title. Change it."),
     "invalidDescription": (Kind.REJECTED, "YouTube does not take this description."),
     "invalidTags": (Kind.REJECTED, "YouTube does not take these tags."),
     "invalidCategoryId": (Kind.REJECTED, "YouTube does not know this category."),
