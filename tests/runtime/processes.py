@@ -54,6 +54,7 @@ async def worker_process(
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
         "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS": ",".join(settings.allowed_private_hosts),
         "SOCIALSYNCER_WORKER_GRACE_S": str(grace_s),
+        "SOCIALSYNCER_PACING": str(settings.pacing).lower(),
         "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1,localhost",
