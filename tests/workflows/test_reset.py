@@ -1,6 +1,7 @@
 """An operator may reset a post's workflow to any earlier point: what was sent is not sent again."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,16 @@ from workflows.post import PostWorkflow
 
 WITHOUT_REQUESTS = ("--reapply-exclude", "All")
 """What clients and operators have asked since is forgotten, too."""
+
+
+@pytest.fixture
+async def stack(stack: Stack) -> AsyncIterator[Stack]:
+    """Publish by accounts of this file's own: networks refuse the words of a life that is told elsewhere, too."""
+    others = dict(stack.accounts)
+    for name, account in others.items():
+        stack.accounts[name] = await stack.connect(account.platform, premium=account.premium)
+    yield stack
+    stack.accounts.update(others)
 
 
 async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
