@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from temporalio.service import RPCError
-
 from benchmarks.proof.cells import Crash, Mode
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.networks import platform_of
@@ -176,11 +174,7 @@ class Strike:
     async def _all_taken(self) -> int:
         """Count the posts whose step a worker has; none of them can begin to send."""
         waiting = {row["workflow_id"] for row in (await self._state()).values()} - self._taken
-        try:
-            self._taken |= await self._product.takes(waiting)
-        except RPCError:
-            # A workflow whose start is still under way.
-            await asyncio.sleep(_POLL)
+        self._taken |= await self._product.takes(waiting)
         return len(self._taken)
 
     async def _rows_stand(self) -> int:

@@ -14,9 +14,14 @@ import asyncpg
 import httpx
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client as Temporal
+from temporalio.service import RPCError
 
 _BACK_WITHIN = 240.0
 _TABLE_OF_SENDS = "attempts"
+_END_WHAT_WAITS = f"""
+SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
+"""
 _SENDS = frozenset({"publish", "edit"})
 _AT_ONCE = 16
 
@@ -57,10 +62,12 @@ class Product:
         """Keep every process from writing an attempt: neither a send can begin nor what one came to be recorded.
 
         Reading goes on. This stops workers at exactly one point without a line in the product that knows of tests.
+        What waits in the end is not done either: PostgreSQL would carry out a dead worker's last words.
         """
         async with self._connection() as connection, connection.transaction():
             await connection.execute(f"LOCK TABLE {_TABLE_OF_SENDS} IN EXCLUSIVE MODE")
             yield
+            await connection.fetch(_END_WHAT_WAITS)
 
     async def control(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Ask the sandbox's control side."""
@@ -78,8 +85,12 @@ class Product:
         temporal, slots = self._temporal, asyncio.Semaphore(_AT_ONCE)
 
         async def taken(workflow_id: str) -> str | None:
-            async with slots:
-                found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
+            try:
+                async with slots:
+                    found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
+            except RPCError:
+                # Its start is still under way.
+                return None
             step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
             sends = (each.state == step and each.activity_type.name in _SENDS for each in found.pending_activities)
             decides = task == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED

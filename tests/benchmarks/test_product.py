@@ -1,0 +1,35 @@
+"""What the proof holds up stays undone: a dead worker's last statement must not be carried out once the lock goes."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from benchmarks.proof.product import Product
+from tests.stack import Stack
+
+_INSERT = (
+    "INSERT INTO attempts (target_id, step, state, started_at) SELECT id, 'publish', 'sending', now() FROM targets"
+)
+_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'attempts'::regclass"
+
+
+async def test_what_waits_for_the_lock_is_ended_with_it(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    await stack.save("never attempted", [account])
+    # Postgres's own scheme, for asyncpg.
+    url = stack.database_url.replace("+asyncpg", "")
+    product = Product({"apiUrl": "http://api", "sandboxUrl": "", "apiKey": "", "dataDir": "", "databaseUrl": url})
+    dying = await asyncpg.connect(url, ssl=False)
+    before = await product.rows("SELECT count(*) FROM attempts")
+    async with product.no_attempt_can_be_written():
+        last_words = asyncio.create_task(dying.execute(_INSERT))
+        while not (waiting := await product.rows(_WAITING)):
+            assert not last_words.done()
+            await asyncio.sleep(0.05)
+        assert len(waiting) == 1
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await last_words
+    assert await product.rows("SELECT count(*) FROM attempts") == before
+    dying.terminate()
+    await product.close()
