@@ -50,7 +50,9 @@ async def prove(cells: list[Cell], together: int) -> tuple[list[Post], list[str]
             await proof.run(cells, together)
             say("the doctor looks")
             looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
-            return proof.posts, await _disagreements(dev, report.without_certainty(proof.posts), looks)
+            return proof.posts, await _disagreements(
+                dev, report.without_certainty([*proof.posts, *proof.run_again]), looks
+            )
         finally:
             await product.close()
 

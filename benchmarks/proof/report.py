@@ -35,7 +35,8 @@ def right(posts: Sequence[Post]) -> bool:
 
 def without_certainty(posts: Sequence[Post]) -> set[str]:
     """Return the ids of the posts that are rightly unconfirmed."""
-    ended = (post for post in posts if post.verdict and post.verdict.kind is Kind.RIGHT)
+    # One that its crash missed is run again, and may rest as it is all the same.
+    ended = (post for post in posts if post.verdict and post.verdict.kind in {Kind.RIGHT, Kind.MISSED})
     return {post.post_id for post in ended if post.status == "unconfirmed" and post.post_id}
 
 

@@ -52,6 +52,8 @@ class Proof:
         self._open: list[Post] = []
         self.posts: list[Post] = []
         """Those that have a verdict."""
+        self.run_again: list[Post] = []
+        """Those that their crash missed."""
 
     async def run(self, cells: Iterable[Cell], most: int) -> None:
         """Run all cells, crash by crash, at most so many together."""
@@ -163,8 +165,8 @@ class Proof:
             await self._forget_faults(post)
             if not needs_its_owner(post.cell):
                 self._accounts.give_back(post.cell.network, post.account_id)
-            if post.verdict.kind is not Kind.MISSED or post.tries == _TRIES:
-                self.posts.append(post)
+            missed = post.verdict.kind is Kind.MISSED and post.tries < _TRIES
+            (self.run_again if missed else self.posts).append(post)
         self._open = [post for post in self._open if post.verdict is None]
 
 

@@ -54,6 +54,7 @@ def test_one_that_is_wrong_or_that_was_not_struck_or_no_post_at_all_makes_it_no_
 def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None:
     posts = [replace(post, post_id=str(number)) for number, post in enumerate(POSTS)]
     assert without_certainty(posts) == {"1"}
+    assert without_certainty([replace(posts[1], verdict=Verdict(Kind.MISSED))]) == {"1"}
     assert without_certainty([replace(posts[1], verdict=Verdict(Kind.UNEXPECTED))]) == set()
 
 
