@@ -20,6 +20,8 @@ RETENTION = timedelta(days=7)
 DYNAMIC_CONFIG = (
     # Fair shares between workspaces on a busy queue; off by default.
     "matching.enableFairness=true",
+    # The development server would read what search attributes there are from its database at every step.
+    "system.forceSearchAttributesCacheRefreshOnRead=false",
 )
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 """Doubles SQLite's throughput; what is committed survives a killed process."""
