@@ -258,6 +258,9 @@ class Publishing:
         except NotYet:
             await step.keeper.flush()
             raise
+        step.keeper.deferring = True
+        await step.network.choose(step.sending)
+        step.keeper.deferring = False
         return prepared
 
     async def _wait_for_turn(self, command: TargetCommand, step: Step | None, turn: NotYet) -> Outcome:

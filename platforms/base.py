@@ -207,6 +207,12 @@ class Network(ABC, Generic[S, C]):
         Raises NetworkError; of kind `not_ready` while the network still works on what it was given.
         """
 
+    async def choose(self, sending: Sending[S]) -> None:
+        """Choose what the post will be known by, where that is ours to choose. Asks nobody.
+
+        It is saved by the very transaction that begins the send, so that a lost answer can be looked up.
+        """
+
     @abstractmethod
     async def publish(self, connection: Connection[C], sending: Sending[S]) -> Published:
         """Make the one request that makes the post public.

@@ -81,6 +81,10 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         await blobs.bring(POST, sending.draft.media)
         await blobs.bring(CARD, card_picture(sending.draft))
 
+    async def choose(self, sending: Sending[BlueskySettings]) -> None:
+        """Choose the record's key."""
+        await _key(sending, POST)
+
     async def publish(self, connection: Line, sending: Sending[BlueskySettings]) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)

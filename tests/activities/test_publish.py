@@ -199,3 +199,24 @@ async def test_the_public_id_that_comes_late_is_the_posts(
     (target,) = (await stack.read(post.id)).targets
     assert (outcome.platform_post_id, target.platform_post_id) == ("7301", "7301")
     assert (target.platform_post_url or "").endswith("/video/7301")
+
+
+async def test_what_is_chosen_is_saved_with_the_attempt(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await stack.save("known by its key", [stack.accounts["twitter"]])
+    rows = list[dict[str, Any]]()
+
+    async def choose(sending: Sending[Any]) -> None:
+        await sending.save({"key": "ours"})
+        rows.append((await stack.read(post.id)).targets[0].handles)
+
+    async def publish(_: object, sending: Sending[Any]) -> Published:
+        rows.append((await stack.read(post.id)).targets[0].handles)
+        return Published("1", None)
+
+    monkeypatch.setattr(networks()["twitter"], "choose", choose)
+    monkeypatch.setattr(networks()["twitter"], "publish", publish)
+    await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    before, sending = rows
+    assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)

@@ -98,6 +98,14 @@ async def test_says_whose_app_password_it_is(rig: Rig) -> None:
     assert rig.stored.pds == "sandbox.host.bsky.network"
 
 
+async def test_the_record_is_written_under_the_key_that_was_chosen(rig: Rig) -> None:
+    sending = rig.sending("Chosen before")
+    await NETWORK.choose(sending)
+    published = await publish(rig, sending)
+    (saved,) = rig.saved
+    assert published.platform_post_id.endswith(f"/{saved['records']['post']['rkey']}")
+
+
 async def test_a_text_is_one_login_and_one_record(rig: Rig) -> None:
     published = await publish(rig, rig.sending("Hello"))
     assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("POST", 200), ("POST", 200)]
