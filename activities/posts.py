@@ -5,7 +5,7 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import GiveUp, PostCommand, Resolve, RevisionCommand
 from activities.meters import Meters
-from domain.outcome import Outcome
+from domain.outcome import GONE, Outcome
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
 from store.database import Database
@@ -62,7 +62,7 @@ class Posts:
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
             if job is None or job.is_draft:
-                return Outcome(status=TargetStatus.FAILED, gone=True)
+                return GONE
             if job.sent and job.sent.state == "sending":
                 await close_attempt(session, job.sent.id, Note("unclear", "given up while the answer was out"))
                 change: verdicts.Change = verdicts.unconfirmed(command.code, "The network's answer was lost.")

@@ -1,7 +1,5 @@
-"""The way of one target: prepare, publish, confirm. Each step may be run again at any point; none sends blindly."""
+"""The way of one target until it is public. Each step may be run again at any point; none sends blindly."""
 
-import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,16 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities import verdicts
-from activities.commands import LookCommand, TargetCommand
+from activities.commands import TargetCommand
+from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.errors import HELD, refused, time_left, try_again, wait_before_retry, wait_for_turn
 from activities.heartbeat import beating
 from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
-from domain.outcome import Outcome
+from domain.outcome import GONE, Outcome
 from domain.post import TargetStatus
-from platforms.base import Absent, Finding, Network, Published, Refused, Unknown
+from platforms.base import Network, Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
@@ -27,7 +26,6 @@ from store.models import Attempt
 from store.publishing import (
     Job,
     Note,
-    add_details,
     begin_send,
     close_attempt,
     finished_step,
@@ -40,7 +38,6 @@ from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
 
-GONE = Outcome(status=TargetStatus.FAILED, gone=True)
 _STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED})
 
 
@@ -52,12 +49,8 @@ def _next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
     return verdicts.wait_while_held(error) or wait_before_retry(network, error)
 
 
-def _again(command: LookCommand) -> verdicts.Change | None:
-    return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
-
-
 class Publishing:
-    """Run the steps that talk to networks."""
+    """Prepare and publish targets."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -115,72 +108,6 @@ class Publishing:
             if step is None or isinstance(begun, Outcome):
                 return begun if isinstance(begun, Outcome) else GONE
             return await self._send(command, step, begun)
-
-    @activity.defn
-    async def confirm(self, command: LookCommand) -> Outcome:
-        """Look whether an unclear send landed. Changes nothing on the network."""
-        async with beating():
-            async with self._database.transaction() as session:
-                job = await load(session, command.target_id)
-                taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
-            if job is None:
-                return GONE
-            if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
-                return outcome_of(job.target)
-            started, step = datetime.now(UTC), None
-            try:
-                step = self._desk.open(job)
-                step.sending.taken = taken
-                finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
-            except NetworkError as error:
-                note = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
-                return await self._write_finding(command, note, _again(command), started)
-            note, incomplete = verdicts.note(step, "done", "it is public"), False
-            if isinstance(finding, Published):
-                finding, incomplete = await self._completed(step, finding)
-                change: verdicts.Change | None = verdicts.published(finding)
-            else:
-                note, change = self._judge(command, step, finding, job.sent)
-            outcome = await self._write_finding(command, note, change, started)
-            return outcome.model_copy(update={"incomplete": incomplete})
-
-    @activity.defn
-    async def complete(self, command: TargetCommand) -> Outcome:
-        """Do what is left to do for a target that is public already."""
-        async with beating() as progress:
-            async with self._database.transaction() as session:
-                job = await load(session, command.target_id)
-            if job is None or job.target.platform_post_id is None:
-                return GONE
-            target = job.target
-            public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
-            try:
-                step = self._desk.open(job, progress.append)
-                done = await step.network.complete(step.connection, step.sending, public)
-            except NetworkError as error:
-                if error.kind not in PASSING:
-                    done = replace(public, warning=error.message)
-                else:
-                    delay = wait_before_retry(networks()[command.platform], error)
-                    if delay < time_left():
-                        raise try_again(networks()[command.platform], error, delay) from error
-                    done = replace(public, warning=f"What follows the post was given up. {error.message}")
-            async with self._database.transaction() as session:
-                return await add_details(
-                    session,
-                    command.target_id,
-                    public.platform_post_id,
-                    done.platform_post_id,
-                    done.url,
-                    done.warning,
-                )
-
-    async def _claimed(self, job: Job, finding: Finding) -> Finding:
-        """Return a finding as it may be believed: no post that is found is two of ours."""
-        if not isinstance(finding, Published):
-            return finding
-        async with self._database.transaction() as session:
-            return finding if await claim(session, job, finding.platform_post_id) else Unknown()
 
     async def _keep(self, command: TargetCommand, published: Published) -> None:
         """Keep the answer to a repeat, for which a network may name a post that it has already.
@@ -321,29 +248,13 @@ class Publishing:
             note = verdicts.note(step, "unclear", "looking on the network before anything else", error, soon)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
         note = verdicts.note(step, "done", "published")
-        published, incomplete = await self._completed(step, published)
+        published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         await self._pacing.answered(step)
         if step.account.refusals:
             async with self._database.transaction() as session:
                 await accept_account(session, step.account, published=True)
         return outcome.model_copy(update={"incomplete": incomplete})
-
-    async def _completed(self, step: Step, published: Published) -> tuple[Published, bool]:
-        """Do what follows a publication, and tell whether some of it is left: nothing here makes it less public.
-
-        Nor does a worker that stops: what is public already is written down, and the rest left to the next one.
-        """
-        try:
-            return await step.network.complete(step.connection, step.sending, published), False
-        except asyncio.CancelledError:
-            log.info("publish.incomplete", platform=step.network.platform, code="worker_stops")
-            return published, True
-        except NetworkError as error:
-            log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
-            if error.kind in PASSING:
-                return published, True
-            return replace(published, warning=error.message), False
 
     async def _close(
         self,
@@ -363,12 +274,16 @@ class Publishing:
                 if done := await settle_at_once(self._database, command.target_id, attempt.id, public, note):
                     return done
             async with self._database.transaction() as session:
+                if attempt is None:
+                    job = await load(session, command.target_id, lock=True)
+                    if job is None or _stands(job):
+                        # Another run of this step has sent it meanwhile, and only what that came to counts.
+                        return await self._standing(session, job) if job else GONE
+                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
                 # The post's row is locked first, as everywhere.
                 outcome = await settle(session, command.target_id, verdicts.taken_up(change))
                 if attempt is not None:
                     await close_attempt(session, attempt.id, note)
-                elif not outcome.gone:
-                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
                 return outcome
 
         outcome = await persist(write)
@@ -404,7 +319,9 @@ class Publishing:
                 raise refused(network, error, outcome) from error
             return outcome
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
-        await self._close(command, attempt, note, verdicts.waiting(delay))
+        outcome = await self._close(command, attempt, note, verdicts.waiting(delay))
+        if outcome.gone or outcome.status in _STANDING:
+            return outcome
         await self._pacing.refused(step, error, delay, sending=attempt is not None)
         raise try_again(network, error, delay) from error
 
@@ -415,41 +332,3 @@ class Publishing:
             noted = await refuse_account(session, step.account, used, error.message, error.code)
         log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
         return noted
-
-    def _judge(
-        self, command: LookCommand, step: Step, finding: Absent | Unknown | Refused, sent: Attempt
-    ) -> tuple[Note, verdicts.Change | None]:
-        """Decide upon an unclear send that the network does not show."""
-        again = command.again_in
-        match finding:
-            case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
-                return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
-            case Absent():
-                return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
-            case Refused(error):
-                told = verdicts.note(step, "refused", "the network took it, then refused it", error)
-                return told, verdicts.refused(error)
-            case Unknown(final=True):
-                return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
-            case _:
-                return verdicts.note(step, "done", "cannot be told yet; looking again", None, again), _again(command)
-
-    async def _write_finding(
-        self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime
-    ) -> Outcome:
-        async def write() -> Outcome:
-            async with self._database.transaction() as session:
-                outcome = await settle(
-                    session,
-                    command.target_id,
-                    lambda target: change(target) if change and target.status == TargetStatus.UNCONFIRMED else None,
-                )
-                if not outcome.gone:
-                    session.add(finished_step(command.target_id, "confirm", started, note))
-                return outcome
-
-        outcome = await persist(write)
-        if not outcome.looking:
-            self._meters.came_to(command.platform, outcome)
-        log.info("target.looked_up", platform=command.platform, decision=note.decision)
-        return outcome

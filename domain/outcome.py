@@ -23,3 +23,7 @@ class Outcome(BaseModel):
     resumes_at: datetime | None = None
     """Of a target that is held, or waits for its account's turn: when it goes on by itself, where that is known."""
     error_category: ErrorCategory | None = None
+
+
+GONE = Outcome(status=TargetStatus.FAILED, gone=True)
+"""What every step says whose target is no longer there."""

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import httpx
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from activities.complete import Completing
+from activities.confirm import Confirming
 from activities.desk import Desk
 from activities.edit import Editing
 from activities.media.fetch import MediaFetcher
@@ -88,7 +91,14 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
 
     `grace`: how long a network's step may still take once it is told to stop; what is left is taken over by another.
     """
-    publishing, editing, posts = Publishing(desk), Editing(desk), Posts(desk.database, desk.meters)
+    publishing, posts = Publishing(desk), Posts(desk.database, desk.meters)
+    towards_networks: list[Callable[..., Any]] = [
+        publishing.prepare,
+        publishing.publish,
+        Confirming(desk).confirm,
+        Completing(desk).complete,
+        Editing(desk).edit,
+    ]
     found = [
         Worker(
             client,
@@ -108,7 +118,7 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
         Worker(
             client,
             task_queue=queue_of(platform),
-            activities=[publishing.prepare, publishing.publish, publishing.confirm, publishing.complete, editing.edit],
+            activities=towards_networks,
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),

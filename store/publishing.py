@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.outcome import Outcome
+from domain.outcome import GONE, Outcome
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import announce
@@ -150,7 +150,7 @@ async def settle(session: AsyncSession, target_id: str, change: Callable[[Target
         select(Post).join(Target, Target.post_id == Post.id).where(Target.id == target_id).with_for_update(of=Post)
     )
     if post is None:
-        return Outcome(status=TargetStatus.FAILED, gone=True)
+        return GONE
     targets = list(await session.scalars(select(Target).where(Target.post_id == post.id).order_by(Target.position)))
     target = next(each for each in targets if each.id == target_id)
     if target.status != TargetStatus.PUBLISHED:
@@ -165,7 +165,7 @@ async def add_details(
     """Keep what could be told only once the target was public: its id, too, unless an edit has changed it meanwhile."""
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
     if target is None:
-        return Outcome(status=TargetStatus.FAILED, gone=True)
+        return GONE
     if target.platform_post_id == known_as:
         target.platform_post_id = platform_post_id
     target.platform_post_url = url or target.platform_post_url

@@ -17,6 +17,8 @@ with workflow.unsafe.imports_passed_through():
         RevisionCommand,
         TargetCommand,
     )
+    from activities.complete import Completing
+    from activities.confirm import Confirming
     from activities.edit import Editing
     from activities.posts import Posts
     from activities.publish import Publishing
@@ -92,7 +94,7 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
         target.look_at, target.looks = None, target.looks + 1
         try:
             outcome = await workflow.execute_activity_method(
-                Publishing.confirm,
+                Confirming.confirm,
                 LookCommand(**_command(plan, target).model_dump(), again_in=next_wait),
                 task_queue=options.queue_of(target.platform),
                 schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
@@ -115,7 +117,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome | None:
     """Do what follows a publication (a permalink, a first comment); None where it could not be done in time."""
     try:
         return await workflow.execute_activity_method(
-            Publishing.complete,
+            Completing.complete,
             _command(plan, target),
             task_queue=options.queue_of(target.platform),
             schedule_to_close_timeout=options.COMPLETE_WITHIN,

@@ -12,11 +12,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import GiveUp, TargetCommand
+from activities.complete import Completing
 from activities.desk import Desk
 from activities.posts import Posts
 from activities.publish import Publishing
 from domain.post import PostStatus, TargetStatus
 from platforms.base import Published, Sending
+from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from runtime import worker
 from store.models import Attempt, Post, Target
@@ -78,6 +80,31 @@ async def test_two_runs_at_once_send_once(stack: Stack, desk: Desk) -> None:
     assert len(await stack.public("twice at once")) == 1
     assert (await attempts(stack, post)).count(("publish", "done")) == 1
     assert (await stack.read(post.id)).status == PostStatus.PUBLISHED
+
+
+@pytest.mark.parametrize("kind", [Kind.RATE_LIMITED, Kind.REJECTED, Kind.CAPPED])
+@pytest.mark.parametrize("answer", ["lost", "awaited"])
+async def test_a_run_that_is_refused_overrules_no_send_of_another(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: Kind, answer: str
+) -> None:
+    text = f"sent while another was refused: {kind}, {answer}"
+    post = await stack.save(text, [stack.accounts["instagram"]], media=["https://example.com/refused.jpg"])
+    publishing = Publishing(desk)
+
+    async def prepare(*_: object) -> None:
+        monkeypatch.undo()
+        if answer == "lost":
+            await stack.fault("instagram", "accept_then_drop", "publish")
+            await ActivityEnvironment().run(publishing.publish, command(post))
+        else:
+            await leave_behind(stack, post)
+        raise NetworkError(kind, "Not now.", code="not_now")
+
+    monkeypatch.setattr(networks()["instagram"], "prepare", prepare)
+    outcome = await ActivityEnvironment().run(publishing.publish, command(post))
+    assert (outcome.status, outcome.looking) == (TargetStatus.UNCONFIRMED, True)
+    assert (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
+    assert (await attempts(stack, post))[-1] == ("publish", "unclear")
 
 
 async def test_a_published_target_is_not_sent_again(stack: Stack, desk: Desk) -> None:
@@ -172,9 +199,9 @@ async def test_what_follows_and_is_given_up_is_told(stack: Stack, desk: Desk) ->
     outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     with pytest.raises(ApplicationError):
-        await at_its_end(timedelta(minutes=30)).run(Publishing(desk).complete, command(post))
+        await at_its_end(timedelta(minutes=30)).run(Completing(desk).complete, command(post))
     assert (await stack.read(post.id)).targets[0].warning is None
-    outcome = await at_its_end(timedelta(milliseconds=100)).run(Publishing(desk).complete, command(post))
+    outcome = await at_its_end(timedelta(milliseconds=100)).run(Completing(desk).complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, outcome.incomplete) == (TargetStatus.PUBLISHED, False)
     assert (target.warning or "").startswith("What follows the post was given up.")
@@ -195,7 +222,7 @@ async def test_the_public_id_that_comes_late_is_the_posts(
     outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     assert outcome.platform_post_id != "7301"
-    outcome = await at_its_end(timedelta(hours=1)).run(Publishing(desk).complete, command(post))
+    outcome = await at_its_end(timedelta(hours=1)).run(Completing(desk).complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (outcome.platform_post_id, target.platform_post_id) == ("7301", "7301")
     assert (target.platform_post_url or "").endswith("/video/7301")

@@ -168,7 +168,13 @@ async def test_an_account_that_the_network_does_not_know_is_refused_and_not_kept
     ("refusal", "sentence"),
     [
         ((401, "AuthenticationRequired"), "Bluesky does not accept these credentials. Check them and try again."),
-        ((401, "AccountTakedown"), "Bluesky does not accept these credentials: Bluesky has taken this account down."),
+        (
+            (401, "AccountTakedown"),
+            (
+                "Bluesky does not accept these credentials: Bluesky has taken this account down. "
+                "Sign in at Bluesky to appeal."
+            ),
+        ),
         ((502, "UpstreamFailure"), "The account is not connected: The Bluesky server had an error of its own."),
         (None, "The account is not connected: Bluesky could not be reached."),
     ],

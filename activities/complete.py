@@ -1,0 +1,75 @@
+"""Do what follows a publication: a permalink, a first comment. Nothing here makes a post less public."""
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+from temporalio import activity
+
+from activities.commands import TargetCommand
+from activities.desk import Desk, Step
+from activities.errors import time_left, try_again, wait_before_retry
+from activities.heartbeat import beating
+from domain.outcome import GONE, Outcome
+from platforms.base import Published
+from platforms.errors import PASSING, NetworkError
+from platforms.registry import networks
+from store.publishing import add_details, load
+
+log = structlog.get_logger(__name__)
+
+
+async def completed(step: Step, published: Published) -> tuple[Published, bool]:
+    """Do what follows a publication, and tell whether some of it is left.
+
+    Nor does a worker that stops: what is public already is written down, and the rest left to the next one.
+    """
+    try:
+        return await step.network.complete(step.connection, step.sending, published), False
+    except asyncio.CancelledError:
+        log.info("publish.incomplete", platform=step.network.platform, code="worker_stops")
+        return published, True
+    except NetworkError as error:
+        log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
+        if error.kind in PASSING:
+            return published, True
+        return replace(published, warning=error.message), False
+
+
+class Completing:
+    """Do what was left to do when a target became public."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+
+    @activity.defn
+    async def complete(self, command: TargetCommand) -> Outcome:
+        """Do what is left to do for a target that is public already."""
+        async with beating() as progress:
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+            if job is None or job.target.platform_post_id is None:
+                return GONE
+            target = job.target
+            public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
+            try:
+                step = self._desk.open(job, progress.append)
+                done = await step.network.complete(step.connection, step.sending, public)
+            except NetworkError as error:
+                if error.kind not in PASSING:
+                    done = replace(public, warning=error.message)
+                else:
+                    delay = wait_before_retry(networks()[command.platform], error)
+                    if delay < time_left():
+                        raise try_again(networks()[command.platform], error, delay) from error
+                    done = replace(public, warning=f"What follows the post was given up. {error.message}")
+            async with self._database.transaction() as session:
+                return await add_details(
+                    session,
+                    command.target_id,
+                    public.platform_post_id,
+                    done.platform_post_id,
+                    done.url,
+                    done.warning,
+                )

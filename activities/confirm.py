@@ -1,0 +1,108 @@
+"""Look for sends whose answer was lost."""
+
+from datetime import UTC, datetime
+
+import structlog
+from temporalio import activity
+
+from activities import verdicts
+from activities.commands import LookCommand, TargetCommand
+from activities.complete import completed
+from activities.desk import Desk, Step
+from activities.heartbeat import beating
+from activities.persist import persist
+from domain.outcome import GONE, Outcome
+from domain.post import TargetStatus
+from platforms.base import Absent, Finding, Published, Refused, Unknown
+from platforms.errors import NetworkError
+from store.models import Attempt
+from store.publishing import Job, Note, finished_step, load, outcome_of, settle
+from store.twins import claim, others_posts
+
+log = structlog.get_logger(__name__)
+
+
+def _again(command: LookCommand) -> verdicts.Change | None:
+    return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
+
+
+class Confirming:
+    """Find out what became of targets that are unconfirmed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+        self._meters = desk.meters
+
+    @activity.defn
+    async def confirm(self, command: LookCommand) -> Outcome:
+        """Look whether an unclear send landed. Changes nothing on the network."""
+        async with beating():
+            async with self._database.transaction() as session:
+                job = await load(session, command.target_id)
+                taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
+            if job is None:
+                return GONE
+            if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
+                return outcome_of(job.target)
+            started, step = datetime.now(UTC), None
+            try:
+                step = self._desk.open(job)
+                step.sending.taken = taken
+                finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
+            except NetworkError as error:
+                note = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
+                return await self._write_finding(command, note, _again(command), started)
+            note, incomplete = verdicts.note(step, "done", "it is public"), False
+            if isinstance(finding, Published):
+                finding, incomplete = await completed(step, finding)
+                change: verdicts.Change | None = verdicts.published(finding)
+            else:
+                note, change = self._judge(command, step, finding, job.sent)
+            outcome = await self._write_finding(command, note, change, started)
+            return outcome.model_copy(update={"incomplete": incomplete})
+
+    async def _claimed(self, job: Job, finding: Finding) -> Finding:
+        """Return a finding as it may be believed: no post that is found is two of ours."""
+        if not isinstance(finding, Published):
+            return finding
+        async with self._database.transaction() as session:
+            return finding if await claim(session, job, finding.platform_post_id) else Unknown()
+
+    def _judge(
+        self, command: LookCommand, step: Step, finding: Absent | Unknown | Refused, sent: Attempt
+    ) -> tuple[Note, verdicts.Change | None]:
+        """Decide upon an unclear send that the network does not show."""
+        again = command.again_in
+        match finding:
+            case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
+                return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
+            case Absent():
+                return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
+            case Refused(error):
+                told = verdicts.note(step, "refused", "the network took it, then refused it", error)
+                return told, verdicts.refused(error)
+            case Unknown(final=True):
+                return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
+            case _:
+                return verdicts.note(step, "done", "cannot be told yet; looking again", None, again), _again(command)
+
+    async def _write_finding(
+        self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime
+    ) -> Outcome:
+        async def write() -> Outcome:
+            async with self._database.transaction() as session:
+                outcome = await settle(
+                    session,
+                    command.target_id,
+                    lambda target: change(target) if change and target.status == TargetStatus.UNCONFIRMED else None,
+                )
+                if not outcome.gone:
+                    session.add(finished_step(command.target_id, "confirm", started, note))
+                return outcome
+
+        outcome = await persist(write)
+        if not outcome.looking:
+            self._meters.came_to(command.platform, outcome)
+        log.info("target.looked_up", platform=command.platform, decision=note.decision)
+        return outcome
