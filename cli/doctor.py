@@ -89,7 +89,7 @@ def _paragraph(finding: Finding) -> Iterator[str]:
 
 
 def _summary(report: Report, seconds: float) -> str:
-    compared = [_count(report.posts, "post"), _count(report.workflows, "running workflow")]
+    compared = [_count(report.posts, "live post"), _count(report.workflows, "running workflow")]
     if report.public is not None:
         compared.append(_count(report.public, "public post"))
     counts = [f"{len(found)} {_HEALS[heals]}" for heals in Heals if (found := report.of(heals))]

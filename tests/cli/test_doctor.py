@@ -42,7 +42,7 @@ async def _told(own: Stack) -> None:
     post, handle = await asleep(own, "hush: its content", timedelta(minutes=30))
     healthy = await doctor("--workspace", own.workspace_id)
     assert (healthy.exit_code, healthy.stderr) == (0, "")
-    assert healthy.stdout.startswith("All agree. Compared: 1 post, 1 running workflow")
+    assert healthy.stdout.startswith("All agree. Compared: 1 live post, 1 running workflow")
     await handle.terminate()
     told = await doctor("--workspace", own.workspace_id)
     assert told.exit_code == 1

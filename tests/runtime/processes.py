@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.parts import contents, until
 from tests.stack import Stack
+from worker import WIND_UP_S
 
 _STARTS_WITHIN = 60
 
@@ -42,25 +43,32 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker_process(
-    stack: Stack, folder: Path, *, grace_s: float, platforms: str, **more: str
+    stack: Stack,
+    folder: Path,
+    *,
+    grace_s: float,
+    platforms: str,
+    wind_up_s: float = WIND_UP_S,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
     """Run a worker until it is told to stop, or the end of the block."""
     log = folder / f"worker-{secrets.token_hex(4)}.log"
-    settings = stack.settings
+    ours = stack.settings
     environment = {
         **os.environ,
         "SOCIALSYNCER_DATABASE_URL": stack.database_url,
-        "SOCIALSYNCER_ENCRYPTION_KEYS": settings.encryption_keys[0].get_secret_value(),
+        "SOCIALSYNCER_ENCRYPTION_KEYS": ours.encryption_keys[0].get_secret_value(),
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
-        "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS": ",".join(settings.allowed_private_hosts),
+        "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS": ",".join(ours.allowed_private_hosts),
         "SOCIALSYNCER_WORKER_GRACE_S": str(grace_s),
-        "SOCIALSYNCER_PACING": str(settings.pacing).lower(),
+        "SOCIALSYNCER_PACING": str(ours.pacing).lower(),
         "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1,localhost",
-        **more,
+        **(settings or {}),
     }
-    command = [sys.executable, "-P", "-m", "worker", "--platforms", platforms]
+    program = f"import worker; worker.WIND_UP_S = {wind_up_s}; worker.main()"
+    command = [sys.executable, "-P", "-c", program, "--platforms", platforms]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220
     started = WorkerProcess(process, log)

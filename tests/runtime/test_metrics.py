@@ -65,7 +65,7 @@ async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path)
     await alone.start(post)
     await asyncio.sleep(1.5)
     told = {"SOCIALSYNCER_METRICS_PORT": str(port), "SOCIALSYNCER_LATE_AFTER_S": "1"}
-    async with worker_process(alone, tmp_path, grace_s=1, platforms="twitter", **told):
+    async with worker_process(alone, tmp_path, grace_s=1, platforms="twitter", settings=told):
         await alone.settled(post.id)
         await alone.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
         await alone.publish("refused", [account])

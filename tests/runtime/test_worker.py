@@ -23,9 +23,10 @@ from store.models import Attempt, Post
 from tests.runtime.processes import WorkerProcess, worker_process
 from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.lives import comes_to
-from worker import WIND_UP_S
 
 GRACE_S = 4.0
+WIND_UP_S = 14.0
+"""Longer than the posts' own worker waits for rows, and less than in earnest, so that tests are quick."""
 HANGS_S = 60.0
 """Longer than a worker takes to stop, whatever it has in flight."""
 PLATFORMS = ("linkedin", "telegram", "mastodon", "twitter")
@@ -141,7 +142,9 @@ class Deploy:
 @pytest.fixture(scope="module")
 async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
     deploy, folder = Deploy(own), tmp_path_factory.mktemp("workers")
-    async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as first:
+    async with worker_process(
+        own, folder, grace_s=GRACE_S, wind_up_s=WIND_UP_S, platforms=",".join(PLATFORMS)
+    ) as first:
         await deploy.stop(first)
         # The rows that stay locked are the only thing that it could not finish.
         assert "worker.cut_short" in first.said
