@@ -15,6 +15,7 @@ from store.posts import apply_amendment
 from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, resolve, settle
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
+_INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
 _CANCELLED = "An operator of this service cancelled the post before it was published."
 
 
@@ -58,7 +59,10 @@ class Posts:
 
     @activity.defn
     async def give_up(self, command: GiveUp) -> Outcome:
-        """Settle a target that was tried long enough: failed, or unconfirmed where a send may have landed."""
+        """Settle a target that was tried long enough: failed, or unconfirmed where a send may have landed.
+
+        One that is public stays so; of what was to follow, its row says that it is missing.
+        """
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
             if job is None or job.is_draft:
@@ -69,6 +73,8 @@ class Posts:
             elif job.target.status == TargetStatus.UNCONFIRMED:
                 change = verdicts.resting
             elif job.target.status in {TargetStatus.FAILED, TargetStatus.PUBLISHED}:
+                if command.code == "incomplete":
+                    job.target.warning = job.target.warning or _INCOMPLETE
                 return outcome_of(job.target)
             elif command.code == "cancelled":
                 change = verdicts.failed(_CANCELLED, command.code, ErrorCategory.INTERNAL)

@@ -146,8 +146,8 @@ class PostWorkflow:
                 outcome = await steps.publish(self._plan, target, deadline)
             self._ended = self._ended or outcome.gone
             target.take(outcome)
-            if target.incomplete and (completed := await steps.complete(self._plan, target)):
-                target.take(completed)
+            if target.incomplete:
+                target.take(await steps.complete(self._plan, target))
             self._keep_open_for(target)
             self._tell(self._occupation())
 

@@ -113,8 +113,8 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
     return await give_up(plan, target, "unconfirmed")
 
 
-async def complete(plan: Plan, target: TargetPlan) -> Outcome | None:
-    """Do what follows a publication (a permalink, a first comment); None where it could not be done in time."""
+async def complete(plan: Plan, target: TargetPlan) -> Outcome:
+    """Do what follows a publication (a permalink, a first comment), or say that it could not be done in time."""
     try:
         return await workflow.execute_activity_method(
             Completing.complete,
@@ -128,7 +128,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome | None:
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return None
+        return await give_up(plan, target, "incomplete")
 
 
 async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome | None:
