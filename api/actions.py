@@ -5,13 +5,14 @@ from api.dependencies import Dependencies
 from api.lookup import NO_SUCH_POST, accounts_of, plan_for, require_post
 from api.views import DeletedView
 from api.waiting import Patience, wait_until_at_rest
-from domain.errors import Conflict, NotFound, Problem
+from domain.errors import Conflict, NotFound, Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus, TargetState, TargetStatus
 from store.models import Target
 from store.posts import delete_draft
 
 _PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
+_CATCHING_UP = Problem("The post has only just failed and cannot be retried yet; ask again shortly", "unavailable")
 _NOTHING_TO_RETRY = Problem("No platform has failed, so there is nothing to retry", "nothing_to_retry")
 
 
@@ -63,7 +64,19 @@ async def retry(deps: Dependencies, workspace_id: str, post_id: str, patience: P
         if not any(_can_be_retried(target) for target in post.targets):
             raise Conflict(_NOTHING_TO_RETRY)
         plan = plan_for(post, await accounts_of(session, post))
-    await deps.workflows.retry(plan)
+    await _retry_by_workflow(deps, plan)
     await wait_until_at_rest(deps, post_id, patience, changed_since=post.updated_at)
     async with deps.database.transaction() as session:
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)
+
+
+async def _retry_by_workflow(deps: Dependencies, plan: Plan) -> None:
+    try:
+        await deps.workflows.retry(plan)
+    except Conflict:
+        async with deps.database.reading() as session:
+            post = await require_post(session, plan.workspace_id, plan.post_id)
+        if any(_can_be_retried(target) for target in post.targets):
+            # A worker died when it had written the failure and not told it: the workflow learns of it in some seconds.
+            raise Unavailable(_CATCHING_UP, retry_after=10) from None
+        raise

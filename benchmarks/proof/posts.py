@@ -180,10 +180,15 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]]) -> 
         public=public,
         struck=post.struck,
         settled=bool(post.status),
-        crashes=frozenset({post.cell.crash, *post.later} - {Crash.NONE}),
+        crashes=frozenset({post.cell.crash, *map(_to_a_bystander, post.later)} - {Crash.NONE}),
         waited_as=post.waited_as,
         shown_while_waiting=post.shown_while_waiting,
     )
+
+
+def _to_a_bystander(crash: Crash) -> Crash:
+    """Return what a crash is to a post that it was not meant for: it strikes that wherever it just is, sending too."""
+    return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING} else crash
 
 
 def now() -> datetime:

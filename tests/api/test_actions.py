@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from domain.post import PostStatus, TargetStatus
 from domain.schedule import rfc3339
+from store.models import Post, Target
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -108,6 +111,28 @@ class TestRetry:
         assert (again.status_code, again.json()["status"]) == (200, "failed")
         assert again.headers["preference-applied"] == "wait=20"
         assert again.json()["updatedAt"] > post["updatedAt"]
+
+    async def test_a_failure_that_its_workflow_does_not_know_yet_is_no_nothing(self, api: Client, stack: Stack) -> None:
+        """A worker that dies between the two leaves it so until Temporal has missed its heartbeats."""
+        await stack.fault("twitter", "accept_then_delay", "publish", seconds=3)
+        row = await stack.save("not told yet", [stack.accounts["twitter"]])
+        await stack.start(row, immediate=True)
+
+        async def out() -> bool:
+            return (await stack.read(row.id)).targets[0].status == TargetStatus.PUBLISHING
+
+        assert await stack.outcomes.wait(row.id, out, 10)
+        async with stack.database.transaction() as session:
+            for model, key in ((Post, Post.id), (Target, Target.post_id)):
+                await session.execute(update(model).where(key == row.id).values(status="failed"))
+        response = await api.post(f"/v1/posts/{row.id}/retry")
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert response.headers["retry-after"] == "10"
+
+        async def told() -> bool:
+            return (await stack.read(row.id)).status == PostStatus.PUBLISHED
+
+        assert await stack.outcomes.wait(row.id, told, 10)
 
     async def test_nothing_failed_is_409(self, api: Client, stack: Stack) -> None:
         draft = (await api.send_post({"content": "draft"})).json()
