@@ -1,6 +1,7 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -44,6 +45,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
 
 @pytest.fixture
 async def stack(running: Stack) -> AsyncIterator[Stack]:
-    """Be the running product without failures left over from the test before."""
+    """Be the running product without failures, or public posts that count, left over from the test before."""
+    running.began_at = datetime.now(UTC)
     yield running
     await running.clear_faults()

@@ -21,6 +21,7 @@ from domain.content import Amendment, Edit, PostContent, TargetContent
 from domain.ids import new_id, workflow_id
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus
+from domain.schedule import rfc3339
 from platforms.registry import networks
 from runtime.settings import Settings
 from runtime.temporal import DATA_CONVERTER
@@ -98,6 +99,7 @@ class Stack:
     workspace_id: str = ""
     api_key: str = ""
     accounts: dict[str, Account] = field(default_factory=dict)
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         response = await self.http.request(method, f"{self.sandbox_url}/_/{path}", json=body)
@@ -112,8 +114,8 @@ class Stack:
         await self.control("DELETE", "faults")
 
     async def public(self, text_: str) -> list[dict[str, Any]]:
-        """Return everything with this text that ever became public."""
-        posts = (await self.control("GET", "posts"))["posts"]
+        """Return everything with this text that became public since the test began."""
+        posts = (await self.control("GET", f"posts?since={rfc3339(self.began_at)}"))["posts"]
         return [post for post in posts if post["text"] == text_]
 
     async def new_workspace(self, name: str = "") -> tuple[str, str]:

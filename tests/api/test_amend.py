@@ -159,7 +159,7 @@ class TestScheduled:
         assert (post["status"], post["isDraft"]) == ("draft", True)
         await asyncio.sleep(2.2)
         assert await stack.public("taken back") == []
-        again = datetime.now(UTC) + timedelta(seconds=1)
+        again = datetime.now(UTC) + timedelta(seconds=2)
         await patch(api, post_id, {"isDraft": False, "scheduledFor": rfc3339(again)})
         assert (await stack.settled(post_id)).status == "published"
         assert len(await stack.public("taken back")) == 1
