@@ -8,7 +8,7 @@ The posts of one crash are in flight together, each on an account of its own wit
 did not strike at its point is run again; where that does not help, nothing is proven and the proof fails. Combinations
 without a meaning are left out and said so (see `Cell.left_out`).
 
-The whole takes some 30 minutes on two idle cores, --short some 5.
+The whole takes some 30 minutes on two idle cores, --short some 3.
 """
 
 import argparse
