@@ -19,17 +19,18 @@ from tests.workflows import rarer_lives  # noqa: F401 its lives are told to LIVE
 from tests.workflows.lives import LIVES, PACED, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
+_OF_A_MACHINE = {"identity", "stackTrace"}
 
 
 def depersonalised(value: Any) -> Any:
-    """Leave out which process on which machine did it; a replay does not ask."""
+    """Leave out which process on which machine did it, and where its code lay; a replay does not ask."""
     if isinstance(value, list):
         return [depersonalised(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("kind") == "TASK_QUEUE_KIND_STICKY":
         return {**value, "name": "sticky"}
-    return {name: "recorded" if name == "identity" else depersonalised(item) for name, item in value.items()}
+    return {name: "recorded" if name in _OF_A_MACHINE else depersonalised(item) for name, item in value.items()}
 
 
 async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
