@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 async def completed(step: Step, published: Published) -> tuple[Published, bool]:
     """Do what follows a publication, and tell whether some of it is left.
 
-    Nor does a worker that stops: what is public already is written down, and the rest left to the next one.
+    A worker that stops leaves the rest to the next one: what is public already is written down first.
     """
     try:
         return await step.network.complete(step.connection, step.sending, published), False

@@ -1,18 +1,15 @@
 """Lose a worker in the middle of an upload in pieces: the next one goes on, and begins none anew."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 
-from domain.post import Media
 from platforms.base import Handles, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.files import MediaFile, MediaSource
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Large, Rig
 
 MEGABYTE = 1024 * 1024
 TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
@@ -29,25 +26,6 @@ BEGINS = ("/videos", "/video/init/", "/initialize", "initializeUpload", "part=sn
 """How the addresses end by which uploads begin."""
 UPLOADS = {"media", "session", "upload", "video"}
 """Where the handles hold an upload that was begun."""
-
-
-@dataclass
-class Large:
-    """Make the sandbox's video so large."""
-
-    source: MediaSource
-    size: int
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.source.open(media) as file:
-            content = (await file.read()).ljust(self.size, b"\0")
-
-            async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-                for at in range(start, len(content), size):
-                    yield content[at : at + size]
-
-            yield MediaFile(file.content_type, len(content), chunks)
 
 
 @dataclass

@@ -1,46 +1,21 @@
 """Publish videos and photos to TikTok over real HTTP, in chunks, and lose its answers in every way there is."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from domain.post import Media
 from platforms.base import Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.files import MediaFile
 from platforms.tiktok import NETWORK, media, status
 from sandbox.server import running_sandbox
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
+from tests.platforms.rig import Large, Rig, Sandbox, open_account
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
 SETTINGS = {**CONSENT, "privacyLevel": "PUBLIC_TO_EVERYONE"}
 FORMS = [["a.mp4"], ["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"]]
-
-
-@dataclass
-class Large:
-    """Make every file large enough for chunks."""
-
-    source: MediaFromUrl
-    size: int
-    opened: list[str] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.source.open(media) as file:
-            content = (await file.read()).ljust(self.size, b"\0")
-
-            async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-                for at in range(start, len(content), size):
-                    yield content[at : at + size]
-
-            self.opened.append(media.url)
-            yield MediaFile(file.content_type, len(content), chunks)
 
 
 @pytest.fixture
@@ -147,9 +122,9 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
     await NETWORK.prepare(rig.connection(), again)
     assert beats == ["33%", "66%"]
     assert await rig.posts() == []
-    opened = len(sending.media.opened)
+    opened = len(rig.source.opened)
     await NETWORK.prepare(rig.connection(), again)
-    assert len(sending.media.opened) == opened
+    assert len(rig.source.opened) == opened
     await publish(rig, again)
     listed = (await rig.sandbox.control("GET", "requests?platform=tiktok"))["requests"][: len(rig.exchanges)]
     assert [entry["status"] for entry in listed if entry["method"] == "PUT"] == [201, 206, 206]

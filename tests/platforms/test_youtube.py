@@ -1,8 +1,6 @@
 """Publish videos to YouTube over real HTTP; whatever is lost on the way, nothing is uploaded twice."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
@@ -10,33 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.post import Media
 from platforms.base import Absent, Published, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.files import MediaFile
 from platforms.youtube import NETWORK, media
-from tests.platforms.rig import MediaFromUrl, Rig
+from tests.platforms.rig import Large, Rig
 
 PIECE = 256 * 1024
-
-
-@dataclass
-class Large:
-    """Make every file large enough for pieces."""
-
-    source: MediaFromUrl
-    size: int
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.source.open(media) as file:
-            content = (await file.read()).ljust(self.size, b"\0")
-
-            async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-                for at in range(start, len(content), size):
-                    yield content[at : at + size]
-
-            yield MediaFile(file.content_type, len(content), chunks)
 
 
 @pytest.fixture
