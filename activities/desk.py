@@ -83,15 +83,15 @@ def _fingerprint(draft: Draft[Any]) -> str:
 
 
 class Desk:
-    """Open steps. One per worker: all share its HTTP clients, one of them for servers that accounts name."""
+    """Open steps. One per worker: all share its HTTP transports, one of them for servers that accounts name."""
 
     def __init__(
         self,
         *,
         database: Database,
         vault: Vault,
-        http: httpx.AsyncClient,
-        named_servers: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
+        named_servers: httpx.AsyncBaseTransport,
         media: MediaTools,
         servers: Servers,
         paced: bool = True,
@@ -164,7 +164,7 @@ class Desk:
 
         return Connection(
             wire=Wire(
-                client=self._named_servers if server.named else self._http,
+                transport=self._named_servers if server.named else self._http,
                 base_url=server.url,
                 label=network.label,
                 error_of=network.error_of,

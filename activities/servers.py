@@ -29,7 +29,7 @@ class Servers:
 
     `base_urls` are by platform; all other networks are played by the sandbox where there is one. An account whose own
     server is among `allowed_private_hosts` is reached there even so: a development stack beside a real server. Whoever
-    names a server by plain http means one of their own, too; the client refuses it where it is not allowed, and a
+    names a server by plain http means one of their own, too; the transport refuses it where it is not allowed, and a
     sandbox in its place would only hide that.
     """
 
@@ -55,17 +55,17 @@ class Servers:
         return Reach(url, named=named)
 
 
-def client_of_named_servers(
+def to_named_servers(
     allowed_private_hosts: Collection[str],
     transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
-) -> httpx.AsyncClient:
-    """Return a client for servers that accounts name.
+) -> httpx.AsyncBaseTransport:
+    """Return a transport to servers that accounts name.
 
     It speaks https with public addresses only, and anything with `allowed_private_hosts` (`host` or `host:port`). Where
     it refuses it raises NetworkError(rejected), and nothing was sent.
     """
     allowed = AllowedHosts(allowed_private_hosts)
-    return httpx.AsyncClient(transport=_Guard(allowed, transport(allowed)), trust_env=False)
+    return _Guard(allowed, transport(allowed))
 
 
 class _Guard(httpx.AsyncBaseTransport):

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import httpx
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from activities.servers import FORBIDDEN, client_of_named_servers
+from activities.servers import FORBIDDEN, to_named_servers
+from activities.sockets import SocketTransport
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -81,14 +81,9 @@ async def _identify(
         current = await renew(current)
         return current
 
-    # trust_env: a proxy between us and a sandbox on this machine can only be a mistake.
-    async with (
-        client_of_named_servers(settings.allowed_private_hosts)
-        if server.named
-        else httpx.AsyncClient(trust_env=not settings.sandbox_url)
-    ) as client:
+    async with to_named_servers(settings.allowed_private_hosts) if server.named else SocketTransport() as transport:
         connection = Connection(
-            wire=Wire(client, server.url, network.label, network.error_of, network.request_id_header),
+            wire=Wire(transport, server.url, network.label, network.error_of, network.request_id_header),
             account=AccountFacts(account_id="", user_id="", username=""),
             credentials=credentials,
             refresh=refresh,

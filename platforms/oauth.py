@@ -1,5 +1,6 @@
 """Speak with an account's OAuth 2.0 token: renew it once when it has expired, by a refresh token if there is one."""
 
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -84,8 +85,8 @@ async def renewed(
     fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, **form}
     if not basic:
         fields |= {name: value for name, value in (("client_id", client_id), ("client_secret", secret)) if value}
-    auth = httpx.BasicAuth(client_id, secret) if basic else None
-    answer = json_of(await wire.send("POST", url, data=fields, auth=auth, headers=dict(headers or {})))
+    own = {"Authorization": f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"} if basic else {}
+    answer = json_of(await wire.send("POST", url, data=fields, headers={**(headers or {}), **own}))
     return with_tokens(wire, current, answer)
 
 

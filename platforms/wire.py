@@ -1,7 +1,7 @@
 """Send requests to a network and say of every failure whether the request can have had an effect."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from platforms.errors import Kind, NetworkError
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
 """Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
+
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "socialsyncer (self-hosted Posts API)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,11 @@ class Exchange:
 class Wire:
     """Speak HTTP to one network under its base URL.
 
-    `error_of` maps the network's refusals to a NetworkError; `label` names the network in sentences.
+    `error_of` maps the network's refusals to a NetworkError; `label` names the network in sentences. There is no client
+    over the transport: it would keep one account's cookies and send them with another's requests.
     """
 
-    client: httpx.AsyncClient
+    transport: httpx.AsyncBaseTransport
     base_url: str
     label: str
     error_of: Callable[[httpx.Response], NetworkError]
@@ -43,7 +46,14 @@ class Wire:
     allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
 
     async def send(
-        self, method: str, path: str, *, public: bool = False, accept: Collection[int] = (), **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        public: bool = False,
+        accept: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> httpx.Response:
         """Return the network's answer to one request, successful by status or with one of those in `accept`.
 
@@ -51,9 +61,11 @@ class Wire:
         the error is of kind `unclear`. Raises NetworkError.
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
+        sent = _HEADERS | dict(headers or {})
+        request = httpx.Request(method, url, headers=sent, extensions={"timeout": TIMEOUT.as_dict()}, **options)
         started = time.monotonic()
         try:
-            response = await self.client.request(method, url, timeout=TIMEOUT, **options)
+            response = await self._answer(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
             raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
@@ -69,6 +81,16 @@ class Wire:
         if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
             raise refusal.as_unclear()
         raise refusal
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = await self.transport.handle_async_request(request)
+        response.request = request
+        try:
+            await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
 
     def _note(self, method: str, response: httpx.Response | None, started: float, *, public: bool = False) -> None:
         self.on_exchange(

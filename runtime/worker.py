@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import httpx
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
@@ -24,7 +23,8 @@ from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.publish import Publishing
-from activities.servers import Servers, client_of_named_servers
+from activities.servers import Servers, to_named_servers
+from activities.sockets import SocketTransport
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
 from runtime.chores import Chore, doing
@@ -58,18 +58,16 @@ def servers(settings: Settings) -> Servers:
 
 @contextlib.asynccontextmanager
 async def desk(settings: Settings, database: Database, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Desk]:
-    """Open what the steps share: the HTTP clients, the vault, the media tools, the metrics."""
+    """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
     allowed = settings.allowed_private_hosts
     media = MediaTools(
         SharedFiles(MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None)),
         Workshop(),
         Shelf(database, settings.public_url) if settings.public_url else None,
     )
-    # Few are kept: httpx looks through all idle ones at every request.
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=16)
     async with (
-        httpx.AsyncClient(limits=limits, trust_env=False) as http,
-        client_of_named_servers(allowed) as named_servers,
+        SocketTransport() as http,
+        to_named_servers(allowed) as named_servers,
     ):
         try:
             yield Desk(

@@ -13,6 +13,7 @@ import httpcore
 import httpx
 
 from activities.media.addresses import is_public
+from activities.sockets import Sockets, SocketTransport
 
 MAX_ADDRESSES = 4
 """Addresses tried of one name; they share the connect timeout."""
@@ -60,7 +61,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self._allowed = allowed
         self._resolve = resolve
-        self._network = network or httpcore.AnyIOBackend()
+        self._network = network or Sockets()
 
     async def connect_tcp(
         self,
@@ -105,7 +106,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-class GuardedTransport(httpx.AsyncHTTPTransport):
+class GuardedTransport(SocketTransport):
     """Be httpx's transport over guarded sockets. A client on top must be `trust_env=False`: no proxies."""
 
     def __init__(
@@ -114,14 +115,5 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         *,
         resolve: Resolve = resolve,
         network: httpcore.AsyncNetworkBackend | None = None,
-        max_connections: int = 100,
     ) -> None:
-        context = httpx.create_ssl_context()
-        super().__init__(verify=context, trust_env=False)
-        # httpx hands no network backend on to the pool it makes, so it gets this pool instead.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=max_connections,
-            keepalive_expiry=5,
-            network_backend=GuardedBackend(allowed, resolve=resolve, network=network),
-        )
+        super().__init__(GuardedBackend(allowed, resolve=resolve, network=network))

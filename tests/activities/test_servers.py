@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from activities.media.guard import GuardedTransport
-from activities.servers import FORBIDDEN, Reach, Servers, client_of_named_servers
+from activities.servers import FORBIDDEN, Reach, Servers, to_named_servers
 from platforms.errors import Kind, NetworkError
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.registry import networks
@@ -43,7 +43,7 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         internet.knows("social.test", [PUBLIC])
         transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
         url = Servers().reach(networks()["mastodon"], credentials(instance)).url
-        async with client_of_named_servers([], transport) as client:
+        async with httpx.AsyncClient(transport=to_named_servers([], transport)) as client:
             with pytest.raises(NetworkError) as caught:
                 await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
         assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, FORBIDDEN)
@@ -56,13 +56,13 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
 async def test_the_operator_can_allow_a_host_with_plain_http(entry: str) -> None:
     async with HostileServer().running() as server:
         server.routes["/a"] = answer(b"{}")
-        async with client_of_named_servers([entry.format(port=server.port)]) as client:
+        async with httpx.AsyncClient(transport=to_named_servers([entry.format(port=server.port)])) as client:
             assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.OK
 
 
 async def test_only_the_port_that_is_allowed_is_open() -> None:
     async with HostileServer().running() as server:
-        async with client_of_named_servers([f"127.0.0.1:{server.port + 1}"]) as client:
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port + 1}"])) as client:
             with pytest.raises(NetworkError):
                 await client.get(f"http://127.0.0.1:{server.port}/a")
         assert server.requests == []
@@ -71,7 +71,7 @@ async def test_only_the_port_that_is_allowed_is_open() -> None:
 async def test_a_redirect_is_not_followed() -> None:
     async with HostileServer().running() as server:
         server.routes["/a"] = redirect("http://169.254.169.254/latest/meta-data/")
-        async with client_of_named_servers([f"127.0.0.1:{server.port}"]) as client:
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port}"])) as client:
             assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.FOUND
 
 

@@ -20,6 +20,16 @@ from platforms.wire import Exchange, Wire
 _numbers = itertools.count(1)
 
 
+class Through(httpx.AsyncBaseTransport):
+    """Be a client as a transport: its hooks see every request and answer."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+
 @dataclass(slots=True)
 class Sandbox:
     """Be the sandbox as a test sees it."""
@@ -105,7 +115,7 @@ class Rig:
                 return self.stored
 
         wire = Wire(
-            client or self.sandbox.client,
+            Through(client or self.sandbox.client),
             f"{self.sandbox.url}/{self.network.platform}",
             self.network.label,
             self.network.error_of,

@@ -99,7 +99,7 @@ async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
         paths.append(request.url.path)
         return httpx.Response(200, json={"id": 12, "username": "ann", "configuration": {}})
 
-    connection.wire.client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    connection.wire.transport = httpx.MockTransport(answer)
     identity = await NETWORK.whoami(connection)
     assert (identity.user_id, identity.username) == (f"12@{host}", f"ann@{host}")
     assert paths == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
@@ -346,9 +346,7 @@ async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypat
     for number in range(4):
         connection = rig.connection()
         connection.wire.base_url = f"https://server{number}.example"
-        connection.wire.client = httpx.AsyncClient(
-            transport=httpx.MockTransport(lambda _: httpx.Response(200, json={}))
-        )
+        connection.wire.transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
         await limits.limits_of(connection)
     assert list(limits._known) == ["https://server2.example", "https://server3.example"]
 

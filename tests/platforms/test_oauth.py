@@ -11,7 +11,7 @@ from platforms import oauth
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest import NETWORK
 from platforms.wire import Wire
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Rig, Through
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
 
 async def test_a_sandbox_stands_in_for_every_host_of_a_network(rig: Rig) -> None:
     def wire(base_url: str) -> Wire:
-        return Wire(rig.sandbox.client, base_url, "X", NETWORK.error_of)
+        return Wire(Through(rig.sandbox.client), base_url, "X", NETWORK.error_of)
 
     assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
     assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"

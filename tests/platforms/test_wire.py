@@ -1,4 +1,4 @@
-"""Take an answer that only looks like a failure."""
+"""Take an answer that only looks like a failure, and keep accounts apart."""
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ def wire(status: int) -> Wire:
     def error_of(response: httpx.Response) -> NetworkError:
         return NetworkError(Kind.REJECTED, "No.", code=str(response.status_code))
 
-    return Wire(httpx.AsyncClient(transport=transport), "https://network.example", "Network", error_of)
+    return Wire(transport, "https://network.example", "Network", error_of)
 
 
 async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
@@ -40,11 +40,25 @@ async def test_silence_has_a_code_for_clients_and_is_unclear_once_something_was_
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
 
-    silent = Wire(httpx.AsyncClient(transport=httpx.MockTransport(fail)), "https://n.example", "Network", _never)
+    silent = Wire(httpx.MockTransport(fail), "https://n.example", "Network", _never)
     with pytest.raises(NetworkError) as caught:
         await silent.send("POST", "/", public=True)
     assert caught.value.code == code
     assert (caught.value.kind is Kind.UNCLEAR) is unclear
+
+
+async def test_what_a_network_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:
+    sent: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers)
+        return httpx.Response(200, headers={"Set-Cookie": "guest=1"})
+
+    transport = httpx.MockTransport(answer)
+    for token in ("one", "another"):
+        line = Wire(transport, "https://n.example", "Network", _never)
+        await line.send("GET", "/", headers={"Authorization": token})
+    assert [headers.get("Cookie") for headers in sent] == [None, None]
 
 
 def _never(response: httpx.Response) -> NetworkError:

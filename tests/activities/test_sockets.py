@@ -1,0 +1,300 @@
+"""Speak with servers that behave and with those that do not, on both event loops."""
+
+import asyncio
+import contextlib
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+
+from activities.sockets import Socket, Sockets, SocketTransport
+from runtime.loop import fast_loop
+from tests.activities.media.hostile import self_signed
+
+Serve = Callable[[socket.socket, int], None]
+Run = Callable[[Awaitable[Any]], Any]
+
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+
+
+@contextmanager
+def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[int]]]:
+    """Serve connections in threads; yields the port, and a list that holds a number for each connection."""
+    connections: list[int] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            connections.append(len(connections) + 1)
+            with contextlib.suppress(OSError):
+                if tls is None:
+                    serve(self.request, connections[-1])
+                    return
+                with tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False) as secure:
+                    secure.do_handshake()
+                    serve(secure, connections[-1])
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1], connections
+        server.shutdown()
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, fast_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a coroutine on an event loop of its own."""
+
+    def in_thread(work: Any) -> Any:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(work)
+
+    def run(work: Any) -> Any:
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(in_thread, work).result(20)
+
+    return run
+
+
+def ask(connection: socket.socket) -> bytes:
+    """Read a request's head; nothing where the client has closed."""
+    read = b""
+    while b"\r\n\r\n" not in read and (piece := connection.recv(65536)):
+        read += piece
+    return read
+
+
+def answers(connection: socket.socket, _: int) -> None:
+    while ask(connection):
+        connection.sendall(FINE)
+
+
+def answers_once(connection: socket.socket, _: int) -> None:
+    ask(connection)
+    connection.sendall(FINE)
+
+
+def test_a_connection_is_used_again(run: Run) -> None:
+    async def scenario(port: int) -> list[str]:
+        async with httpx.AsyncClient(transport=SocketTransport()) as client:
+            return [(await client.post(f"http://127.0.0.1:{port}/", json={})).text for _ in range(3)]
+
+    with serving(answers) as (port, connections):
+        assert run(scenario(port)) == ["fine"] * 3
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_connection_that_was_closed_meanwhile_is_not_written_to(run: Run, noticed: bool) -> None:
+    async def scenario(port: int) -> list[str]:
+        async with httpx.AsyncClient(transport=SocketTransport()) as client:
+            told = []
+            for _ in range(3):
+                told.append((await client.post(f"http://127.0.0.1:{port}/", json={})).text)
+                await asyncio.sleep(0.05 if noticed else 0)
+                # The end arrives while nothing on this event loop can hear of it.
+                time.sleep(0 if noticed else 0.05)  # noqa: ASYNC251
+            return told
+
+    with serving(answers_once) as (port, connections):
+        assert run(scenario(port)) == ["fine"] * 3
+    assert len(connections) == 3
+
+
+def test_what_a_server_says_unasked_is_no_answer_to_the_next_request(run: Run) -> None:
+    def talks(connection: socket.socket, _: int) -> None:
+        ask(connection)
+        connection.sendall(FINE)
+        time.sleep(0.02)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        ask(connection)
+
+    async def scenario(port: int) -> list[str]:
+        async with httpx.AsyncClient(transport=SocketTransport()) as client:
+            told = []
+            for _ in range(2):
+                told.append((await client.get(f"http://127.0.0.1:{port}/")).text)
+                await asyncio.sleep(0.06)
+            return told
+
+    with serving(talks) as (port, _):
+        assert run(scenario(port)) == ["fine", "fine"]
+
+
+def drops(connection: socket.socket, _: int) -> None:
+    ask(connection)
+
+
+def resets(connection: socket.socket, _: int) -> None:
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.close()
+
+
+def breaks_off(connection: socket.socket, _: int) -> None:
+    ask(connection)
+    connection.sendall(FINE[:-2])
+
+
+def is_silent(connection: socket.socket, _: int) -> None:
+    ask(connection)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("serve", "error"),
+    [
+        (drops, httpx.RemoteProtocolError),
+        (resets, httpx.ReadError),
+        (breaks_off, httpx.RemoteProtocolError),
+        (is_silent, httpx.ReadTimeout),
+    ],
+)
+def test_a_lost_answer_has_its_own_error(run: Run, serve: Serve, error: type[Exception]) -> None:
+    async def scenario(port: int) -> None:
+        async with httpx.AsyncClient(transport=SocketTransport(), timeout=0.2) as client:
+            with pytest.raises(error):
+                await client.post(f"http://127.0.0.1:{port}/", json={})
+
+    with serving(serve) as (port, _):
+        run(scenario(port))
+
+
+def test_who_takes_no_more_is_not_written_to_for_ever(run: Run) -> None:
+    async def scenario(port: int) -> None:
+        async with httpx.AsyncClient(transport=SocketTransport(), timeout=0.3) as client:
+            with pytest.raises(httpx.WriteTimeout):
+                await client.post(f"http://127.0.0.1:{port}/", content=bytes(64 * 2**20))
+
+    with serving(lambda _connection, _number: time.sleep(1)) as (port, _):
+        run(scenario(port))
+
+
+def test_a_server_is_held_back_while_nobody_reads(run: Run) -> None:
+    size = 32 * 2**20
+    sent = [0]
+
+    def pours(connection: socket.socket, _: int) -> None:
+        ask(connection)
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        for _ in range(size // 2**16):
+            connection.sendall(bytes(2**16))
+            sent[0] += 2**16
+
+    async def scenario(port: int) -> int:
+        async with (
+            httpx.AsyncClient(transport=SocketTransport()) as client,
+            client.stream("GET", f"http://127.0.0.1:{port}/") as response,
+        ):
+            await asyncio.sleep(0.3)
+            assert sent[0] < size
+            return sum([len(piece) async for piece in response.aiter_raw()])
+
+    with serving(pours) as (port, _):
+        assert run(scenario(port)) == size
+
+
+def test_nobody_there_is_told_apart(run: Run) -> None:
+    async def scenario(port: int) -> None:
+        async with httpx.AsyncClient(transport=SocketTransport()) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"http://127.0.0.1:{port}/")
+            with pytest.raises(httpx.ConnectError):
+                await client.get("http://no-such-host.invalid/")
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        run(scenario(unused.getsockname()[1]))
+
+
+def test_a_host_is_reached_at_the_address_that_answers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(port: int) -> None:
+        loop = asyncio.get_running_loop()
+        # The first is for documentation (RFC 5737): nobody answers there.
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
+
+        ask = loop.getaddrinfo
+
+        async def getaddrinfo(host: str, *more: Any, **options: Any) -> Any:
+            return addresses if host == "two.example" else await ask(host, *more, **options)
+
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        async with asyncio.timeout(5):
+            stream = await Sockets().connect_tcp("two.example", port, timeout=4)
+        await stream.aclose()
+
+    with serving(answers) as (port, _):
+        run(scenario(port))
+
+
+class TestTls:
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> ssl.SSLContext:
+        return self_signed(tmp_path, "localhost")
+
+    def test_what_is_certified_is_spoken_with(self, run: Run, server: ssl.SSLContext, tmp_path: Path) -> None:
+        async def scenario(port: int) -> list[str]:
+            transport = SocketTransport()
+            transport._pool._ssl_context = ssl.create_default_context(cafile=tmp_path / "server.pem")
+            async with httpx.AsyncClient(transport=transport) as client:
+                return [(await client.post(f"https://localhost:{port}/", json={})).text for _ in range(3)]
+
+        with serving(answers, server) as (port, connections):
+            assert run(scenario(port)) == ["fine"] * 3
+        assert len(connections) == 1
+
+    def test_what_is_not_is_refused(self, run: Run, server: ssl.SSLContext) -> None:
+        async def scenario(port: int) -> None:
+            async with httpx.AsyncClient(transport=SocketTransport()) as client:
+                with pytest.raises(httpx.ConnectError) as caught:
+                    await client.get(f"https://localhost:{port}/")
+            causes: list[BaseException | None] = [caught.value]
+            while causes[-1] is not None:
+                causes.append(causes[-1].__cause__ or causes[-1].__context__)
+            assert any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+
+        with serving(answers, server) as (port, _):
+            run(scenario(port))
+
+    @pytest.mark.parametrize("serve", [lambda _connection, _number: None, resets])
+    def test_who_speaks_none_is_not_reached(self, run: Run, serve: Serve) -> None:
+        async def scenario(port: int) -> None:
+            async with httpx.AsyncClient(transport=SocketTransport()) as client:
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(f"https://localhost:{port}/")
+
+        with serving(serve) as (port, _):
+            run(scenario(port))
+
+    def test_who_never_shakes_hands_is_not_waited_for(self, run: Run) -> None:
+        async def scenario(port: int) -> None:
+            async with httpx.AsyncClient(transport=SocketTransport(), timeout=0.2) as client:
+                with pytest.raises(httpx.ConnectTimeout):
+                    await client.get(f"https://localhost:{port}/")
+
+        with serving(is_silent) as (port, _):
+            run(scenario(port))
+
+
+async def test_a_unix_socket_is_no_network() -> None:
+    with pytest.raises(httpcore.ConnectError):
+        await Sockets().connect_unix_socket("/run/docker.sock")
+
+
+async def test_of_a_large_piece_no_more_is_returned_than_was_asked_for() -> None:
+    stream = Socket()
+    stream.data_received(b"abcdef")
+    stream.data_received(b"gh")
+    assert [await stream.read(4), await stream.read(4), await stream.read(4)] == [b"abcd", b"ef", b"gh"]
