@@ -16,6 +16,8 @@ KEPT_S = 240
 networks get a video's last piece only then."""
 MOST_BYTES = 2 * 2**30
 """Of files that nobody uses right now, all together; beyond it the oldest go."""
+MOST_FILES = 256
+"""Such files; each holds one of the process's file numbers, of which many systems give it 1,024."""
 
 _Key = tuple[str, str, str]
 
@@ -26,6 +28,8 @@ class _Shared:
     fetching: "asyncio.Task[StoredFile]"
     listeners: list[Progress] = field(default_factory=list)
     ending: asyncio.TimerHandle | None = None
+    size: int = 0
+    """Its bytes, once it was used."""
 
 
 class SharedFiles:
@@ -34,11 +38,22 @@ class SharedFiles:
     What it yields is for all: nobody may change it.
     """
 
-    def __init__(self, fetcher: MediaFetcher, *, kept: float = KEPT_S, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        fetcher: MediaFetcher,
+        *,
+        kept: float = KEPT_S,
+        most_bytes: int = MOST_BYTES,
+        most_files: int = MOST_FILES,
+    ) -> None:
         self._fetcher = fetcher
         self._kept = kept
         self._most_bytes = most_bytes
+        self._most_files = most_files
         self._files: dict[_Key, _Shared] = {}
+        self._unused: dict[_Key, _Shared] = {}
+        """Those of them that nobody uses; the one that is so for the longest time stands first."""
+        self._unused_bytes = 0
 
     async def close(self) -> None:
         """Give up what is kept and close all connections."""
@@ -58,8 +73,7 @@ class SharedFiles:
         key = (post_id, media.type, media.url)
         file = self._files.get(key) or self._begin(key, media)
         file.listeners.append(progress)
-        if file.ending:
-            file.ending.cancel()
+        self._use(key, file)
         try:
             # It goes on for the others when this one is cancelled.
             yield await asyncio.shield(file.fetching)
@@ -70,7 +84,7 @@ class SharedFiles:
         finally:
             file.listeners.remove(progress)
             if not file.listeners:
-                self._unused(key, file)
+                self._leave(key, file)
 
     def _begin(self, key: _Key, media: Media) -> _Shared:
         spool = Spool()
@@ -82,21 +96,25 @@ class SharedFiles:
         file = self._files[key] = _Shared(spool, asyncio.create_task(self._fetcher.fetch(media, spool, told)))
         return file
 
-    def _unused(self, key: _Key, file: _Shared) -> None:
+    def _use(self, key: _Key, file: _Shared) -> None:
+        if file.ending:
+            file.ending.cancel()
+        # A file that was forgotten may have a successor of the same name.
+        if self._unused.get(key) is file:
+            del self._unused[key]
+            self._unused_bytes -= file.size
+
+    def _leave(self, key: _Key, file: _Shared) -> None:
         done = file.fetching.done() and not file.fetching.cancelled() and file.fetching.exception() is None
         if not done or self._files.get(key) is not file:
             self._drop(key, file)
             return
-        # The one that is unused for the shortest time stands last.
-        self._files[key] = self._files.pop(key)
+        file.size = file.spool.size
         file.ending = asyncio.get_running_loop().call_later(self._kept, self._drop, key, file)
-        unused = [(each, kept) for each, kept in self._files.items() if not kept.listeners]
-        size = sum(kept.spool.size for _, kept in unused)
-        for each, kept in unused:
-            if size <= self._most_bytes:
-                break
-            size -= kept.spool.size
-            self._drop(each, kept)
+        self._unused[key] = file
+        self._unused_bytes += file.size
+        while self._unused_bytes > self._most_bytes or len(self._unused) > self._most_files:
+            self._drop(*next(iter(self._unused.items())))
 
     def _forget(self, key: _Key, file: _Shared) -> None:
         if self._files.get(key) is file:
@@ -106,7 +124,6 @@ class SharedFiles:
         self._forget(key, file)
         if file.listeners:
             return
-        if file.ending:
-            file.ending.cancel()
+        self._use(key, file)
         file.fetching.cancel()
         file.spool.close()

@@ -128,8 +128,11 @@ async def test_a_file_in_use_outlives_its_time(make: Make, server: HostileServer
         assert await file.read() == JPEG
 
 
-async def test_beyond_the_room_there_is_the_oldest_unused_go(make: Make, server: HostileServer) -> None:
-    files = make(most_bytes=2 * len(JPEG))
+@pytest.mark.parametrize("room", [{"most_bytes": 2 * len(JPEG)}, {"most_files": 2}])
+async def test_beyond_the_room_there_is_the_oldest_unused_go(
+    make: Make, server: HostileServer, room: dict[str, int]
+) -> None:
+    files = make(**room)
     first, *others = (picture(server, name) for name in ("/a", "/b", "/c"))
     async with opened(files, first) as used:
         for media in others:
