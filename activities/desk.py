@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,14 +83,18 @@ def _fingerprint(draft: Draft[Any]) -> str:
 
 
 class Desk:
-    """Open steps. One per worker: all share its HTTP transports, one of them for servers that accounts name."""
+    """Open steps. One per worker.
+
+    Each network has a transport of its own, so that one which does not answer uses up no connections of the others;
+    what accounts name themselves is reached by one for such servers.
+    """
 
     def __init__(
         self,
         *,
         database: Database,
         vault: Vault,
-        http: httpx.AsyncBaseTransport,
+        networks_at: Mapping[str, httpx.AsyncBaseTransport],
         named_servers: httpx.AsyncBaseTransport,
         media: MediaTools,
         servers: Servers,
@@ -101,7 +105,7 @@ class Desk:
         self.paced = paced
         self.meters = meters or Meters()
         self._vault = vault
-        self._http = http
+        self._networks_at = networks_at
         self._named_servers = named_servers
         self._media = media
         self._servers = servers
@@ -164,7 +168,7 @@ class Desk:
 
         return Connection(
             wire=Wire(
-                transport=self._named_servers if server.named else self._http,
+                transport=self._named_servers if server.named else self._networks_at[network.platform],
                 base_url=server.url,
                 label=network.label,
                 error_of=network.error_of,

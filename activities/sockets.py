@@ -224,12 +224,16 @@ class SocketTransport(httpx.AsyncHTTPTransport):
         self,
         network: httpcore.AsyncNetworkBackend | None = None,
         *,
-        max_connections: int = 200,
+        context: ssl.SSLContext | None = None,
+        max_connections: int = 100,
         max_idle: int = 16,
         idle_for: float = 5,
     ) -> None:
-        """`idle_for` is in seconds. Few connections are kept: the pool looks through all of them at every request."""
-        context = httpx.create_ssl_context(trust_env=False)
+        """`idle_for` is in seconds. Few connections are kept: the pool looks through all of them at every request.
+
+        To make a `context` takes some ten milliseconds, so several transports may share one.
+        """
+        context = context or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
         # httpx hands no network backend on to the pool it makes, so it gets this pool instead.
         self._pool = httpcore.AsyncConnectionPool(

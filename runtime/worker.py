@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
@@ -65,15 +66,15 @@ async def desk(settings: Settings, database: Database, meter: MetricMeter = Metr
         Workshop(),
         Shelf(database, settings.public_url) if settings.public_url else None,
     )
-    async with (
-        SocketTransport() as http,
-        to_named_servers(allowed) as named_servers,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        context = httpx.create_ssl_context(trust_env=False)
+        transports = {name: await stack.enter_async_context(SocketTransport(context=context)) for name in networks()}
+        named_servers = await stack.enter_async_context(to_named_servers(allowed))
         try:
             yield Desk(
                 database=database,
                 vault=Vault(settings.encryption_keys),
-                http=http,
+                networks_at=transports,
                 named_servers=named_servers,
                 media=media,
                 servers=servers(settings),
