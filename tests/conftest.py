@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import structlog
@@ -10,6 +11,26 @@ from temporalio.testing import WorkflowEnvironment
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
+
+_WAITING = frozenset({"cli", "runtime", "workflows"})
+_OVER_AFTER = 0.7
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that wait, for whole stacks and for clocks, take turns with files that compute.
+
+    They are over after 0.7 of the others: left for the end, they would keep one process busy and the rest without work.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
+    kinds: tuple[list[Path], list[Path]] = ([], [])
+    for file in files:
+        kinds[_WAITING.isdisjoint(file.parts)].append(file)
+    places = {
+        file: place / len(kind) * share
+        for kind, share in zip(kinds, (_OVER_AFTER, 1), strict=True)
+        for place, file in enumerate(kind)
+    }
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

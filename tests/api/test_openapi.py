@@ -140,7 +140,7 @@ async def test_whatever_is_sent_the_answer_is_a_documented_one(
             strategy = operation.as_strategy(generation_mode=mode)
 
             @settings(
-                max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
             )
             @given(case=strategy, post_id=post_ids)
             def attack(case: Any, post_id: str | None) -> None:

@@ -66,10 +66,14 @@ async def look(stack: Stack, *, networks: bool = True) -> Report:
 
 
 async def only(stack: Stack, kind: Kind, *, networks: bool = True) -> Finding:
-    """Return the one thing that disagrees, which is of this kind."""
+    """Return the one thing that disagrees, which is of this kind, once Temporal lists what it has done."""
     report = await look(stack, networks=networks)
-    assert [each.kind for each in report.findings] == [kind], report
-    return report.findings[0]
+    for _ in range(10):
+        if [each.kind for each in report.findings] == [kind]:
+            return report.findings[0]
+        await asyncio.sleep(0.3)
+        report = await look(stack, networks=networks)
+    raise AssertionError(report)
 
 
 async def agrees(stack: Stack) -> bool:
