@@ -43,11 +43,11 @@ async def run(platforms: list[str] | None) -> None:
     database = Database(settings.database_url.get_secret_value(), pool_size=20)
     try:
         async with worker.desk(settings, database, runtime.metric_meter) as desk:
-            team = worker.workers(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
+            team = worker.team(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            async with serving_health(settings, readiness, team), worker.running(client, desk, team, watch):
+            async with serving_health(settings, readiness, team.workers), worker.running(client, desk, team, watch):
                 log.info("worker.started", platforms=platforms or list(networks()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)

@@ -9,7 +9,7 @@ from platforms.base import Editable
 from platforms.registry import networks
 
 POSTS_QUEUE = "posts"
-"""Workflows and the short activities that only touch the database."""
+"""Workflows, the short activities that only touch the database, and the first try of what a client waits for."""
 
 LOOK_UP_WITHIN = timedelta(hours=24)
 """How long an unclear send is looked up; then a person must decide."""
@@ -18,6 +18,12 @@ STEP_TIMEOUT = timedelta(minutes=30)
 """One run of a step, uploads of large videos included; its heartbeats notice a dead worker long before."""
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
+AT_HAND_WITHIN = timedelta(seconds=2)
+"""How long a step waits to be begun by a worker of the posts' own queue, before it goes to its network's."""
+
+LEFT = "left_to_its_network"
+"""The type of the error by which such a worker leaves it to that queue."""
 
 FIRST_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """How long to wait before each of the first looks for an unclear send."""

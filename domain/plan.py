@@ -16,6 +16,8 @@ class TargetPlan(BaseModel):
     account_id: str
     username: str = ""
     prepares: bool = False
+    at_hand: bool = False
+    """A client waits for it: it is first tried by the worker that runs its workflow."""
     status: TargetStatus = TargetStatus.PENDING
     looking: bool = False
     incomplete: bool = False

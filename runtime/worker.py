@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from activities.at_hand import AtHand
 from activities.complete import Completing
 from activities.confirm import Confirming
 from activities.desk import Desk
@@ -48,6 +50,8 @@ ROWS_GRACE = timedelta(seconds=12)
 _STICKY = timedelta(seconds=1)
 """A worker's own queue of workflows that it still has in memory is first come, first served: fair shares between
 workspaces exist on the shared queue only, so what waits longer than this moves there."""
+_THROTTLE = timedelta(seconds=5)
+"""How long a heartbeat may be held back: half of the time after which a step without one is given up."""
 _WORKFLOW_TASKS = 30
 """What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
 
@@ -85,12 +89,36 @@ async def desk(settings: Settings, database: Database, meter: MetricMeter = Metr
             await media.close()
 
 
-def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta) -> list[Worker]:
-    """Return the workers of one process: one for the posts' own queue, then one per network.
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Hold the workers of one process: that of the posts' own queue, and those of the networks it serves."""
 
-    `grace`: how long a network's step may still take once it is told to stop; what is left is taken over by another.
-    """
-    publishing, posts = Publishing(desk), Posts(desk.database, desk.meters)
+    posts: Worker
+    networks: Sequence[Worker] = ()
+    at_hand: AtHand | None = None
+    grace: timedelta = _SHORT_GRACE
+    """How long a network's step may still take once it is told to stop; what is left is taken over by another team."""
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Return all of them."""
+        return [self.posts, *self.networks]
+
+    async def finish(self) -> None:
+        """Take nothing new, and end what has begun.
+
+        Steps towards networks stop together, so that one grace is enough for all of them. The posts' own worker
+        follows, because a step is only over when its workflow has heard what it came to.
+        """
+        stops = [each.shutdown() for each in self.networks]
+        await asyncio.gather(*stops, *([self.at_hand.stop(self.grace)] if self.at_hand else []))
+        await self.posts.shutdown()
+
+
+def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE) -> Team:
+    """Return the workers of one process that serves these networks."""
+    publishing, posts, served = Publishing(desk), Posts(desk.database, desk.meters), list(platforms)
+    at_hand = AtHand(publishing, served)
     towards_networks: list[Callable[..., Any]] = [
         publishing.prepare,
         publishing.publish,
@@ -98,22 +126,22 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
         Completing(desk).complete,
         Editing(desk).edit,
     ]
-    found = [
-        Worker(
-            client,
-            task_queue=POSTS_QUEUE,
-            workflows=[PostWorkflow],
-            activities=[posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve],
-            # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            interceptors=[LogContext()],
-            graceful_shutdown_timeout=ROWS_GRACE,
-            sticky_queue_schedule_to_start_timeout=_STICKY,
-            max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
-            workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
-        )
-    ]
-    found.extend(
+    own = Worker(
+        client,
+        task_queue=POSTS_QUEUE,
+        workflows=[PostWorkflow],
+        activities=[posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve, at_hand.publish],
+        # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[LogContext()],
+        graceful_shutdown_timeout=ROWS_GRACE,
+        sticky_queue_schedule_to_start_timeout=_STICKY,
+        max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
+        max_concurrent_activities=at_hand.room,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
+        max_heartbeat_throttle_interval=_THROTTLE,
+    )
+    of_networks = [
         Worker(
             client,
             task_queue=queue_of(platform),
@@ -121,24 +149,24 @@ def workers(client: Client, desk: Desk, platforms: Iterable[str], grace: timedel
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
-            max_heartbeat_throttle_interval=timedelta(seconds=5),
+            max_heartbeat_throttle_interval=_THROTTLE,
         )
-        for platform in platforms
-    )
-    return found
+        for platform in served
+    ]
+    return Team(own, of_networks, at_hand, grace)
 
 
 @contextlib.asynccontextmanager
 async def running(
-    client: Client, desk: Desk, team: Sequence[Worker] | None = None, watch: Watch | None = None
+    client: Client, desk: Desk, workers: Team | None = None, watch: Watch | None = None
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the chores beside them for the length of the block.
 
     What has begun by then is finished.
     """
-    team = workers(client, desk, networks(), _SHORT_GRACE) if team is None else team
+    workers = workers or team(client, desk, networks())
     async with contextlib.AsyncExitStack() as stack:
-        for worker in team:
+        for worker in workers.workers:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
         chores: dict[str, Chore] = {
@@ -152,14 +180,4 @@ async def running(
             async with doing(chores):
                 yield
         finally:
-            await _finish(*team)
-
-
-async def _finish(posts: Worker, *steps: Worker) -> None:
-    """Take nothing new, and end what has begun.
-
-    The networks' workers stop together, so that one grace is enough for all of them. The posts' own worker follows,
-    because a step is only over when its workflow has heard what it came to.
-    """
-    await asyncio.gather(*(each.shutdown() for each in steps))
-    await posts.shutdown()
+            await workers.finish()

@@ -33,6 +33,7 @@ def plan_of(
             account_id=target.account_id,
             username=account.username if (account := accounts.get(target.account_id)) else "",
             prepares=_prepares(post, target),
+            at_hand=immediate,
             # A row says publishing when a worker has begun; who reads the row anew begins (or looks) again.
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
             looking=target.looking,

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
@@ -59,20 +60,46 @@ async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
     if deadline <= workflow.now():
         return await give_up(plan, target, "publish_window_passed")
     try:
-        return await workflow.execute_activity_method(
-            Publishing.publish,
-            _command(plan, target),
-            task_queue=options.queue_of(target.platform),
-            schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
-            start_to_close_timeout=options.STEP_TIMEOUT,
-            heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
-            retry_policy=options.retry_policy(target.platform),
-            summary=name_of(target),
-        )
+        if target.at_hand and (outcome := await _publish_at_hand(plan, target, deadline)):
+            return outcome
+        return await _publish(plan, target, deadline, options.queue_of(target.platform))
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
         return _refusal_in(error) or await give_up(plan, target, "publish_window_passed")
+
+
+async def _publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
+    """Publish on the workflow's own queue; None where that leaves it to the network's."""
+    target.at_hand = False
+    try:
+        return await _publish(plan, target, deadline, options.POSTS_QUEUE, options.AT_HAND_WITHIN)
+    except ActivityError as error:
+        if _is_left(error):
+            return None
+        raise
+
+
+def _is_left(error: ActivityError) -> bool:
+    cause = error.cause
+    not_begun = isinstance(cause, TimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START
+    return not_begun or (isinstance(cause, ApplicationError) and cause.type == options.LEFT)
+
+
+async def _publish(
+    plan: Plan, target: TargetPlan, deadline: datetime, queue: str, begun_within: timedelta | None = None
+) -> Outcome:
+    return await workflow.execute_activity_method(
+        Publishing.publish,
+        _command(plan, target),
+        task_queue=queue,
+        schedule_to_start_timeout=begun_within,
+        schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
+        start_to_close_timeout=options.STEP_TIMEOUT,
+        heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+        retry_policy=options.retry_policy(target.platform),
+        summary=name_of(target),
+    )
 
 
 def _refusal_in(error: ActivityError) -> Outcome | None:

@@ -39,7 +39,7 @@ def lines() -> Iterator[list[EventDict]]:
 @asynccontextmanager
 async def worker_of(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
     async with worker.desk(stack.settings, stack.database) as desk:
-        team = worker.workers(stack.client, desk, platforms, _GRACE)
+        team = worker.team(stack.client, desk, platforms, _GRACE)
         async with worker.running(stack.client, desk, team, Watch(stack.database, LATE_AFTER)):
             yield
 

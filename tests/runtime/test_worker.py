@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
+from activities.options import LEFT
 from domain.errors import Unavailable
 from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post
@@ -56,6 +57,18 @@ async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
         return [(each.step, each.state) for each in rows]
 
 
+async def cut_at(handle: Handle) -> list[datetime]:
+    """Return when steps were cut short: at once left to their network's queue, or waiting to be tried again."""
+    pending = (await handle.describe()).raw_description.pending_activities
+    again = [each.last_attempt_complete_time for each in pending if each.HasField("last_attempt_complete_time")]
+    failed = [
+        event
+        for event in (await handle.fetch_history()).events
+        if event.activity_task_failed_event_attributes.failure.application_failure_info.type == LEFT
+    ]
+    return [time.ToDatetime(UTC) for time in (*again, *(event.event_time for event in failed))]
+
+
 @pytest.fixture(scope="module")
 async def own(postgres_url: str) -> AsyncIterator[Stack]:
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
@@ -90,7 +103,8 @@ class Deploy:
         # Both pictures go up at once, and one of them hangs.
         await asked(stack, "twitter", "prepare", 2)
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=HANGS_S)
-        await self.begin("slow", "twitter")
+        # Not at hand, but on its network's queue.
+        await self.begin("slow", "twitter", due_in=timedelta(0))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")
         await stack.fault("mastodon", "reject", "confirm", status=503)
@@ -125,10 +139,7 @@ class Deploy:
         for name, post in self.posts.items():
             self.between[name] = await self.stack.read(post.id)
             self.tried_between[name] = await tried(self.stack, post)
-            description = (await self.handles[name].describe()).raw_description
-            self.cut_at[name] = [
-                each.last_attempt_complete_time.ToDatetime(UTC) for each in description.pending_activities
-            ]
+            self.cut_at[name] = await cut_at(self.handles[name])
 
     async def finish(self) -> None:
         """Wait until the second worker has brought everything to its end."""

@@ -8,6 +8,7 @@ from sqlalchemy import delete, update
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.exceptions import ApplicationError
 
+from activities import at_hand
 from domain.content import TargetContent
 from store.models import Post
 from tests.stack import Stack
@@ -335,3 +336,13 @@ async def retried_often(stack: Stack) -> Handle:
     await goes_on(handle, lambda: handle.signal("release"))
     await handle.signal("retry")
     return await comes_to(handle, "Done")
+
+
+@life
+async def left_to_its_network(stack: Stack) -> Handle:
+    room, at_hand.ROOM = at_hand.ROOM, 0
+    try:
+        post = await stack.save(f"{WORDS} a crowd", [stack.accounts["plain"]])
+        return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    finally:
+        at_hand.ROOM = room
