@@ -13,6 +13,7 @@ from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.errors import HELD, refused, time_left, try_again, wait_before_retry, wait_for_turn
 from activities.heartbeat import beating
+from activities.moment import after_a_moment
 from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
@@ -100,7 +101,7 @@ class Publishing:
             step: Step | None = None
             try:
                 step = await self._open(command, progress)
-                begun = await self._begin(command, step, await self._made_ready(step) if step else None)
+                begun = await self._begin(command, step, await self._made_ready(command, step) if step else None)
             except NotYet as turn:
                 return await self._wait_for_turn(command, step, turn)
             except NetworkError as error:
@@ -142,8 +143,6 @@ class Publishing:
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.network.check(step.sending.draft, step.connection.account):
             raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
-        if job.target.begun_at is None and (step.sending.draft.media or step.network.prepares(step.sending.draft)):
-            await take_up(self._database, command.target_id)
         return step
 
     async def _begin(self, command: TargetCommand, step: Step | None, prepared: Attempt | None) -> Attempt | Outcome:
@@ -176,10 +175,11 @@ class Publishing:
             return outcome
         return outcome_of(job.target)
 
-    async def _made_ready(self, step: Step) -> Attempt | None:
+    async def _made_ready(self, command: TargetCommand, step: Step) -> Attempt | None:
         """Prepare a target once it is its turn. Raises NotYet, NetworkError."""
         await self._pacing.before_publishing(step)
-        prepared = await self._prepare(step)
+        async with after_a_moment(lambda: take_up(self._database, command.target_id)):
+            prepared = await self._prepare(step)
         try:
             await self._pacing.before_sending(step)
         except NotYet:

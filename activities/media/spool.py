@@ -81,7 +81,8 @@ class Spool:
 
     async def chunks(self, size: int, start: int = 0) -> AsyncIterator[bytes]:
         """Yield the bytes from an offset on in pieces of the given size, read in a thread."""
-        while chunk := await asyncio.to_thread(self.read_at, start, size):
+        end = self.size
+        while start < end and (chunk := await asyncio.to_thread(self.read_at, start, size)):
             yield chunk
             start += len(chunk)
 

@@ -152,13 +152,13 @@ async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None
 
 
 async def test_preparing_is_publishing(stack: Stack) -> None:
-    await stack.fault("instagram", "accept_then_delay", "prepare", seconds=1.5)
+    await stack.fault("instagram", "accept_then_delay", "prepare", seconds=3)
     post = await stack.save("slow to prepare", [stack.accounts["instagram"]], media=[_image(stack)])
     await stack.start(post, immediate=True)
-    await asyncio.sleep(1)
-    target = (await stack.read(post.id)).targets[0]
+    async with asyncio.timeout(3):
+        while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.1)
     assert target.status == TargetStatus.PENDING
-    assert target.begun_at is not None
     await stack.settled(post.id)
 
 

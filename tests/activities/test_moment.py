@@ -1,0 +1,37 @@
+"""What is done only beside what takes long."""
+
+import asyncio
+
+import pytest
+
+from activities import moment
+from activities.moment import after_a_moment
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment, "_MOMENT_S", 0.05)
+
+
+@pytest.mark.parametrize(("takes", "done"), [(0, []), (0.06, ["begun", "ended"])])
+async def test_it_is_done_only_beside_what_takes_long_and_then_whole(takes: float, done: list[str]) -> None:
+    seen: list[str] = []
+
+    async def work() -> None:
+        seen.append("begun")
+        await asyncio.sleep(0.05)
+        seen.append("ended")
+
+    async with after_a_moment(work):
+        await asyncio.sleep(takes)
+    await asyncio.sleep(0.06)
+    assert seen == done
+
+
+async def test_its_failure_is_the_blocks() -> None:
+    async def fail() -> None:
+        raise ConnectionError("no database")
+
+    with pytest.raises(ConnectionError):
+        async with after_a_moment(fail):
+            await asyncio.sleep(0.06)
