@@ -39,7 +39,7 @@ async def edit(deps: Dependencies, workspace_id: str, post_id: str, payload: Jso
         change = Edit(content=text, target_ids=[target.id for target in targets])
         revision_id = await add_revision(session, post_id, change, now)
         plan = plan_for(post, accounts)
-    await deps.workflows.edit(plan, revision_id)
+    await deps.workflows.edit(plan, revision_id, change.target_ids)
     await _wait(deps, post_id, revision_id, patience)
     async with deps.database.transaction() as session:
         revision = await find_revision(session, revision_id)

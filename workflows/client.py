@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -91,9 +92,9 @@ class PostWorkflows:
         """Publish again to what failed; returns once that has begun. Raises Conflict, Unavailable."""
         await self._update_at_rest(PostWorkflow.retry, None, plan)
 
-    async def edit(self, plan: Plan, revision_id: str) -> None:
+    async def edit(self, plan: Plan, revision_id: str, target_ids: Sequence[str] = ()) -> None:
         """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
-        request = EditRequest(revision_id=revision_id, request_id=plan.request_id)
+        request = EditRequest(revision_id=revision_id, request_id=plan.request_id, target_ids=list(target_ids))
         await self._update_at_rest(PostWorkflow.edit, request, plan)
 
     async def resolve(self, plan: Plan, target_id: str, platform_post_id: str | None, *, published: bool) -> None:

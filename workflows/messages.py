@@ -22,10 +22,12 @@ class Amendment(BaseModel):
 
 
 class EditRequest(BaseModel):
-    """Name a saved edit of a published post."""
+    """Name a saved edit of a published post, and the targets whose rows were published when it was saved."""
 
     revision_id: str
     request_id: str | None = None
+    target_ids: list[str] = []
+    """None are named by an operator's signal: all that can be edited are meant."""
 
 
 class Resolution(BaseModel):

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
@@ -96,6 +97,7 @@ class PostWorkflow:
     async def _stay_while_something_can_happen(self) -> None:
         while not self._ended:
             self._go_on_in_a_new_run_if_grown()
+            self._fail_if_something_broke()
             if self._occupied():
                 self._tell(self._occupation())
                 await workflow.wait_condition(lambda: self._ended or not self._occupied() or self._grown())
@@ -113,6 +115,16 @@ class PostWorkflow:
                     timeout=left,
                     timeout_summary=f"open for {purpose} until {until}",
                 )
+
+    def _fail_if_something_broke(self) -> None:
+        """Let a mistake of ours fail the workflow's task, which Temporal repeats until code without it is deployed.
+
+        In a coroutine of its own it would only end that, and the workflow with the post unpublished.
+        """
+        for task in (*self._delivering.values(), *self._edits):
+            mistake = task.exception() if task.done() and not task.cancelled() else None
+            if mistake and not isinstance(mistake, FailureError):
+                raise mistake
 
     def _go_on_in_a_new_run_if_grown(self) -> None:
         """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
@@ -321,7 +333,9 @@ class PostWorkflow:
     async def _edit(self, request: EditRequest) -> None:
         # One at a time: the next edit of a tweet must name the version that the last one made.
         async with self._editing:
-            for target in self._editable():
+            for target in self._to_edit(request):
+                # Its row said that it is published; the step's result may still be on its way to us.
+                await workflow.wait_condition(partial(self._is_public_or_gone, target))
                 try:
                     if edited := await steps.edit(self._plan, target, request):
                         target.take(edited)
@@ -365,6 +379,13 @@ class PostWorkflow:
 
     def _occupied(self) -> bool:
         return self._publishing() or self._editing_now() or not workflow.all_handlers_finished()
+
+    def _to_edit(self, request: EditRequest) -> list[TargetPlan]:
+        named = [target for target in self._plan.targets if target.target_id in request.target_ids]
+        return named or self._editable()
+
+    def _is_public_or_gone(self, target: TargetPlan) -> bool:
+        return self._ended or target.status is TargetStatus.PUBLISHED
 
     def _editable(self) -> list[TargetPlan]:
         return [

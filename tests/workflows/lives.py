@@ -172,7 +172,7 @@ async def edited(stack: Stack) -> Handle:
     handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
     published = await stack.read(post.id)
     revision_id = await stack.new_text(published, f"{WORDS} no slip")
-    await stack.workflows.edit(await stack.plan(published), revision_id)
+    await stack.workflows.edit(await stack.plan(published), revision_id, [target.id for target in published.targets])
     async with asyncio.timeout(30):
         while not (await stack.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.1)

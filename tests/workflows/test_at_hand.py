@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import at_hand
 from activities.at_hand import AtHand
@@ -88,7 +88,12 @@ class TestWhereNobodyTakesIt:
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
             worker.desk(stack.settings, stack.database) as desk,
-            Worker(stack.client, task_queue=POSTS_QUEUE, workflows=[PostWorkflow]),
+            Worker(
+                stack.client,
+                task_queue=POSTS_QUEUE,
+                workflows=[PostWorkflow],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+            ),
             Worker(stack.client, task_queue=TWITTER, activities=[Publishing(desk).publish]),
         ):
             yield stack

@@ -1,0 +1,67 @@
+"""An edit may come before the workflow has heard that everything is public whose rows say so already."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from temporalio import activity
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.commands import EditCommand, TargetCommand
+from activities.options import POSTS_QUEUE, queue_of
+from domain.outcome import Outcome
+from domain.plan import Plan, TargetPlan
+from domain.post import TargetStatus
+from tests.stack import temporal_server
+from workflows.client import PostWorkflows
+from workflows.post import PostWorkflow
+
+SLOW = "target_2"
+
+
+class Network:
+    """Publish, and tell of one target late."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.edited: list[str] = []
+
+    @activity.defn
+    async def publish(self, command: TargetCommand) -> Outcome:
+        if command.target_id == SLOW:
+            await self.told.wait()
+        return Outcome(status=TargetStatus.PUBLISHED, platform_post_id=command.target_id)
+
+    @activity.defn
+    async def edit(self, command: EditCommand) -> Outcome:
+        self.edited.append(command.target_id)
+        return Outcome(status=TargetStatus.PUBLISHED, platform_post_id=f"{command.target_id}/2")
+
+
+async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late() -> None:
+    network, ids = Network(), ["target_1", SLOW]
+    targets = [TargetPlan(target_id=each, platform="twitter", account_id=f"acc_{each}") for each in ids]
+    plan = Plan(
+        post_id="post_1", workspace_id="ws_1", workflow_id="ws_1/now", due_at=datetime.now(UTC), targets=targets
+    )
+    async with (
+        temporal_server() as environment,
+        Worker(
+            environment.client,
+            task_queue=POSTS_QUEUE,
+            workflows=[PostWorkflow],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
+        Worker(environment.client, task_queue=queue_of("twitter"), activities=[network.publish, network.edit]),
+    ):
+        posts = PostWorkflows(environment.client)
+        await posts.start(plan)
+        handle = environment.client.get_workflow_handle_for(PostWorkflow.run, plan.workflow_id)
+        async with asyncio.timeout(10):
+            while (await handle.query(PostWorkflow.status)).targets[0].status is not TargetStatus.PUBLISHED:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await posts.edit(plan, "rev_1", ids)
+        network.told.set()
+        async with asyncio.timeout(10):
+            while network.edited != ids:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await handle.terminate()
