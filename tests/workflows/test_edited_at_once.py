@@ -55,9 +55,9 @@ async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late
     ):
         posts = PostWorkflows(environment.client)
         await posts.start(plan)
-        handle = environment.client.get_workflow_handle_for(PostWorkflow.run, plan.workflow_id)
+        handle = environment.client.get_workflow_handle(plan.workflow_id)
         async with asyncio.timeout(10):
-            while (await handle.query(PostWorkflow.status)).targets[0].status is not TargetStatus.PUBLISHED:  # noqa: ASYNC110
+            while (await handle.query("status"))["targets"][0]["status"] != TargetStatus.PUBLISHED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await posts.edit(plan, "rev_1", ids)
         network.told.set()
