@@ -1,18 +1,20 @@
-"""Say in which order tests run, and load what they run."""
+"""Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
+from temporalio.testing import WorkflowEnvironment
+
+from runtime import worker
+from tests.postgres import postgres_server
+from tests.stack import Stack, running_stack, temporal_server
 
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "runtime", "workflows"})
 _OVER_AFTER = 0.7
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Load the product where tests are run: a process that only hands them out begins seconds sooner without it."""
-    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
-        config.pluginmanager.import_plugin("tests.product")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,3 +32,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, file in enumerate(kind)
     }
     items.sort(key=lambda item: places[item.path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log_lines_are_no_output() -> None:
+    """Send log lines through logging: what goes on in the background must not mix into what a command prints."""
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Run PostgreSQL; the URL names no database."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """Run Temporal."""
+    async with temporal_server() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
+    """Run the whole product with one worker."""
+    async with (
+        running_stack(postgres_url, temporal) as stack,
+        worker.desk(stack.settings, stack.database) as desk,
+        worker.running(stack.client, desk),
+    ):
+        yield stack
+
+
+@pytest.fixture
+async def stack(running: Stack) -> AsyncIterator[Stack]:
+    """Be the running product without failures, or public posts that count, left over from the test before."""
+    running.began_at = datetime.now(UTC)
+    yield running
+    await running.clear_faults()
