@@ -101,7 +101,7 @@ class Publishing:
             step: Step | None = None
             try:
                 step = await self._open(command, progress)
-                begun = await self._begin(command, step, await self._made_ready(command, step) if step else None)
+                begun = await self._begin(command, step, await self._made_ready(step) if step else None)
             except NotYet as turn:
                 return await self._wait_for_turn(command, step, turn)
             except NetworkError as error:
@@ -175,10 +175,10 @@ class Publishing:
             return outcome
         return outcome_of(job.target)
 
-    async def _made_ready(self, command: TargetCommand, step: Step) -> Attempt | None:
+    async def _made_ready(self, step: Step) -> Attempt | None:
         """Prepare a target once it is its turn. Raises NotYet, NetworkError."""
         await self._pacing.before_publishing(step)
-        async with after_a_moment(lambda: take_up(self._database, command.target_id)):
+        async with after_a_moment(lambda: take_up(self._database, step.sending.target_id)):
             prepared = await self._prepare(step)
         try:
             await self._pacing.before_sending(step)

@@ -1,4 +1,4 @@
-"""Carry httpcore's bytes over asyncio's own transports, for a third of what its anyio backend costs a request.
+"""Carry httpcore's bytes over asyncio's own transports: a request costs a third less than over its anyio backend.
 
 An idle connection is looked at twice. Whether a server has closed it is known without asking the system, so that a pool
 may ask about each of its connections at every request; and right before it is used anew, the system is asked, so that
@@ -22,8 +22,10 @@ _STAGGER_S = 0.25
 """Between the tries of a host's addresses; source: RFC 8305, section 8."""
 _READ_AHEAD = 256 * 1024
 """Bytes that may wait to be read before the server is held back."""
-
-
+_MOST_CONNECTIONS = 100
+_MOST_IDLE = 16
+"""Few: the pool looks through all of its connections at every request."""
+_IDLE_FOR_S = 5.0
 _CLOSED = "the server has closed the connection"
 
 
@@ -225,21 +227,15 @@ class SocketTransport(httpx.AsyncHTTPTransport):
         network: httpcore.AsyncNetworkBackend | None = None,
         *,
         context: ssl.SSLContext | None = None,
-        max_connections: int = 100,
-        max_idle: int = 16,
-        idle_for: float = 5,
     ) -> None:
-        """`idle_for` is in seconds. Few connections are kept: the pool looks through all of them at every request.
-
-        To make a `context` takes some ten milliseconds, so several transports may share one.
-        """
+        """To make a `context` takes some ten milliseconds, so several transports may share one."""
         context = context or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
         # httpx hands no network backend on to the pool it makes, so it gets this pool instead.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
-            max_connections=max_connections,
-            max_keepalive_connections=max_idle,
-            keepalive_expiry=idle_for,
+            max_connections=_MOST_CONNECTIONS,
+            max_keepalive_connections=_MOST_IDLE,
+            keepalive_expiry=_IDLE_FOR_S,
             network_backend=network or Sockets(),
         )
