@@ -70,6 +70,12 @@ class TargetPlan(BaseModel):
         return TargetState(self.status, self.looking).moving and not self.waits_for_its_turn
 
     @property
+    def rests(self) -> bool:
+        """Tell whether nothing is sent for the target: it is out, held, or waits for its turn."""
+        out = self.settled and not self.incomplete
+        return out or self.status is TargetStatus.HELD or self.waits_for_its_turn
+
+    @property
     def waits(self) -> bool:
         """Tell whether a time or a word from outside is waited for before the next step is taken."""
         return self.status is TargetStatus.HELD or self.waits_for_its_turn or self.look_at is not None

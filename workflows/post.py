@@ -351,30 +351,29 @@ class PostWorkflow:
         return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished() and not busy
 
     def _publishing(self) -> bool:
-        return any(not task.done() for task in self._delivering.values())
+        return bool(self._in_delivery())
 
     def _stepping(self) -> bool:
         """Tell whether a step towards a network is out."""
-        waiting = {target.target_id for target in self._plan.targets if target.waits}
-        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in waiting)
+        return any(not target.waits for target in self._in_delivery())
 
     def _sending(self) -> bool:
-        idle = {
-            target.target_id
-            for target in self._plan.targets
-            if target.status is TargetStatus.HELD or target.waits_for_its_turn
-        }
-        return any(not task.done() for target_id, task in self._delivering.items() if target_id not in idle)
+        return any(not target.rests for target in self._in_delivery())
+
+    def _in_delivery(self) -> list[TargetPlan]:
+        under_way = {target_id for target_id, task in self._delivering.items() if not task.done()}
+        return [target for target in self._plan.targets if target.target_id in under_way]
 
     def _editing_now(self) -> bool:
         return any(not task.done() for task in self._edits)
 
     def _occupation(self) -> str:
-        if self._publishing() and self._sending():
+        if self._sending():
             return "Publishing."
-        if self._publishing():
-            waits = any(target.waits_for_its_turn for target in self._plan.targets)
-            return "Waiting for its account's turn." if waits else "Held until its account can publish."
+        if any(target.waits_for_its_turn for target in self._plan.targets):
+            return "Waiting for its account's turn."
+        if any(target.status is TargetStatus.HELD for target in self._plan.targets):
+            return "Held until its account can publish."
         return "Working on a request." if self._occupied() else self._board.waiting_for
 
     def _occupied(self) -> bool:

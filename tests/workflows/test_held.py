@@ -104,6 +104,20 @@ async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -
     assert await stack.public("held and deleted") == []
 
 
+async def test_what_is_held_reads_so_once_the_other_targets_are_out(stack: Stack) -> None:
+    await stack.fault("instagram", "accept_then_delay", "publish", seconds=1)
+    accounts = [await stack.revoked("twitter"), stack.accounts["instagram"]]
+    post = await stack.save("one held, one slow", accounts, media=["https://example.com/slow.jpg"])
+    handle = await stack.start(post, immediate=True)
+    await comes_to_be(stack, post.id, TargetStatus.HELD)
+    assert (await handle.query("status"))["waiting_for"] == "Publishing."
+    async with asyncio.timeout(10):
+        while (status := await handle.query("status"))["waiting_for"] == "Publishing.":  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    assert status["waiting_for"].startswith("Held")
+    assert {target["status"] for target in status["targets"]} == {"held", "published"}
+
+
 async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await held_post(stack, "let go in vain", account)
