@@ -67,7 +67,8 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
 
 @pytest.fixture
 async def stack(running: Stack) -> AsyncIterator[Stack]:
-    """Be the running product without failures, or public posts that count, left over from the test before."""
+    """Be the running product without failures, unfinished posts, or public ones that count, of the test before."""
     running.began_at = datetime.now(UTC)
     yield running
+    await running.forget_unfinished()
     await running.clear_faults()

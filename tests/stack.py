@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
@@ -20,7 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from domain.content import Amendment, Edit, PostContent, TargetContent
 from domain.ids import new_id, workflow_id
 from domain.plan import Plan
-from domain.post import Media, MediaType, PostStatus
+from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from platforms.registry import networks
 from runtime.settings import Settings
@@ -30,7 +30,7 @@ from store.accounts import find_accounts, save_account
 from store.contents import content_of, new_post
 from store.database import Database
 from store.migrate import upgrade
-from store.models import Account, Post
+from store.models import Account, Post, Target
 from store.outcomes import Outcomes
 from store.plans import plan_of
 from store.posts import find_post, insert_post
@@ -112,6 +112,13 @@ class Stack:
 
     async def clear_faults(self) -> None:
         await self.control("DELETE", "faults")
+
+    async def forget_unfinished(self) -> None:
+        """Drop the rows of what is not over: nobody goes on with it, nor takes the faults of the next test with it."""
+        over = {TargetStatus.PUBLISHED, TargetStatus.FAILED}
+        async with self.database.transaction() as session:
+            unfinished = select(Target.post_id).where(Target.status.not_in(over))
+            await session.execute(delete(Post).where(Post.id.in_(unfinished)))
 
     async def public(self, text_: str) -> list[dict[str, Any]]:
         """Return everything with this text that became public since the test began."""
