@@ -2,7 +2,7 @@
 
 FROM python:3.13-slim AS build
 RUN pip install --no-cache-dir uv
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/socialsyncer
+ENV UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/socialsyncer
 WORKDIR /src
 # Dependencies first: they change less often than the code.
 COPY pyproject.toml README.md ./
