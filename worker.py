@@ -12,6 +12,7 @@ import structlog
 from api.readiness import Readiness
 from platforms.registry import networks
 from runtime import worker
+from runtime.garbage import collect_seldom
 from runtime.health import serving_health
 from runtime.logging import configure
 from runtime.loop import fast_loop
@@ -92,6 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.platforms or ()) - set(networks()):
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
+    collect_seldom()
     with asyncio.Runner(loop_factory=fast_loop) as runner:
         runner.run(run(arguments.platforms))
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.

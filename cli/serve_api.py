@@ -5,6 +5,7 @@ import uvicorn
 from api.protocol import ApiProtocol
 from cli.place import from_environment
 from cli.stack.ports import Wish, require_free
+from runtime.garbage import collect_seldom
 from runtime.logging import configure
 
 _DRAIN = 65
@@ -17,6 +18,7 @@ def serve_api(host: str | None, port: int | None) -> None:
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port
     require_free([Wish("--port", port)])
+    collect_seldom()
     uvicorn.run(
         "runtime.app:create_app_from_env",
         factory=True,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cli.stack.ports import Wish, require_free
+from runtime.garbage import collect_seldom
 from runtime.logging import configure
 from sandbox.server import run
 
@@ -12,4 +13,5 @@ def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> N
     configure("info", "json")
     require_free([Wish("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    collect_seldom()
     run(host, port, data_dir, realistic=realistic)
