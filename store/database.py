@@ -38,7 +38,10 @@ class Database:
     """Be one process's pool. Belongs to the event loop that first uses it."""
 
     def __init__(self, url: str, *, pool_size: int = 10, max_overflow: int = 10) -> None:
-        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=max_overflow, hide_parameters=True)
+        # The connection that was used last knows its statements' plans best, and idles too shortly to be pinged.
+        self.engine = create_async_engine(
+            url, pool_size=pool_size, max_overflow=max_overflow, pool_use_lifo=True, hide_parameters=True
+        )
         _ping_after_idling(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(
