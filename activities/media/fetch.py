@@ -14,7 +14,7 @@ from activities.media.guard import AddressForbidden, AllowedHosts, GuardedTransp
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
 from activities.media.samples import Samples
-from activities.media.spool import Spool
+from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile, stored
 from domain.post import Media
 from platforms.errors import NetworkError
@@ -168,7 +168,7 @@ class _Body:
                 await asyncio.to_thread(intake.feed, bytes(batch))
                 batch.clear()
                 self.progress(received)
-        await asyncio.to_thread(intake.feed, bytes(batch))
+        await off_the_loop(intake.most_of(received), intake.feed, bytes(batch))
         self.progress(received)
         return intake.finish()
 

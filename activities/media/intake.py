@@ -51,6 +51,10 @@ class Intake:
         if self._unzip is None and length > self._limit:
             raise self._refusals.too_large(self._limit)
 
+    def most_of(self, received: int) -> int:
+        """Return how many bytes so many of the wire may become."""
+        return received if self._unzip is None else self._limit
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they came over the wire."""
         for piece in self._decoded(data):

@@ -1,6 +1,5 @@
 """Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from activities.media.record import ChangeRecord
 from activities.media.refusals import damaged, too_many_pixels
 from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
-from activities.media.spool import Spool
+from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile
 from activities.media.strip import strip
 from activities.media.workshop import Workshop
@@ -122,7 +121,7 @@ class StepMedia:
         if kind is MediaType.DOCUMENT:
             return None
         try:
-            found = await asyncio.to_thread(facts_by_headers, file.spool, file.content_type)
+            found = await off_the_loop(file.size, facts_by_headers, file.spool, file.content_type)
         except Damaged as error:
             raise damaged(file.content_type) from error
         except TooManyPixels as error:

@@ -5,23 +5,34 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ParamSpec, Self, TypeVar
 
 _COPIED = 2**20
 """Bytes that are copied at a time."""
+_SMALL = 64 * 1024
+"""Bytes up to which a file is read and measured sooner than a thread is asked to: they lie in the page cache."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do work on a file of this many bytes in a thread; on a small one at once, for a thread would cost more."""
+    return work(*args, **kwargs) if size <= _SMALL else await asyncio.to_thread(work, *args, **kwargs)
 
 
 class Spool:
     """Be a temporary file (in TMPDIR) that vanishes with the process, however that ends.
 
-    Its methods block; they may be called from several threads, and from several processes that share the file: no
-    position is kept in it.
+    Made when it is first needed: room for a changed file mostly is not. Its methods block; they may be called from
+    several threads, and from several processes that share the file: no position is kept in it.
     """
 
     def __init__(self, file: IO[bytes] | None = None) -> None:
-        self._file = file or tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - close() does
+        self._file = file
+        self._closed = False
         # Against a close in the middle of a read: the number of a closed file soon is another file's.
         self._lock = threading.Lock()
 
@@ -34,17 +45,19 @@ class Spool:
     def close(self) -> None:
         """Give the disk space back; a thread that still reads gets a ValueError."""
         with self._lock:
-            self._file.close()
+            self._closed = True
+            if self._file:
+                self._file.close()
 
     def duplicate(self) -> int:
         """Return a file number of the caller's own, who closes it."""
         with self._lock:
-            return os.dup(self._file.fileno())
+            return os.dup(self._number())
 
     @property
     def size(self) -> int:
         """Return the length in bytes."""
-        return os.fstat(self._file.fileno()).st_size
+        return os.fstat(self._file.fileno()).st_size if self._file else 0
 
     def append(self, data: bytes) -> None:
         """Write at the end."""
@@ -55,18 +68,18 @@ class Spool:
         rest = memoryview(data)
         while rest:
             with self._lock:
-                written = os.pwrite(self._file.fileno(), rest, start)
+                written = os.pwrite(self._number(), rest, start)
             rest, start = rest[written:], start + written
 
     def truncate(self, size: int) -> None:
         """Cut off everything from an offset on."""
         with self._lock:
-            os.ftruncate(self._file.fileno(), size)
+            os.ftruncate(self._number(), size)
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return up to `length` bytes from an offset."""
         with self._lock:
-            return os.pread(self._file.fileno(), length, start)
+            return os.pread(self._number(), length, start)
 
     def copy_to(self, other: "Spool") -> None:
         """Write everything at another's end."""
@@ -80,11 +93,18 @@ class Spool:
         return io.BufferedReader(_Reader(self), 64 * 1024)
 
     async def chunks(self, size: int, start: int = 0) -> AsyncIterator[bytes]:
-        """Yield the bytes from an offset on in pieces of the given size, read in a thread."""
+        """Yield the bytes from an offset on in pieces of the given size."""
         end = self.size
-        while start < end and (chunk := await asyncio.to_thread(self.read_at, start, size)):
+        while start < end and (chunk := await off_the_loop(min(size, end - start), self.read_at, start, size)):
             yield chunk
             start += len(chunk)
+
+    def _number(self) -> int:
+        if self._file is None and not self._closed:
+            self._file = tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - close() does
+        if self._file is None:
+            raise ValueError("the file is closed")
+        return self._file.fileno()
 
 
 class _Reader(io.RawIOBase):

@@ -1,6 +1,5 @@
 """Take location, camera and other metadata out of a file without touching its pictures and sound."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -8,7 +7,7 @@ from activities.media.changes import Change
 from activities.media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
 from activities.media.metadata.patches import Damaged, Patch, Source, apply
 from activities.media.refusals import damaged
-from activities.media.spool import Spool
+from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile, stored
 
 MAX_PATCHES = 200_000
@@ -39,7 +38,7 @@ async def strip(file: StoredFile, room: Spool) -> tuple[StoredFile, tuple[Change
     NetworkError(rejected) where the file does not keep to its format.
     """
     finder = _FINDERS.get(file.content_type)
-    return await asyncio.to_thread(_strip, file, finder, room) if finder else (file, ())
+    return await off_the_loop(file.size, _strip, file, finder, room) if finder else (file, ())
 
 
 def _strip(file: StoredFile, finder: _Finder, room: Spool) -> tuple[StoredFile, tuple[Change, ...]]:
