@@ -178,8 +178,14 @@ def test_who_takes_no_more_is_not_written_to_for_ever(run: Run) -> None:
             with pytest.raises(httpx.WriteTimeout):
                 await client.post(f"http://127.0.0.1:{port}/", content=bytes(64 * 2**20))
 
-    with serving(lambda _connection, _number: time.sleep(1)) as (port, _):
+    over = threading.Event()
+
+    def takes_nothing(_connection: socket.socket, _number: int) -> None:
+        over.wait(20)
+
+    with serving(takes_nothing) as (port, _):
         run(scenario(port))
+        over.set()
 
 
 def test_a_server_is_held_back_while_nobody_reads(run: Run) -> None:
