@@ -175,8 +175,8 @@ OPERATIONS = (
         _ONE,
         "deletePost",
         "Delete a post",
-        "Removes the post from this service. A scheduled post will surely not be published afterwards; a published one "
-        "stays on the platforms.",
+        "Removes the post from this service. A scheduled post will surely not be published afterwards; one that goes "
+        "out just then is not removed, but answered 409. A published one stays on the platforms.",
         DeletedView,
         {"deleted": examples.DELETED},
         ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_ALWAYS),

@@ -70,6 +70,11 @@ class TargetPlan(BaseModel):
         return TargetState(self.status, self.looking).moving and not self.waits_for_its_turn
 
     @property
+    def may_be_public(self) -> bool:
+        """Tell whether people may see it on its network."""
+        return self.status in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
+
+    @property
     def rests(self) -> bool:
         """Tell whether nothing is sent for the target: it is out, held, or waits for its turn."""
         out = self.settled and not self.incomplete

@@ -30,6 +30,7 @@ from workflows.messages import (
     NOT_UNCONFIRMED,
     NOTHING_TO_RETRY,
     Amendment,
+    Deletion,
     EditRequest,
     Resolution,
 )
@@ -83,9 +84,10 @@ class PostWorkflows:
     async def delete(self, plan: Plan) -> bool:
         """Delete a post; on return its row is gone and nothing is sent. False where it was gone already.
 
-        Raises Conflict while it is published, Unavailable.
+        Raises Conflict while it is published, and where it has been since the plan was made; Unavailable.
         """
-        deleted: bool | None = await self._update_at_rest(PostWorkflow.delete, None, plan)
+        deletion = Deletion(unsent=plan.untouched)
+        deleted: bool | None = await self._update_at_rest(PostWorkflow.delete, deletion, plan)
         return deleted is not False
 
     async def retry(self, plan: Plan) -> None:

@@ -21,6 +21,12 @@ class Amendment(BaseModel):
     reason: str | None = None
 
 
+class Deletion(BaseModel):
+    """Say whether whoever asks for the deletion knew the post as one that is still to go out."""
+
+    unsent: bool = False
+
+
 class EditRequest(BaseModel):
     """Name a saved edit of a published post, and the targets whose rows were published when it was saved."""
 

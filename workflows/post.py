@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         NOT_UNCONFIRMED,
         NOTHING_TO_RETRY,
         Amendment,
+        Deletion,
         EditRequest,
         Resolution,
         StatusView,
@@ -242,7 +243,7 @@ class PostWorkflow:
             raise ApplicationError("Publishing has begun", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Delete the post from this service; what is public stays public")
-    async def delete(self) -> bool:
+    async def delete(self, deletion: Deletion | None = None) -> bool:
         """Delete the row. From the moment this is accepted nothing is sent. False where the row was gone already."""
         self._ended = True
         deleted = await steps.delete(self._plan)
@@ -250,10 +251,12 @@ class PostWorkflow:
         return deleted
 
     @delete.validator
-    def _may_delete(self) -> None:
+    def _may_delete(self, deletion: Deletion | None = None) -> None:
         # A run that has just started has sent nothing yet: that an earlier one has, its plan tells.
         due = self._begun or self._plan.due_at <= workflow.now()
-        if self._sending() or (due and any(target.moving for target in self._plan.targets)):
+        # Whoever deletes what is still to go out must not be told so of what has gone out meanwhile.
+        missed = deletion and deletion.unsent and any(target.may_be_public for target in self._plan.targets)
+        if missed or self._sending() or (due and any(target.moving for target in self._plan.targets)):
             raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
 
     @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")

@@ -39,22 +39,17 @@ class TestDelete:
         assert (await stranger.get("/v1/posts")).json()["posts"] == []
 
     async def test_a_scheduled_post_is_surely_not_published(self, api: Client, stack: Stack) -> None:
-        due = datetime.now(UTC) + timedelta(seconds=1.5)
+        due = datetime.now(UTC) + timedelta(seconds=2)
         made = [
             (await create(api, stack, f"delete race {number}", scheduledFor=rfc3339(due)))["id"] for number in range(8)
         ]
-        await asyncio.sleep((due - datetime.now(UTC)).total_seconds() - 0.03)
-        asked_at = datetime.now(UTC)
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds() - 0.5)
         answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post_id}") for post_id in made))
         await asyncio.sleep(1)
         for number, answer in enumerate(answers):
             assert answer.status_code in {200, 409}
             public = await stack.public(f"delete race {number}")
-            if answer.status_code == 409:
-                assert len(public) == 1
-            else:
-                # On a slow machine it may have been published, and then deleted here, all after its time.
-                assert all(datetime.fromisoformat(each["createdAt"]) < asked_at for each in public)
+            assert len(public) == (answer.status_code == 409)
 
     async def test_a_published_post_leaves_this_service_only(self, api: Client, stack: Stack) -> None:
         post = await create(api, stack, "stays public", publishNow=True)
