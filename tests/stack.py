@@ -303,7 +303,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
     database = Database(database_url)
     outcomes = Outcomes(database_url)
     await outcomes.start()
-    async with running_sandbox() as sandbox_url, httpx.AsyncClient() as http:
+    async with running_sandbox() as sandbox_url, httpx.AsyncClient(timeout=30) as http:
         settings = Settings(
             _env_file=None,
             database_url=SecretStr(database_url),

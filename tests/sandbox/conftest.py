@@ -58,14 +58,14 @@ class Sandbox:
     def __init__(self, url: str) -> None:
         self.url = url
         # There is no TLS here, and loading certificates takes longer than most of these tests.
-        self.control = httpx.AsyncClient(base_url=url, verify=False)
+        self.control = httpx.AsyncClient(base_url=url, verify=False, timeout=30)
         self.x = self._as("twitter", "x-premium")
         self.free = self._as("twitter", "x-free")
         self.ig = self._as("instagram", "ig-token")
 
     def _as(self, platform: str, token: str) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=f"{self.url}/{platform}", headers=headers, verify=False)
+        return httpx.AsyncClient(base_url=f"{self.url}/{platform}", headers=headers, verify=False, timeout=30)
 
     async def close(self) -> None:
         for client in (self.control, self.x, self.free, self.ig):

@@ -54,7 +54,7 @@ async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> Non
     """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
     hosts = [urlsplit(url).netloc for url in (small, large)]
     tools = MediaTools(SharedFiles(MediaFetcher(allowed_private_hosts=hosts)), Workshop())
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         sandbox = Sandbox(sandbox_url, client)
         for url in (small, large):
             Path("/proc/self/clear_refs").write_text("5")  # noqa: ASYNC240 - a file of the kernel's, not of a disk

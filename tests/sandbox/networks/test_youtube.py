@@ -22,7 +22,7 @@ UNIT = 256 * 1024
 
 
 def client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{url}/youtube", headers={"authorization": "Bearer yt-token"})
+    return httpx.AsyncClient(base_url=f"{url}/youtube", headers={"authorization": "Bearer yt-token"}, timeout=30)
 
 
 @pytest.fixture(scope="module")
