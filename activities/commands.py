@@ -12,6 +12,12 @@ class PostCommand(BaseModel):
     request_id: str | None = None
 
 
+class Reopen(PostCommand):
+    """Name the targets that rest without being published, as far as their workflow knows."""
+
+    target_ids: list[str] = []
+
+
 class TargetCommand(PostCommand):
     """Name the target to work on."""
 

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from activities import verdicts
-from activities.commands import GiveUp, PostCommand, Resolve, RevisionCommand
+from activities.commands import GiveUp, PostCommand, Reopen, Resolve, RevisionCommand
 from activities.meters import Meters
 from domain.outcome import GONE, Outcome
 from domain.plan import Plan
@@ -44,10 +44,10 @@ class Posts:
         return deleted or activity.info().attempt > 1
 
     @activity.defn
-    async def reopen(self, command: PostCommand) -> list[str]:
+    async def reopen(self, command: Reopen) -> list[str]:
         """Make what failed pending again; return the ids of the targets to work on."""
         async with self._database.transaction() as session:
-            return await reopen(session, command.post_id)
+            return await reopen(session, command.post_id, command.target_ids)
 
     @activity.defn
     async def resolve(self, command: Resolve) -> Outcome:

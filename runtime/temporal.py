@@ -14,6 +14,8 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
+from platforms.errors import NetworkError
+
 log = structlog.get_logger(__name__)
 
 
@@ -30,6 +32,9 @@ class WordlessFailures(DefaultFailureConverter):
             wordless.__cause__ = exception.__cause__
             exception = wordless.with_traceback(exception.__traceback__)
         super().to_failure(exception, payload_converter, failure)
+        if isinstance(exception.__cause__, NetworkError):
+            # All of it that may be told is told already, and Temporal hides what a failure says once it has 4 kB.
+            failure.ClearField("cause")
 
 
 DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=WordlessFailures)

@@ -5,7 +5,7 @@ is always the sum of its targets. A change that brings a target to rest or out o
 `store.sending` sees it. Only the workflow's activities call these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -183,8 +183,12 @@ async def refresh_post(session: AsyncSession, post: Post, targets: list[Target])
         await announce(session, post.id)
 
 
-async def reopen(session: AsyncSession, post_id: str) -> list[str]:
-    """Make failed targets pending again, and have resting unconfirmed ones looked up again; return their ids."""
+async def reopen(session: AsyncSession, post_id: str, resting: Collection[str] = ()) -> list[str]:
+    """Make failed targets pending again, and have resting unconfirmed ones looked up again; return their ids.
+
+    Of those that are `resting` for all that their workflow knows, the ones that are reopened already are among them: it
+    was done before, and the workflow was not told, as when Temporal dies right then.
+    """
     post = await session.scalar(select(Post).where(Post.id == post_id).with_for_update())
     if post is None:
         return []
@@ -199,7 +203,7 @@ async def reopen(session: AsyncSession, post_id: str) -> list[str]:
             wait_from(target, now)
         elif target.status == TargetStatus.UNCONFIRMED and not target.looking:
             target.looking = True
-        else:
+        elif target.id not in resting or target.status not in {TargetStatus.PENDING, TargetStatus.UNCONFIRMED}:
             continue
         reopened.append(target.id)
     if reopened:

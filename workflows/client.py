@@ -86,7 +86,7 @@ class PostWorkflows:
 
         Raises Conflict while it is published, and where it has been since the plan was made; Unavailable.
         """
-        deletion = Deletion(unsent=plan.untouched)
+        deletion = Deletion(unsent=not any(target.may_be_public for target in plan.targets))
         deleted: bool | None = await self._update_at_rest(PostWorkflow.delete, deletion, plan)
         return deleted is not False
 

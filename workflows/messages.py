@@ -22,7 +22,7 @@ class Amendment(BaseModel):
 
 
 class Deletion(BaseModel):
-    """Say whether whoever asks for the deletion knew the post as one that is still to go out."""
+    """Say whether whoever asks for the deletion knew the post as one of which nothing is public."""
 
     unsent: bool = False
 

@@ -46,6 +46,7 @@ class PostWorkflow:
         self._delivering: dict[str, asyncio.Task[None]] = {}
         self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
+        self._retrying = asyncio.Lock()
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:
@@ -254,7 +255,7 @@ class PostWorkflow:
     def _may_delete(self, deletion: Deletion | None = None) -> None:
         # A run that has just started has sent nothing yet: that an earlier one has, its plan tells.
         due = self._begun or self._plan.due_at <= workflow.now()
-        # Whoever deletes what is still to go out must not be told so of what has gone out meanwhile.
+        # Whoever deletes what is not out yet must not be told that it is deleted once it is.
         missed = deletion and deletion.unsent and any(target.may_be_public for target in self._plan.targets)
         if missed or self._sending() or (due and any(target.moving for target in self._plan.targets)):
             raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
@@ -318,16 +319,18 @@ class PostWorkflow:
             self._begin_edit(request)
 
     async def _retry(self) -> None:
-        reopened = set(await steps.reopen(self._plan))
-        again = [target for target in self._plan.targets if target.target_id in reopened]
-        for target in again:
-            if earlier := self._delivering.get(target.target_id):
-                # Its row has settled already; the step's result is on its way to us.
-                await workflow.wait_condition(earlier.done)
-            target.looking = target.status is TargetStatus.UNCONFIRMED
-            target.publish_by = workflow.now() + self._plan.publish_within
-            target.status = target.status if target.looking else TargetStatus.PENDING
-        self._deliver(again)
+        # One at a time: what one has reopened must not be reopened to the next one, too.
+        async with self._retrying:
+            reopened = set(await steps.reopen(self._plan))
+            again = [target for target in self._plan.targets if target.target_id in reopened]
+            for target in again:
+                if earlier := self._delivering.get(target.target_id):
+                    # Its row has settled already; the step's result is on its way to us.
+                    await workflow.wait_condition(earlier.done)
+                target.looking = target.status is TargetStatus.UNCONFIRMED
+                target.publish_by = workflow.now() + self._plan.publish_within
+                target.status = target.status if target.looking else TargetStatus.PENDING
+            self._deliver(again)
 
     def _begin_edit(self, request: EditRequest) -> None:
         # The answer to whoever asked must not wait for the network.

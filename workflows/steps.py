@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
         GiveUp,
         LookCommand,
         PostCommand,
+        Reopen,
         Resolve,
         RevisionCommand,
         TargetCommand,
@@ -233,7 +234,11 @@ async def reopen(plan: Plan) -> list[str]:
     """Make what failed pending again; return the ids of the targets to work on."""
     return await workflow.execute_local_activity_method(
         Posts.reopen,
-        PostCommand(post_id=plan.post_id, request_id=plan.request_id),
+        Reopen(
+            post_id=plan.post_id,
+            request_id=plan.request_id,
+            target_ids=[target.target_id for target in plan.failed],
+        ),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
         summary="reopen what failed",

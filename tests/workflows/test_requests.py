@@ -8,7 +8,9 @@ from temporalio.client import WorkflowExecutionStatus
 
 from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
+from store.attempts import list_attempts
 from store.models import Post
+from store.publishing import reopen
 from store.revisions import find_revision
 from tests.stack import Stack
 
@@ -52,6 +54,38 @@ async def test_a_deletion_that_comes_too_late_is_refused(stack: Stack) -> None:
     with pytest.raises(Conflict):
         await stack.workflows.delete(await stack.plan(seen))
     await stack.workflows.delete(await stack.plan(published))
+
+
+async def test_a_retry_of_which_only_the_rows_have_heard_is_made(stack: Stack) -> None:
+    """Temporal may die when the rows are reopened and it has not been told so: the step is then taken once more."""
+    await stack.fault("twitter", "reject", "publish", status=403)
+    failed = await stack.publish("reopened twice", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        assert await reopen(session, failed.id)
+    await stack.workflows.retry(await stack.plan(failed))
+    assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("reopened twice")) == 1
+
+
+async def test_of_retries_at_once_one_publishes(stack: Stack) -> None:
+    await stack.fault("twitter", "reject", "publish", status=403)
+    failed = await stack.publish("retried by many", [stack.accounts["plain"]])
+    plan = await stack.plan(failed)
+    await asyncio.gather(*(stack.workflows.retry(plan) for _ in range(6)), return_exceptions=True)
+    assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
+    async with stack.database.transaction() as session:
+        steps = [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, failed.id)]
+    assert steps == [("publish", "refused"), ("publish", "done")]
+    assert len(await stack.public("retried by many")) == 1
+
+
+async def test_a_deletion_of_what_had_failed_and_is_out_since_is_refused(stack: Stack) -> None:
+    await stack.fault("twitter", "reject", "publish", status=403)
+    failed = await stack.publish("failed, then out", [stack.accounts["twitter"]])
+    await stack.workflows.retry(await stack.plan(failed))
+    await stack.settled(failed.id)
+    with pytest.raises(Conflict):
+        await stack.workflows.delete(await stack.plan(failed))
 
 
 async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
@@ -144,4 +178,4 @@ async def test_what_the_row_says_can_be_acted_upon_at_once(stack: Stack) -> None
         await stack.workflows.retry(await stack.plan(post))
         await stack.settled(post.id)
         assert len(await stack.public(f"at once {number}")) == 1
-        await stack.workflows.delete(await stack.plan(post))
+        await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
