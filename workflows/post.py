@@ -28,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _NOTHING = timedelta(0)
-_A_MOMENT = timedelta(milliseconds=1)
 
 
 @workflow.defn
@@ -226,6 +225,7 @@ class PostWorkflow:
         """Let the row become what the saved change says, and follow it."""
         self._amending += 1
         try:
+            await steps.accept("amend")
             plan = await steps.amend(self._plan, amendment)
         finally:
             self._amending -= 1
@@ -264,10 +264,7 @@ class PostWorkflow:
     @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
     async def retry(self) -> None:
         """Publish again to what failed; what is published is left alone."""
-        if workflow.patched("retry-accepted-first"):
-            # Temporal forgets an update that was not accepted yet when it dies. Were the rows reopened by then, nobody
-            # would go on with them: a task of its own is completed first, and the acceptance with it.
-            await workflow.sleep(_A_MOMENT, summary="retry accepted")
+        await steps.accept("retry")
         await self._retry()
 
     @retry.validator

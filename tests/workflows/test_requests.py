@@ -10,9 +10,11 @@ from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
 from store.attempts import list_attempts
 from store.models import Post
+from store.posts import find_post
 from store.publishing import reopen
 from store.revisions import find_revision
 from tests.stack import Stack
+from tests.workflows.lives import Handle
 
 
 async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> None:
@@ -65,6 +67,37 @@ async def test_a_retry_of_which_only_the_rows_have_heard_is_made(stack: Stack) -
     await stack.workflows.retry(await stack.plan(failed))
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("reopened twice")) == 1
+
+
+async def accepted(handle: Handle) -> None:
+    """Wait until a history has an update."""
+    async with asyncio.timeout(4):
+        while not any(  # noqa: ASYNC110 nobody tells
+            event.HasField("workflow_execution_update_accepted_event_attributes")
+            for event in (await handle.fetch_history()).events
+        ):
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("wish", ["change", "retry"])
+async def test_temporal_keeps_what_is_asked_for_before_the_rows_follow(stack: Stack, wish: str) -> None:
+    """It forgets, when it dies, what it has not accepted for good: rows that have changed by then would stand alone."""
+    if wish == "change":
+        post = await stack.save("kept before it changes", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+        handle = await stack.start(post)
+        revision_id = await stack.change(post, due=datetime.now(UTC) + timedelta(hours=6))
+        request = stack.workflows.amend(await stack.plan(post), revision_id)
+    else:
+        await stack.fault("twitter", "reject", "publish", status=403)
+        post = await stack.publish("kept before it is reopened", [stack.accounts["plain"]])
+        handle = stack.client.get_workflow_handle(post.workflow_id)
+        request = stack.workflows.retry(await stack.plan(post))
+    async with stack.database.transaction() as session:
+        await find_post(session, post.workspace_id, post.id, lock=True)
+        asked = asyncio.create_task(request)
+        await accepted(handle)
+        assert not asked.done()
+    await asked
 
 
 async def test_of_retries_at_once_one_publishes(stack: Stack) -> None:
