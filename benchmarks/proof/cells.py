@@ -13,6 +13,8 @@ class Mode(StrEnum):
 
     NOW = "publishNow"
     SCHEDULED = "scheduled"
+    CHANGED = "changed"
+    """Scheduled for later, and given another text and published at once by a PATCH."""
     RETRY = "retry"
     EDIT = "edit"
 
@@ -77,7 +79,7 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     ),
     Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
-    Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}), frozenset({Fault.NONE})),
     Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
 }
 """What the short version has, on every network: those that are over soon."""

@@ -215,5 +215,7 @@ def told_by(row: Any, mode: Mode) -> dict[str, bool]:
             return {"row": True, "started": row["status"] != "failed", "sending": sending}
         case Mode.EDIT:
             return {"row": row["revised"], "started": sending, "sending": sending}
+        case Mode.CHANGED:
+            return {"row": row["revised"], "started": not row["revised"], "sending": sending}
         case _:
             return {"row": True, "started": row["started"], "sending": sending}

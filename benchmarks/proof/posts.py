@@ -5,7 +5,7 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,6 +19,8 @@ from benchmarks.proof.verdict import Facts, Verdict
 _PATIENCE = 300.0
 """Seconds in which a client gets a definite answer, killed servers included."""
 _SETUP_WITHIN = 180.0
+_LATER = timedelta(hours=3)
+"""For when a post is scheduled that is changed before."""
 _AT_REST = {"published", "failed", "partial"}
 
 
@@ -62,7 +64,7 @@ class Post:
 
     @property
     def new_text(self) -> str:
-        """Return what an edit makes of it."""
+        """Return what an edit or another change makes of it."""
         return f"{self.text} (edited)"
 
 
@@ -74,9 +76,16 @@ class Client:
         self._slots = asyncio.Semaphore(64)
 
     async def set_up(self, post: Post) -> None:
-        """Bring a post to where a retry or an edit begins."""
-        if post.cell.mode not in {Mode.RETRY, Mode.EDIT}:
-            return
+        """Bring a post to where a change, a retry or an edit begins."""
+        match post.cell.mode:
+            case Mode.CHANGED:
+                async with self._slots:
+                    await self._create(post, wait=0, due=now() + _LATER)
+            case Mode.RETRY | Mode.EDIT:
+                await self._bring_to_rest(post)
+        post.asked = False
+
+    async def _bring_to_rest(self, post: Post) -> None:
         failing = post.cell.mode is Mode.RETRY
         if failing:
             await self._product.control("POST", "faults", refusal(post.cell, post.account_id))
@@ -89,7 +98,6 @@ class Client:
             made = await self.read(post)
         if made["status"] != wanted:
             raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
-        post.asked = False
 
     async def schedule(self, post: Post, due: datetime) -> None:
         """Create a post that is due later.
@@ -110,6 +118,9 @@ class Client:
         match post.cell.mode:
             case Mode.NOW:
                 await self._create(post, wait=wait)
+            case Mode.CHANGED:
+                wanted = {"content": post.new_text, "publishNow": True}
+                await self._send(post, f"/v1/posts/{post.post_id}", wanted, wait, method="PATCH")
             case Mode.RETRY:
                 await self._send(post, f"/v1/posts/{post.post_id}/retry", None, wait)
             case Mode.EDIT:
@@ -141,10 +152,12 @@ class Client:
         post.post_id = made["id"]
         return made
 
-    async def _send(self, post: Post, path: str, wanted: dict[str, Any] | None, wait: int) -> httpx.Response:
+    async def _send(
+        self, post: Post, path: str, wanted: dict[str, Any] | None, wait: int, method: str = "POST"
+    ) -> httpx.Response:
         headers = {"Prefer": f"wait={wait}", **({"Idempotency-Key": post.key} if path == "/v1/posts" else {})}
         post.asked = True
-        return await self._definite("POST", path, post, headers=headers, json=wanted)
+        return await self._definite(method, path, post, headers=headers, json=wanted)
 
     async def _definite(self, method: str, path: str, post: Post | None = None, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + _PATIENCE

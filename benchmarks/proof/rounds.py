@@ -25,9 +25,9 @@ _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
-_RETRIES_BEFORE_SEND = 28
-"""A retry needs the worker's database connections, all of which wait in a crash before the send: so many (of 30) are
-begun and can wait there."""
+_WRITTEN_BEFORE_SEND = 28
+"""A change or a retry needs the worker's database connections, all of which wait in a crash before the send: so many
+(of 30) are begun and can wait there."""
 
 # An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
 _STATE = """
@@ -186,13 +186,13 @@ def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
 def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
     """Return the next cells to run together."""
     batch: list[tuple[Cell, int]] = []
-    retries = 0
+    written = 0
     for cell, tries in waiting:
         if len(batch) == most:
             break
-        if cell.crash is Crash.BEFORE and cell.mode is Mode.RETRY:
-            retries += 1
-            if retries > _RETRIES_BEFORE_SEND:
+        if cell.crash is Crash.BEFORE and cell.mode in {Mode.CHANGED, Mode.RETRY}:
+            written += 1
+            if written > _WRITTEN_BEFORE_SEND:
                 continue
         batch.append((cell, tries))
     return batch

@@ -69,7 +69,7 @@ def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]
 
 
 def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
-    """Return the verdict; `new_text` is what an edit was to make of the post."""
+    """Return the verdict; `new_text` is what an edit or a change was to make of the post."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
         return Verdict(Kind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
     if seen.status == "failed" and seen.category == "internal":
@@ -120,6 +120,8 @@ def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
             return Verdict(
                 Kind.UNEXPECTED, f"it was {seen.waited_as or 'never'} held until its account was reconnected"
             )
+    if cell.mode is Mode.CHANGED and {seen.content, *(text for _, text in seen.public)} != {new_text}:
+        return Verdict(Kind.UNEXPECTED, "the change was not made")
     if seen.status == "unconfirmed" and not seen.crashes and cell.fault in _ACCEPTED and not seen.public:
         return Verdict(Kind.LOST, "the network took it, and does not show it")
     return None

@@ -104,6 +104,16 @@ def test_an_edit_must_be_what_is_shown_and_what_is_told() -> None:
     assert judge(refused, seen(public=[("1", "new")], content="new"), "new").kind is Kind.UNEXPECTED
 
 
+def test_a_changed_post_goes_out_as_it_was_changed() -> None:
+    changed = cell(mode=Mode.CHANGED)
+    assert judge(changed, seen(public=[("1", "new")], content="new"), "new").kind is Kind.RIGHT
+    assert judge(changed, seen(public=[("1", "old")], content="new"), "new").kind is Kind.UNEXPECTED
+    assert judge(changed, seen(public=[("1", "old")], content="old"), "new").kind is Kind.UNEXPECTED
+    refused = cell(mode=Mode.CHANGED, fault=Fault.REFUSED)
+    assert judge(refused, seen("failed", [], content="new"), "new").kind is Kind.RIGHT
+    assert judge(refused, seen("failed", [], content="old"), "new").kind is Kind.UNEXPECTED
+
+
 def test_a_crash_that_missed_its_point_proves_nothing_yet_hides_nothing() -> None:
     missed = cell(crash=Crash.SENDING)
     assert judge(missed, seen(struck=False)).kind is Kind.MISSED
