@@ -27,7 +27,7 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.rounds import Proof
 from benchmarks.stack import command, stack
 
-_TOGETHER = 480
+_TOGETHER = 490
 """Posts in flight together; each network has an own queue, and each post an account."""
 
 

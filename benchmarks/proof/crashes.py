@@ -66,13 +66,18 @@ class Strike:
         self._began = self._newest = time.time()
         self._taken: set[str] = set()
         self._barred_since: float | None = None
+        self._until_struck = AsyncExitStack()
+
+    async def bar(self) -> None:
+        """Let nothing be sent from now on, where the crash comes before the send: what is prepared ahead is by now."""
+        if self._crash is Crash.BEFORE:
+            await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
+            self._barred_since = time.time()
 
     @asynccontextmanager
     async def around_the_start(self) -> AsyncIterator[None]:
         """Do what must be so before the posts are set in motion; leaving the block strikes."""
-        async with AsyncExitStack() as stack:
-            if self._crash is Crash.BEFORE:
-                await stack.enter_async_context(self._product.no_attempt_can_be_written())
+        async with self._until_struck:
             if self._crash is Crash.ROW:
                 self._product.signal(signal.SIGSTOP, "temporal")
             yield
@@ -90,7 +95,7 @@ class Strike:
                 case _:
                     await self._until(self._reached)
             if self._crash is Crash.UNRECORDED:
-                await stack.enter_async_context(self._product.no_attempt_can_be_written())
+                await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
                 self._barred_since = time.time()
                 await self._answers_are_out()
             had = await self._kill()
@@ -173,6 +178,8 @@ class Strike:
 
     async def _all_taken(self) -> int:
         """Count the posts whose step a worker has; none of them can begin to send."""
+        if self._barred_since is None:
+            return 0
         waiting = {row["workflow_id"] for row in (await self._state()).values()} - self._taken
         self._taken |= await self._product.takes(waiting)
         return len(self._taken)

@@ -25,6 +25,8 @@ _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
+_BARRED_AHEAD = timedelta(seconds=0.5)
+"""How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
 _WRITTEN_BEFORE_SEND = 28
 """A change or a retry needs the worker's database connections, all of which wait in a crash before the send: so many
 (of 30) are begun and can wait there."""
@@ -89,7 +91,7 @@ class Proof:
         watching = asyncio.create_task(strike.watch())
         try:
             async with strike.around_the_start():
-                asking = asyncio.create_task(self._ask(posts))
+                asking = asyncio.create_task(self._ask(posts, strike))
                 await asyncio.sleep(0)
             await asking
         finally:
@@ -101,12 +103,16 @@ class Proof:
         self._open += posts
         return [(post.cell, post.tries + 1) for post in posts if not post.struck and post.tries < _TRIES]
 
-    async def _ask(self, posts: Sequence[Post]) -> None:
+    async def _ask(self, posts: Sequence[Post], strike: Strike) -> None:
         """Set everything in motion: what is scheduled first, due when the rest is asked for."""
         scheduled = [post for post in posts if post.cell.mode is Mode.SCHEDULED]
         due = now() + timedelta(seconds=3 + len(scheduled) / _CREATES_A_SECOND)
         creating = [asyncio.create_task(self._client.schedule(post, due)) for post in scheduled]
-        if scheduled and posts[0].cell.crash is not Crash.ROW:
+        waits = scheduled and posts[0].cell.crash is not Crash.ROW
+        if waits:
+            await asyncio.sleep((due - _BARRED_AHEAD - now()).total_seconds())
+        await strike.bar()
+        if waits:
             await asyncio.sleep((due - now()).total_seconds())
         asking = [self._client.ask(post) for post in posts if post.cell.mode is not Mode.SCHEDULED]
         await asyncio.gather(*creating, *asking)
