@@ -25,6 +25,7 @@ _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
+_LEAD, _LONG_LEAD = timedelta(seconds=3), timedelta(seconds=20)
 _BARRED_AHEAD = timedelta(seconds=0.5)
 """How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
 _WRITTEN_BEFORE_SEND = 28
@@ -106,7 +107,7 @@ class Proof:
     async def _ask(self, posts: Sequence[Post], strike: Strike) -> None:
         """Set everything in motion: what is scheduled first, due when the rest is asked for."""
         scheduled = [post for post in posts if post.cell.mode is Mode.SCHEDULED]
-        due = now() + timedelta(seconds=3 + len(scheduled) / _CREATES_A_SECOND)
+        due = now() + lead(posts[0].cell.crash) + timedelta(seconds=len(scheduled) / _CREATES_A_SECOND)
         creating = [asyncio.create_task(self._client.schedule(post, due)) for post in scheduled]
         waits = scheduled and posts[0].cell.crash is not Crash.ROW
         if waits:
@@ -187,6 +188,11 @@ def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
     moving = [post for post in posts if not post.status]
     named = [f"{post.cell} is {rows[post.post_id]['target']}" for post in moving if post.post_id in rows]
     return f": {', '.join(named)}" if len(moving) <= _NAMED else ""
+
+
+def lead(crash: Crash) -> timedelta:
+    """Return how long before it is due a post is scheduled: it must be prepared by then, also after an outage."""
+    return _LONG_LEAD if crash is Crash.BEFORE else _LEAD
 
 
 def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
