@@ -225,7 +225,6 @@ class PostWorkflow:
         """Let the row become what the saved change says, and follow it."""
         self._amending += 1
         try:
-            await steps.accept("amend")
             plan = await steps.amend(self._plan, amendment)
         finally:
             self._amending -= 1
@@ -264,7 +263,6 @@ class PostWorkflow:
     @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
     async def retry(self) -> None:
         """Publish again to what failed; what is published is left alone."""
-        await steps.accept("retry")
         await self._retry()
 
     @retry.validator

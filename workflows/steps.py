@@ -32,23 +32,12 @@ with workflow.unsafe.imports_passed_through():
 
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
-_A_MOMENT = timedelta(milliseconds=1)
 
 
 def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
     return TargetCommand(
         post_id=plan.post_id, request_id=plan.request_id, target_id=target.target_id, platform=target.platform
     )
-
-
-async def accept(update: str) -> None:
-    """Have Temporal keep an update before a row changes for it.
-
-    One whose acceptance was not completed, with a task, is forgotten by a Temporal that dies then; the rows would say
-    what their workflow has not heard of.
-    """
-    if workflow.patched(f"{update}-accepted-first"):
-        await workflow.sleep(_A_MOMENT, summary=f"{update} accepted")
 
 
 async def prepare(plan: Plan, target: TargetPlan) -> None:
@@ -217,18 +206,6 @@ async def resolve(plan: Plan, target: TargetPlan, resolution: Resolution) -> Out
     )
 
 
-async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
-    """Apply a saved change; return the plan as it is then, None where the post is a draft now."""
-    changed = await workflow.execute_local_activity_method(
-        Posts.amend,
-        RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id),
-        start_to_close_timeout=options.DATABASE_TIMEOUT,
-        retry_policy=options.DATABASE_RETRY,
-        summary=amendment.reason or "apply the change",
-    )
-    return changed and changed.model_copy(update={"request_id": plan.request_id})
-
-
 async def delete(plan: Plan) -> bool:
     """Delete the post's rows; False where another deletion came first."""
     deleted = await workflow.execute_local_activity_method(
@@ -241,15 +218,50 @@ async def delete(plan: Plan) -> bool:
     return deleted is not False
 
 
+# These two are no local activities: those run while the task that accepts an update is still open, and a Temporal that
+# dies then forgets the update. The rows would say what their workflow has not heard of.
+
+
+async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
+    """Apply a saved change; return the plan as it is then, None where the post is a draft now."""
+    command = RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id)
+    summary = amendment.reason or "apply the change"
+    if workflow.patched("amend-accepted-first"):
+        changed = await workflow.execute_activity_method(
+            Posts.amend,
+            command,
+            task_queue=options.POSTS_QUEUE,
+            start_to_close_timeout=options.DATABASE_TIMEOUT,
+            retry_policy=options.DATABASE_RETRY,
+            summary=summary,
+        )
+    else:
+        changed = await workflow.execute_local_activity_method(
+            Posts.amend,
+            command,
+            start_to_close_timeout=options.DATABASE_TIMEOUT,
+            retry_policy=options.DATABASE_RETRY,
+            summary=summary,
+        )
+    return changed and changed.model_copy(update={"request_id": plan.request_id})
+
+
 async def reopen(plan: Plan) -> list[str]:
     """Make what failed pending again; return the ids of the targets to work on."""
+    failed = [target.target_id for target in plan.failed]
+    command = Reopen(post_id=plan.post_id, request_id=plan.request_id, target_ids=failed)
+    if workflow.patched("retry-accepted-first"):
+        return await workflow.execute_activity_method(
+            Posts.reopen,
+            command,
+            task_queue=options.POSTS_QUEUE,
+            start_to_close_timeout=options.DATABASE_TIMEOUT,
+            retry_policy=options.DATABASE_RETRY,
+            summary="reopen what failed",
+        )
     return await workflow.execute_local_activity_method(
         Posts.reopen,
-        Reopen(
-            post_id=plan.post_id,
-            request_id=plan.request_id,
-            target_ids=[target.target_id for target in plan.failed],
-        ),
+        command,
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
         summary="reopen what failed",

@@ -22,7 +22,7 @@ _END_WHAT_WAITS = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
-_SENDS = frozenset({"publish", "edit"})
+_STEPS = frozenset({"publish", "edit", "amend", "reopen"})
 _AT_ONCE = 16
 
 
@@ -78,7 +78,7 @@ class Product:
     async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
         """Return those of the workflows whose next task a worker has, by Temporal's word.
 
-        Mostly it is the step that sends. A retry's may be the one before it, which needs the database, too.
+        Mostly it is the step that sends. Of a change or a retry it may be the one before, in the database.
         """
         if self._temporal is None:
             self._temporal = await Temporal.connect(self.dev["temporalAddress"])
@@ -92,9 +92,9 @@ class Product:
                 # Its start is still under way.
                 return None
             step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
-            sends = (each.state == step and each.activity_type.name in _SENDS for each in found.pending_activities)
+            begun = (each.state == step and each.activity_type.name in _STEPS for each in found.pending_activities)
             decides = task == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
-            return workflow_id if any(sends) or decides else None
+            return workflow_id if any(begun) or decides else None
 
         return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
 
