@@ -1,4 +1,4 @@
-"""Short activities that only change rows: run as local activities, repeatable, no network."""
+"""Short activities that only change rows: repeatable, no network, most of them run as local activities."""
 
 from temporalio import activity
 

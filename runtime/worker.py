@@ -54,6 +54,8 @@ _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
 _WORKFLOW_TASKS = 30
 """What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
+_ROWS = 20
+"""Changes and retries whose rows are written at a time; networks that do not answer take none of this room."""
 
 
 def servers(settings: Settings) -> Servers:
@@ -137,7 +139,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         graceful_shutdown_timeout=ROWS_GRACE,
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
-        max_concurrent_activities=at_hand.room,
+        max_concurrent_activities=at_hand.room + _ROWS,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )

@@ -1,6 +1,8 @@
 """What a client waits for is tried where its workflow runs; what finds no room there goes its network's way."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import WorkflowHandle
@@ -103,3 +105,28 @@ class TestWhereNobodyTakesIt:
         assert post.status == PostStatus.PUBLISHED
         assert await queues(alone, post) == [POSTS_QUEUE, TWITTER]
         assert len(await alone.public("nobody near")) == 1
+
+
+class TestWhereOneNetworkFillsTheRoom:
+    @pytest.fixture
+    async def small(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+        monkeypatch.setattr(at_hand, "ROOM", 1)
+        async with (
+            temporal_server() as environment,
+            running_stack(postgres_url, environment) as stack,
+            worker.desk(stack.settings, stack.database) as desk,
+            worker.running(stack.client, desk, worker.team(stack.client, desk, ["twitter"])),
+        ):
+            yield stack
+
+    async def test_a_change_does_not_wait_for_it(self, small: Stack) -> None:
+        await small.fault("twitter", "accept_then_delay", "publish", seconds=5)
+        hanging = await small.save("fills the room", [small.accounts["twitter"]])
+        await small.start(hanging, immediate=True)
+        await begun(small.client.get_workflow_handle(hanging.workflow_id), "publish")
+        post = await small.save("changed meanwhile", [small.accounts["plain"]], due_in=timedelta(hours=5))
+        async with asyncio.timeout(3):
+            await small.workflows.amend(
+                await small.plan(post), await small.change(post, due=datetime.now(UTC) + timedelta(hours=6))
+            )
+        assert (await small.settled(hanging.id)).status == PostStatus.PUBLISHED
