@@ -1,7 +1,9 @@
 """Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
@@ -32,6 +34,8 @@ with workflow.unsafe.imports_passed_through():
 
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
+_Command = TypeVar("_Command")
+_Result = TypeVar("_Result")
 
 
 def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
@@ -218,31 +222,11 @@ async def delete(plan: Plan) -> bool:
     return deleted is not False
 
 
-# These two are no local activities: those run while the task that accepts an update is still open, and a Temporal that
-# dies then forgets the update. The rows would say what their workflow has not heard of.
-
-
 async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
     """Apply a saved change; return the plan as it is then, None where the post is a draft now."""
     command = RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id)
     summary = amendment.reason or "apply the change"
-    if workflow.patched("amend-accepted-first"):
-        changed = await workflow.execute_activity_method(
-            Posts.amend,
-            command,
-            task_queue=options.POSTS_QUEUE,
-            start_to_close_timeout=options.DATABASE_TIMEOUT,
-            retry_policy=options.DATABASE_RETRY,
-            summary=summary,
-        )
-    else:
-        changed = await workflow.execute_local_activity_method(
-            Posts.amend,
-            command,
-            start_to_close_timeout=options.DATABASE_TIMEOUT,
-            retry_policy=options.DATABASE_RETRY,
-            summary=summary,
-        )
+    changed = await _once_accepted("amend-accepted-first", Posts.amend, command, summary)
     return changed and changed.model_copy(update={"request_id": plan.request_id})
 
 
@@ -250,19 +234,30 @@ async def reopen(plan: Plan) -> list[str]:
     """Make what failed pending again; return the ids of the targets to work on."""
     failed = [target.target_id for target in plan.failed]
     command = Reopen(post_id=plan.post_id, request_id=plan.request_id, target_ids=failed)
-    if workflow.patched("retry-accepted-first"):
+    return await _once_accepted("retry-accepted-first", Posts.reopen, command, "reopen what failed")
+
+
+async def _once_accepted(
+    patch: str, step: Callable[[Posts, _Command], Awaitable[_Result]], command: _Command, summary: str
+) -> _Result:
+    """Write rows for an update that Temporal has accepted for good.
+
+    A local activity runs while the task that accepts the update is open, and a Temporal that dies then forgets the
+    update: the rows would say what their workflow has not heard of.
+    """
+    if workflow.patched(patch):
         return await workflow.execute_activity_method(
-            Posts.reopen,
+            step,
             command,
             task_queue=options.POSTS_QUEUE,
             start_to_close_timeout=options.DATABASE_TIMEOUT,
             retry_policy=options.DATABASE_RETRY,
-            summary="reopen what failed",
+            summary=summary,
         )
     return await workflow.execute_local_activity_method(
-        Posts.reopen,
+        step,
         command,
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
-        summary="reopen what failed",
+        summary=summary,
     )
