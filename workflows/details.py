@@ -1,10 +1,20 @@
-"""Word what an operator reads in the Web UI."""
+"""Texts that an operator reads in the Web UI, which renders them as markdown.
 
+User names, ids, codes and addresses come from networks and their servers. They stand in code spans, where markdown has
+no links and no images; a backslash would not do, because the Web UI also looks for addresses in plain text.
+"""
+
+import re
 from datetime import datetime
 
 from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus, TargetStatus
+from domain.printable import make_printable
 from domain.schedule import rfc3339
+
+_LONGEST, _LONGEST_NAME = 255, 60
+"""Characters. Names are also in the summaries of timers and steps, which Temporal wants to be short."""
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9/?#@!$&'()*+,;=%:._~-]*)?")
 
 
 def short(moment: datetime) -> str:
@@ -14,8 +24,20 @@ def short(moment: datetime) -> str:
 
 
 def name_of(target: TargetPlan) -> str:
-    """Name a target's account as people know it."""
-    return f"{target.platform} @{target.username}" if target.username else f"{target.platform} {target.account_id}"
+    """Name a target's account as people know it, as one line of markdown."""
+    name = f"@{target.username}" if target.username else target.account_id
+    return f"{target.platform} {as_code(name, _LONGEST_NAME)}"
+
+
+def as_code(text: str, longest: int = _LONGEST) -> str:
+    """Return the text as a code span of one line, cut to `longest` characters: nothing in it is markup."""
+    shown = make_printable(text)
+    if len(shown) > longest:
+        shown = f"{shown[: longest - 1]}…"
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    # CommonMark takes one space off each end; without it, backticks at an end would become part of the fence.
+    space = " " if shown[:1] in {"`", " ", ""} or shown.endswith(("`", " ")) else ""
+    return f"{fence}{space}{shown}{space}{fence}"
 
 
 def summary(plan: Plan) -> str:
@@ -33,16 +55,22 @@ def details(plan: Plan, status: PostStatus, waiting_for: str) -> str:
 
 
 def _standing(target: TargetPlan) -> str:
-    if target.status is TargetStatus.PUBLISHED and target.platform_post_url:
-        return f"**published** as [{target.platform_post_id}]({target.platform_post_url})"
+    why = f" ({as_code(target.error_code)})" if target.error_code else ""
     if target.status is TargetStatus.PUBLISHED:
-        return f"**published** as {target.platform_post_id}"
+        return "**published**" + _public_as(target)
     if target.status is TargetStatus.HELD:
         until = f"until {short(target.resumes_at)}" if target.resumes_at else "until its account is reconnected"
-        return f"**held** (`{target.error_code}`) {until}"
+        return f"**held**{why} {until}"
     if target.waits_for_its_turn and target.resumes_at:
         return f"**publishing**, at its account's turn at {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
         doing = "being looked up" if target.looking else "not found; a person must decide"
-        return f"**unconfirmed** (`{target.error_code}`), {doing}"
-    return f"**{target.status.value}**" + (f" (`{target.error_code}`)" if target.error_code else "")
+        return f"**unconfirmed**{why}, {doing}"
+    return f"**{target.status.value}**{why}"
+
+
+def _public_as(target: TargetPlan) -> str:
+    if not target.platform_post_id:
+        return ""
+    post, address = as_code(target.platform_post_id), target.platform_post_url
+    return f" as [{post}](<{address}>)" if address and _WEB_ADDRESS.fullmatch(address) else f" as {post}"
