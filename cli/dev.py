@@ -138,6 +138,8 @@ class Stack:
             state.example_published = await self._publish_example(running, state.example_key)
             state.write(self._folder.state_file)
         tell()
+        tell("Everything is up.", bold=True)
+        tell()
         tell(overview(running, self._folder))
         running.write(self._folder.dev_file)
 

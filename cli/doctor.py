@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from cli.errors import UserError
 from cli.place import Place, place_of
+from domain.printable import make_printable
 from domain.schedule import rfc3339
 from runtime.doctor.doctor import DATABASE_ERRORS, Doctor, database_away
 from runtime.doctor.findings import Exit, Finding, Heals, Report
@@ -72,7 +73,7 @@ def _json(finding: Finding) -> dict[str, Any]:
 
 def as_text(report: Report, seconds: float) -> str:
     """Return the report for people: a paragraph for each disagreement, then what it comes to."""
-    paragraphs = ["\n".join(_paragraph(finding)) for finding in report.findings]
+    paragraphs = ["\n".join(map(make_printable, _paragraph(finding))) for finding in report.findings]
     return "\n\n".join([*paragraphs, *report.away, _summary(report, seconds)])
 
 

@@ -2,6 +2,14 @@
 
 import click
 
+from domain.printable import make_printable
+
 
 class UserError(click.ClickException):
-    """An expected failure: click prints its message after "Error:" and exits with 1."""
+    """An expected failure: click prints its message after "Error:" and exits with 1.
+
+    The message may repeat words of a network or a server: control characters in it are written out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(make_printable(message, keep="\n"))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import UserError
 from cli.place import place_of
+from cli.terminal import say
 from store.database import Database
 from store.workspaces import create_key, create_workspace, find_workspace
 
@@ -33,5 +33,5 @@ async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_m
         return found
     if workspace.startswith("ws_") or not may_make:
         raise UserError(f"There is no workspace {workspace}.")
-    click.echo(f"Workspace {workspace!r} is new: it was created.", err=True)
+    say(f"Workspace {workspace!r} is new: it was created.", error=True)
     return await create_workspace(session, workspace)

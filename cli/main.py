@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.errors import UserError
+from cli.terminal import say
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -97,7 +98,7 @@ def migrate(data_dir: Path | None) -> None:
     from cli.migrating import migrate as run
 
     for sentence in asyncio.run(run(data_dir)):
-        click.echo(sentence)
+        say(sentence)
 
 
 @main.command()
@@ -113,7 +114,7 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> No
     from cli.doctor import doctor as look
 
     text, code = asyncio.run(look(data_dir, workspace, as_json=as_json))
-    click.echo(text)
+    say(text)
     sys.exit(code)
 
 
@@ -130,7 +131,7 @@ def keys_create(workspace: str | None, name: str, data_dir: Path | None) -> None
     """Create an API key and print it, once; a workspace that does not exist is made."""
     from cli.keys import create
 
-    click.echo(asyncio.run(create(workspace, name, data_dir)))
+    say(asyncio.run(create(workspace, name, data_dir)))
 
 
 @keys.command("secret")
@@ -138,7 +139,7 @@ def keys_secret() -> None:
     """Print a new encryption key for SOCIALSYNCER_ENCRYPTION_KEYS."""
     from store.vault import new_key
 
-    click.echo(new_key())
+    say(new_key())
 
 
 @main.group()
@@ -159,8 +160,8 @@ def accounts_add(platform: str, workspace: str | None, data_dir: Path | None) ->
     from cli.accounts import add
 
     if sys.stdin.isatty():
-        click.echo("Type the credentials as one JSON object, then Ctrl-D:", err=True)
-    click.echo(json.dumps(asyncio.run(add(platform, workspace, sys.stdin.read(), data_dir)), ensure_ascii=False))
+        say("Type the credentials as one JSON object, then Ctrl-D:", error=True)
+    say(json.dumps(asyncio.run(add(platform, workspace, sys.stdin.read(), data_dir)), ensure_ascii=False))
 
 
 @accounts.command("list")
@@ -171,7 +172,7 @@ def accounts_list(workspace: str | None, data_dir: Path | None) -> None:
     from cli.accounts import listed
 
     for account in asyncio.run(listed(workspace, data_dir)):
-        click.echo(json.dumps(account, ensure_ascii=False))
+        say(json.dumps(account, ensure_ascii=False))
 
 
 @accounts.command("remove")
@@ -183,7 +184,7 @@ def accounts_remove(account_id: str, workspace: str | None, data_dir: Path | Non
     from cli.accounts import remove
 
     asyncio.run(remove(account_id, workspace, data_dir))
-    click.echo(f"{account_id} is no longer connected.")
+    say(f"{account_id} is no longer connected.")
 
 
 if __name__ == "__main__":

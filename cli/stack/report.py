@@ -7,19 +7,18 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import click
-
 from cli.stack.files import DevAccount, DevFile, Folder
+from cli.terminal import say
 
 T = TypeVar("T")
 
 _REMIND_EVERY = 5.0
 
 
-def tell(line: str = "") -> None:
+def tell(line: str = "", *, bold: bool = False) -> None:
     """Print one line. A terminal that has gone away is no reason to stop."""
     with suppress(OSError):
-        click.echo(line)
+        say(line, bold=bold)
 
 
 async def waiting_for(label: str, work: Awaitable[T]) -> T:
@@ -67,8 +66,7 @@ def overview(running: DevFile, folder: Folder) -> str:
         "Data": f"{folder.path}/  (dev.json says all this to programs)",
     }
     width = max(map(len, rows))
-    lines = [click.style("Everything is up.", bold=True), ""]
-    lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
+    lines = [f"  {name:<{width}}  {value}" for name, value in rows.items()]
     lines += [
         "",
         "Publish a post:",

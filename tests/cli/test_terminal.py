@@ -1,0 +1,50 @@
+import ast
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import cli
+from cli.errors import UserError
+from cli.main import main
+from cli.terminal import say
+
+PACKAGE = Path(cli.__file__).parent
+HOSTILE = "Bad \x1b]0;title\x07\x9b2Jword\u202e\r."
+SHOWN = "Bad \\u001b]0;title\\u0007\\u009b2Jword\\u202e\\r."
+
+
+def test_a_terminal_obeys_no_word_from_outside(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"{HOSTILE}\nsecond line")
+    assert capsys.readouterr().out == f"{SHOWN}\nsecond line\n"
+
+
+def test_an_error_that_repeats_a_networks_words_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UserError(f"The network says: {HOSTILE}")
+
+    monkeypatch.setattr("cli.accounts.listed", fail)
+    result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: The network says: {SHOWN}\n"
+
+
+def test_accounts_names_are_printed_as_json_that_a_terminal_does_not_obey(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def listed(*_: object) -> list[dict[str, str]]:
+        return [{"username": "ä\x9b2J\u202e"}]
+
+    monkeypatch.setattr("cli.accounts.listed", listed)
+    result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
+    assert result.stdout == '{"username": "ä\\u009b2J\\u202e"}\n'
+
+
+def test_commands_print_in_one_way() -> None:
+    others = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "terminal.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"print", "click.echo", "click.secho", "sys.stdout.write"}
+    ]
+    assert others == []
