@@ -122,6 +122,7 @@ class Desk:
         record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
         media = StepMedia(
             self._media,
+            job.post.workspace_id,
             job.post.id,
             network,
             network.file_rules(draft, connection.account),

@@ -48,6 +48,7 @@ class StepMedia:
     def __init__(
         self,
         tools: MediaTools,
+        workspace_id: str,
         post_id: str,
         network: Network[Any, Any],
         rules: Iterable[FileRule],
@@ -56,6 +57,7 @@ class StepMedia:
         covers: Mapping[str, FileRule] | None = None,
     ) -> None:
         self._tools = tools
+        self._workspace_id = workspace_id
         self._post_id = post_id
         self._network = network
         self._rules = {rule.kind: rule for rule in rules}

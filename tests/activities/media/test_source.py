@@ -49,7 +49,7 @@ async def tools() -> AsyncIterator[MediaTools]:
 def media_of(tools: MediaTools, platform: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
     network, noted = networks()[platform], Noted()
     return StepMedia(
-        tools, "post", network, network.rules.files if rules is None else rules, noted, lambda _: None
+        tools, "workspace", "post", network, network.rules.files if rules is None else rules, noted, lambda _: None
     ), noted
 
 
