@@ -7,13 +7,14 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
+from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_plain_host
-from activities.media.guard import AddressForbidden, AllowedHosts, GuardedTransport
+from activities.media.guard import AddressForbidden, GuardedTransport
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 
 FORBIDDEN = "server_forbidden"
-_SETTING = "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS"
+_SETTING = "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Servers:
     """Know where every network is reached: what the operator sets is trusted and wins.
 
     `base_urls` are by platform; all other networks are played by the sandbox where there is one. An account whose own
-    server is among `allowed_private_hosts` is reached there even so: a development stack beside a real server. Whoever
+    server is among `private_hosts` is reached there even so: a development stack beside a real server. Whoever
     names a server by plain http means one of their own, too; the transport refuses it where it is not allowed, and a
     sandbox in its place would only hide that.
     """
@@ -37,11 +38,11 @@ class Servers:
         self,
         base_urls: Mapping[str, str] | None = None,
         sandbox_url: str | None = None,
-        allowed_private_hosts: Collection[str] = (),
+        private_hosts: Collection[str] = (),
     ) -> None:
         self._base_urls = dict(base_urls or {})
         self._sandbox_url = sandbox_url.rstrip("/") if sandbox_url else None
-        self._allowed = AllowedHosts(allowed_private_hosts)
+        self._allowed = AllowedHosts(private_hosts)
 
     def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
         """Return where an account is reached."""
@@ -56,15 +57,15 @@ class Servers:
 
 
 def to_named_servers(
-    allowed_private_hosts: Collection[str],
+    private_hosts: Collection[str],
     transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
 ) -> httpx.AsyncBaseTransport:
     """Return a transport to servers that accounts name.
 
-    It speaks https with public addresses only, and anything with `allowed_private_hosts` (`host` or `host:port`). Where
+    It speaks https with public addresses only, and anything with `private_hosts` (`host:port`). Where
     it refuses it raises NetworkError(rejected), and nothing was sent.
     """
-    allowed = AllowedHosts(allowed_private_hosts)
+    allowed = AllowedHosts(private_hosts)
     return _Guard(allowed, transport(allowed))
 
 

@@ -95,7 +95,7 @@ async def measure(dev: dict[str, Any], worker: int, video: str, platforms: list[
 async def run(megabytes: int, groups: list[str]) -> None:
     """Measure every group of networks on one fresh stack."""
     port = free_port()
-    os.environ["SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS"] = f"{HOST}:{port}"
+    os.environ["SOCIALSYNCER_PRIVATE_MEDIA_HOSTS"] = f"{HOST}:{port}"
     async with stack() as dev:
         worker = json.loads((Path(dev["dataDir"]) / "run.json").read_text())["worker"]["pid"]
         async with httpx.AsyncClient() as http:

@@ -81,7 +81,7 @@ async def _identify(
         current = await renew(current)
         return current
 
-    async with to_named_servers(settings.allowed_private_hosts) if server.named else SocketTransport() as transport:
+    async with to_named_servers(settings.private_account_hosts) if server.named else SocketTransport() as transport:
         connection = Connection(
             wire=Wire(transport, server.url, network.label, network.error_of, network.request_id_header),
             account=AccountFacts(account_id="", user_id="", username=""),

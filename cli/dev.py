@@ -202,7 +202,7 @@ class Stack:
         seeding = asyncio.create_task(furnishing.seed(state))
         await together(self._keep(self._own.api(env)), self._keep(self._own.worker(env)), seeding)
         # The worker has it from the environment; whoever adds an account later may sit at another terminal.
-        state.allowed_private_hosts = os.environ.get("SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS", "")
+        state.private_account_hosts = os.environ.get("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", "")
         state.write(self._folder.state_file)
         await waiting_for("all of it together", self._own.ready())
         return DevFile(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
@@ -22,9 +23,17 @@ class Place:
 
 
 def from_environment() -> Place:
-    """Read the environment. Raises UserError naming the variables at fault, never their values."""
+    """Read the environment. Raises UserError as `read_settings` does."""
+    return Place(read_settings())
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the environment for all settings that are not given.
+
+    Raises UserError naming the variables at fault; of secrets it never repeats the value.
+    """
     try:
-        return Place(Settings())
+        return Settings(**given)
     except ValidationError as error:
         prefix = str(Settings.model_config["env_prefix"])
         faults = [
@@ -40,12 +49,12 @@ def place_of(data_dir: Path | None) -> Place:
         return from_environment()
     folder = Folder(data_dir)
     running, state = folder.running(), folder.state()
-    settings = Settings(
+    settings = read_settings(
         _env_file=None,
         database_url=SecretStr(running.database_url),
         encryption_keys=[SecretStr(folder.encryption_key())],
         sandbox_url=running.sandbox_url,
-        allowed_private_hosts=comma_separated(state.allowed_private_hosts),
+        private_account_hosts=comma_separated(state.private_account_hosts),
     )
     return Place(
         settings,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from activities.allowed_hosts import AllowedHosts
 from domain.post import LATE_AFTER
 
 
@@ -67,9 +68,13 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^\s?#]+)?$",
         description="where the networks reach the api, for media that had to be converted and that they fetch",
     )
-    allowed_private_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+    private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
-        description="host or host:port where media and accounts' own servers may be although it is private or http",
+        description="host:port, comma-separated, from which media is fetched although the address is private",
+    )
+    private_account_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default_factory=list,
+        description="host:port, comma-separated, of accounts' own servers that may be private or speak plain http",
     )
     pacing: bool = Field(
         default=True, description="whether accounts publish no faster than their networks allow; off to measure load"
@@ -81,6 +86,12 @@ class Settings(BaseSettings):
     def late_after(self) -> timedelta:
         """Return how long after its due time a post that has not begun is late."""
         return timedelta(seconds=self.late_after_s)
+
+    @field_validator("private_media_hosts", "private_account_hosts")
+    @classmethod
+    def _with_ports(cls, value: list[str]) -> list[str]:
+        AllowedHosts(value)
+        return value
 
     @field_validator("database_url")
     @classmethod

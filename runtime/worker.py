@@ -60,22 +60,22 @@ _ROWS = 20
 
 def servers(settings: Settings) -> Servers:
     """Return where the operator lets networks be reached."""
-    return Servers(settings.base_urls, settings.sandbox_url, settings.allowed_private_hosts)
+    return Servers(settings.base_urls, settings.sandbox_url, settings.private_account_hosts)
 
 
 @contextlib.asynccontextmanager
 async def desk(settings: Settings, database: Database, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
-    allowed = settings.allowed_private_hosts
+    fetcher = MediaFetcher(private_hosts=settings.private_media_hosts, samples_url=settings.sandbox_url or None)
     media = MediaTools(
-        SharedFiles(MediaFetcher(allowed_private_hosts=allowed, samples_url=settings.sandbox_url or None)),
+        SharedFiles(fetcher),
         Workshop(),
         Shelf(database, settings.public_url) if settings.public_url else None,
     )
     async with contextlib.AsyncExitStack() as stack:
         context = httpx.create_ssl_context(trust_env=False)
         transports = {name: await stack.enter_async_context(SocketTransport(context=context)) for name in networks()}
-        named_servers = await stack.enter_async_context(to_named_servers(allowed))
+        named_servers = await stack.enter_async_context(to_named_servers(settings.private_account_hosts))
         try:
             yield Desk(
                 database=database,

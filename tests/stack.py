@@ -309,7 +309,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             database_url=SecretStr(database_url),
             encryption_keys=[SecretStr(new_key())],
             sandbox_url=sandbox_url,
-            allowed_private_hosts=[sandbox_url.removeprefix("http://")],
+            private_media_hosts=[sandbox_url.removeprefix("http://")],
             pacing=False,
         )
         client = environment.client

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_plain_host
-from activities.media.guard import AddressForbidden, AllowedHosts, GuardedTransport
+from activities.media.guard import AddressForbidden, GuardedTransport
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
 from activities.media.samples import Samples
@@ -53,26 +54,26 @@ class Pace:
 class MediaFetcher:
     """Fetch media over guarded sockets; one per process, it is a platforms.files.MediaSource.
 
-    `allowed_private_hosts` (`host` or `host:port`) may have private addresses. With `samples_url`, the sandbox's base
-    URL, media at example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.
+    `private_hosts` (`host:port`) may have private addresses. With `samples_url`, the sandbox's base URL, media at
+    example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.
     """
 
     def __init__(
         self,
         *,
-        allowed_private_hosts: Collection[str] = (),
+        private_hosts: Collection[str] = (),
         samples_url: str | None = None,
         max_bytes: int = MAX_BYTES,
         pace: Pace = Pace(),
         transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
-        self._operator_allows = AllowedHosts(allowed_private_hosts)
+        self._operator_allows = AllowedHosts(private_hosts)
         self._max_bytes = max_bytes
         self._pace = pace
         samples = (self._samples.origin,) if self._samples else ()
         # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
-        self._transport = transport(AllowedHosts((*allowed_private_hosts, *samples)))
+        self._transport = transport(AllowedHosts((*private_hosts, *samples)))
 
     async def close(self) -> None:
         """Close all connections."""

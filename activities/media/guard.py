@@ -6,12 +6,12 @@ look-ups (DNS rebinding) gains nothing, and neither does a redirect.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpcore
 import httpx
 
+from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_public
 from activities.sockets import Sockets, SocketTransport
 
@@ -24,23 +24,6 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 class AddressForbidden(httpx.ConnectError):
     """A host has no address that may be connected to."""
-
-
-class AllowedHosts:
-    """Hold the hosts, as `host` or `host:port`, that the operator lets be private."""
-
-    def __init__(self, entries: Collection[str]) -> None:
-        self._entries = frozenset(_host_and_port(entry) for entry in entries)
-
-    def allows(self, host: str, port: int) -> bool:
-        """Tell whether a host, spelt as in the URL, may have a private address at this port."""
-        return not self._entries.isdisjoint({(host.lower(), None), (host.lower(), port)})
-
-
-def _host_and_port(entry: str) -> tuple[str, int | None]:
-    bare_ipv6 = entry.count(":") > 1 and not entry.startswith("[")
-    parts = urlsplit(f"//[{entry}]" if bare_ipv6 else f"//{entry}")
-    return parts.hostname or "", parts.port
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:

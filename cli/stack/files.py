@@ -42,7 +42,7 @@ class _File(BaseModel):
 class State(_File):
     """Remember what a stack must find again at its next start."""
 
-    allowed_private_hosts: str = ""
+    private_account_hosts: str = ""
     postgres_port: int | None = None
     postgres_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
     workspace_id: str | None = None

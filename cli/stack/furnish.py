@@ -6,11 +6,11 @@ Apart from `cli.dev` because of its imports: they take a second, in which the fo
 from pydantic import SecretStr
 
 from cli.migrating import register_search_attributes
+from cli.place import read_settings
 from cli.stack.files import DevAccount, State
 from cli.stack.seed import seed
 from cli.stack.temporal import Temporal
 from runtime.logging import configure
-from runtime.settings import Settings
 from store.migrate import upgrade
 from workflows.search_attributes import REGISTRY
 
@@ -22,7 +22,7 @@ class Furnishing:
         # What the libraries used here would log is said on the terminal in our own words.
         configure("error", "console")
         self._sandbox_url = sandbox_url
-        self._settings = Settings(
+        self._settings = read_settings(
             _env_file=None,
             database_url=SecretStr(database_url),
             encryption_keys=[SecretStr(encryption_key)],

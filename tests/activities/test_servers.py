@@ -52,11 +52,10 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         assert server.requests == []
 
 
-@pytest.mark.parametrize("entry", ["127.0.0.1", "127.0.0.1:{port}"])
-async def test_the_operator_can_allow_a_host_with_plain_http(entry: str) -> None:
+async def test_the_operator_can_allow_a_host_with_plain_http() -> None:
     async with HostileServer().running() as server:
         server.routes["/a"] = answer(b"{}")
-        async with httpx.AsyncClient(transport=to_named_servers([entry.format(port=server.port)])) as client:
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port}"])) as client:
             assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.OK
 
 
@@ -85,7 +84,7 @@ LOCAL = "http://localhost:3000"
         (Servers(), "https://social.test", Reach("https://social.test", named=True)),
         (Servers(), FLAGSHIP, Reach(FLAGSHIP, named=False)),
         (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
-        (Servers({"mastodon": SANDBOX}, None, ["localhost"]), LOCAL, Reach(SANDBOX, named=False)),
+        (Servers({"mastodon": SANDBOX}, None, ["localhost:3000"]), LOCAL, Reach(SANDBOX, named=False)),
         (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False)),
         # Both are refused when they are called.
         (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True)),

@@ -122,13 +122,23 @@ async def test_an_account_on_a_private_server_is_not_added_unless_the_operator_a
         await run("keys", "create", "--workspace", "named")
         result = await run("accounts", "add", "mastodon", "--workspace", "named", stdin=stdin)
         assert result.exit_code == 1
-        assert "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS" in result.stderr
+        assert "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS" in result.stderr
         assert "tok-hush" not in result.output
         assert server.requests == []
-        monkeypatch.setenv("SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS", f"localhost:{server.port},127.0.0.1:{server.port}")
+        monkeypatch.setenv("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", f"localhost:{server.port},127.0.0.1:{server.port}")
         result = await run("accounts", "add", "mastodon", "--workspace", "named", stdin=stdin)
         assert result.exit_code == 1
         assert bool(server.requests) is instance.startswith("http:")
+
+
+@pytest.mark.parametrize("name", ["SOCIALSYNCER_PRIVATE_MEDIA_HOSTS", "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"])
+async def test_a_private_host_without_a_port_is_refused_at_the_start(
+    name: str, production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "nas.lan:8443, localhost")
+    result = await run("api")
+    assert result.exit_code == 1
+    assert f"{name}: Value error, 'localhost' is not host:port; write for example nas.lan:8443" in result.stderr
 
 
 async def test_accounts_are_added_after_the_network_confirmed_them(production: Stack) -> None:
@@ -184,13 +194,13 @@ async def test_why_an_account_is_not_connected_is_said_in_a_sentence_that_is_tru
 ) -> None:
     await run("keys", "create", "--workspace", "new")
     async with HostileServer().running() as server:
-        monkeypatch.setenv("SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS", "127.0.0.1")
         port = free_port()
         if refusal is not None:
             status, code = refusal
             said = json.dumps({"error": code, "message": "No."}).encode()
             server.routes["/xrpc/com.atproto.server.createSession"] = answer(said, status=f"{status} No")
             port = server.port
+        monkeypatch.setenv("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", f"127.0.0.1:{port}")
         stdin = json.dumps({"service": f"http://127.0.0.1:{port}", "identifier": "ann.test", "password": "tok-hush"})
         result = await run("accounts", "add", "bluesky", "--workspace", "new", stdin=stdin)
     assert (result.exit_code, result.stderr) == (1, f"Error: {sentence}\n")
@@ -270,8 +280,8 @@ async def test_on_a_stack_an_account_goes_to_the_real_server_that_was_allowed(st
         where = ("mastodon", "--data-dir", str(data_dir))
         refused = await run("accounts", "add", *where, stdin=stdin)
         assert (refused.exit_code, server.requests) == (1, [])
-        assert "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS" in refused.stderr
-        folder.state().model_copy(update={"allowed_private_hosts": f"x.test, 127.0.0.1:{server.port}"}).write(
+        assert "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS" in refused.stderr
+        folder.state().model_copy(update={"private_account_hosts": f"x.test:443, 127.0.0.1:{server.port}"}).write(
             folder.state_file
         )
         result = await run("accounts", "add", *where, stdin=stdin)

@@ -59,7 +59,7 @@ async def worker_process(
         "SOCIALSYNCER_DATABASE_URL": stack.database_url,
         "SOCIALSYNCER_ENCRYPTION_KEYS": ours.encryption_keys[0].get_secret_value(),
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
-        "SOCIALSYNCER_ALLOWED_PRIVATE_HOSTS": ",".join(ours.allowed_private_hosts),
+        "SOCIALSYNCER_PRIVATE_MEDIA_HOSTS": ",".join(ours.private_media_hosts),
         "SOCIALSYNCER_WORKER_GRACE_S": str(grace_s),
         "SOCIALSYNCER_PACING": str(ours.pacing).lower(),
         "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,

@@ -22,11 +22,12 @@ Make = Callable[..., SharedFiles]
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Make]:
+async def make(server: HostileServer) -> AsyncIterator[Make]:
     made: list[SharedFiles] = []
 
     def one(**options: float) -> SharedFiles:
-        made.append(SharedFiles(MediaFetcher(allowed_private_hosts=["127.0.0.1"]), **options))  # type: ignore[arg-type]
+        fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
+        made.append(SharedFiles(fetcher, **options))  # type: ignore[arg-type]
         return made[-1]
 
     before = open_files()
@@ -216,8 +217,8 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
     sample = await stack.http.get(f"{stack.sandbox_url}/_/media/a.mp4")
     server.routes["/a.mp4"] = answer(sample.content)
     here = f"127.0.0.1:{server.port}"
-    allowed = [*stack.settings.allowed_private_hosts, here]
-    settings = stack.settings.model_copy(update={"allowed_private_hosts": allowed})
+    allowed = [*stack.settings.private_media_hosts, here]
+    settings = stack.settings.model_copy(update={"private_media_hosts": allowed})
     accounts = [await stack.connect(platform) for platform in ("youtube", "mastodon")]
     post = await stack.save("one request", accounts, media=[f"http://{here}/a.mp4"])
     async with worker.desk(settings, stack.database) as desk:

@@ -40,8 +40,8 @@ class Kept(Shelf):
 
 
 @pytest.fixture
-async def tools() -> AsyncIterator[MediaTools]:
-    tools = MediaTools(SharedFiles(MediaFetcher(allowed_private_hosts=["127.0.0.1"])), Workshop())
+async def tools(server: HostileServer) -> AsyncIterator[MediaTools]:
+    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])), Workshop())
     yield tools
     await tools.close()
 

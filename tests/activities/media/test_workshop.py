@@ -140,7 +140,7 @@ async def test_a_large_video_takes_little_memory(workshop: Workshop, server: Hos
     video, padding = files.phone_video(tmp_path), 48
     box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
     server.routes["/v"] = generated([video + box, *[os.urandom(2**20)] * padding])
-    fetcher = MediaFetcher(allowed_private_hosts=["127.0.0.1"])
+    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()

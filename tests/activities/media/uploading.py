@@ -53,7 +53,7 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:
     """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
     hosts = [urlsplit(url).netloc for url in (small, large)]
-    tools = MediaTools(SharedFiles(MediaFetcher(allowed_private_hosts=hosts)), Workshop())
+    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), Workshop())
     async with httpx.AsyncClient(timeout=30) as client:
         sandbox = Sandbox(sandbox_url, client)
         for url in (small, large):

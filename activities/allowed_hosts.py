@@ -1,0 +1,28 @@
+"""The hosts that the operator lets have a private address or speak plain http."""
+
+import re
+from collections.abc import Collection
+
+_ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+class AllowedHosts:
+    """A set of hosts, each with the one port at which it is allowed.
+
+    Entries are `host:port`, spelt as in the URLs; an IPv6 address stands in brackets. Raises ValueError for others: a
+    host without a port would open every service of that machine.
+    """
+
+    def __init__(self, entries: Collection[str]) -> None:
+        self._entries = frozenset(_host_and_port(entry) for entry in entries)
+
+    def allows(self, host: str, port: int) -> bool:
+        """Tell whether a host, spelt as in the URL, may have a private address at this port."""
+        return (host.lower(), port) in self._entries
+
+
+def _host_and_port(entry: str) -> tuple[str, int]:
+    parts = _ENTRY.fullmatch(entry)
+    if parts is None or not 0 < int(parts["port"]) < 2**16:
+        raise ValueError(f"{entry!r} is not host:port; write for example nas.lan:8443, 10.0.0.7:80 or [fd00::7]:443")
+    return (parts["v6"] or parts["name"]).lower(), int(parts["port"])
