@@ -50,11 +50,13 @@ class ApiApp(Litestar):
             try:
                 await super().__call__(served, receive, send_with_id)
             finally:
+                caller = served.get("state", {}).get("caller")
                 log.info(
                     "request",
                     method=scope["method"],
                     path=served.get("path_template") or "unmatched",
                     status=status,
+                    **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
                 # What was bound on the way must not reach the connection's next request.

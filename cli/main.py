@@ -120,18 +120,45 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> No
 
 @main.group()
 def keys() -> None:
-    """Make API keys and encryption keys."""
+    """Make, list and revoke API keys, and make encryption keys."""
 
 
 @keys.command("create")
 @_workspace
 @click.option("--name", default="", help="What the key is for.")
+@click.option(
+    "--expires-in-days", type=click.IntRange(1, 3650), default=None, help="Until then; default: until revoked."
+)
 @_data_dir
-def keys_create(workspace: str | None, name: str, data_dir: Path | None) -> None:
+def keys_create(workspace: str | None, name: str, expires_in_days: int | None, data_dir: Path | None) -> None:
     """Create an API key and print it, once; a workspace that does not exist is made."""
     from cli.keys import create
 
-    say(asyncio.run(create(workspace, name, data_dir)))
+    made = asyncio.run(create(workspace, name, expires_in_days, data_dir))
+    say(made.key)
+    say(f"This is the only time that the key is shown. Its id is {made.id}.", error=True)
+
+
+@keys.command("list")
+@click.option("--workspace", default=None, help="Name or id of the workspace; default: all.")
+@_data_dir
+def keys_list(workspace: str | None, data_dir: Path | None) -> None:
+    """Print the API keys, a JSON object each: id, first characters, name, workspace and times; never the key."""
+    from cli.keys import listed
+
+    for key in asyncio.run(listed(workspace, data_dir)):
+        say(json.dumps(key, ensure_ascii=False))
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@_data_dir
+def keys_revoke(key_id: str, data_dir: Path | None) -> None:
+    """Make an API key worthless, by its id from `keys list`. Every API process refuses it within 2 seconds."""
+    from cli.keys import revoke
+
+    asyncio.run(revoke(key_id, data_dir))
+    say(f"{key_id} is revoked.")
 
 
 @keys.command("secret")

@@ -39,9 +39,16 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
 
     sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    """Names the key in lists and logs; it opens nothing."""
+    prefix: Mapped[str]
+    """The key's first characters, by which its owner recognizes it."""
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime | None]
+    """Up to a minute behind: not every request writes it."""
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 

@@ -27,6 +27,7 @@ from runtime.settings import Settings
 from runtime.temporal import DATA_CONVERTER
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
+from store.api_keys import create_key
 from store.contents import content_of, new_post
 from store.database import Database
 from store.migrate import upgrade
@@ -36,7 +37,7 @@ from store.plans import plan_of
 from store.posts import find_post, insert_post
 from store.revisions import add_revision
 from store.vault import Vault, new_key
-from store.workspaces import create_key, create_workspace
+from store.workspaces import create_workspace
 from workflows import search_attributes
 from workflows.client import PostWorkflows
 
@@ -129,7 +130,7 @@ class Stack:
         """Make a workspace and a key for it."""
         async with self.database.transaction() as session:
             workspace = await create_workspace(session, name or f"test {secrets.token_hex(4)}")
-            return workspace, await create_key(session, workspace)
+            return workspace, (await create_key(session, workspace)).key
 
     async def connect(
         self, platform: str, *, workspace_id: str = "", premium: bool = False, **credentials: Any

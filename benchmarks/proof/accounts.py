@@ -14,9 +14,9 @@ from cli.connecting import connect_account, parsed_credentials
 from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
 from platforms.registry import networks
 from runtime.settings import Settings
+from store.api_keys import workspace_of_key
 from store.database import Database
 from store.vault import Vault
-from store.workspaces import workspace_of_key
 
 _AT_ONCE = 8
 

@@ -13,10 +13,11 @@ from platforms.base import Network
 from platforms.registry import networks
 from runtime.settings import Settings
 from store.accounts import list_accounts, open_credentials
+from store.api_keys import create_key, workspace_of_key
 from store.database import Database
 from store.models import Account
 from store.vault import Vault, VaultError
-from store.workspaces import create_key, create_workspace, find_workspace, workspace_of_key
+from store.workspaces import create_workspace, find_workspace
 
 WORKSPACE = "default"
 _SECOND_ACCOUNT = "twitter"
@@ -65,7 +66,7 @@ async def _workspace_and_key(session: AsyncSession, state: State) -> str:
             return workspace_id
     workspace_id = await find_workspace(session, WORKSPACE) or await create_workspace(session, WORKSPACE)
     state.workspace_id = workspace_id
-    state.api_key = await create_key(session, workspace_id, "socialsyncer dev")
+    state.api_key = (await create_key(session, workspace_id, "socialsyncer dev")).key
     return workspace_id
 
 

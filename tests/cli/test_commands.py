@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,10 +15,11 @@ from temporalio.testing import WorkflowEnvironment
 from cli.main import main
 from cli.stack.files import DevFile, Folder, State, write_private
 from cli.stack.ports import free_port
+from domain.ids import new_id
 from platforms.registry import networks
 from store.accounts import find_accounts, open_credentials
+from store.api_keys import workspace_of_key
 from store.vault import Vault, new_key
-from store.workspaces import workspace_of_key
 from tests.activities.media.hostile import HostileServer, answer
 from tests.stack import Stack
 
@@ -98,8 +102,8 @@ async def test_keys_create_prints_the_key_alone(production: Stack) -> None:
         await run("keys", "create", "--workspace", "acme"),
         await run("keys", "create", "--workspace", "acme"),
     )
-    assert first.stderr == "Workspace 'acme' is new: it was created.\n"
-    assert second.stderr == ""
+    assert first.stderr.startswith("Workspace 'acme' is new: it was created.\nThis is the only time")
+    assert re.fullmatch(r"This is the only time that the key is shown\. Its id is key_[0-9a-f]{32}\.\n", second.stderr)
     async with production.database.transaction() as session:
         found = {await workspace_of_key(session, result.stdout.rstrip("\n")) for result in (first, second)}
     assert len(found) == 1
@@ -110,6 +114,48 @@ async def test_keys_create_needs_a_workspace_that_can_be(production: Stack) -> N
     assert "Which workspace?" in (await run("keys", "create")).stderr
     assert "Which workspace?" in (await run("keys", "create", "--workspace", "")).stderr
     assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
+
+
+async def keys_of(workspace: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (await run("keys", "list", "--workspace", workspace)).stdout.splitlines()]
+
+
+async def test_keys_list_shows_everything_but_the_key(production: Stack) -> None:
+    name = f"list {new_id('ws')}"
+    key = (await run("keys", "create", "--workspace", name, "--name", "ci", "--expires-in-days", "30")).stdout.strip()
+    result = await run("keys", "list", "--workspace", name)
+    assert key not in result.output
+    [shown] = await keys_of(name)
+    assert shown["id"].startswith("key_")
+    assert key.startswith(shown["prefix"])
+    assert (len(shown["prefix"]), shown["name"], shown["workspace"]) == (9, "ci", name)
+    assert (shown["lastUsedAt"], shown["revokedAt"]) == (None, None)
+    made, ends = (datetime.fromisoformat(shown[when]) for when in ("createdAt", "expiresAt"))
+    assert abs(ends - made - timedelta(days=30)) < timedelta(seconds=5)
+    everybody = [json.loads(line) for line in (await run("keys", "list")).stdout.splitlines()]
+    assert shown in everybody
+    assert len(everybody) > 1
+
+
+async def test_a_revoked_key_opens_nothing(production: Stack) -> None:
+    name = f"revoke {new_id('ws')}"
+    key = (await run("keys", "create", "--workspace", name)).stdout.strip()
+    [before] = await keys_of(name)
+    result = await run("keys", "revoke", before["id"])
+    assert (result.exit_code, result.stdout) == (0, f"{before['id']} is revoked.\n")
+    async with production.database.transaction() as session:
+        assert await workspace_of_key(session, key) is None
+    [after] = await keys_of(name)
+    assert after["revokedAt"]
+    assert (await run("keys", "revoke", before["id"])).exit_code == 0
+    assert await keys_of(name) == [after]
+
+
+async def test_revoking_what_is_no_key_id_repeats_nothing(production: Stack) -> None:
+    result = await run("keys", "revoke", "sk_pasted_by_mistake")
+    assert result.exit_code == 1
+    assert "There is no key of this id." in result.stderr
+    assert "pasted" not in result.output
 
 
 @pytest.mark.parametrize("instance", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://localhost:{port}"])

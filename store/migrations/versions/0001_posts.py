@@ -48,12 +48,17 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("sha256"),
+        sa.UniqueConstraint("id"),
     )
     op.create_index(op.f("ix_api_keys_workspace_id"), "api_keys", ["workspace_id"], unique=False)
     op.create_table(

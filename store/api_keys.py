@@ -1,0 +1,100 @@
+"""API keys: made, recognized, listed and revoked. A key itself is never stored."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ids import new_id
+from store.models import ApiKey, Workspace
+
+_PREFIX = "sk_"
+_SHOWN = len(_PREFIX) + 6
+"""Characters of a key that are kept in clear. 220 of its 256 random bits stay secret."""
+_RECOGNIZE = text(
+    """
+WITH found AS (
+  SELECT sha256, id, workspace_id FROM api_keys
+  WHERE sha256 = :digest AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+), used AS (
+  -- A row that somebody else has locked is left as it is: no request waits for this.
+  UPDATE api_keys SET last_used_at = now() WHERE sha256 = (
+    SELECT api_keys.sha256 FROM api_keys JOIN found USING (sha256)
+    WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 minute'
+    FOR NO KEY UPDATE OF api_keys SKIP LOCKED
+  )
+)
+SELECT id, workspace_id FROM found
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. `key` is shown once and cannot be read again."""
+
+    id: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key that a request came with, and the workspace for which it speaks."""
+
+    key_id: str
+    workspace_id: str
+
+
+def _digest(key: str) -> bytes:
+    # A key has 256 random bits: a plain hash is enough, nothing can be guessed.
+    return hashlib.sha256(key.encode()).digest()
+
+
+async def create_key(
+    session: AsyncSession, workspace_id: str, name: str = "", valid_for: timedelta | None = None
+) -> NewKey:
+    """Create an API key of a workspace, for a while or until it is revoked."""
+    made = NewKey(new_id("key"), _PREFIX + secrets.token_urlsafe(32))
+    expires_at = None if valid_for is None else datetime.now(UTC) + valid_for
+    row = ApiKey(
+        id=made.id,
+        sha256=_digest(made.key),
+        prefix=made.key[:_SHOWN],
+        workspace_id=workspace_id,
+        name=name,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    await session.flush()
+    return made
+
+
+async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
+    """Return who calls with a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
+    found = (await session.execute(_RECOGNIZE, {"digest": _digest(key)})).one_or_none()
+    return None if found is None else Caller(found.id, found.workspace_id)
+
+
+async def workspace_of_key(session: AsyncSession, key: str) -> str | None:
+    """Return the workspace of a key, None if it is unknown, revoked or expired; this is no use of the key."""
+    living = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+    query = select(ApiKey.workspace_id).where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None), living)
+    return await session.scalar(query)
+
+
+async def list_keys(session: AsyncSession, workspace_id: str | None = None) -> list[tuple[ApiKey, str]]:
+    """Return the keys of one workspace, or of all, oldest first, each with the name of its workspace."""
+    query = select(ApiKey, Workspace.name).join(Workspace, Workspace.id == ApiKey.workspace_id)
+    if workspace_id is not None:
+        query = query.where(ApiKey.workspace_id == workspace_id)
+    return [(key, name) for key, name in await session.execute(query.order_by(ApiKey.id))]
+
+
+async def revoke_key(session: AsyncSession, key_id: str) -> bool:
+    """Make a key worthless; return whether there is one of this id. The first revocation's time stays."""
+    revoked = update(ApiKey).where(ApiKey.id == key_id)
+    revoked = revoked.values(revoked_at=func.coalesce(ApiKey.revoked_at, func.now()))
+    return await session.scalar(revoked.returning(ApiKey.id)) is not None

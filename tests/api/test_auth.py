@@ -1,0 +1,103 @@
+"""Keys: what they open, until when, and what is noted of their use."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from api.auth import Keys
+from store.api_keys import create_key, list_keys, revoke_key
+from store.models import ApiKey
+from tests.api.conftest import client_of
+from tests.stack import Stack
+
+WITHIN_S = 2.0
+"""A revoked key must be refused by then, everywhere."""
+
+
+async def new_key(stack: Stack, valid_for: timedelta | None = None) -> tuple[str, str]:
+    """Return the id and the key of a workspace of its own."""
+    workspace_id, _ = await stack.new_workspace()
+    async with stack.database.transaction() as session:
+        made = await create_key(session, workspace_id, "test", valid_for)
+    return made.id, made.key
+
+
+async def change(stack: Stack, key_id: str, **values: Any) -> None:
+    async with stack.database.transaction() as session:
+        await session.execute(update(ApiKey).where(ApiKey.id == key_id).values(**values))
+
+
+async def last_used(stack: Stack, key_id: str) -> datetime | None:
+    async with stack.database.transaction() as session:
+        return next(key.last_used_at for key, _ in await list_keys(session) if key.id == key_id)
+
+
+async def test_a_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack) -> None:
+    key_id, key = await new_key(stack)
+    async with client_of(app, key) as client:
+        assert (await client.get("/v1/posts")).status_code == 200
+        async with stack.database.transaction() as session:
+            assert await revoke_key(session, key_id)
+        revoked = asyncio.get_running_loop().time()
+        while (await client.get("/v1/posts")).status_code == 200:
+            assert asyncio.get_running_loop().time() < revoked + WITHIN_S, "the key still works"
+            await asyncio.sleep(0.05)
+        assert (await client.get("/v1/posts")).json()["code"] == "invalid_credentials"
+
+
+async def test_an_expired_key_is_refused(app: Any, stack: Stack) -> None:
+    _, key = await new_key(stack, timedelta(seconds=-1))
+    async with client_of(app, key) as client:
+        assert (await client.get("/v1/posts")).status_code == 401
+
+
+async def test_a_key_that_expires_later_works(app: Any, stack: Stack) -> None:
+    _, key = await new_key(stack, timedelta(minutes=1))
+    async with client_of(app, key) as client:
+        assert (await client.get("/v1/posts")).status_code == 200
+
+
+class TestLastUse:
+    async def test_it_is_noted_at_most_once_a_minute(self, stack: Stack) -> None:
+        key_id, key = await new_key(stack)
+        assert await last_used(stack, key_id) is None
+        await Keys(stack.database).caller_of(f"Bearer {key}")
+        first = await last_used(stack, key_id)
+        assert first is not None
+        await Keys(stack.database).caller_of(f"Bearer {key}")
+        assert await last_used(stack, key_id) == first
+        await change(stack, key_id, last_used_at=first - timedelta(seconds=61))
+        await Keys(stack.database).caller_of(f"Bearer {key}")
+        again = await last_used(stack, key_id)
+        assert again is not None
+        assert again >= first
+
+    async def test_a_refused_key_is_not_used(self, app: Any, stack: Stack) -> None:
+        key_id, key = await new_key(stack)
+        await change(stack, key_id, revoked_at=datetime.now(UTC))
+        async with client_of(app, key) as client:
+            assert (await client.get("/v1/posts")).status_code == 401
+        assert await last_used(stack, key_id) is None
+
+    async def test_no_request_waits_for_a_row_that_is_locked(self, stack: Stack) -> None:
+        key_id, key = await new_key(stack)
+        async with stack.database.transaction() as session:
+            await session.execute(update(ApiKey).where(ApiKey.id == key_id).values(name="being renamed"))
+            caller = await asyncio.wait_for(Keys(stack.database).caller_of(f"Bearer {key}"), 5)
+        assert caller.key_id == key_id
+
+
+async def test_log_lines_name_the_key_by_its_id(app: Any, stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    key_id, key = await new_key(stack)
+    async with client_of(app, key) as client:
+        with caplog.at_level(logging.INFO, "api.access"):
+            await client.get("/v1/posts")
+            await client.get("/healthz")
+    posts, health = (record.getMessage() for record in caplog.records if record.name == "api.access")
+    assert key_id in posts
+    assert key not in posts
+    assert key_id not in health
