@@ -1,0 +1,287 @@
+"""Who may do what with a post, and when: the decisions, without any I/O.
+
+A post's row carries a version, which every change of what is wanted raises under the row's lock. The run of its
+workflow carries the version that it knows and takes up only newer ones. The row, read under its lock, decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.post import PostStatus, TargetState, TargetStatus
+
+TOLERANCE = timedelta(seconds=2)
+"""How long before its due time, by a worker's own clock, a post counts as due.
+
+The run's timer has fired by then, by Temporal's clock. So a post goes out early only if both clocks are wrong.
+"""
+
+FENCE = timedelta(seconds=5)
+"""How long after it was written an attempt may be sent without asking the database whether it is still ours."""
+
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""How far apart the clocks of two machines are taken to be at most: each may be wrong by 5 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a post, as its row says it or as a run knows it."""
+
+    post_id: str
+    version: int
+
+
+# -- the run ---------------------------------------------------------------------------------------------------------
+
+
+class Offer(StrEnum):
+    """What a run does with a wish that it is given."""
+
+    NEWER = "newer"
+    """It takes it up."""
+    KNOWN = "known"
+    """It knows this version, or a newer one, and changes nothing."""
+    ANOTHER_POST = "another_post"
+    """It refuses: it is the run of another post under the same workflow id."""
+
+
+def judge_offer(known: Wish, offered: Wish) -> Offer:
+    """Decide what a run that knows one wish does with another."""
+    if offered.post_id != known.post_id:
+        return Offer.ANOTHER_POST
+    return Offer.NEWER if offered.version > known.version else Offer.KNOWN
+
+
+def sleep_for(due_at: datetime, now: datetime, *, immediate: bool) -> timedelta:
+    """Return how long a run sleeps, by Temporal's clock. A post that is published now never sleeps."""
+    return timedelta(0) if immediate else max(due_at - now, timedelta(0))
+
+
+# -- the step that sends ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What a post's row says, read under its lock."""
+
+    status: PostStatus
+    version: int
+    due_at: datetime | None
+
+
+class Send(StrEnum):
+    """What a step may do that wants to make a target public."""
+
+    GO = "go"
+    GONE = "gone"
+    """The post is deleted, or a draft. Nothing is sent, and the run ends."""
+    SUPERSEDED = "superseded"
+    """The row is not the version that the run knows. The run reads the row again before anything is sent."""
+    EARLY = "early"
+    """The post is not due yet by this clock. The run waits."""
+
+
+def judge_send(row: RowState | None, version: int, now: datetime) -> Send:
+    """Decide whether a step of a run that knows `version` may send.
+
+    Read before anything is prepared, and once more under the lock of the post's row, in the transaction that writes the
+    attempt. `row` is None if the post is deleted.
+    """
+    if row is None or row.status is PostStatus.DRAFT or row.due_at is None:
+        return Send.GONE
+    if row.version != version:
+        return Send.SUPERSEDED
+    return Send.EARLY if wait_until_due(row, now) else Send.GO
+
+
+def wait_until_due(row: RowState, now: datetime) -> timedelta:
+    """Return for how long a post must still wait by this clock.
+
+    Only a scheduled post waits. One that is `publishing` was to be published now, or has begun.
+    """
+    if row.status is not PostStatus.SCHEDULED or row.due_at is None or row.due_at <= now + TOLERANCE:
+        return timedelta(0)
+    return row.due_at - now
+
+
+def must_ask(since_written: timedelta) -> bool:
+    """Tell whether a request, about to be sent, needs a look at the database first: is its attempt still ours?"""
+    return since_written > FENCE
+
+
+def last_moment(started_at: datetime, finished_at: datetime | None, *, worker_lost: bool) -> datetime:
+    """Return when the request of an unclear attempt can have left at the latest.
+
+    The worker that sent it has closed the attempt itself after the request had ended. If another one closed it because
+    the sender was lost, a frozen sender may still pass its fence for as long as the fence lets it.
+    """
+    ended = finished_at or started_at
+    return max(ended, started_at) + FENCE if worker_lost or finished_at is None else ended
+
+
+# -- changes of the row ----------------------------------------------------------------------------------------------
+
+
+def may_change(status: PostStatus) -> bool:
+    """Tell whether a post's content, targets and time may be changed: as long as nothing of it has begun."""
+    return status in {PostStatus.DRAFT, PostStatus.SCHEDULED}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """What the rows say of one target, read under the lock of its post's row."""
+
+    status: TargetStatus
+    looking: bool = False
+    waits: bool = False
+    """Its next step has a time: nothing is sent before it, and then only after the row was locked again."""
+    sending: bool = False
+    """An attempt to publish it is open: a request may be on its way."""
+
+    @property
+    def state(self) -> TargetState:
+        """Return what the post's status depends on."""
+        return TargetState(self.status, self.looking)
+
+
+def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
+    """Tell whether a post may be deleted: as long as nothing of it is being published just now."""
+    if may_change(status):
+        return True
+    return not any(each.sending or (each.state.moving and not _rests(each)) for each in targets)
+
+
+def _rests(target: TargetRow) -> bool:
+    return target.status is TargetStatus.PUBLISHING and target.waits
+
+
+def may_retry(target: TargetRow) -> bool:
+    """Tell whether a target may be tried again: it failed, or rests unconfirmed and may be looked up once more."""
+    return target.status is TargetStatus.FAILED or (target.status is TargetStatus.UNCONFIRMED and not target.looking)
+
+
+def write_off(target: TargetRow) -> TargetState:
+    """Return where a cancelled run leaves a target: what may be public is unconfirmed and no longer looked up."""
+    if target.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED}:
+        return target.state
+    if target.sending or target.status is TargetStatus.UNCONFIRMED:
+        return TargetState(TargetStatus.UNCONFIRMED, looking=False)
+    return TargetState(TargetStatus.FAILED)
+
+
+# -- starting and recovering -----------------------------------------------------------------------------------------
+
+
+class Found(StrEnum):
+    """What the first start of a post has found under its workflow id."""
+
+    OURS = "ours"
+    """A run of this very post: an earlier try has started it. It is offered the row's version."""
+    ANOTHERS = "anothers"
+    """A run of another post, whose rows are lost. This post takes the next workflow id."""
+
+
+def judge_found(post_id: str, found_post_id: str | None) -> Found:
+    """Decide whose run it is that a start has found, open or closed."""
+    return Found.OURS if found_post_id == post_id else Found.ANOTHERS
+
+
+class RunState(StrEnum):
+    """How the latest run under a workflow id stands."""
+
+    RUNNING = "running"
+    CANCELED = "canceled"
+    CLOSED = "closed"
+    """Completed, failed, terminated or timed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a run knows of its post. `targets` are statuses by target id."""
+
+    wish: Wish
+    targets: Mapping[str, TargetStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The latest run under a workflow id. `knows` is None if no worker could tell."""
+
+    state: RunState
+    closed_at: datetime | None
+    knows: Knowledge | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """The row of a post that is not at rest. `targets` are statuses by target id."""
+
+    wish: Wish
+    updated_at: datetime
+    targets: Mapping[str, TargetStatus]
+
+
+class Fate(StrEnum):
+    """What has happened to the workflow of a post that is not at rest."""
+
+    RUNS = "runs"
+    LOST = "lost"
+    """No run that knew what the row wants has ended with a word on it: it is started again from the row."""
+    CANCELLED = "cancelled"
+    """An operator cancelled it, and its row, older than that, does not say so."""
+    ENDED = "ended"
+    """Its run knows more than the row: started again from the row it could double."""
+    UNTOLD = "untold"
+    """Whether it knows more than the row can only be told by a worker, and none could."""
+
+
+def judge_run(row: RowFacts, run: RunFacts | None) -> Fate:
+    """Judge the latest run under a post's workflow id by what it knew; None if Temporal knows no run."""
+    if run is None:
+        return Fate.LOST
+    if run.knows is None:
+        if run.state is RunState.RUNNING:
+            return Fate.RUNS
+        changed_since = run.closed_at is None or row.updated_at > run.closed_at + CLOCKS_DIFFER
+        return Fate.LOST if changed_since else Fate.UNTOLD
+    offer = judge_offer(run.knows.wish, row.wish)
+    if offer is Offer.ANOTHER_POST:
+        return Fate.LOST
+    if run.state is RunState.RUNNING:
+        return Fate.RUNS
+    if offer is Offer.NEWER:
+        # What it saw before the row changed: an unclear send may have been decided by a person since.
+        return Fate.ENDED if saw_published(row.targets, run.knows.targets) else Fate.LOST
+    if run.state is RunState.CANCELED:
+        return Fate.CANCELLED
+    knows_more = run.knows.wish.version > row.wish.version or saw_more(row.targets, run.knows.targets)
+    return Fate.ENDED if knows_more else Fate.LOST
+
+
+_SURELY_UNSENT = frozenset({TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD})
+
+
+def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
+    """Tell whether a run knows a published target that is not published by its row."""
+    return any(
+        status is TargetStatus.PUBLISHED and rows.get(target_id, status) is not status
+        for target_id, status in seen.items()
+    )
+
+
+def saw_more(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
+    """Tell whether a run has seen a send of which the rows know nothing."""
+    return saw_published(rows, seen) or any(
+        status is TargetStatus.UNCONFIRMED and rows.get(target_id) in _SURELY_UNSENT
+        for target_id, status in seen.items()
+    )
+
+
+def may_be_behind(row: tuple[PostStatus, datetime | None], run: tuple[str | None, datetime | None]) -> bool:
+    """Tell whether a run may know an older version than the row, by the status and due time it can be searched by.
+
+    Such a run is offered the row's version, which changes nothing if it knows it.
+    """
+    (status, due_at), (run_status, run_due_at) = row, run
+    return run_status != status or (due_at is not None and run_due_at != due_at)
