@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from activities.apps import Apps
 from activities.handles import HandleKeeper
 from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord
@@ -104,6 +105,7 @@ class Desk:
         self.database = database
         self.paced = paced
         self.meters = meters or Meters()
+        self.apps = Apps(database)
         self._vault = vault
         self._networks_at = networks_at
         self._named_servers = named_servers

@@ -11,7 +11,7 @@ from domain.outcome import Outcome
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 
-HELD = frozenset({Kind.AUTH, Kind.CAPPED})
+HELD = frozenset({Kind.AUTH, Kind.CAPPED, Kind.OPERATOR})
 _EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
 _SPREAD = 0.2
 

@@ -42,6 +42,13 @@ log = structlog.get_logger(__name__)
 _STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED})
 
 
+_HELD_UNTIL = {
+    Kind.AUTH: "held until its account can publish",
+    Kind.CAPPED: "held until its account can publish",
+    Kind.OPERATOR: "held until the operator has mended the app",
+}
+
+
 def _stands(job: Job) -> bool:
     return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
 
@@ -85,9 +92,11 @@ class Publishing:
                 await self._pacing.refused(step, error, delay, sending=False)
                 if error.kind in PASSING:
                     raise try_again(network, error, delay) from error
+                # Found out before it is due, this may be mended in time.
                 if error.kind is Kind.AUTH and step:
-                    # Found out before it is due, the account may be reconnected in time.
                     await self._refuse_account(step, error)
+                if error.kind is Kind.OPERATOR and step:
+                    await self._desk.apps.refuse(step.account, error)
                 log.info("prepare.refused", code=error.code)
             return outcome_of(job.target)
 
@@ -137,6 +146,8 @@ class Publishing:
             self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
         if job.account and job.account.refused_at:
             raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
+        if job.account:
+            self._desk.apps.check(job.account, job.target.released_at)
         step = self._desk.open(job, progress.append)
         step.sending.taken = taken
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
@@ -251,6 +262,7 @@ class Publishing:
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         await self._pacing.answered(step)
+        await self._desk.apps.accept(step.account)
         if step.account.refusals:
             async with self._database.transaction() as session:
                 await accept_account(session, step.account, published=True)
@@ -305,8 +317,10 @@ class Publishing:
         network = networks()[command.platform]
         delay = _next_try(network, error)
         if error.kind in HELD and (not step or error.kind is not Kind.AUTH or await self._refuse_account(step, error)):
+            if error.kind is Kind.OPERATOR and step:
+                await self._desk.apps.refuse(step.account, error)
             wait = verdicts.wait_while_held(error)
-            note = verdicts.note(step, "refused", "held until its account can publish", error, wait)
+            note = verdicts.note(step, "refused", _HELD_UNTIL[error.kind], error, wait)
             outcome = await self._close(command, attempt, note, verdicts.held(error))
             await self._pacing.refused(step, error, delay, sending=attempt is not None)
             return outcome

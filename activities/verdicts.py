@@ -112,13 +112,12 @@ def looked_up_again(wait: timedelta) -> Change:
 
 
 def held(error: NetworkError) -> Change:
-    """Return the change of a target that waits for its account to be reconnected, or to be allowed more posts."""
-    capped = error.kind is Kind.CAPPED
+    """Return the change of a target that waits for its account, its account's quota or the operator."""
 
     def change(target: Target) -> None:
         forget_error(target)
         target.status = TargetStatus.HELD
-        target.hold_reason = HoldReason.CAP if capped else HoldReason.RECONNECT
+        target.hold_reason = _HOLD_REASONS[error.kind]
         target.error = error.message
         target.error_code = error.code
         target.error_category = CATEGORY[error.kind]
@@ -127,6 +126,13 @@ def held(error: NetworkError) -> Change:
         target.next_attempt_at = None if wait is None else datetime.now(UTC) + wait
 
     return change
+
+
+_HOLD_REASONS = {
+    Kind.AUTH: HoldReason.RECONNECT,
+    Kind.CAPPED: HoldReason.CAP,
+    Kind.OPERATOR: HoldReason.OPERATOR,
+}
 
 
 def unconfirmed(code: str, message: str) -> Change:

@@ -155,7 +155,13 @@ def _health() -> Json:
     alive = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
     parts = {
         "type": "object",
-        "properties": {"latePosts": {"type": "integer", "description": "Due for a minute and not begun"}},
+        "properties": {
+            "latePosts": {"type": "integer", "description": "Posts that are due for a minute and have not begun."},
+            "refusedApps": {
+                "type": "integer",
+                "description": "Networks' apps that wait for the operator: approval, a product or credits are missing.",
+            },
+        },
         "additionalProperties": {"type": "boolean"},
     }
 
@@ -171,7 +177,7 @@ def _health() -> Json:
             "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
         }
 
-    ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0}
+    ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
     return {
         "/healthz": described(
             "healthz", "Whether the process lives", {"200": answer("It does", alive, {"status": "ok"})}

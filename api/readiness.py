@@ -9,6 +9,7 @@ import structlog
 
 from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
+from store.app_refusals import refused_apps
 from store.database import Database
 from store.waiting import count_late, count_unstarted
 from workflows.queues import Queues
@@ -42,10 +43,10 @@ class Readiness:
         )
 
     async def parts(self) -> Parts:
-        """Say of each part by name whether it is well, and how many posts are late. Never raises.
+        """Say of each part by name whether it is well, how many posts are late and how many apps refused. Never raises.
 
         `worker` is false where the posts' queue is polled by none, or a network's that has work; each such queue is
-        there under its name. `latePosts` is missing while the database is.
+        there under its name. `latePosts` and `refusedApps` are missing while the database is.
         """
         waited_for = {task: patience for look in self._looks if (task := look.begin()) and (patience := look.patience)}
         if waited_for:
@@ -68,7 +69,8 @@ class Readiness:
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
             unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
-        return {"database": True, "sweep": unstarted == 0, "latePosts": late}
+            refused = len(await refused_apps(session))
+        return {"database": True, "sweep": unstarted == 0, "latePosts": late, "refusedApps": refused}
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts()
@@ -80,11 +82,11 @@ class Readiness:
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 
-_NAMES = ("database", "temporal", "worker", "sweep", "latePosts")
+_NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps")
 
 
 def ready(parts: Parts) -> bool:
-    """Tell whether every part is well. Late posts are shown, and do not count: what makes them late does."""
+    """Tell whether every part is well. Late posts and refused apps are shown and do not count: both have alerts."""
     return not any(value is False for value in parts.values())
 
 

@@ -102,7 +102,8 @@ class TargetView(View):
     status: TargetStatus = Field(
         description=(
             "`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. "
-            "`held`: it waits for its account, goes on by itself, and fails when `publishWithin` has passed."
+            "`held`: it waits for its account or for this service's operator (see `holdReason`), goes on by itself, "
+            "and fails when `publishWithin` has passed."
         ),
         examples=["published"],
     )
@@ -119,7 +120,10 @@ class TargetView(View):
     )
     next_attempt_at: Moment = Field(description="While it waits: when it is tried again, where that is known.")
     hold_reason: HoldReason = Field(
-        description="While it is held: whether the account must be reconnected or has used up its network's allowance."
+        description=(
+            "While it is held: whether the account must be reconnected, has used up its network's allowance, "
+            "or the operator of this service must mend its app at the network."
+        )
     )
     media_changes: list[ChangeView] = Field(
         description="What was changed about media files before the network got them, if anything."

@@ -65,6 +65,7 @@ async def connect_account(
         username=identity.username,
         premium=identity.premium,
         limits=identity.limits,
+        app_id=network.app_id(current),
         credentials=plain(current),
     )
 

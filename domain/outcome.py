@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from domain.post import ErrorCategory, TargetStatus
+from domain.post import ErrorCategory, HoldReason, TargetStatus
 
 
 class Outcome(BaseModel):
@@ -22,6 +22,8 @@ class Outcome(BaseModel):
     error_code: str | None = None
     resumes_at: datetime | None = None
     """Of a target that is held, or waits for its account's turn: when it goes on by itself, where that is known."""
+    hold_reason: HoldReason | None = None
+    """Why a held target is held."""
     error_category: ErrorCategory | None = None
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from domain.outcome import Outcome
-from domain.post import PUBLISH_WITHIN_S, PostStatus, TargetState, TargetStatus, post_status
+from domain.post import PUBLISH_WITHIN_S, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 
 
 class TargetPlan(BaseModel):
@@ -25,6 +25,7 @@ class TargetPlan(BaseModel):
     platform_post_id: str | None = None
     platform_post_url: str | None = None
     error_code: str | None = None
+    hold_reason: HoldReason | None = None
     resumes_at: datetime | None = None
     publish_by: datetime | None = None
     """Until when it may still go out, where a retry has given it another time than the post's."""
@@ -50,6 +51,7 @@ class TargetPlan(BaseModel):
         self.platform_post_url = outcome.platform_post_url
         self.editable_until = outcome.editable_until
         self.error_code = outcome.error_code
+        self.hold_reason = outcome.hold_reason
         self.resumes_at = outcome.resumes_at
         if not (self.status is TargetStatus.UNCONFIRMED and self.looking):
             self.looks, self.look_at, self.look_until = 0, None, None

@@ -35,7 +35,7 @@ class TargetStatus(StrEnum):
     UNCONFIRMED = "unconfirmed"
     """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
     HELD = "held"
-    """Surely not public; it waits for its account (see HoldReason) and goes on by itself."""
+    """Surely not public; it waits for its account or for the operator (see HoldReason) and goes on by itself."""
 
 
 class HoldReason(StrEnum):
@@ -45,6 +45,8 @@ class HoldReason(StrEnum):
     """Its network no longer accepts the account's credentials, or the account is not connected at all."""
     CAP = "network_cap"
     """The account has published as much as its network allows for now."""
+    OPERATOR = "operator_action_needed"
+    """Its network refuses the app of this service until the operator has mended that: approval, a product, credits."""
 
 
 class ErrorCategory(StrEnum):

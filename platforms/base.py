@@ -165,6 +165,10 @@ class Network(ABC, Generic[S, C]):
         """Return our id of an account of this network: always the same for the same account."""
         return f"{self.account_prefix}_{user_id}"
 
+    def app_id(self, credentials: C) -> str:
+        """Return the id of the app that the credentials were given to; empty if they do not name one."""
+        return getattr(credentials, "client_id", None) or ""
+
     def address(self, credentials: C) -> str:
         """Return the base URL at which an account is reached: its own server's, where accounts name one.
 

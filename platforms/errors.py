@@ -31,6 +31,9 @@ class Kind(StrEnum):
     """Surely nothing happened; the account has used up what the network allows it for hours, until `retry_after`."""
     AUTH = "auth"
     """The account must be reconnected by its owner."""
+    OPERATOR = "operator"
+    """Surely nothing happened; the network refuses the operator's app: it is not approved, a product is not enabled, or
+    its credits are used up. Neither the post nor the account is at fault. `message` says what the operator must do."""
     REJECTED = "rejected"
     """The content or its settings are at fault; sending it again cannot help."""
     UNCLEAR = "unclear"
@@ -46,6 +49,7 @@ CATEGORY = {
     Kind.RATE_LIMITED: ErrorCategory.RATE_LIMITED,
     Kind.CAPPED: ErrorCategory.RATE_LIMITED,
     Kind.AUTH: ErrorCategory.AUTH,
+    Kind.OPERATOR: ErrorCategory.INTERNAL,
     Kind.REJECTED: ErrorCategory.REJECTED,
     Kind.UNCLEAR: ErrorCategory.UNCONFIRMED,
 }

@@ -10,6 +10,7 @@ from activities.desk import Desk
 from domain.errors import Unavailable
 from platforms.errors import NetworkError
 from store.accounts import accept_account, accounts_to_ask
+from store.app_refusals import posts_to_probe_with
 from store.holds import released_posts
 from store.plans import plan_with_accounts
 from workflows.client import PostWorkflows
@@ -27,6 +28,8 @@ async def look_after_accounts(desk: Desk, workflows: PostWorkflows) -> None:
     while True:
         try:
             await ask_about_accounts(desk)
+            await desk.apps.refresh()
+            await probe_apps(desk, workflows)
             while await release_posts(desk, workflows) == _BATCH:
                 pass
         except (Unavailable, SQLAlchemyError, OSError) as error:
@@ -47,6 +50,15 @@ async def ask_about_accounts(desk: Desk) -> None:
         async with desk.database.transaction() as session:
             await accept_account(session, account)
         log.info("account.accepted", account_id=account.id, platform=account.platform)
+
+
+async def probe_apps(desk: Desk, workflows: PostWorkflows) -> None:
+    """Release one held post for each refused app that is to be probed now: if it is published, the others follow."""
+    async with desk.database.transaction() as session:
+        plans = [await plan_with_accounts(session, post) for post in await posts_to_probe_with(session)]
+    for plan in plans:
+        await workflows.release(plan)
+        log.info("app.probed", post_id=plan.post_id, workflow_id=plan.workflow_id)
 
 
 async def release_posts(desk: Desk, workflows: PostWorkflows) -> int:

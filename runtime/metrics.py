@@ -1,6 +1,6 @@
 """Serve metrics for Prometheus: those of Temporal's SDK, and our own beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -47,6 +47,10 @@ class Gauges:
         )
         self._unstarted = meter.create_gauge("socialsyncer_posts_unstarted", "Posts that have no workflow for long")
         self._held = meter.create_gauge("socialsyncer_targets_held", "Targets that wait for their account")
+        self._refused = meter.create_gauge(
+            "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"
+        )
+        self._refusals: set[tuple[str, str, str]] = set()
         self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
         self._named: set[str] = set()
         self._found_late.add(0)
@@ -63,6 +67,14 @@ class Gauges:
             for reason in HoldReason:
                 count = held.get((platform, reason), 0)
                 self._held.set(count, {"platform": platform, "reason": reason.value})
+
+    def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
+        """Tell which apps are refused now, as (platform, app id, code); one that is accepted again becomes 0."""
+        now = set(refusals)
+        self._refusals |= now
+        for platform, app_id, code in self._refusals:
+            labels = {"platform": platform, "app": app_id, "code": code}
+            self._refused.set(int((platform, app_id, code) in now), labels)
 
     def parts(self, parts: Mapping[str, bool | int]) -> None:
         """Tell which parts are well; a queue is named from when it was missed first."""

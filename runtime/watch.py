@@ -13,6 +13,7 @@ from api.readiness import UNSTARTED_AFTER, Readiness
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from runtime.metrics import Gauges
+from store.app_refusals import refused_apps
 from store.database import Database
 from store.waiting import Late, NoLonger, count_held, count_late, count_unstarted, end_late, note_late
 
@@ -63,6 +64,7 @@ class Watch:
             late = await count_late(session, now - self._late_after)
             unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
             self._gauges.waiting(late, unstarted, await count_held(session))
+            self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
     async def _find(self) -> list[Late]:
         now = datetime.now(UTC)

@@ -38,6 +38,7 @@ async def save_account(
     username: str,
     premium: bool,
     credentials: dict[str, Any],
+    app_id: str = "",
     limits: Mapping[str, int] | None = None,
 ) -> Account:
     """Connect an account, or reconnect it with new credentials."""
@@ -46,6 +47,7 @@ async def save_account(
         "platform": platform,
         "user_id": user_id,
         "username": username,
+        "app_id": app_id,
         "premium": premium,
         "limits": dict(limits or {}),
         "credentials": vault.seal(credentials, _context(workspace_id, account_id)),

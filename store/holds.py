@@ -1,4 +1,4 @@
-"""Find the posts that are held for an account, once it works again."""
+"""Find the posts that are held for an account or for the operator's app, once these work again."""
 
 from datetime import datetime
 
@@ -7,11 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.post import HoldReason, TargetStatus
+from store.app_refusals import app_is_accepted
 from store.models import Account, Post, Target
 
 
 async def released_posts(session: AsyncSession, now: datetime, *, told_before: datetime, limit: int) -> list[Post]:
-    """Return posts with targets held for an account that works, with all their targets, and note that they are told.
+    """Return posts with targets that need not be held any more, with all their targets, and note that they are told.
 
     One whose workflow was told since `told_before` is left out, so each worker that looks finds others.
     """
@@ -19,13 +20,15 @@ async def released_posts(session: AsyncSession, now: datetime, *, told_before: d
         Account.workspace_id == Target.workspace_id,
         Account.id == Target.account_id,
         Account.platform == Target.platform,
-        Account.refused_at.is_(None),
+        or_(
+            and_(Target.hold_reason == HoldReason.RECONNECT, Account.refused_at.is_(None)),
+            and_(Target.hold_reason == HoldReason.OPERATOR, app_is_accepted()),
+        ),
     )
     held = (
         select(Target.id)
         .where(
             Target.status == TargetStatus.HELD,
-            Target.hold_reason == HoldReason.RECONNECT,
             or_(Target.released_at.is_(None), Target.released_at < told_before),
             select(Account.id).where(works).exists(),
         )

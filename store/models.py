@@ -62,6 +62,8 @@ class Account(Base):
     platform: Mapped[str]
     user_id: Mapped[str]
     username: Mapped[str]
+    app_id: Mapped[str] = mapped_column(server_default=text("''"))
+    """The network's id of the app that the account was connected with; empty if the credentials do not name one."""
     premium: Mapped[bool] = mapped_column(server_default=text("false"))
     limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """What the account's own server allows, where that differs from server to server."""
@@ -78,6 +80,24 @@ class Account(Base):
     """How often it was refused since it last published; spaces out how soon it is tried again."""
     ask_again_at: Mapped[datetime | None]
     """When the network is asked next whether it accepts the account again."""
+
+
+class AppRefusal(Base):
+    """An app of the operator's that its network refuses: not approved, not enabled or out of credits."""
+
+    __tablename__ = "app_refusals"
+
+    platform: Mapped[str] = mapped_column(Id, primary_key=True)
+    app_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """As in `Account.app_id`."""
+    code: Mapped[str]
+    message: Mapped[str]
+    """What the operator has to do, as a sentence."""
+    refused_at: Mapped[datetime]
+    """Since when."""
+    last_refused_at: Mapped[datetime]
+    probe_at: Mapped[datetime]
+    """When one held target is tried next, to see whether the network accepts the app again."""
 
 
 class Post(Base):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.plan import Plan, TargetPlan
-from domain.post import TargetStatus
+from domain.post import HoldReason, TargetStatus
 from store.accounts import find_accounts
 from store.models import Account, Post, Target
 
@@ -41,6 +41,7 @@ def plan_of(
             platform_post_id=target.platform_post_id,
             platform_post_url=target.platform_post_url,
             error_code=target.error_code,
+            hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
             resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,
         )
         for target in post.targets

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outcome import GONE, Outcome
-from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import announce
 
@@ -61,6 +61,7 @@ def outcome_of(target: Target) -> Outcome:
         platform_post_url=target.platform_post_url,
         editable_until=target.editable_until,
         error_code=target.error_code,
+        hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
         error_category=ErrorCategory(target.error_category) if target.error_category else None,
         resumes_at=target.next_attempt_at if target.status in _WAITING else None,
     )

@@ -31,7 +31,7 @@ from store.api_keys import create_key
 from store.contents import content_of, new_post
 from store.database import Database
 from store.migrate import upgrade
-from store.models import Account, Post, Target
+from store.models import Account, AppRefusal, Post, Target
 from store.outcomes import Outcomes
 from store.plans import plan_of
 from store.posts import find_post, insert_post
@@ -120,6 +120,7 @@ class Stack:
         async with self.database.transaction() as session:
             unfinished = select(Target.post_id).where(Target.status.not_in(over))
             await session.execute(delete(Post).where(Post.id.in_(unfinished)))
+            await session.execute(delete(AppRefusal))
 
     async def public(self, text_: str) -> list[dict[str, Any]]:
         """Return everything with this text that became public since the test began."""

@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 
 from domain.plan import Plan, TargetPlan
-from domain.post import PostStatus, TargetStatus
+from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.printable import make_printable
 from domain.schedule import rfc3339
 
@@ -54,12 +54,18 @@ def details(plan: Plan, status: PostStatus, waiting_for: str) -> str:
     return "\n".join(lines)
 
 
+def _until_mended(target: TargetPlan) -> str:
+    if target.hold_reason is HoldReason.OPERATOR:
+        return "until the operator has mended the app at the network; `socialsyncer doctor` says how"
+    return "until its account is reconnected"
+
+
 def _standing(target: TargetPlan) -> str:
     why = f" ({as_code(target.error_code)})" if target.error_code else ""
     if target.status is TargetStatus.PUBLISHED:
         return "**published**" + _public_as(target)
     if target.status is TargetStatus.HELD:
-        until = f"until {short(target.resumes_at)}" if target.resumes_at else "until its account is reconnected"
+        until = f"until {short(target.resumes_at)}" if target.resumes_at else _until_mended(target)
         return f"**held**{why} {until}"
     if target.waits_for_its_turn and target.resumes_at:
         return f"**publishing**, at its account's turn at {short(target.resumes_at)}"

@@ -16,8 +16,6 @@ REQUEST_ID_HEADER = "x-transaction-id"
 
 LONGEST_CODE = 64
 SHORTEST_WAIT = timedelta(seconds=1)
-USAGE_CAP_WAIT = timedelta(hours=6)
-"""X does not say when a plan's posts or credits are there again, and an owner may buy some at any time; ours."""
 _DAYS = {
     "x-user-limit-24hour": "This account has reached X's number of posts for 24 hours.",
     "x-app-limit-24hour": "The X app behind this service has reached its number of posts for 24 hours.",
@@ -28,14 +26,19 @@ Their names are from answers that clients saw; unverified."""
 _RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
 _SERVER = "X had an error of its own."
 
+_CREDITS = "The X app has no credits or posts of its plan left. Buy credits or raise the plan in X's developer console."
 _DUPLICATE = "duplicate content"
 """Seen with status 403 in public reports of many clients; X's documentation does not name it."""
 
 _BY_CODE = {
     "rate_limit_exceeded": (Kind.RATE_LIMITED, "X is limiting how much this account may do right now."),
-    "usage_capped": (
-        Kind.CAPPED,
-        "The X app has used up its plan's posts or credits. Its owner can raise them; X does not say when they reset.",
+    "usage_capped": (Kind.OPERATOR, _CREDITS),
+    "credits": (Kind.OPERATOR, _CREDITS),
+    "credits_depleted": (Kind.OPERATOR, _CREDITS),
+    "creditsdepleted": (Kind.OPERATOR, _CREDITS),
+    "spendcapreached": (
+        Kind.OPERATOR,
+        "The X app has reached its spending cap. Raise the cap in X's developer console.",
     ),
     "unsupported_authentication": (
         Kind.AUTH,
@@ -76,9 +79,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
     kind, sentence = _BY_CODE.get(code) or _by_status(status, said)
     wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
-    if kind is Kind.CAPPED:
-        wait = USAGE_CAP_WAIT
-    elif kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
+    if kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
     return NetworkError(
         kind,
@@ -109,6 +110,8 @@ def _code(problem: Mapping[str, Any]) -> str:
 def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
     if status == 401:
         return Kind.AUTH, _RECONNECT
+    if status == 402:
+        return Kind.OPERATOR, _CREDITS
     if status == 429:
         return _BY_CODE["rate_limit_exceeded"]
     if status is not None and status >= 500:

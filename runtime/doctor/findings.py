@@ -39,6 +39,8 @@ class Kind(StrEnum):
     LATE = "late"
     SENDING = "left_sending"
     """A send was begun, and whoever sent it is no longer there."""
+    APP = "app_refused"
+    """A network refuses the operator's app, and posts are held until that is mended."""
     REVISION = "revision_waits"
     KEY = "key_without_post"
     NOT_PUBLIC = "not_public"

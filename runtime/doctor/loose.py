@@ -10,6 +10,7 @@ from domain.ids import workflow_id
 from domain.post import LATE_AFTER, PostStatus
 from domain.schedule import rfc3339
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
+from store.app_refusals import refused_apps
 from store.checkup import (
     LooseKey,
     WaitingRevision,
@@ -19,6 +20,7 @@ from store.checkup import (
     waiting_revisions,
 )
 from store.database import Database
+from store.models import AppRefusal
 from workflows.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -42,8 +44,10 @@ class LooseEnds:
         async with self._database.reading() as session:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
+            apps = await refused_apps(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
+        found += [self._refused(app) for app in apps]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
         found += [each for key in keys if (each := await self._key(key))]
         return found
@@ -56,6 +60,15 @@ class LooseEnds:
                 how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(Kind.NO_WORKER, Heals.PERSON, subject, what, how)
+
+    def _refused(self, app: AppRefusal) -> Finding:
+        named = f"the app {app.app_id}" if app.app_id else "the app of this service"
+        what = f"{app.platform} refuses {named} since {rfc3339(app.refused_at)} ({app.code}): {app.message}"
+        how = (
+            "Mend it at the network. Posts are held until then and go on by themselves; "
+            f"the network is tried again at {rfc3339(app.probe_at)}."
+        )
+        return Finding(Kind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
 
     async def _revision(self, revision: WaitingRevision, now: datetime) -> Finding | None:
         async with self._database.reading() as session:

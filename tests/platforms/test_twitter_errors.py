@@ -48,8 +48,23 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
         (answer(404, problem("resource-not-found")), Kind.REJECTED, "resource_not_found"),
         (answer(401, {"title": "Unauthorized", "detail": "Unauthorized"}), Kind.AUTH, "unauthorized"),
         (answer(401, ""), Kind.AUTH, "http_401"),
-        (answer(429, problem("usage-capped")), Kind.CAPPED, "usage_capped"),
-        (answer(403, problem("usage-capped")), Kind.CAPPED, "usage_capped"),
+        (answer(429, problem("usage-capped")), Kind.OPERATOR, "usage_capped"),
+        (answer(403, problem("usage-capped")), Kind.OPERATOR, "usage_capped"),
+        (
+            answer(
+                402,
+                {
+                    "title": "Payment Required",
+                    "detail": "credits depleted",
+                    "type": "https://api.x.com/2/problems/credits-depleted",
+                },
+            ),
+            Kind.OPERATOR,
+            "credits_depleted",
+        ),
+        (answer(402, {"title": "CreditsDepleted"}), Kind.OPERATOR, "creditsdepleted"),
+        (answer(402, ""), Kind.OPERATOR, "http_402"),
+        (answer(403, {"title": "SpendCapReached"}), Kind.OPERATOR, "spendcapreached"),
         (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
         (answer(400, {"code": 187, "message": "Status is a duplicate content."}), Kind.REJECTED, "duplicate_content"),
         (answer(500, problem("internal-error")), Kind.TRANSIENT, "internal_error"),
@@ -89,11 +104,6 @@ def test_a_rate_limit_lasts_until_its_reset(reset: str, shortest: float | None, 
     else:
         assert wait is not None
         assert timedelta(seconds=shortest) <= wait <= timedelta(seconds=longest)
-
-
-def test_a_used_up_plan_names_no_time_so_it_is_asked_again_in_hours() -> None:
-    wait = NETWORK.error_of(answer(429, problem("usage-capped"), **{"x-rate-limit-reset": "1"})).retry_after
-    assert wait == timedelta(hours=6)
 
 
 @pytest.mark.parametrize("who", ["user", "app"])

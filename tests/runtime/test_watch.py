@@ -83,6 +83,7 @@ async def test_a_post_whose_worker_is_away_is_seen_and_goes_out_when_one_comes(
         await asyncio.sleep((due_in + LATE_AFTER).total_seconds() + 0.2)
         status, parts = await ask()
         expected = {"database": True, "temporal": True, "worker": False, "sweep": True, "latePosts": 1, "posts": False}
+        expected["refusedApps"] = 0
         assert (status, parts) == (503, expected)
 
         (late,) = await told(alone, lines, post)

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("premium", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(
             "limits",
@@ -80,6 +81,17 @@ def upgrade() -> None:
         ["expires_at"],
         unique=False,
         postgresql_where=sa.text("response_body IS NOT NULL"),
+    )
+    op.create_table(
+        "app_refusals",
+        sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("app_id", sa.String(collation="C"), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_refused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("probe_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("platform", "app_id"),
     )
     op.create_table(
         "media_files",
@@ -333,6 +345,7 @@ def downgrade() -> None:
     op.drop_table("posts")
     op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
     op.drop_table("media_files")
+    op.drop_table("app_refusals")
     op.drop_index(
         "idempotency_keys_expired", table_name="idempotency_keys", postgresql_where=sa.text("response_body IS NOT NULL")
     )

@@ -1,0 +1,120 @@
+"""Targets that wait for the operator: their network refuses the app of this service."""
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+
+from sqlalchemy import select, update
+
+from cli.doctor import as_text
+from domain.post import HoldReason, PostStatus, TargetStatus
+from runtime.doctor.doctor import Doctor
+from store.app_refusals import refused_apps
+from store.models import Account, AppRefusal
+from tests.stack import Stack
+from tests.workflows.test_held import comes_to_be, held_post, sends
+from workflows.runs import Runs
+
+DEPLETED = {
+    "title": "Payment Required",
+    "detail": "credits depleted",
+    "type": "https://api.x.com/2/problems/credits-depleted",
+}
+
+
+async def refuse_app(stack: Stack, times: int = 1) -> None:
+    await stack.fault("twitter", "reject", "publish", status=402, body=DEPLETED, times=times)
+
+
+async def with_app(stack: Stack, app_id: str) -> Account:
+    """Connect an account with an app of its own, so that the refusals of other tests do not concern it."""
+    account = await stack.connect("twitter")
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(Account.id == account.id).values(app_id=app_id))
+    return account
+
+
+async def probe_now(stack: Stack, app_id: str) -> None:
+    async with stack.database.transaction() as session:
+        due = update(AppRefusal).where(AppRefusal.app_id == app_id)
+        await session.execute(due.values(probe_at=datetime.now(UTC)))
+
+
+async def refusal(stack: Stack, app_id: str) -> AppRefusal | None:
+    async with stack.database.reading() as session:
+        return next((app for app in await refused_apps(session) if app.app_id == app_id), None)
+
+
+async def test_posts_wait_for_the_operator_and_go_on_once_the_app_is_accepted(stack: Stack) -> None:
+    app_id = f"app_{secrets.token_hex(4)}"
+    account, neighbour = await with_app(stack, app_id), await with_app(stack, app_id)
+    await refuse_app(stack)
+    first = await held_post(stack, "no credits 1", account)
+    (target,) = first.targets
+    assert first.status == PostStatus.PUBLISHING
+    assert (target.hold_reason, target.error_category) == (HoldReason.OPERATOR, "internal")
+    assert "credits" in (target.error or "")
+    asked = await sends(stack)
+    second = await held_post(stack, "no credits 2", neighbour)
+    assert await sends(stack) == asked, "an app that is known to be refused is not tried"
+    async with stack.database.reading() as session:
+        refused = select(Account.refused_at).where(Account.id.in_([account.id, neighbour.id]))
+        assert list(await session.scalars(refused)) == [None, None], "no account is refused for the operator's app"
+
+    await probe_now(stack, app_id)
+    for post in (first, second):
+        published = await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+        assert (published.targets[0].hold_reason, published.targets[0].error) == (None, None)
+    assert [len(await stack.public(words)) for words in ("no credits 1", "no credits 2")] == [1, 1]
+    assert await refusal(stack, app_id) is None
+
+
+async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None:
+    app_id = f"app_{secrets.token_hex(4)}"
+    account = await with_app(stack, app_id)
+    await refuse_app(stack, times=2)
+    posts = [await held_post(stack, f"probed {number}", account) for number in range(3)]
+    asked, before = await sends(stack), await refusal(stack, app_id)
+    assert before
+    await probe_now(stack, app_id)
+    async with asyncio.timeout(20):
+        while (now := await refusal(stack, app_id)) and now.last_refused_at == before.last_refused_at:  # noqa: ASYNC110 a row
+            await asyncio.sleep(0.05)
+    assert now
+    await asyncio.sleep(3)
+    assert await sends(stack) == asked + 1
+    assert now.refused_at == before.refused_at
+    await probe_now(stack, app_id)
+    for post in posts:
+        await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+
+
+async def test_another_app_of_the_network_is_not_concerned(stack: Stack) -> None:
+    account = await with_app(stack, f"app_{secrets.token_hex(4)}")
+    other = await with_app(stack, f"app_{secrets.token_hex(4)}")
+    await refuse_app(stack)
+    await held_post(stack, "their app", account)
+    assert (await stack.publish("our app", [other])).status == PostStatus.PUBLISHED
+
+
+async def test_an_app_that_nothing_waits_for_is_forgotten_when_it_would_be_probed(stack: Stack) -> None:
+    app_id = f"app_{secrets.token_hex(4)}"
+    account = await with_app(stack, app_id)
+    await refuse_app(stack)
+    post = await held_post(stack, "deleted meanwhile", account)
+    await stack.workflows.delete(await stack.plan(post))
+    await probe_now(stack, app_id)
+    async with asyncio.timeout(20):
+        while await refusal(stack, app_id):  # noqa: ASYNC110 a row
+            await asyncio.sleep(0.05)
+
+
+async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
+    app_id = f"app_{secrets.token_hex(4)}"
+    await refuse_app(stack)
+    await held_post(stack, "ask the doctor", await with_app(stack, app_id))
+    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+    (finding,) = [each for each in report.findings if app_id in each.what]
+    assert finding.kind == "app_refused"
+    assert "Buy credits" in finding.what
+    assert "app_refused" in as_text(report, 0)
