@@ -5,7 +5,7 @@ from activities.media.metadata import jpeg, png, webp
 from activities.media.metadata.animation import timing
 from activities.media.metadata.ending import has_end
 from activities.media.metadata.exif import UPRIGHT, orientation
-from activities.media.metadata.patches import Source
+from activities.media.metadata.source import Source
 from activities.media.spool import Spool
 
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}

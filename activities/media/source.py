@@ -9,7 +9,7 @@ from activities.media import limits
 from activities.media.changes import Change
 from activities.media.decoding.facts import MediaFacts, TooManyPixels
 from activities.media.headers import facts_by_headers
-from activities.media.metadata.patches import Damaged
+from activities.media.metadata.source import Damaged
 from activities.media.record import ChangeRecord
 from activities.media.refusals import damaged, too_many_pixels
 from activities.media.shared import SharedFiles

@@ -5,7 +5,8 @@ from itertools import islice
 
 from activities.media.changes import Change
 from activities.media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
-from activities.media.metadata.patches import Damaged, Patch, Source, apply
+from activities.media.metadata.patches import Patch, apply
+from activities.media.metadata.source import Damaged, Source
 from activities.media.refusals import damaged
 from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile, stored

@@ -10,7 +10,7 @@ from activities.media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixel
 from activities.media.metadata.animation import timing
 from activities.media.metadata.ending import has_end
 from activities.media.metadata.exif import UPRIGHT, orientation
-from activities.media.metadata.patches import Damaged, Source
+from activities.media.metadata.source import Damaged, Source
 from activities.media.spool import Spool
 
 FORMATS = {

@@ -1,7 +1,7 @@
 """Count the pictures of an animation and add up their times, without decoding any."""
 
 from activities.media.metadata import gif, png, webp
-from activities.media.metadata.patches import Source
+from activities.media.metadata.source import Source
 
 LEAST_DELAY = 0.1
 """Seconds that browsers show a GIF's picture whose delay is given as less than 0.02."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from activities.media.metadata.patches import Damaged, Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Damaged, Source
 
 LONG_HEADER = 16
 """Bytes of a header that gives its size in 64 bits."""
@@ -11,7 +12,7 @@ LONG_HEADER = 16
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Be one box: `body` is where its content begins."""
+    """One box: `body` is where its content begins."""
 
     kind: bytes
     start: int
@@ -35,7 +36,7 @@ def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
             size, body = int.from_bytes(source.take(at + 8, 8), "big"), at + 16
         elif size == 0:
             size = end - at
-        if size < body - at:
+        if size < body - at or body > end:
             raise Damaged("a box is smaller than its own header")
         yield Box(header[4:], at, body, min(at + size, end))
         at += size

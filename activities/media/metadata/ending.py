@@ -1,7 +1,7 @@
 """Tell whether a picture's file has its end; its size and the like stand at its beginning and say nothing of that."""
 
 from activities.media.metadata import jpeg, png
-from activities.media.metadata.patches import Source
+from activities.media.metadata.source import Source
 from activities.media.spool import Spool
 
 _END = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82"}

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
-from activities.media.metadata.patches import Damaged, Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Damaged, Source
 
 IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _PADDING = 0
 """Some encoders put a zero between blocks; decoders skip it."""
 CONTROL, COMMENT, _APPLICATION = 0xF9, 0xFE, 0xFF
+_FIRST_PIECE, _LARGEST_PIECE = 512, 64 * 1024
+"""Bytes of a picture that are read at a time; of a small one not much more than it has."""
 _NEEDED = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
 
 
@@ -43,6 +46,15 @@ def _colours(flags: int) -> int:
 
 
 def _after_blocks(source: Source, at: int) -> int:
-    while length := source.take(at, 1)[0]:
-        at += 1 + length
-    return at + 1
+    """Return where a chain of blocks ends, each of which begins with its length of one byte."""
+    ahead = _FIRST_PIECE
+    while True:
+        piece, place = source.upto(at, ahead), 0
+        while place < len(piece):
+            length = piece[place]
+            place += 1 + length
+            if not length:
+                return at + place
+        if len(piece) < ahead:
+            raise Damaged("the file ends too early")
+        at, ahead = at + place, min(2 * ahead, _LARGEST_PIECE)

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from activities.media.metadata import mp4
 from activities.media.metadata.boxes import Box, boxes, child
 from activities.media.metadata.exif import UPRIGHT, orientation_only
-from activities.media.metadata.patches import Damaged, Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Damaged, Source
 
 _NAMES = {b"Exif": "EXIF", b"mime": "XMP"}
 _TOP = {b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"styp", b"sidx", b"moof"}
+_WIDTHS = {0, 4, 8}
+MAX_EXTENTS = 8192
+"""Items and their pieces. A picture of 120 megapixels in tiles of 512 x 512 has 458 items of one piece each."""
 _EMPTY_EXIF = bytes(4) + orientation_only(UPRIGHT)
 
 
@@ -30,10 +34,12 @@ def _items(source: Source, meta: Box) -> Iterator[Patch]:
     idat, iloc = child(source, meta, b"idat"), child(source, meta, b"iloc")
     for item, start, end in _extents(source, iloc, idat) if iloc else ():
         kind = kinds.get(item, b"")
-        if kind not in _NAMES or end > source.size or start >= end:
+        inside = min(end, source.size) - start
+        if kind not in _NAMES or inside <= 0:
             continue
-        fits = kind == b"Exif" and end - start >= len(_EMPTY_EXIF)
-        yield Patch(start, end, _NAMES[kind], _EMPTY_EXIF if fits else b"", fill=b"\0" if kind == b"Exif" else b" ")
+        is_exif = kind == b"Exif"
+        new = _EMPTY_EXIF if is_exif and inside >= len(_EMPTY_EXIF) else b""
+        yield Patch(start, start + inside, _NAMES[kind], new, fill=b"\0" if is_exif else b" ")
 
 
 def _kinds(source: Source, iinf: Box | None) -> Iterator[tuple[int, bytes]]:
@@ -49,13 +55,20 @@ def _kinds(source: Source, iinf: Box | None) -> Iterator[tuple[int, bytes]]:
 
 
 def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int, int, int]]:
-    """Yield item, start and end in the file for every piece of every item (ISO/IEC 14496-12, 8.11.3)."""
+    """Yield item, start and end in the file for every piece of every item (ISO/IEC 14496-12, 8.11.3).
+
+    Raises Damaged for widths that the standard does not have, and for more than MAX_EXTENTS items or pieces: pieces
+    whose numbers have no width take up no byte of the file, and cost as much work as others.
+    """
     fields = _Fields(source.take(iloc.body, iloc.end - iloc.body))
     version = fields.number(1)
     fields.number(3)
     widths = fields.number(2)
     offset, length, base, index = (widths >> shift & 15 for shift in (12, 8, 4, 0))
+    if not {offset, length, base, index if version else 0} <= _WIDTHS:
+        raise Damaged("its list of items has numbers of a width that there is not")
     wide = 4 if version == 2 else 2
+    left = MAX_EXTENTS
     for _ in range(fields.number(wide)):
         item = fields.number(wide)
         method = fields.number(2) & 15 if version else 0
@@ -63,7 +76,12 @@ def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int,
         start = fields.number(base)
         if method == 1 and idat:
             start += idat.body
-        for _ in range(fields.number(2)):
+        count = fields.number(2)
+        # An item without pieces counts as well.
+        left -= max(count, 1)
+        if left < 0:
+            raise Damaged("its items are in too many pieces")
+        for _ in range(count):
             if version:
                 fields.number(index)
             at = start + fields.number(offset)
@@ -73,6 +91,8 @@ def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int,
 
 
 class _Fields:
+    """Numbers that follow one another."""
+
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._at = 0

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from activities.media.metadata.exif import UPRIGHT, orientation, orientation_only
-from activities.media.metadata.patches import Damaged, Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Damaged, Source
 
 _START_OF_SCAN, END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
 _SIDE_NOTES = range(0xE0, 0xFF)
@@ -16,7 +17,6 @@ _STRAY = 0
 _EXIF = b"Exif\0\0"
 _REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """What ends the coded picture: neither a stuffed byte nor a restart marker nor filling."""
-_PIECE = 2**20
 
 
 def patches(source: Source) -> Iterator[Patch]:
@@ -41,7 +41,7 @@ def segments(source: Source) -> Iterator[tuple[int, int, int]]:
     while at < source.size and marker != END_OF_IMAGE:
         first, marker = source.take(at, 2)
         if first != 0xFF or marker == _STRAY:
-            marker, end = _STRAY, _next_marker(source, at)
+            marker, end = _STRAY, source.find(_REAL_MARKER, at)
             if end == source.size:
                 raise Damaged("a JPEG segment is missing")
         elif marker == _FILLING:
@@ -51,7 +51,7 @@ def segments(source: Source) -> Iterator[tuple[int, int, int]]:
         else:
             end = at + 2 + int.from_bytes(source.take(at + 2, 2), "big")
             if marker == _START_OF_SCAN:
-                end = _next_marker(source, end)
+                end = source.find(_REAL_MARKER, end)
         yield marker, at, end
         at = end
 
@@ -70,7 +70,7 @@ def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) ->
         if value != UPRIGHT:
             kept = _EXIF + orientation_only(value)
             new = b"\xff\xe1" + (len(kept) + 2).to_bytes(2, "big") + kept
-    # A kept orientation never outgrows what it replaces: apply() could not place it.
+    # A kept orientation must not outgrow what it replaces.
     return Patch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
 
 
@@ -80,16 +80,3 @@ def _name(marker: int, content: bytes) -> str:
     if marker == 0xED:
         return "IPTC"
     return "comment" if marker == _COMMENT else "application data"
-
-
-def _next_marker(source: Source, at: int) -> int:
-    while at < source.size:
-        piece = source.upto(at, _PIECE)
-        found = _REAL_MARKER.search(piece)
-        if found:
-            return at + found.start()
-        if len(piece) < _PIECE:
-            break
-        # One byte less: a marker may lie across two pieces.
-        at += len(piece) - 1
-    return source.size

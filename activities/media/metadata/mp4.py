@@ -6,8 +6,9 @@ Everything is blanked in its place: no offset in the file changes, so no picture
 from collections.abc import Iterator
 
 from activities.media.metadata.boxes import Box, boxes, child
-from activities.media.metadata.patches import MAX_READ, Damaged, Patch, Source
+from activities.media.metadata.patches import Patch
 from activities.media.metadata.samples import sample_ranges
+from activities.media.metadata.source import MAX_READ, Damaged, Source
 
 _FREE = {b"free", b"skip", b"wide"}
 _TOP = {

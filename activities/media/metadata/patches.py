@@ -1,27 +1,19 @@
-"""Say what changes in a file as a list of replaced ranges, and carry it out in the file's own place."""
+"""What changes in a file, as a list of replaced ranges, and how to carry it out in the file's own place."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from activities.media.spool import Spool
 
-MAX_READ = 4 * 2**20
-"""Bytes of one header, segment or table; real ones are far smaller."""
-MAX_READS = 20_000_000
-"""A live recording of some hours has a few millions of blocks."""
 _PIECE = 2**20
-
-
-class Damaged(Exception):
-    """A file does not keep to its own format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Put `new` in the place of the bytes from `start` to `end`, which are at least as many.
+    """The bytes from `start` to `end` give way to `new`, which is no longer than they are.
 
     With `fill`, the rest of the range is filled with that byte and the file keeps its length; without, it shrinks.
-    `what` names for people what is removed; empty where the change only follows from another.
+    `what` names for people what is removed; it is empty if the change only follows from another.
     """
 
     start: int
@@ -30,8 +22,12 @@ class Patch:
     new: bytes = b""
     fill: bytes | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.start + len(self.new) <= self.end:
+            raise ValueError("a patch needs a range that its new bytes fit into")
+
     def changes(self, spool: Spool) -> bool:
-        """Tell whether the range holds anything else yet."""
+        """Return whether the range holds anything else yet."""
         if self.fill is None and len(self.new) < self.end - self.start:
             return True
         if spool.read_at(self.start, len(self.new)) != self.new:
@@ -40,37 +36,34 @@ class Patch:
         return any(spool.read_at(at, min(_PIECE, self.end - at)).strip(self.fill) for at in pieces)
 
 
-class Source:
-    """Read a file that may be made to hurt: every read is small and their number is bounded."""
+def merge(patches: Iterable[Patch], size: int) -> list[Patch]:
+    """Return patches of a file of `size` bytes in its order, none of which overlap or reach beyond the end.
 
-    def __init__(self, spool: Spool) -> None:
-        self._reader = spool.reader()
-        self._left = MAX_READS
-        self.size = spool.size
-
-    def take(self, at: int, length: int) -> bytes:
-        """Return exactly `length` bytes from an offset; raises Damaged where the file is shorter."""
-        found = self.upto(at, length)
-        if len(found) < length:
-            raise Damaged("the file ends too early")
-        return found
-
-    def upto(self, at: int, length: int) -> bytes:
-        """Return `length` bytes from an offset, fewer at the end of the file."""
-        self._left -= 1
-        if not 0 <= length <= MAX_READ or self._left < 0:
-            raise Damaged("its structure is beyond all measure")
-        self._reader.seek(at)
-        return self._reader.read(length)
+    If two overlap, the one that begins first keeps its range. The other keeps only what lies behind, without its new
+    bytes: these belong to a beginning that is gone. Empty ranges change nothing and are left out. So the ranges never
+    sum to more than the file.
+    """
+    merged: list[Patch] = []
+    done = 0
+    for patch in sorted(patches, key=lambda patch: (patch.start, -patch.end)):
+        end = min(patch.end, size)
+        if end <= max(patch.start, done):
+            continue
+        if patch.start < done:
+            merged.append(replace(patch, start=done, end=end, new=b""))
+        else:
+            merged.append(replace(patch, end=end, new=patch.new[: end - patch.start]))
+        done = end
+    return merged
 
 
 def apply(spool: Spool, patches: Iterable[Patch]) -> None:
-    """Carry out patches: either all of them fill, and may then overlap, or none does and they do not overlap.
+    """Carry out patches, merged: either all of them fill or keep their length, or content moves towards the start.
 
-    Content only ever moves towards the start, so that one file suffices and none of it need be in memory.
+    One file suffices, and none of it need be in memory.
     """
     read = write = 0
-    for patch in sorted(patches, key=lambda patch: patch.start):
+    for patch in merge(patches, spool.size):
         if patch.fill is not None:
             _fill(spool, patch, patch.fill)
             continue

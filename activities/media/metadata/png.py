@@ -4,7 +4,8 @@ import zlib
 from collections.abc import Iterator
 
 from activities.media.metadata.exif import UPRIGHT, orientation, orientation_only
-from activities.media.metadata.patches import Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Source
 
 _NEEDED = {
     b"IHDR", b"PLTE", b"IDAT", b"IEND",

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from activities.media.metadata.boxes import Box, child
-from activities.media.metadata.patches import Damaged, Source
+from activities.media.metadata.source import Damaged, Source
 
 
 def sample_ranges(source: Source, stbl: Box | None) -> Iterator[tuple[int, int]]:

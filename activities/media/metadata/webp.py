@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from activities.media.metadata.exif import UPRIGHT, orientation, orientation_only
-from activities.media.metadata.patches import Patch, Source
+from activities.media.metadata.patches import Patch
+from activities.media.metadata.source import Source
 
 _NEEDED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"ANIM", b"ANMF"}
 _NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}

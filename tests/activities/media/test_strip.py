@@ -4,13 +4,13 @@ from pathlib import Path
 
 import av
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from activities.media import strip as module
 from activities.media.metadata.exif import orientation, orientation_only
-from activities.media.metadata.patches import MAX_READS, Patch, apply
+from activities.media.metadata.patches import Patch, apply, merge
 from activities.media.spool import Spool
 from activities.media.stored import stored
 from activities.media.strip import strip
@@ -262,7 +262,6 @@ async def test_contradicting_sample_tables_are_refused() -> None:
 
 
 async def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_READS < 2**25
     monkeypatch.setattr(module, "MAX_PATCHES", 100)
     content = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0tEXt\0\0\0\0" * 101
     with pytest.raises(NetworkError):
@@ -293,6 +292,7 @@ JPEG, PNG, WEBP, GIF = files.jpeg(), files.png(), files.webp(), files.gif()
     st.binary(min_size=1, max_size=200),
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.binary(max_size=20))),
 )
+@example(b"\0", [(0, 0, b""), (0, 1, b"")])
 def test_patches_do_in_place_what_slicing_does(content: bytes, edits: list[tuple[int, int, bytes]]) -> None:
     patches, expected, at = [], b"", 0
     for gap, length, new in edits:
@@ -308,6 +308,26 @@ def test_patches_do_in_place_what_slicing_does(content: bytes, edits: list[tuple
         apply(spool, reversed(patches))
         assert spool.read_at(0, 1000) == expected + content[at:]
         assert spool.size == len(expected + content[at:])
+
+
+@given(
+    st.integers(1, 100),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 50), st.binary(max_size=5)), max_size=20),
+    st.sampled_from([None, b"\0"]),
+)
+def test_merged_patches_cover_the_same_bytes_once(
+    size: int, ranges: list[tuple[int, int, bytes]], fill: bytes | None
+) -> None:
+    patches = [Patch(start, start + length, new=new[:length], fill=fill) for start, length, new in ranges]
+    merged = merge(patches, size)
+    covered = [at for patch in merged for at in range(patch.start, patch.end)]
+    assert covered == sorted({at for patch in patches for at in range(patch.start, min(patch.end, size))})
+    assert merge(merged, size) == merged
+
+
+def test_a_patch_has_room_for_its_new_bytes() -> None:
+    with pytest.raises(ValueError, match="range"):
+        Patch(0, 1, new=b"ab")
 
 
 @pytest.mark.parametrize("value", range(1, 9))

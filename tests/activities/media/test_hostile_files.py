@@ -1,0 +1,55 @@
+"""No file costs more work than its size allows; work is counted, and the processor's time measured, not the clock's."""
+
+import time
+
+import pytest
+
+from activities.media.metadata.patches import merge
+from activities.media.metadata.source import READS_PER_KIB, SPARE_READS, Damaged, Source
+from activities.media.spool import Spool
+from activities.media.strip import _FINDERS
+from tests.activities.media import files
+from tests.activities.media.hostile_files import FILES
+
+
+class Counting(Spool):
+    """A file that counts what is read of it."""
+
+    read = 0
+
+    def read_at(self, start: int, length: int) -> bytes:
+        found = super().read_at(start, length)
+        self.read += len(found)
+        return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_reading_is_bounded_by_the_size(name: str) -> None:
+    file = FILES[name]
+    content = file.make()
+    with Counting() as spool:
+        spool.append(content)
+        source = Source(spool)
+        began = time.process_time()
+        try:
+            patches = merge(_FINDERS[file.content_type](source), len(content))
+            replaced = [patch for patch in patches if patch.changes(spool)]
+        except Damaged:
+            replaced = []
+        spent = time.process_time() - began
+        assert source.reads <= SPARE_READS + len(content) * READS_PER_KIB // 1024 + 1
+        # Up to 4 KiB for each read, and once more to see what a patch would change.
+        assert spool.read <= 4096 * source.reads + 2 * len(content)
+        assert sum(patch.end - patch.start for patch in replaced) <= len(content)
+    assert spent < 1
+
+
+@pytest.mark.parametrize("size", [150_000, 1_000_000])
+def test_stray_bytes_are_searched_once(size: int) -> None:
+    content = b"\xff\xd8" + b"a" * size + b"\xff\xd9"
+    with Counting() as spool:
+        spool.append(content)
+        patches = list(_FINDERS["image/jpeg"](Source(spool)))
+        assert [(patch.start, patch.end) for patch in patches] == [(2, size + 2)]
+        assert spool.read < 1.2 * size + 10_000
+    assert files.MADE == []
