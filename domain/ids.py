@@ -1,11 +1,17 @@
 """Make ids whose text order is their creation order."""
 
+import hashlib
 import re
 import secrets
 
 import uuid_utils
 
+from domain.limits import LONGEST_ID
+
 _POST_ID = re.compile(r"post_[0-9a-f]{32}")
+_LONG = "+"
+_VERBATIM = LONGEST_ID - len("ws_0123456789ab~1234567890+/")
+"""Bytes up to which a key stands in its workflow's id as it is, whatever the generation."""
 
 
 def new_id(prefix: str) -> str:
@@ -24,11 +30,35 @@ def is_post_id(text: str) -> bool:
 
 
 def workflow_id(workspace_id: str, post_id: str, key: str | None, generation: int = 1) -> str:
-    """Return the id under which a post's workflow runs.
+    """Return the id under which a post's workflow runs: the key behind its workspace, at most LONGEST_ID bytes.
 
     A key that is used again after it expired gets the next generation, so that the second post does not meet the first
-    one's workflow, which may still be asleep. The generation stands before the slash, where no key can imitate it.
+    one's workflow, which may still be asleep. Of a long key a digest is added to its beginning. The generation, and the
+    mark of a long key, stand before the slash, where no key can imitate them.
     """
     if key is None:
         return post_id
-    return f"{workspace_id}/{key}" if generation == 1 else f"{workspace_id}~{generation}/{key}"
+    return f"{_before_slash(workspace_id, generation, long=len(key.encode()) > _VERBATIM)}/{_shortened(key)}"
+
+
+def next_workflow_id(taken: str) -> tuple[str, int]:
+    """Return the id of the next generation after one that another post's workflow has taken, and that generation."""
+    before, slash, rest = taken.partition("/")
+    if not slash:
+        # Made of the post's own id: no other post can have it.
+        raise ValueError(f"{taken} is not made of a key")
+    workspace_id, _, generation = before.removesuffix(_LONG).partition("~")
+    following = int(generation or 1) + 1
+    return f"{_before_slash(workspace_id, following, long=before.endswith(_LONG))}/{rest}", following
+
+
+def _before_slash(workspace_id: str, generation: int, *, long: bool) -> str:
+    return workspace_id + (f"~{generation}" if generation > 1 else "") + (_LONG if long else "")
+
+
+def _shortened(key: str) -> str:
+    whole = key.encode()
+    if len(whole) <= _VERBATIM:
+        return key
+    digest = hashlib.sha256(whole).hexdigest()
+    return f"{whole[: _VERBATIM - len(digest) - 1].decode(errors='ignore')}~{digest}"

@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.content import Amendment, Edit, PostContent, TargetContent
 from domain.ids import new_id, workflow_id
+from domain.limits import DYNAMIC_CONFIG
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
@@ -61,6 +62,7 @@ async def temporal_server(
     clock jumps to its next timer whenever nothing else is done for it.
     """
     values = ["matching.enableFairness=true", f"frontend.WorkflowTimeSkippingEnabled={str(hurries).lower()}"]
+    values += [f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()]
     if longest_history:
         values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
     start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from domain.limits import LARGEST_SEARCH_ATTRIBUTE, LONGEST_KEYWORD
 from domain.plan import Plan
 from domain.post import PostStatus
 
@@ -28,20 +29,14 @@ REGISTRY: dict[str, str] = {
 }
 """Name and type as `temporal operator search-attribute create` takes them."""
 
-_LONGEST_KEYWORD = 255
-"""Bytes that PostgreSQL visibility keeps of a keyword; a longer tag stays out rather than fail the start."""
-
-_LARGEST_VALUE = 2048
-"""Bytes of JSON that Temporal takes as one value (limit.searchAttributesSizeOfValueLimit); what is more stays out."""
-
 
 def _unique(values: Iterable[str]) -> list[str]:
     found, size = list[str](), len("[]")
     for value in dict.fromkeys(values):
         size += len(json.dumps(value)) + len(",")
-        if size > _LARGEST_VALUE:
+        if size > LARGEST_SEARCH_ATTRIBUTE:
             break
-        if 0 < len(value.encode()) <= _LONGEST_KEYWORD:
+        if 0 < len(value.encode()) <= LONGEST_KEYWORD:
             found.append(value)
     return found
 

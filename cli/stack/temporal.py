@@ -13,6 +13,7 @@ from temporalio.client import Client
 from cli.errors import UserError
 from cli.stack.ports import HOST
 from cli.stack.process import Command
+from domain import limits
 
 NAMESPACE = "default"
 RETENTION = timedelta(days=7)
@@ -22,6 +23,7 @@ DYNAMIC_CONFIG = (
     "matching.enableFairness=true",
     # The development server would read what search attributes there are from its database at every step.
     "system.forceSearchAttributesCacheRefreshOnRead=false",
+    *(f"{name}={value}" for name, value in limits.DYNAMIC_CONFIG.items()),
 )
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 """Doubles SQLite's throughput; what is committed survives a killed process."""

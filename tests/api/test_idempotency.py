@@ -112,8 +112,16 @@ class TestReuse:
         assert response.status_code == 400
         assert response.json()["param"] == "Idempotency-Key"
 
-    async def test_255_characters_are_a_key(self, api: Client) -> None:
-        assert (await api.send_post({"content": "x"}, **{"Idempotency-Key": "k" * 255})).status_code == 201
+    @pytest.mark.parametrize("length", [226, 227, 239, 240, 255])
+    async def test_a_key_of_any_length_makes_a_post_that_goes_out_once(
+        self, api: Client, stack: Stack, length: int
+    ) -> None:
+        body, key = publish(stack, f"under a key of {length}"), f"{length} {'k' * (length - 4)}"
+        answers = [await api.send_post(body, **{"Idempotency-Key": key}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert answers[0].json()["status"] == "published"
+        assert answers[0].content == answers[1].content
+        assert len(await stack.public(body["content"])) == len(body["platforms"])
 
 
 class TestRaces:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.ids import is_post_id, new_id, new_workspace_id, workflow_id
+from domain.ids import is_post_id, new_id, new_workspace_id, next_workflow_id, workflow_id
+from domain.limits import LONGEST_ID
 
 keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
 workspaces = st.from_regex(r"ws_[0-9a-f]{12}", fullmatch=True)
@@ -48,6 +49,26 @@ def test_the_key_is_the_workflow_id_within_its_workspace() -> None:
     assert workflow_id("ws_1", "post_1", "7b0f") == "ws_1/7b0f"
     assert workflow_id("ws_1", "post_1", "7b0f", 2) == "ws_1~2/7b0f"
     assert workflow_id("ws_1", "post_1", None) == "post_1"
+
+
+@given(workspaces, keys, generations)
+def test_a_workflow_id_fits_into_temporals_tables(workspace: str, key: str, generation: int) -> None:
+    assert len(workflow_id(workspace, "p", key, generation).encode()) <= LONGEST_ID
+
+
+def test_a_long_key_is_read_at_the_beginning_of_its_workflow_id() -> None:
+    one, other = (
+        workflow_id("ws_1", "p", "order-4711-" + "x" * 244),
+        workflow_id("ws_1", "p", "order-4711-" + "x" * 243),
+    )
+    assert one.startswith("ws_1+/order-4711-xxx")
+    assert one != other
+
+
+@given(workspaces, keys, generations)
+def test_the_next_generation_of_an_id_is_that_of_its_key(workspace: str, key: str, generation: int) -> None:
+    following = next_workflow_id(workflow_id(workspace, "p", key, generation))
+    assert following == (workflow_id(workspace, "p", key, generation + 1), generation + 1)
 
 
 @given(workspaces, keys, generations, workspaces, keys, generations)

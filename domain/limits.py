@@ -1,0 +1,31 @@
+"""What Temporal's schema for PostgreSQL holds and its SQLite, which tests and `socialsyncer dev` use, does not check.
+
+A value that is longer fails as if the server were away, again and again, and only in production. So everything that
+is made of what clients send is kept within these limits, and the server is configured to say so itself.
+Source: temporalio/temporal 1.32, schema/postgresql/v12/temporal and visibility.
+"""
+
+LONGEST_ID = 255
+"""Bytes of a workflow id, of a task queue's name and of a workflow's type: VARCHAR(255) in every table.
+
+`limit.maxIDLength` must be this too; its default is 1000. It then also bounds the ids of updates, requests (which start
+a workflow or signal it: VARCHAR(255)), activities and timers, all of which the SDK makes.
+"""
+
+LONGEST_KEYWORD = 255
+"""Bytes that the visibility store keeps of a Keyword search attribute: a generated column of VARCHAR(255)."""
+
+LARGEST_SEARCH_ATTRIBUTE = 2048
+"""Bytes of JSON that Temporal takes as one search attribute (limit.searchAttributesSizeOfValueLimit)."""
+
+LONGEST_FAIRNESS_KEY = 64
+"""Bytes of a fairness key; a server takes no longer one."""
+
+LARGEST_MEMO = 2048
+"""Bytes of a memo from which on a server warns (limit.memoSize.warn)."""
+
+SEARCH_ATTRIBUTES = {"Keyword": 10, "KeywordList": 3, "Datetime": 3, "Int": 3, "Double": 3, "Bool": 3, "Text": 3}
+"""How many of each type the visibility store has columns for."""
+
+DYNAMIC_CONFIG = {"limit.maxIDLength": LONGEST_ID}
+"""What a Temporal server must be configured with to keep to this."""
