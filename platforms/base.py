@@ -6,7 +6,7 @@ A network module knows its network and nothing else: not the database, not Tempo
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 import httpx
@@ -39,6 +39,18 @@ class WireModel(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiVersion:
+    """The version of a network's API that its module speaks, and until when the network serves it."""
+
+    name: str
+    """As the network writes it; it may be part of the paths or a header."""
+    supported_until: date | None = None
+    """The last day, as the network has announced it; None if it has announced none."""
+    source: str = ""
+    """Where the network says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ class Network(ABC, Generic[S, C]):
     platform: ClassVar[str]
     label: ClassVar[str]
     base_url: ClassVar[str]
+    api: ClassVar[ApiVersion]
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
     request_id_header: ClassVar[str] = "x-request-id"

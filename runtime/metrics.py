@@ -1,6 +1,7 @@
 """Serve metrics for Prometheus: those of Temporal's SDK, and our own beside them."""
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -8,6 +9,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from activities.meters import LATENESS, LATENESS_BUCKETS
 from domain.post import HoldReason
 from platforms.registry import networks
+from platforms.versions import announced_ends
 from runtime.settings import Settings
 
 API_AFTER_WORKER = 1
@@ -50,6 +52,9 @@ class Gauges:
         self._refused = meter.create_gauge(
             "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"
         )
+        self._ends = meter.create_gauge(
+            "socialsyncer_api_version_days_left", "Days until a network stops serving the version of its API in use"
+        )
         self._refusals: set[tuple[str, str, str]] = set()
         self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
         self._named: set[str] = set()
@@ -75,6 +80,13 @@ class Gauges:
         for platform, app_id, code in self._refusals:
             labels = {"platform": platform, "app": app_id, "code": code}
             self._refused.set(int((platform, app_id, code) in now), labels)
+
+    def api_versions(self, today: date) -> None:
+        """Tell how many days are left of each version of an API whose end was announced; 0 once it has ended."""
+        for version in announced_ends():
+            labels = {"platform": version.platform, "version": version.name}
+            # A gauge takes no negative numbers.
+            self._ends.set(max((version.until - today).days, 0), labels)
 
     def parts(self, parts: Mapping[str, bool | int]) -> None:
         """Tell which parts are well; a queue is named from when it was missed first."""

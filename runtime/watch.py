@@ -64,6 +64,7 @@ class Watch:
             late = await count_late(session, now - self._late_after)
             unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
             self._gauges.waiting(late, unstarted, await count_held(session))
+            self._gauges.api_versions(now.date())
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
     async def _find(self) -> list[Late]:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from domain.pace import Allowance
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.bluesky import errors, rules
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.line import Line, ask, call, did_of, open_session
@@ -30,6 +30,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     platform = "bluesky"
     label = "Bluesky"
     base_url = HOSTED
+    api = ApiVersion("XRPC")
     account_prefix = "bs"
     request_id_header = "atproto-request-id"
     # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request

@@ -12,6 +12,7 @@ from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
+    ApiVersion,
     Draft,
     Finding,
     Identity,
@@ -47,6 +48,7 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
     platform = "discord"
     label = "Discord"
     base_url = "https://discord.com/api/v10"
+    api = ApiVersion("v10")
     account_prefix = "dc"
     request_id_header = errors.REQUEST_ID_HEADER
     # Short: within minutes a bot's repeat is harmless by its nonce, and a webhook's absence is our own note.

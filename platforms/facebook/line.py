@@ -1,9 +1,12 @@
 """A Page's line to Facebook."""
 
-from platforms.base import Connection
+from datetime import date
+
+from platforms.base import ApiVersion, Connection
 from platforms.facebook.settings import FacebookCredentials
 from platforms.meta.graph import Graph
 
-GRAPH = Graph("v25.0")
+API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
+GRAPH = Graph(API.name)
 
 Line = Connection[FacebookCredentials]

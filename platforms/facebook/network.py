@@ -9,7 +9,7 @@ from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Netwo
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
-from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.line import API, GRAPH, Line
 from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
@@ -27,6 +27,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     platform = "facebook"
     label = "Facebook"
     base_url = "https://graph.facebook.com"
+    api = API
     account_prefix = "fb"
     request_id_header = REQUEST_ID_HEADER
     # Meta promises no consistency between a Page's writes and reads; the figure is our choice.

@@ -15,6 +15,7 @@ from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
+    ApiVersion,
     Draft,
     Finding,
     Identity,
@@ -48,6 +49,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     platform = "googlebusiness"
     label = "Google Business Profile"
     base_url = BASE_URL
+    api = ApiVersion("v4")
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
     believes_absence_after = timedelta(seconds=90)

@@ -1,12 +1,15 @@
 """An account's line to Instagram, and its words for containers."""
 
-from platforms.base import Connection
+from datetime import date
+
+from platforms.base import ApiVersion, Connection
 from platforms.instagram import errors
 from platforms.instagram.settings import InstagramCredentials
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
 
-GRAPH = Graph("v25.0")
+API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
+GRAPH = Graph(API.name)
 CONTAINERS = Dialect(
     graph=GRAPH,
     edge="/{user}/media",

@@ -20,7 +20,7 @@ from platforms.base import (
 )
 from platforms.errors import Kind, NetworkError
 from platforms.instagram import errors, fields, rules
-from platforms.instagram.line import CONTAINERS, GRAPH, Line
+from platforms.instagram.line import API, CONTAINERS, GRAPH, Line
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.meta.allowance import allowance_of
@@ -40,6 +40,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
     platform = "instagram"
     label = "Instagram"
     base_url = "https://graph.instagram.com"
+    api = API
     account_prefix = "ig"
     request_id_header = REQUEST_ID_HEADER
     fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})

@@ -1,15 +1,16 @@
 """An account's line to LinkedIn: each request names the version it speaks, an expired token is renewed once."""
 
+from datetime import date
 from typing import Any
 
 import httpx
 
 from platforms import oauth
-from platforms.base import Connection
+from platforms.base import ApiVersion, Connection
 from platforms.linkedin.settings import LinkedInCredentials
 
-VERSION = "202609"
-"""A version lives for about a year after its month; an account's credentials may name a newer one."""
+API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
+"""An account's credentials may name a newer one."""
 BASE_URL = "https://api.linkedin.com"
 SIGN_IN = "https://www.linkedin.com"
 
@@ -29,6 +30,6 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
 def _headers(credentials: LinkedInCredentials) -> dict[str, str]:
     return {
         **oauth.bearer(credentials),
-        "LinkedIn-Version": credentials.api_version or VERSION,
+        "LinkedIn-Version": credentials.api_version or API.name,
         "X-Restli-Protocol-Version": "2.0.0",
     }

@@ -11,7 +11,7 @@ from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Netwo
 from platforms.errors import Kind, NetworkError
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
-from platforms.linkedin.line import BASE_URL, Line, call
+from platforms.linkedin.line import API, BASE_URL, Line, call
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
@@ -31,6 +31,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
     platform = "linkedin"
     label = "LinkedIn"
     base_url = BASE_URL
+    api = API
     account_prefix = "li"
     request_id_header = errors.REQUEST_ID_HEADER
     # Short, because the repeat is refused with the first post's name: it is the look-up, and must come in time.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.pace import Allowance
-from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import NetworkError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.fields import status_body
@@ -28,6 +28,7 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     platform = "mastodon"
     label = "Mastodon"
     base_url = FLAGSHIP
+    api = ApiVersion("v1")
     account_prefix = "ma"
     # An account's own statuses are read from the database they were written to, or from a copy of it that is seconds
     # behind; a request that nobody waits for any more may take longer. The figure is our choice.

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.post import MediaType
-from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest import errors, lookup, rules
 from platforms.pinterest.fields import pin_body
@@ -25,6 +25,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     platform = "pinterest"
     label = "Pinterest"
     base_url = "https://api.pinterest.com"
+    api = ApiVersion("v5")
     account_prefix = "pi"
     request_id_header = errors.REQUEST_ID_HEADER
     # Pinterest promises no consistency; the figure is our choice.

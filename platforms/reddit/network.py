@@ -6,7 +6,18 @@ from typing import Any
 import httpx
 
 from domain.pace import Allowance
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Network,
+    Published,
+    Sending,
+    Unknown,
+)
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.reddit import errors, lookup, rules
 from platforms.reddit.fields import gallery_body, submit_fields
@@ -30,6 +41,7 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     platform = "reddit"
     label = "Reddit"
     base_url = BASE_URL
+    api = ApiVersion("oauth")
     account_prefix = "rd"
     # Listings lag some seconds behind; publishers that work wait a minute before they send again.
     believes_absence_after = timedelta(seconds=60)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.blind import going_out, what_is_known
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
@@ -23,6 +23,7 @@ class Telegram(Network[TelegramSettings, TelegramCredentials]):
     platform = "telegram"
     label = "Telegram"
     base_url = "https://api.telegram.org"
+    api = ApiVersion("Bot API")
     account_prefix = "tg"
     # Absence is never read from Telegram: it is our own note that nothing was sent, and needs no time to be true.
     believes_absence_after = timedelta(0)

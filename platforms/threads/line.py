@@ -1,12 +1,13 @@
 """An account's line to Threads, and its words for containers."""
 
-from platforms.base import Connection
+from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
 from platforms.threads import errors
 from platforms.threads.settings import ThreadsCredentials
 
-GRAPH = Graph("v1.0")
+API = ApiVersion("v1.0")
+GRAPH = Graph(API.name)
 CONTAINERS = Dialect(
     graph=GRAPH,
     edge="/me/threads",

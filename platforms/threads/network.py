@@ -18,7 +18,7 @@ from platforms.rules import Violation
 from platforms.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.fields import of_items, of_post, of_root
-from platforms.threads.line import CONTAINERS, GRAPH, Line
+from platforms.threads.line import API, CONTAINERS, GRAPH, Line
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -34,6 +34,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
     platform = "threads"
     label = "Threads"
     base_url = "https://graph.threads.net"
+    api = API
     account_prefix = "th"
     request_id_header = REQUEST_ID_HEADER
     # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A

@@ -7,7 +7,7 @@ import httpx
 
 from domain.pace import Pace
 from domain.post import MediaType
-from platforms.base import AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
@@ -29,6 +29,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     platform = "tiktok"
     label = "TikTok"
     base_url = "https://open.tiktokapis.com"
+    api = ApiVersion("v2")
     account_prefix = "tt"
     request_id_header = errors.REQUEST_ID_HEADER
     # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.

@@ -8,6 +8,7 @@ import httpx
 from domain.pace import Allowance
 from platforms.base import (
     AccountFacts,
+    ApiVersion,
     Draft,
     Editable,
     Finding,
@@ -31,6 +32,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     platform = "twitter"
     label = "X"
     base_url = "https://api.x.com"
+    api = ApiVersion("v2")
     account_prefix = "tw"
     request_id_header = errors.REQUEST_ID_HEADER
     # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.

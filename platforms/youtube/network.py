@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending
+from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.youtube import errors, rules
@@ -27,6 +27,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     platform = "youtube"
     label = "YouTube"
     base_url = BASE_URL
+    api = ApiVersion("v3")
     account_prefix = "yt"
     request_id_header = errors.REQUEST_ID_HEADER
     # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """A send was begun, and whoever sent it is no longer there."""
     APP = "app_refused"
     """A network refuses the operator's app, and posts are held until that is mended."""
+    API_VERSION = "api_version_ends"
+    """A network is about to stop serving the version of its API that this release speaks."""
     REVISION = "revision_waits"
     KEY = "key_without_post"
     NOT_PUBLIC = "not_public"

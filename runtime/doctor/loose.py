@@ -1,7 +1,7 @@
 """Find loose ends: changes that were never made, keys whose post is not there, queues that nobody serves."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from temporalio.client import WorkflowExecutionStatus
 
@@ -9,6 +9,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.ids import workflow_id
 from domain.post import LATE_AFTER, PostStatus
 from domain.schedule import rfc3339
+from platforms.versions import EndingVersion, ending_versions
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
 from store.app_refusals import refused_apps
 from store.checkup import (
@@ -48,6 +49,7 @@ class LooseEnds:
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
         found += [self._refused(app) for app in apps]
+        found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
         found += [each for key in keys if (each := await self._key(key))]
         return found
@@ -69,6 +71,18 @@ class LooseEnds:
             f"the network is tried again at {rfc3339(app.probe_at)}."
         )
         return Finding(Kind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
+
+    def _ending(self, version: EndingVersion, today: date) -> Finding:
+        until = version.until.isoformat()
+        ends = (
+            f"serves {version.name} until {until}"
+            if version.until >= today
+            else f"has served {version.name} until {until}"
+        )
+        what = f"{version.label} {ends}, and this release of socialsyncer speaks it."
+        return Finding(
+            Kind.API_VERSION, Heals.PERSON, Subject(platform=version.platform), what, "Update socialsyncer before then."
+        )
 
     async def _revision(self, revision: WaitingRevision, now: datetime) -> Finding | None:
         async with self._database.reading() as session:

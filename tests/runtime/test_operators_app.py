@@ -1,4 +1,4 @@
-"""Targets that wait for the operator: their network refuses the app of this service."""
+"""What only the operator can mend: apps that a network refuses, and versions of APIs that end."""
 
 import asyncio
 import secrets

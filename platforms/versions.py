@@ -1,0 +1,33 @@
+"""Versions of networks' APIs that end soon."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from platforms.registry import networks
+
+WARN_AHEAD = timedelta(days=90)
+"""Long enough for a release, its tests and an update at leisure; ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingVersion:
+    """A version of a network's API, and the last day on which the network serves it."""
+
+    platform: str
+    label: str
+    name: str
+    until: date
+
+
+def announced_ends() -> list[EndingVersion]:
+    """Return the versions in use whose end has been announced, in alphabetical order of their networks."""
+    return [
+        EndingVersion(network.platform, network.label, network.api.name, network.api.supported_until)
+        for network in networks().values()
+        if network.api.supported_until
+    ]
+
+
+def ending_versions(today: date) -> list[EndingVersion]:
+    """Return the versions in use that end within WARN_AHEAD, or have ended."""
+    return [version for version in announced_ends() if version.until - today <= WARN_AHEAD]

@@ -1,0 +1,29 @@
+"""Versions of networks' APIs and their announced ends."""
+
+from datetime import date, timedelta
+
+from platforms.registry import networks
+from platforms.versions import WARN_AHEAD, announced_ends, ending_versions
+
+
+def test_every_network_names_the_version_it_speaks() -> None:
+    assert {name for name, network in networks().items() if not network.api.name} == set()
+
+
+def test_an_announced_end_has_a_source() -> None:
+    announced = [network.api for network in networks().values() if network.api.supported_until]
+    assert announced
+    assert all(api.source for api in announced)
+
+
+def test_a_version_is_named_from_90_days_before_its_end() -> None:
+    (linkedin,) = [version for version in announced_ends() if version.platform == "linkedin"]
+    assert timedelta(days=90) == WARN_AHEAD
+    last_quiet_day = linkedin.until - WARN_AHEAD - timedelta(days=1)
+    assert linkedin not in ending_versions(last_quiet_day)
+    assert linkedin in ending_versions(last_quiet_day + timedelta(days=1))
+    assert linkedin in ending_versions(linkedin.until + timedelta(days=400))
+
+
+def test_no_version_in_use_has_ended() -> None:
+    assert [version for version in announced_ends() if version.until < date.today()] == []  # noqa: DTZ011
