@@ -74,12 +74,9 @@ class LooseEnds:
 
     def _ending(self, version: EndingVersion, today: date) -> Finding:
         until = version.until.isoformat()
-        ends = (
-            f"serves {version.name} until {until}"
-            if version.until >= today
-            else f"has served {version.name} until {until}"
-        )
-        what = f"{version.label} {ends}, and this release of socialsyncer speaks it."
+        serves = "serves" if version.until >= today else "has served"
+        ends = f"{version.label} {serves} {version.name} of its API until {until}"
+        what = f"{ends}, and this release of socialsyncer speaks it."
         return Finding(
             Kind.API_VERSION, Heals.PERSON, Subject(platform=version.platform), what, "Update socialsyncer before then."
         )

@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select, update
 
 from cli.doctor import as_text
@@ -107,6 +108,15 @@ async def test_an_app_that_nothing_waits_for_is_forgotten_when_it_would_be_probe
     async with asyncio.timeout(20):
         while await refusal(stack, app_id):  # noqa: ASYNC110 a row
             await asyncio.sleep(0.05)
+
+
+async def test_doctor_warns_of_a_version_of_an_api_that_ends(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.versions.WARN_AHEAD", timedelta(days=36_500))
+    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+    ending = {finding.subject.platform: finding for finding in report.findings if finding.kind == "api_version_ends"}
+    assert ending["linkedin"].what == (
+        "LinkedIn serves 202609 of its API until 2027-09-01, and this release of socialsyncer speaks it."
+    )
 
 
 async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
