@@ -14,6 +14,7 @@ from litestar.params import FromPath
 
 from sandbox import media
 from sandbox.accounts import NewAccount
+from sandbox.conditions import APP_REFUSED, Condition
 from sandbox.faults import Fault, FaultBoard
 from sandbox.feed import Feed
 from sandbox.requestlog import RequestLog
@@ -51,6 +52,9 @@ class Control:
             get("/_/faults", sync_to_thread=False)(self.faults),
             post("/_/faults")(self.program_fault),
             delete("/_/faults", status_code=200, sync_to_thread=False)(self.clear_faults),
+            get("/_/conditions", sync_to_thread=False)(self.conditions),
+            post("/_/conditions")(self.switch_on),
+            delete("/_/conditions", status_code=200, sync_to_thread=False)(self.clear_conditions),
             get("/_/accounts", sync_to_thread=False)(self.accounts),
             post("/_/accounts")(self.upsert_accounts),
             get("/_/media/{name:str}")(self.sample),
@@ -125,6 +129,33 @@ class Control:
         """Forget the programmed failures: all, or those of a platform, or of an account."""
         self._faults.clear(request.query_params.get("platform"), request.query_params.get("accountId"))
         return self.faults()
+
+    def conditions(self) -> Response[bytes]:
+        """List the conditions that are switched on, and those that each network knows."""
+        known = {
+            name: {APP_REFUSED: "The network refuses the operator's app.", **twin.conditions}
+            for name, twin in self._twins.items()
+        }
+        return _json({"conditions": self._world.conditions.all(), "known": known})
+
+    async def switch_on(self, request: AnyRequest) -> Response[bytes]:
+        """Switch a condition on, until it is cleared."""
+        try:
+            condition = msgspec.json.decode(await request.body(), type=Condition)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return _bad(str(error))
+        twin = self._twins.get(condition.platform)
+        if twin is None:
+            return _bad(f"Unknown platform {condition.platform!r} - at `$.platform`")
+        if condition.condition not in {APP_REFUSED, *twin.conditions}:
+            return _bad(f"Unknown condition {condition.condition!r} of {twin.platform} - at `$.condition`")
+        self._world.conditions.switch_on(condition)
+        return _json(condition, 201)
+
+    def clear_conditions(self, request: AnyRequest) -> Response[bytes]:
+        """Switch conditions off: all, or those of a platform, or of an account."""
+        self._world.conditions.clear(request.query_params.get("platform"), request.query_params.get("accountId"))
+        return self.conditions()
 
     def accounts(self) -> Response[bytes]:
         """List the accounts, without their tokens."""

@@ -5,6 +5,7 @@ import logging
 
 from litestar.types import Receive, Scope, Send
 
+from sandbox.conditions import APP_REFUSED
 from sandbox.faults import Fault, FaultBoard
 from sandbox.requestlog import Entry, RequestLog
 from sandbox.twin import Route, Twin
@@ -38,7 +39,10 @@ class Gateway:
         account_id = twin.account_id(request)
         entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path, account_id))
         fault = self._faults.take(twin.platform, operation, account_id)
-        answer = await (self._serve(found, request) if fault is None else self._fail(fault, found, request))
+        if operation in twin.refuses_app_for and twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id):
+            answer: Answer | None = twin.app_refused()
+        else:
+            answer = await (self._serve(found, request) if fault is None else self._fail(fault, found, request))
         if answer is None:
             await _drop(scope, receive)
             return

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
@@ -62,6 +62,10 @@ class Twin(ABC):
     platform: ClassVar[str]
     label: ClassVar[str]
     colour: ClassVar[str]
+    conditions: ClassVar[Mapping[str, str]] = {}
+    """The conditions that this network knows beside `app_refused`, by name, with a sentence on what each does."""
+    refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
+    """What a network that refuses the operator's app still refuses; reads mostly go on."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -88,6 +92,14 @@ class Twin(ABC):
     @abstractmethod
     def rate_limited(self, seconds: float) -> Answer:
         """Say with status 429 and the network's own headers that the limit is reached and resets in `seconds`."""
+
+    def app_refused(self) -> Answer:
+        """Say that the operator's app is not approved, not enabled or out of credits, as the network words it."""
+        return self.failure(403, "This app is not approved.")
+
+    def holds(self, condition: str, account: Account | None = None) -> bool:
+        """Tell whether a condition holds, for all accounts or for this one."""
+        return self.world.conditions.holds(self.platform, condition, account.account_id if account else None)
 
     def inner_path(self, path: str) -> str:
         """Strip from a path what does not matter for routing, a version for one."""

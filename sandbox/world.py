@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from sandbox.accounts import Accounts
+from sandbox.conditions import Conditions
 from sandbox.journal import Journal, Shelf
 from sandbox.limits import Windows
 from sandbox.posts import Posts
@@ -32,6 +33,7 @@ class World:
         self.accounts = Accounts(self.journal)
         self.posts = Posts(self.journal)
         self.uploads = Uploads()
+        self.conditions = Conditions()
         self.windows = Windows(clock, on=realistic)
 
     def shelf(self, platform: str, name: str, kind: type[T]) -> Shelf[T]:

@@ -113,8 +113,14 @@ class Stack:
         body = {"platform": platform, "fault": fault, **({"operation": operation} if operation else {}), **more}
         await self.control("POST", "faults", body)
 
+    async def switch_on(self, platform: str, condition: str, account: Account | None = None) -> None:
+        """Let a condition of a network hold until faults are cleared."""
+        named = {"accountId": account.id} if account else {}
+        await self.control("POST", "conditions", {"platform": platform, "condition": condition, **named})
+
     async def clear_faults(self) -> None:
         await self.control("DELETE", "faults")
+        await self.control("DELETE", "conditions")
 
     async def forget_unfinished(self) -> None:
         """Drop the rows of what is not over: nobody goes on with it, nor takes the faults of the next test with it."""

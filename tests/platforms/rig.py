@@ -46,6 +46,13 @@ class Sandbox:
         body = {"platform": platform, "fault": fault, **({"operation": operation} if operation else {}), **more}
         await self.control("POST", "faults", body)
 
+    async def switch_on(self, platform: str, condition: str, account_id: str | None = None) -> None:
+        named = {"accountId": account_id} if account_id else {}
+        await self.control("POST", "conditions", {"platform": platform, "condition": condition, **named})
+
+    async def clear_conditions(self, platform: str | None = None) -> None:
+        await self.control("DELETE", f"conditions?platform={platform}" if platform else "conditions")
+
     def media(self, name: str, alt_text: str | None = None) -> Media:
         """Return a sample; the file ending decides its type."""
         kinds = {"gif": MediaType.GIF, "mp4": MediaType.VIDEO, "pdf": MediaType.DOCUMENT}

@@ -57,6 +57,8 @@ def forbidden(detail: str) -> RefusedError:
 class XTwin(Twin, ABC):
     """Hold what all of X's routes share."""
 
+    refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
@@ -77,6 +79,10 @@ class XTwin(Twin, ABC):
     def rate_limited(self, seconds: float) -> Answer:
         """Word a reached limit."""
         return self._too_many(100, self.world.now() + seconds)
+
+    def app_refused(self) -> Answer:
+        """Word that the app's credits are used up."""
+        return problem(402, "Payment Required", "credits depleted", f"{PROBLEMS}credits-depleted")
 
     async def serve(self, found: Route, request: Request) -> Answer:
         """Count the request against its window and say so in the answer's headers."""

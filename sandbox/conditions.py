@@ -1,0 +1,41 @@
+"""States of a network that last until they are switched off: an app that is not approved, a list that lags behind."""
+
+import msgspec
+
+APP_REFUSED = "app_refused"
+"""The network refuses the operator's app: not approved, a product not enabled, no credits. Every network has it."""
+
+
+class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One condition of a network; for one account only, if `accountId` names it."""
+
+    platform: str
+    condition: str
+    account_id: str | None = msgspec.field(default=None, name="accountId")
+
+
+class Conditions:
+    """The conditions that are switched on."""
+
+    def __init__(self) -> None:
+        self._on: set[Condition] = set()
+
+    def switch_on(self, condition: Condition) -> None:
+        """Let a condition hold from now on."""
+        self._on.add(condition)
+
+    def clear(self, platform: str | None = None, account_id: str | None = None) -> None:
+        """Switch off the conditions of this platform and account; left out, of any."""
+        self._on = {
+            each
+            for each in self._on
+            if platform not in (None, each.platform) or account_id not in (None, each.account_id)
+        }
+
+    def all(self) -> list[Condition]:
+        """Return what is switched on."""
+        return sorted(self._on, key=lambda each: (each.platform, each.condition, each.account_id or ""))
+
+    def holds(self, platform: str, condition: str, account_id: str | None = None) -> bool:
+        """Tell whether a condition holds for an account of a network."""
+        return not self._on.isdisjoint({Condition(platform, condition), Condition(platform, condition, account_id)})
