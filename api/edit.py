@@ -18,7 +18,7 @@ from domain.post import TargetStatus
 from platforms.base import Draft, Editable
 from platforms.registry import networks
 from store.contents import content_of
-from store.models import Account, Post, Revision, Target
+from store.models import ConnectedAccount, Post, Revision, Target
 from store.revisions import add_revision, find_revision
 
 EDIT_LIMIT = 5
@@ -58,7 +58,7 @@ def read_edit(payload: JsonObject) -> str:
     return body.content
 
 
-def _editable(post: Post, accounts: Mapping[str, Account], now: datetime) -> list[Target]:
+def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetime) -> list[Target]:
     """Return the targets that can be edited now. Raises Unprocessable with the first rule that leaves none."""
 
     def premium(target: Target) -> bool:
@@ -94,7 +94,7 @@ def _editable(post: Post, accounts: Mapping[str, Account], now: datetime) -> lis
 
 
 def _check_text(
-    post: Post, targets: list[Target], accounts: Mapping[str, Account], text: str, *, has_media: bool
+    post: Post, targets: list[Target], accounts: Mapping[str, ConnectedAccount], text: str, *, has_media: bool
 ) -> None:
     content = content_of(post)
     if has_media:
@@ -108,7 +108,7 @@ def _check_text(
 
 
 def _text_problems(
-    content: PostContent, target: TargetContent, accounts: Mapping[str, Account], text: str
+    content: PostContent, target: TargetContent, accounts: Mapping[str, ConnectedAccount], text: str
 ) -> list[Problem]:
     """Hold the new text against the network's rules, as if the post were sent with it."""
     network = networks()[target.platform]

@@ -9,7 +9,7 @@ from domain.errors import NotFound, Problem
 from domain.ids import is_post_id
 from domain.plan import Plan
 from store.accounts import find_accounts
-from store.models import Account, Post
+from store.models import ConnectedAccount, Post
 from store.plans import plan_of
 from store.posts import find_post
 
@@ -25,11 +25,11 @@ async def require_post(session: AsyncSession, workspace_id: str, post_id: str, *
     return post
 
 
-async def accounts_of(session: AsyncSession, post: Post) -> dict[str, Account]:
+async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedAccount]:
     """Return the connected ones of a post's accounts, by id."""
     return await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
 
 
-def plan_for(post: Post, accounts: Mapping[str, Account], *, immediate: bool = False) -> Plan:
+def plan_for(post: Post, accounts: Mapping[str, ConnectedAccount], *, immediate: bool = False) -> Plan:
     """Return the plan of a post that is not a draft, marked with the request that made it."""
     return plan_of(post, accounts, immediate=immediate, request_id=get_contextvars().get("request_id"))

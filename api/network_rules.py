@@ -12,17 +12,17 @@ from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Network
 from platforms.registry import networks
 from platforms.rules import Violation
-from store.models import Account
+from store.models import ConnectedAccount
 
 _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
 
 
-def facts_of(account: Account) -> AccountFacts:
+def facts_of(account: ConnectedAccount) -> AccountFacts:
     """Return what the rules may know of an account."""
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits)
 
 
-def network_problems(content: PostContent, accounts: Mapping[str, Account]) -> list[Problem]:
+def network_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
     """Return everything the accounts and networks of a post would refuse, in the contract's order."""
     found: list[Problem] = []
     for position, target in enumerate(content.targets):
@@ -30,7 +30,7 @@ def network_problems(content: PostContent, accounts: Mapping[str, Account]) -> l
     return in_contract_order([*found, *_idle_root_settings(content)])
 
 
-def refused_accounts(content: PostContent, accounts: Mapping[str, Account]) -> list[Problem]:
+def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
     """Name the accounts that their networks refuse at the moment: posts to them are held until that is over."""
     return [
         Problem(
@@ -42,7 +42,7 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, Account]) -> l
 
 
 def _target_problems(
-    content: PostContent, target: TargetContent, position: int, account: Account | None
+    content: PostContent, target: TargetContent, position: int, account: ConnectedAccount | None
 ) -> Iterator[Problem]:
     network = networks()[target.platform]
     if account is None or account.platform != target.platform:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.models import Account
+from store.models import Account, ConnectedAccount
 from store.vault import Vault
 
 
@@ -70,9 +70,13 @@ async def list_accounts(session: AsyncSession, workspace_id: str) -> list[Accoun
     return list(await session.scalars(query))
 
 
-async def find_accounts(session: AsyncSession, workspace_id: str, account_ids: list[str]) -> dict[str, Account]:
+async def find_accounts(
+    session: AsyncSession, workspace_id: str, account_ids: list[str]
+) -> dict[str, ConnectedAccount]:
     """Return those of the accounts that are connected, by id."""
-    query = select(Account).where(Account.workspace_id == workspace_id, Account.id.in_(account_ids))
+    query = select(ConnectedAccount).where(
+        ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id.in_(account_ids)
+    )
     return {account.id: account for account in await session.scalars(query)}
 
 

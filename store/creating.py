@@ -8,10 +8,14 @@ from sqlalchemy import any_, select
 from domain.post import PostStatus, TargetState, TargetStatus
 from store.database import Database
 from store.idempotency import LIFETIME, KeyedRequest
-from store.models import Account, Post, Target
+from store.models import ConnectedAccount, Post, Target
 from store.rows import Reader, argument, columns, written
 
-_ACCOUNTS = written(select(Account).where(Account.workspace_id == argument(1), Account.id == any_(argument(2))))
+_ACCOUNTS = written(
+    select(ConnectedAccount).where(
+        ConnectedAccount.workspace_id == argument(1), ConnectedAccount.id == any_(argument(2))
+    )
+)
 
 _POST = (
     select(Post, Target)
@@ -50,9 +54,9 @@ RETURNING key
 """
 
 
-async def read_accounts(database: Database, workspace_id: str, account_ids: list[str]) -> dict[str, Account]:
+async def read_accounts(database: Database, workspace_id: str, account_ids: list[str]) -> dict[str, ConnectedAccount]:
     """Return those of the accounts that are connected, by id."""
-    found = [Reader(row).next(Account) for row in await database.rows(_ACCOUNTS, workspace_id, account_ids)]
+    found = [Reader(row).next(ConnectedAccount) for row in await database.rows(_ACCOUNTS, workspace_id, account_ids)]
     return {account.id: account for account in found if account}
 
 

@@ -52,10 +52,8 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None]
 
 
-class Account(Base):
-    """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
-
-    __tablename__ = "accounts"
+class _AccountColumns:
+    """What is known of a connected account, its credentials apart."""
 
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -67,7 +65,6 @@ class Account(Base):
     premium: Mapped[bool] = mapped_column(server_default=text("false"))
     limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """What the account's own server allows, where that differs from server to server."""
-    credentials: Mapped[bytes] = mapped_column(LargeBinary)
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     """When the network last told us who this is, premium included."""
@@ -80,6 +77,21 @@ class Account(Base):
     """How often it was refused since it last published; spaces out how soon it is tried again."""
     ask_again_at: Mapped[datetime | None]
     """When the network is asked next whether it accepts the account again."""
+
+
+class Account(_AccountColumns, Base):
+    """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
+
+    __tablename__ = "accounts"
+
+    credentials: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ConnectedAccount(_AccountColumns, Base):
+    """The same row without the credentials: all that the database lets the api read."""
+
+    __table__ = Account.__table__
+    __mapper_args__ = {"exclude_properties": ["credentials"]}  # noqa: RUF012 SQLAlchemy declares it so
 
 
 class AppRefusal(Base):

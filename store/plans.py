@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.plan import Plan, TargetPlan
 from domain.post import HoldReason, TargetStatus
 from store.accounts import find_accounts
-from store.models import Account, Post, Target
+from store.models import ConnectedAccount, Post, Target
 
 
 def _prepares(post: Post, target: Target) -> bool:
@@ -21,7 +21,7 @@ async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
 
 
 def plan_of(
-    post: Post, accounts: Mapping[str, Account], *, immediate: bool = False, request_id: str | None = None
+    post: Post, accounts: Mapping[str, ConnectedAccount], *, immediate: bool = False, request_id: str | None = None
 ) -> Plan:
     """Return the plan of a post that is not a draft; its targets must be loaded."""
     if post.due_at is None:

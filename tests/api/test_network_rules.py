@@ -8,7 +8,7 @@ from api.network_rules import network_problems
 from domain.content import PostContent, TargetContent
 from platforms.base import Network
 from platforms.registry import networks
-from store.models import Account
+from store.models import ConnectedAccount
 
 
 @pytest.fixture(autouse=True)
@@ -19,15 +19,14 @@ def with_root_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.network_rules.networks", lambda: known)
 
 
-def account(account_id: str, platform: str, *, premium: bool = False) -> Account:
-    return Account(
+def account(account_id: str, platform: str, *, premium: bool = False) -> ConnectedAccount:
+    return ConnectedAccount(
         workspace_id="ws_1",
         id=account_id,
         platform=platform,
         user_id="1",
         username="u",
         premium=premium,
-        credentials=b"",
     )
 
 

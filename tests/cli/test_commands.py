@@ -17,8 +17,9 @@ from cli.stack.files import DevFile, Folder, State, write_private
 from cli.stack.ports import free_port
 from domain.ids import new_id
 from platforms.registry import networks
-from store.accounts import find_accounts, open_credentials
+from store.accounts import open_credentials
 from store.api_keys import workspace_of_key
+from store.models import Account
 from store.vault import Vault, new_key
 from tests.activities.media.hostile import HostileServer, answer
 from tests.stack import Stack
@@ -286,7 +287,7 @@ async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Pat
     shown = json.loads(first.stdout)
     assert (shown["platform"], shown["username"]) == ("twitter", "ada")
     async with stack.database.transaction() as session:
-        account = (await find_accounts(session, stack.workspace_id, [shown["accountId"]]))[shown["accountId"]]
+        account = await session.get_one(Account, (stack.workspace_id, shown["accountId"]))
         assert account.premium
         stored = open_credentials(Vault(stack.settings.encryption_keys), account)
     assert stored["access_token"] == "made-up"
