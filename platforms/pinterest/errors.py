@@ -19,9 +19,21 @@ THROTTLED_WAIT = timedelta(seconds=60)
 """Pinterest documents no header that says when a limit resets; ours."""
 
 _RECONNECT = "Pinterest no longer accepts this account's connection. Reconnect the account."
+_BOARD = "Pinterest does not know this board, or the account may not pin to it. Check boardId."
 _SERVER = "Pinterest had an error of its own."
-_NOT_AUTHORIZED = 7
-"""The code of a token without the permission; general knowledge, unverified."""
+_PERMISSIONS = "Pinterest does not allow this with the account's permissions. Reconnect it and grant them."
+_TRIAL = (
+    "Pinterest has not approved this service's app for publishing yet: an app with trial access may not make pins. "
+    "Ask for standard access in Pinterest's developer portal."
+)
+_INACTIVE = (
+    "Pinterest does not let this service's app call its API. Look into the app's state in Pinterest's developer portal."
+)
+_NOT_PERMITTED = 7
+"""The code of a token without a permission; general knowledge, unverified."""
+_LACKS_SCOPES = 3
+"""With status 401: the token is alive and lacks scopes, or the app is not activated. Renewing changes neither.
+Source: pinterest/api-quickstart#97."""
 
 
 def error_of(response: httpx.Response) -> NetworkError:
@@ -46,25 +58,40 @@ def error_of(response: httpx.Response) -> NetworkError:
 
 
 def _meaning(status: int, number: object, said: str) -> tuple[Kind, str]:
+    words = said.lower()
+    if "trial access" in words:
+        return Kind.OPERATOR, _TRIAL
+    if "consumer type" in words or "restricted feature" in words:
+        return Kind.OPERATOR, _INACTIVE
     if status == 401:
-        return Kind.AUTH, _RECONNECT
-    if status == 403 and number == _NOT_AUTHORIZED:
-        return Kind.AUTH, "Pinterest does not allow this with the account's permissions. Reconnect it and grant them."
+        return Kind.AUTH, _PERMISSIONS if number == _LACKS_SCOPES else _RECONNECT
+    if status == 403 and number == _NOT_PERMITTED:
+        return Kind.AUTH, _PERMISSIONS
+    if status == 403 and "not permitted" in words:
+        return Kind.REJECTED, _BOARD
     if status == 429:
         return Kind.RATE_LIMITED, "Pinterest is limiting how much this account may do right now."
     if status >= 500 or status == 408:
         return Kind.TRANSIENT, _SERVER
-    if "board" in said.lower() and status in {403, 404}:
-        return Kind.REJECTED, "Pinterest does not know this board, or the account may not pin to it. Check boardId."
+    if "board" in words and status in {403, 404}:
+        return Kind.REJECTED, _BOARD
     if "board_id" in said:
         return Kind.REJECTED, "Pinterest does not take this board id: it is a number."
     return Kind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
 
 
+def has_ended(error: NetworkError) -> bool:
+    """Tell a token that has expired from one that is alive and lacks a permission, which has the same status."""
+    return error.status == httpx.codes.UNAUTHORIZED and error.code != str(_LACKS_SCOPES)
+
+
 def _wait(response: httpx.Response) -> timedelta:
-    """Read how long to wait; that the header of the rate limit counts seconds is unverified."""
+    """Read how long to wait; that the header of the rate limit counts seconds is unverified.
+
+    Since 2026 the header may name several limits, the one that counts first: `60, 60;w=1;name="..."`.
+    """
     for name in ("retry-after", "x-ratelimit-reset"):
-        value = response.headers.get(name, "")
-        if value.isdecimal() and 0 < int(value) <= 86_400:
+        value = response.headers.get(name, "").partition(",")[0].partition(";")[0].strip()
+        if value.isdecimal() and len(value) <= 5 and 0 < int(value) <= 86_400:
             return timedelta(seconds=int(value))
     return THROTTLED_WAIT

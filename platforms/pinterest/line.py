@@ -4,6 +4,7 @@ from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
+from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
 from platforms.wire import json_of
 
@@ -16,4 +17,4 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     async def renew(current: PinterestCredentials) -> PinterestCredentials:
         return await oauth.renewed(line.wire, current, "/v5/oauth/token", basic=True)
 
-    return json_of(await oauth.send(line, method, path, renew=renew, public=public, **options))
+    return json_of(await oauth.send(line, method, path, renew=renew, ended=has_ended, public=public, **options))

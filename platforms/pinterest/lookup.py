@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
@@ -42,8 +43,9 @@ async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
 
 def _says_the_same(pin: dict[str, Any], sending: Sending[PinterestSettings]) -> bool:
     settings = sending.draft.settings
-    shown = [_plain(pin.get(name)) for name in ("title", "description", "link")]
-    return shown == [_plain(text) for text in (settings.title, sending.draft.text, settings.link)]
+    shown = [_plain(pin.get(name)) for name in ("title", "description")]
+    same_words = shown == [_plain(text) for text in (settings.title, sending.draft.text)]
+    return same_words and _place(pin.get("link")) == _place(settings.link)
 
 
 def _made_at(pin: dict[str, Any]) -> datetime:
@@ -53,6 +55,12 @@ def _made_at(pin: dict[str, Any]) -> datetime:
         raise NetworkError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
     # Pinterest writes its times without a zone.
     return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+
+def _place(link: str | None) -> tuple[str, str]:
+    """Return host and path of a link: that Pinterest keeps its scheme and query as they were sent is unproven."""
+    parts = urlsplit(link or "")
+    return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")
 
 
 def _plain(text: str | None) -> list[str]:

@@ -28,8 +28,8 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     api = ApiVersion("v5")
     account_prefix = "pi"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Pinterest promises no consistency; the figure is our choice.
-    believes_absence_after = timedelta(seconds=45)
+    # Pinterest promises neither consistency nor an order of its lists, and has no key that stops a repeat: long; ours.
+    believes_absence_after = timedelta(minutes=4)
     fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
     rules = rules.RULES

@@ -33,6 +33,8 @@ RULES = Rules(
             max_bytes=VIDEO_BYTES,
             min_seconds=VIDEO_SECONDS[0],
             max_seconds=VIDEO_SECONDS[1],
+            min_ratio=1 / 2,
+            max_ratio=1.91,
             source="unverified",
         ),
     ),

@@ -16,6 +16,7 @@ from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.pinterest import NETWORK
+from platforms.pinterest.line import call
 from platforms.pinterest.lookup import published
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -221,6 +222,16 @@ class TestLostAnswers:
         ]:
             assert await NETWORK.confirm(pi.connection(), replace(sending, started_at=started_at)) == Absent()
 
+    async def test_a_link_that_pinterest_rewrites_is_recognised(self, pi: Rig) -> None:
+        await pi.sandbox.switch_on("pinterest", "links_rewritten", pi.account.account_id)
+        sending = pin(pi, "a.jpg", text="rewritten", link="http://www.example.com/knots/?utm_source=x")
+        result = await publish(pi, sending)
+        shown = await call(pi.connection(), "GET", f"/v5/pins/{result.platform_post_id}")
+        assert shown["link"] == "https://www.example.com/knots/"
+        assert await NETWORK.confirm(pi.connection(), sending) == result
+        other = replace(sending, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
+        assert await NETWORK.confirm(pi.connection(), other) == Absent()
+
     async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
         sending = pin(pi, "a.jpg", text="the first of many")
@@ -252,6 +263,19 @@ class TestRefusals:
         assert (error.kind, error.status) == (Kind.REJECTED, 404)
         assert "board" in error.message
 
+    async def test_a_board_that_the_account_may_not_pin_to_is_the_posts_fault(self, pi: Rig) -> None:
+        await pi.sandbox.switch_on("pinterest", "board_forbidden", pi.account.account_id)
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert (error.kind, error.status, error.code) == (Kind.REJECTED, 403, "29")
+        assert "boardId" in error.message
+
+    async def test_an_app_with_trial_access_is_the_operators_to_mend(self, pi: Rig) -> None:
+        await pi.sandbox.switch_on("pinterest", "app_refused", pi.account.account_id)
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, "29")
+        assert "standard access" in error.message
+        assert (await NETWORK.whoami(pi.connection())).username == pi.account.username
+
     async def test_media_that_cannot_be_fetched_are_tried_three_times(self, pi: Rig) -> None:
         item = Media(type=MediaType.IMAGE, url="http://127.0.0.1:9/a.jpg")
         sending = pi.sending("Gone", [item], settings=BOARD)
@@ -277,6 +301,16 @@ class TestTokens:
         assert (await pi.operations())[before:] == ["publish", "auth", "publish"]
         assert pi.stored.access_token != old.access_token
         assert pi.stored.refresh_token.get_secret_value() != "pi-once"
+
+    async def test_a_token_that_lacks_a_scope_is_not_renewed(self, connect: Connect) -> None:
+        given = {"refreshToken": "pi-kept", "clientId": "app", "clientSecret": "secret"}
+        pi = await connect("pinterest", credentials=given)
+        await pi.sandbox.switch_on("pinterest", "scopes_missing", pi.account.account_id)
+        before = len(await pi.operations())
+        error = await refused(publish(pi, pin(pi, "a.jpg")))
+        assert (error.kind, error.status, error.code) == (Kind.AUTH, 401, "3")
+        assert "permissions" in error.message
+        assert (await pi.operations())[before:] == ["publish"]
 
     @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "pi-unknown", "clientId": "app"}])
     async def test_what_cannot_be_renewed_must_be_reconnected(

@@ -17,8 +17,8 @@ EPOCH_MILLISECONDS = 1_570_000_000_000
 REQUESTS_PER_DAY = 1000
 """With trial access."""
 
-INVALID, UNAUTHORIZED, NOT_AUTHORIZED, TOO_MANY, BOARD_NOT_FOUND, PIN_NOT_FOUND = 1, 2, 7, 8, 40, 50
-"""Codes of errors; all but the first two are unverified."""
+INVALID, UNAUTHORIZED, LACKS_SCOPES, TOO_MANY, NOT_PERMITTED, BOARD_NOT_FOUND, PIN_NOT_FOUND = 1, 2, 3, 8, 29, 40, 50
+"""Codes of errors; 3 and 29 are from answers that clients saw, 8, 40 and 50 are unverified."""
 
 M = TypeVar("M")
 
@@ -63,10 +63,22 @@ def read(request: Request, kind: type[M]) -> M:
 class PinterestTwin(Twin, ABC):
     """Hold what all of Pinterest's routes share."""
 
+    refuses_app_for = frozenset({"publish"})
+    conditions = {  # noqa: RUF012
+        "scopes_missing": "The account's token lacks a scope for everything but reads of the user.",
+        "board_forbidden": "The account may not pin to any board.",
+        "links_rewritten": "Links are shown with https and without their query.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
         self.videos: Shelf[Video] = world.shelf("pinterest", "video", Video)
+
+    def app_refused(self) -> Answer:
+        """Word that an app with trial access may not make pins; reads and uploads go on."""
+        message = "Apps with Trial access may not create Pins in production. Use the API Sandbox instead."
+        return error(403, NOT_PERMITTED, message)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""

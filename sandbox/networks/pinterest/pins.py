@@ -10,7 +10,15 @@ from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.formats import probe
-from sandbox.networks.pinterest.base import BOARD_NOT_FOUND, INVALID, PIN_NOT_FOUND, read, refused
+from sandbox.networks.pinterest.base import (
+    BOARD_NOT_FOUND,
+    INVALID,
+    LACKS_SCOPES,
+    NOT_PERMITTED,
+    PIN_NOT_FOUND,
+    read,
+    refused,
+)
 from sandbox.networks.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
 from sandbox.networks.pinterest.videos import VideoRoutes
 from sandbox.posts import Post, Shown
@@ -29,6 +37,11 @@ class PinRoutes(VideoRoutes):
     async def create(self, request: Request) -> Answer:
         """Make a pin."""
         account, body = self.account(request), read(request, NewPin)
+        if self.holds("scopes_missing", account):
+            message = "Your token does not have sufficient permissions. Missing: ['pins:write']"
+            raise refused(401, LACKS_SCOPES, message)
+        if self.holds("board_forbidden", account):
+            raise refused(403, NOT_PERMITTED, "You are not permitted to access that resource.")
         if body.board_id.startswith("0"):  # as no board's id does
             raise refused(404, BOARD_NOT_FOUND, "Board not found.")
         if body.link and not body.link.startswith(("http://", "https://")):
@@ -50,7 +63,7 @@ class PinRoutes(VideoRoutes):
                     "board_id": body.board_id,
                     "board_section_id": body.board_section_id,
                     "title": body.title,
-                    "link": body.link,
+                    "link": _rewritten(body.link) if self.holds("links_rewritten", account) else body.link,
                     "alt_text": body.alt_text,
                 },
             )
@@ -142,6 +155,10 @@ class PinRoutes(VideoRoutes):
         content, kind = fetched.content or b"", fetched.format.content_type
         name = f"pinterest-{self.ids.next()}.{kind.rpartition('/')[2]}"
         return Shown("image", samples.origin(content) or self.world.uploads.keep(name, kind, content), alt)
+
+
+def _rewritten(link: str | None) -> str | None:
+    return link and "https://" + link.partition("://")[2].partition("?")[0]
 
 
 def _pin(post: Post) -> dict[str, Any]:
