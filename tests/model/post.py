@@ -1,0 +1,421 @@
+"""Everything that can happen to a post under any rules: time, the step that sends, the look-up, faults.
+
+Labels of moves begin with ! if somebody does it to the product, with ~ if a worker does it whose answer nobody awaits.
+All others happen by themselves, sooner or later.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, TypeVar
+
+from tests.model.search import Move
+from tests.model.state import (
+    END,
+    Answer,
+    Budget,
+    Copy,
+    Kind,
+    Life,
+    Mail,
+    Message,
+    Network,
+    Row,
+    Run,
+    Stage,
+    Step,
+    Target,
+    Told,
+    World,
+)
+
+TWICE = "public twice"
+EARLY = "sent before its time"
+AFTER_DELETE = "sent after its deletion was answered"
+AFTER_CANCEL = "published after its cancel was answered"
+NOT_WAITED = "its cancel was answered while its request was about to be sent"
+DRAFT_SENT = "sent although it is a draft"
+LOST = "due, and without an owner"
+LEFT_MOVING = "canceled, and its row says for ever that something is being done"
+
+TO_DRAFT = -1
+"""In place of a due time: the post becomes a draft."""
+SENDS = frozenset({Kind.PUBLISH, Kind.CONFIRM})
+_TELL_THE_TARGET = frozenset({Kind.PUBLISH, Kind.CONFIRM, Kind.REOPEN})
+_TELL_SOMETHING_ELSE = frozenset({Answer.GONE, Answer.NOT_YET, Answer.STALE, Answer.SUPERSEDED})
+_Item = TypeVar("_Item", Step, Message)
+
+
+class Model(ABC):
+    """The moves of one post. A subclass has the rules of ownership: who changes the row, and who tells the workflow."""
+
+    absence_counts_from_the_end: ClassVar[bool]
+    """A look-up believes absence so long after the end of the last attempt, not after its start."""
+    skewed = False
+    """Temporal's clock is ahead: it wakes a workflow an hour before its time."""
+
+    # -- the rules ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def may_begin(self, row: Row, step: Step, now: int) -> int:
+        """Return why a publish step must not write its attempt, `Answer.NONE` if it may."""
+
+    @abstractmethod
+    def may_send(self, row: Row, step: Step) -> bool:
+        """Tell whether a worker still sends the request of an attempt that began long ago."""
+
+    @abstractmethod
+    def may_conclude(self, row: Row, step: Step) -> bool:
+        """Tell whether what a look-up found may still be written into the row."""
+
+    @abstractmethod
+    def record(self, world: World, row: Row) -> World:
+        """Write what a step came to."""
+
+    @abstractmethod
+    def hear(self, world: World, step: Step) -> World:
+        """Let the workflow hear what a step came to."""
+
+    @abstractmethod
+    def wake(self, world: World) -> Iterator[Move]:
+        """Yield what the running workflow can do without hearing anything."""
+
+    @abstractmethod
+    def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
+        """Yield what a step can do that is neither publish nor confirm."""
+
+    @abstractmethod
+    def again(self, step: Step) -> Step:
+        """Return a step as Temporal gives it to another worker."""
+
+    @abstractmethod
+    def receive(self, world: World, message: Message) -> Iterator[Move]:
+        """Yield what a message can do when it arrives."""
+
+    @abstractmethod
+    def chores(self, world: World) -> Iterator[Move]:
+        """Yield what the sweep and the recovery can do."""
+
+    @abstractmethod
+    def clients(self, world: World) -> Iterator[Move]:
+        """Yield what clients can ask for."""
+
+    @abstractmethod
+    def cancel(self, world: World) -> World:
+        """Let an operator cancel the running workflow."""
+
+    @abstractmethod
+    def restored(self, row: Row, now: int) -> Row:
+        """Return an older row as it is put to use."""
+
+    # -- the moves ---------------------------------------------------------------------------------------------------
+
+    def unsettled(self, world: World) -> str | None:
+        """Return which promise is broken if nothing more happens by itself."""
+        if not world.row.open:
+            return None
+        return LEFT_MOVING if world.told.canceled else LOST
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Yield everything that can happen next."""
+        yield from self._time(world)
+        if world.run.life == Life.RUNNING:
+            yield from self.wake(world)
+        yield from self._steps(world)
+        yield from self._mail(world)
+        yield from self.chores(world)
+        yield from self.clients(world)
+        yield from self._faults(world)
+
+    def _time(self, world: World) -> Iterator[Move]:
+        row, network = world.row, world.network
+        if world.now < END:
+            yield "an hour passes", world._replace(now=world.now + 1), None
+        if network.late:
+            shown = world._replace(network=Network(network.public + 1, network.late - 1))
+            yield "the network shows what it accepted late", shown, TWICE if network.public else None
+        if not row.attempts or row.age == 2 or (row.age == 1 and network.late):
+            # A network accepts late, yet before its silence is believed.
+            return
+        if not any(step.stage == Stage.READY and not step.late for step in world.steps):
+            # A worker that is well sends at once.
+            steps = ordered(map(_older, world.steps))
+            yield "a minute passes", world._replace(row=row._replace(age=row.age + 1), steps=steps), None
+
+    def _steps(self, world: World) -> Iterator[Move]:
+        for index, step in enumerate(world.steps):
+            if index and step == world.steps[index - 1]:
+                continue
+            rest = world._replace(steps=world.steps[:index] + world.steps[index + 1 :])
+            late = "~ late: " if step.late else ""
+            if step.stage == Stage.DONE:
+                yield f"the workflow hears {_named(step)}", self.hear(rest, step), None
+            elif step.kind == Kind.PUBLISH:
+                yield from self._publish(rest, step, late)
+            elif step.kind == Kind.CONFIRM:
+                yield from self._confirm(rest, step, late)
+            else:
+                yield from self.write(rest, step, late)
+
+    def _publish(self, world: World, step: Step, late: str) -> Iterator[Move]:
+        row = world.row
+        if step.stage == Stage.READY:
+            yield from self._send(world, step, late)
+        elif step.stage == Stage.ANSWERED:
+            yield self._settle(world, step, late)
+        elif why := self.may_begin(row, step, world.now):
+            told = step._replace(answer=why, due=row.due, version=row.version)
+            yield f"{late}publish: {_WHY[why]}", done(world, told), None
+        elif row.sending:
+            closed = row._replace(sending=0, target=Target.UNCONFIRMED, age=self._age_when_closed(row))
+            yield f"{late}publish finds an open attempt: unconfirmed", done(self.record(world, closed), step), None
+        elif row.target <= Target.PUBLISHING:
+            number = row.attempts + 1
+            sending = row._replace(target=Target.PUBLISHING, begun=True, sending=number, attempts=number, age=0)
+            ready = step._replace(stage=Stage.READY, number=number)
+            yield f"{late}publish writes its attempt", put(self.record(world, sending), ready), None
+        else:
+            yield f"{late}publish finds it settled", done(world, step), None
+
+    def _age_when_closed(self, row: Row) -> int:
+        return 0 if self.absence_counts_from_the_end else row.age
+
+    def _send(self, world: World, step: Step, late: str) -> Iterator[Move]:
+        if not self.may_send(world.row, step):
+            yield f"{late}the worker finds it too late to send", done(world, step), None
+            return
+        network, left, lie = world.network, world.left, _lie(world, step)
+        public = world._replace(network=network._replace(public=network.public + 1))
+        broken = lie or (TWICE if network.public else None)
+        yield f"{late}the request is sent and accepted", answered(public, step, Answer.ACCEPTED), broken
+        if left.refuse:
+            spent = world._replace(left=spend(left, "refuse"))
+            yield f"!{late}the request is sent and refused", answered(spent, step, Answer.REFUSED), lie
+        if left.unclear:
+            less = spend(left, "unclear")
+            unheard = answered(public._replace(left=less), step, Answer.UNCLEAR)
+            yield f"!{late}the request is accepted, its answer lost", unheard, broken
+            unsent = answered(world._replace(left=less), step, Answer.UNCLEAR)
+            yield f"!{late}the request is lost, its sender does not know", unsent, lie
+        if left.accept_late:
+            slow = world._replace(left=spend(left, "accept_late"), network=network._replace(late=network.late + 1))
+            yield f"!{late}the network takes the request late", answered(slow, step, Answer.UNCLEAR), lie
+
+    def _settle(self, world: World, step: Step, late: str) -> Move:
+        row = world.row
+        if row.post != step.post:
+            return f"{late}the answer finds no row", done(world, step._replace(answer=Answer.GONE)), None
+        came_to = row.target if row.target == Target.PUBLISHED else _CAME_TO[step.answer]
+        sending = 0 if row.sending == step.number else row.sending
+        age = self._age_when_closed(row) if came_to == Target.UNCONFIRMED else row.age
+        settled = self.record(world, row._replace(target=came_to, sending=sending, age=age))
+        return f"{late}the answer is recorded", done(settled, step), None
+
+    def _confirm(self, world: World, step: Step, late: str) -> Iterator[Move]:
+        row = world.row
+        if row.post != step.post:
+            yield f"{late}the look-up finds no row", done(world, step._replace(answer=Answer.GONE)), None
+        elif step.stage == Stage.ANSWERED:
+            if self.may_conclude(row, step):
+                found = Target.PUBLISHED if step.answer == Answer.ACCEPTED else Target.PENDING
+                concluded = self.record(world, row._replace(target=found))
+                yield f"{late}the finding is recorded", done(concluded, step), None
+            else:
+                yield f"{late}the finding is of no use any more", done(world, step), None
+        elif row.target != Target.UNCONFIRMED:
+            yield f"{late}the look-up finds it settled", done(world, step), None
+        elif world.network.public:
+            found_it = answered(world, step._replace(number=row.attempts), Answer.ACCEPTED)
+            yield f"{late}the look-up finds the post", found_it, None
+        elif row.age >= (2 if self.absence_counts_from_the_end else 1):
+            absent = answered(world, step._replace(number=row.attempts), Answer.ABSENT)
+            yield f"{late}the look-up finds nothing and believes it", absent, None
+
+    def _mail(self, world: World) -> Iterator[Move]:
+        for index, message in enumerate(world.mail):
+            if index and message == world.mail[index - 1]:
+                continue
+            rest = world._replace(mail=world.mail[:index] + world.mail[index + 1 :])
+            if world.left.lose:
+                yield f"!{MAIL[message.kind]} is lost", rest._replace(left=spend(world.left, "lose")), None
+            yield from self.receive(rest, message)
+
+    def _faults(self, world: World) -> Iterator[Move]:
+        left, run = world.left, world.run
+        if run.life == Life.RUNNING:
+            if left.cancel and not run.canceling:
+                canceled = self.cancel(world._replace(left=spend(left, "cancel")))
+                yield "!an operator cancels the workflow", canceled, None
+            if left.terminate:
+                ended = close(world._replace(left=spend(left, "terminate")), Life.TERMINATED)
+                yield "!an operator terminates the workflow", ended, None
+        if left.crash or left.freeze:
+            yield from self._lost_workers(world)
+        if left.lost_commit and world.row.post:
+            lost = world._replace(row=Row(), told=Told(), left=spend(left, "lost_commit"))
+            yield "!a failover loses the row", lost, None
+        if left.restore_rows or left.restore_runs or left.restore_both:
+            yield from self._restores(world)
+
+    def _lost_workers(self, world: World) -> Iterator[Move]:
+        left, row = world.left, world.row
+        for index, step in enumerate(world.steps):
+            if step.late or (step.stage == Stage.QUEUED and step.kind in SENDS):
+                continue
+            rest = world._replace(steps=world.steps[:index] + world.steps[index + 1 :])
+            again = self.again(step)
+            if left.crash and step.stage != Stage.QUEUED:
+                died = put(rest._replace(left=spend(left, "crash")), again)
+                yield f"!the worker dies with {_named(step)}", died, None
+            if left.freeze and step.stage != Stage.DONE:
+                frozen = step._replace(late=True)
+                if step.stage == Stage.READY:
+                    # Temporal misses its heartbeats only after the fence.
+                    frozen, rest = frozen._replace(age=1), rest._replace(row=row._replace(age=max(row.age, 1)))
+                worlds = put(put(rest._replace(left=spend(left, "freeze")), frozen), again)
+                yield f"!the worker freezes with {_named(step)}", worlds, None
+
+    def _restores(self, world: World) -> Iterator[Move]:
+        left, copy = world.left, world.copy
+        if copy is None:
+            taken = Copy(world.row, world.run, tuple(step for step in world.steps if not step.late))
+            yield "!both stores are copied", world._replace(copy=taken), None
+            return
+        row = self.restored(copy.row, world.now)
+        rows = world._replace(row=row, told=Told())
+        if left.restore_rows:
+            yield "!the rows are put back", rows._replace(left=spend(left, "restore_rows")), None
+        if left.restore_runs:
+            back = self._runs_back(world, copy)
+            yield "!the workflows are put back", back._replace(left=spend(left, "restore_runs")), None
+        if left.restore_both:
+            both = self._runs_back(rows, copy)
+            yield "!both are put back", both._replace(left=spend(left, "restore_both")), None
+
+    def _runs_back(self, world: World, copy: Copy) -> World:
+        late = [step._replace(late=True) for step in world.steps if step.stage != Stage.DONE]
+        return world._replace(run=copy.run, steps=ordered([*late, *map(self.again, copy.steps)]))
+
+
+_CAME_TO = {
+    Answer.ACCEPTED: Target.PUBLISHED,
+    Answer.REFUSED: Target.FAILED,
+    Answer.UNCLEAR: Target.UNCONFIRMED,
+}
+_WHY = {
+    Answer.GONE: "there is nothing to publish",
+    Answer.NOT_YET: "it is not due yet",
+    Answer.SUPERSEDED: "the row is another version",
+}
+MAIL = {
+    Mail.START: "the start",
+    Mail.AMEND: "the change",
+    Mail.DELETE: "the deletion",
+    Mail.RETRY: "the retry",
+    Mail.NOTED: "the note that it is taken up",
+    Mail.TAKE_UP: "the word to take it up",
+    Mail.REST: "the word to rest",
+}
+_KINDS = {
+    Kind.PUBLISH: "publish",
+    Kind.CONFIRM: "the look-up",
+    Kind.AMEND: "the change",
+    Kind.REOPEN: "the retry",
+    Kind.WRITE_OFF: "the write-off",
+    Kind.READ: "what the row says",
+}
+_STAGES = {
+    Stage.QUEUED: "not begun",
+    Stage.READY: "its request unsent",
+    Stage.ANSWERED: "its answer unwritten",
+    Stage.DONE: "all written",
+}
+
+
+def _older(step: Step) -> Step:
+    return step._replace(age=min(step.age + 1, 2)) if step.stage == Stage.READY else step
+
+
+def _named(step: Step) -> str:
+    to = {0: "", TO_DRAFT: " to a draft"}.get(step.due, f" to {step.due}") if step.kind == Kind.AMEND else ""
+    return f"{_KINDS[step.kind]}{to}, {_STAGES[step.stage]}"
+
+
+def _lie(world: World, step: Step) -> str | None:
+    """Return which promise a request breaks that is sent now."""
+    row, told = world.row, world.told
+    if told.deleted:
+        return AFTER_DELETE
+    if told.canceled:
+        return NOT_WAITED if step.late else AFTER_CANCEL
+    if row.post == step.post:
+        if row.draft:
+            return DRAFT_SENT
+        if row.due > world.now:
+            return EARLY
+    return None
+
+
+def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True, **budget: int) -> World:
+    """Return a first state: a scheduled post whose workflow sleeps, or (`exists=False`) nothing at all."""
+    begun = target != Target.PENDING
+    row = Row(post=1, version=1, taken=1, begun=begun, due=due, target=target) if exists else Row()
+    run = Run(Life.RUNNING, 1, 1, due, target, begun) if exists else Run()
+    return World(due if begun else 0, row, run, (), (), Network(), Told(), Budget(**budget))
+
+
+def ordered(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    """Return what is under way in one order: which came first does not matter."""
+    return tuple(sorted(items))
+
+
+def put(world: World, step: Step) -> World:
+    """Add a step."""
+    return world._replace(steps=ordered((*world.steps, step)))
+
+
+def post(world: World, message: Message) -> World:
+    """Send a message. The same one twice is the same as once: whatever it does it does only once."""
+    if message in world.mail:
+        return world
+    return world._replace(mail=ordered((*world.mail, message)))
+
+
+def plan_of(kind: int, row: Row) -> Message:
+    """Return a message with the plan that the row says."""
+    target = Target.PENDING if row.target == Target.PUBLISHING else row.target
+    return Message(kind, row.post, row.version, row.due, target, fresh=not row.taken)
+
+
+def done(world: World, step: Step) -> World:
+    """End a step; its answer goes to its workflow, if that still awaits it."""
+    if step.late:
+        return world
+    if step.kind in _TELL_THE_TARGET and step.answer not in _TELL_SOMETHING_ELSE:
+        step = step._replace(answer=Answer.STANDS, due=world.row.target)
+    return put(world, step._replace(stage=Stage.DONE, number=step.number if step.kind == Kind.AMEND else 0, age=0))
+
+
+def answered(world: World, step: Step, answer: int) -> World:
+    """Give a step its network's answer."""
+    return put(world, step._replace(stage=Stage.ANSWERED, answer=answer, age=0))
+
+
+def schedule(world: World, run: Run) -> World:
+    """Let the workflow do next what its target needs."""
+    world = world._replace(run=run)
+    if run.ended or run.canceling or not run.begun or run.target > Target.UNCONFIRMED:
+        return world
+    kind = Kind.CONFIRM if run.target == Target.UNCONFIRMED else Kind.PUBLISH
+    return put(world, Step(kind, Stage.QUEUED, post=run.post, version=run.version))
+
+
+def close(world: World, life: int) -> World:
+    """End the run. What is out goes on, and nobody awaits its answer."""
+    steps = [step._replace(late=True) for step in world.steps if step.stage != Stage.DONE and not step.late]
+    late = [step for step in world.steps if step.late]
+    return world._replace(run=world.run._replace(life=life), steps=ordered([*late, *steps]))
+
+
+def spend(left: Budget, name: str) -> Budget:
+    """Return what is left once a thing has happened."""
+    return left._replace(**{name: getattr(left, name) - 1})

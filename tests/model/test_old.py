@@ -1,0 +1,90 @@
+"""The search finds by itself what was wrong with the rules of ownership before rows had versions."""
+
+import sys
+
+import pytest
+
+from tests.model.old import OldModel
+from tests.model.post import AFTER_CANCEL, EARLY, LEFT_MOVING, LOST, NOT_WAITED, TWICE, start_of
+from tests.model.search import search
+from tests.model.state import Target, World
+
+DRAFT_AGAIN = start_of(due=1, to_draft=1, to_2=1)
+TWO_CHANGES = start_of(due=2, to_1=1, to_2=1)
+RETRY_AND_CANCEL = start_of(target=Target.FAILED, retry=1, cancel=1)
+CANCEL = start_of(cancel=1, crash=1)
+KEY_AGAIN = start_of(exists=False, create=2, lost_commit=1)
+FROZEN = start_of(freeze=1)
+ACCEPTED_LATE = start_of(accept_late=1)
+
+SCENARIOS = {
+    "a draft scheduled again": DRAFT_AGAIN,
+    "two changes": TWO_CHANGES,
+    "a retry and a cancel": RETRY_AND_CANCEL,
+    "a cancel": CANCEL,
+    "a key used again after a lost commit": KEY_AGAIN,
+    "a frozen worker": FROZEN,
+    "a request accepted late": ACCEPTED_LATE,
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "broken", "by"),
+    [
+        # A bare start finds the run that is just ending, and nothing starts the next one.
+        (
+            DRAFT_AGAIN,
+            LOST,
+            ["make it a draft", "the change is written", "schedules the draft", "the start meets the run", "completes"],
+        ),
+        # Two changes are answered in the other order than they were written.
+        (
+            TWO_CHANGES,
+            EARLY,
+            ["move it to 1", "move it to 2", "hears the change to 2", "hears the change to 1", "sent and accepted"],
+        ),
+        # The retry of a cancelled run is written once the run is closed, and recovery takes the run for lost.
+        (
+            RETRY_AND_CANCEL,
+            AFTER_CANCEL,
+            ["asks for a retry", "cancels", "late: the retry is written", "recovery starts it", "sent and accepted"],
+        ),
+        # It is written just before: nothing is written off, because the run believes that it failed.
+        (RETRY_AND_CANCEL, LEFT_MOVING, ["the retry is written", "cancels"]),
+        # The run of the first post is taken for that of the second, which has the same key.
+        (KEY_AGAIN, LOST, ["creates it", "loses the row", "creates it", "the start meets the run", "completes"]),
+        # The run of the first post has ended, so one is started for the second.
+        (KEY_AGAIN, TWICE, ["sent and accepted", "loses the row", "creates it", "starts a run", "sent and accepted"]),
+        # A send that is out is called unconfirmed, and the run that would look it up ends.
+        (CANCEL, LEFT_MOVING, ["writes its attempt", "the worker dies", "cancels"]),
+        (CANCEL, NOT_WAITED, ["writes its attempt", "cancels", "late: the request is sent"]),
+        # A frozen worker sends what another one has looked up in vain, and sent again.
+        (FROZEN, TWICE, ["freezes with publish", "finds nothing and believes it", "late: the request is sent"]),
+        # Silence is believed so long after the start of a request that the network had still to accept.
+        (ACCEPTED_LATE, TWICE, ["takes the request late", "finds nothing", "the network shows", "sent and accepted"]),
+    ],
+    ids=[
+        "draft-scheduled-again",
+        "answers-in-the-other-order",
+        "retry-written-after-a-cancel",
+        "retry-written-before-a-cancel",
+        "key-again-while-asleep",
+        "key-again-once-published",
+        "cancel-while-sending",
+        "cancel-does-not-wait",
+        "frozen-worker",
+        "accepted-late",
+    ],
+)
+def test_the_old_rules_break(start: World, broken: str, by: list[str]) -> None:
+    found = search(OldModel(), start)
+    assert found.complete, found.states
+    way = found.broken[broken]
+    sys.stdout.write("\n".join([f"{broken}, after {len(way)} moves:", *way, ""]))
+    lines = iter(way)
+    assert all(any(each in line for line in lines) for each in by)
+
+
+def test_the_old_rules_hold_while_nothing_goes_wrong() -> None:
+    found = search(OldModel(), start_of(due=1, to_2=1, delete=1, refuse=1, crash=1))
+    assert (found.complete, found.broken) == (True, {})
