@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
+from activities.media.admission import MEDIA_BUSY
 from activities.options import LEFT, queue_of
 from activities.publish import Publishing
 from domain.outcome import Outcome
@@ -43,6 +44,10 @@ class AtHand:
         steps.add(step)
         try:
             return await step
+        except ApplicationError as error:
+            if error.type == MEDIA_BUSY:
+                raise _left(command) from error
+            raise
         except asyncio.CancelledError:
             if self._stops and step.cancelled():
                 raise _left(command) from None

@@ -49,11 +49,14 @@ class Step:
     """When it was given its turn to publish, by the monotonic clock."""
 
     async def check_media(self) -> None:
-        """Look at what is not sent as bytes while preparing, before the network is told of it. Raises NetworkError."""
+        """Fetch what is not uploaded while preparing, before the network is told of it. Raises NetworkError."""
         if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):
             self.keeper.addresses |= await offer(self.network, media, self.media)
             self.sending.draft = addressed(self.network, self.sending.draft, self.keeper.addresses)
             await self.keeper.save(self.sending.handles)
+        if not self.network.prepares(self.sending.draft):
+            # The request that makes the post public carries the files: it must not wait for them once it has begun.
+            await self.media.fetch(self.sending.draft.media)
 
 
 def not_connected(network: Network[Any, Any]) -> NetworkError:
@@ -131,6 +134,7 @@ class Desk:
             record,
             progress,
             covers_of(network, draft),
+            job.target.id,
         )
         sending = Sending(
             draft=addressed(network, draft, keeper.addresses),

@@ -7,6 +7,8 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.heartbeat import note_given_back, times_given_back
+from activities.media.admission import MediaBusy
 from domain.outcome import Outcome
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
@@ -20,7 +22,9 @@ def wait_before_retry(network: Network[Any, Any], error: NetworkError) -> timede
     """Return the network's own wish, else an exponential wait with jitter between the network's bounds."""
     if error.retry_after is not None:
         return error.retry_after
-    doubled: timedelta = network.first_retry * 2 ** min(activity.info().attempt - 1, 20)
+    # A try that only waited for its workspace's other media has failed at nothing.
+    tries = activity.info().attempt - times_given_back()
+    doubled: timedelta = network.first_retry * 2 ** min(max(tries - 1, 0), 20)
     return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
 
 
@@ -58,9 +62,21 @@ def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta 
 
     Only our own words and the network's code go into it: it stays in the history, where no content may be.
     """
+    expected = error.kind in _EXPECTED or isinstance(error, MediaBusy)
     return ApplicationError(
         f"{network.label}: {error.kind} ({error.code})",
         type=error.kind,
         next_retry_delay=wait_before_retry(network, error) if delay is None else delay,
-        category=ApplicationErrorCategory.BENIGN if error.kind in _EXPECTED else ApplicationErrorCategory.UNSPECIFIED,
+        category=ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED,
+    )
+
+
+def give_slot_back(network: Network[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
+    """Return the error that gives a step's slot back to Temporal, which runs it again after `delay`."""
+    note_given_back()
+    return ApplicationError(
+        f"{network.label}: other media of the workspace are fetched first",
+        type=busy.code,
+        next_retry_delay=delay,
+        category=ApplicationErrorCategory.BENIGN,
     )

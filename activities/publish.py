@@ -11,8 +11,9 @@ from activities import verdicts
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.desk import Desk, Step
-from activities.errors import HELD, refused, time_left, try_again, wait_before_retry, wait_for_turn
+from activities.errors import HELD, give_slot_back, refused, time_left, try_again, wait_before_retry, wait_for_turn
 from activities.heartbeat import beating
+from activities.media.admission import MediaBusy
 from activities.moment import after_a_moment
 from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
@@ -53,6 +54,11 @@ def _stands(job: Job) -> bool:
     return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
 
 
+def _sooner(wait: timedelta) -> timedelta:
+    """Return a wait that leaves time for another try before the step's time is over."""
+    return min(wait, time_left() / 2)
+
+
 def _next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
     return verdicts.wait_while_held(error) or wait_before_retry(network, error)
 
@@ -86,6 +92,8 @@ class Publishing:
             except NotYet as turn:
                 if turn.wait < time_left():
                     raise wait_for_turn(networks()[command.platform], turn.wait) from turn
+            except MediaBusy as busy:
+                raise give_slot_back(networks()[command.platform], busy, _sooner(busy.wait)) from busy
             except NetworkError as error:
                 network = networks()[command.platform]
                 delay = _next_try(network, error)
@@ -113,6 +121,8 @@ class Publishing:
                 begun = await self._begin(command, step, await self._made_ready(step) if step else None)
             except NotYet as turn:
                 return await self._wait_for_turn(command, step, turn)
+            except MediaBusy as busy:
+                return await self._wait_for_media(command, busy)
             except NetworkError as error:
                 return await self._refused(command, error, step)
             if step is None or isinstance(begun, Outcome):
@@ -206,21 +216,33 @@ class Publishing:
         network, held = networks()[command.platform], turn.capped or turn.wait > time_left()
         change = verdicts.held(verdicts.allowance_used_up(network, turn.wait)) if held else verdicts.waiting(turn.wait)
 
-        async def write() -> Outcome:
-            async with self._database.transaction() as session:
-                # Another run of this step may have sent it meanwhile.
-                unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
-                outcome = await settle(session, command.target_id, unsent)
-                if step and step.last and not outcome.gone:
-                    note = verdicts.note(step, "done", "ready, and waiting for its account's turn")
-                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
-                return outcome
-
-        outcome = await persist(write)
+        prepared: Note | None = None
+        if step and step.last:
+            prepared = verdicts.note(step, "done", "ready, and waiting for its account's turn")
+        outcome = await persist(lambda: self._put_off(command, change, prepared))
         if outcome.status is TargetStatus.HELD:
             self._meters.came_to(command.platform, outcome)
         log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
         return outcome
+
+    async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
+        """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
+        delay = _sooner(busy.wait)
+        outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay)))
+        if outcome.gone or outcome.status in _STANDING:
+            return outcome
+        log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
+        raise give_slot_back(networks()[command.platform], busy, delay) from busy
+
+    async def _put_off(self, command: TargetCommand, change: verdicts.Change, prepared: Note | None = None) -> Outcome:
+        """Write that a target goes on later, and what was prepared of it."""
+        async with self._database.transaction() as session:
+            # Another run of this step may have sent it meanwhile.
+            unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
+            outcome = await settle(session, command.target_id, unsent)
+            if prepared and not outcome.gone:
+                session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), prepared))
+            return outcome
 
     async def _prepare(self, step: Step) -> Attempt | None:
         """Prepare a target; return the line for its attempt log, none where nothing had to be asked of the network."""
@@ -244,7 +266,7 @@ class Publishing:
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
         asked_before = step.sending.started_at is not None
         step.sending.started_at = step.sending.started_at or attempt.started_at
-        step.keeper.going_public = True
+        step.keeper.going_public = step.media.sends = True
         try:
             published = await step.network.publish(step.connection, step.sending)
             if asked_before:

@@ -20,6 +20,10 @@ def _comma_separated(value: object) -> object:
     return comma_separated(value) if isinstance(value, str) else value
 
 
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     """Hold what the api, the worker and the command line share."""
 
@@ -75,6 +79,17 @@ class Settings(BaseSettings):
     private_account_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host:port, comma-separated, of accounts' own servers that may be private or speak plain http",
+    )
+    media_fetches: int = Field(
+        default=10,
+        ge=1,
+        le=30,
+        description="how many media files of one workspace a worker fetches at the same time",
+    )
+    media_disk_mb: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None,
+        ge=64,
+        description="MiB that all media of a worker may take on disk; by default half of what is free, at most 16,384",
     )
     pacing: bool = Field(
         default=True, description="whether accounts publish no faster than their networks allow; off to measure load"

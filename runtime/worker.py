@@ -17,7 +17,8 @@ from activities.complete import Completing
 from activities.confirm import Confirming
 from activities.desk import Desk
 from activities.edit import Editing
-from activities.media.fetch import MediaFetcher
+from activities.media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
+from activities.media.fetch import MAX_BYTES, MediaFetcher
 from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
 from activities.media.source import MediaTools
@@ -54,6 +55,8 @@ _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
 _WORKFLOW_TASKS = 30
 """What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
+_STEPS_WITHOUT_MEDIA = 40
+"""Steps of one network that run at a time even if media hold all that they may: texts do not wait for media."""
 _ROWS = 20
 """Changes and retries whose rows are written at a time; networks that do not answer take none of this room."""
 
@@ -66,12 +69,7 @@ def servers(settings: Settings) -> Servers:
 @contextlib.asynccontextmanager
 async def desk(settings: Settings, database: Database, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
-    fetcher = MediaFetcher(private_hosts=settings.private_media_hosts, samples_url=settings.sandbox_url or None)
-    media = MediaTools(
-        SharedFiles(fetcher),
-        Workshop(),
-        Shelf(database, settings.public_url) if settings.public_url else None,
-    )
+    media = _media_tools(settings, database)
     async with contextlib.AsyncExitStack() as stack:
         context = httpx.create_ssl_context(trust_env=False)
         transports = {name: await stack.enter_async_context(SocketTransport(context=context)) for name in networks()}
@@ -89,6 +87,19 @@ async def desk(settings: Settings, database: Database, meter: MetricMeter = Metr
             )
         finally:
             await media.close()
+
+
+def _media_tools(settings: Settings, database: Database) -> MediaTools:
+    disk_bytes = disk_bytes_by_default() if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
+    limits = MediaLimits(settings.media_fetches, disk_bytes)
+    admission = Admission(limits)
+    fetcher = MediaFetcher(
+        private_hosts=settings.private_media_hosts,
+        samples_url=settings.sandbox_url or None,
+        max_bytes=min(MAX_BYTES, limits.file_bytes),
+    )
+    shelf = Shelf(database, settings.public_url) if settings.public_url else None
+    return MediaTools(SharedFiles(fetcher, admission), Workshop(), shelf, admission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
+            max_concurrent_activities=MOST_STEPS + _STEPS_WITHOUT_MEDIA,
             max_heartbeat_throttle_interval=_THROTTLE,
         )
         for platform in served

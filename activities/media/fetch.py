@@ -11,10 +11,12 @@ import httpx
 
 from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_plain_host
+from activities.media.admission import MOST_FETCHES
 from activities.media.guard import AddressForbidden, GuardedTransport
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
 from activities.media.samples import Samples
+from activities.media.shares import Shares
 from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile, stored
 from domain.post import Media
@@ -42,8 +44,8 @@ Progress = Callable[[int], None]
 class Pace:
     """Bound how slow a server may be: `grace` seconds, and on top one for every `slowest` bytes, up to `longest`."""
 
-    grace: float = 30
-    slowest: int = 64 * 1024
+    grace: float = 60
+    slowest: int = 256 * 1024
     longest: float = 30 * 60
 
     def seconds_for(self, received: int) -> float:
@@ -69,8 +71,9 @@ class MediaFetcher:
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
         self._operator_allows = AllowedHosts(private_hosts)
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._pace = pace
+        self._hosts = Shares(MOST_FETCHES)
         samples = (self._samples.origin,) if self._samples else ()
         # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
         self._transport = transport(AllowedHosts((*private_hosts, *samples)))
@@ -89,11 +92,17 @@ class MediaFetcher:
         with Spool() as spool:
             yield await self.fetch(media, spool, progress or (lambda _: None))
 
-    async def fetch(self, media: Media, spool: Spool, progress: Progress) -> StoredFile:
-        """Fetch a media item into a spool. Raises as `open` does."""
-        return stored(spool, await self._fetched(media, spool, progress))
+    async def fetch(
+        self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int] | None = None
+    ) -> StoredFile:
+        """Fetch a media item into a spool, up to what `most_bytes` returns meanwhile.
 
-    async def _fetched(self, media: Media, spool: Spool, progress: Progress) -> str:
+        Raises as `open` does, and Exhausted if too many files are fetched from its host or the spool has no more room.
+        """
+        wanted = most_bytes or (lambda: self.max_bytes)
+        return stored(spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes)))
+
+    async def _fetched(self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int]) -> str:
         refusals = Refusals(media, "")
         try:
             url = httpx.URL(media.url)
@@ -102,7 +111,8 @@ class MediaFetcher:
         refusals = Refusals(media, url.host)
         try:
             async with asyncio.timeout(self._pace.grace) as deadline:
-                return await self._follow(url, media, _Body(spool, refusals, progress, deadline, self._pace))
+                body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes)
+                return await self._follow(url, media, body)
         except TimeoutError as error:
             raise refusals.too_slow() from error
         except httpx.HTTPError as error:
@@ -116,13 +126,15 @@ class MediaFetcher:
             hosts.append(url.host)
             self._check(url, body.refusals)
             request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": _TIMEOUT.as_dict()})
-            response = await self._transport.handle_async_request(request)
-            try:
-                if not response.has_redirect_location:
-                    return await self._received(response, media, body, tuple(hosts))
-                url = _redirected(url, response.headers["location"], body.refusals)
-            finally:
-                await response.aclose()
+            # A host that many workspaces use may be slow for all of them: it holds up at most half of the fetches.
+            with self._hosts.take(url.host):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    if not response.has_redirect_location:
+                        return await self._received(response, media, body, tuple(hosts))
+                    url = _redirected(url, response.headers["location"], body.refusals)
+                finally:
+                    await response.aclose()
         raise body.refusals.unreachable(f"it is redirected more than {MAX_REDIRECTS} times")
 
     def _check(self, url: httpx.URL, refusals: Refusals) -> None:
@@ -142,7 +154,7 @@ class MediaFetcher:
         if response.status_code != httpx.codes.OK:
             raise body.refusals.of_status(response.status_code)
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        intake = Intake(body.spool, media.type, encoding, self._max_bytes, body.refusals, hosts)
+        intake = Intake(body.spool, media.type, encoding, body.most_bytes, body.refusals, hosts)
         length = response.headers.get("content-length", "")
         if length.isdecimal():
             intake.announce(int(length))
@@ -156,6 +168,7 @@ class _Body:
     progress: Progress
     deadline: asyncio.Timeout
     pace: Pace
+    most_bytes: Callable[[], int]
 
     async def take(self, response: httpx.Response, intake: Intake) -> str:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Take in the body of a media answer: undo its encoding, judge its first bytes, keep count, write it to disk."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from activities.media.refusals import Refusals
 from activities.media.sniff import HEAD, HTML, sniff
@@ -28,38 +28,57 @@ _EXPECTED = {
 
 
 class Intake:
-    """Write one answer's body to a spool. Its methods block and raise NetworkError."""
+    """Write one answer's body to a spool. Its methods block and raise NetworkError, and Exhausted as the spool does.
+
+    `most_bytes` returns up to which size the file is wanted; it may return more later, while the body still comes.
+    """
 
     def __init__(
-        self, spool: Spool, kind: MediaType, encoding: str, max_bytes: int, refusals: Refusals, hosts: tuple[str, ...]
+        self,
+        spool: Spool,
+        kind: MediaType,
+        encoding: str,
+        most_bytes: Callable[[], int],
+        refusals: Refusals,
+        hosts: tuple[str, ...],
     ) -> None:
         self._spool = spool
         self._kind = kind
         self._refusals = refusals
         self._hosts = hosts
-        self._limit = max_bytes if kind is MediaType.VIDEO else min(max_bytes, MAX_IMAGE_BYTES)
+        self._most_bytes = most_bytes
         self._unzip = None
         if encoding not in {"", "identity"}:
             if encoding not in {"gzip", "x-gzip", "deflate"}:
                 raise refusals.unreachable(f"its server compresses it as {encoding[:20]}, unasked")
             self._unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-            self._limit = min(self._limit, MAX_DECODED_BYTES)
         self.content_type: str | None = None
 
+    @property
+    def limit(self) -> int:
+        """Return how many bytes the file may have."""
+        most = self._most_bytes()
+        if self._kind is not MediaType.VIDEO:
+            most = min(most, MAX_IMAGE_BYTES)
+        return most if self._unzip is None else min(most, MAX_DECODED_BYTES)
+
     def announce(self, length: int) -> None:
-        """Refuse by the length that the server names, before anything is read."""
-        if self._unzip is None and length > self._limit:
-            raise self._refusals.too_large(self._limit)
+        """Refuse by the length that the server names, before anything is read; else make sure of the disk space."""
+        if self._unzip is not None:
+            return
+        if length > self.limit:
+            raise self._refusals.too_large(self.limit)
+        self._spool.reserve(length)
 
     def most_of(self, received: int) -> int:
         """Return how many bytes so many of the wire may become."""
-        return received if self._unzip is None else self._limit
+        return received if self._unzip is None else self.limit
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they came over the wire."""
         for piece in self._decoded(data):
-            if self._spool.size + len(piece) > self._limit:
-                raise self._refusals.too_large(self._limit)
+            if self._spool.size + len(piece) > self.limit:
+                raise self._refusals.too_large(self.limit)
             self._spool.append(piece)
             if self.content_type is None and self._spool.size >= HEAD:
                 self.content_type = self._judged()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from activities.media.decoding.facts import ImageDemand, MediaFacts
+from activities.media.refusals import TOO_LARGE
 from domain.post import MediaType
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
@@ -31,6 +32,14 @@ def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None)
         raise NetworkError(Kind.REJECTED, f"{sentence}.", code=code)
 
 
+def too_large(label: str, rule: FileRule) -> NetworkError:
+    """Return the refusal of a file of which more has come than its network takes; its whole size is not known."""
+    if rule.max_bytes is None:
+        raise ValueError("the rule has no limit of bytes")
+    said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
+    return NetworkError(Kind.REJECTED, f"{said}.", code=TOO_LARGE)
+
+
 def takes(label: str, rule: FileRule, content_type: str) -> str:
     """Return in words which types a network takes, and which one it was given."""
     return f"{label} takes {_either(rule.types)} for {_A[rule.kind]}; this is {content_type}"
@@ -42,7 +51,7 @@ def _broken(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | Non
         yield "media_type", takes(label, rule, file.content_type)
     if rule.max_bytes is not None and file.size > rule.max_bytes:
         limit, sent = _bytes(rule.max_bytes, file.size)
-        yield "media_too_large", f"{label} allows {limit} for {a}; this has {sent}"
+        yield TOO_LARGE, f"{label} allows {limit} for {a}; this has {sent}"
     if facts is None:
         return
     if facts.duration is not None:
@@ -77,11 +86,18 @@ def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str,
 
 def _bytes(limit: int, size: int) -> tuple[str, str]:
     """Return limit and size in megabytes of the limit's own kind, in bytes where they would read alike."""
-    unit = _MEGA if limit % _MEGA == 0 else _MEBI
-    allowed, sent = f"{limit / unit:,.4g} MB", f"{size / unit:,.1f} MB"
+    allowed, sent = _megabytes(limit), f"{size / _unit(limit):,.1f} MB"
     if sent.replace(".0 ", " ") == allowed:
         return f"{limit:,} bytes", f"{size:,}"
     return allowed, sent
+
+
+def _megabytes(limit: int) -> str:
+    return f"{limit / _unit(limit):,.4g} MB"
+
+
+def _unit(limit: int) -> int:
+    return _MEGA if limit % _MEGA == 0 else _MEBI
 
 
 def _either(types: tuple[str, ...]) -> str:

@@ -12,6 +12,8 @@ _NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF
 
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
+TOO_LARGE = "media_too_large"
+
 _SHARE_PAGES = (
     (("drive.google.com", "docs.google.com", "drive.usercontent.google.com"), "Google Drive", ""),
     (("photos.google.com", "photos.app.goo.gl"), "Google Photos", ""),
@@ -37,14 +39,14 @@ def too_many_pixels(limit: int) -> NetworkError:
     return NetworkError(
         Kind.REJECTED,
         f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
-        code="media_too_large",
+        code=TOO_LARGE,
     )
 
 
 def cannot_shrink(limit: int) -> NetworkError:
     """Refuse a picture that stays above a network's limit of bytes whatever is done."""
     return NetworkError(
-        Kind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code="media_too_large"
+        Kind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
     )
 
 
@@ -112,7 +114,7 @@ class Refusals:
     def too_large(self, limit: int) -> NetworkError:
         """Refuse a file above `limit` bytes."""
         return self._rejected(
-            "media_too_large", f"{self._item} is larger than {limit // 2**20:,} MiB, the most that is fetched."
+            TOO_LARGE, f"{self._item} is larger than {limit // 2**20:,} MiB, the most that is fetched."
         )
 
     def empty(self) -> NetworkError:

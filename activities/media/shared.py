@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from activities.media.admission import Admission
 from activities.media.fetch import MediaFetcher, Progress
+from activities.media.shares import Share
 from activities.media.spool import Spool
 from activities.media.stored import StoredFile
 from domain.post import Media
@@ -24,8 +26,12 @@ _Key = tuple[str, str, str]
 
 @dataclass(eq=False, slots=True)
 class _Shared:
+    workspace_id: str
     spool: Spool
-    fetching: "asyncio.Task[StoredFile]"
+    number: Share
+    most_bytes: int
+    """Up to which size it is wanted: what the largest of the networks takes that have asked for it."""
+    fetching: "asyncio.Task[StoredFile]" = field(init=False)
     listeners: list[Progress] = field(default_factory=list)
     ending: asyncio.TimerHandle | None = None
     size: int = 0
@@ -41,12 +47,14 @@ class SharedFiles:
     def __init__(
         self,
         fetcher: MediaFetcher,
+        admission: Admission | None = None,
         *,
         kept: float = KEPT_S,
         most_bytes: int = MOST_BYTES,
         most_files: int = MOST_FILES,
     ) -> None:
         self._fetcher = fetcher
+        self._admission = admission or Admission()
         self._kept = kept
         self._most_bytes = most_bytes
         self._most_files = most_files
@@ -54,6 +62,11 @@ class SharedFiles:
         self._unused: dict[_Key, _Shared] = {}
         """Those of them that nobody uses; the one that is so for the longest time stands first."""
         self._unused_bytes = 0
+
+    @property
+    def max_bytes(self) -> int:
+        """Return how large a file may be that is fetched at all."""
+        return self._fetcher.max_bytes
 
     async def close(self) -> None:
         """Give up what is kept and close all connections."""
@@ -67,11 +80,23 @@ class SharedFiles:
             if key[0] == post_id:
                 self._drop(key, file)
 
+    def give_up_unused(self, workspace_id: str) -> None:
+        """Give back what files of a workspace take that nobody uses right now."""
+        for key, file in list(self._unused.items()):
+            if file.workspace_id == workspace_id:
+                self._drop(key, file)
+
     @asynccontextmanager
-    async def open(self, post_id: str, media: Media, progress: Progress) -> AsyncIterator[StoredFile]:
-        """Yield a file for the length of the block, and while others use it. Raises as MediaFetcher.open does."""
-        key = (post_id, media.type, media.url)
-        file = self._files.get(key) or self._begin(key, media)
+    async def open(
+        self, workspace_id: str, post_id: str, media: Media, progress: Progress, most_bytes: int | None = None
+    ) -> AsyncIterator[StoredFile]:
+        """Yield a file for the length of the block, and while others use it. It may be larger than `most_bytes`.
+
+        Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
+        """
+        key, most_bytes = (post_id, media.type, media.url), most_bytes or self.max_bytes
+        file = self._files.get(key) or self._begin(key, workspace_id, media, most_bytes)
+        file.most_bytes = max(file.most_bytes, most_bytes)
         file.listeners.append(progress)
         self._use(key, file)
         try:
@@ -86,14 +111,20 @@ class SharedFiles:
             if not file.listeners:
                 self._leave(key, file)
 
-    def _begin(self, key: _Key, media: Media) -> _Shared:
-        spool = Spool()
+    def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+        with ExitStack() as taken:
+            connection = taken.enter_context(self._admission.fetches.take(workspace_id))
+            number = taken.enter_context(self._admission.files.take(workspace_id))
+            spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
+            taken.pop_all()
+        file = self._files[key] = _Shared(workspace_id, spool, number, most_bytes)
 
         def told(received: int) -> None:
             for listener in file.listeners:
                 listener(received)
 
-        file = self._files[key] = _Shared(spool, asyncio.create_task(self._fetcher.fetch(media, spool, told)))
+        file.fetching = asyncio.create_task(self._fetcher.fetch(media, spool, told, lambda: file.most_bytes))
+        file.fetching.add_done_callback(lambda _: connection.give_back())
         return file
 
     def _use(self, key: _Key, file: _Shared) -> None:
@@ -127,3 +158,4 @@ class SharedFiles:
         self._use(key, file)
         file.fetching.cancel()
         file.spool.close()
+        file.number.give_back()

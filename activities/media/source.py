@@ -1,18 +1,20 @@
 """Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from activities.media import limits
+from activities.media.admission import Admission, MediaBusy
 from activities.media.changes import Change
 from activities.media.decoding.facts import MediaFacts, TooManyPixels
 from activities.media.headers import facts_by_headers
 from activities.media.metadata.source import Damaged
 from activities.media.record import ChangeRecord
-from activities.media.refusals import damaged, too_many_pixels
+from activities.media.refusals import TOO_LARGE, damaged, too_many_pixels
 from activities.media.shared import SharedFiles
+from activities.media.shares import Exhausted, Share
 from activities.media.shelf import Shelf
 from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile
@@ -32,12 +34,16 @@ class MediaTools:
     files: SharedFiles
     workshop: Workshop
     shelf: Shelf | None = None
+    admission: Admission = field(default_factory=Admission)
 
     async def close(self) -> None:
         """Close connections and end the decoding processes."""
         await self.files.close()
         await self.workshop.close()
 
+
+_UNSTATED_BYTES = 2**30
+"""Up to which size a video is fetched for a network that states no limit; our choice."""
 
 Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
 
@@ -55,6 +61,7 @@ class StepMedia:
         record: ChangeRecord,
         progress: Callable[[str], None],
         covers: Mapping[str, FileRule] | None = None,
+        target_id: str = "",
     ) -> None:
         self._tools = tools
         self._workspace_id = workspace_id
@@ -64,16 +71,27 @@ class StepMedia:
         self._record = record
         self._progress = progress
         self._covers = covers or {}
+        self._target_id = target_id
+        self._opened = 0
+        self._held: Share | None = None
+        self.sends = False
+        """Whether the request that makes the post public has begun: from then on the step keeps its slot."""
+
+    async def fetch(self, media: Iterable[Media]) -> None:
+        """Fetch files that the step needs in a moment. Raises NetworkError as `open` does."""
+        for item in media:
+            async with self._file(item):
+                pass
 
     @asynccontextmanager
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
         """Yield a file that may be sent, for the length of the block.
 
         Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
-        what may work a little later.
+        what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
         """
-        async with self._tools.files.open(self._post_id, media, self._fetched) as fetched:
-            with Spool() as room:
+        async with self._file(media) as fetched:
+            with Spool(disk=self._tools.admission.disk.take(self._workspace_id, 0)) as room:
                 file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched, room)
                 async with self._fitted(media, file) as (fitted, facts, made):
                     await self._record.note(media.url, (*removed, *made))
@@ -85,7 +103,7 @@ class StepMedia:
         Raises NetworkError as `open` does.
         """
         async with (
-            self._tools.files.open(self._post_id, media, self._fetched) as file,
+            self._file(media) as file,
             self._fitted(media, file, converts=self._tools.shelf is not None) as (fitted, _, made),
         ):
             if fitted is file or self._tools.shelf is None:
@@ -93,6 +111,44 @@ class StepMedia:
             address = await self._tools.shelf.put(fitted)
             await self._record.note(media.url, made)
             return address
+
+    @asynccontextmanager
+    async def _file(self, media: Media) -> AsyncIterator[StoredFile]:
+        """Yield a file as it was fetched, for the length of the block."""
+        rule, files = self._rules.get(media.type), self._tools.files
+        # A picture may be made smaller; every other file is sent as it is.
+        most = files.max_bytes if media.type is MediaType.IMAGE else (rule and rule.max_bytes) or _UNSTATED_BYTES
+        try:
+            with self._step_with_media():
+                async with AsyncExitStack() as stack:
+                    opening = files.open(self._workspace_id, self._post_id, media, self._fetched, most)
+                    try:
+                        file = await stack.enter_async_context(opening)
+                    except NetworkError as error:
+                        if error.code != TOO_LARGE or not rule or most >= files.max_bytes or most != rule.max_bytes:
+                            raise
+                        raise limits.too_large(self._network.label, rule) from error
+                    yield file
+        except Exhausted as short:
+            # What it keeps only for later makes room first.
+            files.give_up_unused(self._workspace_id)
+            waiting = self._tools.admission.waiting
+            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, short.interval)) from short
+
+    @contextmanager
+    def _step_with_media(self) -> Iterator[None]:
+        """Count this step, while it has a file open, among those of its network that hold media. Raises Exhausted."""
+        if self._held is None and not self.sends:
+            self._held = self._tools.admission.hold_step(self._network.platform, self._workspace_id)
+        self._opened += 1
+        try:
+            yield
+            self._tools.admission.waiting.let_in(self._workspace_id, self._target_id)
+        finally:
+            self._opened -= 1
+            if self._held and not self._opened:
+                self._held.give_back()
+                self._held = None
 
     def _fetched(self, received: int) -> None:
         self._progress(f"fetched {received / 2**20:.1f} MB")

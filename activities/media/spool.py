@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import IO, ParamSpec, Self, TypeVar
 
+from activities.media.shares import Share
+
 _COPIED = 2**20
 """Bytes that are copied at a time."""
 _SMALL = 64 * 1024
@@ -27,11 +29,13 @@ class Spool:
     """Be a temporary file (in TMPDIR) that vanishes with the process, however that ends.
 
     Made when it is first needed: room for a changed file mostly is not. Its methods block; they may be called from
-    several threads, and from several processes that share the file: no position is kept in it.
+    several threads, and from several processes that share the file: no position is kept in it. What is written counts
+    against `disk`, a share of the disk space, until the file is closed; a write beyond it raises Exhausted.
     """
 
-    def __init__(self, file: IO[bytes] | None = None) -> None:
+    def __init__(self, file: IO[bytes] | None = None, disk: Share | None = None) -> None:
         self._file = file
+        self._disk = disk
         self._closed = False
         # Against a close in the middle of a read: the number of a closed file soon is another file's.
         self._lock = threading.Lock()
@@ -48,6 +52,8 @@ class Spool:
             self._closed = True
             if self._file:
                 self._file.close()
+            if self._disk:
+                self._disk.give_back()
 
     def duplicate(self) -> int:
         """Return a file number of the caller's own, who closes it."""
@@ -59,12 +65,21 @@ class Spool:
         """Return the length in bytes."""
         return os.fstat(self._file.fileno()).st_size if self._file else 0
 
+    def reserve(self, size: int) -> None:
+        """Make sure of the disk space for this many bytes in all. Raises Exhausted."""
+        with self._lock:
+            if self._closed:
+                raise ValueError("the file is closed")
+            if self._disk and size > self._disk.amount:
+                self._disk.resize(size)
+
     def append(self, data: bytes) -> None:
         """Write at the end."""
         self.write_at(self.size, data)
 
     def write_at(self, start: int, data: bytes) -> None:
         """Write at an offset, over what is there."""
+        self.reserve(start + len(data))
         rest = memoryview(data)
         while rest:
             with self._lock:
@@ -84,6 +99,7 @@ class Spool:
     def copy_to(self, other: "Spool") -> None:
         """Write everything at another's end."""
         at = 0
+        other.reserve(other.size + self.size)
         while data := self.read_at(at, _COPIED):
             other.append(data)
             at += len(data)

@@ -57,7 +57,7 @@ def slow(body: bytes, may_end: asyncio.Event) -> Answer:
 
 @asynccontextmanager
 async def opened(files: SharedFiles, media: Media, post: str = "post") -> AsyncIterator[StoredFile]:
-    async with files.open(post, media, lambda _: None) as file:
+    async with files.open("workspace", post, media, lambda _: None) as file:
         yield file
 
 
@@ -79,7 +79,7 @@ async def test_targets_at_the_same_time_fetch_once_and_all_hear_how_far_it_is(
     media = picture(server, sent=slow(JPEG, may_end))
 
     async def target(number: int) -> bytes:
-        async with files.open("post", media, lambda received: heard.append((number, received))) as file:
+        async with files.open("workspace", "post", media, lambda received: heard.append((number, received))) as file:
             return await file.read()
 
     targets = [asyncio.create_task(target(number)) for number in range(3)]

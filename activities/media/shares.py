@@ -1,0 +1,120 @@
+"""Resources of one process that workspaces share, so that no workspace can take what another needs to begin."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+_SHORTEST_S = 0.2
+"""How long a share is taken to last at least, so that many who ask in one moment do not all ask again in the next."""
+
+
+class Exhausted(Exception):
+    """A holder has its share. `interval` is about every how many seconds a part of it becomes free again."""
+
+    def __init__(self, holder: str, interval: float) -> None:
+        super().__init__(f"{holder} has its share")
+        self.interval = interval
+
+
+class Shares:
+    """A number of units, of which a holder may take as many as then stay free for all others together.
+
+    A single holder gets half of the units, n holders get one part of n + 1 each, and one such part stays free: a new
+    holder can begin at any time. `each` limits a holder further. The rule is known from switches as dynamic
+    thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998). Safe to use from any thread.
+    """
+
+    def __init__(self, total: int, each: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = total
+        self._each = total if each is None else each
+        self._clock = clock
+        self._free = total
+        self._holders: dict[str, dict[Share, float]] = {}
+        """By holder its shares, each with the time at which it was taken."""
+        self._lock = threading.Lock()
+
+    @property
+    def free(self) -> int:
+        """Return how many units are free."""
+        return self._free
+
+    @property
+    def most(self) -> int:
+        """Return how many units a holder can have if there are no others."""
+        return min(self._each, self.total // 2)
+
+    def held_by(self, holder: str) -> int:
+        """Return how many units a holder has."""
+        with self._lock:
+            return self._held(holder)
+
+    def take(self, holder: str, amount: int = 1) -> "Share":
+        """Take units until the share is given back. Raises Exhausted."""
+        share = Share(self, holder)
+        with self._lock:
+            self._check(holder, amount)
+            self._holders.setdefault(holder, {})[share] = self._clock()
+            share.amount = amount
+            self._free -= amount
+        return share
+
+    def resize(self, share: "Share", amount: int) -> None:
+        """Let a share have another number of units. Raises Exhausted, and leaves it as it was, if it may not grow."""
+        with self._lock:
+            more = amount - share.amount
+            if share not in self._holders.get(share.holder, ()):
+                raise ValueError("the share was given back")
+            if more > 0:
+                self._check(share.holder, more)
+            share.amount = amount
+            self._free -= more
+
+    def give_back(self, share: "Share") -> None:
+        """Give a share's units back; a second time changes nothing."""
+        with self._lock:
+            shares = self._holders.get(share.holder, {})
+            if shares.pop(share, None) is None:
+                return
+            self._free += share.amount
+            if not shares:
+                del self._holders[share.holder]
+
+    def _check(self, holder: str, more: int) -> None:
+        held = self._held(holder) + more
+        if more and held > min(self._each, self._free - more):
+            raise Exhausted(holder, self._interval(holder))
+
+    def _held(self, holder: str) -> int:
+        return sum(share.amount for share in self._holders.get(holder, ()))
+
+    def _interval(self, holder: str) -> float:
+        # What is held by nobody but others becomes free as theirs does.
+        own = self._holders.get(holder) or {share: at for each in self._holders.values() for share, at in each.items()}
+        now, count = self._clock(), max(len(own), 1)
+        return max(sum(now - at for at in own.values()) / count, _SHORTEST_S) / count
+
+
+class Share(AbstractContextManager["Share"]):
+    """Units that one holder has taken; given back at the end of the `with` block or by `give_back`."""
+
+    def __init__(self, shares: Shares, holder: str) -> None:
+        self._shares = shares
+        self.holder = holder
+        self.amount = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.give_back()
+
+    def resize(self, amount: int) -> None:
+        """Have another number of units. Raises Exhausted, and leaves the share as it was, if it may not grow."""
+        self._shares.resize(self, amount)
+
+    def give_back(self) -> None:
+        """Give the units back; a second time changes nothing."""
+        self._shares.give_back(self)

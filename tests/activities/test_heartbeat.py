@@ -1,0 +1,71 @@
+"""What one try of a step leaves to the next."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.errors import give_slot_back, wait_before_retry
+from activities.heartbeat import beating, times_given_back
+from activities.media.admission import MediaBusy
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+
+TWITTER = networks()["twitter"]
+
+
+@activity.defn
+async def give_back_twice() -> list[int]:
+    async with beating() as progress:
+        progress.append("fetched 1.0 MB")
+        if activity.info().attempt < 3:
+            raise give_slot_back(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))
+        return [activity.info().attempt, times_given_back()]
+
+
+@workflow.defn(name="give-back")
+class GiveBack:
+    @workflow.run
+    async def run(self) -> list[int]:
+        return await workflow.execute_activity(
+            give_back_twice, start_to_close_timeout=timedelta(seconds=20), heartbeat_timeout=timedelta(seconds=10)
+        )
+
+
+async def test_temporal_keeps_how_often_a_step_gave_its_slot_back(temporal: WorkflowEnvironment) -> None:
+    queue = f"give-back-{uuid4().hex}"
+    async with Worker(
+        temporal.client,
+        task_queue=queue,
+        workflows=[GiveBack],
+        activities=[give_back_twice],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        said = await temporal.client.execute_workflow(GiveBack.run, id=queue, task_queue=queue)
+    assert said == [3, 2]
+
+
+@pytest.mark.parametrize(("attempt", "details", "doubled"), [(1, [], 0), (3, [], 2), (9, [8], 0), (9, ["50%", 6], 2)])
+async def test_tries_that_gave_their_slot_back_do_not_lengthen_the_next_wait(
+    attempt: int, details: list[object], doubled: int
+) -> None:
+    environment = ActivityEnvironment()
+    environment.info = replace(ActivityEnvironment.default_info(), attempt=attempt, heartbeat_details=details)
+    failure = NetworkError(Kind.TRANSIENT, "The network had an error.", code="server_error")
+    wait = environment.run(wait_before_retry, TWITTER, failure)
+    expected = TWITTER.first_retry * 2**doubled
+    assert expected * 0.8 <= wait <= expected * 1.2
+
+
+async def test_a_slot_that_is_given_back_is_no_failure() -> None:
+    environment = ActivityEnvironment()
+    heard: list[object] = []
+    environment.on_heartbeat = lambda *details: heard.extend(details)
+    error = environment.run(give_slot_back, TWITTER, MediaBusy(timedelta(seconds=7)), timedelta(seconds=7))
+    assert isinstance(error, ApplicationError)
+    assert (error.next_retry_delay, error.non_retryable, heard) == (timedelta(seconds=7), False, [1])

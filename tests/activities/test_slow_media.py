@@ -1,0 +1,85 @@
+"""A workspace whose media come slowly takes neither the steps nor the fetches of the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from domain.post import PostStatus
+from runtime import worker
+from store.models import Attempt, Post
+from tests.activities.media.hostile import MP4_HEAD, HostileServer, endless
+from tests.stack import Stack, running_stack, temporal_server
+
+PLATFORM = "mastodon"
+SLOW_POSTS = 110
+"""More than a network's queue has slots."""
+SOON_S = 2.0
+DRIP = endless(MP4_HEAD, bytes(8 * 1024), pause=0.1)
+"""80 kB a second, without an end."""
+
+
+@pytest.fixture
+async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
+    """Run a stack of its own, whose worker has fetched media from a slow server for a while."""
+    async with (
+        HostileServer().running() as server,
+        temporal_server() as environment,
+        running_stack(postgres_url, environment) as stack,
+    ):
+        hosts = [*stack.settings.private_media_hosts, f"127.0.0.1:{server.port}"]
+        settings = stack.settings.model_copy(update={"private_media_hosts": hosts})
+        async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
+            yield stack, server
+
+
+async def publish_slow_videos(stack: Stack, server: HostileServer) -> list[Post]:
+    account, posts = await stack.connect(PLATFORM), []
+    for number in range(SLOW_POSTS):
+        server.routes[f"/{number}.mp4"] = DRIP
+        url = f"http://127.0.0.1:{server.port}/{number}.mp4"
+        posts.append(await stack.save(f"slow {number}", [account], media=[url]))
+    await asyncio.gather(*(stack.start(post) for post in posts))
+    return posts
+
+
+async def another_workspace(stack: Stack) -> Stack:
+    workspace_id, key = await stack.new_workspace()
+    return replace(stack, workspace_id=workspace_id, api_key=key)
+
+
+async def lateness(stack: Stack, post: Post) -> float:
+    """Return how many seconds after its time a post became public."""
+    done = await stack.settled(post.id)
+    [target] = done.targets
+    assert target.published_at, target.error
+    assert done.due_at
+    return (target.published_at - done.due_at).total_seconds()
+
+
+async def attempts_of(stack: Stack, posts: list[Post]) -> int:
+    """Return how many lines the attempt log has about the posts."""
+    ids = [target.id for post in posts for target in post.targets]
+    async with stack.database.transaction() as session:
+        found = await session.execute(select(func.count()).where(Attempt.target_id.in_(ids)))
+    return found.scalar_one()
+
+
+async def test_a_workspace_with_slow_media_holds_up_no_other(slow: tuple[Stack, HostileServer]) -> None:
+    stack, server = slow
+    posts = await publish_slow_videos(stack, server)
+    await asyncio.sleep(5)
+    other = await another_workspace(stack)
+    text = await other.save("on time", [await other.connect(PLATFORM)], due_in=timedelta(seconds=2))
+    picture = await other.save("with a picture", [await other.connect(PLATFORM)], media=["https://example.com/a.jpg"])
+    await asyncio.gather(other.start(text), other.start(picture))
+    assert await lateness(other, text) < SOON_S
+    assert (await other.settled(picture.id)).status == PostStatus.PUBLISHED
+    # Of the crowd no more is fetched than one workspace may; all others wait, and say until when.
+    assert len(server.requests) == stack.settings.media_fetches
+    waiting = [(await stack.read(post.id)).targets[0] for post in posts]
+    assert sum(target.next_attempt_at is not None for target in waiting) >= SLOW_POSTS - stack.settings.media_fetches
+    assert await attempts_of(stack, posts) == 0
