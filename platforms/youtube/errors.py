@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.google import is_limit_of_a_day, operators_fault
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-guploader-uploadid"
@@ -19,8 +20,9 @@ _RECONNECT = (Kind.AUTH, "YouTube no longer accepts this channel's connection. R
 _SERVER = (Kind.TRANSIENT, "YouTube had an error of its own.")
 _THROTTLED = (Kind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
 _QUOTA = (Kind.CAPPED, "The Google project behind this service has used up its YouTube quota for today.")
+_APP = (Kind.OPERATOR, "Google does not accept this service's client id and secret. Check the app's credentials.")
 _SUSPENDED = (Kind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
-_THUMBNAIL = (Kind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 2 MB.")
+_THUMBNAIL = (Kind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 50 MB.")
 
 _BY_REASON = {
     "backendError": _SERVER,
@@ -50,7 +52,8 @@ _BY_REASON = {
     "authError": _RECONNECT,
     "required": _RECONNECT,
     "invalid_grant": _RECONNECT,
-    "invalid_client": _RECONNECT,
+    "invalid_client": _APP,
+    "unauthorized_client": _APP,
     "insufficientPermissions": (
         Kind.AUTH,
         "The channel's connection lacks a permission. Reconnect the account and grant all that is asked for.",
@@ -62,8 +65,14 @@ _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map a refusal; YouTube's own words only where its reason says nothing to us."""
+    if refused := operators_fault(response, "YouTube"):
+        return refused
     reason, words = _said(response)
-    meaning = _BY_REASON.get(reason) or _STATUSES.get(response.status_code)
+    meaning = (
+        _QUOTA
+        if _is_quota_of_a_day(reason, response)
+        else _BY_REASON.get(reason) or _STATUSES.get(response.status_code)
+    )
     if meaning is None and not response.is_client_error:
         meaning = _SERVER
     kind, sentence = meaning or (Kind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
@@ -75,6 +84,11 @@ def error_of(response: httpx.Response) -> NetworkError:
         request_id=response.headers.get(REQUEST_ID_HEADER),
         retry_after=_wait(kind, reason, response),
     )
+
+
+def _is_quota_of_a_day(reason: str, response: httpx.Response) -> bool:
+    """Tell whether the project's uploads of a day are used up, which has the reason of a limit of minutes."""
+    return reason in {"rateLimitExceeded", "RESOURCE_EXHAUSTED"} and is_limit_of_a_day(response)
 
 
 def until_quota_resets(now: datetime) -> timedelta:
@@ -97,7 +111,7 @@ def _said(response: httpx.Response) -> tuple[str, str]:
 
 def _wait(kind: Kind, reason: str, response: httpx.Response) -> timedelta | None:
     if kind is Kind.CAPPED:
-        return until_quota_resets(datetime.now(UTC)) if _BY_REASON[reason] is _QUOTA else UPLOAD_LIMIT_WAIT
+        return UPLOAD_LIMIT_WAIT if reason == "uploadLimitExceeded" else until_quota_resets(datetime.now(UTC))
     if kind is not Kind.RATE_LIMITED:
         return None
     seconds = response.headers.get("retry-after", "")

@@ -44,15 +44,21 @@ class Extras:
         self._video_id = video_id
 
     async def run(self) -> str | None:
-        """Return a warning for what could not be done. Raises NetworkError of a kind that is tried again."""
+        """Return a warning for what could not be done. Raises NetworkError of a kind that is tried again.
+
+        The thumbnail comes last: YouTube answers 200 and drops that of a Short which it is still processing.
+        """
         settings = self._sending.draft.settings
-        steps: list[tuple[object, str, Callable[[], Awaitable[None]]]] = [
-            (settings.thumbnail, "thumbnail", self._thumbnail),
-            (settings.playlist_id, "playlist entry", self._playlist),
-            (settings.first_comment, FIRST_COMMENT, self._comment),
+        warnings = [
+            await self._once(settings.playlist_id, "playlist entry", self._playlist),
+            await self._once(settings.first_comment, FIRST_COMMENT, self._comment),
+            await self._verdict(),
+            await self._once(settings.thumbnail, "thumbnail", self._thumbnail),
         ]
-        warnings = [await once(self._line, self._sending, name, step) for wanted, name, step in steps if wanted]
-        return " ".join(filter(None, [*warnings, await self._verdict()])) or None
+        return " ".join(filter(None, warnings)) or None
+
+    async def _once(self, wanted: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
+        return await once(self._line, self._sending, name, step) if wanted else None
 
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
@@ -82,7 +88,9 @@ class Extras:
     async def _verdict(self) -> str | None:
         """Ask what became of the video, whose id exists before. Raises `not_ready` while YouTube works on it."""
         videos = await read(self._line, "videos", part="status", id=self._video_id)
-        status: dict[str, Any] = videos[0].get("status") or {} if videos else {}
+        if not videos:
+            return "YouTube does not find the video any more: it was deleted or removed."
+        status: dict[str, Any] = videos[0].get("status") or {}
         wanted, shown = self._sending.draft.settings.visibility, status.get("privacyStatus")
         match status.get("uploadStatus"):
             case "uploaded":
@@ -92,8 +100,5 @@ class Extras:
                 reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
                 return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."
         if shown and shown != wanted:
-            return (
-                f"YouTube made the video {shown} instead of {wanted}; it does so with every upload of an app that "
-                "Google has not verified."
-            )
+            return f"YouTube made the video {shown} instead of {wanted}. Look into the channel's settings and limits."
         return None

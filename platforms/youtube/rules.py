@@ -29,9 +29,9 @@ RULES = Rules(
 THUMBNAIL = FileRule(
     MediaType.IMAGE,
     ("image/jpeg", "image/png"),
-    max_bytes=2 * 1024 * 1024,
+    max_bytes=50 * 1024 * 1024,
     shrinks=True,
-    source="YouTube's own pages; its discovery document names 50 MB",
+    source="YouTube's revision history of September 14, 2026, and its discovery document",
 )
 
 
@@ -59,4 +59,7 @@ def check(label: str, draft: Draft[YouTubeSettings]) -> list[Violation]:
     if (length := tags_length(draft.settings.tags)) > TAGS:
         error = f"{label} allows {TAGS} characters for all tags together; this has {length}"
         found.append(setting("tags", error))
+    if draft.settings.first_comment and (draft.settings.made_for_kids or draft.settings.visibility == "private"):
+        why = "made for kids" if draft.settings.made_for_kids else "private"
+        found.append(setting("firstComment", f"{label} takes no comments below a video that is {why}"))
     return found

@@ -44,7 +44,7 @@ class YouTubeSettings(WireModel):
     )
     thumbnail: WebAddress | None = Field(
         None,
-        description="The address of a JPEG or PNG of up to 2 MB; YouTube takes it from verified channels only.",
+        description="The address of a JPEG or PNG of up to 50 MB; YouTube takes it from verified channels only.",
         examples=["https://cdn.example.com/cover.jpg"],
     )
     playlist_id: Playlist | None = Field(

@@ -7,6 +7,10 @@ import pytest
 
 from platforms.errors import LONGEST_TEXT, Kind, NetworkError
 from platforms.youtube.errors import UPLOAD_LIMIT_WAIT, error_of, until_quota_resets
+from tests.platforms.rig import Rig
+from tests.platforms.test_youtube import prepared, refused, rig
+
+__all__ = ["rig"]
 
 
 def refusal(status: int, reason: str, message: str = "its own words", **headers: str) -> NetworkError:
@@ -89,3 +93,47 @@ def test_without_a_reason_the_status_decides(status: int, kind: Kind) -> None:
 def test_unknown_errors_keep_their_own_words() -> None:
     assert refusal(400, "somethingNew").message == "YouTube refused: its own words"
     assert len(refusal(400, "somethingNew", "x" * 5000).message) == LONGEST_TEXT
+
+
+PER_DAY = "Quota exceeded for quota metric 'Video Uploads' and limit 'Video Uploads per day' of service 'youtube'."
+
+
+def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> None:
+    error = refusal(429, "rateLimitExceeded", PER_DAY)
+    assert error.kind is Kind.CAPPED
+    assert error.retry_after is not None
+    assert timedelta(0) < error.retry_after <= timedelta(hours=25)
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "metadata": {"quota_limit": "VideoUploadsPerDayPerProject", "quota_limit_value": "100"},
+    }
+    body = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": [info]}}
+    assert error_of(httpx.Response(429, json=body)).kind is Kind.CAPPED
+    info["metadata"] = {"quota_limit": "defaultPerMinutePerUser", "quota_limit_value": "100"}
+    assert error_of(httpx.Response(429, json=body)).kind is Kind.RATE_LIMITED
+
+
+async def test_what_the_operators_project_may_not_do_is_the_operators(rig: Rig) -> None:
+    for condition, code in (("app_refused", "SERVICE_DISABLED"), ("quota_0", "RATE_LIMIT_EXCEEDED")):
+        await rig.sandbox.switch_on("youtube", condition, rig.account.account_id)
+        error = await refused(prepared(rig))
+        await rig.sandbox.clear_conditions("youtube")
+        assert (error.kind, error.code) == (Kind.OPERATOR, code)
+        assert error.message.endswith(("console.", "access."))
+
+
+async def test_the_sandbox_words_a_used_up_day_as_google_does(rig: Rig) -> None:
+    await rig.sandbox.switch_on("youtube", "day_used_up", rig.account.account_id)
+    error = await refused(prepared(rig))
+    await rig.sandbox.clear_conditions("youtube")
+    assert (error.kind, error.status) == (Kind.CAPPED, 429)
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+def test_a_wrong_client_secret_refuses_no_account(error: str) -> None:
+    assert error_of(httpx.Response(401, json={"error": error})).kind is Kind.OPERATOR
+
+
+def test_the_old_shape_of_an_api_that_is_not_enabled() -> None:
+    assert refusal(403, "accessNotConfigured").kind is Kind.OPERATOR

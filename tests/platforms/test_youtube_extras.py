@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Published
+from platforms.base import Published, Sending
 from platforms.errors import Kind
 from platforms.youtube import NETWORK
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
-from tests.platforms.test_youtube import ask, prepared, publish, refused, rig
+from tests.platforms.test_youtube import ask, prepared, refused, rig
 
 __all__ = ["rig"]
 
@@ -29,6 +29,26 @@ async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
     operations = (await rig.operations())[-len(rig.exchanges) :]
     assert operations.count("edit") == 3
     assert await comments(rig, published) == ["first"]
+
+
+async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
+    await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
+    sending = await prepared(rig, thumbnail=f"{rig.sandbox.url}/_/media/cover.jpg", firstComment="first")
+    published = await NETWORK.publish(rig.connection(), sending)
+    assert (await refused(NETWORK.complete(rig.connection(), sending, published))).kind is Kind.NOT_READY
+    assert await comments(rig, published) == ["first"]
+    await rig.sandbox.clear_conditions("youtube")
+    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    (video,) = (await ask(rig, "videos", part="snippet", id=published.platform_post_id))["items"]
+    assert video["snippet"]["thumbnails"]["default"]["url"] == "/_/media/cover.jpg"
+
+
+async def test_a_video_that_is_gone_is_told(rig: Rig) -> None:
+    sending = await prepared(rig)
+    published = await NETWORK.publish(rig.connection(), sending)
+    body = {"kind": "youtube#videoListResponse", "items": []}
+    await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
+    assert "deleted or removed" in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
 
 
 async def comments(rig: Rig, published: Published) -> list[str]:
@@ -60,15 +80,25 @@ async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
     settings: dict[str, Any] = {
         "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
         "playlistId": "XX",
-        "firstComment": "first",
     }
     sending = await prepared(rig, **settings)
+    published = await NETWORK.publish(rig.connection(), sending)
     refusal = {"error": {"code": 400, "errors": [{"reason": "imageFormatUnsupported", "message": "x"}]}}
+    assert (await refused(_with_processing(rig, sending, published))).kind is Kind.NOT_READY
     await rig.sandbox.fault("youtube", "reject", "edit", status=400, body=refusal)
-    warning = (await publish(rig, sending)).warning or ""
+    warning = (await NETWORK.complete(rig.connection(), sending, published)).warning or ""
     assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
     assert "playlist entry was not added: YouTube does not find the playlist" in warning
     assert "comment" not in warning
+
+
+async def _with_processing(rig: Rig, sending: Sending[Any], published: Published) -> Published:
+    """Complete a post as far as that goes while its video is processed: all but the thumbnail."""
+    await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
+    try:
+        return await NETWORK.complete(rig.connection(), sending, published)
+    finally:
+        await rig.sandbox.clear_conditions("youtube")
 
 
 @pytest.mark.parametrize(

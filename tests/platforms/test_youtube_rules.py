@@ -49,6 +49,8 @@ def test_takes_what_fits(text: str, settings: dict[str, Any]) -> None:
         ("Hi", "", {}, "mediaItems"),
         ("Hi", "vv", {}, "mediaItems"),
         ("Hi", "i", {}, "mediaItems"),
+        ("Hi", "v", {"visibility": "private", "firstComment": "first"}, "firstComment"),
+        ("Hi", "v", {"madeForKids": True, "firstComment": "first"}, "firstComment"),
         ("Hi", "vi", {}, "mediaItems"),
         (" \n ", "v", {}, "title"),
         ("Hi", "v", {"tags": ["x" * 250, "y" * 250]}, "tags"),

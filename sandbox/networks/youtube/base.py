@@ -51,6 +51,34 @@ def refused(status: int, reason: str, message: str) -> RefusedError:
     return RefusedError(problem(status, reason, message))
 
 
+def disabled(title: str, service: str) -> Answer:
+    """Word that an API is not enabled in the operator's project, as all Google APIs do."""
+    message = f"{title} has not been used in project 1234567890 before or it is disabled."
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+        "metadata": {"service": service, "serviceTitle": title, "consumer": "projects/1234567890"},
+    }
+    entry = {"message": message, "domain": "usageLimits", "reason": "accessNotConfigured"}
+    status = {"code": 403, "message": message, "errors": [entry], "status": "PERMISSION_DENIED", "details": [info]}
+    return Answer.json({"error": status}, 403)
+
+
+def exhausted(metric: str, limit: str, name: str, value: str) -> Answer:
+    """Word that a quota of the operator's project is used up, as all Google APIs do."""
+    message = f"Quota exceeded for quota metric '{metric}' and limit '{limit}' of service 'youtube.googleapis.com'."
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "domain": "googleapis.com",
+        "metadata": {"quota_limit": name, "quota_limit_value": value, "consumer": "projects/1234567890"},
+    }
+    entry = {"message": message, "domain": "global", "reason": "rateLimitExceeded"}
+    status = {"code": 429, "message": message, "errors": [entry], "status": "RESOURCE_EXHAUSTED", "details": [info]}
+    return Answer.json({"error": status}, 429)
+
+
 def json_body(request: Request) -> dict[str, Any]:
     """Return the body of a request, which is a JSON object."""
     try:
@@ -65,6 +93,13 @@ def json_body(request: Request) -> dict[str, Any]:
 class YouTubeTwin(Twin, ABC):
     """Hold what all of YouTube's routes share."""
 
+    refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "auth"})
+    conditions = {  # noqa: RUF012
+        "slow_processing": "Videos stay in processing; a thumbnail that is set meanwhile is answered 200 and lost.",
+        "day_used_up": "The project's uploads of the day are used up.",
+        "quota_0": "The project has a quota of 0: Google has not approved it.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, 0)
@@ -74,6 +109,10 @@ class YouTubeTwin(Twin, ABC):
         self.received: dict[str, bytearray] = {}
         self.attempted: set[str] = set()
         """Sessions whose last piece somebody sent; asking one of them is to confirm, no longer to prepare."""
+
+    def app_refused(self) -> Answer:
+        """Word that the API is not enabled in the operator's project."""
+        return disabled("YouTube Data API v3", "youtube.googleapis.com")
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""
@@ -97,6 +136,11 @@ class YouTubeTwin(Twin, ABC):
         """Answer with the upload host's own header."""
         answer = await found.handler(request)
         return answer.with_headers({"X-GUploader-UploadID": self.ids.next()})
+
+    def processed(self, upload: Upload) -> bool:
+        """Tell whether a video is processed by now."""
+        slow = self.world.conditions.holds(self.platform, "slow_processing", upload.account_id)
+        return not slow and self.world.now() - upload.made_at >= (PROCESSING_SECONDS if self.world.realistic else 0)
 
     def own_video(self, request: Request, video_id: str) -> Upload:
         """Return a video of the channel that the token speaks for."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.networks.youtube.base import PROCESSING_SECONDS, Attached, Upload, YouTubeTwin, json_body, refused
+from sandbox.networks.youtube.base import Attached, Upload, YouTubeTwin, json_body, refused
 from sandbox.operations import Operation
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
@@ -157,7 +157,7 @@ class ResourceRoutes(YouTubeTwin):
         return {"kind": f"youtube#{attached.kind}", "id": attached.id, "snippet": attached.snippet}
 
     def _video(self, upload: Upload) -> dict[str, Any]:
-        processed = self.world.now() - upload.made_at >= (PROCESSING_SECONDS if self.world.realistic else 0)
+        processed = self.processed(upload)
         whole = "failed" if upload.failure else "processed"
         status: dict[str, Any] = {"privacyStatus": "public", **upload.status}
         status["uploadStatus"] = whole if processed else "uploaded"
@@ -166,7 +166,11 @@ class ResourceRoutes(YouTubeTwin):
         return {
             "kind": "youtube#video",
             "id": upload.video_id,
-            "snippet": {**upload.snippet, "publishedAt": _timestamp(upload.made_at)},
+            "snippet": {
+                **upload.snippet,
+                "publishedAt": _timestamp(upload.made_at),
+                "thumbnails": {"default": {"url": upload.thumbnail or "https://i.ytimg.com/vi/default.jpg"}},
+            },
             "status": status,
             "processingDetails": {"processingStatus": "succeeded" if processed else "processing"},
         }

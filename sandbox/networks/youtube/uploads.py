@@ -8,7 +8,7 @@ from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.formats import probe
 from sandbox.ids import in_base64
-from sandbox.networks.youtube.base import Upload, YouTubeTwin, json_body, refused
+from sandbox.networks.youtube.base import Upload, YouTubeTwin, exhausted, json_body, refused
 from sandbox.operations import Operation
 from sandbox.posts import Post, Shown
 from sandbox.twin import route
@@ -16,7 +16,7 @@ from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
 LARGEST = 274_877_906_944
-THUMBNAIL_BYTES = 2 * 1024 * 1024
+THUMBNAIL_BYTES = 50 * 1024 * 1024
 UPLOADS_PER_DAY = 100
 PARTS = {"snippet", "status", "recordingDetails", "localizations", "paidProductPlacementDetails"}
 SNIPPET: dict[str, type] = {"title": str, "description": str, "tags": list, "categoryId": str, "defaultLanguage": str}
@@ -59,8 +59,12 @@ class UploadRoutes(YouTubeTwin):
         _check_snippet(snippet)
         if status.get("privacyStatus", "public") not in ("public", "unlisted", "private"):
             raise refused(400, "invalidVideoMetadata", "The privacy status is invalid.")
-        if not self.world.windows.take((self.platform, "inserts"), UPLOADS_PER_DAY, 86_400).allowed:
-            raise refused(403, "quotaExceeded", "The request cannot be completed: you have exceeded your quota.")
+        if self.holds("quota_0", account):
+            raise RefusedError(exhausted("Queries", "Queries per day", "defaultPerDayPerProject", "0"))
+        window = self.world.windows.take((self.platform, "inserts"), UPLOADS_PER_DAY, 86_400)
+        if not window.allowed or self.holds("day_used_up", account):
+            name = "VideoUploadsPerDayPerProject"
+            raise RefusedError(exhausted("Video Uploads", "Video Uploads per day", name, str(UPLOADS_PER_DAY)))
         upload = Upload(secrets.token_urlsafe(32), account.account_id, int(size), snippet, status)
         self.uploads.put(upload.id, upload)
         part = query["part"]
@@ -100,6 +104,9 @@ class UploadRoutes(YouTubeTwin):
         if len(request.body) > THUMBNAIL_BYTES:
             raise refused(413, "uploadTooLarge", "The image is too large.")
         name = f"youtube-{upload.video_id}.{found.content_type.rpartition('/')[2]}"
+        if not self.processed(upload):
+            # As YouTube does with Shorts: answered as if it were taken, and lost.
+            return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": None}}]})
         upload.thumbnail = samples.origin(request.body) or self.world.uploads.keep(
             name, found.content_type, request.body
         )

@@ -149,4 +149,4 @@ async def test_realistic_projects_have_a_number_of_uploads_a_day() -> None:
         for _ in range(100):
             assert (await begin(yt, 10)).status_code == 200
         answer = await begin(yt, 10)
-        assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (403, "quotaExceeded")
+        assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (429, "rateLimitExceeded")

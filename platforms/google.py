@@ -1,0 +1,60 @@
+"""What Google's APIs share: how they word that the operator's project may not do something, and limits of a day."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
+
+_NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
+"""Source: google.api.ErrorReason, and the older reasons of the same meaning."""
+
+
+def operators_fault(response: httpx.Response, label: str) -> NetworkError | None:
+    """Return the error of a project that may not call the API; None for any other answer.
+
+    A project has no quota at all until Google has approved it: its limit is then told to be 0.
+    """
+    reason, more = error_info(response)
+    reasons = {reason, *(str(each.get("reason")) for each in _list(_error(response).get("errors")))}
+    if not_enabled := reasons & _NOT_ENABLED:
+        service = str(more.get("serviceTitle") or more.get("service") or f"the API of {label}")[:100]
+        message = f"{service} is not enabled in the Google project of this service. Enable it in Google's console."
+        return _operator(response, message, min(not_enabled))
+    if more.get("quota_limit_value") == "0":
+        message = (
+            f"Google has not approved this service's project for {label}: it has a quota of 0. Ask Google for access."
+        )
+        return _operator(response, message, reason or "quota_limit_0")
+    return None
+
+
+def is_limit_of_a_day(response: httpx.Response) -> bool:
+    """Tell whether a limit that was reached counts a day: Google answers it with 429, as it does those of a minute."""
+    _, more = error_info(response)
+    said = f"{more.get('quota_limit', '')} {_error(response).get('message', '')}".lower().replace(" ", "")
+    return "perday" in said
+
+
+def error_info(response: httpx.Response) -> tuple[str, Mapping[str, Any]]:
+    """Return reason and metadata of an error's google.rpc.ErrorInfo; empty ones if it has none."""
+    for detail in _list(_error(response).get("details")):
+        if str(detail.get("@type", "")).endswith("google.rpc.ErrorInfo"):
+            metadata = detail.get("metadata")
+            return str(detail.get("reason") or ""), metadata if isinstance(metadata, dict) else {}
+    return "", {}
+
+
+def _operator(response: httpx.Response, message: str, code: str) -> NetworkError:
+    return NetworkError(Kind.OPERATOR, message, code=code, status=response.status_code)
+
+
+def _error(response: httpx.Response) -> dict[str, Any]:
+    error = json_of(response).get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _list(found: object) -> list[dict[str, Any]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
