@@ -21,6 +21,10 @@ class OAuthCredentials(WireModel):
     client_secret: SecretStr | None = None
 
 
+OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+"""Codes of RFC 6749 that speak of the app, not of the account's grant."""
+_PASSING = frozenset({"temporarily_unavailable", "server_error"})
+
 O = TypeVar("O", bound=OAuthCredentials)  # noqa: E741 - credentials of OAuth
 T = TypeVar("T")
 
@@ -103,12 +107,21 @@ def with_tokens(wire: Wire, current: O, answer: Mapping[str, Any]) -> O:
 
 
 def refused_renewal(response: httpx.Response, label: str) -> NetworkError | None:
-    """Map OAuth's own shape of error: the refresh token was used, revoked or is too old. None for any other answer."""
+    """Map OAuth's own shape of error (RFC 6749, section 5.2); None for any other answer.
+
+    A refresh token that was used, revoked or is too old is the account's; a client id or secret that the network does
+    not know is the operator's, and no account must be reconnected for it.
+    """
     error = json_of(response).get("error")
     if not isinstance(error, str) or response.status_code not in {400, 401}:
         return None
-    message = f"{label} no longer accepts this account's connection. Reconnect the account."
-    return NetworkError(Kind.AUTH, message, code=error, status=response.status_code)
+    kind, message = Kind.AUTH, f"{label} no longer accepts this account's connection. Reconnect the account."
+    if error in OF_THE_APP:
+        kind = Kind.OPERATOR
+        message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
+    if error in _PASSING:
+        kind, message = Kind.TRANSIENT, f"{label} could not renew the account's access right now."
+    return NetworkError(kind, message, code=error, status=response.status_code)
 
 
 def second_host(wire: Wire, usual: str, second: str) -> str:

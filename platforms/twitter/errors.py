@@ -9,6 +9,7 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.oauth import refused_renewal
 from platforms.told import told_by
 from platforms.wire import json_of
 
@@ -59,16 +60,22 @@ _BY_CODE = {
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status."""
     body = json_of(response)
-    if "error" in body and response.request.url.path.endswith("/oauth2/token") and response.status_code < 429:
-        # OAuth's own shape: a refresh token that was used, revoked or is too old.
-        return NetworkError(
-            Kind.AUTH,
-            _RECONNECT,
-            code=str(body["error"]),
-            status=response.status_code,
-            request_id=response.headers.get(REQUEST_ID_HEADER),
-        )
+    if response.request.url.path.endswith("/oauth2/token") and (refused := _refused_renewal(body, response)):
+        return refused
     return problem_error(body, response)
+
+
+def _refused_renewal(body: Mapping[str, Any], response: httpx.Response) -> NetworkError | None:
+    """Map an answer of the token endpoint in OAuth's own shape.
+
+    X calls a dead refresh token `invalid_request`, as it does a request that the app got wrong; its words tell them
+    apart (heard from several clients).
+    """
+    refused = refused_renewal(response, "X")
+    if refused and refused.code == "invalid_request" and "for the token was invalid" not in str(body):
+        sentence = "X could not renew the account's access right now."
+        return NetworkError(Kind.TRANSIENT, sentence, code=refused.code, status=response.status_code)
+    return refused
 
 
 def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> NetworkError:

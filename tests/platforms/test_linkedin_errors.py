@@ -50,7 +50,7 @@ def worded(status: int, code: str | None = None, message: str = "Because.") -> h
         (worded(422, "UNPROCESSABLE_ENTITY", f"Content is a duplicate of {URN}"), Kind.REJECTED, DUPLICATE),
         (worded(422, "UNPROCESSABLE_ENTITY"), Kind.REJECTED, "UNPROCESSABLE_ENTITY"),
         (answer(400, {"error": "invalid_grant"}, TOKEN), Kind.AUTH, "invalid_grant"),
-        (answer(401, {"error": "invalid_client"}, TOKEN), Kind.AUTH, "invalid_client"),
+        (answer(401, {"error": "invalid_client"}, TOKEN), Kind.OPERATOR, "invalid_client"),
         (answer(500, {"error": "server_error"}, TOKEN), Kind.TRANSIENT, "http_500"),
         (answer(400, [1]), Kind.REJECTED, "http_400"),
     ],

@@ -291,7 +291,7 @@ class TestTokens:
         await sandbox.fault("twitter", "token_expired", "publish", times=2)
         error = await refused(publish(x, x.sending("who am I")))
         assert error.kind is Kind.AUTH
-        assert error.code == ("invalid_grant" if credentials else "unauthorized")
+        assert error.code == ("invalid_request" if credentials else "unauthorized")
         assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
 
     @pytest.mark.parametrize("secret", [None, "s"])

@@ -32,7 +32,7 @@ class UserRoutes(XTwin):
             return _refused("unsupported_grant_type", "Only refresh_token is known here.")
         renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
         if renewed is None:
-            return _refused("invalid_grant", "Value passed for the token was invalid.")
+            return _refused("invalid_request", "Value passed for the token was invalid.")
         _, access_token, refresh_token = renewed
         return Answer.json(
             {
