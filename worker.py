@@ -12,6 +12,7 @@ import structlog
 from api.readiness import Readiness
 from platforms.registry import networks
 from runtime import worker
+from runtime.database import open_database
 from runtime.garbage import collect_seldom
 from runtime.health import serving_health
 from runtime.logging import configure
@@ -20,7 +21,7 @@ from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.watch import Watch
-from store.database import Database
+from store.database import OF_STEPS
 from workflows.queues import Queues
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ async def run(platforms: list[str] | None) -> None:
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.
     stop = _told_to_stop(settings.worker_grace_s + WIND_UP_S)
-    database = Database(settings.database_url.get_secret_value(), pool_size=20)
+    database = open_database(settings, OF_STEPS)
     try:
         async with worker.desk(settings, database, runtime.metric_meter) as desk:
             team = worker.team(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import structlog
 
+from activities.persist import persist
 from platforms.errors import Kind, NetworkError
 from store.app_refusals import accept_app, refuse_app, refused_apps
 from store.database import Database
@@ -21,7 +22,7 @@ class Apps:
 
     async def refresh(self) -> None:
         """Read which apps are refused now."""
-        async with self._database.reading() as session:
+        async with self._database.answers.reading() as session:
             self._refused = {(app.platform, app.app_id): app for app in await refused_apps(session)}
 
     def check(self, account: Account, released_at: datetime | None) -> None:
@@ -35,8 +36,12 @@ class Apps:
 
     async def refuse(self, account: Account, error: NetworkError) -> None:
         """Note that the network refuses the account's app."""
-        async with self._database.transaction() as session:
-            await refuse_app(session, account.platform, account.app_id, error.code, error.message)
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await refuse_app(session, account.platform, account.app_id, error.code, error.message)
+
+        await persist(write)
         if (account.platform, account.app_id) not in self._refused:
             log.error("app.refused", platform=account.platform, app_id=account.app_id, code=error.code)
         await self.refresh()
@@ -44,6 +49,6 @@ class Apps:
     async def accept(self, account: Account) -> None:
         """Note that the network has accepted the account's app: a post was published with it."""
         if self._refused.pop((account.platform, account.app_id), None):
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 await accept_app(session, account.platform, account.app_id)
             log.warning("app.accepted", platform=account.platform, app_id=account.app_id)

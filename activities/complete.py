@@ -10,6 +10,7 @@ from activities.commands import TargetCommand
 from activities.desk import Desk, Step
 from activities.errors import time_left, try_again, wait_before_retry
 from activities.heartbeat import beating
+from activities.persist import persist
 from domain.outcome import GONE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, NetworkError
@@ -64,12 +65,16 @@ class Completing:
                     if delay < time_left():
                         raise try_again(networks()[command.platform], error, delay) from error
                     done = replace(public, warning=f"What follows the post was given up. {error.message}")
-            async with self._database.transaction() as session:
-                return await add_details(
-                    session,
-                    command.target_id,
-                    public.platform_post_id,
-                    done.platform_post_id,
-                    done.url,
-                    done.warning,
-                )
+
+            async def write() -> Outcome:
+                async with self._database.answers.transaction() as session:
+                    return await add_details(
+                        session,
+                        command.target_id,
+                        public.platform_post_id,
+                        done.platform_post_id,
+                        done.url,
+                        done.warning,
+                    )
+
+            return await persist(write)

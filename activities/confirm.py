@@ -66,8 +66,12 @@ class Confirming:
         """Return a finding as it may be believed: no post that is found is two of ours."""
         if not isinstance(finding, Published):
             return finding
-        async with self._database.transaction() as session:
-            return finding if await claim(session, job, finding.platform_post_id) else Unknown()
+
+        async def claimed() -> bool:
+            async with self._database.answers.transaction() as session:
+                return await claim(session, job, finding.platform_post_id)
+
+        return finding if await persist(claimed) else Unknown()
 
     def _judge(
         self, command: LookCommand, step: Step, finding: Absent | Unknown | Refused, sent: Attempt
@@ -91,7 +95,7 @@ class Confirming:
         self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime
     ) -> Outcome:
         async def write() -> Outcome:
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 outcome = await settle(
                     session,
                     command.target_id,

@@ -53,7 +53,7 @@ class Editing:
             note = verdicts.note(step, "done", "edited")
 
             async def write() -> Outcome:
-                async with self._database.transaction() as session:
+                async with self._database.answers.transaction() as session:
                     return await settle_edit(
                         session, edit, published.platform_post_id, published.url, published.editable_until, note
                     )
@@ -81,7 +81,7 @@ class Editing:
         note = verdicts.note(None, "unclear" if looking else "refused", decision, error)
 
         async def write() -> Outcome:
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 if delay is None:
                     return await refuse_edit(session, edit, error.message, error.code, note)
                 return await still_unclear(session, edit, note)

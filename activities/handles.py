@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from activities.persist import persist
 from platforms.base import Handles
 from platforms.errors import Kind, NetworkError
 from store.database import Database
@@ -62,7 +63,8 @@ class HandleKeeper:
             if self._waiting is None:
                 return
             handles, self._waiting = self._waiting, None
-            if not await save_handles(self._database, self._target_id, handles, self._version):
+            answers, version = self._database.answers, self._version
+            if not await persist(lambda: save_handles(answers, self._target_id, handles, version)):
                 raise _overtaken(Kind.UNCLEAR if self.going_public else Kind.TRANSIENT)
             self._version += 1
             self._written_at = time.monotonic()

@@ -136,7 +136,7 @@ class Publishing:
         """
 
         async def keep() -> bool:
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 job = await load(session, command.target_id)
                 return job is None or await claim(session, job, published.platform_post_id, by_likeness=False)
 
@@ -236,7 +236,7 @@ class Publishing:
 
     async def _put_off(self, command: TargetCommand, change: verdicts.Change, prepared: Note | None = None) -> Outcome:
         """Write that a target goes on later, and what was prepared of it."""
-        async with self._database.transaction() as session:
+        async with self._database.answers.transaction() as session:
             # Another run of this step may have sent it meanwhile.
             unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
             outcome = await settle(session, command.target_id, unsent)
@@ -286,7 +286,7 @@ class Publishing:
         await self._pacing.answered(step)
         await self._desk.apps.accept(step.account)
         if step.account.refusals:
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 await accept_account(session, step.account, published=True)
         return outcome.model_copy(update={"incomplete": incomplete})
 
@@ -305,9 +305,9 @@ class Publishing:
                 public = Publication(
                     published.platform_post_id, published.url, published.editable_until, published.warning
                 )
-                if done := await settle_at_once(self._database, command.target_id, attempt.id, public, note):
+                if done := await settle_at_once(self._database.answers, command.target_id, attempt.id, public, note):
                     return done
-            async with self._database.transaction() as session:
+            async with self._database.answers.transaction() as session:
                 if attempt is None:
                     job = await load(session, command.target_id, lock=True)
                     if job is None or _stands(job):
@@ -363,8 +363,12 @@ class Publishing:
 
     async def _refuse_account(self, step: Step, error: NetworkError) -> bool:
         """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
-        async with self._database.transaction() as session:
-            used = step.account.credentials
-            noted = await refuse_account(session, step.account, used, error.message, error.code)
+
+        async def refuse() -> bool:
+            async with self._database.answers.transaction() as session:
+                used = step.account.credentials
+                return await refuse_account(session, step.account, used, error.message, error.code)
+
+        noted = await persist(refuse)
         log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
         return noted

@@ -19,7 +19,7 @@ from domain.errors import (
     Unavailable,
     Unprocessable,
 )
-from store.failures import database_away
+from store.failures import database_away, took_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +52,7 @@ _OF_FRAMEWORK = {
     413: Problem("The body is larger than 1 MiB", "payload_too_large"),
 }
 _INTERNAL = Problem("Something went wrong on our side", "internal_error")
+_TOO_SLOW = Problem("The database took too long to answer this; please try again, or ask for less", "unavailable")
 _AWAY = Problem("The service is not available right now; please try again", "unavailable")
 
 
@@ -114,6 +115,7 @@ def on_unexpected_error(_: Request[Any, Any, Any], error: Exception) -> Response
     """Answer 503 where the database is away, else 500; what happened goes into the log only."""
     if database_away(error):
         log.warning("database.away", reason=type(error).__name__)
-        return error_response(503, [_AWAY], error_type(503), {"Retry-After": "5"})
+        problem = _TOO_SLOW if took_too_long(error) else _AWAY
+        return error_response(503, [problem], error_type(503), {"Retry-After": "5"})
     log.error("request.failed", exc_info=error)
     return error_response(500, [_INTERNAL], error_type(500))

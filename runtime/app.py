@@ -8,13 +8,14 @@ from litestar import Litestar
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from runtime.chores import doing
+from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.watch import Watch
 from runtime.zones import announce_zones
-from store.database import Database
+from store.database import OF_REQUESTS
 from store.outcomes import Outcomes
 from workflows.client import PostWorkflows
 
@@ -29,8 +30,8 @@ def create_app_from_env() -> Litestar:
     async def connected() -> AsyncIterator[Dependencies]:
         # Lazy: scheduled posts are accepted while Temporal is away.
         client = await connect(lazy=True, runtime=runtime)
-        database_url = settings.database_url.get_secret_value()
-        database, outcomes = Database(database_url, pool_size=20), Outcomes(database_url)
+        database = open_database(settings, OF_REQUESTS)
+        outcomes = Outcomes(settings.database_url.get_secret_value())
         await outcomes.start()
         await announce_zones(database)
         deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)

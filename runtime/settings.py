@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    database_connections: int = Field(
+        default=30, ge=2, le=1000, description="most connections of one process; two thirds of them are kept open"
+    )
+    database_reserved: int = Field(
+        default=4, ge=1, le=100, description="connections beside these, for writing down what networks answered"
+    )
     encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
         min_length=1,
         description="32-byte keys in base64url, comma-separated: the first encrypts (`socialsyncer keys secret`)",

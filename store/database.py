@@ -1,8 +1,10 @@
-"""Hold the connection pool, and hand out one transaction at a time."""
+"""The connections of one process to PostgreSQL, how long each may be used, and what must not happen meanwhile."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, cast
 
 import asyncpg
@@ -12,6 +14,47 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 _TRUSTED_FOR_S = 1.0
+_CONNECT_S = 10.0
+_DRIVER_WAITS_S = 5.0
+"""How much longer than PostgreSQL the driver waits for a statement's end."""
+
+
+class _Hold:
+    """A connection that the code of one context holds. Tasks that this code starts inherit the hold until it ends."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+
+_HELD: ContextVar[_Hold | None] = ContextVar("held_connection", default=None)
+
+
+class ConnectionHeld(RuntimeError):
+    """A mistake of ours: a network was to be asked while a connection of the database's pool is held."""
+
+
+def demand_no_connection() -> None:
+    """Raise ConnectionHeld inside a transaction.
+
+    Called before every request to a network: one that answers slowly would keep the connection, and perhaps locks of
+    rows, from everybody else for as long as it likes.
+    """
+    held = _HELD.get()
+    if held is not None and not held.ended:
+        raise ConnectionHeld("a network must not be asked inside a database transaction")
+
+
+@contextmanager
+def _holding() -> Iterator[None]:
+    outer, hold = _HELD.get(), _Hold()
+    _HELD.set(hold)
+    try:
+        yield
+    finally:
+        hold.ended = True
+        _HELD.set(outer)
 
 
 def _ping_after_idling(engine: AsyncEngine) -> None:
@@ -34,13 +77,51 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
             raise DisconnectionError from error
 
 
-class Database:
-    """Be one process's pool. Belongs to the event loop that first uses it."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long one process may take of the database, in seconds; None is without end.
 
-    def __init__(self, url: str, *, pool_size: int = 10, max_overflow: int = 10) -> None:
+    `statement` is enforced by PostgreSQL, and a little later by the driver, should PostgreSQL not answer at all. `lock`
+    is how long a statement waits for a lock, `connection` how long the code waits for a connection of the pool.
+    """
+
+    statement: float | None
+    lock: float | None
+    connection: float = 30
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the driver's options."""
+        bounds = {"statement_timeout": self.statement, "lock_timeout": self.lock}
+        options: dict[str, Any] = {
+            "timeout": _CONNECT_S,
+            "server_settings": {name: f"{seconds * 1000:.0f}" for name, seconds in bounds.items() if seconds},
+        }
+        return options | ({"command_timeout": self.statement + _DRIVER_WAITS_S} if self.statement else {})
+
+
+OF_REQUESTS = Limits(statement=10, lock=5, connection=10)
+"""A client waits: what takes longer is answered 503 rather than kept a connection for."""
+OF_STEPS = Limits(statement=30, lock=10)
+"""A worker's steps, which Temporal runs again, and the chores beside them, which look through all open posts."""
+OF_ANSWERS = Limits(statement=5, lock=5, connection=5)
+"""Short statements that are tried again for as long as it takes."""
+OF_COMMANDS = Limits(statement=None, lock=30)
+"""A person waits and can end it."""
+
+
+class Pool:
+    """Some connections to the database. Belongs to the event loop that first uses it."""
+
+    def __init__(self, url: str, size: int, overflow: int, limits: Limits) -> None:
         # The connection that was used last knows its statements' plans best, and idles too shortly to be pinged.
         self.engine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=max_overflow, pool_use_lifo=True, hide_parameters=True
+            url,
+            pool_size=size,
+            max_overflow=overflow,
+            pool_timeout=limits.connection,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args=limits.as_options(),
         )
         _ping_after_idling(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -51,14 +132,16 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back on an exception."""
-        async with self._sessions.begin() as session:
-            yield session
+        with _holding():
+            async with self._sessions.begin() as session:
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session whose every statement stands for itself: no round trips to begin and to commit."""
-        async with self._readers() as session:
-            yield session
+        with _holding():
+            async with self._readers() as session:
+                yield session
 
     async def rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Run one statement that stands for itself and return its rows; `$1` is the first argument.
@@ -86,3 +169,22 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+class Database(Pool):
+    """All connections of one process: most for everything, and a few for answers alone.
+
+    `answers` writes down what a network answered. Whatever holds the other connections, an answer does not wait for
+    them: were it lost, the post would have to be looked up, and an account whose new tokens are lost is disconnected.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, max_overflow: int = 10, reserved: int = 2, limits: Limits = OF_STEPS
+    ) -> None:
+        super().__init__(url, pool_size, max_overflow, limits)
+        self.answers = Pool(url, reserved, 0, OF_ANSWERS)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await super().close()
+        await self.answers.close()

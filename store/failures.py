@@ -1,4 +1,4 @@
-"""Tell a database that is away from a mistake of ours."""
+"""Tell a database that cannot be used right now from a mistake of ours."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -7,20 +7,37 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # Too many connections, no room on disk, no memory.
+    asyncpg.InsufficientResourcesError,
+    # A statement or the wait for a lock took longer than `store.database.Limits` allow.
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    # A deadlock or a conflict: the same transaction, run again, may go through.
+    asyncpg.TransactionRollbackError,
+    # A failover has left us at a server that follows another.
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     OSError,
 )
+
+
+_SLOW = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 
 
 def database_away(error: BaseException) -> bool:
     """Tell whether an error of a query or connection says that the database cannot be used right now."""
     if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)):
         return True
-    if not isinstance(error, DBAPIError):
-        return False
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(_cause(error), _AWAY))
+
+
+def took_too_long(error: BaseException) -> bool:
+    """Tell whether a statement or its wait for a lock was ended because it took longer than it may."""
+    return isinstance(_cause(error) if isinstance(error, DBAPIError) else error, _SLOW)
+
+
+def _cause(error: DBAPIError) -> BaseException | None:
     # SQLAlchemy's asyncpg dialect keeps the driver's own error as the cause of its translation.
-    cause = error.orig.__cause__ if error.orig else None
-    return error.connection_invalidated or isinstance(cause, _AWAY)
+    return error.orig.__cause__ if error.orig else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.outcome import Outcome
 from domain.post import TargetStatus
-from store.database import Database
+from store.database import Pool
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
 from store.publishing import JOB, Job, Note
@@ -22,7 +22,8 @@ VERSION = "version"
 
 _OPEN = written(JOB.where(Target.id == argument(1)))
 _SAVE = """
-UPDATE targets SET handles = $3 WHERE id = $1 AND coalesce((handles ->> $4)::int, 0) = $2 RETURNING id
+-- Of a save whose commit was not acknowledged the same again is no other run's.
+UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
 """
 
 _TAKE_UP = """
@@ -104,7 +105,7 @@ class Publication:
     warning: str | None
 
 
-async def open_at_once(database: Database, target_id: str) -> Job | None:
+async def open_at_once(database: Pool, target_id: str) -> Job | None:
     """Return the rows of a target that was never sent; None where it was, or is gone."""
     row = await database.row(_OPEN, target_id)
     if row is None or row["last_send"] is not None:
@@ -114,19 +115,19 @@ async def open_at_once(database: Database, target_id: str) -> Job | None:
     return Job(post, target, read.next(Account), None, None) if post and target else None
 
 
-async def save_handles(database: Database, target_id: str, handles: dict[str, Any], version: int) -> bool:
+async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
     """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
     kept = json.dumps({**handles, VERSION: version + 1})
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
-async def take_up(database: Database, target_id: str) -> None:
+async def take_up(database: Pool, target_id: str) -> None:
     """Let a target and its post say that their publishing has begun, before what must be done first."""
     await database.row(_TAKE_UP, target_id, datetime.now(UTC))
 
 
 async def begin_at_once(
-    database: Database, target_id: str, prepared: Attempt | None, version: int, handles: dict[str, Any] | None
+    database: Pool, target_id: str, prepared: Attempt | None, version: int, handles: dict[str, Any] | None
 ) -> Attempt | None:
     """Take a pending target for its one send and write `sending`, committed on return; None where that cannot be.
 
@@ -142,7 +143,7 @@ async def begin_at_once(
 
 
 async def settle_at_once(
-    database: Database, target_id: str, attempt_id: int, public: Publication, note: Note
+    database: Pool, target_id: str, attempt_id: int, public: Publication, note: Note
 ) -> Outcome | None:
     """Settle a target that is being published as published, with its attempt and its post.
 

@@ -1,18 +1,21 @@
 """One error shape everywhere, whatever is sent; nothing a client sends is our failure."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 import structlog
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.dependencies import Dependencies
 from cli.stack.ports import free_port
-from store.database import Database
+from store.database import OF_REQUESTS, Database, Limits
 from tests.api.conftest import Client, client_of
 from tests.serving import started
 from tests.stack import Stack
@@ -219,6 +222,13 @@ def quiet() -> Iterator[list[Any]]:
 @asynccontextmanager
 async def without_database(stack: Stack) -> AsyncIterator[Client]:
     database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none")
+    async with over(database, stack) as client:
+        yield client
+
+
+@asynccontextmanager
+async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
+    """Be a client of an API over these connections."""
     app = create_app(Dependencies.of(database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
@@ -232,6 +242,35 @@ class TestOurSide:
                 body = check_shape(response)
                 assert (response.status_code, body["code"], body["type"]) == (503, "unavailable", "api_error")
                 assert int(response.headers["retry-after"]) > 0
+
+    @pytest.mark.parametrize("bound", ["statement", "lock"])
+    async def test_a_statement_that_takes_too_long_is_503(self, stack: Stack, quiet: list[Any], bound: str) -> None:
+        limits = replace(Limits(statement=None, lock=None), **{bound: 0.2})
+        async with over(Database(stack.database_url, limits=limits), stack) as client:
+            assert (await client.get("/v1/posts")).status_code == 200
+            async with stack.database.transaction() as session:
+                await session.execute(text("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE"))
+                began = time.monotonic()
+                response = await client.get("/v1/posts")
+                assert time.monotonic() - began < 5
+            body = check_shape(response)
+            assert (response.status_code, body["code"], body["type"]) == (503, "unavailable", "api_error")
+            assert "took too long" in body["error"]
+            assert int(response.headers["retry-after"]) > 0
+            assert (await client.get("/v1/posts")).status_code == 200, "the connection can be used again"
+
+    async def test_no_connection_to_spare_is_503(self, stack: Stack, quiet: list[Any]) -> None:
+        database = Database(
+            stack.database_url, pool_size=1, max_overflow=0, limits=replace(OF_REQUESTS, connection=0.2)
+        )
+        async with over(database, stack) as client:
+            assert (await client.get("/v1/posts")).status_code == 200
+            async with database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+                response = await client.get("/v1/posts")
+            assert check_shape(response)["code"] == "unavailable"
+            assert response.status_code == 503
+            assert int(response.headers["retry-after"]) > 0
 
     async def test_a_bug_is_500_without_detail_and_logged_with_the_request(
         self, api: Client, monkeypatch: pytest.MonkeyPatch, quiet: list[Any]

@@ -1,0 +1,16 @@
+"""The connections of the api and the worker, as the settings size them."""
+
+from runtime.settings import Settings
+from store.database import Database, Limits
+
+
+def open_database(settings: Settings, limits: Limits) -> Database:
+    """Return one process's connections; they are opened when they are first used."""
+    kept = settings.database_connections * 2 // 3
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=kept,
+        max_overflow=settings.database_connections - kept,
+        reserved=settings.database_reserved,
+        limits=limits,
+    )
