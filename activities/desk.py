@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord
 from activities.media.source import MediaTools, StepMedia
 from activities.meters import Meters
+from activities.renewal import Renewals
 from activities.servers import Servers
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
@@ -22,7 +24,7 @@ from platforms.base import AccountFacts, Connection, Draft, Identity, Network, S
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
-from store.accounts import open_credentials, renew_credentials
+from store.accounts import open_credentials
 from store.database import Database
 from store.models import Account, Post, Target
 from store.publishing import Job
@@ -38,6 +40,8 @@ class Step:
     sending: Sending[Any]
     keeper: HandleKeeper
     media: StepMedia
+    server: str
+    """Host and port at which the account is reached."""
     account: Account
     """Its row; `credentials` are those in use, also after they were renewed."""
     last: list[Exchange] = field(default_factory=list)
@@ -86,6 +90,9 @@ def _fingerprint(draft: Draft[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_LAST_RENEWALS_S = 15.0
+
+
 class Desk:
     """Open steps. One per worker.
 
@@ -110,6 +117,7 @@ class Desk:
         self.meters = meters or Meters()
         self.apps = Apps(database)
         self._vault = vault
+        self._renewals = Renewals(database, vault)
         self._networks_at = networks_at
         self._named_servers = named_servers
         self._media = media
@@ -146,7 +154,8 @@ class Desk:
             heartbeat=progress,
         )
         last_send = job.sent.id if job.sent else 0
-        return Step(network, connection, sending, keeper, media, job.account, last, last_send=last_send)
+        server = urlsplit(connection.wire.base_url).netloc
+        return Step(network, connection, sending, keeper, media, server, job.account, last, last_send=last_send)
 
     async def asks_about(self, account: Account) -> Identity:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
@@ -157,8 +166,11 @@ class Desk:
         """Have a post's media fetched anew from now on."""
         self._media.files.forget(post_id)
 
+    async def close(self) -> None:
+        """Wait for renewals that are running: an answer that is lost disconnects its account."""
+        await self._renewals.close(_LAST_RENEWALS_S)
+
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        sealed = account.credentials
         credentials = network.credentials.model_validate(open_credentials(self._vault, account))
         server = self._servers.reach(network, credentials)
 
@@ -166,12 +178,11 @@ class Desk:
             async def renewed(stored: dict[str, Any]) -> dict[str, Any]:
                 return plain(await renew(network.credentials.model_validate(stored)))
 
-            async with self.database.transaction() as session:
-                fresh = await renew_credentials(session, self._vault, account.workspace_id, account.id, sealed, renewed)
-            if fresh is None:
+            newest = await self._renewals.renewed(account, renewed)
+            if newest is None:
                 raise not_connected(network)
-            account.credentials = fresh.credentials
-            return network.credentials.model_validate(open_credentials(self._vault, fresh))
+            account.credentials = newest
+            return network.credentials.model_validate(open_credentials(self._vault, account))
 
         return Connection(
             wire=Wire(

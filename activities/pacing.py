@@ -20,7 +20,7 @@ from domain.pace import Allowance, Pace, Turn
 from platforms.base import Metered
 from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
 from store.database import Database
-from store.pacing import Lane, Place, enter, give_back, take, tell, used
+from store.pacing import Lane, Place, enter, give_back, lease_question, note_silence, take, tell, used
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,14 @@ _LARGEST_MARGIN = timedelta(seconds=2)
 """A pace's stretch is taken for longer by a 30th, at most by this: requests take unequally long to arrive."""
 _FRESH_FOR = timedelta(minutes=10)
 """How long what a network said when it was asked is believed."""
+_ASK_S = 15.0
+"""How long a network may take to say what is left, and how long a step waits for that."""
+_LEASE = timedelta(seconds=30)
+"""Until when no other process asks; longer than the question may take."""
+_LOOK_S = 0.5
+"""Between two looks whether another process has been told."""
+_SILENT_FOR = timedelta(minutes=1)
+"""How long a network that did not say is not asked again."""
 _ON_THEIR_WAY = timedelta(minutes=2)
 """Turns that were taken so shortly before a network was asked may not be counted in what it says."""
 _SCARCE = 20
@@ -56,7 +64,7 @@ class Pacing:
     def __init__(self, database: Database, *, on: bool) -> None:
         self._database = database
         self._on = on
-        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._gates: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def before_preparing(self, step: Step) -> None:
         """Take the turn of a target that is prepared ahead. Raises NotYet."""
@@ -92,27 +100,80 @@ class Pacing:
             await self._tell(_lane(step, "publish" if everything else "prepare"), now, 0, now + delay)
 
     async def _tell(self, lane: Lane, since: datetime, left: int, until: datetime) -> None:
-        async with self._database.transaction() as session:
+        async with self._database.answers.transaction() as session:
             await tell(session, lane, since, left, until)
 
     async def _turns(self, step: Step, wanted: Sequence[Wanted]) -> None:
-        gate = self._gates.setdefault(step.account.id, asyncio.Lock())
+        gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
         while True:
-            # One at a time of a process: the others would each hold a connection to wait for the lane's lock.
-            async with gate, self._database.transaction() as session:
-                turns = [await _turn(session, step, each) for each in wanted]
-                longest = max((turn for _, turn in turns), key=lambda turn: turn.wait)
-                if longest.wait > timedelta(0):
-                    # What is free, but cannot be used yet, is left to others.
-                    for place, turn in turns:
-                        if turn.wait <= timedelta(0):
-                            await give_back(session, place)
-            if longest.wait > _SOON:
-                capped = longest.wait if longest.waits_for is None else longest.waits_for
-                raise NotYet(longest.wait, capped=capped > LONGEST_LIMIT)
-            if longest.wait <= timedelta(0):
+            # One at a time of a process: the others would each hold a connection to wait for the lane's lock, or each
+            # ask the network the same.
+            async with gate:
+                turn = await self._take(step, wanted)
+                if turn is None and isinstance(step.network, Metered):
+                    await self._learn(step, step.network, wanted[-1][0])
+                    turn = await self._take(step, wanted, knowing_enough=True)
+            if turn is None or turn.wait <= timedelta(0):
                 return
-            await asyncio.sleep(longest.wait.total_seconds())
+            if turn.wait > _SOON:
+                capped = turn.wait if turn.waits_for is None else turn.waits_for
+                raise NotYet(turn.wait, capped=capped > LONGEST_LIMIT)
+            await asyncio.sleep(turn.wait.total_seconds())
+
+    async def _take(self, step: Step, wanted: Sequence[Wanted], *, knowing_enough: bool = False) -> Turn | None:
+        """Take all of the wanted turns, or none; return the longest to wait for. None: first ask what is left."""
+        asks = isinstance(step.network, Metered) and not knowing_enough
+        async with self._database.transaction() as session:
+            turns = []
+            for lane, paces in wanted:
+                place = await enter(session, lane, step.sending.target_id, step.last_send)
+                if asks and lane.step == "publish" and place.is_to_be_asked:
+                    return None
+                turns.append((place, await take(session, place, _in_effect(paces, place.limit))))
+            longest = max((turn for _, turn in turns), key=lambda turn: turn.wait)
+            if longest.wait > timedelta(0):
+                # What is free, but cannot be used yet, is left to others.
+                for place, turn in turns:
+                    if turn.wait <= timedelta(0):
+                        await give_back(session, place)
+            return longest
+
+    async def _learn(self, step: Step, network: Metered[Any], lane: Lane) -> None:
+        """Have the network asked what is left, by one process; the others wait for that, for so long as it may take."""
+        give_up = time.monotonic() + _ASK_S
+        while True:
+            async with self._database.transaction() as session:
+                place = await enter(session, lane, step.sending.target_id, step.last_send)
+                if not place.is_to_be_asked:
+                    return
+                granted = await lease_question(session, lane, _LEASE)
+            if granted:
+                await self._ask(step, network, place)
+                return
+            if time.monotonic() > give_up:
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    async def _ask(self, step: Step, network: Metered[Any], place: Place) -> None:
+        """Ask the network; its silence holds up nobody, and it is then left alone for a while."""
+        allowance, seen = None, len(step.last)
+        try:
+            async with asyncio.timeout(_ASK_S):
+                allowance = await network.allowance(step.connection)
+        except (NetworkError, TimeoutError) as error:
+            log.info("pacing.not_told", code=error.code if isinstance(error, NetworkError) else "timed_out")
+        finally:
+            # The attempt log tells of what was sent for the target.
+            del step.last[seen:]
+        async with self._database.answers.transaction() as session:
+            if allowance is None:
+                await note_silence(session, place.lane, _SILENT_FOR)
+                return
+            until = allowance.until or place.now + _FRESH_FOR
+            if allowance.left <= 0 and allowance.until is None:
+                until = await _until_the_first_is_forgotten(session, place, step.network.rules.paces, allowance)
+            since = place.now - _ON_THEIR_WAY
+            await tell(session, place.lane, since, allowance.left, until, limit=allowance.limit, asked=True)
 
 
 def _preparing(step: Step) -> Wanted:
@@ -123,46 +184,19 @@ def _publishing(step: Step) -> Wanted:
     return _lane(step, "publish"), step.network.rules.paces
 
 
-async def _turn(session: AsyncSession, step: Step, wanted: Wanted) -> tuple[Place, Turn]:
-    lane, paces = wanted
-    place = await enter(session, lane, step.sending.target_id, step.last_send)
-    if isinstance(step.network, Metered) and lane.step == "publish" and not place.is_told:
-        place = await _asked(session, place, step.network, step)
-    return place, await take(session, place, [_with_margin(pace) for pace in _as_told(paces, place.told)])
-
-
 def _lane(step: Step, name: str) -> Lane:
-    return Lane(step.network.platform, step.account.id, name)
+    return Lane(step.network.platform, step.server, step.account.id, name)
+
+
+def _in_effect(paces: Sequence[Pace], own_limit: int | None) -> list[Pace]:
+    """Return the paces with the account's own number in place of the general one in the longest of them."""
+    longest = max((pace.per for pace in paces), default=None)
+    own = [replace(pace, limit=own_limit) if own_limit and pace.per == longest else pace for pace in paces]
+    return [_with_margin(pace) for pace in own]
 
 
 def _with_margin(pace: Pace) -> Pace:
     return replace(pace, per=pace.per + min(pace.per / _MARGIN, _LARGEST_MARGIN))
-
-
-def _as_told(paces: Sequence[Pace], told: Allowance | None) -> list[Pace]:
-    """Return the paces with the account's own number in place of the general one in the longest of them."""
-    longest = max((pace.per for pace in paces), default=None)
-    own = told.limit if told else None
-    return [replace(pace, limit=own) if own and pace.per == longest else pace for pace in paces]
-
-
-async def _asked(session: AsyncSession, place: Place, network: Metered[Any], step: Step) -> Place:
-    """Ask the network, under the lane's lock so that of many that wait one does; its silence holds up nobody."""
-    seen = len(step.last)
-    try:
-        allowance = await network.allowance(step.connection)
-    except NetworkError as error:
-        log.info("pacing.not_told", code=error.code)
-        return place
-    finally:
-        # The attempt log tells of what was sent for the target.
-        del step.last[seen:]
-    until = allowance.until or place.now + _FRESH_FOR
-    if allowance.left <= 0 and allowance.until is None:
-        until = await _until_the_first_is_forgotten(session, place, step.network.rules.paces, allowance)
-    since = place.now - _ON_THEIR_WAY
-    await tell(session, place.lane, since, allowance.left, until, limit=allowance.limit, asked=True)
-    return replace(place, told=replace(allowance, until=until), told_at=since)
 
 
 async def _until_the_first_is_forgotten(

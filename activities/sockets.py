@@ -18,6 +18,8 @@ import aiohappyeyeballs
 import httpcore
 import httpx
 
+from store.database import demand_no_connection
+
 _STAGGER_S = 0.25
 """Between the tries of a host's addresses; source: RFC 8305, section 8."""
 _READ_AHEAD = 256 * 1024
@@ -239,3 +241,8 @@ class SocketTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=_IDLE_FOR_S,
             network_backend=network or Sockets(),
         )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises ConnectionHeld inside a database transaction."""
+        demand_no_connection()
+        return await super().handle_async_request(request)

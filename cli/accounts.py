@@ -10,18 +10,17 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from cli.connecting import connect_account, network_named, parsed_credentials
+from cli.connecting import keep_account, network_named, parsed_credentials, verify
 from cli.errors import UserError
-from cli.keys import workspace_id_of
+from cli.keys import known_workspace, workspace_id_of
 from cli.place import Place, place_of
 from cli.sandbox import SandboxAccount, introduce, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
 from runtime.worker import servers
 from store.accounts import list_accounts, remove_account
-from store.database import Database
+from store.database import OF_COMMANDS, Database
 from store.models import Account
-from store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
     On a development stack the account is first made known to its sandbox, so that any token does.
     """
     network, given, place = network_named(platform), parsed_object(text), place_of(data_dir)
+    named = place.workspace_id if workspace is None else workspace
     if place.sandbox_url is None:
         credentials = parsed_credentials(network, given)
     else:
@@ -57,20 +57,25 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
         # An account on a real server that the operator allows is no business of the sandbox's.
         if not servers(place.settings).reach(network, credentials).named:
             await _introduce(place.sandbox_url, network, plain(credentials), about)
-    async with _workspace(place, workspace) as (session, workspace_id):
-        vault = Vault(place.settings.encryption_keys)
-        return shown(await connect_account(session, vault, place.settings, workspace_id, network, credentials))
+    async with _database(place) as database:
+        # Before the network is asked: it may renew the credentials, which must then be kept.
+        async with database.transaction() as session:
+            await known_workspace(session, named)
+        verified = await verify(network, credentials, place.settings)
+        async with database.transaction() as session:
+            workspace_id = await workspace_id_of(session, named)
+            return shown(await keep_account(session, place.settings, workspace_id, verified))
 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of the workspace's accounts. Raises UserError."""
-    async with _workspace(place_of(data_dir), workspace, may_make=False) as (session, workspace_id):
+    async with _workspace(workspace, data_dir) as (session, workspace_id):
         return [shown(account) for account in await list_accounts(session, workspace_id)]
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
     """Forget an account and its credentials. Raises UserError where there is none."""
-    async with _workspace(place_of(data_dir), workspace, may_make=False) as (session, workspace_id):
+    async with _workspace(workspace, data_dir) as (session, workspace_id):
         if not await remove_account(session, workspace_id, account_id):
             raise UserError(f"The workspace has no account {account_id}.")
 
@@ -84,16 +89,21 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _workspace(
-    place: Place, workspace: str | None, *, may_make: bool = True
-) -> AsyncIterator[tuple[AsyncSession, str]]:
-    database = Database(place.settings.database_url.get_secret_value())
+async def _database(place: Place) -> AsyncIterator[Database]:
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
-        async with database.transaction() as session:
-            named = place.workspace_id if workspace is None else workspace
-            yield session, await workspace_id_of(session, named, may_make=may_make)
+        yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncIterator[tuple[AsyncSession, str]]:
+    """Open a transaction on a workspace that exists. Raises UserError."""
+    place = place_of(data_dir)
+    named = place.workspace_id if workspace is None else workspace
+    async with _database(place) as database, database.transaction() as session:
+        yield session, await workspace_id_of(session, named, may_make=False)
 
 
 async def _introduce(sandbox_url: str, network: Network[Any, Any], fields: dict[str, Any], about: Described) -> None:

@@ -1,6 +1,7 @@
 """Connect accounts: ask the network whose credentials these are, then keep them encrypted."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,7 @@ from platforms.wire import Wire
 from runtime.settings import Settings
 from runtime.worker import servers
 from store.accounts import save_account
+from store.database import Database
 from store.models import Account
 from store.vault import Vault
 
@@ -45,19 +47,30 @@ def parsed_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> 
     return credentials
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Credentials that a network accepts, renewed if that was needed, and whose they are."""
+
+    network: Network[Any, Any]
+    identity: Identity
+    credentials: BaseModel
+
+
 async def connect_account(
-    session: AsyncSession,
-    vault: Vault,
-    settings: Settings,
-    workspace_id: str,
-    network: Network[Any, Any],
-    credentials: BaseModel,
+    database: Database, settings: Settings, workspace_id: str, network: Network[Any, Any], credentials: BaseModel
 ) -> Account:
     """Verify the credentials with the network and connect their account. Raises UserError."""
-    identity, current = await _identify(network, credentials, settings)
+    verified = await verify(network, credentials, settings)
+    async with database.transaction() as session:
+        return await keep_account(session, settings, workspace_id, verified)
+
+
+async def keep_account(session: AsyncSession, settings: Settings, workspace_id: str, verified: Verified) -> Account:
+    """Connect the account of verified credentials, or reconnect it."""
+    network, identity = verified.network, verified.identity
     return await save_account(
         session,
-        vault,
+        Vault(settings.encryption_keys),
         workspace_id=workspace_id,
         account_id=network.account_id(identity.user_id),
         platform=network.platform,
@@ -65,15 +78,13 @@ async def connect_account(
         username=identity.username,
         premium=identity.premium,
         limits=identity.limits,
-        app_id=network.app_id(current),
-        credentials=plain(current),
+        app_id=network.app_id(verified.credentials),
+        credentials=plain(verified.credentials),
     )
 
 
-async def _identify(
-    network: Network[Any, Any], credentials: BaseModel, settings: Settings
-) -> tuple[Identity, BaseModel]:
-    """Ask the network who this is; returns the credentials too, which it may have had to renew."""
+async def verify(network: Network[Any, Any], credentials: BaseModel, settings: Settings) -> Verified:
+    """Ask the network whose credentials these are. Raises UserError."""
     server = servers(settings).reach(network, credentials)
     current = credentials
 
@@ -90,7 +101,7 @@ async def _identify(
             refresh=refresh,
         )
         try:
-            return await network.whoami(connection), current
+            return Verified(network, await network.whoami(connection), current)
         except NetworkError as error:
             raise UserError(_why_not(network, error)) from error
 

@@ -17,7 +17,7 @@ from domain.schedule import rfc3339
 from runtime.doctor.doctor import DATABASE_ERRORS, Doctor, database_away
 from runtime.doctor.findings import Exit, Finding, Heals, Report
 from runtime.temporal import connect
-from store.database import Database
+from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
 from workflows.runs import Runs
 
@@ -36,7 +36,7 @@ async def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool)
 
 async def _look(place: Place, workspace: str | None) -> Report:
     """Raises UserError where the environment or the workspace is not what it says."""
-    database = Database(place.settings.database_url.get_secret_value())
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         workspace_id = None if workspace is None else await _workspace_id(database, workspace)
         client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1)

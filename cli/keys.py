@@ -13,7 +13,7 @@ from cli.place import Place, place_of
 from cli.terminal import say
 from domain.schedule import rfc3339
 from store.api_keys import NewKey, create_key, list_keys, revoke_key
-from store.database import Database
+from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
 from store.workspaces import create_workspace, find_workspace
 
@@ -59,7 +59,7 @@ def _moment(time: datetime | None) -> str | None:
 
 @asynccontextmanager
 async def _transaction(place: Place) -> AsyncIterator[AsyncSession]:
-    database = Database(place.settings.database_url.get_secret_value())
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with database.transaction() as session:
             yield session
@@ -69,13 +69,21 @@ async def _transaction(place: Place) -> AsyncIterator[AsyncSession]:
 
 async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
     """Return the id of a workspace given by name or id; a new name makes a new one where it may. Raises UserError."""
+    name, found = await known_workspace(session, workspace, may_make=may_make)
+    if found is not None:
+        return found
+    say(f"Workspace {name!r} is new: it was created.", error=True)
+    return await create_workspace(session, name)
+
+
+async def known_workspace(
+    session: AsyncSession, workspace: str | None, *, may_make: bool = True
+) -> tuple[str, str | None]:
+    """Return the name or id as given, and the workspace's id; None for one that may be made. Raises UserError."""
     # An empty name is a shell's unset variable: the default workspace's key would go to somebody it is not for.
     if workspace is None or not workspace.strip():
         raise UserError("Which workspace? Give its name with --workspace.")
     found = await find_workspace(session, workspace)
-    if found is not None:
-        return found
-    if workspace.startswith("ws_") or not may_make:
+    if found is None and (workspace.startswith("ws_") or not may_make):
         raise UserError(f"There is no workspace {workspace}.")
-    say(f"Workspace {workspace!r} is new: it was created.", error=True)
-    return await create_workspace(session, workspace)
+    return workspace, found

@@ -74,18 +74,20 @@ async def desk(settings: Settings, database: Database, meter: MetricMeter = Metr
         context = httpx.create_ssl_context(trust_env=False)
         transports = {name: await stack.enter_async_context(SocketTransport(context=context)) for name in networks()}
         named_servers = await stack.enter_async_context(to_named_servers(settings.private_account_hosts))
+        opened = Desk(
+            database=database,
+            vault=Vault(settings.encryption_keys),
+            networks_at=transports,
+            named_servers=named_servers,
+            media=media,
+            servers=servers(settings),
+            paced=settings.pacing,
+            meters=Meters(meter),
+        )
         try:
-            yield Desk(
-                database=database,
-                vault=Vault(settings.encryption_keys),
-                networks_at=transports,
-                named_servers=named_servers,
-                media=media,
-                servers=servers(settings),
-                paced=settings.pacing,
-                meters=Meters(meter),
-            )
+            yield opened
         finally:
+            await opened.close()
             await media.close()
 
 

@@ -1,6 +1,6 @@
 """Connected accounts; credentials leave this module decrypted only for the network that needs them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,7 +50,8 @@ async def save_account(
         "app_id": app_id,
         "premium": premium,
         "limits": dict(limits or {}),
-        "credentials": vault.seal(credentials, _context(workspace_id, account_id)),
+        "credentials": seal_credentials(vault, workspace_id, account_id, credentials),
+        "renewing_until": None,
         "connected_at": now,
         "checked_at": now,
         **_WORKS,
@@ -133,23 +134,6 @@ def open_credentials(vault: Vault, account: Account) -> dict[str, Any]:
     return vault.open(account.credentials, _context(account.workspace_id, account.id))
 
 
-async def renew_credentials(
-    session: AsyncSession,
-    vault: Vault,
-    workspace_id: str,
-    account_id: str,
-    used: bytes,
-    renew: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
-) -> Account | None:
-    """Replace credentials that the network calls expired, under a row lock.
-
-    `used` is the sealed value the caller worked with: where another worker has replaced it meanwhile, its result is
-    returned and nothing is renewed, because a rotating refresh token dies when it is used twice.
-    """
-    query = select(Account).where(Account.workspace_id == workspace_id, Account.id == account_id).with_for_update()
-    account = await session.scalar(query, execution_options={"populate_existing": True})
-    if account is None or account.credentials != used:
-        return account
-    renewed = await renew(open_credentials(vault, account))
-    account.credentials = vault.seal(renewed, _context(workspace_id, account_id))
-    return account
+def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentials: dict[str, Any]) -> bytes:
+    """Encrypt an account's credentials: each time to another value."""
+    return vault.seal(credentials, _context(workspace_id, account_id))

@@ -7,8 +7,9 @@ it; one that is only expected keeps its place, and none once its target no longe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import CursorResult, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.pace import Allowance, Pace, Turn
@@ -21,13 +22,13 @@ KEPT = timedelta(hours=1)
 
 _ENTER = text("""
 WITH lane AS (
-  INSERT INTO lanes (platform, account_id, step) VALUES (:platform, :account_id, :step)
+  INSERT INTO lanes (platform, server, account_id, step) VALUES (:platform, :server, :account_id, :step)
   -- Changes nothing, but locks the row until the transaction ends: only one at a time is given its turn.
-  ON CONFLICT (platform, account_id, step) DO UPDATE SET step = excluded.step
+  ON CONFLICT (platform, server, account_id, step) DO UPDATE SET step = excluded.step
   RETURNING told_at, told_left, told_until, told_limit
 ), mine AS (
-  INSERT INTO turns (platform, account_id, step, target_id, last_send, at, taken)
-  SELECT :platform, :account_id, :step, :target_id, :last_send, now(), false FROM lane
+  INSERT INTO turns (platform, server, account_id, step, target_id, last_send, at, taken)
+  SELECT :platform, :server, :account_id, :step, :target_id, :last_send, now(), false FROM lane
   ON CONFLICT (target_id, step, last_send) DO UPDATE SET target_id = excluded.target_id
   RETURNING id
 )
@@ -37,10 +38,12 @@ SELECT lane.*, mine.id, clock_timestamp() AS now FROM lane, mine
 _TAKE = text("""
 WITH forgotten AS (
   DELETE FROM turns
-  WHERE platform = :platform AND account_id = :account_id AND step = :step AND at < :since AND id <> :id
+  WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
+    AND at < :since AND id <> :id
 ), earlier AS MATERIALIZED (
   SELECT turns.at FROM turns
-  WHERE platform = :platform AND account_id = :account_id AND step = :step AND at >= :since AND id <> :id
+  WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
+    AND at >= :since AND id <> :id
     AND (taken OR (id < :id AND at >= :missed_before AND EXISTS (
       SELECT FROM targets WHERE targets.id = turns.target_id AND status IN ('pending', 'publishing', 'held'))))
 ), waits AS (
@@ -62,45 +65,68 @@ SELECT until, per FROM longest
 """)
 
 _TELL = text("""
-INSERT INTO lanes (platform, account_id, step, told_at, told_left, told_until, told_limit)
-VALUES (:platform, :account_id, :step, :told_at, :left, :until, :limit)
-ON CONFLICT (platform, account_id, step) DO UPDATE
+INSERT INTO lanes (platform, server, account_id, step, told_at, told_left, told_until, told_limit)
+VALUES (:platform, :server, :account_id, :step, :told_at, :left, :until, :limit)
+ON CONFLICT (platform, server, account_id, step) DO UPDATE
 SET told_at = excluded.told_at, told_left = excluded.told_left, told_until = excluded.told_until,
-    told_limit = coalesce(excluded.told_limit, lanes.told_limit)
+    told_limit = coalesce(excluded.told_limit, lanes.told_limit),
+    asking_until = CASE WHEN :asked THEN NULL ELSE lanes.asking_until END
 -- Of answers that come in together the one that leaves least counts.
-WHERE :asked OR lanes.told_until IS NULL OR lanes.told_until <= clock_timestamp()
+WHERE :asked OR lanes.told_left IS NULL OR lanes.told_until <= clock_timestamp()
    OR excluded.told_left <= lanes.told_left AND excluded.told_until >= lanes.told_until - interval '5 seconds'
+""")
+
+_ASK = text("""
+UPDATE lanes SET asking_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
+  AND (asking_until IS NULL OR asking_until <= clock_timestamp())
+""")
+
+_NOT_TOLD = text("""
+UPDATE lanes SET asking_until = NULL, told_left = NULL, told_until = clock_timestamp() + make_interval(secs => :wait)
+WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
+  AND (told_until IS NULL OR told_until <= clock_timestamp())
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Name one account's way to its network in one step, publish or prepare."""
+    """The way of one account, as one server knows it, to its network in one step, publish or prepare."""
 
     platform: str
+    server: str
     account_id: str
     step: str
 
     @property
     def names(self) -> dict[str, str]:
         """Return its key's columns."""
-        return {"platform": self.platform, "account_id": self.account_id, "step": self.step}
+        return {"platform": self.platform, "server": self.server, "account_id": self.account_id, "step": self.step}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Be a target's place in a lane, and what the network last told of it."""
+    """A target's place in a lane, and what the network last told of it."""
 
     lane: Lane
     id: int
     now: datetime
     told: Allowance | None
     told_at: datetime | None
+    limit: int | None = None
+    """How many the network allows in the longest stretch of its rules, if it has ever told that."""
+    asked_until: datetime | None = None
+    """Until when the network need not be asked, whether it told anything or not."""
 
     @property
     def is_told(self) -> bool:
         """Tell whether what the network told still holds."""
         return self.told is not None and self.told.until is not None and self.told.until > self.now
+
+    @property
+    def is_to_be_asked(self) -> bool:
+        """Tell whether it is time to ask the network what is left."""
+        return self.asked_until is None or self.asked_until <= self.now
 
 
 async def enter(session: AsyncSession, lane: Lane, target_id: str, last_send: int) -> Place:
@@ -110,7 +136,7 @@ async def enter(session: AsyncSession, lane: Lane, target_id: str, last_send: in
     """
     row = (await session.execute(_ENTER, {**lane.names, "target_id": target_id, "last_send": last_send})).one()
     told = None if row.told_left is None else Allowance(row.told_left, row.told_until, row.told_limit)
-    return Place(lane, row.id, row.now, told, row.told_at)
+    return Place(lane, row.id, row.now, told, row.told_at, row.told_limit, row.told_until)
 
 
 async def take(session: AsyncSession, place: Place, paces: Sequence[Pace]) -> Turn:
@@ -147,6 +173,7 @@ async def used(session: AsyncSession, place: Place, per: timedelta) -> tuple[int
     """Return how many turns were taken in the last `per`, and when the first of them was."""
     query = select(func.count(), func.min(TurnRow.at)).where(
         TurnRow.platform == place.lane.platform,
+        TurnRow.server == place.lane.server,
         TurnRow.account_id == place.lane.account_id,
         TurnRow.step == place.lane.step,
         TurnRow.taken,
@@ -154,6 +181,17 @@ async def used(session: AsyncSession, place: Place, per: timedelta) -> tuple[int
     )
     count, first = (await session.execute(query)).one()
     return count, first
+
+
+async def lease_question(session: AsyncSession, lane: Lane, lease: timedelta) -> bool:
+    """Let one process ask the network what is left in a lane that exists; False if another is asking already."""
+    values = {**lane.names, "lease": lease.total_seconds()}
+    return cast("CursorResult[Any]", await session.execute(_ASK, values)).rowcount == 1
+
+
+async def note_silence(session: AsyncSession, lane: Lane, wait: timedelta) -> None:
+    """Note that the network was asked in vain: for `wait` it is not asked again, and the rules' own paces hold."""
+    await session.execute(_NOT_TOLD, {**lane.names, "wait": wait.total_seconds()})
 
 
 async def tell(

@@ -34,6 +34,7 @@ from store.database import Database
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
 from store.outcomes import Outcomes
+from store.pacing import Lane
 from store.plans import plan_of
 from store.posts import find_post, insert_post
 from store.revisions import add_revision
@@ -174,6 +175,10 @@ class Stack:
                 premium=premium,
                 credentials=plain_credentials(parsed),
             )
+
+    def lane(self, account: Account, step: str) -> Lane:
+        """Return an account's lane, as the server that plays its network knows it."""
+        return Lane(account.platform, self.sandbox_url.removeprefix("http://"), account.id, step)
 
     async def revoked(self, platform: str) -> Account:
         """Connect an account whose network does not know its token any more, as when a password was changed."""

@@ -16,7 +16,6 @@ from platforms.registry import networks
 from runtime.settings import Settings
 from store.api_keys import workspace_of_key
 from store.database import Database
-from store.vault import Vault
 
 _AT_ONCE = 8
 
@@ -66,7 +65,7 @@ class Accounts:
     async def _enter(self, name: str, owners: Sequence["_Owner"]) -> list[str]:
         """Connect accounts with new tokens, which the sandbox is told of first; returns their ids."""
         platform = platform_of(name)
-        network, vault = networks()[platform], Vault(self._settings.encryption_keys)
+        network = networks()[platform]
         given = [invented_credentials(network, owner.user_id) for owner in owners]
         told = [
             SandboxAccount(
@@ -88,9 +87,8 @@ class Accounts:
 
             async def connect(credentials: dict[str, str]) -> str:
                 parsed = parsed_credentials(network, credentials)
-                async with slots, database.transaction() as session:
-                    account = await connect_account(session, vault, self._settings, workspace_id, network, parsed)
-                    return account.id
+                async with slots:
+                    return (await connect_account(database, self._settings, workspace_id, network, parsed)).id
 
             return list(await asyncio.gather(*(connect(each) for each in given)))
         finally:

@@ -35,12 +35,13 @@ async def seed(settings: Settings, sandbox_url: str, state: State) -> list[DevAc
         async with database.transaction() as session:
             workspace_id = await _workspace_and_key(session, state)
             known = await list_accounts(session, workspace_id)
-            await introduce(sandbox_url, [_told(vault, account) for account in known])
-            present = {account.platform for account in known}
-            offered = await platforms_of(sandbox_url)
-            for network, name, premium in _wanted():
-                if network.platform in offered and network.platform not in present:
-                    await _connect(session, vault, settings, sandbox_url, workspace_id, network, name, premium=premium)
+        await introduce(sandbox_url, [_told(vault, account) for account in known])
+        present = {account.platform for account in known}
+        offered = await platforms_of(sandbox_url)
+        for network, name, premium in _wanted():
+            if network.platform in offered and network.platform not in present:
+                await _connect(database, settings, sandbox_url, workspace_id, network, name, premium=premium)
+        async with database.transaction() as session:
             accounts = await list_accounts(session, workspace_id)
     finally:
         await database.close()
@@ -71,8 +72,7 @@ async def _workspace_and_key(session: AsyncSession, state: State) -> str:
 
 
 async def _connect(
-    session: AsyncSession,
-    vault: Vault,
+    database: Database,
     settings: Settings,
     sandbox_url: str,
     workspace_id: str,
@@ -94,7 +94,7 @@ async def _connect(
         premium=premium,
     )
     await introduce(sandbox_url, [account])
-    await connect_account(session, vault, settings, workspace_id, network, parsed_credentials(network, given))
+    await connect_account(database, settings, workspace_id, network, parsed_credentials(network, given))
 
 
 def _told(vault: Vault, account: Account) -> SandboxAccount:

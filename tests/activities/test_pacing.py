@@ -1,6 +1,7 @@
 """A step and its account's turn: what networks tell is heeded, and no turn is used up by waiting."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,9 @@ from domain.post import TargetStatus
 from platforms.registry import networks
 from runtime import worker
 from store.attempts import list_attempts
+from store.database import Database
 from store.models import Account, Post, Turn
-from store.pacing import Lane, tell
+from store.pacing import tell
 from tests.stack import Stack
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}
@@ -109,6 +111,28 @@ async def test_a_network_that_does_not_tell_holds_up_nobody(stack: Stack, desk: 
     assert outcome.status is TargetStatus.PUBLISHED
 
 
+async def test_a_slow_question_holds_up_no_other_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "_ASK_S", 3)
+    account = await stack.connect("threads")
+    await stack.fault("threads", "accept_then_delay", "confirm", seconds=20, accountId=account.id)
+    database = Database(stack.database_url, pool_size=1, max_overflow=0)
+    settings = stack.settings.model_copy(update={"pacing": True})
+    # As two workers: the second may not ask beside the first.
+    async with worker.desk(settings, database) as one, worker.desk(settings, database) as two:
+        posts = [await stack.save(f"asked slowly {number}", [account]) for number in range(4)]
+        slow = [asyncio.create_task(publish(desk, post)) for desk, post in zip((one, two) * 2, posts, strict=True)]
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        outcome = await publish(two, await stack.save("no question", [await stack.connect("telegram")]))
+        assert outcome.status is TargetStatus.PUBLISHED
+        assert time.monotonic() - began < 2
+        assert not any(task.done() for task in slow)
+        assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
+    await database.close()
+    asked = [each for each in await requests(stack, account) if "publishing_limit" in each["path"]]
+    assert len(asked) == 1, "one asks, and a network that is silent is left alone for a while"
+
+
 async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +141,7 @@ async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, Lane("tiktok", account.id, "prepare"), now, 0, now + timedelta(seconds=40))
+        await tell(session, stack.lane(account, "prepare"), now, 0, now + timedelta(seconds=40))
     media = ["https://example.com/w.mp4"]
     video = await stack.save("waits to upload", [account], media=media, settings=CONSENT)
     assert waits(await publish(desk, video)) < timedelta(seconds=41)
@@ -128,14 +152,14 @@ async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
     photos = await stack.save("goes first", [account], media=["https://example.com/w.jpg"], settings=CONSENT)
     async with stack.database.transaction() as session:
         now = datetime.now(UTC)
-        await tell(session, Lane("tiktok", account.id, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
+        await tell(session, stack.lane(account, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
     assert (await publish(desk, photos)).status is TargetStatus.PUBLISHED
 
 
 async def test_a_turn_that_is_seconds_away_is_waited_for_in_the_step(stack: Stack, desk: Desk) -> None:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, Lane("twitter", account.id, "publish"), now, 0, now + timedelta(seconds=1))
+        await tell(session, stack.lane(account, "publish"), now, 0, now + timedelta(seconds=1))
     outcome = await publish(desk, await stack.save("a second later", [account]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert datetime.now(UTC) - now >= timedelta(seconds=1)

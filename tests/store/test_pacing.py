@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,7 +37,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def lane() -> Lane:
-    return Lane("tiktok", new_id("tt"), "publish")
+    return Lane("tiktok", "open.tiktokapis.com", new_id("tt"), "publish")
 
 
 @pytest.fixture(scope="module")
@@ -176,13 +177,16 @@ async def test_what_a_network_tells_holds_until_it_resets(database: Database, wo
     assert (await ask(database, lane, second)).wait == NOW
 
 
-async def test_accounts_and_steps_do_not_wait_for_each_other(database: Database, workspace: str, lane: Lane) -> None:
+async def test_accounts_servers_and_steps_do_not_wait_for_each_other(
+    database: Database, workspace: str, lane: Lane
+) -> None:
     one = Pace(1, timedelta(minutes=1))
-    found = await targets(database, workspace, 3)
-    lanes = (lane, Lane("tiktok", lane.account_id, "prepare"), Lane("tiktok", new_id("tt"), "publish"))
+    found = await targets(database, workspace, 4)
+    others = replace(lane, step="prepare"), replace(lane, account_id=new_id("tt")), replace(lane, server="else.example")
+    lanes = (lane, *others)
     assert [seconds(await ask(database, each, target, one)) for each, target in zip(lanes, found, strict=True)] == [
         0
-    ] * 3
+    ] * 4
 
 
 async def test_old_turns_are_forgotten(database: Database, workspace: str, lane: Lane) -> None:
@@ -194,3 +198,42 @@ async def test_old_turns_are_forgotten(database: Database, workspace: str, lane:
     async with database.transaction() as session:
         kept = await session.scalars(select(Row.target_id).where(Row.account_id == lane.account_id))
         assert list(itertools.islice(kept, 5)) == [last]
+
+
+async def test_what_one_server_tells_does_not_hold_up_the_account_at_another(
+    database: Database, workspace: str, lane: Lane
+) -> None:
+    """A server may claim any account for its own, and say that it is not to publish for years."""
+    (target,) = await targets(database, workspace, 1)
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await tell(session, replace(lane, server="evil.example"), now, 0, now + timedelta(days=400), asked=True)
+    assert (await ask(database, lane, target)).wait == NOW
+
+
+async def test_one_process_asks_what_is_left(database: Database, workspace: str, lane: Lane) -> None:
+    (target,) = await targets(database, workspace, 1)
+
+    async def granted(lease: timedelta = timedelta(minutes=1)) -> bool:
+        async with database.transaction() as session:
+            place = await enter(session, lane, target, 0)
+            return place.is_to_be_asked and await pacing.lease_question(session, lane, lease)
+
+    assert await granted(timedelta(seconds=0.2))
+    assert not await granted()
+    await asyncio.sleep(0.25)
+    assert await granted(), "whoever asked has died"
+    async with database.transaction() as session:
+        await pacing.note_silence(session, lane, timedelta(seconds=0.2))
+    assert not await granted()
+    await asyncio.sleep(0.25)
+    assert await granted()
+
+
+async def test_silence_undoes_nothing_that_an_answer_has_told(database: Database, workspace: str, lane: Lane) -> None:
+    (target,) = await targets(database, workspace, 1)
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await tell(session, lane, now - timedelta(seconds=1), 0, now + timedelta(minutes=3))
+        await pacing.note_silence(session, lane, timedelta(minutes=1))
+    assert (await ask(database, lane, target)).wait > timedelta(minutes=2)

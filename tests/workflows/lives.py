@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD
 from store.models import Account, Post
-from store.pacing import Lane, tell
+from store.pacing import tell
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]
@@ -226,7 +226,7 @@ async def held_until_stale(stack: Stack) -> Handle:
 async def waited_for_its_turn(stack: Stack) -> Handle:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, Lane("twitter", account.id, "publish"), now, 0, now + timedelta(seconds=6))
+        await tell(session, stack.lane(account, "publish"), now, 0, now + timedelta(seconds=6))
     post = await stack.save(f"{WORDS} a queue", [account])
     handle = await comes_to(await stack.start(post, immediate=True), "Waiting")
     return await comes_to(handle, "Open for edits")

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("refusal_code", sa.Text(), nullable=True),
         sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewing_until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "id"),
     )
@@ -281,18 +282,21 @@ def upgrade() -> None:
     op.create_table(
         "lanes",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("server", sa.String(collation="C"), nullable=False),
         sa.Column("account_id", sa.String(collation="C"), nullable=False),
         sa.Column("step", sa.String(collation="C"), nullable=False),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("told_left", sa.Integer(), nullable=True),
         sa.Column("told_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("told_limit", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("platform", "account_id", "step"),
+        sa.Column("asking_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("platform", "server", "account_id", "step"),
     )
     op.create_table(
         "turns",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("server", sa.String(collation="C"), nullable=False),
         sa.Column("account_id", sa.String(collation="C"), nullable=False),
         sa.Column("step", sa.String(collation="C"), nullable=False),
         sa.Column("target_id", sa.String(collation="C"), nullable=False),
@@ -301,7 +305,7 @@ def upgrade() -> None:
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("turns_of_account", "turns", ["platform", "account_id", "step", "at"], unique=False)
+    op.create_index("turns_of_account", "turns", ["platform", "server", "account_id", "step", "at"], unique=False)
     op.create_index("turns_of_target", "turns", ["target_id", "step", "last_send"], unique=True)
 
 

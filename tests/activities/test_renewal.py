@@ -1,0 +1,238 @@
+"""Renewing credentials: one at a time for an account, without a connection to the database, and never lost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
+
+from activities import renewal
+from activities.commands import TargetCommand
+from activities.desk import Desk
+from activities.publish import Publishing
+from activities.renewal import Renewals
+from domain.post import TargetStatus
+from platforms.errors import Kind, NetworkError
+from runtime import worker
+from store.accounts import open_credentials, remove_account, seal_credentials
+from store.database import Database
+from store.models import Account, Post
+from store.renewals import keep_renewed, lease_renewal
+from store.vault import Vault
+from tests.stack import Stack
+
+SLOW_S = 4.0
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    """Have a pool of two connections."""
+    database = Database(stack.database_url, pool_size=2, max_overflow=0)
+    async with worker.desk(stack.settings, database) as desk:
+        yield desk
+    await database.close()
+
+
+async def publish(desk: Desk, post: Post) -> Any:
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+    return await ActivityEnvironment().run(Publishing(desk).publish, command)
+
+
+async def expire(stack: Stack, account: Account, *, answer_after: float, posts: int = 1) -> None:
+    """Let the network call the account's token expired, and answer its renewal late."""
+    await stack.fault("twitter", "token_expired", "publish", accountId=account.id, times=posts)
+    await stack.fault("twitter", "accept_then_delay", "auth", seconds=answer_after)
+
+
+async def renewals(stack: Stack) -> int:
+    found = (await stack.control("GET", "requests?platform=twitter&operation=auth"))["requests"]
+    return len(found)
+
+
+async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("twitter", refreshToken="slow to renew", clientId="app")
+    before = await renewals(stack)
+    posts = [await stack.save(f"renewed slowly {number}", [account]) for number in range(5)]
+    await expire(stack, account, answer_after=SLOW_S, posts=len(posts))
+    slow = [asyncio.create_task(publish(desk, post)) for post in posts]
+    await asyncio.sleep(1)
+    other, began = await stack.connect("telegram"), time.monotonic()
+    outcome = await publish(desk, await stack.save("not held up", [other]))
+    assert outcome.status is TargetStatus.PUBLISHED
+    assert time.monotonic() - began < SLOW_S - 1.5
+    assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
+    assert await renewals(stack) == before + 1
+
+
+class Network:
+    """A network that renews when it is let, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.refusal: NetworkError | None = None
+
+    async def renew(self, stored: dict[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        self.is_asked.set()
+        await self.may_answer.wait()
+        if self.refusal:
+            raise self.refusal
+        return stored | {"access_token": f"renewed {self.asked}"}
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+async def account(stack: Stack) -> Account:
+    return await stack.connect("twitter", refreshToken="used once")
+
+
+def process(stack: Stack, database: Database | None = None) -> Renewals:
+    return Renewals(database or stack.database, Vault(stack.settings.encryption_keys))
+
+
+async def row(stack: Stack, account: Account) -> Account:
+    async with stack.database.transaction() as session:
+        return await session.get_one(Account, (account.workspace_id, account.id))
+
+
+async def token(stack: Stack, account: Account) -> str:
+    return str(open_credentials(Vault(stack.settings.encryption_keys), await row(stack, account))["access_token"])
+
+
+async def test_many_steps_of_many_processes_renew_once(stack: Stack, account: Account, network: Network) -> None:
+    network.may_answer.clear()
+    processes = [process(stack) for _ in range(3)]
+    # Each step has read the account's row for itself.
+    steps = [
+        asyncio.create_task(each.renewed(await row(stack, account), network.renew)) for each in processes for _ in "123"
+    ]
+    await network.is_asked.wait()
+    network.may_answer.set()
+    assert len({*await asyncio.gather(*steps)}) == 1
+    assert network.asked == 1
+    assert await token(stack, account) == "renewed 1"
+    assert (await row(stack, account)).renewing_until is None
+
+
+async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
+    stack: Stack, account: Account, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "_PATIENCE_S", 0.3)
+    async with stack.database.transaction() as session:
+        assert await lease_renewal(session, account.workspace_id, account.id, account.credentials)
+    with pytest.raises(NetworkError) as raised:
+        await process(stack).renewed(account, network.renew)
+    assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing")
+    assert network.asked == 0
+
+
+@pytest.mark.parametrize("has_written", [False, True])
+async def test_a_lease_whose_holder_died_runs_out(
+    stack: Stack, account: Account, network: Network, monkeypatch: pytest.MonkeyPatch, *, has_written: bool
+) -> None:
+    """And what the holder had in hand, if it lives after all, is waited for."""
+    monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.3)
+    async with stack.database.transaction() as session:
+        lease = await lease_renewal(session, account.workspace_id, account.id, account.credentials)
+        assert lease
+        assert lease.granted
+    used = account.credentials
+    async with stack.database.transaction() as session:
+        await session.execute(text("UPDATE accounts SET renewing_until = now() WHERE id = :id"), {"id": account.id})
+    renewing = asyncio.create_task(process(stack).renewed(account, network.renew))
+    await asyncio.sleep(0.1)
+    assert network.asked == 0
+    if has_written:
+        vault = Vault(stack.settings.encryption_keys)
+        sealed = seal_credentials(vault, account.workspace_id, account.id, {"access_token": "written late"})
+        async with stack.database.transaction() as session:
+            assert await keep_renewed(session, account.workspace_id, account.id, used, sealed) == sealed
+    assert await renewing == (await row(stack, account)).credentials
+    assert await token(stack, account) == ("written late" if has_written else "renewed 1")
+
+
+async def test_a_refusal_gives_the_lease_back(stack: Stack, account: Account, network: Network) -> None:
+    network.refusal = NetworkError(Kind.AUTH, "No.", code="invalid_grant")
+    for _ in range(2):
+        with pytest.raises(NetworkError) as raised:
+            await process(stack).renewed(account, network.renew)
+        assert raised.value.code == "invalid_grant"
+    assert network.asked == 2
+    assert (await row(stack, account)).credentials == account.credentials
+
+
+async def test_a_network_that_does_not_answer_is_given_up(
+    stack: Stack, account: Account, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "_CALL_S", 0.2)
+    network.may_answer.clear()
+    with pytest.raises(NetworkError) as raised:
+        await process(stack).renewed(account, network.renew)
+    assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "timed_out")
+    assert (await row(stack, account)).renewing_until is None
+
+
+async def test_a_step_that_is_cut_off_loses_no_answer(stack: Stack, account: Account, network: Network) -> None:
+    """A worker that stops cuts its steps; the network may accept the new token alone by then."""
+    network.may_answer.clear()
+    renewals = process(stack)
+    step = asyncio.create_task(renewals.renewed(account, network.renew))
+    await network.is_asked.wait()
+    step.cancel()
+    await asyncio.wait({step})
+    network.may_answer.set()
+    await renewals.close(10)
+    assert await token(stack, account) == "renewed 1"
+
+
+async def test_an_answer_is_written_down_while_every_other_connection_is_taken(
+    stack: Stack, account: Account, network: Network
+) -> None:
+    network.may_answer.clear()
+    database = Database(stack.database_url, pool_size=1, max_overflow=0)
+    renewing = asyncio.create_task(process(stack, database).renewed(account, network.renew))
+    await network.is_asked.wait()
+    async with database.transaction() as session:
+        await session.execute(text("SELECT 1"))
+        network.may_answer.set()
+        assert await asyncio.wait_for(renewing, 5)
+        assert await token(stack, account) == "renewed 1"
+    await database.close()
+
+
+async def test_a_reconnection_is_not_undone(stack: Stack, account: Account, network: Network) -> None:
+    network.may_answer.clear()
+    renewals = process(stack)
+    renewing = asyncio.create_task(renewals.renewed(account, network.renew))
+    await network.is_asked.wait()
+    await stack.reconnect(await row(stack, account))
+    reconnected = await row(stack, account)
+    late = asyncio.create_task(renewals.renewed(await row(stack, account), network.renew))
+    network.may_answer.set()
+    assert await renewing == reconnected.credentials
+    await late
+    assert network.asked == 2, "what the old renewal brought is not the renewal of the new connection"
+    assert (await row(stack, account)).credentials != reconnected.credentials
+
+
+async def test_an_account_that_is_removed_meanwhile_is_told_of(
+    stack: Stack, account: Account, network: Network
+) -> None:
+    network.may_answer.clear()
+    renewing = asyncio.create_task(process(stack).renewed(account, network.renew))
+    await network.is_asked.wait()
+    async with stack.database.transaction() as session:
+        assert await remove_account(session, account.workspace_id, account.id)
+    network.may_answer.set()
+    assert await renewing is None
