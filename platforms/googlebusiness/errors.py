@@ -8,10 +8,12 @@ import httpx
 
 from platforms import oauth
 from platforms.errors import Kind, NetworkError
+from platforms.google import operators_fault
 from platforms.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""
+LABEL = "Google Business Profile"
 PHOTO_FAILURES = frozenset({"PHOTO_FETCH_FAILED", "PHOTO_UPLOAD_FAILED"})
 """Tried once more, then the photo is at fault."""
 
@@ -20,11 +22,17 @@ _RECONNECT = "Google no longer accepts this account's connection. Reconnect the 
 _REASONS: dict[str, tuple[Kind, str]] = {
     "PHOTO_FETCH_FAILED": (Kind.TRANSIENT, "Google could not fetch the photo from its URL. Check that it is public."),
     "PHOTO_UPLOAD_FAILED": (Kind.TRANSIENT, "Google failed while taking in the photo."),
+    "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION": (
+        Kind.REJECTED,
+        "Google does not let this profile post in its present state. Sign in to Business Profile to see why.",
+    ),
     "LOCATION_DISABLED_FOR_LOCAL_POST_API": (
         Kind.REJECTED,
         "Google lets no app post on this location; locations of chains are often closed to it.",
     ),
 }
+_BY_CODE = {"1000": "PHOTO_FETCH_FAILED", "1301": "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION"}
+"""Numbers that stand in `errorDetails[].code`, heard from clients; Google documents none."""
 _STATUSES: dict[str, tuple[Kind, str]] = {
     "UNAUTHENTICATED": (Kind.AUTH, _RECONNECT),
     "PERMISSION_DENIED": (
@@ -42,13 +50,13 @@ _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
-    if refused := oauth.refused_renewal(response, "Google"):
+    if refused := oauth.refused_renewal(response, "Google") or operators_fault(response, LABEL):
         return refused
     given = json_of(response).get("error")
     body: dict[str, Any] = given if isinstance(given, dict) else {}
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
-    reason = next((str(fault["code"]) for fault in faults if str(fault.get("code")) in _REASONS), status)
+    reason = next(filter(None, map(_reason, faults)), status)
     kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _other(response.status_code, body, faults)
     return NetworkError(
         kind,
@@ -57,6 +65,16 @@ def error_of(response: httpx.Response) -> NetworkError:
         status=response.status_code,
         retry_after=LIMIT_WAIT if kind is Kind.RATE_LIMITED else None,
     )
+
+
+def _reason(fault: dict[str, Any]) -> str | None:
+    """Return the name of a fault of which we know more; the API writes numbers, and not for every fault the same."""
+    code, said = str(fault.get("code")), str(fault.get("message") or "")
+    if code in _REASONS:
+        return code
+    if "fetching image failed" in said.lower():
+        return "PHOTO_FETCH_FAILED"
+    return _BY_CODE.get(code)
 
 
 def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[Kind, str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import httpx
+
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
@@ -40,41 +42,68 @@ async def call(
     raise NetworkError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
 
-async def place(line: Line) -> tuple[str, str, str]:
+async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     """Return the account's number, the location's number and its title as Google has them.
 
-    Raises NetworkError: `auth` where the location is not among those that the user manages, or several are and none
-    is named.
+    `wanted` is the number of a location, by default the line's own. Raises NetworkError: `auth` if the location is not
+    among those that the user manages, or several are and none is named.
     """
-    wanted, found = line.credentials.user_id, []
-    for account in await _all(line, ACCOUNTS, "/v1/accounts", "accounts"):
-        name = str(account.get("name"))
-        if line.credentials.account_id not in {None, name.rpartition("/")[2]}:
-            continue
-        query = {"readMask": "name,title", "pageSize": "100"}
-        for location in await _all(line, LOCATIONS, f"/v1/{name}/locations", "locations", **query):
-            number = str(location.get("name")).rpartition("/")[2]
-            if wanted in {None, number}:
-                found.append((name.rpartition("/")[2], number, str(location.get("title") or "")))
+    wanted = wanted or line.credentials.user_id
+    found: dict[str, tuple[str, str, str]] = {}
+    for account in sorted(await _all(line, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
+        number = str(account.get("name")).rpartition("/")[2]
+        if line.credentials.account_id in {None, number} or wanted != line.credentials.user_id:
+            for location in await _locations(line, number):
+                its_number = str(location.get("name")).rpartition("/")[2]
+                if wanted in {None, its_number}:
+                    found.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
     if wanted is None and len(found) > 1:
-        several = ", ".join(f"locations/{number} ({title})" for _, number, title in found[:10])
+        several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
         message = f"This Google account manages several locations. Name one as locationId: {several}."
         raise NetworkError(Kind.AUTH, message, code="several_locations")
     if not found:
         message = "Google does not find this location among those that the account manages."
         raise NetworkError(Kind.AUTH, message, code="no_location")
-    return found[0]
+    return next(iter(found.values()))
 
 
-async def parent(line: Line, location: str | None) -> str:
-    """Return the name below which posts are made; what of it was not known is asked for once and kept.
+def _rank(account: dict[str, Any]) -> int:
+    """Order accounts by how directly they own locations: an organisation and a group list the same ones."""
+    return {"PERSONAL": 0, "LOCATION_GROUP": 1}.get(str(account.get("type")), 2)
 
-    `location` is another one of the same account than the line's own.
-    """
+
+async def _locations(line: Line, account: str) -> list[dict[str, Any]]:
+    """Return the locations of an account; none of one that may not be listed, which must not end the search."""
+    query = {"readMask": "name,title", "pageSize": "100"}
+    try:
+        return await _all(line, LOCATIONS, f"/v1/accounts/{account}/locations", "locations", **query)
+    except NetworkError as error:
+        if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is Kind.OPERATOR:
+            raise
+        return []
+
+
+async def parent(line: Line) -> str:
+    """Return the name below which posts are made; what of it was not known is asked for once and kept."""
     if line.credentials.account_id is None or line.credentials.user_id is None:
         account, own, _ = await place(line)
         await keep(line, account, own)
-    return f"accounts/{line.credentials.account_id}/locations/{location or line.credentials.user_id}"
+    return f"accounts/{line.credentials.account_id}/locations/{line.credentials.user_id}"
+
+
+async def parent_of(line: Line, location: str) -> str:
+    """Return the name below which posts of another location are made: it may be of another group than the line's own.
+
+    Raises NetworkError: `rejected` if the user does not manage it, because the account itself is not at fault.
+    """
+    try:
+        account, number, _ = await place(line, location)
+    except NetworkError as error:
+        if error.code != "no_location":
+            raise
+        message = "Google does not find this location among those that the account manages. Check locationId."
+        raise NetworkError(Kind.REJECTED, message, code=error.code) from error
+    return f"accounts/{account}/locations/{number}"
 
 
 async def keep(line: Line, account: str, location: str) -> None:

@@ -28,7 +28,7 @@ from platforms.base import (
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.fields import post_body
-from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, place
+from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, parent_of, place
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.rules import Violation
 
@@ -40,6 +40,8 @@ LOOKS = (1, 2, 3, 5, 5, 10)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
 POST = "post"
 """Where the handles name the post that Google took."""
+PARENT = "parent"
+"""Where the handles name the location of a post that names another one than the account's."""
 PHOTO_TRIES = 2
 
 
@@ -78,11 +80,14 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
 
     async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
         """Make the post and wait for Google's verdict. Raises `unclear` where that takes long."""
-        name = await parent(connection, sending.draft.settings.location_id)
+        name = await _parent(connection, sending)
         try:
             path = f"/v4/{name}/localPosts"
             made = await call(connection, "POST", path, public=True, json=post_body(sending.draft))
         except NetworkError as error:
+            if sending.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
+                message = "Google does not let this account post on the location that locationId names."
+                raise NetworkError(Kind.REJECTED, message, code=error.code, status=error.status) from error
             if error.code.upper() in errors.PHOTO_FAILURES and error.kind is Kind.TRANSIENT:
                 raise await _photo_failed(sending, error) from error
             raise
@@ -113,7 +118,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
             return Absent()
         if known := sending.handles.get(POST):
             return await _look(connection, known)
-        name = await parent(connection, sending.draft.settings.location_id)
+        name = await _parent(connection, sending)
         query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{name}/localPosts", params=query)
@@ -138,6 +143,17 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         return shown if isinstance(shown, Published) else published
 
 
+async def _parent(line: Line, sending: Sending[GoogleBusinessSettings]) -> str:
+    """Return the name below which the post is made, which the handles keep if the post names another location."""
+    location = sending.draft.settings.location_id
+    if location in {None, line.credentials.user_id}:
+        return await parent(line)
+    if PARENT not in sending.handles:
+        sending.handles[PARENT] = await parent_of(line, str(location))
+        await sending.save(sending.handles)
+    return str(sending.handles[PARENT])
+
+
 async def _look(line: Line, name: str) -> Published | Unknown | Refused:
     return _verdict({**await call(line, "GET", f"/v4/{name}"), "name": name})
 
@@ -148,9 +164,10 @@ def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
         case "REJECTED":
             message = "Google rejected this post and shows it to nobody. It gives no reason."
             return Refused(NetworkError(Kind.REJECTED, message, code="rejected"))
-        case "PROCESSING":
-            return Unknown()
-    return _published(post)
+        case "LIVE" | "RECURRING":
+            return _published(post)
+    # PROCESSING, SCHEDULED, a state that is not named: nobody sees it yet.
+    return Unknown()
 
 
 def _published(post: dict[str, Any]) -> Published:

@@ -159,7 +159,8 @@ async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) ->
 async def test_another_location_of_the_account_can_be_named(google: Rig) -> None:
     await publish(google, google.sending("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
     error = await refused(NETWORK.publish(google.connection(), google.sending("Hi", settings={"locationId": "7"})))
-    assert (error.kind, error.code) == (Kind.AUTH, "not_found")
+    assert (error.kind, error.code) == (Kind.REJECTED, "no_location")
+    assert "locationId" in error.message
 
 
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
@@ -365,3 +366,41 @@ def test_names_may_be_written_whole_or_as_numbers() -> None:
     for wrong in ({"locationId": "Cafe"}, {"accountId": "locations/1"}, {"locationId": "../1"}):
         with pytest.raises(ValidationError):
             GoogleBusinessCredentials.model_validate({"accessToken": "t", **wrong})
+
+
+@pytest.mark.parametrize("condition", ["organisation", "unlisted_account"])
+async def test_a_location_that_several_accounts_list_is_one_location(connect: Connect, condition: str) -> None:
+    rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{secrets.token_hex(8)}"})
+    await rig.sandbox.switch_on("googlebusiness", condition, rig.account.account_id)
+    assert (await NETWORK.whoami(rig.connection())).user_id == rig.account.user_id
+    assert rig.stored.account_id not in {"201", "202", "203"}, "the user's own account goes before groups"
+    result = await publish(rig, rig.sending("Found once"))
+    assert result.url
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "said"),
+    [("app_refused", "SERVICE_DISABLED", "My Business API"), ("not_approved", "RATE_LIMIT_EXCEEDED", "not approved")],
+)
+async def test_what_the_operators_project_may_not_do_refuses_no_account(
+    google: Rig, condition: str, code: str, said: str
+) -> None:
+    await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
+    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    assert (error.kind, error.code) == (Kind.OPERATOR, code)
+    assert said in error.message
+
+
+async def test_a_profile_in_a_bad_state_is_told_of_in_words(google: Rig) -> None:
+    await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
+    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    assert (error.kind, error.code) == (Kind.REJECTED, "operation_unsupported_under_account_condition")
+
+
+@pytest.mark.parametrize("state", ["SCHEDULED", "LOCAL_POST_STATE_UNSPECIFIED", None])
+async def test_only_a_state_that_shows_the_post_is_believed(google: Rig, state: str | None) -> None:
+    sending = google.sending("Soon")
+    published = await publish(google, sending)
+    body = {"name": published.platform_post_id, **({"state": state} if state else {})}
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
+    assert await NETWORK.confirm(google.connection(), sending) == Unknown()

@@ -77,3 +77,17 @@ def test_what_has_another_shape_goes_by_its_status(content: bytes) -> None:
     assert error_of(httpx.Response(502, content=content)).kind is Kind.TRANSIENT
     assert error_of(httpx.Response(403, content=content)).kind is Kind.AUTH
     assert error_of(httpx.Response(400, content=content)).kind is Kind.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("details", "kind", "code"),
+    [
+        (fault(code=1000, message="Fetching image failed."), Kind.TRANSIENT, "photo_fetch_failed"),
+        (fault(code=2, message="Fetching image failed."), Kind.TRANSIENT, "photo_fetch_failed"),
+        (fault(code=1301, message="x"), Kind.REJECTED, "operation_unsupported_under_account_condition"),
+        (fault(code=5, message="x"), Kind.REJECTED, "invalid_argument"),
+    ],
+)
+def test_faults_are_known_by_their_numbers_and_words(details: dict[str, object], kind: Kind, code: str) -> None:
+    error = refusal(400, "INVALID_ARGUMENT", details)
+    assert (error.kind, error.code) == (kind, code)

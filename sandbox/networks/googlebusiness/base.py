@@ -7,6 +7,7 @@ from sandbox.accounts import Account
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
 
+SERVICE = "mybusiness.googleapis.com"
 QUERIES_PER_MINUTE = 300
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -47,8 +48,31 @@ def invalid(field: str, message: str, code: str | int = 3) -> RefusedError:
     return RefusedError(google_error(400, None, {"code": code, "field": field, "message": message}))
 
 
+def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": "googleapis.com",
+        "metadata": {"consumer": "projects/1234567890", **metadata},
+    }
+    body = {"code": status, "message": _MESSAGES[status], "status": _STATUSES[status], "details": [info]}
+    return Answer.json({"error": body}, status)
+
+
 class GoogleTwin(Twin, ABC):
     """Hold what all of Google's routes share. An account of the sandbox is one location of a user."""
+
+    refuses_app_for = frozenset({"publish", "confirm"})
+    conditions = {  # noqa: RUF012
+        "organisation": "The user has an organisation and a group beside: both list the location too.",
+        "unlisted_account": "One of the user's accounts may not be listed.",
+        "not_approved": "The project has a quota of 0: Google has not approved it.",
+        "account_restricted": "Google does not let the profile post in its present state.",
+    }
+
+    def app_refused(self) -> Answer:
+        """Word that the v4 API is not enabled, which is to be seen only once Google has approved the project."""
+        return _operator(403, "SERVICE_DISABLED", {"service": SERVICE, "serviceTitle": "Google My Business API"})
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""
@@ -68,6 +92,9 @@ class GoogleTwin(Twin, ABC):
 
     async def serve(self, found: Route, request: Request) -> Answer:
         """Count the request against the minute's quota."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        if self.holds("not_approved", account):
+            return _operator(429, "RATE_LIMIT_EXCEEDED", {"service": SERVICE, "quota_limit_value": "0"})
         if not self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60).allowed:
             return self.rate_limited(60)
         return await found.handler(request)

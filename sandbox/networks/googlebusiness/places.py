@@ -14,14 +14,26 @@ class PlaceRoutes(GoogleTwin):
     async def accounts(self, request: Request) -> Answer:
         """List the accounts of a user."""
         account = self.account(request)
-        name = f"accounts/{account_number(account)}"
-        return Answer.json({"accounts": [{"name": name, "accountName": account.username, "type": "PERSONAL"}]})
+        name, own = f"accounts/{account_number(account)}", account.username
+        accounts = [{"name": name, "accountName": own, "type": "PERSONAL"}]
+        if self.holds("organisation", account):
+            accounts = [
+                {"name": "accounts/201", "accountName": f"{own} Ltd", "type": "ORGANIZATION"},
+                {"name": "accounts/202", "accountName": f"{own} shops", "type": "LOCATION_GROUP"},
+                *accounts,
+            ]
+        if self.holds("unlisted_account", account):
+            accounts.insert(0, {"name": "accounts/203", "accountName": "Another's", "type": "LOCATION_GROUP"})
+        return Answer.json({"accounts": accounts})
 
     @route("GET", "/v1/accounts/{account}/locations", "auth")
     async def locations(self, request: Request) -> Answer:
         """List the locations of an account."""
         account = self.account(request)
-        if request.params["account"] != account_number(account):
+        if request.params["account"] == "203":
+            raise RefusedError(google_error(403))
+        groups = {"201", "202"} if self.holds("organisation", account) else set()
+        if request.params["account"] not in {account_number(account), *groups}:
             raise RefusedError(google_error(404))
         if not request.query.get("readMask"):
             raise RefusedError(google_error(400))

@@ -50,6 +50,8 @@ class PostRoutes(GoogleTwin):
         """Make a post."""
         account, parent = self._parent(request)
         body = _read(request)
+        if self.holds("account_restricted", account):
+            raise RefusedError(google_error(400, None, {"code": 1301, "message": "Operation is not supported."}))
         _check(body)
         media = [await self._photo(request, item) for item in body.get("media") or []]
         now = self.world.now()
@@ -102,16 +104,15 @@ class PostRoutes(GoogleTwin):
         try:
             fetched = await fetch(str(item.get("sourceUrl") or ""), urlsplit(request.base_url).netloc)
         except FetchError as error:
-            raise invalid(
-                "media.source_url", f"The photo could not be fetched: {error}", "PHOTO_FETCH_FAILED"
-            ) from error
+            fault = {"code": 1000, "message": "Fetching image failed."}
+            raise RefusedError(google_error(400, None, fault)) from error
         found = fetched.format
         if found is None or found.content_type not in {"image/jpeg", "image/png"}:
-            raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", "PHOTO_UPLOAD_FAILED")
+            raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", 2)
         if fetched.sample is not None or fetched.content is None:
             return Shown("image", fetched.sample.path if fetched.sample else None)
         if len(fetched.content) not in PHOTO_BYTES:
-            raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", "PHOTO_UPLOAD_FAILED")
+            raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
         name = f"google-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
         kept = self.world.uploads.keep(name, found.content_type, fetched.content)
         return Shown("image", samples.origin(fetched.content) or kept)

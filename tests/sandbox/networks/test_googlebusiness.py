@@ -87,7 +87,6 @@ async def test_tokens(shared: httpx.AsyncClient) -> None:
         ({"summary": "x" * 1501}, "summary"),
         ({"topicType": "ALERT"}, "topic_type"),
         ({"media": PHOTO * 2}, "media"),
-        ({"media": [{"mediaFormat": "PHOTO", "sourceUrl": "http://127.0.0.1:9/a.jpg"}]}, "media.source_url"),
         ({"media": [{"mediaFormat": "PHOTO", "sourceUrl": "https://example.com/a.gif"}]}, "media.source_url"),
         ({"callToAction": {"actionType": "LEARN_MORE"}}, "call_to_action.url"),
         ({"callToAction": {"actionType": "CALL", "url": "https://example.com"}}, "call_to_action.url"),
@@ -156,3 +155,9 @@ async def test_three_hundred_queries_a_minute() -> None:
         assert (await client.get(f"{PARENT}/localPosts")).json()["error"]["status"] == "RESOURCE_EXHAUSTED"
         clock.now += 61
         assert (await client.get(f"{PARENT}/localPosts")).status_code == 200
+
+
+async def test_a_photo_that_cannot_be_fetched_has_a_number_and_no_field(shared: httpx.AsyncClient) -> None:
+    answer = await post(shared, media=[{"mediaFormat": "PHOTO", "sourceUrl": "http://127.0.0.1:9/a.jpg"}])
+    (fault,) = answer.json()["error"]["details"][0]["errorDetails"]
+    assert (answer.status_code, fault) == (400, {"code": 1000, "message": "Fetching image failed."})
