@@ -56,7 +56,7 @@ def _stands(job: Job) -> bool:
 
 def _sooner(wait: timedelta) -> timedelta:
     """Return a wait that leaves time for another try before the step's time is over."""
-    return min(wait, time_left() / 2)
+    return max(min(wait, time_left() / 2), timedelta(0))
 
 
 def _next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from activities.media.admission import Admission
 from activities.media.fetch import MediaFetcher, Progress
-from activities.media.shares import Share
+from activities.media.shares import Exhausted, Share
 from activities.media.spool import Spool
 from activities.media.stored import StoredFile
 from domain.post import Media
@@ -16,10 +16,8 @@ from platforms.errors import Kind, NetworkError
 KEPT_S = 240
 """Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
 networks get a video's last piece only then."""
-MOST_BYTES = 2 * 2**30
-"""Of files that nobody uses right now, all together; beyond it the oldest go."""
 MOST_FILES = 256
-"""Such files; each holds one of the process's file numbers, of which many systems give it 1,024."""
+"""Files that are kept without being used; each holds one of the process's file numbers."""
 
 _Key = tuple[str, str, str]
 
@@ -41,7 +39,8 @@ class _Shared:
 class SharedFiles:
     """Hold the files of posts that are being published, each for one post only; one per worker.
 
-    What it yields is for all: nobody may change it.
+    What it yields is for all: nobody may change it. Files without a user take at most `most_bytes`, by default a
+    quarter of the disk space, which is as much as the largest file may have; beyond it the oldest go.
     """
 
     def __init__(
@@ -50,13 +49,13 @@ class SharedFiles:
         admission: Admission | None = None,
         *,
         kept: float = KEPT_S,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int | None = None,
         most_files: int = MOST_FILES,
     ) -> None:
         self._fetcher = fetcher
         self._admission = admission or Admission()
         self._kept = kept
-        self._most_bytes = most_bytes
+        self._most_bytes = self._admission.disk.total // 4 if most_bytes is None else most_bytes
         self._most_files = most_files
         self._files: dict[_Key, _Shared] = {}
         self._unused: dict[_Key, _Shared] = {}
@@ -80,10 +79,12 @@ class SharedFiles:
             if key[0] == post_id:
                 self._drop(key, file)
 
-    def give_up_unused(self, workspace_id: str) -> None:
-        """Give back what files of a workspace take that nobody uses right now."""
+    def make_room(self, workspace_id: str, short: Exhausted) -> None:
+        """Give up as many unused files of a workspace as it is short of room for, those first that are so longest."""
+        missing = short.missing if short.shares in {self._admission.disk, self._admission.files} else 0
         for key, file in list(self._unused.items()):
-            if file.workspace_id == workspace_id:
+            if missing > 0 and file.workspace_id == workspace_id:
+                missing -= file.size if short.shares is self._admission.disk else 1
                 self._drop(key, file)
 
     @asynccontextmanager

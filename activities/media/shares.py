@@ -12,10 +12,15 @@ _SHORTEST_S = 0.2
 
 
 class Exhausted(Exception):
-    """A holder has its share. `interval` is about every how many seconds a part of it becomes free again."""
+    """A holder has its share of some units. It can have more once it gives back as many as are `missing`.
 
-    def __init__(self, holder: str, interval: float) -> None:
+    `interval` is about every how many seconds some of its units become free.
+    """
+
+    def __init__(self, shares: "Shares", holder: str, missing: int, interval: float) -> None:
         super().__init__(f"{holder} has its share")
+        self.shares = shares
+        self.missing = missing
         self.interval = interval
 
 
@@ -83,9 +88,11 @@ class Shares:
                 del self._holders[share.holder]
 
     def _check(self, holder: str, more: int) -> None:
-        held = self._held(holder) + more
-        if more and held > min(self._each, self._free - more):
-            raise Exhausted(holder, self._interval(holder))
+        held, free = self._held(holder) + more, self._free - more
+        if more and held > min(self._each, free):
+            # What it gives back is both less that it holds and more that is free.
+            missing = max(held - self._each, (held - free + 1) // 2)
+            raise Exhausted(self, holder, missing, self._interval(holder))
 
     def _held(self, holder: str) -> int:
         return sum(share.amount for share in self._holders.get(holder, ()))

@@ -115,7 +115,7 @@ class StepMedia:
     @asynccontextmanager
     async def _file(self, media: Media) -> AsyncIterator[StoredFile]:
         """Yield a file as it was fetched, for the length of the block."""
-        rule, files = self._rules.get(media.type), self._tools.files
+        rule, files, waiting = self._rules.get(media.type), self._tools.files, self._tools.admission.waiting
         # A picture may be made smaller; every other file is sent as it is.
         most = files.max_bytes if media.type is MediaType.IMAGE else (rule and rule.max_bytes) or _UNSTATED_BYTES
         try:
@@ -128,11 +128,11 @@ class StepMedia:
                         if error.code != TOO_LARGE or not rule or most >= files.max_bytes or most != rule.max_bytes:
                             raise
                         raise limits.too_large(self._network.label, rule) from error
+                    waiting.let_in(self._workspace_id, self._target_id)
                     yield file
         except Exhausted as short:
             # What it keeps only for later makes room first.
-            files.give_up_unused(self._workspace_id)
-            waiting = self._tools.admission.waiting
+            files.make_room(self._workspace_id, short)
             raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, short.interval)) from short
 
     @contextmanager
@@ -143,7 +143,6 @@ class StepMedia:
         self._opened += 1
         try:
             yield
-            self._tools.admission.waiting.let_in(self._workspace_id, self._target_id)
         finally:
             self._opened -= 1
             if self._held and not self._opened:

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from domain.post import PostStatus
 from runtime import worker
 from store.models import Attempt, Post
-from tests.activities.media.hostile import MP4_HEAD, HostileServer, endless
+from tests.activities.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
+from tests.activities.media.hostile import slow as comes_slowly
 from tests.stack import Stack, running_stack, temporal_server
 
 PLATFORM = "mastodon"
@@ -83,3 +84,23 @@ async def test_a_workspace_with_slow_media_holds_up_no_other(slow: tuple[Stack, 
     waiting = [(await stack.read(post.id)).targets[0] for post in posts]
     assert sum(target.next_attempt_at is not None for target in waiting) >= SLOW_POSTS - stack.settings.media_fetches
     assert await attempts_of(stack, posts) == 0
+
+
+@pytest.mark.parametrize("platform", ["discord", "telegram"])
+async def test_a_send_that_carries_files_does_not_begin_before_they_are_there(
+    slow: tuple[Stack, HostileServer], platform: str
+) -> None:
+    stack, server = slow
+    may_end = asyncio.Event()
+    server.routes["/a.jpg"] = comes_slowly(JPEG, may_end)
+    url = f"http://127.0.0.1:{server.port}/a.jpg"
+    post = await stack.save("carried", [await stack.connect(platform)], media=[url])
+    await stack.start(post)
+    async with asyncio.timeout(20):
+        while not server.requests:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.05)
+    # A worker that dies now leaves no send behind of which nobody knows whether it went out.
+    assert await attempts_of(stack, [post]) == 0
+    may_end.set()
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(server.requests) == 1

@@ -65,6 +65,20 @@ def endless(head: bytes, piece: bytes = bytes(64 * 1024), pause: float = 0) -> A
     return write
 
 
+def slow(body: bytes, may_end: asyncio.Event, *, tells_length: bool = True) -> Answer:
+    """Answer with a beginning, and with the rest once it may end."""
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        length = f"Content-Length: {len(body)}\r\n" if tells_length else ""
+        writer.write(f"HTTP/1.1 200 OK\r\n{length}Connection: close\r\n\r\n".encode() + body[:64])
+        await writer.drain()
+        await may_end.wait()
+        writer.write(body[64:])
+        await writer.drain()
+
+    return write
+
+
 def generated(pieces: Sequence[bytes]) -> Answer:
     """Answer with a body that is never joined in memory."""
 

@@ -14,7 +14,7 @@ from domain.post import Media, MediaType
 from platforms.errors import Kind, NetworkError
 from runtime import worker
 from store.publishing import load
-from tests.activities.media.hostile import JPEG, Answer, HostileServer, answer
+from tests.activities.media.hostile import JPEG, Answer, HostileServer, answer, slow
 from tests.activities.media.test_fetch import open_files
 from tests.stack import Stack
 
@@ -40,19 +40,6 @@ async def make(server: HostileServer) -> AsyncIterator[Make]:
 def picture(server: HostileServer, name: str = "/a", sent: Answer | None = None) -> Media:
     server.routes[name] = sent or answer(JPEG)
     return Media(type=MediaType.IMAGE, url=f"http://127.0.0.1:{server.port}{name}")
-
-
-def slow(body: bytes, may_end: asyncio.Event) -> Answer:
-    async def write(writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body[:64]
-        )
-        await writer.drain()
-        await may_end.wait()
-        writer.write(body[64:])
-        await writer.drain()
-
-    return write
 
 
 @asynccontextmanager

@@ -1,11 +1,15 @@
+import asyncio
 import os
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from activities.media.admission import Admission, MediaBusy, MediaLimits
 from activities.media.changes import Change
 from activities.media.fetch import MediaFetcher
 from activities.media.record import ChangeRecord
@@ -19,7 +23,7 @@ from platforms.files import MediaFile
 from platforms.registry import networks
 from platforms.rules import FileRule
 from tests.activities.media import files
-from tests.activities.media.hostile import HostileServer, answer, generated
+from tests.activities.media.hostile import JPEG, MP4_HEAD, Answer, HostileServer, answer, endless, generated, slow
 
 
 class Noted(ChangeRecord):
@@ -194,3 +198,124 @@ async def test_a_large_video_costs_little_memory_on_its_whole_way(
         tracemalloc.stop()
     assert cast("list[list[str]]", list(noted.entries.values())) == [["metadata_removed"]]
     assert peak - before < 20 * 2**20
+
+
+VIDEO = FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=2**20)
+
+
+def clip(server: HostileServer, sent: Answer) -> Media:
+    server.routes["/v"] = sent
+    return Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
+
+
+@pytest.mark.parametrize("sent", [endless(MP4_HEAD), answer(MP4_HEAD, length=2**20 + 1)])
+async def test_fetching_stops_at_what_the_network_takes(sent: Answer, tools: MediaTools, server: HostileServer) -> None:
+    heard: list[str] = []
+    network = networks()["telegram"]
+    source = StepMedia(tools, "workspace", "post", network, [VIDEO], Noted(), heard.append)
+    error = await refused(source, clip(server, sent))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+    assert error.message == "Telegram allows 1 MB for a video; this has more."
+    assert all(float(said.split()[1]) <= 1 for said in heard)
+    assert tools.files._admission.disk.free == tools.files._admission.disk.total
+
+
+async def test_a_file_is_fetched_up_to_the_largest_size_that_its_networks_take(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    may_end = asyncio.Event()
+    content = files.video(tmp_path)
+    box = (3 * 2**20).to_bytes(4, "big") + b"free" + bytes(3 * 2**20 - 8)
+    media = clip(server, slow(content + box, may_end, tells_length=False))
+    small, large = (
+        media_of(tools, platform, [replace(VIDEO, max_bytes=most)])[0]
+        for platform, most in (("telegram", 2**20), ("twitter", 2**23))
+    )
+    first = asyncio.create_task(refused(small, media))
+    while not server.requests:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.01)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_open_once(large, media))
+        await asyncio.sleep(0.05)
+        may_end.set()
+    assert (await first).message == "Telegram allows 1 MB for a video; this has 3.0 MB."
+    assert len(server.requests) == 1
+
+
+async def _open_once(source: StepMedia, media: Media) -> None:
+    async with source.open(media):
+        pass
+
+
+async def test_a_network_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
+    source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
+    error = await refused(source, clip(server, answer(MP4_HEAD, length=2**30 + 1)))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+
+
+class TestWhatOneWorkspaceMayHold:
+    """Two workspaces share a worker's disk of 8 MiB, from which a workspace gets at most half."""
+
+    @pytest.fixture
+    async def tools(self, server: HostileServer) -> AsyncIterator[MediaTools]:
+        admission = Admission(MediaLimits(fetches=2, disk_bytes=8 * 2**20), most_steps=4)
+        fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
+        tools = MediaTools(SharedFiles(fetcher, admission), Workshop(), admission=admission)
+        yield tools
+        await tools.close()
+        assert admission.disk.free == admission.disk.total
+        assert admission.files.free == admission.files.total
+        assert admission.fetches.free == admission.fetches.total
+
+    def source(self, tools: MediaTools, workspace: str = "a", post: str = "post") -> StepMedia:
+        network = networks()["telegram"]
+        return StepMedia(tools, workspace, post, network, [], Noted(), lambda _: None, target_id=post)
+
+    async def test_the_disk_is_shared(self, tools: MediaTools, server: HostileServer) -> None:
+        large = served(server, b"%PDF-1.7" + bytes(3 * 2**20), MediaType.DOCUMENT, "/large")
+        small = served(server, b"%PDF-1.7" + bytes(2**20), MediaType.DOCUMENT, "/small")
+        async with self.source(tools).open(large):
+            error = await refused(self.source(tools, post="another"), large)
+            assert isinstance(error, MediaBusy)
+            assert (error.kind, error.code) == (Kind.TRANSIENT, "media_busy")
+            assert timedelta(seconds=0.5) < error.wait < timedelta(seconds=5)
+            async with self.source(tools, "b").open(small) as file:
+                assert file.size > 2**20
+
+    async def test_what_is_kept_without_a_user_makes_room(self, tools: MediaTools, server: HostileServer) -> None:
+        kept, used, wanted = (
+            served(server, b"%PDF-1.7" + bytes(size), MediaType.DOCUMENT, f"/{size}")
+            for size in (1_500_000, 1_400_000, 2_000_000)
+        )
+        await _open_once(self.source(tools, post="first"), kept)
+        async with self.source(tools, post="second").open(used):
+            third = self.source(tools, post="third")
+            assert isinstance(await refused(third, wanted), MediaBusy)
+            await _open_once(third, wanted)
+
+    async def test_a_body_without_a_length_stops_at_the_share(self, tools: MediaTools, server: HostileServer) -> None:
+        server.routes["/v"] = endless(MP4_HEAD)
+        media = Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
+        assert isinstance(await refused(self.source(tools), media), MediaBusy)
+        assert tools.admission.disk.free == tools.admission.disk.total
+
+    async def test_fetches_are_shared_and_those_who_wait_are_few(
+        self, tools: MediaTools, server: HostileServer
+    ) -> None:
+        may_end = asyncio.Event()
+        media = [Media(type=MediaType.IMAGE, url=f"http://127.0.0.1:{server.port}/{number}") for number in range(3)]
+        for number in range(3):
+            server.routes[f"/{number}"] = slow(JPEG, may_end)
+        posts = [self.source(tools, post=f"post {number}") for number in range(3)]
+        waiting = [asyncio.create_task(_open_once(post, each)) for post, each in zip(posts[:2], media, strict=False)]
+        await asyncio.sleep(0.1)
+        assert isinstance(await refused(posts[2], media[2]), MediaBusy)
+        # A step that shares a file with another one of its post takes no fetch, but it holds a slot.
+        joined = self.source(tools, post="post 0")
+        assert isinstance(await refused(joined, media[0]), MediaBusy)
+        other = asyncio.create_task(_open_once(self.source(tools, "b"), media[2]))
+        await asyncio.sleep(0.1)
+        may_end.set()
+        await asyncio.gather(*waiting, other)
+        await _open_once(posts[2], media[2])
+        assert len(server.requests) == 4
