@@ -157,6 +157,11 @@ class Desk:
         server = urlsplit(connection.wire.base_url).netloc
         return Step(network, connection, sending, keeper, media, server, job.account, last, last_send=last_send)
 
+    def server_of(self, account: Account) -> str:
+        """Return the base URL at which an account is reached. Raises VaultError."""
+        network = networks()[account.platform]
+        return self._servers.reach(network, self._credentials(network, account)).url
+
     async def asks_about(self, account: Account) -> Identity:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
         network = networks()[account.platform]
@@ -170,8 +175,11 @@ class Desk:
         """Wait for renewals that are running: an answer that is lost disconnects its account."""
         await self._renewals.close(_LAST_RENEWALS_S)
 
+    def _credentials(self, network: Network[Any, Any], account: Account) -> Any:
+        return network.credentials.model_validate(open_credentials(self._vault, account))
+
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        credentials = network.credentials.model_validate(open_credentials(self._vault, account))
+        credentials = self._credentials(network, account)
         server = self._servers.reach(network, credentials)
 
         async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -182,7 +190,7 @@ class Desk:
             if newest is None:
                 raise not_connected(network)
             account.credentials = newest
-            return network.credentials.model_validate(open_credentials(self._vault, account))
+            return self._credentials(network, account)
 
         return Connection(
             wire=Wire(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +12,9 @@ from domain.errors import Unavailable
 from platforms.errors import NetworkError
 from store.accounts import accept_account, accounts_to_ask
 from store.app_refusals import posts_to_probe_with
+from store.failures import database_away
 from store.holds import released_posts
+from store.models import Account
 from store.plans import plan_with_accounts
 from workflows.client import PostWorkflows
 
@@ -21,35 +24,81 @@ _EVERY_S = 2.0
 _TOLD_AGAIN_AFTER = timedelta(minutes=10)
 """When a workflow is told once more that it may go on, should nothing have come of it."""
 _BATCH = 200
+_AT_A_TIME = 5
+"""Accounts that one server is asked about at a time."""
+_ANSWER_S = 20.0
+"""How long a server may take to answer about one account."""
 
 
 async def look_after_accounts(desk: Desk, workflows: PostWorkflows) -> None:
     """Look every few seconds. A part that is away is waited for."""
-    while True:
-        try:
-            await ask_about_accounts(desk)
-            await desk.apps.refresh()
-            await probe_apps(desk, workflows)
-            while await release_posts(desk, workflows) == _BATCH:
-                pass
-        except (Unavailable, SQLAlchemyError, OSError) as error:
-            log.warning("accounts.postponed", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+    questions = Questions(desk)
+    try:
+        while True:
+            try:
+                await ask_about_accounts(desk, questions)
+                await desk.apps.refresh()
+                await probe_apps(desk, workflows)
+                while await release_posts(desk, workflows) == _BATCH:
+                    pass
+            except (Unavailable, SQLAlchemyError, OSError) as error:
+                log.warning("accounts.postponed", reason=type(error).__name__)
+            await asyncio.sleep(_EVERY_S)
+    finally:
+        await questions.close()
 
 
-async def ask_about_accounts(desk: Desk) -> None:
-    """Ask the networks of refused accounts whether they accept them by now."""
+async def ask_about_accounts(desk: Desk, questions: "Questions") -> None:
+    """Begin to ask the networks of refused accounts whether they accept them by now."""
     async with desk.database.transaction() as session:
         due = await accounts_to_ask(session)
     for account in due:
+        questions.ask(account)
+
+
+class Questions:
+    """The questions about refused accounts that are out. A server that is slow delays only its own accounts."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._out: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def ask(self, account: Account) -> None:
+        """Ask an account's network whether it accepts it, unless that is being done already."""
+        key = account.workspace_id, account.id
+        if key not in self._out:
+            task = self._out[key] = asyncio.create_task(self._ask(account))
+            task.add_done_callback(lambda _: self._out.pop(key))
+
+    async def answered(self) -> None:
+        """Wait until no question is out."""
+        while self._out:
+            await asyncio.wait(self._out.values())
+
+    async def close(self) -> None:
+        """Give all questions up; the accounts are asked about again later."""
+        for task in self._out.values():
+            task.cancel()
+        await self.answered()
+
+    async def _ask(self, account: Account) -> None:
+        about = {"account_id": account.id, "platform": account.platform}
         try:
-            await desk.asks_about(account)
+            room = self._room.setdefault(self._desk.server_of(account), asyncio.Semaphore(_AT_A_TIME))
+            async with room, asyncio.timeout(_ANSWER_S):
+                await self._desk.asks_about(account)
+            async with self._desk.database.answers.transaction() as session:
+                await accept_account(session, account)
         except NetworkError as error:
-            log.info("account.still_refused", account_id=account.id, platform=account.platform, code=error.code)
-            continue
-        async with desk.database.transaction() as session:
-            await accept_account(session, account)
-        log.info("account.accepted", account_id=account.id, platform=account.platform)
+            log.info("account.still_refused", code=error.code, **about)
+        except TimeoutError:
+            log.info("account.still_refused", code="timed_out", **about)
+        except Exception as error:
+            if not database_away(error):
+                log.exception("account.not_asked", **about)
+        else:
+            log.info("account.accepted", **about)
 
 
 async def probe_apps(desk: Desk, workflows: PostWorkflows) -> None:
