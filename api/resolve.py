@@ -8,6 +8,7 @@ from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.post import TargetStatus
+from platforms.registry import networks
 from store.models import Post, Target
 
 
@@ -28,6 +29,10 @@ def read_resolution(payload: JsonObject) -> ResolveBody:
     body, problems = read(ResolveBody, payload)
     if body is None or problems:
         raise InvalidRequest(in_contract_order(problems))
+    post_id = networks()[body.platform].rules.post_id
+    if body.platform_post_id is not None and not post_id.matches(body.platform_post_id):
+        problem = Problem(f"platformPostId must be {post_id.words}", "invalid_field_value", "platformPostId")
+        raise InvalidRequest([problem])
     return body
 
 

@@ -1,5 +1,6 @@
 """The limits of a network as data, and the sentences that say which one is broken."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -116,11 +117,25 @@ class FileRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PostId:
+    """The form of the ids that a network gives its posts: `pattern` matches a whole one, `words` say "must be …"."""
+
+    pattern: str
+    words: str = "the post's number, digits alone"
+
+    def matches(self, text: str) -> bool:
+        """Tell whether a text may be such an id."""
+        return re.fullmatch(self.pattern, text, re.ASCII) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Hold a network's limits in one value."""
 
     text: TextRule
     media: MediaRule
+    post_id: PostId
+    """What a person may say that a post's id is: it becomes part of the addresses that the network is asked at."""
     files: tuple[FileRule, ...] = ()
     alt_text: int | None = None
     """Characters of a media item's altText; None where the network takes none."""

@@ -62,7 +62,12 @@ class Wire:
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         sent = _HEADERS | dict(headers or {})
-        request = httpx.Request(method, url, headers=sent, extensions={"timeout": TIMEOUT.as_dict()}, **options)
+        try:
+            request = httpx.Request(method, url, headers=sent, extensions={"timeout": TIMEOUT.as_dict()}, **options)
+        except httpx.InvalidURL as error:
+            # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
+            message = f"{self.label} cannot be asked about what is named in this post."
+            raise NetworkError(Kind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
         try:
             response = await self._answer(request)

@@ -7,7 +7,7 @@ from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES, graphemes
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 
 ALT_TEXT = 2000
@@ -24,6 +24,10 @@ _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
 _LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"
 
 RULES = Rules(
+    post_id=PostId(
+        r"at://did:[a-z]+:[A-Za-z0-9._:%-]{1,256}/app\.bsky\.feed\.post/[A-Za-z0-9._:~-]{1,512}",
+        "an address such as at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k",
+    ),
     text=TextRule(limit=MOST_GRAPHEMES, count=graphemes, source=f"{_LEXICONS}/feed/post.json"),
     media=MediaRule(
         max_items=4,

@@ -3,7 +3,7 @@
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.discord.settings import WEBHOOK, DiscordSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _MESSAGES = "discord.com/developers/docs/resources/message"
 MEBIBYTE = 1024 * 1024
@@ -24,6 +24,7 @@ def _files(kind: MediaType, *types: str) -> FileRule:
 
 
 RULES = Rules(
+    post_id=PostId(r"[1-9][0-9]{0,19}"),
     text=TextRule(limit=2000, count=utf16_length, source=f"{_MESSAGES}#create-message"),
     media=MediaRule(
         max_items=FILES,

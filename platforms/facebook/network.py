@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -109,7 +110,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
         comment = sending.draft.settings.first_comment
         warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
         if url is None:
-            post = await GRAPH.get(connection, f"/{post_id}", fields="permalink_url")
+            post = await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="permalink_url")
             url = post.get("permalink_url") or lookup.url_of(post_id)
         return Published(post_id, url, warning=warning)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.facebook.settings import FacebookSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
@@ -21,6 +21,7 @@ ALT_TEXT = 1000
 _PHOTOS_PAGE = "developers.facebook.com/docs/graph-api/reference/page/photos"
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,32}(_[0-9]{1,32})?", "one or two numbers, such as 1234_5678"),
     text=TextRule(limit=TEXT, count=len, source="general knowledge, unverified"),
     media=MediaRule(
         max_items=PHOTOS,

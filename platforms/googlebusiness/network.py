@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -155,7 +156,7 @@ async def _parent(line: Line, sending: Sending[GoogleBusinessSettings]) -> str:
 
 
 async def _look(line: Line, name: str) -> Published | Unknown | Refused:
-    return _verdict({**await call(line, "GET", f"/v4/{name}"), "name": name})
+    return _verdict({**await call(line, "GET", f"/v4/{quote(name)}"), "name": name})
 
 
 def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:

@@ -7,12 +7,16 @@ from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _POSTS = "developers.google.com/my-business/reference/rest/v4/accounts.locations.localPosts"
 _PHOTOS = "support.google.com/business/answer/6103862"
 
 RULES = Rules(
+    post_id=PostId(
+        r"accounts/[0-9]{1,30}/locations/[0-9]{1,30}/localPosts/[A-Za-z0-9_-]{1,128}",
+        "a name such as accounts/1/locations/2/localPosts/3",
+    ),
     text=TextRule(limit=1500, count=len, source=_POSTS),
     # One photo is what works in practice, and videos always fail; Google's pages do not say so: unverified.
     media=MediaRule(max_items=1, max_of=((MediaType.IMAGE, 1),), source=_POSTS),

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -103,7 +104,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
         comment = sending.draft.settings.first_comment
         warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
         if url is None:
-            url = (await GRAPH.get(connection, f"/{post_id}", fields="permalink")).get("permalink")
+            url = (await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="permalink")).get("permalink")
         return Published(post_id, url, warning=warning)
 
 

@@ -10,7 +10,7 @@ from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _MEDIA_PAGE = "developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
 
@@ -22,6 +22,7 @@ MEGABYTE = 1024 * 1024
 """Instagram's page does not say which it means; unverified."""
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,32}"),
     text=TextRule(limit=2200, count=len, source=_MEDIA_PAGE),
     media=MediaRule(
         required=True,

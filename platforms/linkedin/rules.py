@@ -6,7 +6,7 @@ from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _SHARES = "learn.microsoft.com/en-us/linkedin/marketing/community-management/shares"
 
@@ -16,6 +16,7 @@ ALT_TEXT = 4086
 MEGABYTE = 1024 * 1024
 
 RULES = Rules(
+    post_id=PostId(r"urn:li:(share|ugcPost|activity):[0-9]{1,32}", "a name such as urn:li:share:7123456789012345678"),
     # That LinkedIn counts the text without its escapes is unverified.
     text=TextRule(limit=3000, count=len, source=f"{_SHARES}/posts-api"),
     media=MediaRule(

@@ -9,11 +9,12 @@ from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, Limits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
+    post_id=PostId(r"[A-Za-z0-9_-]{1,64}", "the post's id on the account's own server"),
     text=TextRule(limit=DEFAULTS.characters, count=length, source=_CONFIGURATION),
     media=MediaRule(
         max_items=DEFAULTS.attachments,

@@ -3,7 +3,7 @@
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.pinterest.settings import PinterestSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 _DOCUMENT = "Pinterest's OpenAPI document v5 (5.23.0)"
 
@@ -15,6 +15,7 @@ VIDEO_SECONDS = (4, 900)
 """General knowledge, unverified, as is that GIFs are taken by address."""
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,32}"),
     text=TextRule(limit=800, count=len, source=f"{_DOCUMENT}, PinCreate.description"),
     media=MediaRule(
         required=True,

@@ -5,13 +5,14 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.reddit.settings import RedditSettings
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 GALLERY, TITLE = 20, 300
 IMAGE_BYTES = 20 * 1024 * 1024
 """General knowledge, unverified; subreddits have rules of their own on top."""
 
 RULES = Rules(
+    post_id=PostId(r"t3_[0-9a-z]{1,16}", "a name such as t3_1abcde"),
     text=TextRule(limit=40_000, count=len, source="github.com/praw-dev/praw and Reddit's own form; unverified"),
     media=MediaRule(
         max_items=GALLERY,

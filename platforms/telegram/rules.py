@@ -5,7 +5,7 @@ from datetime import timedelta
 from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import utf16_length, visible
 
@@ -20,6 +20,7 @@ LONGEST_SIDE, STEEPEST = 10_000, 20
 """Of a photo: width and height together, and one by the other; source: sendPhoto."""
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,20}", "the message's number in its chat, digits alone"),
     text=TextRule(
         limit=4096,
         count=utf16_length,

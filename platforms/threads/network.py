@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -94,7 +95,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         Repeatable: which of them is on its way is noted before it is sent, and looked up before it is sent again.
         """
         if not published.url:
-            post = await GRAPH.get(connection, f"/{published.platform_post_id}", fields="id,permalink")
+            post = await GRAPH.get(connection, f"/{quote(published.platform_post_id, safe='')}", fields="id,permalink")
             published = replace(published, url=post.get("permalink"))
         parent = published.platform_post_id
         for number in range(len(sending.draft.settings.thread_items)):
@@ -109,7 +110,7 @@ async def _is_missing(connection: Line, post_id: str | None) -> bool:
     if post_id is None:
         return False
     try:
-        await GRAPH.get(connection, f"/{post_id}", fields="id")
+        await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="id")
     except NetworkError as error:
         return errors.is_gone(error)
     return False

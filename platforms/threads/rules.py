@@ -7,7 +7,7 @@ import regex
 from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 from platforms.threads.settings import ThreadsSettings
 
@@ -37,6 +37,7 @@ def length(text: str) -> int:
 
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,32}"),
     text=TextRule(limit=CHARACTERS, count=length, source=_POSTS_PAGE),
     media=MediaRule(
         max_items=CAROUSEL_ITEMS,

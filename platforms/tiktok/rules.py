@@ -6,7 +6,7 @@ from datetime import timedelta
 from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.tiktok.settings import TikTokSettings
 
 _VIDEOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-direct-post"
@@ -27,6 +27,7 @@ def utf16_units(text: str) -> int:
 
 
 RULES = Rules(
+    post_id=PostId(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}", "the video's number, or the name under which TikTok took it"),
     text=TextRule(
         limit=4000,
         count=utf16_units,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import Kind, NetworkError
@@ -52,7 +53,7 @@ async def confirm(line: Line, known: Published, text: str) -> Finding:
 
 
 async def _read(line: Line, post_id: str) -> dict[str, Any]:
-    return data_of(await call(line, "GET", f"/2/tweets/{post_id}", params={"tweet.fields": FIELDS}))
+    return data_of(await call(line, "GET", f"/2/tweets/{quote(post_id, safe='')}", params={"tweet.fields": FIELDS}))
 
 
 def _versions(post: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
@@ -20,6 +20,7 @@ LONG_VIDEO = 4 * MEGABYTE * 1000
 _MEDIA_PAGE = "docs.x.com/x-api/media/quickstart/best-practices"
 
 RULES = Rules(
+    post_id=PostId(r"[0-9]{1,19}"),
     text=TextRule(
         limit=LIMIT,
         count=weighted_length,

@@ -2,7 +2,7 @@
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.youtube.settings import YouTubeSettings
 
 _VIDEO_PAGE = "developers.google.com/youtube/v3/docs/videos"
@@ -10,6 +10,7 @@ TITLE, TAGS = 100, 500
 """Characters of the title and of all tags together; source: YouTube's page of the video resource."""
 
 RULES = Rules(
+    post_id=PostId(r"[A-Za-z0-9_-]{11}", "the video's id of 11 characters"),
     text=TextRule(
         limit=5000,
         count=lambda text: len(text.encode("utf-8", "surrogatepass")),

@@ -3,7 +3,12 @@
 from typing import Any
 
 import httpx
+import pytest
 
+from activities.sockets import SocketTransport
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.wire import Wire
 from tests.stack import Stack
 
 
@@ -71,3 +76,29 @@ async def test_bad_resolutions_are_told_apart(stack: Stack, api: httpx.AsyncClie
         problem = answer.json()
         assert (answer.status_code, problem["code"], problem["param"]) == (status, code, param)
     assert (await api.get("/v1/posts/post_unknown/attempts")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "named", ["12 3", "../../9", "1?fields=id", "1#x", "1\u0000", "1\n", "https://t.me/c/1/2", "\u0661", "%31", "-1"]
+)
+async def test_what_is_no_id_of_the_network_is_refused(stack: Stack, api: httpx.AsyncClient, named: str) -> None:
+    body = {"platform": "telegram", "accountId": "tg_1", "outcome": "published", "platformPostId": named}
+    answer = await api.post("/v1/posts/post_1/resolve", json=body)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["param"]) == (400, "invalid_field_value", "platformPostId")
+
+
+@pytest.mark.parametrize("platform", networks())
+def test_no_id_of_any_network_changes_the_address_that_is_asked(platform: str) -> None:
+    post_id = networks()[platform].rules.post_id
+    assert len(post_id.words) > 10
+    for named in ("", "..", "a b", "1\n", "1?a=b", "1#b", "1/../2", "1\x7f", "é", "/1", "1/", "%2e%2e", "x" * 2000):
+        assert not post_id.matches(named), named
+
+
+async def test_an_address_that_cannot_be_is_not_asked(stack: Stack) -> None:
+    async with SocketTransport() as transport:
+        wire = Wire(transport, stack.sandbox_url, "Test", lambda _: NetworkError(Kind.TRANSIENT, "No.", code="no"))
+        with pytest.raises(NetworkError) as raised:
+            await wire.send("GET", "/2/tweets/1\x00", public=True)
+    assert (raised.value.kind, raised.value.code) == (Kind.REJECTED, "invalid_address")

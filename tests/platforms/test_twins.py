@@ -116,6 +116,7 @@ async def test_no_look_up_finds_what_is_known_to_be_another(connect: Connect, ki
     sendings = [await lost(rig, kin) for _ in range(2)]
     public = {post["platformPostId"] for post in await rig.posts()}
     assert len(public) == (1 if kin.refuses_repeats else 2)
+    assert all(rig.network.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
     found: list[str] = []
     for sending in sendings:
         sending.taken = frozenset(found)
