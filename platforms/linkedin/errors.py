@@ -1,7 +1,9 @@
 """What LinkedIn's refusals mean, in the few kinds that every network shares and in sentences for people."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -14,6 +16,11 @@ LABEL = "LinkedIn"
 
 _OF_THE_DAY = "throttle limit"
 """How LinkedIn words that a quota of the day is used up; which one it is and when it resets it does not say."""
+_UNVERIFIED_MEMBER = "share limit has been reached for unverified members"
+"""A cap of the day for members who have not proven their identity; heard from clients in October 2026."""
+_STILL_WORKING = ("is processing", "still being processed", "waiting upload", "waiting_upload")
+_FORBIDDEN_MEDIUM = re.compile(r"accessing this (?:image|video) resource is forbidden", re.IGNORECASE)
+"""Shortly after an upload this passes by itself, as a publisher that runs live has found."""
 MEDIA_WAIT = timedelta(seconds=5)
 
 USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL"})
@@ -35,6 +42,9 @@ _BY_CODE = {
     "INVALID_VALUE_BLANK_FIELD": (Kind.REJECTED, "LinkedIn does not publish a post without a text here."),
     "CONFLICT": (Kind.TRANSIENT, "LinkedIn was working on the same thing already."),
 }
+_WAITED_FOR = frozenset({"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING_FAILED"})
+_PRODUCT = "Not enough permissions to access: partnerApiPosts.CREATE"
+"""LinkedIn names the API that the app was not granted; heard from clients."""
 _BY_STATUS = {
     401: (Kind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
     403: (Kind.AUTH, _PERMISSION),
@@ -54,7 +64,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     if refused := refused_renewal(response, LABEL):
         return refused
     said = str(body.get("message") or "")
-    code = str(body.get("code") or f"http_{status}")
+    code = str(body.get("code") or _nested_code(body) or f"http_{status}")
     if urn := _URN.search(said) if "duplicate" in said.lower() else None:
         code, kind = DUPLICATE, Kind.REJECTED
         sentence = f"LinkedIn refuses a post that repeats {urn[0]} of this account."
@@ -62,6 +72,19 @@ def error_of(response: httpx.Response) -> NetworkError:
         kind, sentence = (
             Kind.CAPPED,
             "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
+        )
+    elif status == 429 and _UNVERIFIED_MEMBER in said.lower():
+        kind, sentence = (
+            Kind.CAPPED,
+            "LinkedIn lets members whose identity is not verified share little in a day. Verify it at LinkedIn.",
+        )
+    elif _FORBIDDEN_MEDIUM.search(said) or any(words in said.lower() for words in _STILL_WORKING):
+        code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
+        kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
+    elif status == 403 and _PRODUCT in said:
+        kind, sentence = (
+            Kind.OPERATOR,
+            "LinkedIn has not granted this service's app the product that posting here needs. Ask for it at LinkedIn.",
         )
     elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
         kind, sentence = known
@@ -77,6 +100,14 @@ def error_of(response: httpx.Response) -> NetworkError:
         request_id=response.headers.get(REQUEST_ID_HEADER),
         retry_after=_wait(kind),
     )
+
+
+def _nested_code(body: Mapping[str, Any]) -> str | None:
+    """Return the code of the first input at fault: many answers have none at the top (n8n-io/n8n#22899)."""
+    details = body.get("errorDetails")
+    inputs = details.get("inputErrors") if isinstance(details, dict) else None
+    first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
+    return str(first["code"]) if first.get("code") else None
 
 
 def duplicate_of(error: NetworkError) -> str | None:

@@ -1,5 +1,6 @@
 """Recognise a post among the newest of a company page."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from platforms.wire import json_of
 CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may stand behind ours before its own post is not recognised."""
 PAGE = 50
+_HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
 _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 
 
@@ -30,15 +32,21 @@ async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> P
     if not isinstance(posts, list):
         raise NetworkError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     since = datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART
-    text = little(sending.draft.text).split()
+    text = _letters(little(sending.draft.text))
     uploads = {upload.get("urn") for upload in sending.handles.get("media", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
-        same = str(post.get("commentary") or "").split() == text and _made_at(post) >= since
+        same = _letters(str(post.get("commentary") or "")) == text and _made_at(post) >= since
         shows = not uploads or bool(_urns(post.get("content")) & uploads)
         return same and shows and post.get("lifecycleState") in _SHOWN
 
     return earliest(sending, (Alike(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts)))
+
+
+def _letters(commentary: str) -> str:
+    """Return only letters and digits: that LinkedIn gives escapes and hashtags back as they were sent is unproven."""
+    plain = _HASHTAG.sub(r"#\1", commentary)
+    return "".join(sign for sign in plain if sign.isalnum())
 
 
 def _made_at(post: dict[str, Any]) -> datetime:

@@ -20,9 +20,9 @@ from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import bearer
 from platforms.wire import json_of
 
-GRACE = timedelta(seconds=5)
+GRACE = timedelta(seconds=20)
 """How long images and documents of members are given to be processed: their state may be read for pages only.
-Publishers that work wait 5 to 20 seconds; what is not ready then is refused as not ready, and sent again."""
+Publishers that work wait up to 20 seconds; what is not ready then is refused as not ready, and sent again."""
 THUMBNAIL = "thumbnail"
 """The name under which an article's picture is kept; media items are kept by their index."""
 

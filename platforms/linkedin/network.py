@@ -20,6 +20,9 @@ from platforms.wire import json_of
 
 SENT_AT = "sentAt"
 """Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
+ROLES, MOST_PAGES = 100, 20
+"""Roles of a member a page, and pages of them that are read."""
+POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"})
 REPEAT_WITHIN = timedelta(minutes=8)
 """LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
 the first. A member's post can be found by nothing else."""
@@ -61,10 +64,8 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             if not member.get("sub"):
                 raise NetworkError(Kind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity")
             return Identity(str(member["sub"]), str(member.get("name") or member["sub"]))
-        query = {"q": "roleAssignee", "role": "ADMINISTRATOR", "state": "APPROVED"}
-        roles = json_of(await call(connection, "GET", "/rest/organizationAcls", params=query)).get("elements") or []
-        if page not in {role.get("organization") for role in roles}:
-            raise NetworkError(Kind.AUTH, f"This LinkedIn member does not administer {page}.", code="no_role")
+        if not await _may_post(connection, page):
+            raise NetworkError(Kind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
         # The field of the name is general knowledge, unverified.
         name = json_of(await call(connection, "GET", f"/rest/organizations/{number}")).get("localizedName")
@@ -91,7 +92,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             if repeated and (first := errors.duplicate_of(error)):
                 if first in sending.taken:
                     raise NetworkError(Kind.REJECTED, error.message, code="repeats_another") from error
-                return published(first)
+                return await _seen(connection, first, author, error)
             if error.status == httpx.codes.CONFLICT:
                 raise error.as_unclear() from error
             if error.kind is not Kind.UNCLEAR and not repeated:
@@ -134,7 +135,44 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         warning = await once(
             connection, sending, FIRST_COMMENT, lambda: call(connection, "POST", path, public=True, json=body)
         )
-        return replace(done, warning=warning)
+        return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
+
+
+async def _may_post(line: Line, page: str) -> bool:
+    """Tell whether the member has a role with which LinkedIn takes posts for a page."""
+    query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
+    for start in range(0, ROLES * MOST_PAGES, ROLES):
+        roles = json_of(await call(line, "GET", "/rest/organizationAcls", params={**query, "start": start}))
+        found = roles.get("elements") or []
+        if any(
+            page in {role.get("organization"), role.get("organizationTarget")} and role.get("role") in POSTING_ROLES
+            for role in found
+        ):
+            return True
+        if len(found) < ROLES:
+            return False
+    return False
+
+
+async def _seen(line: Line, urn: str, author: str, error: NetworkError) -> Published:
+    """Return the post that a refused repeat names, once it was seen.
+
+    For a day or two after a deletion LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's post
+    cannot be read, so it gets a warning. Raises NetworkError: `unclear` if LinkedIn does not have the post.
+    """
+    if ":organization:" not in author:
+        warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
+        return replace(published(urn), warning=warning)
+    try:
+        await call(line, "GET", f"/rest/posts/{quote(urn, safe='')}")
+    except NetworkError as unread:
+        if unread.status == httpx.codes.NOT_FOUND:
+            message = "LinkedIn refuses the post as a repeat of one that it does not have."
+            raise NetworkError(Kind.UNCLEAR, message, code="repeats_a_ghost", status=error.status) from unread
+        if unread.status != httpx.codes.FORBIDDEN:
+            raise unread.as_unclear() from unread
+        return replace(published(urn), warning="LinkedIn does not let this app check whether the post is public.")
+    return published(urn)
 
 
 def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -213,7 +214,9 @@ class TestLostAnswers:
             assert found == Absent()
             found = await NETWORK.publish(li.connection(), sending)
         [post] = await li.posts()
-        assert found == lookup.published(post["platformPostId"])
+        assert isinstance(found, Published)
+        assert replace(found, warning=None) == lookup.published(post["platformPostId"])
+        assert bool(found.warning) is not as_page, "a member's post cannot be read"
 
     @pytest.mark.parametrize("as_page", [False, True])
     async def test_what_never_landed_is_sent_again(self, li: Rig, page: dict[str, Any], as_page: bool) -> None:
@@ -288,6 +291,51 @@ class TestLostAnswers:
         before = await li.operations()
         assert await NETWORK.confirm(li.connection(), li.sending("Never sent")) == Absent()
         assert await li.operations() == before
+
+
+class TestWhatLinkedInReallyAnswers:
+    @pytest.mark.parametrize("condition", ["content_administrator", "many_roles"])
+    async def test_whoever_may_post_for_a_page_may_connect_it(self, li: Rig, condition: str) -> None:
+        await li.sandbox.switch_on("linkedin", condition, li.account.account_id)
+        own = f"urn:li:organization:{li.account.user_id}"
+        li.stored = li.stored.model_copy(update={"organization_urn": own})
+        assert (await NETWORK.whoami(li.connection())).user_id == li.account.user_id
+
+    async def test_a_page_is_not_said_to_have_a_post_that_linkedin_only_names(
+        self, li: Rig, page: dict[str, Any]
+    ) -> None:
+        await li.sandbox.switch_on("linkedin", "ghosts", li.account.account_id)
+        sending = li.sending("A ghost", settings=page)
+        await publish(li, sending)
+        error = await refused(NETWORK.publish(li.connection(), sending))
+        assert (error.kind, error.code) == (Kind.UNCLEAR, "repeats_a_ghost")
+
+    async def test_a_page_finds_its_post_however_linkedin_writes_the_text(self, li: Rig, page: dict[str, Any]) -> None:
+        await li.sandbox.switch_on("linkedin", "commentary_rewritten", li.account.account_id)
+        sending = li.sending("Read (this) *twice* #here", settings=page)
+        result = await publish(li, sending)
+        assert await NETWORK.confirm(li.connection(), sending) == result
+
+    async def test_a_members_cap_of_the_day_says_how_to_lift_it(self, li: Rig) -> None:
+        await li.sandbox.switch_on("linkedin", "unverified_member", li.account.account_id)
+        error = await refused(publish(li, li.sending("One too many")))
+        assert (error.kind, error.status) == (Kind.CAPPED, 429)
+        assert "Verify" in error.message
+
+    async def test_media_that_are_forbidden_for_a_moment_refuse_no_account(self, li: Rig) -> None:
+        sending = li.sending("Soon", [li.sandbox.media("a.jpg")])
+        await NETWORK.prepare(li.connection(), sending)
+        await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
+        error = await refused(NETWORK.publish(li.connection(), sending))
+        assert (error.kind, error.code) == (Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD")
+        await li.sandbox.clear_conditions("linkedin")
+        assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
+
+    async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
+        await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
+        error = await refused(publish(li, li.sending("Not granted")))
+        assert (error.kind, error.status) == (Kind.OPERATOR, 403)
+        assert (await NETWORK.whoami(li.connection())).user_id == li.account.user_id
 
 
 class TestTokens:

@@ -80,3 +80,31 @@ def test_how_long_to_wait() -> None:
     resumes = datetime.now(UTC) + day.retry_after
     assert (resumes - timedelta(minutes=1)).strftime("%H:%M") in {"00:00", "23:59"}
     assert NETWORK.error_of(worded(500)).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (
+            400,
+            {"message": "x", "errorDetails": {"inputErrors": [{"code": "MEDIA_ASSET_WAITING_UPLOAD"}]}},
+            Kind.NOT_READY,
+            "MEDIA_ASSET_WAITING_UPLOAD",
+        ),
+        (400, {"message": "The asset is still being processed"}, Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
+        (
+            422,
+            {
+                "message": f"Content is a duplicate of {URN}",
+                "errorDetails": {"inputErrors": [{"code": "DUPLICATE_POST"}]},
+            },
+            Kind.REJECTED,
+            DUPLICATE,
+        ),
+        (400, {"message": "x", "errorDetails": {"inputErrors": ["?"]}}, Kind.REJECTED, "http_400"),
+        (400, {"message": "x", "errorDetails": []}, Kind.REJECTED, "http_400"),
+    ],
+)
+def test_the_code_may_stand_below_the_inputs(status: int, body: dict[str, object], kind: Kind, code: str) -> None:
+    error = NETWORK.error_of(answer(status, body))
+    assert (error.kind, error.code) == (kind, code)

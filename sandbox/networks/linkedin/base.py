@@ -73,6 +73,20 @@ def read(request: Request, kind: type[M]) -> M:
 class LinkedInTwin(Twin, ABC):
     """Hold what all of LinkedIn's routes share."""
 
+    refuses_app_for = frozenset({"publish"})
+    conditions = {  # noqa: RUF012
+        "content_administrator": "The member may post for the page, and does not administer it.",
+        "many_roles": "The role on the page is on the second page of the list.",
+        "unverified_member": "The member has not verified an identity, and has reached the limit of the day.",
+        "ghosts": "A repeat is refused with the name of a post that does not exist.",
+        "commentary_rewritten": "Commentaries are shown without escapes, and hashtags without their template.",
+        "media_forbidden": "Media that were just uploaded are forbidden for a moment.",
+    }
+
+    def app_refused(self) -> Answer:
+        """Word that the app was not granted the product."""
+        return error(403, "Not enough permissions to access: partnerApiPosts.CREATE.20260901", "ACCESS_DENIED")
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, 0)

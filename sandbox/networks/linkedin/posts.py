@@ -10,7 +10,7 @@ from sandbox.networks.linkedin.media import MediaRoutes
 from sandbox.networks.linkedin.text import shown
 from sandbox.posts import Post, Shown
 from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 TEXT_LENGTH = 3000
@@ -33,7 +33,12 @@ class PostRoutes(MediaRoutes):
         body = read(request, NewPost)
         account = self.writer(request, body.author)
         text, content = shown(body.commentary), body.content or Content()
-        if len(text) > TEXT_LENGTH:
+        if self.holds("unverified_member", account):
+            said = "Your share limit has been reached for unverified members. Verify your identity to share more."
+            raise refused(429, "TOO_MANY_REQUESTS", said)
+        if self.holds("media_forbidden", account) and (content.media or content.multi_image):
+            raise RefusedError(error(403, "Accessing this image resource is forbidden"))
+        if len(body.commentary) > TEXT_LENGTH:
             raise refused(400, "FIELD_LENGTH_TOO_LONG", f"commentary has more than {TEXT_LENGTH} characters")
         media = self._attached(content, body.author)
         if not body.commentary.strip() and not media and content.article is None and content.poll is None:
@@ -41,7 +46,8 @@ class PostRoutes(MediaRoutes):
         whole = msgspec.json.encode(body).decode()
         latest = self._latest.get(whole)
         if latest and not latest.deleted and self.world.now() - latest.created_at < DUPLICATE_SECONDS:
-            return error(422, f"Content is a duplicate of {latest.platform_post_id}", "UNPROCESSABLE_ENTITY")
+            ghost = f"urn:li:share:{self.ids.next()}" if self.holds("ghosts", account) else latest.platform_post_id
+            return _duplicate(ghost)
         video = content.media is not None and ":video:" in content.media.id
         urn = f"urn:li:{'ugcPost' if video else 'share'}:{self.ids.next()}"
         post = self.world.posts.add(
@@ -74,9 +80,20 @@ class PostRoutes(MediaRoutes):
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "q must be author")
         count = min(int(query.get("count", "10")), 100)
         posts = [post for post in self.world.posts.of(account) if not post.deleted and post.detail["author"] == author]
-        return Answer.json(
-            {"elements": [_element(post) for post in posts[:count]], "paging": {"start": 0, "count": count}}
-        )
+        elements = [_element(post) for post in posts[:count]]
+        if self.holds("commentary_rewritten", account):
+            elements = [{**each, "commentary": shown(str(each["commentary"]))} for each in elements]
+        return Answer.json({"elements": elements, "paging": {"start": 0, "count": count}})
+
+    @route("GET", "/rest/posts/{urn}", "confirm")
+    async def one(self, request: Request) -> Answer:
+        """Return a page's post; members' posts are not to be read."""
+        account, post = self.account(request), self.world.posts.get(self.platform, request.params["urn"])
+        if post is None or post.deleted or post.account_id != account.account_id:
+            return error(404, "The post is unknown", "NOT_FOUND")
+        if ":person:" in post.detail["author"]:
+            raise refused(403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPostsExternal.GET")
+        return Answer.json(_element(post))
 
     @route("DELETE", "/rest/posts/{urn}", "delete")
     async def delete(self, request: Request) -> Answer:
@@ -131,6 +148,12 @@ class PostRoutes(MediaRoutes):
         if content.media and found[0][0].kind == "document" and not content.media.title:
             raise refused(400, "MISSING_FIELD", "content.media.title is required for documents")
         return [medium.shown(alt) for medium, alt in found]
+
+
+def _duplicate(urn: str) -> Answer:
+    said = f"Content is a duplicate of {urn}"
+    fault = {"description": said, "code": "DUPLICATE_POST", "input": {"inputPath": {"fieldPath": "/commentary"}}}
+    return Answer.json({"message": said, "errorDetails": {"inputErrors": [fault]}, "status": 422}, 422)
 
 
 def _note(content: Content) -> str | None:
