@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
 from activities.servers import FORBIDDEN, to_named_servers
-from activities.sockets import SocketTransport
+from activities.transport import Transport
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -93,7 +93,7 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: S
         current = await renew(current)
         return current
 
-    async with to_named_servers(settings.private_account_hosts) if server.named else SocketTransport() as transport:
+    async with to_named_servers(settings.private_account_hosts) if server.named else Transport() as transport:
         connection = Connection(
             wire=Wire(transport, server.url, network.label, network.error_of, network.request_id_header),
             account=AccountFacts(account_id="", user_id="", username=""),

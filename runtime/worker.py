@@ -28,7 +28,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.publish import Publishing
 from activities.servers import Servers, to_named_servers
-from activities.sockets import SocketTransport
+from activities.transport import Transport
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
 from runtime.chores import Chore, doing
@@ -72,7 +72,7 @@ async def desk(settings: Settings, database: Database, meter: MetricMeter = Metr
     media = _media_tools(settings, database)
     async with contextlib.AsyncExitStack() as stack:
         context = httpx.create_ssl_context(trust_env=False)
-        transports = {name: await stack.enter_async_context(SocketTransport(context=context)) for name in networks()}
+        transports = {name: await stack.enter_async_context(Transport(context=context)) for name in networks()}
         named_servers = await stack.enter_async_context(to_named_servers(settings.private_account_hosts))
         opened = Desk(
             database=database,

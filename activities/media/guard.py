@@ -13,7 +13,7 @@ import httpx
 
 from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_public
-from activities.sockets import Sockets, SocketTransport
+from activities.transport import Transport
 
 MAX_ADDRESSES = 4
 """Addresses tried of one name; they share the connect timeout."""
@@ -44,7 +44,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self._allowed = allowed
         self._resolve = resolve
-        self._network = network or Sockets()
+        self._network = network or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -89,7 +89,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-class GuardedTransport(SocketTransport):
+class GuardedTransport(Transport):
     """Be httpx's transport over guarded sockets. A client on top must be `trust_env=False`: no proxies."""
 
     def __init__(

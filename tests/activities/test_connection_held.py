@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from activities.sockets import SocketTransport
+from activities.transport import Transport
 from platforms.errors import Kind, NetworkError
 from platforms.wire import Wire
 from store.database import ConnectionHeld, Database, demand_no_connection
@@ -18,7 +18,7 @@ def wire(transport: httpx.AsyncBaseTransport, url: str) -> Wire:
 
 @pytest.mark.parametrize("reads", [False, True])
 async def test_no_network_is_asked_inside_a_transaction(stack: Stack, *, reads: bool) -> None:
-    async with SocketTransport() as transport:
+    async with Transport() as transport:
         asks = wire(transport, stack.sandbox_url)
         async with stack.database.reading() if reads else stack.database.transaction():
             with pytest.raises(ConnectionHeld):

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.sockets import SocketTransport
+from activities.transport import Transport
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
@@ -97,7 +97,7 @@ def test_no_id_of_any_network_changes_the_address_that_is_asked(platform: str) -
 
 
 async def test_an_address_that_cannot_be_is_not_asked(stack: Stack) -> None:
-    async with SocketTransport() as transport:
+    async with Transport() as transport:
         wire = Wire(transport, stack.sandbox_url, "Test", lambda _: NetworkError(Kind.TRANSIENT, "No.", code="no"))
         with pytest.raises(NetworkError) as raised:
             await wire.send("GET", "/2/tweets/1\x00", public=True)

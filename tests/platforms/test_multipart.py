@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from activities.sockets import SocketTransport
+from activities.transport import Transport
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.multipart import Form, Part, post_form
@@ -35,7 +35,7 @@ async def server(serve: Serve) -> AsyncIterator[Wire]:
 
     listening = await asyncio.start_server(closing, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    async with listening, SocketTransport() as transport:
+    async with listening, Transport() as transport:
         yield Wire(transport, f"http://127.0.0.1:{port}", "Net", lambda _: NetworkError(Kind.REJECTED, "no", code="no"))
 
 

@@ -57,6 +57,9 @@ async def test_the_name_in_the_certificate_is_still_the_urls(internet: Internet)
             assert ssl_context.verify_mode is ssl.CERT_REQUIRED
             return self
 
+        def get_extra_info(self, info: str) -> None:
+            return None
+
     class Network(Internet):
         async def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
             self.connected.append(host)
