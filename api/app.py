@@ -1,6 +1,6 @@
 """Put the Litestar app together."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from litestar import Litestar
@@ -13,6 +13,7 @@ from api.body import MAX_BYTES
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.health import Health
+from api.hosts import HostNames
 from api.http import ApiApp
 from api.media import Media
 from api.pages import Pages
@@ -26,8 +27,13 @@ def create_app(deps: Dependencies) -> Litestar:
     return create_connecting_app(lambda: nullcontext(deps))
 
 
-def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[Dependencies]]) -> Litestar:
-    """Return the app over dependencies that it opens when it starts, in its own event loop, and closes at the end."""
+def create_connecting_app(
+    connected: Callable[[], AbstractAsyncContextManager[Dependencies]], host_names: Collection[str] = ()
+) -> Litestar:
+    """Return the app over dependencies that it opens when it starts, in its own event loop, and closes at the end.
+
+    It takes requests for `host_names` only, if there are any.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -38,7 +44,7 @@ def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[De
             await deps.starter.close()
             await deps.readiness.close()
 
-    return ApiApp(
+    app = ApiApp(
         route_handlers=[Posts, Platforms, Media, Health, Pages],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={
@@ -52,6 +58,8 @@ def create_connecting_app(connected: Callable[[], AbstractAsyncContextManager[De
         openapi_config=None,
         logging_config=None,
     )
+    app.host_names = HostNames(host_names)
+    return app
 
 
 def _dependencies(state: State) -> Dependencies:

@@ -10,13 +10,18 @@ from litestar import Litestar
 from litestar.types import HTTPScope, Message, Receive, Send
 from structlog.contextvars import bound_contextvars, unbind_contextvars
 
+from api.errors import error_response, error_type
 from api.headers import sound_request_id
+from api.hosts import MISDIRECTED, HostNames
+from domain.errors import Problem
 
 log = structlog.get_logger("api.access")
 
 
 class ApiApp(Litestar):
     """Answer every request with its id, those that no route takes included; middleware would not see these."""
+
+    host_names = HostNames()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI event."""
@@ -48,7 +53,10 @@ class ApiApp(Litestar):
 
         with bound_contextvars(request_id=request_id):
             try:
-                await super().__call__(served, receive, send_with_id)
+                if problem := self.host_names.refusal(scope):
+                    await _refuse(MISDIRECTED, problem, send_with_id)
+                else:
+                    await super().__call__(served, receive, send_with_id)
             finally:
                 caller = served.get("state", {}).get("caller")
                 log.info(
@@ -67,6 +75,13 @@ class ApiApp(Litestar):
         methods = {method for route in self.routes if route.path_format == path for method in route.methods}
         others = [header for header in headers if header[0].lower() != b"allow"]
         return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others
+
+
+async def _refuse(status: int, problem: Problem, send: Send) -> None:
+    body = error_response(status, [problem], error_type(status)).content
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _allowing_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -83,12 +83,19 @@ def api(host: str | None, port: int | None) -> None:
 )
 @click.option("--data-dir", type=_FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
 @click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
-def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> None:
+@click.option(
+    "--names",
+    default="",
+    envvar="SOCIALSYNCER_SANDBOX_NAMES",
+    show_envvar=True,
+    help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
+)
+def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, names: str) -> None:
     """Serve the sandbox of networks, where nothing becomes really public."""
     with _explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 
-    serve_sandbox(host, port, data_dir, realistic=realistic)
+    serve_sandbox(host, port, data_dir, realistic=realistic, names=names)
 
 
 @main.command()

@@ -5,13 +5,14 @@ from pathlib import Path
 from cli.stack.ports import Wish, require_free
 from runtime.garbage import collect_seldom
 from runtime.logging import configure
+from runtime.settings import comma_separated
 from sandbox.server import run
 
 
-def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool) -> None:
+def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, names: str = "") -> None:
     """Serve the sandbox until told to end. Raises UserError."""
     configure("info", "json")
     require_free([Wish("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     collect_seldom()
-    run(host, port, data_dir, realistic=realistic)
+    run(host, port, data_dir, realistic=realistic, names=comma_separated(names))

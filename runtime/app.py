@@ -44,4 +44,4 @@ def create_app_from_env() -> Litestar:
             await outcomes.close()
             await database.close()
 
-    return create_connecting_app(connected)
+    return create_connecting_app(connected, settings.api_names)

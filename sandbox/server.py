@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -12,6 +12,7 @@ from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.app import create_sandbox
+from sandbox.browsers import OwnOriginOnly
 from sandbox.gateway import DROP
 
 BACKLOG = 2048
@@ -54,9 +55,9 @@ class _GuestServer(uvicorn.Server):
                 await asyncio.wait_for(self._stopped.wait(), 1)
 
 
-def _config(app: Litestar, host: str, port: int) -> uvicorn.Config:
+def _config(app: Litestar, host: str, port: int, names: Iterable[str] = ()) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        OwnOriginOnly(app, (host, *names)),
         host=host,
         port=port,
         http=DroppingProtocol,
@@ -70,16 +71,21 @@ def _config(app: Litestar, host: str, port: int) -> uvicorn.Config:
     )
 
 
-async def serve(host: str, port: int, data_dir: Path | None, realistic: bool = False) -> None:
+async def serve(
+    host: str, port: int, data_dir: Path | None, realistic: bool = False, names: Iterable[str] = ()
+) -> None:
     """Serve the sandbox until the process is told to end."""
-    await uvicorn.Server(_config(create_sandbox(data_dir, realistic=realistic), host, port)).serve()
+    await uvicorn.Server(_config(create_sandbox(data_dir, realistic=realistic), host, port, names)).serve()
 
 
-def run(host: str, port: int, data_dir: Path | None, *, realistic: bool = False) -> None:
-    """Serve the sandbox in a fresh event loop, uvloop where it is there."""
+def run(host: str, port: int, data_dir: Path | None, *, realistic: bool = False, names: Iterable[str] = ()) -> None:
+    """Serve the sandbox in a fresh event loop, uvloop where it is there.
+
+    It is reached by `host`, the names of this machine's loopback address, and `names`.
+    """
     loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(host, port, data_dir, realistic))
+        runner.run(serve(host, port, data_dir, realistic, names))
 
 
 @asynccontextmanager

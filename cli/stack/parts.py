@@ -22,6 +22,7 @@ _WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
 _LOCAL = "127.0.0.1,localhost"
+_OWN_NAMES = f"{_LOCAL},[::1]"
 _READY_WITHIN = 60
 
 
@@ -125,6 +126,8 @@ def environment(
         "SOCIALSYNCER_ENCRYPTION_KEYS": encryption_key,
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
+        # No web page whose name was made to resolve to this machine reads anything, whatever it asks for.
+        "SOCIALSYNCER_API_NAMES": ",".join(filter(None, (_OWN_NAMES, os.environ.get("SOCIALSYNCER_API_NAMES")))),
         # The sandbox fetches media by address, as some networks do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,

@@ -21,6 +21,9 @@ RETENTION = timedelta(days=7)
 DYNAMIC_CONFIG = (
     # Fair shares between workspaces on a busy queue; off by default.
     "matching.enableFairness=true",
+    # Its HTTP API asks for no token and looks at no origin: any web page in a browser on this machine could start
+    # workflows by it. Nothing here uses it, so it answers to no host at all.
+    "frontend.httpAllowedHosts=[]",
     # The development server would read what search attributes there are from its database at every step.
     "system.forceSearchAttributesCacheRefreshOnRead=false",
     *(f"{name}={value}" for name, value in limits.DYNAMIC_CONFIG.items()),

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from api.hosts import HostNames
 from tests.serving import listening
 from tests.stack import Stack
 
@@ -69,3 +70,30 @@ async def test_what_is_no_http_is_refused_in_the_one_error_shape(app: Litestar, 
     error = json.loads(body)
     assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_request")
     assert error["errors"][0]["error"] == error["error"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:8000", 200),
+        ("evil.example:8000", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/v1/platforms"])
+async def test_only_its_own_host_names_are_answered_to(
+    app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch, path: str, host: str, status: int
+) -> None:
+    monkeypatch.setattr(app, "host_names", HostNames(["127.0.0.1", "localhost", "[::1]"]))
+    headers = {"Authorization": f"Bearer {stack.api_key}", "Host": host}
+    async with listening(app) as url, httpx.AsyncClient(base_url=url, headers=headers) as client:
+        answer = await client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["x-request-id"]
+    assert "access-control-allow-origin" not in answer.headers
+    if status == 421:
+        assert (answer.json()["type"], answer.json()["code"]) == ("invalid_request_error", "unknown_host")

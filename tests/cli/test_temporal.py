@@ -1,6 +1,8 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -12,6 +14,7 @@ from cli.migrating import register_search_attributes
 from cli.stack.leftovers import Ledger
 from cli.stack.parts import temporal_part
 from cli.stack.ports import free_port
+from cli.stack.process import Command
 from cli.stack.supervisor import Keeper
 from cli.stack.temporal import NAMESPACE, RETENTION, Temporal
 from tests.cli.parts import kill, until
@@ -45,6 +48,29 @@ async def test_it_keeps_history_and_settings_over_a_hard_death(
     described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
     assert described.config.workflow_execution_retention_ttl.ToTimedelta() == RETENTION
     assert await register_search_attributes(client, REGISTRY) == []
+
+
+async def test_no_web_page_starts_workflows_over_its_http_api(tmp_path: Path) -> None:
+    port, http_port = free_port(), free_port()
+    temporal = Temporal(tmp_path / "temporal.db", port, free_port(), REGISTRY)
+    plain = temporal_part(temporal)
+
+    async def with_known_port() -> Command:
+        command = await plain.start()
+        return replace(command, argv=[*command.argv, "--http-port", str(http_port)])
+
+    part = replace(plain, start=with_known_port)
+    keeper = Keeper(part, tmp_path / "temporal.log", Ledger(tmp_path / "run.json"), lambda _: None)
+    url = f"http://127.0.0.1:{http_port}/api/v1/namespaces/default/workflows/forged"
+    body = {"workflowType": {"name": "Nobody"}, "taskQueue": {"name": "nobody"}}
+    try:
+        await keeper.start()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for host in ("evil.example", f"127.0.0.1:{http_port}", f"localhost:{http_port}"):
+                answer = await client.post(url, json=body, headers={"Host": host, "Origin": "http://evil.example"})
+                assert answer.status_code == 403
+    finally:
+        await keeper.stop()
 
 
 async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -> None:

@@ -1,0 +1,55 @@
+"""Refuse requests that a web page of another origin lets a browser send to this machine.
+
+Any page in a developer's browser can send requests to 127.0.0.1, and reads the answers if its own name is made to
+resolve to that address (DNS rebinding). The first is seen by `Origin` and `Sec-Fetch-Site`, the second by `Host`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_CONTROL = "/_/"
+
+
+class OwnOriginOnly:
+    """An ASGI app that passes on what is addressed to one of its names and does not come from a foreign page."""
+
+    def __init__(self, app: Any, names: Iterable[str] = ()) -> None:
+        self._app = app
+        self._names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI event."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        status, reason = refusal
+        body = msgspec.json.encode({"error": reason})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _refusal(self, scope: Any) -> tuple[int, str] | None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if _name_of(host) not in self._names:
+            return 403, "The sandbox is not called by this name. Use 127.0.0.1, or start it with --names"
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
+        if (origin and origin not in own) or headers.get(b"sec-fetch-site") == b"cross-site":
+            return 403, "The sandbox takes no requests from other web pages"
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if scope["method"] == "POST" and scope["path"].startswith(_CONTROL) and kind != b"application/json":
+            return 415, "Send JSON, with the header Content-Type: application/json"
+        return None
+
+
+def _name_of(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
