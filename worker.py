@@ -18,7 +18,7 @@ from runtime.health import serving_health
 from runtime.logging import configure
 from runtime.loop import fast_loop
 from runtime.metrics import Gauges, serve_metrics
-from runtime.settings import Settings
+from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from runtime.watch import Watch
 from store.database import OF_STEPS
@@ -36,7 +36,7 @@ _ONE_GESTURE_S = 1.0
 
 async def run(platforms: list[str] | None) -> None:
     """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
-    settings = Settings()
+    settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
@@ -96,7 +96,10 @@ def main() -> None:
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
     collect_seldom()
     with asyncio.Runner(loop_factory=fast_loop) as runner:
-        runner.run(run(arguments.platforms))
+        try:
+            runner.run(run(arguments.platforms))
+        except SettingsError as error:
+            parser.exit(1, f"Error: {error}\n")
     # The SDK's runtime must be gone before the interpreter is, or some exits crash.
     gc.collect()
 

@@ -13,10 +13,11 @@ from activities.desk import plain
 from cli.connecting import keep_account, network_named, parsed_credentials, verify
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
-from cli.place import Place, place_of
+from cli.place import Place, S, place_of
 from cli.sandbox import SandboxAccount, introduce, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
+from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
 from store.accounts import list_accounts, remove_account
 from store.database import OF_COMMANDS, Database
@@ -47,7 +48,7 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
 
     On a development stack the account is first made known to its sandbox, so that any token does.
     """
-    network, given, place = network_named(platform), parsed_object(text), place_of(data_dir)
+    network, given, place = network_named(platform), parsed_object(text), place_of(data_dir, VaultSettings)
     named = place.workspace_id if workspace is None else workspace
     if place.sandbox_url is None:
         credentials = parsed_credentials(network, given)
@@ -89,7 +90,7 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _database(place: Place) -> AsyncIterator[Database]:
+async def _database(place: Place[S]) -> AsyncIterator[Database]:
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         yield database
@@ -100,7 +101,7 @@ async def _database(place: Place) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncIterator[tuple[AsyncSession, str]]:
     """Open a transaction on a workspace that exists. Raises UserError."""
-    place = place_of(data_dir)
+    place = place_of(data_dir, Settings)
     named = place.workspace_id if workspace is None else workspace
     async with _database(place) as database, database.transaction() as session:
         yield session, await workspace_id_of(session, named, may_make=False)

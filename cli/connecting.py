@@ -15,7 +15,7 @@ from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
-from runtime.settings import Settings
+from runtime.settings import VaultSettings
 from runtime.worker import servers
 from store.accounts import save_account
 from store.database import Database
@@ -57,7 +57,7 @@ class Verified:
 
 
 async def connect_account(
-    database: Database, settings: Settings, workspace_id: str, network: Network[Any, Any], credentials: BaseModel
+    database: Database, settings: VaultSettings, workspace_id: str, network: Network[Any, Any], credentials: BaseModel
 ) -> Account:
     """Verify the credentials with the network and connect their account. Raises UserError."""
     verified = await verify(network, credentials, settings)
@@ -65,7 +65,9 @@ async def connect_account(
         return await keep_account(session, settings, workspace_id, verified)
 
 
-async def keep_account(session: AsyncSession, settings: Settings, workspace_id: str, verified: Verified) -> Account:
+async def keep_account(
+    session: AsyncSession, settings: VaultSettings, workspace_id: str, verified: Verified
+) -> Account:
     """Connect the account of verified credentials, or reconnect it."""
     network, identity = verified.network, verified.identity
     return await save_account(
@@ -83,7 +85,7 @@ async def keep_account(session: AsyncSession, settings: Settings, workspace_id: 
     )
 
 
-async def verify(network: Network[Any, Any], credentials: BaseModel, settings: Settings) -> Verified:
+async def verify(network: Network[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
     """Ask the network whose credentials these are. Raises UserError."""
     server = servers(settings).reach(network, credentials)
     current = credentials

@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 from cli.stack.example import publish_example
-from cli.stack.files import DevFile, Folder, Lock, State, locked, write_private
+from cli.stack.files import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
 from cli.stack.leftovers import Ledger, end_leftovers
 from cli.stack.parts import OwnParts, environment, postgres_part, temporal_part
 from cli.stack.ports import Wish, free_port, require_free
@@ -131,7 +131,7 @@ class Stack:
         """Start every part, make what is missing, and say where everything is. Raises UserError."""
         state = self._folder.state()
         postgres, temporal = await self._prepare(state)
-        furnishing = await self._start_foundations(postgres, temporal)
+        furnishing = await self._start_foundations(postgres, temporal, state)
         await waiting_for("the database's schema", furnishing.migrate(temporal))
         running = await self._start_own(postgres, temporal, furnishing, state)
         if self._options.example and not state.example_published:
@@ -174,7 +174,7 @@ class Stack:
         state.write(self._folder.state_file)
         return postgres, temporal
 
-    async def _start_foundations(self, postgres: Postgres, temporal: Temporal) -> "Furnishing":
+    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: State) -> "Furnishing":
         foundations = [postgres_part(postgres), temporal_part(temporal)]
         if self._options.sandbox_url is None:
             foundations.append(self._own.sandbox(realistic=self._options.realistic))
@@ -185,22 +185,26 @@ class Stack:
             await starting
         finally:
             starting.cancel()
-        made: Furnishing = furnishing.Furnishing(postgres.url, self._encryption_key(), self._sandbox_url)
+        made: Furnishing = furnishing.Furnishing(postgres.url, state.roles, self._encryption_key(), self._sandbox_url)
         return made
 
     async def _start_own(
         self, postgres: Postgres, temporal: Temporal, furnishing: "Furnishing", state: State
     ) -> DevFile:
-        env = environment(
-            database_url=postgres.url,
-            encryption_key=self._encryption_key(),
+        shared = environment(
             api_port=self._options.api_port,
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
             pacing=self._options.realistic,
         )
         seeding = asyncio.create_task(furnishing.seed(state))
-        await together(self._keep(self._own.api(env)), self._keep(self._own.worker(env)), seeding)
+        for_api = {"SOCIALSYNCER_DATABASE_URL": postgres.url_for(API_ROLE, state.api_role_password)}
+        for_worker = {
+            "SOCIALSYNCER_DATABASE_URL": postgres.url_for(WORKER_ROLE, state.worker_role_password),
+            "SOCIALSYNCER_ENCRYPTION_KEYS": self._encryption_key(),
+        }
+        api, worker = self._own.api(shared | for_api), self._own.worker(shared | for_worker)
+        await together(self._keep(api), self._keep(worker), seeding)
         # The worker has it from the environment; whoever adds an account later may sit at another terminal.
         state.private_account_hosts = os.environ.get("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", "")
         state.write(self._folder.state_file)

@@ -16,6 +16,7 @@ from domain.printable import make_printable
 from domain.schedule import rfc3339
 from runtime.doctor.doctor import DATABASE_ERRORS, Doctor, database_away
 from runtime.doctor.findings import Exit, Finding, Heals, Report
+from runtime.settings import Settings
 from runtime.temporal import connect
 from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
@@ -28,13 +29,13 @@ async def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool)
     """Look once; returns what is to be printed, and the exit code."""
     began = time.monotonic()
     try:
-        report = await _look(place_of(data_dir), workspace)
+        report = await _look(place_of(data_dir, Settings), workspace)
     except UserError as error:
         report = Report(away=[error.message])
     return (as_program(report) if as_json else as_text(report, time.monotonic() - began)), report.exit
 
 
-async def _look(place: Place, workspace: str | None) -> Report:
+async def _look(place: Place[Settings], workspace: str | None) -> Report:
     """Raises UserError where the environment or the workspace is not what it says."""
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:

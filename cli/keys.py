@@ -12,6 +12,7 @@ from cli.errors import UserError
 from cli.place import Place, place_of
 from cli.terminal import say
 from domain.schedule import rfc3339
+from runtime.settings import Settings
 from store.api_keys import NewKey, create_key, list_keys, revoke_key
 from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
@@ -20,21 +21,21 @@ from store.workspaces import create_workspace, find_workspace
 
 async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
     """Return a new API key of the workspace, which is made if it does not exist. Raises UserError."""
-    async with _transaction(place := place_of(data_dir)) as session:
+    async with _transaction(place := place_of(data_dir, Settings)) as session:
         workspace_id = await workspace_id_of(session, place.workspace_id if workspace is None else workspace)
         return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of a workspace's keys, or of everybody's. Raises UserError."""
-    async with _transaction(place_of(data_dir)) as session:
+    async with _transaction(place_of(data_dir, Settings)) as session:
         workspace_id = None if workspace is None else await workspace_id_of(session, workspace, may_make=False)
         return [shown(key, name) for key, name in await list_keys(session, workspace_id)]
 
 
 async def revoke(key_id: str, data_dir: Path | None) -> None:
     """Make a key worthless. Raises UserError if there is none of this id, repeating nothing that might be a key."""
-    async with _transaction(place_of(data_dir)) as session:
+    async with _transaction(place_of(data_dir, Settings)) as session:
         if not await revoke_key(session, key_id):
             raise UserError(
                 "There is no key of this id. `socialsyncer keys list` shows the ids, which begin with key_."
@@ -58,7 +59,7 @@ def _moment(time: datetime | None) -> str | None:
 
 
 @asynccontextmanager
-async def _transaction(place: Place) -> AsyncIterator[AsyncSession]:
+async def _transaction(place: Place[Settings]) -> AsyncIterator[AsyncSession]:
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with database.transaction() as session:

@@ -101,7 +101,7 @@ def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, names: str
 @main.command()
 @_data_dir
 def migrate(data_dir: Path | None) -> None:
-    """Bring the database's schema and Temporal's search attributes up to date."""
+    """Bring the database's schema and roles and Temporal's search attributes up to date."""
     from cli.migrating import migrate as run
 
     for sentence in asyncio.run(run(data_dir)):

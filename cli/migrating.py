@@ -1,4 +1,4 @@
-"""Bring the database's schema and Temporal's search attributes up to date; harmless when they are."""
+"""Bring the database's schema and roles and Temporal's search attributes up to date; harmless if they are."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,10 @@ from temporalio.service import RPCError
 
 from cli.errors import UserError
 from cli.place import place_of
+from runtime.settings import MigrateSettings
 from runtime.temporal import connect
 from store.migrate import upgrade
+from store.roles import RoleError
 from workflows.search_attributes import REGISTRY
 
 _TYPES = {
@@ -26,12 +28,15 @@ _ATTEMPTS = 4
 
 async def migrate(data_dir: Path | None) -> list[str]:
     """Apply what is missing; returns what was done, a sentence each. Raises UserError."""
-    place = place_of(data_dir)
+    place = place_of(data_dir, MigrateSettings)
     try:
-        await upgrade(place.settings.database_url.get_secret_value())
+        await upgrade(place.settings.database_url.get_secret_value(), place.settings.roles)
+    except RoleError as error:
+        raise UserError(f"{error} Nothing was changed.") from None
     except OSError as error:
         raise UserError(f"The database does not answer: {error.strerror or error}.") from error
     done = ["The database is up to date."]
+    done += [f"The database role {role.name} has the rights of the {role.part}." for role in place.settings.roles]
     try:
         client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=_ATTEMPTS)
         added = await register_search_attributes(client, REGISTRY)

@@ -2,57 +2,41 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from cli.errors import UserError
 from cli.stack.files import Folder
-from runtime.settings import Settings, comma_separated
+from runtime.settings import Settings, SettingsError, comma_separated, read_settings
+
+S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Hold the settings in effect. The other fields are a development stack's own; None where the environment rules."""
+class Place(Generic[S]):
+    """The settings in effect. The other fields are a development stack's own; None if the environment rules."""
 
-    settings: Settings
+    settings: S
     temporal_address: str | None = None
     temporal_namespace: str | None = None
     workspace_id: str | None = None
     sandbox_url: str | None = None
 
 
-def from_environment() -> Place:
-    """Read the environment. Raises UserError as `read_settings` does."""
-    return Place(read_settings())
-
-
-def read_settings(**given: Any) -> Settings:
-    """Read the environment for all settings that are not given.
-
-    Raises UserError naming the variables at fault; of secrets it never repeats the value.
-    """
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        prefix = str(Settings.model_config["env_prefix"])
-        faults = [
-            f"{prefix}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise UserError("The environment is not set up (see .env.example).\n  " + "\n  ".join(faults)) from None
-
-
-def place_of(data_dir: Path | None) -> Place:
-    """Return where to act: the stack in `data_dir` where one is given. Raises UserError."""
+def place_of(data_dir: Path | None, kind: type[S]) -> Place[S]:
+    """Return where to act, the stack in `data_dir` if one is given, with the settings of one kind. Raises UserError."""
     if data_dir is None:
-        return from_environment()
+        return Place(settings_of(kind))
     folder = Folder(data_dir)
     running, state = folder.running(), folder.state()
-    settings = read_settings(
+    settings = settings_of(
+        kind,
         _env_file=None,
         database_url=SecretStr(running.database_url),
+        # The kind of settings decides which of these it takes.
         encryption_keys=[SecretStr(folder.encryption_key())],
+        **state.roles,
         sandbox_url=running.sandbox_url,
         private_account_hosts=comma_separated(state.private_account_hosts),
     )
@@ -63,3 +47,11 @@ def place_of(data_dir: Path | None) -> Place:
         state.workspace_id,
         running.sandbox_url,
     )
+
+
+def settings_of(kind: type[S], **given: Any) -> S:
+    """Read the environment for the settings that are not given. Raises UserError."""
+    try:
+        return read_settings(kind, **given)
+    except SettingsError as error:
+        raise UserError(str(error)) from None

@@ -3,10 +3,11 @@
 import uvicorn
 
 from api.protocol import ApiProtocol
-from cli.place import from_environment
+from cli.place import settings_of
 from cli.stack.ports import Wish, require_free
 from runtime.garbage import collect_seldom
 from runtime.logging import configure
+from runtime.settings import Settings
 
 _DRAIN = 65
 """Seconds that requests in flight get at the end: the longest wait for an outcome is 60."""
@@ -14,7 +15,7 @@ _DRAIN = 65
 
 def serve_api(host: str | None, port: int | None) -> None:
     """Serve the Posts API until told to end. Raises UserError."""
-    settings = from_environment().settings
+    settings = settings_of(Settings)
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port
     require_free([Wish("--port", port)])

@@ -11,7 +11,7 @@ from runtime.chores import doing
 from runtime.database import open_database
 from runtime.logging import configure
 from runtime.metrics import Gauges, serve_metrics
-from runtime.settings import Settings
+from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
 from runtime.watch import Watch
 from runtime.zones import announce_zones
@@ -22,7 +22,7 @@ from workflows.client import PostWorkflows
 
 def create_app_from_env() -> Litestar:
     """Return the app; it connects when it is started, because connections belong to the server's event loop."""
-    settings = Settings()
+    settings = read_settings(Settings)
     configure(settings.log_level, settings.log_format)
     runtime = serve_metrics(settings, api=True)
 

@@ -1,14 +1,23 @@
-"""Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables."""
+"""Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables.
 
+A process reads the settings of its own part only: what it does not need, an encryption key above all, it does not have.
+"""
+
+import stat
 from datetime import timedelta
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.allowed_hosts import AllowedHosts
 from domain.post import LATE_AFTER
+from store.roles import Part, Role
+from store.vault import Vault
+
+_ENV_FILE = Path(".env")
 
 
 def comma_separated(text: str) -> list[str]:
@@ -24,12 +33,14 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-class Settings(BaseSettings):
-    """Hold what the api, the worker and the command line share."""
+class SettingsError(Exception):
+    """The environment is not set up. The message names the variables at fault and repeats no secret."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SOCIALSYNCER_", env_file=".env", extra="ignore", hide_input_in_errors=True
-    )
+
+class Settings(BaseSettings):
+    """Settings that every part shares; they open no vault. Read by `read_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALSYNCER_", extra="ignore", hide_input_in_errors=True)
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     database_connections: int = Field(
@@ -37,10 +48,6 @@ class Settings(BaseSettings):
     )
     database_reserved: int = Field(
         default=4, ge=1, le=100, description="connections beside these, for writing down what networks answered"
-    )
-    encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
-        min_length=1,
-        description="32-byte keys in base64url, comma-separated: the first encrypts (`socialsyncer keys secret`)",
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
@@ -125,3 +132,85 @@ class Settings(BaseSettings):
         if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
             raise ValueError("must start with postgresql://")
         return SecretStr(f"postgresql+asyncpg://{rest}")
+
+
+class VaultSettings(Settings):
+    """Settings of what opens the accounts' credentials: the worker and the commands that handle accounts."""
+
+    encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        min_length=1,
+        description="32-byte keys in base64url, comma-separated: the first encrypts (`socialsyncer keys secret`)",
+    )
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _usable(cls, value: list[SecretStr]) -> list[SecretStr]:
+        Vault(value)
+        return value
+
+
+class MigrateSettings(Settings):
+    """Settings of `socialsyncer migrate`, which logs in as the tables' owner: the roles of the other parts."""
+
+    api_role: str | None = Field(default=None, description="the api's database role, which `migrate` grants its rights")
+    api_role_password: SecretStr | None = Field(
+        default=None, description="creates that role, or gives it this password, if set"
+    )
+    worker_role: str | None = Field(default=None, description="the same for the worker's role")
+    worker_role_password: SecretStr | None = None
+
+    @property
+    def roles(self) -> list[Role]:
+        """Return the roles to set up. Raises ValueError if one cannot be."""
+        given = (
+            (Part.API, self.api_role, self.api_role_password),
+            (Part.WORKER, self.worker_role, self.worker_role_password),
+        )
+        roles = []
+        for part, name, password in given:
+            secret = password.get_secret_value() if password else ""
+            if name:
+                roles.append(Role(part, name, secret or None))
+            elif secret:
+                name_of = f"SOCIALSYNCER_{part.upper()}_ROLE"
+                raise ValueError(f"{name_of}_PASSWORD is set, and {name_of} is not")
+        return roles
+
+    @model_validator(mode="after")
+    def _roles_can_be(self) -> "MigrateSettings":
+        names = [role.name for role in self.roles]
+        if len(set(names)) < len(names):
+            raise ValueError("SOCIALSYNCER_API_ROLE and SOCIALSYNCER_WORKER_ROLE must be two roles")
+        return self
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_settings(kind: type[S], **given: Any) -> S:
+    """Read one part's settings from the environment and from `.env`, for all that are not `given`.
+
+    Raises SettingsError, which names the variables at fault; of secrets it never repeats the value.
+    """
+    try:
+        return kind(**{"_env_file": _env_file(), **given})
+    except ValidationError as error:
+        prefix = str(kind.model_config["env_prefix"])
+        faults = [
+            "".join(f"{prefix}{field}: ".upper() for field in fault["loc"][:1]) + fault["msg"]
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("The environment is not set up (see .env.example).\n  " + "\n  ".join(faults)) from None
+
+
+def _env_file() -> Path | None:
+    """Return `.env` of the working directory if there is one. Raises SettingsError if anybody could have written it."""
+    if not _ENV_FILE.exists():
+        return None
+    for path in (_ENV_FILE, _ENV_FILE.absolute().parent):
+        if path.stat().st_mode & stat.S_IWOTH:
+            raise SettingsError(
+                f"{_ENV_FILE.absolute()} is not read: every user of this machine may write to {path.absolute()}. "
+                "Start in another folder, or take that permission away."
+            )
+    return _ENV_FILE

@@ -34,7 +34,7 @@ from runtime.accounts import look_after_accounts
 from runtime.chores import Chore, doing
 from runtime.context import LogContext
 from runtime.recovery import Recovery
-from runtime.settings import Settings
+from runtime.settings import Settings, VaultSettings
 from runtime.sweep import sweep_forever
 from runtime.watch import Watch
 from runtime.zones import follow_zones_forever
@@ -67,7 +67,9 @@ def servers(settings: Settings) -> Servers:
 
 
 @contextlib.asynccontextmanager
-async def desk(settings: Settings, database: Database, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Desk]:
+async def desk(
+    settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
+) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
     media = _media_tools(settings, database)
     async with contextlib.AsyncExitStack() as stack:

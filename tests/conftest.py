@@ -59,7 +59,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     """Run the whole product with one worker."""
     async with (
         running_stack(postgres_url, temporal) as stack,
-        worker.desk(stack.settings, stack.database) as desk,
+        worker.desk(stack.settings, stack.worker_database) as desk,
         worker.running(stack.client, desk),
     ):
         yield stack

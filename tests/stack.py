@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
@@ -24,7 +24,7 @@ from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from platforms.registry import networks
-from runtime.settings import Settings
+from runtime.settings import VaultSettings
 from runtime.temporal import DATA_CONVERTER
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
@@ -38,11 +38,16 @@ from store.pacing import Lane
 from store.plans import plan_of
 from store.posts import find_post, insert_post
 from store.revisions import add_revision
+from store.roles import Part, Role
 from store.vault import Vault, new_key
 from store.workspaces import create_workspace
 from workflows import search_attributes
 from workflows.client import PostWorkflows
 
+ROLES = (
+    Role(Part.API, "socialsyncer_api", secrets.token_urlsafe()),
+    Role(Part.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
+)
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.POST_STATUS,
     search_attributes.WORKSPACE,
@@ -84,8 +89,14 @@ async def new_database(server_url: str) -> str:
     async with engine.connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {name}"))
     await engine.dispose()
-    await upgrade(f"{server_url}/{name}")
+    await upgrade(f"{server_url}/{name}", ROLES)
     return f"{server_url}/{name}"
+
+
+def url_as(database_url: str, part: Part) -> str:
+    """Return the URL under which a part of the product logs in, as in production."""
+    role = next(role for role in ROLES if role.part is part)
+    return make_url(database_url).set(username=role.name, password=role.password).render_as_string(hide_password=False)
 
 
 @dataclass(slots=True)
@@ -93,11 +104,16 @@ class Stack:
     """Be the running product, as a test sees it."""
 
     database: Database
+    """The owner's, with which a test arranges and reads what it likes."""
     database_url: str
+    api_database: Database
+    """With the rights that the api has in production."""
+    worker_database: Database
+    """With the rights that a worker has in production."""
     client: Client
     workflows: PostWorkflows
     outcomes: Outcomes
-    settings: Settings
+    settings: VaultSettings
     sandbox_url: str
     http: httpx.AsyncClient
     workspace_id: str = ""
@@ -316,10 +332,11 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
     """Run everything but the worker; tests start and kill workers themselves or use the `stack` fixture's."""
     database_url = await new_database(server_url)
     database = Database(database_url)
-    outcomes = Outcomes(database_url)
+    of_api, of_worker = Database(url_as(database_url, Part.API)), Database(url_as(database_url, Part.WORKER))
+    outcomes = Outcomes(url_as(database_url, Part.API))
     await outcomes.start()
     async with running_sandbox() as sandbox_url, httpx.AsyncClient(timeout=30) as http:
-        settings = Settings(
+        settings = VaultSettings(
             _env_file=None,
             database_url=SecretStr(database_url),
             encryption_keys=[SecretStr(new_key())],
@@ -328,7 +345,10 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             pacing=False,
         )
         client = environment.client
-        stack = Stack(database, database_url, client, PostWorkflows(client), outcomes, settings, sandbox_url, http)
+        stack = Stack(
+            *(database, database_url, of_api, of_worker, client, PostWorkflows(client), outcomes, settings),
+            *(sandbox_url, http),
+        )
         stack.workspace_id, stack.api_key = await stack.new_workspace()
         for name, platform, premium in (
             ("twitter", "twitter", True),
@@ -340,4 +360,5 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             yield stack
         finally:
             await outcomes.close()
-            await database.close()
+            for each in (database, of_api, of_worker):
+                await each.close()

@@ -13,7 +13,7 @@ from benchmarks.proof.product import Product
 from cli.connecting import connect_account, parsed_credentials
 from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
 from platforms.registry import networks
-from runtime.settings import Settings
+from runtime.settings import VaultSettings
 from store.api_keys import workspace_of_key
 from store.database import Database
 
@@ -26,7 +26,7 @@ class Accounts:
     def __init__(self, product: Product) -> None:
         self._sandbox_url: str = product.dev["sandboxUrl"]
         self._api_key: str = product.dev["apiKey"]
-        self._settings = Settings(
+        self._settings = VaultSettings(
             _env_file=None,
             database_url=SecretStr(product.dev["databaseUrl"]),
             encryption_keys=[SecretStr((product.folder / "encryption.key").read_text().strip())],

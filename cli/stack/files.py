@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from cli.errors import UserError
 
 _KEPT_LOGS = 3
+API_ROLE, WORKER_ROLE = "socialsyncer_api", "socialsyncer_worker"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -45,11 +46,24 @@ class State(_File):
     private_account_hosts: str = ""
     postgres_port: int | None = None
     postgres_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
+    """Of the database's owner."""
+    api_role_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
+    worker_role_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
     workspace_id: str | None = None
     api_key: str | None = None
     example_key: str = Field(default_factory=lambda: str(uuid.uuid4()))
     """The example's Idempotency-Key: a first start that is cut short cannot make a second example."""
     example_published: bool = False
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Return what `runtime.settings.MigrateSettings` reads of the database roles."""
+        return {
+            "api_role": API_ROLE,
+            "api_role_password": self.api_role_password,
+            "worker_role": WORKER_ROLE,
+            "worker_role_password": self.worker_role_password,
+        }
 
 
 class DevAccount(_File):

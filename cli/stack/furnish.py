@@ -6,11 +6,12 @@ Apart from `cli.dev` because of its imports: they take a second, in which the fo
 from pydantic import SecretStr
 
 from cli.migrating import register_search_attributes
-from cli.place import read_settings
+from cli.place import settings_of
 from cli.stack.files import DevAccount, State
 from cli.stack.seed import seed
 from cli.stack.temporal import Temporal
 from runtime.logging import configure
+from runtime.settings import MigrateSettings, VaultSettings
 from store.migrate import upgrade
 from workflows.search_attributes import REGISTRY
 
@@ -18,11 +19,13 @@ from workflows.search_attributes import REGISTRY
 class Furnishing:
     """Do what needs a running database and Temporal; every step is harmless where it was done before."""
 
-    def __init__(self, database_url: str, encryption_key: str, sandbox_url: str) -> None:
+    def __init__(self, database_url: str, roles: dict[str, str], encryption_key: str, sandbox_url: str) -> None:
         # What the libraries used here would log is said on the terminal in our own words.
         configure("error", "console")
         self._sandbox_url = sandbox_url
-        self._settings = read_settings(
+        self._roles = settings_of(MigrateSettings, _env_file=None, database_url=database_url, **roles).roles
+        self._settings = settings_of(
+            VaultSettings,
             _env_file=None,
             database_url=SecretStr(database_url),
             encryption_keys=[SecretStr(encryption_key)],
@@ -30,8 +33,8 @@ class Furnishing:
         )
 
     async def migrate(self, temporal: Temporal) -> None:
-        """Bring the tables, the search attributes and the retention up to date."""
-        await upgrade(self._settings.database_url.get_secret_value())
+        """Bring the tables, the database roles, the search attributes and the retention up to date."""
+        await upgrade(self._settings.database_url.get_secret_value(), self._roles)
         await temporal.keep_history()
         await register_search_attributes(await temporal.client(), REGISTRY)
 

@@ -114,16 +114,12 @@ class OwnParts:
         (await self.http.get(url)).raise_for_status()
 
 
-def environment(
-    *, database_url: str, encryption_key: str, api_port: int, sandbox_url: str, temporal_address: str, pacing: bool
-) -> dict[str, str]:
-    """Return what the api and the worker of a stack are told by environment, as in production.
+def environment(*, api_port: int, sandbox_url: str, temporal_address: str, pacing: bool) -> dict[str, str]:
+    """Return what the api and the worker of a stack both need in their environment; each has a database URL of its own.
 
     With `pacing` the load that is measured would be the networks'.
     """
     return {
-        "SOCIALSYNCER_DATABASE_URL": database_url,
-        "SOCIALSYNCER_ENCRYPTION_KEYS": encryption_key,
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
         # No web page whose name was made to resolve to this machine reads anything, whatever it asks for.

@@ -21,7 +21,7 @@ from cli.stack.process import Command, User, output_of
 
 _VERSION = "18"
 _OWNER = "socialsyncer"
-"""The role and the database the stack uses. The superuser has no password, so nobody can log in as it."""
+"""The role that owns the database, and the database. The superuser has no password, so nobody can log in as it."""
 FAST_SHUTDOWN = signal.SIGINT
 """Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
 _LEFTOVER_GRACE = 10.0
@@ -87,8 +87,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Return the database's URL, password included."""
-        return f"postgresql://{_OWNER}:{self._password}@{HOST}:{self.port}/{_OWNER}"
+        """Return the database's URL for its owner, password included."""
+        return self.url_for(_OWNER, self._password)
+
+    def url_for(self, role: str, password: str) -> str:
+        """Return the database's URL for a role, password included."""
+        return f"postgresql://{role}:{password}@{HOST}:{self.port}/{_OWNER}"
 
     async def command(self) -> Command:
         """Make the database where there is none, clear the way for the server, and return how to run it."""
@@ -139,7 +143,8 @@ class Postgres:
         )
         await self._finish(
             self._run("postgres", "--single", "-D", str(fresh), "postgres", data=fresh),
-            f"CREATE ROLE {_OWNER} LOGIN PASSWORD '{self._password}';\nCREATE DATABASE {_OWNER} OWNER {_OWNER};\n",
+            f"CREATE ROLE {_OWNER} LOGIN CREATEROLE PASSWORD '{self._password}';\n"
+            f"CREATE DATABASE {_OWNER} OWNER {_OWNER};\n",
         )
         fresh.rename(self._data)
 

@@ -11,7 +11,7 @@ from cli.sandbox import SandboxAccount, introduce, invented_credentials, platfor
 from cli.stack.files import DevAccount, State
 from platforms.base import Network
 from platforms.registry import networks
-from runtime.settings import Settings
+from runtime.settings import VaultSettings
 from store.accounts import list_accounts, open_credentials
 from store.api_keys import create_key, workspace_of_key
 from store.database import Database
@@ -24,7 +24,7 @@ _SECOND_ACCOUNT = "twitter"
 """The network where paying changes the rules: its first account has X Premium, its second has not."""
 
 
-async def seed(settings: Settings, sandbox_url: str, state: State) -> list[DevAccount]:
+async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[DevAccount]:
     """Make what is missing and tell the sandbox of every account there is; returns the accounts, oldest first.
 
     Writes the workspace and its key into `state`. Raises UserError where the sandbox does not play along.
@@ -73,7 +73,7 @@ async def _workspace_and_key(session: AsyncSession, state: State) -> str:
 
 async def _connect(
     database: Database,
-    settings: Settings,
+    settings: VaultSettings,
     sandbox_url: str,
     workspace_id: str,
     network: Network[Any, Any],

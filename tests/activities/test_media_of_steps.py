@@ -23,7 +23,7 @@ from tests.stack import Stack
 
 @pytest.fixture
 async def public_url(stack: Stack) -> AsyncIterator[str]:
-    app = create_app(Dependencies.of(stack.database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), listening(app) as url:
         yield url
 
@@ -31,7 +31,7 @@ async def public_url(stack: Stack) -> AsyncIterator[str]:
 @pytest.fixture
 async def desk(stack: Stack, public_url: str) -> AsyncIterator[Desk]:
     settings = stack.settings.model_copy(update={"public_url": public_url})
-    async with worker.desk(settings, stack.database) as desk:
+    async with worker.desk(settings, stack.worker_database) as desk:
         yield desk
 
 

@@ -34,7 +34,7 @@ LONG = timedelta(minutes=5)
 @pytest.fixture
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
     settings = stack.settings.model_copy(update={"pacing": True})
-    async with worker.desk(settings, stack.database) as desk:
+    async with worker.desk(settings, stack.worker_database) as desk:
         yield desk
 
 
@@ -167,7 +167,7 @@ async def test_a_turn_that_is_seconds_away_is_waited_for_in_the_step(stack: Stac
 
 async def test_switched_off_it_writes_nothing(stack: Stack) -> None:
     account = await stack.connect("twitter")
-    async with worker.desk(stack.settings, stack.database) as desk:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
         assert (await publish(desk, await stack.save("at once", [account]))).status is TargetStatus.PUBLISHED
     async with stack.database.transaction() as session:
         assert (await session.scalars(select(Turn).where(Turn.account_id == account.id))).all() == []

@@ -27,7 +27,7 @@ from tests.stack import Stack
 
 @pytest.fixture
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with worker.desk(stack.settings, stack.database) as desk:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
         yield desk
 
 
@@ -151,9 +151,9 @@ async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Des
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
     given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
-    outcome = await ActivityEnvironment().run(Posts(stack.database).give_up, given_up)
+    outcome = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
     assert outcome.status is TargetStatus.UNCONFIRMED
-    rested = await ActivityEnvironment().run(Posts(stack.database).give_up, given_up)
+    rested = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
     assert not rested.looking
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 

@@ -16,7 +16,7 @@ from tests.stack import Stack
 @pytest.fixture(scope="session")
 async def app(running: Stack) -> AsyncIterator[Litestar]:
     """Serve the session's stack."""
-    async with started(create_app(Dependencies.of(running.database, running.workflows, running.outcomes))) as app:
+    async with started(create_app(Dependencies.of(running.api_database, running.workflows, running.outcomes))) as app:
         yield app
 
 

@@ -51,7 +51,7 @@ async def test_a_database_that_hangs_is_away_and_nobody_waits_for_it_twice(stack
 async def test_a_temporal_that_hangs_is_away(stack: Stack) -> None:
     async with black_hole() as address:
         client = await Client.connect(address, lazy=True)
-        readiness = Readiness(stack.database, Queues(client))
+        readiness = Readiness(stack.api_database, Queues(client))
         began = time.monotonic()
         parts = await readiness.parts()
         assert time.monotonic() - began < 4
@@ -69,7 +69,7 @@ async def test_many_probes_are_one_look(stack: Stack, monkeypatch: pytest.Monkey
         return await posts()
 
     monkeypatch.setattr(stack.workflows.queues, "posts", counted)
-    readiness = Readiness(stack.database, stack.workflows.queues)
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
     assert all(parts["worker"] for parts in await asyncio.gather(*(readiness.parts() for _ in range(50))))
     assert (await readiness.parts())["worker"]
     assert looks == 1
@@ -80,6 +80,6 @@ async def test_whatever_goes_wrong_is_an_answer(stack: Stack, monkeypatch: pytes
         raise ZeroDivisionError
 
     monkeypatch.setattr(stack.workflows.queues, "posts", broken)
-    readiness = Readiness(stack.database, stack.workflows.queues)
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
     parts = await readiness.parts()
     assert (parts["temporal"], parts["database"], ready(parts)) == (False, True, False)

@@ -25,7 +25,7 @@ from workflows.client import PostWorkflows
 @asynccontextmanager
 async def without_temporal(stack: Stack) -> AsyncIterator[Client]:
     away = await TemporalClient.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
-    app = create_app(Dependencies.of(stack.database, PostWorkflows(away), stack.outcomes))
+    app = create_app(Dependencies.of(stack.api_database, PostWorkflows(away), stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
 
@@ -68,7 +68,7 @@ async def test_what_needs_the_workflow_is_503(stack: Stack) -> None:
 
 @pytest.mark.parametrize("count", [1, 5])
 async def test_started_posts_are_noted_together(stack: Stack, count: int) -> None:
-    starter = Starter(stack.database, stack.workflows)
+    starter = Starter(stack.api_database, stack.workflows)
     account = stack.accounts["twitter"]
     posts = [await stack.save("noted", [account], due_in=timedelta(days=1)) for _ in range(count)]
     async with stack.database.transaction() as session:

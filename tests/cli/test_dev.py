@@ -1,6 +1,7 @@
 """The whole of `socialsyncer dev`, from outside: two stacks side by side, in the order of this file."""
 
 import asyncio
+import json
 import signal
 import stat
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import psutil
 import pytest
 
 from platforms.registry import networks
@@ -60,6 +62,29 @@ async def test_it_says_where_everything_is(stacks: tuple[DevStack, DevStack]) ->
     connection = await asyncpg.connect(dev["databaseUrl"])
     assert await connection.fetchval("SELECT count(*) FROM posts") == 1
     await connection.close()
+
+
+async def test_each_part_has_the_secrets_that_it_needs_and_no_others(stacks: tuple[DevStack, DevStack]) -> None:
+    one, _ = stacks
+    state = json.loads((one.data / "state.json").read_text())
+    key = (one.data / "encryption.key").read_text().strip()
+    owner, api, worker = (state[name] for name in ("postgresPassword", "apiRolePassword", "workerRolePassword"))
+    has = {name: str(psutil.Process(pid).environ()) for name, pid in one.pids.items()}
+    assert {name for name, text in has.items() if key in text} == {"worker"}
+    assert {name for name, text in has.items() if worker in text} == {"worker"}
+    assert {name for name, text in has.items() if api in text} == {"api"}
+    assert not any(owner in text for text in has.values())
+    for pid in one.family():
+        line = " ".join(psutil.Process(pid).cmdline())
+        assert not any(secret in line for secret in (key, owner, api, worker, state["apiKey"])), line
+
+
+async def test_files_with_secrets_are_their_owners_alone(stacks: tuple[DevStack, DevStack]) -> None:
+    data = stacks[0].data
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    for name in ("dev.json", "state.json", "encryption.key", "run.json", "temporal.db", "logs/api.log"):
+        assert stat.S_IMODE((data / name).stat().st_mode) == 0o600, name
+    assert stat.S_IMODE((data / "postgres").stat().st_mode) == 0o700
 
 
 async def test_its_curl_can_be_pasted(stacks: tuple[DevStack, DevStack]) -> None:

@@ -69,7 +69,7 @@ async def _told(own: Stack) -> None:
             "The database cannot be read (InvalidCatalogNameError)",
         ),
         ("TEMPORAL_ADDRESS", "127.0.0.1:1", "Temporal does not answer"),
-        ("SOCIALSYNCER_ENCRYPTION_KEYS", "", "The environment is not set up"),
+        ("SOCIALSYNCER_DATABASE_URL", "mysql://u:hunter2@h/d", "The environment is not set up"),
     ],
 )
 async def test_a_part_that_is_away_is_told_in_one_sentence(

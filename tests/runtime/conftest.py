@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 import structlog
 
-from tests.stack import Stack, running_stack, temporal_server
+from store.roles import Part
+from tests.stack import Stack, running_stack, temporal_server, url_as
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +20,9 @@ async def alone(postgres_url: str) -> AsyncIterator[Stack]:
 
 @contextmanager
 def configured(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Configure a process by its environment, and put the logging of this one back afterwards."""
-    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
-    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
+    """Configure an api by its environment, which has no encryption keys; put the logging back afterwards."""
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", url_as(stack.database_url, Part.API).replace("+asyncpg", ""))
+    monkeypatch.delenv("SOCIALSYNCER_ENCRYPTION_KEYS", raising=False)
     monkeypatch.setenv("TEMPORAL_ADDRESS", stack.client.service_client.config.target_host)
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
@@ -33,6 +34,6 @@ def configured(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest
 
 @pytest.fixture
 def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Be the environment of a process that belongs to the running product."""
+    """Be the environment of an api that belongs to the running product."""
     with configured(stack, monkeypatch):
         yield monkeypatch

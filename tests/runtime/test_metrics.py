@@ -114,7 +114,6 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
     settings = Settings(
         _env_file=None,
         database_url=SecretStr("postgresql://nobody@127.0.0.1/none"),
-        encryption_keys=[SecretStr("none")],
         metrics_port=free_port(),
     )
     first = serve_metrics(settings)

@@ -21,7 +21,7 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def recovery(stack: Stack) -> Recovery:
-    return Recovery(stack.database, stack.workflows, Runs(stack.client))
+    return Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
@@ -151,6 +151,6 @@ async def test_one_worker_of_all_does_a_round(stack: Stack, recovery: Recovery) 
     _, handle = await asleep(stack, "one round", timedelta(minutes=30))
     await handle.terminate()
     end = datetime.now(UTC) + timedelta(hours=1)
-    other = Recovery(stack.database, stack.workflows, Runs(stack.client))
+    other = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     assert sorted(await asyncio.gather(recovery.round(ALWAYS, end), other.round(ALWAYS, end))) == [0, 1]
     await handle.terminate()

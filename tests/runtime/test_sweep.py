@@ -21,7 +21,7 @@ async def age(stack: Stack, post: Post) -> None:
 async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
     post = await stack.save("lost start", [stack.accounts["twitter"]])
     await age(stack, post)
-    await sweep(stack.database, stack.workflows)
+    await sweep(stack.worker_database, stack.workflows)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert (await stack.read(post.id)).dispatched_at is not None
 
@@ -29,13 +29,13 @@ async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
 async def test_a_start_that_was_only_not_noted_changes_nothing(stack: Stack) -> None:
     post = await stack.publish("started twice", [stack.accounts["twitter"]])
     await age(stack, post)
-    await sweep(stack.database, stack.workflows)
+    await sweep(stack.worker_database, stack.workflows)
     assert len(await stack.public("started twice")) == 1
 
 
 async def test_a_post_that_is_being_created_is_left_to_its_request(stack: Stack) -> None:
     post = await stack.save("in creation", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
-    await sweep(stack.database, stack.workflows)
+    await sweep(stack.worker_database, stack.workflows)
     assert (await stack.read(post.id)).dispatched_at is None
 
 
@@ -49,8 +49,8 @@ async def test_one_that_temporal_does_not_take_holds_up_no_other(stack: Stack) -
     await age(stack, other)
     turned_down: set[str] = set()
     with capture_logs() as lines:
-        await sweep(stack.database, stack.workflows, turned_down)
-        await sweep(stack.database, stack.workflows, turned_down)
+        await sweep(stack.worker_database, stack.workflows, turned_down)
+        await sweep(stack.worker_database, stack.workflows, turned_down)
     told = [line for line in lines if line["event"] == "sweep.not_started" and line["post_id"] == refused.id]
     assert "WorkflowId" in told[0]["reason"]
     assert turned_down == {refused.id}

@@ -38,15 +38,15 @@ def lines() -> Iterator[list[EventDict]]:
 
 @asynccontextmanager
 async def worker_of(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
-    async with worker.desk(stack.settings, stack.database) as desk:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
         team = worker.team(stack.client, desk, platforms, _GRACE)
-        async with worker.running(stack.client, desk, team, Watch(stack.database, LATE_AFTER)):
+        async with worker.running(stack.client, desk, team, Watch(stack.worker_database, LATE_AFTER)):
             yield
 
 
 @asynccontextmanager
 async def readyz(stack: Stack) -> AsyncIterator[Ask]:
-    deps = Dependencies.of(stack.database, stack.workflows, stack.outcomes, LATE_AFTER)
+    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, LATE_AFTER)
     async with started(create_app(deps)) as app, client_of(app, None) as client:
 
         async def ask() -> tuple[int, dict[str, Any]]:
@@ -68,7 +68,7 @@ async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str
 
 async def told(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDict]:
     """Return what was said of a post, once several processes have looked at the same time."""
-    await asyncio.gather(*(Watch(stack.database, LATE_AFTER).look() for _ in range(3)))
+    await asyncio.gather(*(Watch(stack.worker_database, LATE_AFTER).look() for _ in range(3)))
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
 
 

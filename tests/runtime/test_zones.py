@@ -50,7 +50,7 @@ async def _unchecked(running: Stack) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def api(stack: Stack) -> AsyncIterator[Client]:
-    app = create_app(Dependencies.of(stack.database, stack.workflows, stack.outcomes))
+    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client
 
@@ -95,7 +95,7 @@ class TestMoves:
         post = await create(api, stack, "moved ahead", scheduledFor=wall(old))
         assert post["scheduledFor"] == rfc3339(old)
         with altered_zones(tmp_path, EARLIER):
-            assert await follow_zones(stack.database, stack.workflows) == 1
+            assert await follow_zones(stack.worker_database, stack.workflows) == 1
         new = old - HOURS
         row = await stack.read(post["id"])
         assert (row.scheduled_for, row.due_at, row.scheduled_wall, row.timezone) == (new, new, wall(old), ZONE)
@@ -112,7 +112,7 @@ class TestMoves:
         old = soon(seconds=3)
         post = await create(api, stack, "moved back", scheduledFor=wall(old))
         with altered_zones(tmp_path, LATER):
-            await follow_zones(stack.database, stack.workflows)
+            await follow_zones(stack.worker_database, stack.workflows)
         assert await due_in_workflow(stack, post) == old + HOURS
         await asyncio.sleep((old - datetime.now(UTC)).total_seconds() + 1)
         assert (await read(api, post))["status"] == "scheduled"
@@ -123,14 +123,14 @@ class TestMoves:
     ) -> None:
         post = await create(api, stack, "due since", scheduledFor=wall(soon(hours=1)))
         with altered_zones(tmp_path, EARLIER):
-            await follow_zones(stack.database, stack.workflows)
+            await follow_zones(stack.worker_database, stack.workflows)
         assert (await stack.settled(post["id"])).status == PostStatus.PUBLISHED
 
     async def test_a_draft(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         at = soon(days=30)
         post = await create(api, stack, "draft", scheduledFor=wall(at), isDraft=True)
         with altered_zones(tmp_path, LATER):
-            await follow_zones(stack.database, stack.workflows)
+            await follow_zones(stack.worker_database, stack.workflows)
             now = await read(api, post)
             assert (now["status"], now["scheduledFor"]) == ("draft", rfc3339(at + HOURS))
             scheduled = (await api.patch(f"/v1/posts/{post['id']}", json={"isDraft": False})).json()
@@ -144,14 +144,17 @@ class TestMoves:
             values = {"scheduled_wall": wall(at), "timezone": ZONE, "scheduled_for": at, "due_at": at}
             await session.execute(update(Post).where(Post.id == post.id).values(values))
         with altered_zones(tmp_path, LATER):
-            await follow_zones(stack.database, stack.workflows)
+            await follow_zones(stack.worker_database, stack.workflows)
         assert await due_in_workflow(stack, {"id": post.id}) == at + HOURS
 
     async def test_a_post_once_though_several_workers_look(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         at = soon(days=1)
         post = await create(api, stack, "looked at by many", scheduledFor=wall(at))
         with altered_zones(tmp_path, EARLIER):
-            assert sum(await asyncio.gather(*(follow_zones(stack.database, stack.workflows) for _ in range(4)))) == 1
+            assert (
+                sum(await asyncio.gather(*(follow_zones(stack.worker_database, stack.workflows) for _ in range(4))))
+                == 1
+            )
         assert (await stack.read(post["id"])).due_at == await due_in_workflow(stack, post) == at - HOURS
         assert (await revisions(stack, post)).count("applied") == 1
 
@@ -160,7 +163,7 @@ class TestMoves:
         post = await create(api, stack, "before", scheduledFor=wall(at))
         with altered_zones(tmp_path, EARLIER):
             changing = api.patch(f"/v1/posts/{post['id']}", json={"content": "after"})
-            answer, _ = await asyncio.gather(changing, follow_zones(stack.database, stack.workflows))
+            answer, _ = await asyncio.gather(changing, follow_zones(stack.worker_database, stack.workflows))
         assert answer.status_code == 200
         now = await read(api, post)
         assert (now["content"], now["scheduledFor"]) == ("after", rfc3339(at - HOURS))
@@ -170,7 +173,7 @@ class TestMoves:
     ) -> None:
         post = await create(api, stack, "to another zone", scheduledFor="2027-02-01T09:00:00")
         with altered_zones(tmp_path, LATER):
-            await follow_zones(stack.database, stack.workflows)
+            await follow_zones(stack.worker_database, stack.workflows)
             assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
             now = (await api.patch(f"/v1/posts/{post['id']}", json={"timezone": "Asia/Tokyo"})).json()
         assert (now["scheduledFor"], now["timezone"]) == ("2027-02-01T00:00:00Z", "Asia/Tokyo")
@@ -184,13 +187,13 @@ class TestLeavesAlone:
             for draft in (True, False)
         ]
         with altered_zones(tmp_path, LATER):
-            assert await follow_zones(stack.database, stack.workflows) == 0
+            assert await follow_zones(stack.worker_database, stack.workflows) == 0
         assert [await read(api, post) for post in posts] == posts
 
     async def test_other_zones(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         post = await create(api, stack, "elsewhere", scheduledFor="2027-02-01T09:00", timezone="Asia/Bangkok")
         with altered_zones(tmp_path, LATER):
-            assert await follow_zones(stack.database, stack.workflows) == 0
+            assert await follow_zones(stack.worker_database, stack.workflows) == 0
         assert await read(api, post) == post
 
     async def test_what_has_begun(self, api: Client, stack: Stack, tmp_path: Path) -> None:
@@ -198,21 +201,21 @@ class TestLeavesAlone:
         post = await create(api, stack, "began by the old zones", scheduledFor=wall(soon(seconds=1)))
         assert (await stack.settled(post["id"])).status == PostStatus.PUBLISHED
         with altered_zones(tmp_path, LATER):
-            assert await follow_zones(stack.database, stack.workflows) == 0
+            assert await follow_zones(stack.worker_database, stack.workflows) == 0
         unnoticed = await stack.save("is due", [stack.accounts["twitter"]], due_in=timedelta(seconds=0.1))
         async with stack.database.transaction() as session:
             values = {"scheduled_wall": wall(soon(seconds=0)), "timezone": ZONE}
             await session.execute(update(Post).where(Post.id == unnoticed.id).values(values))
         await asyncio.sleep(0.2)
         with altered_zones(tmp_path, LATER):
-            assert await follow_zones(stack.database, stack.workflows) == 0
+            assert await follow_zones(stack.worker_database, stack.workflows) == 0
         assert (await stack.settled(unnoticed.id)).status == PostStatus.PUBLISHED
         assert await revisions(stack, {"id": unnoticed.id}) == ["refused"]
 
     async def test_a_post_whose_zone_is_gone(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         with altered_zones(tmp_path, {"Mars/Olympus": "Asia/Tokyo"}):
             post = await create(api, stack, "zone gone", scheduledFor="2027-02-01T09:00", timezone="Mars/Olympus")
-        assert await follow_zones(stack.database, stack.workflows) == 0
+        assert await follow_zones(stack.worker_database, stack.workflows) == 0
         assert await read(api, post) == post
         path = f"/v1/posts/{post['id']}"
         assert (await api.patch(path, json={"content": "still"})).json()["scheduledFor"] == post["scheduledFor"]
@@ -225,28 +228,28 @@ class TestLeavesAlone:
 
 class TestLooks:
     async def test_again_only_at_what_was_saved_since(self, api: Client, stack: Stack, tmp_path: Path) -> None:
-        assert await follow_zones(stack.database, stack.workflows) == 0
+        assert await follow_zones(stack.worker_database, stack.workflows) == 0
         with altered_zones(tmp_path, LATER):
             # By an api that has other zones than the worker.
             young, old = [await create(api, stack, name, scheduledFor="2027-02-01T09:00") for name in ("young", "old")]
         async with stack.database.transaction() as session:
             an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
             await session.execute(update(Post).where(Post.id == old["id"]).values(updated_at=an_hour_ago))
-        assert await follow_zones(stack.database, stack.workflows) == 1
+        assert await follow_zones(stack.worker_database, stack.workflows) == 1
         assert (await read(api, young))["scheduledFor"] == "2027-02-01T02:00:00Z"
         assert (await read(api, old))["scheduledFor"] == old["scheduledFor"] == "2027-02-01T04:00:00Z"
         with altered_zones(tmp_path, EARLIER):
-            assert await follow_zones(stack.database, stack.workflows) == 2
+            assert await follow_zones(stack.worker_database, stack.workflows) == 2
         assert (await read(api, old))["scheduledFor"] == "2027-02-01T00:00:00Z"
 
     async def test_at_nothing_with_older_zones_than_another_process(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:
-        await announce_zones(stack.database)
+        await announce_zones(stack.worker_database)
         post = await create(api, stack, "by newer zones", scheduledFor="2027-02-01T09:00")
         with altered_zones(tmp_path, LATER, "2019c"):
-            assert await follow_zones(stack.database, stack.workflows) == 0
-            await announce_zones(stack.database)
+            assert await follow_zones(stack.worker_database, stack.workflows) == 0
+            await announce_zones(stack.worker_database)
         assert await read(api, post) == post
         (noted,) = await checks(stack)
         assert (noted.newest_version, noted.digest, noted.checked_at) == (zone_version(), None, None)
@@ -263,11 +266,11 @@ class TestLooks:
 
         with altered_zones(tmp_path, LATER):
             with pytest.raises(Unavailable):
-                await follow_zones(stack.database, Silent(stack.client))
+                await follow_zones(stack.worker_database, Silent(stack.client))
             assert (await read(api, silent))["scheduledFor"] == silent["scheduledFor"]
             assert (await read(api, other))["scheduledFor"] == "2027-02-01T04:01:00Z"
             # The check is not done: the next one looks at everything again.
-            assert await follow_zones(stack.database, stack.workflows) == 1
+            assert await follow_zones(stack.worker_database, stack.workflows) == 1
             assert (await read(api, silent))["scheduledFor"] == "2027-02-01T04:00:00Z"
 
     async def test_through_more_posts_than_it_reads_at_once(
@@ -277,7 +280,7 @@ class TestLooks:
         # Seven at one instant: pages are cut within it.
         posts = [await create(api, stack, f"page {n}", scheduledFor="2027-02-01T09:00", isDraft=True) for n in range(7)]
         with altered_zones(tmp_path, LATER):
-            assert await follow_zones(stack.database, stack.workflows) == 7
+            assert await follow_zones(stack.worker_database, stack.workflows) == 7
         for post in posts:
             assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
 
@@ -285,8 +288,8 @@ class TestLooks:
 class TestEveryWorker:
     async def test_looks_when_it_starts(self, stack: Stack) -> None:
         # On a queue of its own: those of posts are the session's worker's.
-        team = worker.Team(Worker(stack.client, task_queue="zones", activities=[Posts(stack.database).delete]))
-        async with worker.desk(stack.settings, stack.database) as desk, worker.running(stack.client, desk, team):
+        team = worker.Team(Worker(stack.client, task_queue="zones", activities=[Posts(stack.worker_database).delete]))
+        async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk, team):
             noted = await a_check(stack)
         assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)
 
@@ -306,7 +309,7 @@ class TestEveryWorker:
                 await super().amend(plan, revision_id, reason)
 
         with altered_zones(tmp_path, LATER):
-            looking = asyncio.create_task(follow_zones_forever(stack.database, AwayAtFirst(stack.client)))
+            looking = asyncio.create_task(follow_zones_forever(stack.worker_database, AwayAtFirst(stack.client)))
             await a_check(stack)
             looking.cancel()
         assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"

@@ -75,7 +75,7 @@ async def test_what_is_refused_for_now_is_tried_again_there(stack: Stack) -> Non
 
 
 async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack) -> None:
-    async with worker.desk(stack.settings, stack.database) as desk:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
         step = AtHand(Publishing(desk), ["bluesky"])
         command = TargetCommand(post_id="post_1", target_id="target_1", platform="twitter")
         with pytest.raises(ApplicationError) as caught:
@@ -89,7 +89,7 @@ class TestWhereNobodyTakesIt:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.desk(stack.settings, stack.database) as desk,
+            worker.desk(stack.settings, stack.worker_database) as desk,
             Worker(
                 stack.client,
                 task_queue=POSTS_QUEUE,
@@ -114,7 +114,7 @@ class TestWhereOneNetworkFillsTheRoom:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.desk(stack.settings, stack.database) as desk,
+            worker.desk(stack.settings, stack.worker_database) as desk,
             worker.running(stack.client, desk, worker.team(stack.client, desk, ["twitter"])),
         ):
             yield stack

@@ -34,7 +34,7 @@ async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
     async with (
         temporal_server(longest_history=LONGEST_HISTORY) as environment,
         running_stack(postgres_url, environment) as running,
-        worker.desk(running.settings, running.database) as desk,
+        worker.desk(running.settings, running.worker_database) as desk,
         worker.running(running.client, desk),
     ):
         yield running
@@ -266,7 +266,7 @@ async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
 
 
 async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(stack: Stack) -> None:
-    recovery = Recovery(stack.database, stack.workflows, Runs(stack.client))
+    recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     post = await stack.save("continued, then lost", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
     async with stack.database.transaction() as session:

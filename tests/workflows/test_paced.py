@@ -31,7 +31,7 @@ async def paced(postgres_url: str) -> AsyncIterator[Stack]:
     """Run a stack of its own: the other tests' worker does not pace."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         stack.settings.pacing = True
-        async with worker.desk(stack.settings, stack.database) as desk, worker.running(stack.client, desk):
+        async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk):
             yield stack
 
 

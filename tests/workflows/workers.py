@@ -25,7 +25,7 @@ async def posts_worker(
 ) -> AsyncIterator[None]:
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
-    posts = Posts(stack.database)
+    posts = Posts(stack.worker_database)
     activities: list[Callable[..., Any]] = [posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve]
     async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
         yield

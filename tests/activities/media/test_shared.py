@@ -208,7 +208,7 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
     settings = stack.settings.model_copy(update={"private_media_hosts": allowed})
     accounts = [await stack.connect(platform) for platform in ("youtube", "mastodon")]
     post = await stack.save("one request", accounts, media=[f"http://{here}/a.mp4"])
-    async with worker.desk(settings, stack.database) as desk:
+    async with worker.desk(settings, stack.worker_database) as desk:
 
         async def publish(number: int) -> None:
             async with stack.database.transaction() as session:

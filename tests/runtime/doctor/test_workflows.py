@@ -72,7 +72,9 @@ async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> N
     assert (found.heals, found.subject.post_id) == (Heals.ITSELF, post.id)
     assert found.by is not None
     assert found.by - datetime.now(UTC) <= timedelta(minutes=10)
-    await Recovery(own.database, own.workflows, Runs(own.client)).round(ALWAYS, datetime.now(UTC) + timedelta(hours=1))
+    await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(
+        ALWAYS, datetime.now(UTC) + timedelta(hours=1)
+    )
     await until_agrees(own)
 
 
@@ -82,7 +84,7 @@ async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40))
     assert (await only(own, Kind.NOT_STARTED)).heals is Heals.ITSELF
     await write(own, post, created_at=datetime.now(UTC) - timedelta(seconds=20))
-    await sweep(own.database, own.workflows)
+    await sweep(own.worker_database, own.workflows)
     await until_agrees(own)
 
 
@@ -197,7 +199,7 @@ async def test_a_reopened_row_whose_workflow_rests_goes_on_once_that_is_terminat
     await write(own, post, status=PostStatus.PUBLISHING)
     assert (await only(own, Kind.WORKFLOW_AHEAD)).heals is Heals.PERSON
     await own.client.get_workflow_handle(post.workflow_id).terminate()
-    await Recovery(own.database, own.workflows, Runs(own.client)).round(ALWAYS, datetime.now(UTC))
+    await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(ALWAYS, datetime.now(UTC))
     assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
     await until_agrees(own)
 

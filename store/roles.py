@@ -1,0 +1,132 @@
+"""The database roles of the api and the worker: made by the owner, each with the rights that its part needs.
+
+The owner makes and changes tables. The api, which faces the internet, cannot read credentials, make API keys or change
+the log of attempts; neither it nor the worker can change a table or make a role.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sqlalchemy import Connection, text
+
+from store.models import Base, ConnectedAccount
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_PASSWORD = re.compile(r"[!-~]{8,128}")
+_ITERATIONS = 4096
+"""PostgreSQL's own number (`scram_iterations`); a random password needs no more."""
+_POWERS = text(
+    "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = :name"
+)
+_GROUPS = text(
+    "SELECT rolname FROM pg_roles WHERE pg_has_role(:name, oid, 'MEMBER') AND rolname <> :name"
+    " AND (rolname = current_user OR rolsuper OR starts_with(rolname, 'pg_'))"
+)
+
+
+class Part(StrEnum):
+    """A part of the service that has a role of its own."""
+
+    API = "api"
+    WORKER = "worker"
+
+
+class RoleError(Exception):
+    """A role cannot be set up. The message says why and repeats no password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role to set up, which must exist already if it has no password. Raises ValueError for what cannot be one."""
+
+    part: Part
+    name: str
+    password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"the {self.part}'s role must be a name of lower-case letters, digits and _")
+        if self.password is not None and not _PASSWORD.fullmatch(self.password):
+            raise ValueError(f"the password of the {self.part}'s role must be 8 to 128 ASCII characters without spaces")
+
+
+_READ, _ADD, _NOTE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+_FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_attrs)
+
+RIGHTS: Mapping[str, Mapping[Part, str]] = {
+    "workspaces": {},
+    "api_keys": {Part.API: "SELECT, UPDATE (last_used_at)"},
+    "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: "SELECT, UPDATE"},
+    "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},
+    "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE, DELETE"},
+    "targets": {Part.API: _ALL, Part.WORKER: _ALL},
+    "late_posts": {Part.API: _NOTE, Part.WORKER: _NOTE},
+    "attempts": {Part.API: _READ, Part.WORKER: _NOTE},
+    "lanes": {Part.WORKER: _NOTE},
+    "turns": {Part.WORKER: _ALL},
+    # The api notes of a change that its workflow refused why it did.
+    "revisions": {Part.API: f"{_ADD}, UPDATE (state, error, error_code, param)", Part.WORKER: _NOTE},
+    "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE"},
+    "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
+    "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},
+}
+"""What each part may do with each table, as GRANT takes it. A new table gets its line here, or nobody can use it.
+
+Rows that go with a deleted post need no right of their own: foreign keys act for the owner.
+"""
+
+
+def set_up_role(connection: Connection, role: Role) -> None:
+    """Make a role, or change its password, and give it the rights of its part and no others.
+
+    `connection` is the owner's. Raises RoleError if the role is missing and has no password, or may do too much.
+    """
+    name = f'"{role.name}"'
+    powers = connection.execute(_POWERS, {"name": role.name}).mappings().one_or_none()
+    if powers is None and role.password is None:
+        raise RoleError(f"There is no database role {role.name}: set its password, and it is made.")
+    if powers is not None:
+        _refuse_power(connection, role, [power for power, has in powers.items() if has])
+    if role.password is not None:
+        # The verifier and not the password, because the server may log statements.
+        login = f"ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'"
+        connection.exec_driver_sql(f"{'CREATE' if powers is None else 'ALTER'} {login}")
+    tables = ", ".join(Base.metadata.tables)
+    database = connection.scalar(text("SELECT quote_ident(current_database())"))
+    for statement in (
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC",
+        f"REVOKE ALL ON DATABASE {database} FROM {name}",
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        f"REVOKE ALL ON SCHEMA public FROM {name}",
+        f"GRANT USAGE ON SCHEMA public TO {name}",
+        f"REVOKE ALL ON {tables} FROM {name}",
+        *(f"GRANT {rights[role.part]} ON {table} TO {name}" for table, rights in RIGHTS.items() if role.part in rights),
+    ):
+        connection.exec_driver_sql(statement)
+
+
+def _refuse_power(connection: Connection, role: Role, powers: list[str]) -> None:
+    """Raise RoleError for a role with which the separation would be worth nothing."""
+    powers += [f"a member of {group}" for group in connection.scalars(_GROUPS, {"name": role.name})]
+    if connection.scalar(text("SELECT current_user")) == role.name:
+        powers.append("the tables' owner")
+    if powers:
+        raise RoleError(f"The database role {role.name} may do too much for the {role.part}: {', '.join(powers)}.")
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """Return what PostgreSQL keeps of an ASCII password (RFC 5803): it checks a login without telling the password."""
+    salt = salt or secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"

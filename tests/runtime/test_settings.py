@@ -1,0 +1,121 @@
+"""Which settings each part reads, and from where."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from runtime.settings import MigrateSettings, Settings, SettingsError, VaultSettings, read_settings
+from store.roles import Part
+from store.vault import new_key
+
+URL = "postgresql://u:hunter2@127.0.0.1/d"
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Be in a folder of one's own, with nothing set."""
+    for name in os.environ:
+        if name.startswith("SOCIALSYNCER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_api_holds_no_key_even_if_it_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = new_key()
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", key)
+    assert key not in repr(vars(read_settings(Settings)))
+    assert [each.get_secret_value() for each in read_settings(VaultSettings).encryption_keys] == [key]
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [(None, "Field required"), ("", "at least 1 item"), ("hunter2", ""), ("aHVudGVyMg==", "32 bytes")],
+)
+def test_a_vault_that_cannot_be_opened_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, keys: str | None, problem: str
+) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
+    if keys is not None:
+        monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", keys)
+    with pytest.raises(SettingsError, match=rf"SOCIALSYNCER_ENCRYPTION_KEYS: .*{problem}") as error:
+        read_settings(VaultSettings)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_worker_does_not_start_without_the_keys(folder: Path) -> None:
+    environment = {**os.environ, "SOCIALSYNCER_DATABASE_URL": URL}
+    command = [sys.executable, "-P", "-m", "worker"]
+    ended = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "SOCIALSYNCER_ENCRYPTION_KEYS: Field required" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+class TestRoles:
+    def test_they_are_read_with_their_passwords(self) -> None:
+        roles = read_settings(
+            MigrateSettings,
+            database_url=URL,
+            api_role="a",
+            api_role_password=SecretStr("long-enough"),
+            worker_role="w",
+            worker_role_password=SecretStr(""),
+        ).roles
+        assert [(role.part, role.name, role.password) for role in roles] == [
+            (Part.API, "a", "long-enough"),
+            (Part.WORKER, "w", None),
+        ]
+
+    def test_there_need_not_be_any(self) -> None:
+        assert read_settings(MigrateSettings, database_url=URL, api_role="", worker_role="").roles == []
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [
+            ({"api_role": "same", "worker_role": "same"}, "must be two roles"),
+            ({"api_role_password": "hunter2-hunter2"}, "SOCIALSYNCER_API_ROLE is not"),
+            ({"api_role": "a", "api_role_password": "hunter2"}, "8 to 128"),
+            ({"worker_role": "Robert'); DROP"}, "lower-case letters"),
+        ],
+    )
+    def test_what_cannot_be_is_told_without_the_password(self, given: dict[str, str], problem: str) -> None:
+        with pytest.raises(SettingsError, match=problem) as error:
+            read_settings(MigrateSettings, database_url=URL, **given)
+        assert "hunter2" not in str(error.value)
+
+
+class TestEnvFile:
+    def test_it_is_read_from_the_working_directory(self, folder: Path) -> None:
+        (folder / ".env").write_text(f"SOCIALSYNCER_DATABASE_URL={URL}\nSOCIALSYNCER_LOG_LEVEL=error\nOTHER=1\n")
+        assert read_settings(Settings).log_level == "error"
+
+    def test_the_environment_wins(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text(f"SOCIALSYNCER_DATABASE_URL={URL}\nSOCIALSYNCER_LOG_LEVEL=error\n")
+        monkeypatch.setenv("SOCIALSYNCER_LOG_LEVEL", "warning")
+        assert read_settings(Settings).log_level == "warning"
+
+    @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o703])
+    def test_it_is_not_read_from_a_folder_that_everybody_may_write_to(self, folder: Path, mode: int) -> None:
+        (folder / ".env").write_text(f"SOCIALSYNCER_DATABASE_URL={URL}\n")
+        folder.chmod(mode)
+        with pytest.raises(SettingsError, match=r"is not read: every user of this machine may write"):
+            read_settings(Settings)
+
+    def test_it_is_not_read_if_everybody_may_write_to_it(self, folder: Path) -> None:
+        (folder / ".env").write_text(f"SOCIALSYNCER_DATABASE_URL={URL}\n")
+        (folder / ".env").chmod(0o666)
+        with pytest.raises(SettingsError, match=r"is not read"):
+            read_settings(Settings)
+
+    def test_a_folder_that_everybody_may_write_to_is_fine_without_it(self, folder: Path) -> None:
+        folder.chmod(0o1777)
+        assert read_settings(Settings, database_url=URL).log_level == "info"

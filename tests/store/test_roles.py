@@ -1,0 +1,231 @@
+"""The roles of the api and the worker: what they may do is enough for the product (every other test), and no more."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from store.database import Database
+from store.migrate import upgrade
+from store.models import Base
+from store.roles import RIGHTS, Part, Role, RoleError, scram_verifier
+from tests.stack import ROLES, Stack, new_database, url_as
+
+ANYBODY_IS_DENIED = [
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "ALTER TABLE posts ADD COLUMN mine int",
+    "DROP TABLE attempts",
+    "TRUNCATE posts CASCADE",
+    "CREATE ROLE intruder SUPERUSER",
+    "CREATE ROLE intruder LOGIN",
+    "ALTER ROLE CURRENT_USER CREATEROLE",
+    "SET ROLE postgres",
+    "CREATE DATABASE mine",
+    "CREATE SCHEMA mine",
+    "COPY posts TO PROGRAM 'cat'",
+    "COPY (SELECT 1) TO '/tmp/out'",
+    "COPY late_posts FROM '/etc/hostname'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT pg_ls_dir('/')",
+    "SELECT * FROM pg_authid",
+    "ALTER SYSTEM SET log_statement = 'all'",
+    "SELECT * FROM alembic_version",
+    "INSERT INTO workspaces (id, name) VALUES ('ws_x', 'x')",
+    "DELETE FROM workspaces",
+    "INSERT INTO api_keys (sha256, id, prefix, workspace_id, name) VALUES ('x', 'x', 'x', 'x', 'x')",
+    "UPDATE api_keys SET workspace_id = 'ws_x'",
+    "UPDATE api_keys SET revoked_at = NULL",
+    "DELETE FROM api_keys",
+    "INSERT INTO accounts SELECT * FROM accounts",
+    "DELETE FROM accounts",
+    "DELETE FROM attempts",
+    "DELETE FROM revisions",
+    "DELETE FROM idempotency_keys",
+]
+DENIED = {
+    Part.API: [
+        *ANYBODY_IS_DENIED,
+        "SELECT credentials FROM accounts",
+        "SELECT * FROM accounts",
+        "SELECT accounts FROM accounts",
+        "SELECT to_jsonb(a) FROM accounts a",
+        "SELECT count(*) FROM accounts WHERE credentials IS NULL",
+        "UPDATE accounts SET credentials = ''",
+        "UPDATE accounts SET refused_at = NULL",
+        "INSERT INTO attempts (target_id, step, state, started_at) VALUES ('x', 'x', 'x', now())",
+        "UPDATE attempts SET state = 'done'",
+        "UPDATE revisions SET body = '{}'",
+        "INSERT INTO media_files VALUES ('x', 'text/html', '', now())",
+        "UPDATE lanes SET told_left = 0",
+        "DELETE FROM turns",
+    ],
+    Part.WORKER: [
+        *ANYBODY_IS_DENIED,
+        "SELECT * FROM api_keys",
+        "SELECT * FROM workspaces",
+        "INSERT INTO posts SELECT * FROM posts",
+        "INSERT INTO idempotency_keys SELECT * FROM idempotency_keys",
+    ],
+}
+REFUSALS = ("permission denied", "must be owner", "must be superuser", "only roles with")
+CASES = [(part, statement) for part, statements in DENIED.items() for statement in statements]
+
+
+def database_of(stack: Stack, part: Part) -> Database:
+    return {Part.API: stack.api_database, Part.WORKER: stack.worker_database}[part]
+
+
+@pytest.mark.parametrize(("part", "statement"), CASES)
+async def test_what_a_part_does_not_need_is_denied(stack: Stack, part: Part, statement: str) -> None:
+    with pytest.raises(ProgrammingError) as denied:
+        # Without a transaction, which some statements refuse before they look at rights.
+        async with database_of(stack, part).reading() as session:
+            await session.execute(text(statement))
+    assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
+
+
+@pytest.mark.parametrize("part", Part)
+async def test_the_parts_of_these_tests_log_in_under_their_roles(stack: Stack, part: Part) -> None:
+    async with database_of(stack, part).transaction() as session:
+        name, power = (
+            await session.execute(text("SELECT current_user, usesuper FROM pg_user WHERE usename = current_user"))
+        ).one()
+    assert (name, power) == (f"socialsyncer_{part}", False)
+
+
+def test_every_table_says_who_may_do_what_with_it() -> None:
+    assert RIGHTS.keys() == Base.metadata.tables.keys(), "a new table needs its line in store/roles.py"
+
+
+@pytest.fixture
+async def owned(postgres_url: str) -> str:
+    """Make a database whose owner is no superuser but may make roles, as in production. Returns the owner's URL."""
+    name = f"owner_{secrets.token_hex(4)}"
+    engine = create_async_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE ROLE {name} LOGIN CREATEROLE"))
+        await connection.execute(text(f"CREATE DATABASE {name} OWNER {name}"))
+    await engine.dispose()
+    url = make_url(f"{postgres_url}/{name}").set(username=name)
+    return url.render_as_string(hide_password=False)
+
+
+async def asked(url: str, statement: str, role: Role | None = None) -> object:
+    """Run a statement as the owner, or as a role."""
+    engine = create_async_engine(make_url(url).set(username=role.name) if role else url)
+    try:
+        async with engine.begin() as connection:
+            result = await connection.execute(text(statement))
+            return result.scalar() if result.returns_rows else None
+    finally:
+        await engine.dispose()
+
+
+def new_role(part: Part = Part.API, password: str | None = "correct-horse") -> Role:
+    return Role(part, f"role_{secrets.token_hex(4)}", password)
+
+
+async def test_an_owner_who_is_no_superuser_sets_the_roles_up(owned: str) -> None:
+    roles = [new_role(Part.API), new_role(Part.WORKER)]
+    await upgrade(owned, roles)
+    await upgrade(owned, roles)
+    assert await asked(owned, "SELECT count(*) FROM posts", roles[0]) == 0
+    assert await asked(owned, "SELECT count(*) FROM lanes", roles[1]) == 0
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        await asked(owned, "SELECT credentials FROM accounts", roles[0])
+
+
+async def test_rights_that_a_role_had_before_are_taken_away(owned: str) -> None:
+    role = new_role()
+    await upgrade(owned, [role])
+    await asked(owned, f"GRANT ALL ON accounts, api_keys TO {role.name}")
+    await asked(owned, f"GRANT CREATE ON SCHEMA public TO {role.name}")
+    assert await asked(owned, "SELECT count(credentials) FROM accounts", role) == 0
+    await upgrade(owned, [role])
+    for statement in ("SELECT credentials FROM accounts", "DELETE FROM api_keys", "CREATE TABLE mine (id int)"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            await asked(owned, statement, role)
+
+
+async def test_the_server_is_given_a_verifier_and_no_password(owned: str, postgres_url: str) -> None:
+    role = new_role(password="a-password-of-mine")
+    await upgrade(owned, [role])
+    kept = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role.name}'"
+    first = str(await asked(f"{postgres_url}/postgres", kept))
+    salt = base64.b64decode(first.split("$")[1].split(":")[1])
+    assert first == scram_verifier("a-password-of-mine", salt)
+    await upgrade(owned, [Role(role.part, role.name, "another-password")])
+    assert await asked(f"{postgres_url}/postgres", kept) != first
+
+
+def test_a_verifier_checks_the_login_of_rfc_7677() -> None:
+    salt, password = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="), "pencil"
+    nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    said = f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}".encode()
+    proof = base64.b64decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+    keys = scram_verifier(password, salt).split("$")[2]
+    stored, server = (base64.b64decode(key) for key in keys.split(":"))
+    signature = hmac.digest(stored, said, "sha256")
+    client = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
+    assert hashlib.sha256(client).digest() == stored
+    assert base64.b64encode(hmac.digest(server, said, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+async def test_a_role_that_is_not_there_needs_a_password(owned: str) -> None:
+    role = new_role(password=None)
+    with pytest.raises(RoleError, match=f"no database role {role.name}"):
+        await upgrade(owned, [role])
+    assert await asked(owned, "SELECT to_regclass('posts')") is None
+
+
+async def test_a_role_that_is_there_is_granted_its_rights_without_a_password(owned: str, postgres_url: str) -> None:
+    role = new_role(password=None)
+    await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN")
+    await upgrade(owned, [role])
+    assert await asked(owned, "SELECT count(*) FROM posts", role) == 0
+
+
+@pytest.mark.parametrize("power", ["SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"])
+async def test_a_role_of_too_much_power_is_refused(owned: str, postgres_url: str, power: str) -> None:
+    role = new_role(password=None)
+    await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN {power}")
+    with pytest.raises(RoleError, match=r"may do too much for the api"):
+        await upgrade(owned, [role])
+
+
+async def test_a_member_of_a_powerful_role_is_refused(owned: str, postgres_url: str) -> None:
+    role = new_role(password=None)
+    await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN")
+    await asked(f"{postgres_url}/postgres", f"GRANT pg_execute_server_program TO {role.name}")
+    with pytest.raises(RoleError, match="a member of pg_execute_server_program"):
+        await upgrade(owned, [role])
+
+
+async def test_the_owner_is_no_role_of_a_part(owned: str) -> None:
+    with pytest.raises(RoleError, match="the tables' owner"):
+        await upgrade(owned, [Role(Part.WORKER, str(make_url(owned).username))])
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [('x"; DROP', "long-enough"), ("x", "short"), ("x", "quote's space "), ("", None)]
+)
+def test_a_name_or_password_of_no_use_is_refused_without_being_repeated(name: str, password: str | None) -> None:
+    with pytest.raises(ValueError, match="the api's role") as refused:
+        Role(Part.API, name, password)
+    assert password is None or password not in str(refused.value)
+
+
+def test_a_role_does_not_show_its_password() -> None:
+    assert "correct-horse" not in repr(new_role())
+
+
+async def test_every_database_of_these_tests_has_the_roles(postgres_url: str) -> None:
+    url = await new_database(postgres_url)
+    for role in ROLES:
+        assert await asked(url_as(url, role.part), "SELECT count(*) FROM posts") == 0
