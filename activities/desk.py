@@ -42,6 +42,8 @@ class Step:
     media: StepMedia
     server: str
     """Host and port at which the account is reached."""
+    vouched: bool
+    """Whether that server is the network's own or the operator's."""
     account: Account
     """Its row; `credentials` are those in use, also after they were renewed."""
     last: list[Exchange] = field(default_factory=list)
@@ -155,7 +157,18 @@ class Desk:
         )
         last_send = job.sent.id if job.sent else 0
         server = urlsplit(connection.wire.base_url).netloc
-        return Step(network, connection, sending, keeper, media, server, job.account, last, last_send=last_send)
+        return Step(
+            network,
+            connection,
+            sending,
+            keeper,
+            media,
+            server,
+            connection.vouched,
+            job.account,
+            last,
+            last_send=last_send,
+        )
 
     def server_of(self, account: Account) -> str:
         """Return the base URL at which an account is reached. Raises VaultError."""
@@ -201,10 +214,12 @@ class Desk:
                 request_id_header=network.request_id_header,
                 on_exchange=last.append,
                 allowance_in=network.allowance_in,
+                elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits),
             credentials=credentials,
             refresh=refresh,
+            vouched=server.vouched,
         )
 
 

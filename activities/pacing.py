@@ -46,6 +46,9 @@ _ON_THEIR_WAY = timedelta(minutes=2)
 _SCARCE = 20
 """From how many that are left on it matters what a network tells with each answer."""
 
+_LONGEST, _LONGEST_OF_OTHERS = timedelta(days=32), timedelta(days=2)
+"""How long a network may say that nothing is left (X counts by the month), and a server that an account names."""
+
 Wanted = tuple[Lane, Sequence[Pace]]
 
 
@@ -90,18 +93,19 @@ class Pacing:
         if self._on and told and told.until and told.left <= _SCARCE:
             # All turns since this one's may not have arrived yet.
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.turn_taken)
-            await self._tell(_lane(step, "publish"), since, told.left, told.until)
+            await self._tell(step, "publish", since, told.left, told.until)
 
     async def refused(self, step: Step | None, error: NetworkError, delay: timedelta, *, sending: bool) -> None:
         """Keep the account's other targets from being refused for the same limit."""
         if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
             everything = sending or error.kind is Kind.CAPPED
             now = datetime.now(UTC)
-            await self._tell(_lane(step, "publish" if everything else "prepare"), now, 0, now + delay)
+            until = now + min(delay, _longest(step))
+            await self._tell(step, "publish" if everything else "prepare", now, 0, until)
 
-    async def _tell(self, lane: Lane, since: datetime, left: int, until: datetime) -> None:
+    async def _tell(self, step: Step, name: str, since: datetime, left: int, until: datetime) -> None:
         async with self._database.answers.transaction() as session:
-            await tell(session, lane, since, left, until)
+            await tell(session, _lane(step, name), since, left, min(until, datetime.now(UTC) + _longest(step)))
 
     async def _turns(self, step: Step, wanted: Sequence[Wanted]) -> None:
         gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
@@ -172,7 +176,7 @@ class Pacing:
             until = allowance.until or place.now + _FRESH_FOR
             if allowance.left <= 0 and allowance.until is None:
                 until = await _until_the_first_is_forgotten(session, place, step.network.rules.paces, allowance)
-            since = place.now - _ON_THEIR_WAY
+            since, until = place.now - _ON_THEIR_WAY, min(until, place.now + _longest(step))
             await tell(session, place.lane, since, allowance.left, until, limit=allowance.limit, asked=True)
 
 
@@ -186,6 +190,10 @@ def _publishing(step: Step) -> Wanted:
 
 def _lane(step: Step, name: str) -> Lane:
     return Lane(step.network.platform, step.server, step.account.id, name)
+
+
+def _longest(step: Step) -> timedelta:
+    return _LONGEST if step.vouched else _LONGEST_OF_OTHERS
 
 
 def _in_effect(paces: Sequence[Pace], own_limit: int | None) -> list[Pace]:

@@ -1,7 +1,7 @@
 """Reach the servers of networks: those that accounts name only where the public internet is, or the operator allows."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -19,19 +19,25 @@ _SETTING = "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Say where an account is reached; `named` where the account itself names the server, which nobody vouches for."""
+    """Where an account is reached; `named` if the account itself names the server.
+
+    `elsewhere` are other base URLs for the network's hosts beside that server, by their usual ones. A server that an
+    account names is not vouched for, also if a sandbox plays it.
+    """
 
     url: str
     named: bool
+    vouched: bool = True
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 class Servers:
     """Know where every network is reached: what the operator sets is trusted and wins.
 
-    `base_urls` are by platform; all other networks are played by the sandbox where there is one. An account whose own
-    server is among `private_hosts` is reached there even so: a development stack beside a real server. Whoever
-    names a server by plain http means one of their own, too; the transport refuses it where it is not allowed, and a
-    sandbox in its place would only hide that.
+    `base_urls` are by platform, or by the usual base URL of a host that a network has beside its servers. All other
+    networks are played by the sandbox if there is one. An account whose own server is among `private_hosts` is reached
+    there even so: a development stack beside a real server. A server that is named by plain http is the account's own,
+    too; the transport refuses it if it is not allowed, and a sandbox in its place would only hide that.
     """
 
     def __init__(
@@ -46,14 +52,16 @@ class Servers:
 
     def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
         """Return where an account is reached."""
+        elsewhere = {host: self._base_urls[host] for host in network.beside if host in self._base_urls}
         if url := self._base_urls.get(network.platform):
-            return Reach(url, named=False)
+            return Reach(url, named=False, elsewhere=elsewhere)
         url = network.address(credentials)
         named = url != network.base_url
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:
-            return Reach(f"{self._sandbox_url}/{network.platform}", named=False)
-        return Reach(url, named=named)
+            played = f"{self._sandbox_url}/{network.platform}"
+            return Reach(played, named=False, vouched=not named, elsewhere=dict.fromkeys(network.beside, played))
+        return Reach(url, named=named, vouched=not named, elsewhere=elsewhere)
 
 
 def to_named_servers(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
@@ -14,7 +15,7 @@ from cli.connecting import keep_account, network_named, parsed_credentials, veri
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
 from cli.place import Place, S, place_of
-from cli.sandbox import SandboxAccount, introduce, stable_user_id
+from cli.sandbox import SandboxAccount, introduce, own_server, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
 from runtime.settings import Settings, VaultSettings
@@ -57,7 +58,7 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
         credentials = parsed_credentials(network, given)
         # An account on a real server that the operator allows is no business of the sandbox's.
         if not servers(place.settings).reach(network, credentials).named:
-            await _introduce(place.sandbox_url, network, plain(credentials), about)
+            await _introduce(place.sandbox_url, network, credentials, about)
     async with _database(place) as database:
         # Before the network is asked: it may renew the credentials, which must then be kept.
         async with database.transaction() as session:
@@ -107,8 +108,9 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
         yield session, await workspace_id_of(session, named, may_make=False)
 
 
-async def _introduce(sandbox_url: str, network: Network[Any, Any], fields: dict[str, Any], about: Described) -> None:
+async def _introduce(sandbox_url: str, network: Network[Any, Any], credentials: BaseModel, about: Described) -> None:
     """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
+    fields = plain(credentials)
     user_id = fields.get("user_id") or stable_user_id(fields["access_token"])
     account = SandboxAccount(
         platform=network.platform,
@@ -118,5 +120,6 @@ async def _introduce(sandbox_url: str, network: Network[Any, Any], fields: dict[
         access_token=fields["access_token"],
         refresh_token=fields.get("refresh_token"),
         premium=about.premium,
+        server=own_server(network, credentials),
     )
     await introduce(sandbox_url, [account])

@@ -97,10 +97,18 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: V
 
     async with to_named_servers(settings.private_account_hosts) if server.named else Transport() as transport:
         connection = Connection(
-            wire=Wire(transport, server.url, network.label, network.error_of, network.request_id_header),
+            wire=Wire(
+                transport,
+                server.url,
+                network.label,
+                network.error_of,
+                network.request_id_header,
+                elsewhere=server.elsewhere,
+            ),
             account=AccountFacts(account_id="", user_id="", username=""),
             credentials=credentials,
             refresh=refresh,
+            vouched=server.vouched,
         )
         try:
             return Verified(network, await network.whoami(connection), current)

@@ -27,6 +27,14 @@ class SandboxAccount(BaseModel):
     access_token: str
     refresh_token: str | None = None
     premium: bool = False
+    server: str | None = None
+    """The server that the account names, on networks that have many."""
+
+
+def own_server(network: Network[Any, Any], credentials: BaseModel) -> str | None:
+    """Return the server that an account names, None if it is the network's usual one."""
+    address = network.address(credentials)
+    return None if address == network.base_url else address
 
 
 def stable_user_id(seed: str) -> str:

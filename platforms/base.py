@@ -129,7 +129,9 @@ class Connection(Generic[C]):
     account: AccountFacts
     credentials: C
     refresh: Callable[[Callable[[C], Awaitable[C]]], Awaitable[C]]
-    """Renew the credentials under a lock that all workers share, once: rotating refresh tokens die when used twice."""
+    """Renew the credentials once for all workers: rotating refresh tokens die when they are used twice."""
+    vouched: bool = True
+    """Whether the server is the network's own or set by the operator. Any other may claim to be what it is not."""
 
 
 @dataclass(slots=True)
@@ -165,6 +167,8 @@ class Network(ABC, Generic[S, C]):
     """Bounds of the exponential wait between tries where the network names no time itself."""
     fetches: ClassVar[frozenset[MediaType]] = frozenset()
     """The kinds of media that the network fetches itself from their addresses; all others are sent to it as bytes."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Base URLs of hosts that are asked beside the one that an account names."""
     cleans_files: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""

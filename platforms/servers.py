@@ -17,3 +17,13 @@ def _server(address: str) -> str:
 
 ServerAddress = Annotated[str, AfterValidator(_server)]
 """A server's address as scheme, host and port alone; https where its owner wrote no scheme."""
+
+
+def origin(address: str) -> str | None:
+    """Return scheme, host and port of a web address in one spelling, None if it is none: two may be compared so."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return f"{parts.scheme}://{parts.hostname.rstrip('.')}:{port}" if parts.hostname else None

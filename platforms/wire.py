@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,12 @@ class Wire:
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
     allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Other base URLs for hosts that the network has beside this one, by their usual ones."""
+
+    def host(self, usual: str) -> str:
+        """Return the base URL of a host that the network has beside its main one."""
+        return self.elsewhere.get(usual, usual)
 
     async def send(
         self,

@@ -21,6 +21,8 @@ class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     access_token: str
     refresh_token: str | None = None
     premium: bool = False
+    server: str | None = None
+    """The server that the account names, on networks that have many."""
 
 
 class Account(msgspec.Struct, rename="camel"):
@@ -31,6 +33,7 @@ class Account(msgspec.Struct, rename="camel"):
     user_id: str
     username: str
     premium: bool = False
+    server: str | None = None
     access_tokens: list[str] = []
     refresh_tokens: list[str] = []
     retired_tokens: list[str] = []
@@ -57,6 +60,7 @@ class Accounts:
         if account is None:
             account = Account(new.platform, new.account_id, new.user_id, new.username)
         account.user_id, account.username, account.premium = new.user_id, new.username, new.premium
+        account.server = new.server or account.server
         if new.access_token not in account.access_tokens:
             account.access_tokens = [*account.access_tokens, new.access_token]
         known = (*account.refresh_tokens, *account.retired_tokens)

@@ -17,6 +17,7 @@ from store.models import Turn as TurnRow
 
 MISSED_AFTER = timedelta(seconds=30)
 """How late a target may come for its turn before those behind it may take theirs first; it keeps its number."""
+_MOST = 2**31 - 1
 KEPT = timedelta(hours=1)
 """How long turns are kept where no pace looks further back."""
 
@@ -208,5 +209,12 @@ async def tell(
 
     Where it told of less by another answer, that holds, unless it was `asked` just now.
     """
-    values = {"told_at": told_at, "left": max(left, 0), "until": until, "limit": limit, "asked": asked}
+    # Numbers of strangers: they must fit the columns, and no limit can be less than one.
+    values = {
+        "told_at": told_at,
+        "left": min(max(left, 0), _MOST),
+        "until": until,
+        "limit": min(limit, _MOST) if limit and limit > 0 else None,
+        "asked": asked,
+    }
     await session.execute(_TELL, {**lane.names, **values})

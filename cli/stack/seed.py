@@ -7,7 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.connecting import connect_account, parsed_credentials
 from cli.errors import UserError
-from cli.sandbox import SandboxAccount, introduce, invented_credentials, platforms_of, stable_user_id
+from cli.sandbox import (
+    SandboxAccount,
+    introduce,
+    invented_credentials,
+    own_server,
+    platforms_of,
+    stable_user_id,
+)
 from cli.stack.files import DevAccount, State
 from platforms.base import Network
 from platforms.registry import networks
@@ -102,6 +109,7 @@ def _told(vault: Vault, account: Account) -> SandboxAccount:
         credentials = open_credentials(vault, account)
     except VaultError as error:
         raise UserError("encryption.key in the data directory is not the one its accounts were stored with.") from error
+    network = networks()[account.platform]
     return SandboxAccount(
         platform=account.platform,
         account_id=account.id,
@@ -110,4 +118,5 @@ def _told(vault: Vault, account: Account) -> SandboxAccount:
         access_token=credentials["access_token"],
         refresh_token=credentials.get("refresh_token"),
         premium=account.premium,
+        server=own_server(network, network.credentials.model_validate(credentials)),
     )

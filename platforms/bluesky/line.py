@@ -86,6 +86,9 @@ def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> Bluesk
     if session.get("active") is False:
         state = str(session.get("status") or "not active")
         raise NetworkError(Kind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
+    if current.did is not None and session["did"] != current.did:
+        message = "The Bluesky server now says that this is another account. Connect the account again."
+        raise NetworkError(Kind.AUTH, message, code="another_account")
     return current.model_copy(
         update={
             "access_jwt": SecretStr(session["accessJwt"]),

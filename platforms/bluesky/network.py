@@ -9,6 +9,7 @@ import httpx
 from domain.pace import Allowance
 from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.bluesky import errors, rules
+from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.line import Line, ask, call, did_of, open_session
 from platforms.bluesky.media import Blobs
@@ -36,6 +37,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
     # that nobody waits for any more but that is still under way; the record would be the same one anyway.
     believes_absence_after = timedelta(seconds=5)
+    beside = (PLC,)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
     settings = BlueskySettings
@@ -68,10 +70,11 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         return errors.allowance_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
-        """Log in, and ask whose session that is."""
+        """Log in, ask whose session that is, and hold the answer against the account's own document."""
         session = await call(connection, "GET", "com.atproto.server.getSession")
         if not session.get("did"):
             raise NetworkError(Kind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did")
+        await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
     async def prepare(self, connection: Line, sending: Sending[BlueskySettings]) -> None:

@@ -111,6 +111,22 @@ async def test_a_network_that_does_not_tell_holds_up_nobody(stack: Stack, desk: 
     assert outcome.status is TargetStatus.PUBLISHED
 
 
+@pytest.mark.parametrize(("named", "days"), [(True, 2), (False, 32)])
+async def test_what_a_server_tells_holds_for_days_not_for_ever(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, *, named: bool, days: int
+) -> None:
+    """A server that an account names may say anything."""
+    credentials: dict[str, Any] = {"instance": "https://social.example"} if named else {}
+    account = await stack.connect("mastodon", **credentials)
+    until = datetime.now(UTC) + timedelta(days=27_000)
+    monkeypatch.setattr(type(networks()["mastodon"]), "allowance_in", lambda *_: Allowance(-1, until))
+    assert (await publish(desk, await stack.save("told until 2100", [account]))).status is TargetStatus.PUBLISHED
+    outcome = await publish(desk, await stack.save("held by what was told", [account]))
+    assert outcome.status is TargetStatus.HELD
+    assert outcome.resumes_at
+    assert timedelta(days=days - 1) < outcome.resumes_at - datetime.now(UTC) <= timedelta(days=days)
+
+
 async def test_a_slow_question_holds_up_no_other_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_ASK_S", 3)
     account = await stack.connect("threads")

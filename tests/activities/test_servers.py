@@ -81,18 +81,46 @@ LOCAL = "http://localhost:3000"
 @pytest.mark.parametrize(
     ("servers", "instance", "reached"),
     [
-        (Servers(), "https://social.test", Reach("https://social.test", named=True)),
+        (Servers(), "https://social.test", Reach("https://social.test", named=True, vouched=False)),
         (Servers(), FLAGSHIP, Reach(FLAGSHIP, named=False)),
         (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
         (Servers({"mastodon": SANDBOX}, None, ["localhost:3000"]), LOCAL, Reach(SANDBOX, named=False)),
-        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False)),
+        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False, vouched=False)),
         # Both are refused when they are called.
-        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True)),
-        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True)),
-        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True)),
+        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
     ],
 )
 def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
     servers: Servers, instance: str, reached: Reach
 ) -> None:
     assert servers.reach(networks()["mastodon"], credentials(instance)) == reached
+
+
+PLC = "https://plc.directory"
+OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.test"}
+
+
+@pytest.mark.parametrize(
+    ("servers", "elsewhere"),
+    [
+        (Servers(), {}),
+        (Servers({PLC: "http://localhost:2582"}), {PLC: "http://localhost:2582"}),
+        (Servers({PLC: "http://localhost:2582"}, SANDBOX, ["pds.test:443"]), {PLC: "http://localhost:2582"}),
+        (Servers(None, SANDBOX), {PLC: f"{SANDBOX}/bluesky"}),
+        (Servers(None, SANDBOX, ["pds.test:443"]), {}),
+    ],
+)
+def test_the_directory_of_accounts_is_the_real_one_unless_a_sandbox_plays_the_server(
+    servers: Servers, elsewhere: dict[str, str]
+) -> None:
+    bluesky = networks()["bluesky"]
+    reached = servers.reach(bluesky, bluesky.credentials.model_validate(OWN))
+    assert (reached.vouched, reached.elsewhere) == (False, elsewhere)
+
+
+def test_the_networks_own_server_is_vouched_for() -> None:
+    bluesky = networks()["bluesky"]
+    assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).vouched
+    assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).vouched

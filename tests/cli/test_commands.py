@@ -255,6 +255,27 @@ async def test_why_an_account_is_not_connected_is_said_in_a_sentence_that_is_tru
     assert (result.exit_code, result.stderr) == (1, f"Error: {sentence}\n")
 
 
+async def test_a_server_that_claims_anothers_account_connects_nothing(
+    production: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+    session = {"did": did, "handle": "victim.example", "accessJwt": "a", "refreshJwt": "r"}
+    service = {"id": "#atproto_pds", "serviceEndpoint": "https://victims.example"}
+    await run("keys", "create", "--workspace", "evil")
+    async with HostileServer().running() as server:
+        for name in ("createSession", "getSession"):
+            server.routes[f"/xrpc/com.atproto.server.{name}"] = answer(json.dumps(session).encode())
+        server.routes[f"/{did}"] = answer(json.dumps({"id": did, "service": [service]}).encode())
+        url = f"http://127.0.0.1:{server.port}"
+        monkeypatch.setenv("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", f"127.0.0.1:{server.port}")
+        monkeypatch.setenv("SOCIALSYNCER_BASE_URLS", json.dumps({"https://plc.directory": url}))
+        stdin = json.dumps({"service": url, "identifier": "victim.example", "password": "any"})
+        result = await run("accounts", "add", "bluesky", "--workspace", "evil", stdin=stdin)
+    assert result.exit_code == 1
+    assert "https://victims.example:443" in result.stderr
+    assert (await run("accounts", "list", "--workspace", "evil")).stdout == ""
+
+
 @pytest.mark.parametrize(
     ("stdin", "sentence"),
     [

@@ -237,3 +237,18 @@ async def test_silence_undoes_nothing_that_an_answer_has_told(database: Database
         await tell(session, lane, now - timedelta(seconds=1), 0, now + timedelta(minutes=3))
         await pacing.note_silence(session, lane, timedelta(minutes=1))
     assert (await ask(database, lane, target)).wait > timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(("left", "limit"), [(-5, -1), (10**12, 10**12), (0, 0)])
+async def test_numbers_that_cannot_be_are_brought_into_their_bounds(
+    database: Database, workspace: str, lane: Lane, left: int, limit: int
+) -> None:
+    (target,) = await targets(database, workspace, 1)
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await tell(session, lane, now - timedelta(seconds=1), left, now + timedelta(minutes=1), limit=limit, asked=True)
+        place = await enter(session, lane, target, 0)
+    assert place.told
+    assert 0 <= place.told.left <= 2**31
+    assert place.limit is None or 1 <= place.limit <= 2**31
+    assert (await ask(database, lane, target, A_MINUTE)).wait >= NOW

@@ -1,4 +1,4 @@
-"""Sessions, who somebody is, and whom a handle means."""
+"""Sessions, who somebody is, whom a handle means, and the directory that says which server holds an account."""
 
 from typing import Any
 
@@ -79,16 +79,29 @@ class SessionRoutes(ATTwin):
             raise invalid("Unable to resolve handle")
         return Answer.json({"did": did_of(account)})
 
+    @route("GET", "/{did}", "auth")
+    async def document(self, request: Request) -> Answer:
+        """Play the directory of DIDs: return an account's document, which names its server."""
+        account = self.find_account(request.params["did"])
+        if account is None or request.params["did"] != did_of(account):
+            return Answer.json({"message": f"DID not registered: {request.params['did']}"}, 404)
+        context = ["https://www.w3.org/ns/did/v1"]
+        return Answer.json({"@context": context, **_document(account)})
+
 
 def _described(account: Account, session: Session | None = None) -> dict[str, Any]:
-    did = did_of(account)
-    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": f"https://{PDS_HOST}"}
     described = {
-        "did": did,
+        "did": did_of(account),
         "handle": handle_of(account),
         "email": "someone@example.com",
         "emailConfirmed": True,
         "active": True,
-        "didDoc": {"id": did, "alsoKnownAs": [f"at://{handle_of(account)}"], "service": [pds]},
+        "didDoc": _document(account),
     }
     return described | ({"accessJwt": session.access, "refreshJwt": session.refresh} if session else {})
+
+
+def _document(account: Account) -> dict[str, Any]:
+    endpoint = account.server or f"https://{PDS_HOST}"
+    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
+    return {"id": did_of(account), "alsoKnownAs": [f"at://{handle_of(account)}"], "service": [pds]}

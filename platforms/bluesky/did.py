@@ -1,0 +1,59 @@
+"""Hold a server's claim to an account against the account's own document, which names the server that holds it.
+
+Anybody may run a server, and a server may say that it holds any account. Source: atproto.com/specs/did.
+"""
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from platforms.base import Connection
+from platforms.bluesky.settings import BlueskyCredentials
+from platforms.errors import Kind, NetworkError
+from platforms.servers import origin
+from platforms.wire import json_of
+
+PLC = "https://plc.directory"
+"""Where the documents of `did:plc` are; source: web.plc.directory."""
+
+_PLC = re.compile(r"did:plc:[a-z0-9]{1,64}")
+"""The directory's own ids have 24 characters; whether one exists is the directory's to say."""
+_WEB = re.compile(r"did:web:([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?:%3[Aa]([0-9]{1,5}))?")
+_SERVICE = "#atproto_pds"
+
+
+async def check_server(line: Connection[BlueskyCredentials], did: str) -> None:
+    """Raise NetworkError unless the account's own document names the server at which it is reached.
+
+    A server that is Bluesky's own or that the operator has set is believed.
+    """
+    if line.vouched:
+        return
+    document = json_of(await line.wire.send("GET", _address(line, did)))
+    endpoint = server_in(document, did)
+    if endpoint is None or origin(endpoint) != origin(line.credentials.service):
+        where = f" That is at {origin(endpoint)}; connect it there." if endpoint else ""
+        message = f"This server says that it holds the account {did}, but the account's own record does not.{where}"
+        raise NetworkError(Kind.REJECTED, message, code="not_its_server")
+
+
+def server_in(document: dict[str, Any], did: str) -> str | None:
+    """Return the address of the server that a DID's document names, None if it names none or is another's."""
+    services = document.get("service") if document.get("id") == did else None
+    for service in services if isinstance(services, list) else []:
+        if isinstance(service, dict) and service.get("id") in {_SERVICE, did + _SERVICE}:
+            endpoint = service.get("serviceEndpoint")
+            return endpoint if isinstance(endpoint, str) and origin(endpoint) else None
+    return None
+
+
+def _address(line: Connection[BlueskyCredentials], did: str) -> str:
+    if _PLC.fullmatch(did) or line.wire.base_url != line.credentials.service:
+        # What plays the server plays every host.
+        return f"{line.wire.host(PLC)}/{quote(did, safe=':')}"
+    if not (web := _WEB.fullmatch(did)):
+        raise NetworkError(Kind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
+    host = web[1] + (f":{web[2]}" if web[2] else "")
+    # A server that the operator lets speak plain http is asked for its own account's document so, too.
+    own = urlsplit(line.credentials.service)
+    return f"{own.scheme if own.netloc == host else 'https'}://{host}/.well-known/did.json"

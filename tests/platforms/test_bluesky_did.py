@@ -1,0 +1,189 @@
+"""A server that says it holds an account is believed only if the account's own document says so, too."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from activities.servers import to_named_servers
+from platforms.base import AccountFacts, Connection
+from platforms.bluesky import NETWORK
+from platforms.bluesky.did import PLC, server_in
+from platforms.bluesky.settings import BlueskyCredentials
+from platforms.errors import Kind, NetworkError
+from platforms.servers import origin
+from platforms.wire import Wire
+from tests.activities.media.hostile import HostileServer, answer
+from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.test_bluesky import open_bluesky
+
+VICTIM = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+ELSEWHERE = "https://morel.us-east.host.bsky.network"
+
+
+def document(did: str, endpoint: Any, **more: Any) -> dict[str, Any]:
+    service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint, **more}
+    return {"id": did, "alsoKnownAs": ["at://victim.example"], "service": [service]}
+
+
+class Server(HostileServer):
+    """A server that opens sessions for any account it likes, and plays the directory of DIDs."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def claims(self, did: str) -> None:
+        session = {"did": did, "handle": "victim.example", "accessJwt": "a", "refreshJwt": "r", "active": True}
+        for name in ("createSession", "refreshSession", "getSession"):
+            self.routes[f"/xrpc/com.atproto.server.{name}"] = answer(json.dumps(session).encode())
+
+    def publishes(self, path: str, shown: dict[str, Any]) -> None:
+        self.routes[path] = answer(json.dumps(shown).encode())
+
+
+async def identify(server: Server) -> str:
+    """Connect an account of the server, as somebody else's server is connected to."""
+    stored = BlueskyCredentials(service=server.url, user_id="ann.example", access_token=SecretStr("app password"))
+
+    async def refresh(renew: Any) -> Any:
+        return await renew(stored)
+
+    async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
+        wire = Wire(transport, server.url, NETWORK.label, NETWORK.error_of, elsewhere={PLC: server.url})
+        line = Connection(wire, AccountFacts("", "", ""), stored, refresh, vouched=False)
+        return (await NETWORK.whoami(line)).user_id
+
+
+async def refusal(server: Server) -> NetworkError:
+    with pytest.raises(NetworkError) as raised:
+        await identify(server)
+    return raised.value
+
+
+async def test_a_server_cannot_take_an_account_that_another_holds() -> None:
+    async with Server().running() as server:
+        assert isinstance(server, Server)
+        server.claims(VICTIM)
+        server.publishes(f"/{VICTIM}", document(VICTIM, ELSEWHERE))
+        error = await refusal(server)
+    assert (error.kind, error.code) == (Kind.REJECTED, "not_its_server")
+    assert f"{ELSEWHERE}:443" in error.message
+
+
+async def test_the_server_that_the_document_names_is_believed() -> None:
+    async with Server().running() as server:
+        assert isinstance(server, Server)
+        server.claims(VICTIM)
+        server.publishes(f"/{VICTIM}", document(VICTIM, f"{server.url}/"))
+        assert await identify(server) == VICTIM
+
+
+async def test_an_account_that_the_directory_does_not_know_is_nobodys() -> None:
+    async with Server().running() as server:
+        assert isinstance(server, Server)
+        server.claims(VICTIM)
+        assert (await refusal(server)).kind is Kind.REJECTED
+
+
+async def test_a_web_did_is_asked_of_its_own_host() -> None:
+    async with Server().running() as server, Server().running() as victim:
+        assert isinstance(server, Server)
+        assert isinstance(victim, Server)
+        own = f"did:web:127.0.0.1%3A{server.port}"
+        server.claims(own)
+        server.publishes("/.well-known/did.json", document(own, server.url))
+        assert await identify(server) == own
+        server.claims(f"did:web:127.0.0.1%3A{victim.port}")
+        error = await refusal(server)
+        # Asked by https at an address that is private: not called at all, and surely not believed.
+        assert error.kind is Kind.REJECTED
+        assert victim.requests == []
+
+
+@pytest.mark.parametrize("did", ["did:key:z6Mk", "did:web:a.example:path", "did:plc:../../x", "did:web:", "victim", ""])
+async def test_other_names_are_no_accounts(did: str) -> None:
+    async with Server().running() as server:
+        assert isinstance(server, Server)
+        server.claims(did)
+        with pytest.raises(NetworkError):
+            await identify(server)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {},
+        document("did:plc:another", ELSEWHERE),
+        document(VICTIM, None),
+        document(VICTIM, "morel.host"),
+        document(VICTIM, ELSEWHERE, id="#atproto_labeler"),
+        {"id": VICTIM, "service": "none"},
+        {"id": VICTIM, "service": [None, 1]},
+    ],
+)
+def test_a_document_that_names_no_server(shown: dict[str, Any]) -> None:
+    assert server_in(shown, VICTIM) is None
+
+
+def test_a_document_may_name_its_services_in_full() -> None:
+    assert server_in(document(VICTIM, ELSEWHERE, id=f"{VICTIM}#atproto_pds"), VICTIM) == ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://pds.example", "https://PDS.example:443/", True),
+        ("https://pds.example.", "https://pds.example", True),
+        ("https://pds.example", "http://pds.example", False),
+        ("https://pds.example", "https://pds.example.evil.example", False),
+        ("https://pds.example", "https://pds.example@evil.example", False),
+        ("https://pds.example:8443", "https://pds.example", False),
+    ],
+)
+def test_servers_are_compared_by_their_origin(one: str, other: str, *, same: bool) -> None:
+    assert (origin(one) == origin(other)) is same
+
+
+@pytest.mark.parametrize(
+    "address", ["", "pds.example", "ftp://pds.example", "https://", "https://a:b:c", "https://x:99999"]
+)
+def test_what_is_no_address_of_a_server_has_no_origin(address: str) -> None:
+    assert origin(address) is None
+
+
+@pytest.fixture
+async def rig(sandbox: Sandbox) -> Rig:
+    return await open_bluesky(sandbox)
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_the_sandbox_plays_the_directory(rig: Rig, *, holds: bool) -> None:
+    known = {
+        "platform": "bluesky",
+        "accountId": rig.account.account_id,
+        "userId": rig.account.user_id,
+        "username": rig.account.username,
+        "accessToken": rig.stored.access_token.get_secret_value(),
+        "server": "https://pds.example" if holds else "https://else.example",
+    }
+    await rig.sandbox.control("POST", "accounts", {"accounts": [known]})
+    rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
+    line = rig.connection()
+    line.vouched = False
+    line.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
+    if holds:
+        assert (await NETWORK.whoami(line)).user_id == f"did:plc:{rig.account.user_id}"
+    else:
+        with pytest.raises(NetworkError) as raised:
+            await NETWORK.whoami(line)
+        assert raised.value.code == "not_its_server"
+
+
+async def test_a_session_of_another_account_is_not_taken(rig: Rig) -> None:
+    await NETWORK.whoami(rig.connection())
+    rig.stored = rig.stored.model_copy(update={"did": VICTIM, "access_jwt": None})
+    with pytest.raises(NetworkError) as raised:
+        await NETWORK.publish(rig.connection(), rig.sending("not mine"))
+    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "another_account")
