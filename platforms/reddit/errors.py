@@ -59,15 +59,25 @@ def error_of(response: httpx.Response) -> NetworkError:
     if refused := refused_renewal(response, LABEL):
         return refused
     status, body = response.status_code, json_of(response)
-    said = str(body.get("message") or "")
+    if within := error_within(body, response):
+        return within
+    said = str(body.get("explanation") or body.get("message") or "")
     if status == 401:
         kind, sentence = Kind.AUTH, _RECONNECT
     elif status == 403 and body.get("reason"):
         kind, sentence = Kind.REJECTED, _CLOSED
-    elif status == 403:
+    elif status == 403 and "insufficient_scope" in response.headers.get("www-authenticate", ""):
         kind, sentence = (
             Kind.AUTH,
-            "Reddit does not allow this with the account's permissions, or blocks the app. Reconnect the account.",
+            "Reddit does not allow this with the account's permissions. Reconnect the account and grant them.",
+        )
+    elif status == 403 and not body:
+        # A page of Reddit's network security, not its API: it passes, and says nothing of the account.
+        kind, sentence = Kind.TRANSIENT, "Reddit turned the request away before looking at it."
+    elif status == 403:
+        kind, sentence = (
+            Kind.REJECTED,
+            "Reddit does not allow this. Check the subreddit's rules and the account's rights.",
         )
     elif status == 429:
         kind, sentence = Kind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
@@ -85,7 +95,7 @@ def error_of(response: httpx.Response) -> NetworkError:
 
 
 def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError | None:
-    """Map the first error in an answer of status 200: a code, Reddit's words for people and a field."""
+    """Map the first error in an answer of any status: a code, Reddit's words for people and a field."""
     inner = body.get("json")
     errors = inner.get("errors") if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(errors, list) or not errors:
@@ -105,7 +115,7 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError
 def _as_told(seconds: object, said: str) -> timedelta:
     if isinstance(seconds, int | float) and seconds > 0:
         return timedelta(seconds=math.ceil(seconds))
-    if found := re.search(r"(\d+) (second|minute|hour)", said):
+    if found := re.search(r"(\d{1,6}) (millisecond|second|minute|hour)", said):
         return timedelta(**{f"{found[2]}s": int(found[1])})
     return THROTTLED_WAIT
 

@@ -1,7 +1,9 @@
 """Recognise a post among the newest of its author."""
 
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
@@ -55,8 +57,14 @@ def _same(post: dict[str, Any], sending: Sending[RedditSettings]) -> bool:
         case Form.SELF:
             return bool(post.get("is_self")) and _plain(post.get("selftext")) == _plain(text)
         case Form.LINK:
-            return post.get("url") == draft.settings.url
+            return _address(post.get("url")) == _address(draft.settings.url)
     return not post.get("is_self")
+
+
+def _address(url: object) -> tuple[str, str, str]:
+    """Return a link's host, path and query: that Reddit keeps an address as it was sent is unproven."""
+    parts = urlsplit(unescape(str(url or "")))
+    return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/"), parts.query
 
 
 def _plain(text: object) -> list[str]:

@@ -95,8 +95,16 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
             return found
         taken_at = sending.handles.get(TAKEN_AT)
         if taken_at is None:
-            return Absent()
+            return _not_listed(sending)
         return Unknown(final=datetime.now(UTC) - datetime.fromisoformat(taken_at) > LISTED_WITHIN)
+
+
+def _not_listed(sending: Sending[RedditSettings]) -> Finding:
+    """Judge a post whose answer was lost and which is not listed: Reddit makes image posts minutes later."""
+    late = form_of(sending.draft) is Form.IMAGE
+    if late and sending.started_at and datetime.now(UTC) - sending.started_at <= LISTED_WITHIN:
+        return Unknown()
+    return Absent()
 
 
 async def _submit(line: Line, sending: Sending[RedditSettings]) -> dict[str, Any]:

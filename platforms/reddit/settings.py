@@ -10,7 +10,10 @@ from platforms.oauth import OAuthCredentials
 
 Subreddit = Annotated[
     str,
-    Form(r"^(?:/?r/)?[A-Za-z0-9_]{2,21}$", "must be a subreddit's name: 2 to 21 letters, digits and underscores"),
+    Form(
+        r"^(?:/?r/)?(?:[A-Za-z0-9_]{2,21}|u_[A-Za-z0-9_-]{3,20})$",
+        "must be a subreddit's name (2 to 21 letters, digits and underscores) or a profile's (u_ and the user's name)",
+    ),
     AfterValidator(lambda name: name.rpartition("/")[2]),
 ]
 

@@ -17,7 +17,7 @@ from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.reddit import NETWORK
-from platforms.reddit.network import TAKEN_AT
+from platforms.reddit.network import LISTED_WITHIN, TAKEN_AT
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -292,6 +292,34 @@ class TestLostAnswers:
         sending.handles = rd.saved[-1]
         error = await refused(publish(rd, sending))
         assert (error.kind, error.code) == (Kind.REJECTED, "link_taken")
+
+    async def test_an_image_whose_answer_was_lost_is_awaited_rather_than_sent_again(self, rd: Rig) -> None:
+        await rd.sandbox.switch_on("reddit", "images_listed_late", rd.account.account_id)
+        sending = post(rd, "", "a.jpg", title="Made minutes later")
+        await NETWORK.prepare(rd.connection(), sending)
+        sending.started_at = datetime.now(UTC)
+        await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
+        assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCLEAR
+        assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
+        late = replace(sending, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
+        assert await NETWORK.confirm(rd.connection(), late) == Absent()
+        await rd.sandbox.clear_conditions("reddit")
+        assert isinstance(await NETWORK.confirm(rd.connection(), sending), Published)
+
+    @pytest.mark.parametrize("address", ["https://example.com/a/{}", "https://example.com/b?x={}&y=2"])
+    async def test_a_link_that_reddit_rewrites_is_recognised(self, rd: Rig, address: str) -> None:
+        await rd.sandbox.switch_on("reddit", "links_rewritten", rd.account.account_id)
+        sending = post(rd, "", title="A link", url=address.format(rd.account.account_id))
+        result = await publish(rd, sending)
+        found = await NETWORK.confirm(rd.connection(), sending)
+        assert isinstance(found, Published)
+        assert found.platform_post_id == result.platform_post_id
+
+    async def test_a_page_of_network_security_says_nothing_of_the_account(self, rd: Rig) -> None:
+        sending = post(rd, "Public")
+        await publish(rd, sending)
+        await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
+        assert (await refused(NETWORK.confirm(rd.connection(), sending))).kind is Kind.TRANSIENT
 
     async def test_other_posts_are_not_ours(self, rd: Rig) -> None:
         await publish(rd, post(rd, "Body", title="Alike"))

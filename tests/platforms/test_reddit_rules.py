@@ -96,6 +96,11 @@ def test_a_subreddit_goes_by_its_name(given: str) -> None:
     assert RedditSettings.model_validate({"subreddit": given}).subreddit == "test"
 
 
+@pytest.mark.parametrize("given", ["u_some-user", "/r/u_Some_User", "u_" + "x" * 20])
+def test_a_profile_takes_posts_as_a_subreddit_does(given: str) -> None:
+    assert RedditSettings.model_validate({"subreddit": given}).subreddit == given.rpartition("/")[2]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -134,7 +139,24 @@ def answer(status: int, body: Any, **headers: str) -> httpx.Response:
     ("response", "kind", "code"),
     [
         (answer(401, {"message": "Unauthorized", "error": 401}), Kind.AUTH, "http_401"),
-        (answer(403, {"message": "Forbidden", "error": 403}), Kind.AUTH, "http_403"),
+        (
+            answer(403, {"message": "Forbidden"}, **{"www-authenticate": 'Bearer error="insufficient_scope"'}),
+            Kind.AUTH,
+            "http_403",
+        ),
+        (answer(403, {"message": "Forbidden", "error": 403}), Kind.REJECTED, "http_403"),
+        (answer(403, "<html>blocked by network security</html>"), Kind.TRANSIENT, "http_403"),
+        (
+            answer(400, {"reason": "BAD_JSON", "explanation": "that is not right.", "fields": ["kind"]}),
+            Kind.REJECTED,
+            "BAD_JSON",
+        ),
+        (
+            answer(400, {"json": {"errors": [["RATELIMIT", "try again in 5 milliseconds.", "ratelimit"]]}}),
+            Kind.RATE_LIMITED,
+            "RATELIMIT",
+        ),
+        (answer(400, {"json": {"errors": [["ALREADY_SUB", "that link", "url"]]}}), Kind.REJECTED, DUPLICATE),
         (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), Kind.REJECTED, "private"),
         (answer(404, {"message": "Not Found", "error": 404}), Kind.REJECTED, "http_404"),
         (answer(400, {"error": "invalid_grant"}), Kind.AUTH, "invalid_grant"),

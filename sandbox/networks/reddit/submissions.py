@@ -34,6 +34,12 @@ _FLAIR_WANTED = "flairwanted"
 class SubmissionRoutes(StorageRoutes):
     """Serve submissions and the listing of an author's."""
 
+    conditions = {  # noqa: RUF012
+        "images_listed_late": "Image posts are made, and not listed until this is cleared.",
+        "links_rewritten": "Links are shown with www., a slash at the end and HTML's entities.",
+        "network_security": "Reads are answered by a page of Reddit's network security.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         own = [post for post in world.posts.newest_first() if post.platform == self.platform]
@@ -97,8 +103,17 @@ class SubmissionRoutes(StorageRoutes):
             return self.failure(404, "Not Found")
         until = self.world.now() - (LAG_SECONDS if self.world.realistic else 0)
         limit = min(int(request.query.get("limit", "25")), 100)
-        posts = [post for post in self.world.posts.of(account) if not post.deleted and post.created_at <= until]
-        children = [{"kind": "t3", "data": _thing(post, account)} for post in posts[:limit]]
+        late = {"image"} if self.holds("images_listed_late", account) else set()
+        own = [post for post in self.world.posts.of(account) if not post.deleted and post.kind not in late]
+        posts = [post for post in own if post.created_at <= until]
+        if self.holds("network_security", account):
+            return Answer.text("<html><body>You've been blocked by network security.</body></html>", 403)
+        things = [_thing(post, account) for post in posts[:limit]]
+        if self.holds("links_rewritten", account):
+            for thing in things:
+                link = str(thing["url"]).replace("https://", "https://www.").replace("&", "&amp;")
+                thing["url"] = link if "?" in link else f"{link}/"
+        children = [{"kind": "t3", "data": thing} for thing in things]
         return Answer.json({"kind": "Listing", "data": {"children": children, "after": None}})
 
     @route("POST", "/api/del", "delete")
