@@ -216,7 +216,9 @@ class Desk:
                 allowance_in=network.allowance_in,
                 elsewhere=server.elsewhere,
             ),
-            account=AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits),
+            account=AccountFacts(
+                account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
+            ),
             credentials=credentials,
             refresh=refresh,
             vouched=server.vouched,

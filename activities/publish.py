@@ -162,7 +162,7 @@ class Publishing:
         step.sending.taken = taken
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
-        if broken := step.network.check(step.sending.draft, step.connection.account):
+        if broken := step.network.violations(step.sending.draft, step.connection.account):
             raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
         return step
 

@@ -19,7 +19,7 @@ _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
 
 def facts_of(account: ConnectedAccount) -> AccountFacts:
     """Return what the rules may know of an account."""
-    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits)
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
 def network_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
@@ -61,7 +61,7 @@ def _target_problems(
         yield from _settings_problems(error, network, place)
         violations = network.rules.check(network.label, text, media, premium=facts.premium)
     else:
-        violations = network.check(Draft(text, media, settings), facts)
+        violations = network.violations(Draft(text, media, settings), facts)
     yield from (place.problem(violation) for violation in violations)
 
 

@@ -1,7 +1,7 @@
 """Connect, list and remove the accounts of a workspace."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from cli.connecting import keep_account, network_named, parsed_credentials, veri
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
 from cli.place import Place, S, place_of
+from cli.places import parsed_places
 from cli.sandbox import SandboxAccount, introduce, own_server, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
+from platforms.registry import networks
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
-from store.accounts import list_accounts, remove_account
+from store.accounts import change_places, list_accounts, remove_account
 from store.database import OF_COMMANDS, Database
 from store.models import Account
 
@@ -44,13 +46,20 @@ def parsed_object(text: str) -> dict[str, Any]:
     return given
 
 
-async def add(platform: str, workspace: str | None, text: str, data_dir: Path | None) -> dict[str, Any]:
+async def add(
+    platform: str,
+    workspace: str | None,
+    text: str,
+    data_dir: Path | None,
+    allow: Sequence[str] = (),
+) -> dict[str, Any]:
     """Connect the account whose credentials `text` holds as JSON; returns what may be shown of it. Raises UserError.
 
-    On a development stack the account is first made known to its sandbox, so that any token does.
+    `allow` names the places beside its own that it may publish to, as `accounts allow` does. On a development stack the
+    account is first made known to its sandbox, so that any token does.
     """
     network, given, place = network_named(platform), parsed_object(text), place_of(data_dir, VaultSettings)
-    named = place.workspace_id if workspace is None else workspace
+    named, places = place.workspace_id if workspace is None else workspace, parsed_places(network, allow)
     if place.sandbox_url is None:
         credentials = parsed_credentials(network, given)
     else:
@@ -66,7 +75,8 @@ async def add(platform: str, workspace: str | None, text: str, data_dir: Path | 
         verified = await verify(network, credentials, place.settings)
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
-            return shown(await keep_account(session, place.settings, workspace_id, verified))
+            account = await keep_account(session, place.settings, workspace_id, verified)
+            return shown(await change_places(session, workspace_id, account.id, allow=places) or account)
 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
@@ -82,9 +92,36 @@ async def remove(account_id: str, workspace: str | None, data_dir: Path | None) 
             raise UserError(f"The workspace has no account {account_id}.")
 
 
+async def allow(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
+    """Allow an account to publish to places; returns what may be shown of it. Raises UserError."""
+    return await _change(account_id, pairs, workspace, data_dir, allow=True)
+
+
+async def forbid(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
+    """Take back what was allowed; returns what may be shown of the account. Raises UserError."""
+    return await _change(account_id, pairs, workspace, data_dir, allow=False)
+
+
+async def _change(
+    account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None, *, allow: bool
+) -> dict[str, Any]:
+    async with _workspace(workspace, data_dir) as (session, workspace_id):
+        account = await session.get(Account, (workspace_id, account_id))
+        if account is None:
+            raise UserError(f"The workspace has no account {account_id}.")
+        places = parsed_places(networks()[account.platform], pairs)
+        if allow:
+            changed = await change_places(session, workspace_id, account_id, allow=places)
+        else:
+            changed = await change_places(session, workspace_id, account_id, forbid=places)
+        return shown(changed or account)
+
+
 def shown(account: Account) -> dict[str, Any]:
     """Return what may be shown of an account, and what its network refuses it with, if it does."""
-    about = {"platform": account.platform, "accountId": account.id, "username": account.username}
+    about: dict[str, Any] = {"platform": account.platform, "accountId": account.id, "username": account.username}
+    if account.allowed:
+        about["allowed"] = account.allowed
     if account.refused_at is None:
         return about
     return about | {"refusedSince": rfc3339(account.refused_at), "refusal": account.refusal}

@@ -183,9 +183,10 @@ def accounts() -> None:
 
 @accounts.command("add")
 @click.argument("platform")
+@click.option("--allow", multiple=True, metavar="NAME=VALUE", help="As the command `accounts allow` does.")
 @_workspace
 @_data_dir
-def accounts_add(platform: str, workspace: str | None, data_dir: Path | None) -> None:
+def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
     """Connect an account of PLATFORM, its credentials being one JSON object on stdin, e.g. {"accessToken": "…"}.
 
     With --data-dir the stack's sandbox is told of the account first, so any token does; "username" and "premium" may
@@ -195,7 +196,36 @@ def accounts_add(platform: str, workspace: str | None, data_dir: Path | None) ->
 
     if sys.stdin.isatty():
         say("Type the credentials as one JSON object, then Ctrl-D:", error=True)
-    say(json.dumps(asyncio.run(add(platform, workspace, sys.stdin.read(), data_dir)), ensure_ascii=False))
+    adding = add(platform, workspace, sys.stdin.read(), data_dir, allow)
+    say(json.dumps(asyncio.run(adding), ensure_ascii=False))
+
+
+@accounts.command("allow")
+@click.argument("account_id")
+@click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")
+@_workspace
+@_data_dir
+def accounts_allow(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
+    """Let an account publish to places beside its own that posts name in their settings.
+
+    NAME is channelId or threadId for Discord, locationId for Google Business Profile, organizationUrn for LinkedIn. The
+    VALUE * allows all that the account's credentials reach.
+    """
+    from cli.accounts import allow
+
+    say(json.dumps(asyncio.run(allow(account_id, places, workspace, data_dir)), ensure_ascii=False))
+
+
+@accounts.command("forbid")
+@click.argument("account_id")
+@click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")
+@_workspace
+@_data_dir
+def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
+    """Take back what `accounts allow` has allowed. Posts that name such a place fail when they are due."""
+    from cli.accounts import forbid
+
+    say(json.dumps(asyncio.run(forbid(account_id, places, workspace, data_dir)), ensure_ascii=False))
 
 
 @accounts.command("list")

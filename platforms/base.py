@@ -17,6 +17,7 @@ from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
 from platforms.errors import NetworkError
 from platforms.files import MediaSource
+from platforms.places import Allowed, PlaceSetting, refused_places
 from platforms.rules import FileRule, Rules, Violation
 from platforms.wire import Wire
 
@@ -73,6 +74,8 @@ class AccountFacts:
     username: str
     premium: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)
+    allowed: Allowed = field(default_factory=dict)
+    """The places beside its own that the account may publish to, by the settings that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ class Network(ABC, Generic[S, C]):
     """The kinds of media that the network fetches itself from their addresses; all others are sent to it as bytes."""
     beside: ClassVar[tuple[str, ...]] = ()
     """Base URLs of hosts that are asked beside the one that an account names."""
+    places: ClassVar[tuple[PlaceSetting, ...]] = ()
+    """Settings that name a place which the account's credentials reach, but which need not be the account's own."""
     cleans_files: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""
@@ -197,6 +202,13 @@ class Network(ABC, Generic[S, C]):
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
         """Return every rule of the network that the draft breaks; asks nobody."""
+
+    def violations(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
+        """Return everything about a draft that the network or this service would refuse; asks nobody."""
+        found = self.check(draft, account)
+        if account.user_id:
+            found += refused_places(self.places, draft.settings, account.account_id, account.user_id, account.allowed)
+        return found
 
     def file_rules(self, draft: Draft[S], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return what the files of this draft are held against before they are sent, at most one rule per kind."""

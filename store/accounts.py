@@ -87,6 +87,26 @@ async def remove_account(session: AsyncSession, workspace_id: str, account_id: s
     return await session.scalar(query) is not None
 
 
+async def change_places(
+    session: AsyncSession,
+    workspace_id: str,
+    account_id: str,
+    *,
+    allow: Mapping[str, set[str]] | None = None,
+    forbid: Mapping[str, set[str]] | None = None,
+) -> Account | None:
+    """Allow an account to publish to places beside its own, or no longer; return it, None if there is none."""
+    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    if account is None:
+        return None
+    allow, forbid = allow or {}, forbid or {}
+    names = {*account.allowed, *allow}
+    kept = {name: {*account.allowed.get(name, ())} | allow.get(name, set()) for name in names}
+    left = {name: sorted(values - forbid.get(name, set())) for name, values in kept.items()}
+    account.allowed = {name: values for name, values in left.items() if values}
+    return account
+
+
 async def refuse_account(session: AsyncSession, account: Account, used: bytes, message: str, code: str) -> bool:
     """Note that a network refuses an account's credentials: from here on its posts are held without asking again.
 

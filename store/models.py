@@ -65,6 +65,8 @@ class _AccountColumns:
     premium: Mapped[bool] = mapped_column(server_default=text("false"))
     limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """What the account's own server allows, where that differs from server to server."""
+    allowed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Places beside its own that it may publish to: lists of values by the names of the settings."""
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     """When the network last told us who this is, premium included."""

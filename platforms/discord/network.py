@@ -28,6 +28,7 @@ from platforms.discord.line import Line, get, headers_of, home, messages, with_i
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form, post_form
+from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -53,6 +54,10 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Short: within minutes a bot's repeat is harmless by its nonce, and a webhook's absence is our own note.
     believes_absence_after = timedelta(seconds=15)
+    places = (
+        PlaceSetting("channelId", "channel_id", str, looked_up=True),
+        PlaceSetting("threadId", "thread_id", str, looked_up=True),
+    )
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials
@@ -86,6 +91,7 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
 
     async def publish(self, connection: Line, sending: Sending[DiscordSettings]) -> Published:
         """Make the message by one request, with its files."""
+        await _check_channel(connection, sending.draft.settings)
         draft, blind = sending.draft, connection.credentials.webhook is not None
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(sending.media.open(item)) for item in draft.media]
@@ -132,6 +138,29 @@ def _channel(line: Line, settings: DiscordSettings) -> str | None:
     """Return where the message goes; a webhook alone knows its channel."""
     own = None if line.credentials.webhook else line.credentials.user_id
     return settings.thread_id or settings.channel_id or own
+
+
+async def _check_channel(line: Line, settings: DiscordSettings) -> None:
+    """Refuse a channel of another server than the account's own, unless it is allowed. Raises NetworkError.
+
+    A bot reaches the channels of every server that it is in; a webhook's threads are its own channel's.
+    """
+    channel = _channel(line, settings)
+    if line.credentials.webhook or channel is None or channel == line.credentials.user_id:
+        return
+    name = "threadId" if settings.thread_id else "channelId"
+    if is_allowed(line.account.allowed, name, channel):
+        return
+    own = await get(line, home(line))
+    try:
+        wanted = await get(line, f"/channels/{channel}")
+    except NetworkError as error:
+        if error.kind is not Kind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
+            raise
+        # It is the post that names this channel: the account is not at fault.
+        raise error.as_rejected() from error
+    if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
+        raise NetworkError(Kind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
 
 
 def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:

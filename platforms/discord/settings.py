@@ -108,7 +108,9 @@ class DiscordSettings(WireModel):
         examples=[["users"]],
     )
     channel_id: Snowflake | None = Field(
-        None, description="Another channel of the server; bots only.", examples=["334385199974967042"]
+        None,
+        description="Another channel of the same server, or one that is allowed for the account; bots only.",
+        examples=["334385199974967042"],
     )
     thread_id: Snowflake | None = Field(
         None, description="Publish in this thread of the channel.", examples=["334385199974967043"]

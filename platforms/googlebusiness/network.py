@@ -31,6 +31,7 @@ from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, parent_of, place
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.places import PlaceSetting
 from platforms.rules import Violation
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -57,6 +58,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
     believes_absence_after = timedelta(seconds=90)
     fetches = frozenset({MediaType.IMAGE})
+    places = (PlaceSetting("locationId", "location_id", str),)
     rules = rules.RULES
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials

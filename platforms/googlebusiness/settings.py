@@ -109,7 +109,9 @@ class GoogleBusinessSettings(WireModel):
     event: Event | None = Field(None, description="What happens when; needed for EVENT and OFFER.")
     offer: Offer | None = Field(None, description="How to redeem it; for OFFER.")
     location_id: LocationName | None = Field(
-        None, description="Another location of the same Google account.", examples=["locations/222"]
+        None,
+        description="Another location of the same Google account, if it is allowed for the account.",
+        examples=["locations/222"],
     )
 
     @property

@@ -15,6 +15,7 @@ from platforms.linkedin.line import API, BASE_URL, Line, call
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.places import PlaceSetting
 from platforms.rules import Violation
 from platforms.wire import json_of
 
@@ -39,6 +40,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Short, because the repeat is refused with the first post's name: it is the look-up, and must come in time.
     believes_absence_after = timedelta(seconds=10)
+    places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
     rules = rules.RULES
     settings = LinkedInSettings
     credentials = LinkedInCredentials

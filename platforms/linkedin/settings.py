@@ -48,7 +48,7 @@ class LinkedInSettings(WireModel):
 
     organization_urn: OrganizationUrn | None = Field(
         None,
-        description="Publish as this company page, which the member administers.",
+        description="Publish as this company page, which the member administers, if it is allowed for the account.",
         examples=["urn:li:organization:5515715"],
     )
     document_title: str | None = Field(

@@ -255,6 +255,42 @@ async def test_why_an_account_is_not_connected_is_said_in_a_sentence_that_is_tru
     assert (result.exit_code, result.stderr) == (1, f"Error: {sentence}\n")
 
 
+async def test_places_beside_its_own_are_allowed_and_forbidden_for_an_account(production: Stack) -> None:
+    account = await production.connect("googlebusiness")
+    here = ("--workspace", production.workspace_id)
+
+    async def shown(*arguments: str) -> dict[str, Any]:
+        result = await run("accounts", *arguments, *here)
+        assert result.exit_code == 0, result.stderr
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    allowed = await shown("allow", account.id, "locationId=locations/7", "locationId=8")
+    assert allowed["allowed"] == {"locationId": ["7", "8"]}
+    assert (await shown("allow", account.id, "locationId=*"))["allowed"] == {"locationId": ["*", "7", "8"]}
+    assert (await shown("forbid", account.id, "locationId=*", "locationId=8"))["allowed"] == {"locationId": ["7"]}
+    await production.reconnect(account)
+    listed = await run("accounts", "list", *here)
+    assert '"allowed": {"locationId": ["7"]}' in listed.stdout, "a new token takes nothing back"
+    assert "allowed" not in await shown("forbid", account.id, "locationId=7")
+    for places, sentence in (
+        ("channelId=1", "has no setting 'channelId' that names another place; it has locationId."),
+        ("locationId=x", "locationId must be a location such as locations/123; or * for all."),
+    ):
+        assert sentence in (await run("accounts", "allow", account.id, places, *here)).stderr
+    assert "has no account gb_0" in (await run("accounts", "allow", "gb_0", "locationId=1", *here)).stderr
+
+
+async def test_an_account_is_connected_with_the_places_that_it_may_publish_to(data_dir: Path) -> None:
+    arguments = ("accounts", "add", "discord", "--data-dir", str(data_dir), "--allow", "channelId=81384788765712385")
+    stdin = '{"botToken": "bot-with-places", "channelId": "41771983423143938"}'
+    result = await run(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["allowed"] == {"channelId": ["81384788765712385"]}
+    result = await run("accounts", "add", "telegram", "--data-dir", str(data_dir), "--allow", "chatId=1", stdin="{}")
+    assert "Telegram has no setting 'chatId' that names another place; it has none." in result.stderr
+
+
 async def test_a_server_that_claims_anothers_account_connects_nothing(
     production: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -152,6 +153,25 @@ async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
     for name in ("threadId", "channelId"):
         published = await publish(bot, bot.sending("Hi", settings={name: "334385199974967042"}))
         assert str(published.url).split("/")[-2] == "334385199974967042"
+
+
+@pytest.mark.parametrize("name", ["threadId", "channelId"])
+async def test_a_bot_publishes_on_another_server_only_if_that_is_allowed(bot: Rig, name: str) -> None:
+    """One bot is in the servers of many; each of its accounts is one of them."""
+    elsewhere = "999385199974967042"
+    error = await refused(publish(bot, bot.sending("Hi", settings={name: elsewhere})))
+    assert (error.kind, error.code) == (Kind.REJECTED, "place_not_allowed")
+    assert f"{name}={elsewhere}" in error.message
+    assert await bot.posts() == []
+    bot.account = replace(bot.account, allowed={name: [elsewhere]})
+    await publish(bot, bot.sending("Hi", settings={name: elsewhere}))
+    [post] = await bot.posts()
+    assert post["text"] == "Hi"
+
+
+async def test_a_channel_that_the_bot_does_not_know_is_the_posts_fault(bot: Rig) -> None:
+    error = await refused(publish(bot, bot.sending("Hi", settings={"channelId": "12"})))
+    assert (error.kind, error.code) == (Kind.REJECTED, "10003")
 
 
 async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None:

@@ -17,7 +17,8 @@ from sandbox.world import World
 EPOCH_MILLISECONDS = 1_420_070_400_000
 REQUESTS, SECONDS = 5, 5
 """Per account and route, unverified: Discord tells its limits in headers only and changes them as it likes."""
-GUILD = "41771983423143937"
+GUILD, OTHER_GUILD = "41771983423143937", "81384788765712384"
+"""The server of all accounts, and another in which the bots are, too: its channels' numbers begin with 999."""
 
 _VERSION = re.compile(r"^/(?:api/)?v\d+(?=/)")
 _WEBHOOK = re.compile(r"(/webhooks/\d+/)[^/]+")
@@ -169,3 +170,8 @@ def _poll(poll: dict[str, Any] | None) -> dict[str, Any]:
         return {}
     answers = [{"answer_id": number, "poll_media": {"text": text}} for number, text in enumerate(poll["options"], 1)]
     return {"poll": {"question": {"text": poll["question"]}, "answers": answers, "layout_type": 1}}
+
+
+def guild_of(channel: str) -> str:
+    """Return the server that a channel or thread belongs to."""
+    return OTHER_GUILD if channel.startswith("999") else GUILD

@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from sandbox.networks.discord.base import GUILD, GuildTwin, bot, channel_of, invalid
+from sandbox.networks.discord.base import GUILD, GuildTwin, bot, channel_of, guild_of, invalid
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
@@ -19,7 +19,7 @@ class ReadRoutes(GuildTwin):
     async def one_channel(self, request: Request) -> Answer:
         """Describe a channel."""
         account, channel = self.channel(request)
-        return Answer.json({"id": channel, "type": 0, "guild_id": GUILD, "name": account.username})
+        return Answer.json({"id": channel, "type": 0, "guild_id": guild_of(channel), "name": account.username})
 
     @route("GET", "/channels/{id}/messages", "confirm")
     async def messages(self, request: Request) -> Answer:

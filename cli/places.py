@@ -1,0 +1,32 @@
+"""Read the places that the command line allows accounts to publish to."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from cli.errors import UserError
+from platforms.base import Network
+from platforms.places import ANY
+
+
+def parsed_places(network: Network[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
+    """Return what pairs such as `channelId=123` name, as settings hold it. Raises UserError."""
+    known = {place.name: place for place in network.places}
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in known:
+            there_are = f"it has {', '.join(known)}" if known else "it has none"
+            raise UserError(f"{network.label} has no setting {name!r} that names another place; {there_are}.")
+        if value == ANY:
+            found[name].add(ANY)
+            continue
+        try:
+            settings = network.settings.model_validate({name: value})
+        except ValidationError as error:
+            said = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise UserError(f"{name} {said}; or {ANY} for all.") from None
+        found[name].add(getattr(settings, known[name].field))
+    return dict(found)

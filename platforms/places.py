@@ -1,0 +1,56 @@
+"""Settings that name another place than the account's own, and which of these an account may publish to.
+
+One bot, Google user or LinkedIn member can reach more than the account that was connected: the places of other
+customers, for one. So a post may name such a place only if whoever runs the service has allowed it for the account.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from platforms.rules import Violation
+
+ANY = "*"
+"""Allows every place that a setting may name."""
+CODE = "place_not_allowed"
+
+Allowed = Mapping[str, Collection[str]]
+"""The values that an account may give its settings, by their names as clients write them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSetting:
+    """A setting that names a place; `own` returns the account's own place by the account's id on the network.
+
+    `looked_up`: what is not allowed may be the account's own all the same, and publishing asks the network.
+    """
+
+    name: str
+    field: str
+    own: Callable[[str], str]
+    looked_up: bool = False
+
+
+def is_allowed(allowed: Allowed, name: str, value: str) -> bool:
+    """Tell whether an account may publish to the place that a setting names."""
+    return not {ANY, value}.isdisjoint(allowed.get(name, ()))
+
+
+def not_allowed(account_id: str, name: str, value: str) -> str:
+    """Say that an account may not publish to a place, and what allows it."""
+    return (
+        f"This account may not publish to {value}. The operator of this service can allow it: "
+        f"socialsyncer accounts allow {account_id} {name}={value}"
+    )
+
+
+def refused_places(
+    places: Collection[PlaceSetting], settings: Any, account_id: str, user_id: str, allowed: Allowed
+) -> Iterator[Violation]:
+    """Yield a violation for every place that is neither the account's own nor allowed; nobody is asked."""
+    for place in places:
+        value = getattr(settings, place.field)
+        if value is None or place.looked_up or value == place.own(user_id) or is_allowed(allowed, place.name, value):
+            continue
+        said = not_allowed(account_id, place.name, value)
+        yield Violation("platformSpecificData", said, CODE, (place.name,))

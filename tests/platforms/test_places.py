@@ -1,0 +1,51 @@
+"""Settings that name another place than the account's own: only those that are allowed for the account."""
+
+from typing import Any
+
+import pytest
+
+from platforms.base import AccountFacts, Draft
+from platforms.places import ANY, CODE
+from platforms.registry import networks
+
+OTHERS = [
+    ("googlebusiness", "locationId", "locations/222", "222"),
+    ("linkedin", "organizationUrn", "urn:li:organization:222", "urn:li:organization:222"),
+]
+
+
+def broken(platform: str, settings: dict[str, Any], account: AccountFacts) -> list[tuple[str, tuple[str | int, ...]]]:
+    network = networks()[platform]
+    draft = Draft("Hi", (), network.settings.model_validate(settings))
+    return [(each.code, each.path) for each in network.violations(draft, account)]
+
+
+@pytest.mark.parametrize(("platform", "name", "written", "kept"), OTHERS)
+def test_a_place_that_is_not_allowed_is_refused(platform: str, name: str, written: str, kept: str) -> None:
+    account = AccountFacts("xy_111", "111", "one")
+    assert broken(platform, {name: written}, account) == [(CODE, (name,))]
+    assert broken(platform, {name: written.replace("222", "111")}, account) == [], "its own"
+    assert broken(platform, {}, account) == []
+    for allowed in ({name: [kept]}, {name: ["1", kept]}, {name: [ANY]}):
+        assert broken(platform, {name: written}, AccountFacts("xy_111", "111", "one", allowed=allowed)) == []
+    for others in ({name: ["1"]}, {"otherId": [kept]}):
+        assert broken(platform, {name: written}, AccountFacts("xy_111", "111", "one", allowed=others)) != []
+
+
+def test_what_nobody_knows_the_account_of_is_not_refused_for_its_place() -> None:
+    assert broken("googlebusiness", {"locationId": "222"}, AccountFacts("gb_1", "", "")) == []
+
+
+def test_what_allows_it_is_said() -> None:
+    network = networks()["linkedin"]
+    settings = network.settings.model_validate({"organizationUrn": "urn:li:organization:222"})
+    [violation] = network.violations(Draft("Hi", (), settings), AccountFacts("li_1", "1", "one"))
+    assert "socialsyncer accounts allow li_1 organizationUrn=urn:li:organization:222" in violation.error
+
+
+@pytest.mark.parametrize("platform", networks())
+def test_every_place_is_a_setting(platform: str) -> None:
+    network = networks()[platform]
+    for place in network.places:
+        field = network.settings.model_fields[place.field]
+        assert field.alias == place.name
