@@ -14,7 +14,15 @@ _TOKEN = "Telegram does not know this bot's token. Connect the account again wit
 _ACCESS = "The bot may not publish in this chat. Add it again and let it post."
 _TOO_LARGE = "A file is too large for Telegram (10 MB photos, 50 MB videos)."
 
+_FLOOD_WAIT = timedelta(seconds=60)
+"""Telegram names no time for an album that it refused as a whole; reports of bots speak of a minute."""
 _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
+    (
+        r"failed to send message #\d+",
+        Kind.UNCLEAR,
+        "Telegram published only a part of the album. Look at the chat, and delete or complete it there.",
+    ),
+    (r"group send failed", Kind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),
     (r"chat not found", Kind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
     (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", Kind.AUTH, _ACCESS),
     (r"not enough rights|CHAT_WRITE_FORBIDDEN|need administrator rights|have no rights", Kind.AUTH, _ACCESS),
@@ -53,6 +61,8 @@ def refusal(body: dict[str, Any], status: int) -> NetworkError:
     if isinstance(moved, int):
         return ChatMovedError(moved, status)
     kind, sentence = _meaning(number, said)
+    if kind is Kind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
+        wait = _FLOOD_WAIT.total_seconds()
     return NetworkError(
         kind,
         sentence,

@@ -16,7 +16,7 @@ CAPTION = 1024
 """Of a text beside media; source: sendPhoto, sendMediaGroup."""
 MEGABYTE = 1024 * 1024
 """Telegram's page names megabytes and does not say which; unverified."""
-LONGEST_SIDE, STEEPEST = 10_000, 20
+SIDES, STEEPEST = 10_000, 20
 """Of a photo: width and height together, and one by the other; source: sendPhoto."""
 
 RULES = Rules(
@@ -41,10 +41,13 @@ RULES = Rules(
     files=(
         FileRule(
             MediaType.IMAGE,
-            ("image/jpeg", "image/png", "image/webp"),
+            # WebP is left out, so it is converted: Telegram takes it, and now and then cannot read it.
+            ("image/jpeg", "image/png"),
             max_bytes=10 * MEGABYTE,
-            max_width=LONGEST_SIDE,
-            max_height=LONGEST_SIDE,
+            # Half of the sum each: then every shape keeps it, and larger photos are scaled.
+            max_width=SIDES // 2,
+            max_height=SIDES // 2,
+            shrinks=True,
             min_ratio=1 / STEEPEST,
             max_ratio=STEEPEST,
             source=f"{_API}#sendphoto",

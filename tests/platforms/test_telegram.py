@@ -308,3 +308,32 @@ def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) 
     file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
     [part] = call_of(Draft("", (media,), NETWORK.settings()), "1", [file]).parts
     assert part.filename == filename
+
+
+async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> None:
+    await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
+    sending = bot.sending("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
+    error = await refused(NETWORK.publish(bot.connection(), sending))
+    assert error.kind is Kind.UNCLEAR
+    assert "part of the album" in error.message
+    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert len(await bot.posts()) == 1
+
+
+async def test_an_album_that_is_refused_for_a_flood_is_sent_later(bot: Rig) -> None:
+    await bot.sandbox.switch_on("telegram", "album_floods", bot.account.account_id)
+    sending = bot.sending("Later", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
+    error = await refused(NETWORK.publish(bot.connection(), sending))
+    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=60))
+    await bot.sandbox.clear_conditions("telegram")
+    await NETWORK.publish(bot.connection(), sending)
+    assert len(await bot.posts()) == 1
+
+
+@pytest.mark.parametrize("size", [(7000, 5400), (6016, 4016), (8064, 6048)])
+def test_a_photo_of_a_large_camera_is_scaled_rather_than_refused(size: tuple[int, int]) -> None:
+    (rule,) = [rule for rule in NETWORK.rules.files if rule.kind is MediaType.IMAGE]
+    assert rule.max_width is not None
+    assert rule.max_height is not None
+    assert max(size) > rule.max_width, "the rule must want it smaller"
+    assert rule.max_width + rule.max_height <= 10_000

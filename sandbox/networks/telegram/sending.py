@@ -41,6 +41,11 @@ _KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
 class SendRoutes(BotTwin):
     """Serve every send method. Of what is published only the answer tells: there is no method that lists messages."""
 
+    conditions = {  # noqa: RUF012
+        "album_floods": "Albums are refused as a whole, as Telegram does with a bot that sends too much.",
+        "album_stops": "Of an album the first item is published, the second one refused.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         own = (post for post in world.posts.newest_first() if post.platform == self.platform)
@@ -88,6 +93,11 @@ class SendRoutes(BotTwin):
         for item in items[1:]:
             _caption(item.get("caption"), item.get("parse_mode"))
         media = [await self._taken(request, str(item["type"]), str(item.get("media") or ""), values) for item in items]
+        if self.holds("album_floods", account):
+            raise bad("Group send failed")
+        if self.holds("album_stops", account):
+            self._publish(account, caption, media[:1], "photo")
+            raise bad('failed to send message #2 with the error message "Too Many Requests: retry after 8"')
         return done(self._publish(account, caption, media, "album"))
 
     async def _single(self, request: Request, kind: str) -> Answer:
