@@ -14,12 +14,12 @@ import structlog
 from activities.persist import persist
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
-from store.accounts import open_credentials, seal_credentials
+from store.accounts import open_credentials, open_sealed, seal_credentials
 from store.database import Database
 from store.failures import database_away
 from store.models import Account
 from store.renewals import Lease, credentials_of, give_back_lease, keep_renewed, lease_renewal
-from store.vault import Vault
+from store.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +58,21 @@ class Renewals:
                 while True:
                     running = self._running.get(key) or self._begin(key, account, used, renew)
                     newest = await asyncio.shield(running)
+                    if newest is not None and self._only_resealed(key, newest, used):
+                        used = newest
                     # A renewal that began before the account was reconnected has replaced nothing.
-                    if newest != used:
+                    elif newest != used:
                         return newest
         except TimeoutError as error:
             label = networks()[account.platform].label
             message = f"{label} has not renewed this account's access yet."
             raise NetworkError(Kind.TRANSIENT, message, code="renewing") from error
+
+    def _only_resealed(self, key: tuple[str, str], newest: bytes, used: bytes) -> bool:
+        """Tell whether these are the credentials of `used`, sealed under another vault key meanwhile."""
+        if newest[:KEY_ID] == used[:KEY_ID]:
+            return False
+        return open_sealed(self._vault, *key, newest) == open_sealed(self._vault, *key, used)
 
     async def close(self, within_s: float) -> None:
         """Wait for what is running, so that the answers still to come are written down."""

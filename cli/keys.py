@@ -1,4 +1,4 @@
-"""Make, list and revoke API keys."""
+"""Make, list and revoke API keys, and bring credentials under a new encryption key."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,14 +9,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import UserError
-from cli.place import Place, place_of
+from cli.place import Place, S, place_of
 from cli.terminal import say
 from domain.schedule import rfc3339
-from runtime.settings import Settings
+from runtime.settings import Settings, VaultSettings
 from store.api_keys import NewKey, create_key, list_keys, revoke_key
 from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
+from store.resealing import START, Position, count_by_key, reseal_batch
+from store.vault import Vault
 from store.workspaces import create_workspace, find_workspace
+
+_BATCH = 100
 
 
 async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
@@ -42,6 +46,35 @@ async def revoke(key_id: str, data_dir: Path | None) -> None:
             )
 
 
+async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
+    """Seal all credentials under the first encryption key.
+
+    Returns what was done and what remains, a sentence each, and whether older keys can be taken away. Raises UserError.
+    """
+    place = place_of(data_dir, VaultSettings)
+    vault, resealed = Vault(place.settings.encryption_keys), 0
+    async with _database(place) as database:
+        position: Position | None = START
+        while position is not None:
+            async with database.transaction() as session:
+                batch = await reseal_batch(session, vault, position, _BATCH)
+            resealed, position = resealed + batch.resealed, batch.position
+        async with database.transaction() as session:
+            counts = await count_by_key(session)
+    newest, *older = vault.key_ids
+    said = [f"Sealed anew: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
+    for key, count in sorted(counts.items()):
+        why = (
+            "they were in use just now; run this again in half an hour"
+            if key in older
+            else "this key is not configured, so they cannot be opened; put it back, or connect these accounts again"
+        )
+        said.append(f"Still sealed under {key.hex()}: {count}; {why}.")
+    if not counts:
+        said.append("No credentials need an older key: it can be taken away.")
+    return said, not counts
+
+
 def shown(key: ApiKey, workspace: str) -> dict[str, Any]:
     """Return what may be shown of a key."""
     times = {
@@ -59,13 +92,18 @@ def _moment(time: datetime | None) -> str | None:
 
 
 @asynccontextmanager
-async def _transaction(place: Place[Settings]) -> AsyncIterator[AsyncSession]:
+async def _database(place: Place[S]) -> AsyncIterator[Database]:
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
-        async with database.transaction() as session:
-            yield session
+        yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _transaction(place: Place[Settings]) -> AsyncIterator[AsyncSession]:
+    async with _database(place) as database, database.transaction() as session:
+        yield session
 
 
 async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:

@@ -127,7 +127,7 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> No
 
 @main.group()
 def keys() -> None:
-    """Make, list and revoke API keys, and make encryption keys."""
+    """Make, list and revoke API keys; make encryption keys and bring credentials under a new one."""
 
 
 @keys.command("create")
@@ -174,6 +174,21 @@ def keys_secret() -> None:
     from store.vault import new_key
 
     say(new_key())
+
+
+@keys.command("reseal")
+@_data_dir
+def keys_reseal(data_dir: Path | None) -> None:
+    """Seal all accounts' credentials under the first of SOCIALSYNCER_ENCRYPTION_KEYS; may be repeated and cut short.
+
+    Every worker must have that key before. Exit code 0: no credentials need an older key; 1: some still do.
+    """
+    from cli.keys import reseal
+
+    said, done = asyncio.run(reseal(data_dir))
+    for sentence in said:
+        say(sentence)
+    sys.exit(0 if done else 1)
 
 
 @main.group()

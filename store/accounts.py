@@ -151,7 +151,12 @@ def _is(account: Account) -> ColumnElement[bool]:
 
 def open_credentials(vault: Vault, account: Account) -> dict[str, Any]:
     """Decrypt an account's credentials. Raises VaultError."""
-    return vault.open(account.credentials, _context(account.workspace_id, account.id))
+    return open_sealed(vault, account.workspace_id, account.id, account.credentials)
+
+
+def open_sealed(vault: Vault, workspace_id: str, account_id: str, sealed: bytes) -> dict[str, Any]:
+    """Decrypt a value that an account's row has or had. Raises VaultError."""
+    return vault.open(sealed, _context(workspace_id, account_id))
 
 
 def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentials: dict[str, Any]) -> bytes:

@@ -11,7 +11,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
-_KEY_ID = 8
+KEY_ID = 8
+"""Bytes at the beginning of a sealed value that name its key."""
 _NONCE = 12
 """Bytes: what NIST SP 800-38D recommends for GCM."""
 
@@ -34,11 +35,16 @@ class Vault:
             raw = base64.urlsafe_b64decode(key.get_secret_value())
             if len(raw) != 32:
                 raise ValueError("an encryption key must be 32 bytes in base64url")
-            ciphers[hashlib.sha256(raw).digest()[:_KEY_ID]] = AESGCM(raw)
+            ciphers[hashlib.sha256(raw).digest()[:KEY_ID]] = AESGCM(raw)
         if not ciphers:
             raise ValueError("at least one encryption key is needed")
         self._ciphers = ciphers
         self._current = next(iter(ciphers))
+
+    @property
+    def key_ids(self) -> list[bytes]:
+        """Return the ids of the keys, the one that encrypts first."""
+        return list(self._ciphers)
 
     def seal(self, content: dict[str, Any], context: str) -> bytes:
         """Encrypt a JSON object; it opens only under the same `context`, so rows cannot be swapped."""
@@ -48,7 +54,7 @@ class Vault:
 
     def open(self, sealed: bytes, context: str) -> dict[str, Any]:
         """Decrypt what `seal` made. Raises VaultError."""
-        key_id, nonce, cipher_text = sealed[:_KEY_ID], sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :]
+        key_id, nonce, cipher_text = sealed[:KEY_ID], sealed[KEY_ID : KEY_ID + _NONCE], sealed[KEY_ID + _NONCE :]
         try:
             plain = self._ciphers[key_id].decrypt(nonce, cipher_text, context.encode())
         except (KeyError, InvalidTag) as error:

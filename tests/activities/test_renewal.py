@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
@@ -17,11 +18,12 @@ from activities.renewal import Renewals
 from domain.post import TargetStatus
 from platforms.errors import Kind, NetworkError
 from runtime import worker
-from store.accounts import open_credentials, remove_account, seal_credentials
+from store.accounts import open_credentials, open_sealed, remove_account, seal_credentials
 from store.database import Database
 from store.models import Account, Post
 from store.renewals import keep_renewed, lease_renewal
-from store.vault import Vault
+from store.resealing import START, reseal_batch
+from store.vault import Vault, new_key
 from tests.stack import Stack
 
 SLOW_S = 4.0
@@ -236,3 +238,22 @@ async def test_an_account_that_is_removed_meanwhile_is_told_of(
         assert await remove_account(session, account.workspace_id, account.id)
     network.may_answer.set()
     assert await renewing is None
+
+
+async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same(
+    stack: Stack, account: Account, network: Network
+) -> None:
+    newest = SecretStr(new_key())
+    vault = Vault([newest, *stack.settings.encryption_keys])
+    before = await row(stack, account)
+    async with stack.database.transaction() as session:
+        assert (await reseal_batch(session, vault, START, 10_000)).resealed >= 1
+    try:
+        sealed = await Renewals(stack.database, vault).renewed(before, network.renew)
+        assert sealed is not None
+        assert open_sealed(vault, account.workspace_id, account.id, sealed)["access_token"] == "renewed 1"
+        assert network.asked == 1
+    finally:
+        back = Vault([*stack.settings.encryption_keys, newest])
+        async with stack.database.transaction() as session:
+            await reseal_batch(session, back, START, 10_000)

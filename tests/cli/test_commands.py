@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 from temporalio.testing import WorkflowEnvironment
 
 from cli.main import main
@@ -22,7 +23,7 @@ from store.api_keys import workspace_of_key
 from store.models import Account
 from store.vault import Vault, new_key
 from tests.activities.media.hostile import HostileServer, answer
-from tests.stack import Stack
+from tests.stack import Stack, new_database
 
 Run = Callable[..., Awaitable[Result]]
 VARIABLES = ("SOCIALSYNCER_DATABASE_URL", "SOCIALSYNCER_ENCRYPTION_KEYS", "SOCIALSYNCER_SANDBOX_URL")
@@ -159,6 +160,40 @@ async def test_revoking_what_is_no_key_id_repeats_nothing(production: Stack) -> 
     assert result.exit_code == 1
     assert "There is no key of this id." in result.stderr
     assert "pasted" not in result.output
+
+
+async def test_reseal_says_what_remains_under_which_key(
+    stack: Stack, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = new_key(), new_key()
+    url = await new_database(postgres_url)
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", url.replace("+asyncpg", ""))
+    monkeypatch.setenv("SOCIALSYNCER_SANDBOX_URL", stack.sandbox_url)
+    credentials = json.dumps({"accessToken": "made-up"})
+    for key in (old, new_key()):
+        monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", key)
+        await run("keys", "create", "--workspace", f"ws {key[:8]}")
+        known = await stack.connect("twitter", accessToken=f"token-{key[:8]}")
+        credentials = json.dumps({"accessToken": f"token-{key[:8]}"})
+        added = await run("accounts", "add", "twitter", "--workspace", f"ws {key[:8]}", stdin=credentials)
+        assert json.loads(added.stdout)["accountId"] == known.id
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", f"{new},{old}")
+    result = await run("keys", "reseal")
+    newest, older = (Vault([SecretStr(key)]).key_ids[0].hex() for key in (new, old))
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first == f"Sealed anew: 1. Sealed under the newest key, {newest}: 1."
+    assert "1; this key is not configured" in second
+    assert older not in result.stdout
+    assert not any(secret in result.output for secret in (old, new, "token-"))
+
+
+async def test_reseal_says_when_an_older_key_is_of_no_use(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", (await new_database(postgres_url)).replace("+asyncpg", ""))
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", f"{new_key()},{new_key()}")
+    result = await run("keys", "reseal")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("No credentials need an older key: it can be taken away.\n")
 
 
 @pytest.mark.parametrize("instance", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://localhost:{port}"])
