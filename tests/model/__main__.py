@@ -5,7 +5,7 @@ import sys
 
 from tests.model.old import OldModel
 from tests.model.search import Found, search
-from tests.model.test_old import SCENARIOS
+from tests.model.scenarios import OLD
 
 
 def told(name: str, found: Found) -> str:
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--old", action="store_true", help="the rules before rows had versions, which break promises")
     parser.parse_args()
-    for name, start in SCENARIOS.items():
+    for name, start in OLD.items():
         sys.stdout.write(told(name, search(OldModel(), start)) + "\n")
 
 

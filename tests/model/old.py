@@ -22,12 +22,11 @@ class OldModel(Model):
     """A post under the old rules."""
 
     absence_counts_from_the_end = False
+    asks_after_the_fence = False
+    given_up_is_given_up = False
 
     def may_begin(self, row: Row, step: Step, now: int) -> int:
         return Answer.GONE if row.post != step.post or row.draft else Answer.NONE
-
-    def may_send(self, row: Row, step: Step) -> bool:
-        return True
 
     def may_conclude(self, row: Row, step: Step) -> bool:
         return row.target == Target.UNCONFIRMED

@@ -50,6 +50,12 @@ class Model(ABC):
 
     absence_counts_from_the_end: ClassVar[bool]
     """A look-up believes absence so long after the end of the last attempt, not after its start."""
+    asks_after_the_fence: ClassVar[bool]
+    """A worker that was slow looks whether its attempt is still open, right before it sends."""
+    waits_after_write_off = True
+    """A canceled run ends once a request cannot be sent any more that was about to be sent when it was written off."""
+    given_up_is_given_up: ClassVar[bool]
+    """An answer to an attempt that another worker has closed counts only if it says that the post is public."""
     skewed = False
     """Temporal's clock is ahead: it wakes a workflow an hour before its time."""
 
@@ -58,10 +64,6 @@ class Model(ABC):
     @abstractmethod
     def may_begin(self, row: Row, step: Step, now: int) -> int:
         """Return why a publish step must not write its attempt, `Answer.NONE` if it may."""
-
-    @abstractmethod
-    def may_send(self, row: Row, step: Step) -> bool:
-        """Tell whether a worker still sends the request of an attempt that began long ago."""
 
     @abstractmethod
     def may_conclude(self, row: Row, step: Step) -> bool:
@@ -133,7 +135,7 @@ class Model(ABC):
         if network.late:
             shown = world._replace(network=Network(network.public + 1, network.late - 1))
             yield "the network shows what it accepted late", shown, TWICE if network.public else None
-        if not row.attempts or row.age == 2 or (row.age == 1 and network.late):
+        if row.age == 2 or (row.age == 1 and network.late) or not (row.attempts or row.target == Target.UNCONFIRMED):
             # A network accepts late, yet before its silence is believed.
             return
         if not any(step.stage == Stage.READY and not step.late for step in world.steps):
@@ -148,6 +150,9 @@ class Model(ABC):
             rest = world._replace(steps=world.steps[:index] + world.steps[index + 1 :])
             late = "~ late: " if step.late else ""
             if step.stage == Stage.DONE:
+                if self.waits_after_write_off and step.kind == Kind.WRITE_OFF and _may_be_sent_still(world.row):
+                    # It ends once a request that was about to be sent cannot be sent any more.
+                    continue
                 yield f"the workflow hears {_named(step)}", self.hear(rest, step), None
             elif step.kind == Kind.PUBLISH:
                 yield from self._publish(rest, step, late)
@@ -171,7 +176,7 @@ class Model(ABC):
         elif row.target <= Target.PUBLISHING:
             number = row.attempts + 1
             sending = row._replace(target=Target.PUBLISHING, begun=True, sending=number, attempts=number, age=0)
-            ready = step._replace(stage=Stage.READY, number=number)
+            ready = step._replace(stage=Stage.READY, number=number, due=row.due)
             yield f"{late}publish writes its attempt", put(self.record(world, sending), ready), None
         else:
             yield f"{late}publish finds it settled", done(world, step), None
@@ -180,8 +185,12 @@ class Model(ABC):
         return 0 if self.absence_counts_from_the_end else row.age
 
     def _send(self, world: World, step: Step, late: str) -> Iterator[Move]:
-        if not self.may_send(world.row, step):
-            yield f"{late}the worker finds it too late to send", done(world, step), None
+        if step.age and self.asks_after_the_fence:
+            row = world.row
+            if row.post == step.post and row.sending == step.number:
+                yield f"{late}the worker asks: its attempt is still open", put(world, step._replace(age=0)), None
+            else:
+                yield f"{late}the worker asks: its attempt is closed, so it sends nothing", done(world, step), None
             return
         network, left, lie = world.network, world.left, _lie(world, step)
         public = world._replace(network=network._replace(public=network.public + 1))
@@ -204,6 +213,8 @@ class Model(ABC):
         row = world.row
         if row.post != step.post:
             return f"{late}the answer finds no row", done(world, step._replace(answer=Answer.GONE)), None
+        if self.given_up_is_given_up and step.answer != Answer.ACCEPTED and row.sending != step.number:
+            return f"{late}the answer to a closed attempt tells nothing", done(world, step), None
         came_to = row.target if row.target == Target.PUBLISHED else _CAME_TO[step.answer]
         sending = 0 if row.sending == step.number else row.sending
         age = self._age_when_closed(row) if came_to == Target.UNCONFIRMED else row.age
@@ -331,6 +342,10 @@ _STAGES = {
 }
 
 
+def _may_be_sent_still(row: Row) -> bool:
+    return row.target == Target.RESTING and not row.age
+
+
 def _older(step: Step) -> Step:
     return step._replace(age=min(step.age + 1, 2)) if step.stage == Stage.READY else step
 
@@ -350,7 +365,7 @@ def _lie(world: World, step: Step) -> str | None:
     if row.post == step.post:
         if row.draft:
             return DRAFT_SENT
-        if row.due > world.now:
+        if step.due > world.now:
             return EARLY
     return None
 
@@ -397,7 +412,7 @@ def done(world: World, step: Step) -> World:
 
 def answered(world: World, step: Step, answer: int) -> World:
     """Give a step its network's answer."""
-    return put(world, step._replace(stage=Stage.ANSWERED, answer=answer, age=0))
+    return put(world, step._replace(stage=Stage.ANSWERED, answer=answer, age=0, due=0))
 
 
 def schedule(world: World, run: Run) -> World:

@@ -1,6 +1,7 @@
 """A breadth-first search through every state that moves can reach, with the shortest way to each broken promise."""
 
 import time
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,13 +13,13 @@ Move = tuple[str, World, str | None]
 
 
 class Moves(Protocol):
-    """What can happen in a state."""
+    """What can happen in a state. A label begins with ! or ~ if it does not happen by itself."""
 
     def moves(self, world: World) -> Iterable[Move]:
         """Yield everything that can happen next."""
 
     def unsettled(self, world: World) -> str | None:
-        """Return which promise is broken if nothing can happen any more but what somebody does to the product."""
+        """Return which promise is broken if the post stays as it is for ever; None if it may."""
 
 
 @dataclass(slots=True)
@@ -34,63 +35,106 @@ class Found:
     broken: dict[str, list[str]] = field(default_factory=dict)
 
 
-def search(model: Moves, start: World, most_states: int | None = None, *, stop_at: int | None = None) -> Found:
+def search(model: Moves, start: World, most_states: int | None = None) -> Found:
     """Visit every reachable state, nearest first.
 
-    States are remembered by their 64-bit hashes: of a million, two are mistaken for each other once in 30 million
-    searches.
+    From every state the post must be able to settle by what happens by itself: no client, no operator and no late worker
+    can be relied upon. States are remembered by their 64-bit hashes: of a million, two are mistaken for each other in
+    one search of 30 million.
 
     Args:
         model: What can happen.
         start: Where it begins.
         most_states: How many states to visit at most; None for all.
-        stop_at: After how many different broken promises to stop; None for never.
     """
-    began, found = time.monotonic(), Found()
-    came_from: dict[int, int] = {hash(start): 0}
-    edge = [start]
-    while edge:
-        following: list[World] = []
-        for world in edge:
-            own, quiet = hash(world), True
-            found.states += 1
-            for label, after, broken in model.moves(world):
-                found.moves += 1
-                # What somebody does to the product begins with "!"; everything else happens by itself.
-                quiet = quiet and label[0] == "!"
-                if broken is not None:
-                    if broken not in found.broken:
-                        found.broken[broken] = [*_way(model, start, came_from, own), label]
-                    continue
-                key = hash(after)
-                if key not in came_from:
-                    came_from[key] = own
-                    following.append(after)
-            if quiet and (broken := model.unsettled(world)) is not None and broken not in found.broken:
-                found.broken[broken] = [*_way(model, start, came_from, own), "nothing more happens"]
-            if stop_at is not None and len(found.broken) >= stop_at:
-                break
-            if most_states is not None and found.states >= most_states:
-                break
+    return _Search(model, start).run(most_states)
+
+
+class _Search:
+    """One search and what it remembers."""
+
+    def __init__(self, model: Moves, start: World) -> None:
+        self._model = model
+        self._start = start
+        self._found = Found()
+        self._came_from: dict[int, int] = {hash(start): 0}
+        self._settles: list[int] = []
+        """States in which the post may stay as it is, or whose future was not searched."""
+        self._promises: dict[int, str] = {}
+        """What is broken by those that cannot settle, in the order in which they were seen."""
+        self._from, self._to = array("q"), array("q")
+        """What happens by itself, as pairs of states."""
+
+    def run(self, most_states: int | None) -> Found:
+        began, edge = time.monotonic(), [self._start]
+        found = self._found
+        while edge and not self._is_enough(most_states):
+            following: list[World] = []
+            for at, world in enumerate(edge):
+                if self._is_enough(most_states):
+                    self._settles.extend(map(hash, edge[at:]))
+                    break
+                following.extend(self._visit(world))
+            edge = following
+            found.depth += 1
+        self._settles.extend(map(hash, edge))
+        found.complete = not self._is_enough(most_states)
+        self._judge_the_stuck()
+        found.seconds = time.monotonic() - began
+        return found
+
+    def _is_enough(self, most_states: int | None) -> bool:
+        return most_states is not None and self._found.states >= most_states
+
+    def _visit(self, world: World) -> Iterator[World]:
+        own, found, came_from = hash(world), self._found, self._came_from
+        found.states += 1
+        promise = self._model.unsettled(world)
+        if promise is None:
+            self._settles.append(own)
         else:
-            edge, found.depth = following, found.depth + 1
-            continue
-        break
-    else:
-        found.complete = True
-    found.seconds = time.monotonic() - began
-    return found
+            self._promises[own] = promise
+        for label, after, broken in self._model.moves(world):
+            found.moves += 1
+            if broken is not None:
+                if broken not in found.broken:
+                    found.broken[broken] = [*self._way(own), label]
+                if promise is not None:
+                    # What comes after a broken promise is of no interest.
+                    self._settles.append(own)
+                continue
+            key = hash(after)
+            if promise is not None and label[0] not in "!~":
+                self._from.append(own)
+                self._to.append(key)
+            if key not in came_from:
+                came_from[key] = own
+                yield after
 
+    def _judge_the_stuck(self) -> None:
+        """Find the first state from which the post cannot settle by itself."""
+        before: dict[int, list[int]] = {}
+        for source, target in zip(self._from, self._to, strict=True):
+            before.setdefault(target, []).append(source)
+        waiting, can = list(self._settles), set(self._settles)
+        while waiting:
+            for source in before.get(waiting.pop(), ()):
+                if source not in can:
+                    can.add(source)
+                    waiting.append(source)
+        for key, promise in self._promises.items():
+            if key not in can and promise not in self._found.broken:
+                self._found.broken[promise] = [*self._way(key), "from here it never settles by itself"]
 
-def _way(model: Moves, start: World, came_from: dict[int, int], key: int) -> list[str]:
-    """Return the moves that lead to a state, by walking back over the hashes and then forth again."""
-    keys = [key]
-    while came_from[keys[-1]]:
-        keys.append(came_from[keys[-1]])
-    return list(_replay(model, start, keys[-2::-1]))
+    def _way(self, key: int) -> list[str]:
+        """Return the moves that lead to a state, by walking back over the hashes and then forth again."""
+        keys = [key]
+        while self._came_from[keys[-1]]:
+            keys.append(self._came_from[keys[-1]])
+        return list(self._replay(keys[-2::-1]))
 
-
-def _replay(model: Moves, world: World, keys: Iterable[int]) -> Iterator[str]:
-    for key in keys:
-        label, world = next((label, after) for label, after, _ in model.moves(world) if hash(after) == key)
-        yield label
+    def _replay(self, keys: Iterable[int]) -> Iterator[str]:
+        world = self._start
+        for key in keys:
+            label, world = next((label, after) for label, after, _ in self._model.moves(world) if hash(after) == key)
+            yield label

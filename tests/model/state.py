@@ -108,7 +108,9 @@ class Run(NamedTuple):
     ended: bool = False
     canceling: bool = False
     behind: bool = False
-    """The row changed after this run was closed."""
+    """Old rules: the row changed after this run was closed. New ones: a step found the row to be another version."""
+    newer: int = -1
+    """What is wanted of the target since its step is out, -1 for nothing new."""
     warned: bool = False
     """A worker's clock has said that it is too early; the run sleeps by its own."""
 
@@ -179,6 +181,7 @@ class Budget(NamedTuple):
     delete: int = 0
     retry: int = 0
     create: int = 0
+    create_now: int = 0
     cancel: int = 0
     terminate: int = 0
     crash: int = 0

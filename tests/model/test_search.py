@@ -1,4 +1,4 @@
-"""The search itself: it visits everything once, and knows the shortest way."""
+"""The search itself: it visits everything once, knows the shortest way, and sees what cannot settle."""
 
 from collections.abc import Iterator
 
@@ -9,40 +9,46 @@ from tests.model.state import World
 START = start_of()
 
 
-class Counter:
-    """A clock that two hands can move; at three in all a promise is broken."""
+class Counters:
+    """Two counters, which can go up to a sum; at three on the left a promise is broken."""
 
-    def __init__(self, last: int) -> None:
+    def __init__(self, last: int, *, by: str = "") -> None:
         self._last = last
+        self._by = by
 
     def moves(self, world: World) -> Iterator[Move]:
         row = world.row
         if row.due + row.attempts < self._last:
-            yield "right", world._replace(row=row._replace(due=row.due + 1)), None
+            yield f"{self._by}right", world._replace(row=row._replace(due=row.due + 1)), None
             after = world._replace(row=row._replace(attempts=row.attempts + 1))
-            yield "left", after, "three" if row.due + row.attempts == 3 else None
-        yield "!nothing", world, None
+            yield "left", after, "three" if row.attempts == 2 else None
+        yield "nothing", world, None
 
     def unsettled(self, world: World) -> str | None:
-        return LOST if world.row.due == self._last else None
+        return None if world.row.due == self._last else LOST
 
 
 def test_every_state_is_visited_once() -> None:
-    found = search(Counter(2), START)
-    # From (1, 0): (2, 0) and (1, 1).
-    assert (found.states, found.complete, found.depth) == (3, True, 2)
+    found = search(Counters(3), START)
+    # From (1, 0) to sums of three.
+    assert (found.states, found.moves, found.complete, found.depth) == (6, 12, True, 3)
 
 
 def test_the_shortest_way_to_a_broken_promise_is_told() -> None:
-    found = search(Counter(6), START)
-    assert found.broken["three"] == ["right", "right", "left"]
+    found = search(Counters(6), START)
+    assert found.broken["three"] == ["left", "left", "left"]
 
 
-def test_a_state_in_which_only_others_can_do_something_must_be_settled() -> None:
-    found = search(Counter(4), START)
-    assert found.broken[LOST] == ["right", "right", "right", "nothing more happens"]
+def test_a_state_from_which_nothing_settles_is_found_although_things_happen() -> None:
+    found = search(Counters(3), START)
+    assert found.broken[LOST] == ["left", "from here it never settles by itself"]
 
 
-def test_a_search_ends_after_so_many_states() -> None:
-    found = search(Counter(50), START, 10)
-    assert (found.states, found.complete) == (10, False)
+def test_what_somebody_must_do_first_settles_nothing() -> None:
+    for by in ("!", "~ "):
+        assert search(Counters(2, by=by), START).broken[LOST] == ["from here it never settles by itself"]
+
+
+def test_what_was_not_searched_is_not_called_stuck() -> None:
+    found = search(Counters(50), START, 10)
+    assert (found.states, found.complete, found.broken) == (10, False, {"three": ["left", "left", "left"]})
