@@ -38,8 +38,8 @@ class Found:
 def search(model: Moves, start: World, most_states: int | None = None) -> Found:
     """Visit every reachable state, nearest first.
 
-    From every state the post must be able to settle by what happens by itself: no client, no operator and no late worker
-    can be relied upon. States are remembered by their 64-bit hashes: of a million, two are mistaken for each other in
+    From every state the post must be able to settle by what happens by itself: no client, operator or late worker
+    helps. States are remembered by their 64-bit hashes: of a million, two are mistaken for each other in
     one search of 30 million.
 
     Args:

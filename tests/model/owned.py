@@ -1,0 +1,349 @@
+"""The rules of ownership as the product has them: a post is what its row says, and a run knows one version of it.
+
+Every decision is asked of `domain.ownership`, which the product asks too. What is modelled here is only who asks when,
+and what becomes of it: a change is written by whoever wants it, under the row's lock, and raises the row's version; the
+run is told afterwards, or finds out by itself before it sends.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from domain.ownership import (
+    Fate,
+    Found,
+    Knowledge,
+    Offer,
+    RowFacts,
+    RowState,
+    RunFacts,
+    RunState,
+    Send,
+    TargetRow,
+    Wish,
+    judge_found,
+    judge_offer,
+    judge_run,
+    judge_send,
+    may_be_behind,
+    may_change,
+    may_delete,
+    may_retry,
+    write_off,
+)
+from domain.post import PostStatus, TargetStatus
+from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, plan_of, post, put, schedule, spend
+from tests.model.search import Move
+from tests.model.state import Answer, Kind, Life, Mail, Message, Row, Run, Stage, Step, Target, World
+
+_BUDGET_OF = {TO_DRAFT: "to_draft", 1: "to_1", 2: "to_2"}
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+_STATUS = {
+    Target.PENDING: TargetStatus.PENDING,
+    Target.PUBLISHING: TargetStatus.PUBLISHING,
+    Target.UNCONFIRMED: TargetStatus.UNCONFIRMED,
+    Target.PUBLISHED: TargetStatus.PUBLISHED,
+    Target.FAILED: TargetStatus.FAILED,
+    Target.RESTING: TargetStatus.UNCONFIRMED,
+}
+_WHY = {
+    Send.GO: Answer.NONE,
+    Send.GONE: Answer.GONE,
+    Send.SUPERSEDED: Answer.SUPERSEDED,
+    Send.EARLY: Answer.NOT_YET,
+}
+
+
+class OwnedModel(Model):
+    """A post under the product's rules."""
+
+    absence_counts_from_the_end = True
+    asks_after_the_fence = True
+    given_up_is_given_up = True
+
+    def may_begin(self, row: Row, step: Step, now: int) -> int:
+        if row.post != step.post:
+            return Answer.GONE
+        return _may_begin(row.draft, row.begun, row.due, row.version, step.version, now)
+
+    def may_conclude(self, row: Row, step: Step) -> bool:
+        # A finding is about the last send that was known when it was looked for.
+        return row.target == Target.UNCONFIRMED and row.attempts == step.number
+
+    def record(self, world: World, row: Row) -> World:
+        return world._replace(row=row)
+
+    # -- the workflow ------------------------------------------------------------------------------------------------
+
+    def wake(self, world: World) -> Iterator[Move]:
+        run = world.run
+        awaited = [step for step in world.steps if not step.late]
+        if run.canceling:
+            if not awaited:
+                step = Step(Kind.WRITE_OFF, Stage.QUEUED, post=run.post)
+                yield "the canceled workflow has waited for what is out", put(world, step), None
+            return
+        if run.ended or (run.begun and run.target >= Target.PUBLISHED and not awaited and not run.behind):
+            yield "the workflow completes", close(world, Life.COMPLETED), None
+        elif run.behind:
+            if not awaited:
+                step = Step(Kind.READ, Stage.QUEUED, post=run.post)
+                yield "the workflow reads the row", put(world, step), None
+        elif not run.begun and run.due <= world.now + (self.skewed and not run.warned):
+            yield "the workflow wakes: it is due", schedule(world, run._replace(begun=True, warned=False)), None
+
+    def hear(self, world: World, step: Step) -> World:
+        run = world.run
+        if step.kind == Kind.WRITE_OFF:
+            # A retry that came in between is a newer wish.
+            told = world.told._replace(canceled=world.row.version == step.version)
+            known = world._replace(run=run._replace(version=max(run.version, step.version)), told=told)
+            return close(known, Life.CANCELED)
+        if step.kind == Kind.READ:
+            run = run._replace(behind=False)
+            if step.answer == Answer.GONE or step.version < run.version:
+                return world._replace(run=run._replace(ended=True))
+            return _take_up(world._replace(run=run), step.version, step.due, step.number)
+        newer, run = run.newer, run._replace(newer=-1)
+        if step.answer in {Answer.GONE, Answer.SUPERSEDED}:
+            return world._replace(run=run._replace(behind=True))
+        if step.answer == Answer.NOT_YET:
+            return world._replace(run=run._replace(begun=False, warned=True))
+        target = step.due
+        if newer in {Target.PENDING, Target.UNCONFIRMED} and target in {Target.FAILED, Target.RESTING}:
+            # It was reopened before its failure was known here.
+            target = newer
+        return schedule(world, run._replace(target=target))
+
+    def cancel(self, world: World) -> World:
+        return world._replace(run=world.run._replace(canceling=True))
+
+    # -- activities --------------------------------------------------------------------------------------------------
+
+    def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
+        row = world.row
+        if step.kind == Kind.READ:
+            if row.post != step.post or row.draft:
+                told = step._replace(answer=Answer.GONE)
+            else:
+                told = step._replace(answer=Answer.STANDS, due=row.due, version=row.version, number=_planned(row))
+            yield f"{late}the row is read", _tell(world, told), None
+            return
+        if row.post == step.post and not row.draft:
+            target = _written_off(row.target, bool(row.sending))
+            age = 0 if row.sending else row.age
+            row = row._replace(target=target, sending=0, version=row.version + 1, age=age)
+        told = step._replace(answer=Answer.APPLIED, version=row.version)
+        yield f"{late}the row is written off", _tell(world._replace(row=row), told), None
+
+    def again(self, step: Step) -> Step:
+        return Step(step.kind, Stage.QUEUED, post=step.post, version=step.version)
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def receive(self, world: World, message: Message) -> Iterator[Move]:
+        run, row = world.run, world.row
+        match message.kind:
+            case Mail.NOTED:
+                if row.post == message.post and row.version == message.version:
+                    world = world._replace(row=row._replace(taken=message.version))
+                yield "the row notes that it is taken up", world, None
+            case Mail.REST:
+                newer = run.post == message.post and message.version > run.version
+                if run.life == Life.RUNNING and newer:
+                    world = world._replace(run=run._replace(version=message.version, ended=True))
+                yield "the word to rest arrives", world, None
+            case _:
+                yield self._told(world, message)
+
+    def _told(self, world: World, message: Message) -> Move:
+        """Let a workflow take up a version: by its first start, or by an update with start."""
+        run = world.run
+        name, met = MAIL[message.kind], run.life != Life.NONE
+        if met and (message.fresh or run.life == Life.RUNNING) and _found(message.post, run.post) is Found.ANOTHERS:
+            moved = _moved(world) if world.row.post == message.post else world
+            return f"{name} finds another post's run", moved, None
+        if run.life != Life.RUNNING:
+            return f"{name} starts a run", _noted(_start(world, message), message), None
+        if run.canceling:
+            return f"{name} is refused: the run was canceled", world, None
+        if _offer(run.post, run.version, message.post, message.version) is not Offer.NEWER:
+            return f"{name} is no news", _noted(world, message), None
+        taken = _take_up(world, message.version, message.due, message.target)
+        return f"{name} is taken up", _noted(taken, message), None
+
+    def chores(self, world: World) -> Iterator[Move]:
+        row, run = world.row, world.run
+        if not row.open or (tell := plan_of(Mail.TAKE_UP, row)) in world.mail:
+            return
+        if row.taken < row.version:
+            yield "the sweep tells again", post(world, tell), None
+        elif run.life == Life.RUNNING:
+            news = _offer(run.post, run.version, row.post, row.version) is not Offer.KNOWN
+            if news and _may_be_behind(row.begun, row.due, run.begun, run.due):
+                yield "recovery tells again", post(world, tell), None
+        elif (fate := _fate(row, run)) is Fate.LOST:
+            yield "recovery starts it", post(world, tell), None
+        elif fate is Fate.ENDED:
+            looked_up = _looked_up_first(row)
+            known = world._replace(row=looked_up)
+            yield "recovery has it looked up first", post(known, plan_of(Mail.TAKE_UP, looked_up)), None
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def clients(self, world: World) -> Iterator[Move]:
+        row, left = world.row, world.left
+        if not row.post and not world.told.deleted:
+            for name in ("create", "create_now"):
+                if getattr(left, name):
+                    now = name == "create_now"
+                    made = Row(
+                        post=3 - left.create - left.create_now, version=1, begun=now, due=world.now if now else 1
+                    )
+                    asked = world._replace(row=made, left=spend(left, name))
+                    yield "!a client creates it with its key", post(asked, plan_of(Mail.TAKE_UP, made)), None
+        if not row.post:
+            return
+        if may_change(_post_status(row)):
+            for due, name in _BUDGET_OF.items():
+                if getattr(left, name) and due != row.due and not (row.draft and due == TO_DRAFT):
+                    yield _patch(world._replace(left=spend(left, name)), due)
+        if left.delete and _may_delete(row.draft, row.begun, row.target, bool(row.sending)):
+            gone = world._replace(row=Row(), told=world.told._replace(deleted=True), left=spend(left, "delete"))
+            yield "!a client deletes it", post(gone, _rest(row, row.version + 1)), None
+        if left.retry and may_retry(_target_row(row.target, sending=bool(row.sending))):
+            target = Target.PENDING if row.target == Target.FAILED else Target.UNCONFIRMED
+            again = row._replace(target=target, version=row.version + 1)
+            asked = world._replace(row=again, told=world.told._replace(canceled=False), left=spend(left, "retry"))
+            yield "!a client retries it", post(asked, plan_of(Mail.TAKE_UP, again)), None
+
+    def restored(self, row: Row, now: int) -> Row:
+        return _looked_up_first(row) if row.open else row
+
+
+def _patch(world: World, due: int) -> Move:
+    row, draft = world.row, due == TO_DRAFT
+    changed = row._replace(draft=draft, due=0 if draft else due, version=row.version + 1)
+    what = "makes it a draft" if draft else f"schedules it for {due}"
+    message = _rest(changed, changed.version) if draft else plan_of(Mail.TAKE_UP, changed)
+    return f"!a client {what}", post(world._replace(row=changed), message), None
+
+
+def _rest(row: Row, version: int) -> Message:
+    return Message(Mail.REST, row.post, version, 0, 0)
+
+
+def _tell(world: World, step: Step) -> World:
+    return world if step.late else put(world, step._replace(stage=Stage.DONE))
+
+
+def _planned(row: Row) -> int:
+    return Target.PENDING if row.target == Target.PUBLISHING else row.target
+
+
+def _take_up(world: World, version: int, due: int, target: int) -> World:
+    """Let the run follow a newer plan; a target whose step is out stays as it is until that step's result."""
+    run = world.run
+    if any(step.kind in SENDS and not step.late for step in world.steps):
+        newer = run._replace(version=version, due=due, newer=target, begun=True, ended=False)
+        return world._replace(run=newer)
+    begun = target != Target.PENDING
+    newer = run._replace(version=version, due=due, target=target, begun=begun, ended=False, warned=False)
+    return schedule(world, newer)
+
+
+def _start(world: World, message: Message) -> World:
+    begun = message.target != Target.PENDING
+    run = Run(Life.RUNNING, message.post, message.version, message.due, message.target, begun)
+    return schedule(world, run)
+
+
+def _noted(world: World, message: Message) -> World:
+    return post(world, Message(Mail.NOTED, message.post, message.version, 0, 0))
+
+
+def _moved(world: World) -> World:
+    """Give the post the next workflow id, and look before anything is sent: what the other post did is lost."""
+    row = _looked_up_first(world.row)
+    moved = close(world, Life.NONE)._replace(run=Run(), row=row)
+    return post(moved, plan_of(Mail.TAKE_UP, row))
+
+
+def _looked_up_first(row: Row) -> Row:
+    """Return the row with an attempt that was lost: the next step that would send finds it, and looks."""
+    number = row.attempts + 1
+    return row._replace(sending=number, attempts=number, version=row.version + 10, age=0)
+
+
+# -- the product's decisions, remembered -----------------------------------------------------------------------------
+
+
+def _at(hour: int) -> datetime:
+    return _BEGAN + timedelta(hours=hour)
+
+
+def _post_status(row: Row) -> PostStatus:
+    return _status(row.draft, row.begun, row.target)
+
+
+@cache
+def _status(draft: bool, begun: bool, target: int) -> PostStatus:
+    if draft:
+        return PostStatus.DRAFT
+    if not begun:
+        return PostStatus.SCHEDULED if target == Target.PENDING else PostStatus.FAILED
+    return PostStatus.PUBLISHING if target <= Target.UNCONFIRMED else PostStatus.FAILED
+
+
+@cache
+def _target_row(target: int, *, sending: bool) -> TargetRow:
+    return TargetRow(_STATUS[target], looking=target == Target.UNCONFIRMED, sending=sending)
+
+
+@cache
+def _may_begin(draft: bool, begun: bool, due: int, version: int, known: int, now: int) -> int:
+    state = RowState(_status(draft, begun, Target.PENDING), version, None if draft else _at(due))
+    return _WHY[judge_send(state, known, _at(now))]
+
+
+@cache
+def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Offer:
+    return judge_offer(Wish(str(known_post), known), Wish(str(offered_post), offered))
+
+
+@cache
+def _found(post_id: int, found: int) -> Found:
+    return judge_found(str(post_id), str(found))
+
+
+@cache
+def _may_delete(draft: bool, begun: bool, target: int, sending: bool) -> bool:
+    return may_delete(_status(draft, begun, target), [_target_row(target, sending=sending)])
+
+
+@cache
+def _written_off(target: int, sending: bool) -> int:
+    state = write_off(_target_row(target, sending=sending))
+    if state.status is TargetStatus.UNCONFIRMED:
+        return Target.UNCONFIRMED if state.looking else Target.RESTING
+    return next(each for each, status in _STATUS.items() if status is state.status)
+
+
+@cache
+def _may_be_behind(row_begun: bool, row_due: int, run_begun: bool, run_due: int) -> bool:
+    statuses = {False: PostStatus.SCHEDULED, True: PostStatus.PUBLISHING}
+    return may_be_behind((statuses[row_begun], _at(row_due)), (statuses[run_begun].value, _at(run_due)))
+
+
+def _fate(row: Row, run: Run) -> Fate:
+    return _judged(row.post, row.version, row.target, run.life, run.post, run.version, run.target)
+
+
+@cache
+def _judged(post_id: int, version: int, target: int, life: int, known_post: int, known: int, seen: int) -> Fate:
+    facts = None
+    if life != Life.NONE:
+        state = RunState.CANCELED if life == Life.CANCELED else RunState.CLOSED
+        knows = Knowledge(Wish(str(known_post), known), {"target": _STATUS[seen]})
+        facts = RunFacts(state, _BEGAN, knows)
+    return judge_run(RowFacts(Wish(str(post_id), version), _BEGAN, {"target": _STATUS[target]}), facts)

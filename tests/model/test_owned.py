@@ -1,0 +1,77 @@
+"""The rules of ownership keep every promise, and each of them is needed for that."""
+
+import pytest
+
+from domain.ownership import Found
+from tests.model import owned
+from tests.model.owned import OwnedModel
+from tests.model.post import EARLY, NOT_WAITED, TWICE, start_of
+from tests.model.scenarios import NEAR
+from tests.model.search import search
+from tests.model.state import Answer, Row, Step, Target, World
+
+
+@pytest.mark.parametrize("start", [*NEAR.values()], ids=[*NEAR])
+def test_no_order_of_events_breaks_a_promise(start: World) -> None:
+    found = search(OwnedModel(), start)
+    assert (found.complete, found.broken) == (True, {})
+
+
+def test_a_clock_that_is_ahead_makes_nothing_early() -> None:
+    model = OwnedModel()
+    model.skewed = True
+    found = search(model, start_of(due=1, to_2=1, crash=1))
+    assert (found.complete, found.broken) == (True, {})
+
+
+class _SendsWhatItRemembers(OwnedModel):
+    def may_begin(self, row: Row, step: Step, now: int) -> int:
+        return Answer.GONE if row.post != step.post else Answer.NONE
+
+
+class _NeverAsks(OwnedModel):
+    asks_after_the_fence = False
+
+
+class _CountsFromTheStart(OwnedModel):
+    absence_counts_from_the_end = False
+
+
+class _ConcludesAnything(OwnedModel):
+    def may_conclude(self, row: Row, step: Step) -> bool:
+        return row.target == Target.UNCONFIRMED
+
+
+class _BelievesOldRows(OwnedModel):
+    def restored(self, row: Row, now: int) -> Row:
+        return row
+
+
+class _AnswersAtOnce(OwnedModel):
+    waits_after_write_off = False
+
+
+@pytest.mark.parametrize(
+    ("model", "start", "broken"),
+    [
+        (_SendsWhatItRemembers(), start_of(due=1, to_2=1), EARLY),
+        (_NeverAsks(), start_of(freeze=1), TWICE),
+        (_CountsFromTheStart(), start_of(accept_late=1), TWICE),
+        (_ConcludesAnything(), start_of(freeze=1, unclear=2), TWICE),
+        (_BelievesOldRows(), start_of(restore_both=1), TWICE),
+        (_AnswersAtOnce(), start_of(cancel=1, freeze=1), NOT_WAITED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, OwnedModel) else "",
+)
+def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> None:
+    assert broken in search(model, start).broken
+
+
+def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_found", lambda _, __: Found.OURS)
+    assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
+
+
+def test_what_another_post_of_the_key_did_must_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_looked_up_first", lambda row: row)
+    assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
