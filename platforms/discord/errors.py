@@ -43,6 +43,10 @@ _CODES: dict[int, tuple[Kind, str]] = {
 """Source: discord.com/developers/docs/topics/opcodes-and-status-codes#json."""
 
 INVALID_FORM = 50035
+UNKNOWN_MESSAGE = "10008"
+"""Answered to a repeat whose first message was deleted meanwhile; heard from clients."""
+OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
+"""Codes that speak of a channel or of rights in it: the post's fault if it named the channel or asked for more."""
 
 
 def error_of(response: httpx.Response) -> NetworkError:

@@ -37,6 +37,10 @@ PAGE, MOST_PAGES = 100, 5
 """Messages a read, the most Discord gives; a busier channel is not searched further."""
 EPOCH_MILLISECONDS = 1_420_070_400_000
 """Where Discord's ids begin to count; source: its reference page on snowflakes."""
+LONGEST_ID = 20
+"""Digits of a snowflake."""
+REMOVED = "removed"
+"""Where the handles tell that the message was made and deleted before its answer was seen."""
 CHANNEL = "channelId"
 """Where the handles tell in which channel the message is: a thread may have been begun for it."""
 _NO_MESSAGES = {4: "a category", 15: "a forum", 16: "a media channel"}
@@ -100,11 +104,16 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
                 await opened.enter_async_context(going_out(sending))
             path, query = _where(connection, draft.settings)
             body, headers = body_of(draft, files) | own, headers_of(connection)
-            if parts:
-                form = Form({"payload_json": json.dumps(body)}, parts)
-                answer = await post_form(connection.wire, path, form, public=True, headers=headers, params=query)
-            else:
-                answer = await connection.wire.send("POST", path, public=True, headers=headers, params=query, json=body)
+            try:
+                if parts:
+                    form = Form({"payload_json": json.dumps(body)}, parts)
+                    answer = await post_form(connection.wire, path, form, public=True, headers=headers, params=query)
+                else:
+                    answer = await connection.wire.send(
+                        "POST", path, public=True, headers=headers, params=query, json=body
+                    )
+            except NetworkError as error:
+                raise await _meant(sending, error) from error
             made = with_id(answer, Kind.UNCLEAR)
         # Not saved: a save that fails must not make a public message look unsent.
         sending.handles[CHANNEL] = made.get("channel_id")
@@ -114,6 +123,8 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
         """Look for a bot's message in its channel; of a webhook's nobody can tell."""
         if connection.credentials.webhook:
             return await what_is_known(sending)
+        if sending.handles.get(REMOVED):
+            return Unknown(final=True)
         return await _find(connection, sending)
 
     async def complete(self, connection: Line, sending: Sending[DiscordSettings], published: Published) -> Published:
@@ -163,6 +174,20 @@ async def _check_channel(line: Line, settings: DiscordSettings) -> None:
         raise NetworkError(Kind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
 
 
+async def _meant(sending: Sending[DiscordSettings], error: NetworkError) -> NetworkError:
+    """Return what a refusal of the message means, given what the post asked for."""
+    settings = sending.draft.settings
+    if error.code == errors.UNKNOWN_MESSAGE:
+        # The nonce's first message was made, and somebody has deleted it since: it is not made a second time.
+        sending.handles[REMOVED] = True
+        await sending.save(sending.handles)
+        return error.as_unclear()
+    asks_for_more = settings.channel_id or settings.thread_id or settings.tts
+    if asks_for_more and error.code in errors.OF_THE_PLACE:
+        return error.as_rejected()
+    return error
+
+
 def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
     """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
     if line.credentials.webhook is None:
@@ -176,19 +201,42 @@ async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
         return Absent()
     bot = await get(line, "/users/@me")
     channel = str(_channel(line, sending.draft.settings))
-    newest, alike = _snowflake(sending.started_at - CLOCKS_APART), list[Alike]()
+    newest = since = _snowflake(sending.started_at - CLOCKS_APART)
+    alike, seen = list[Alike](), list[dict[str, Any]]()
     for _ in range(MOST_PAGES):
         page = await messages(line, channel, str(newest), PAGE)
         ours = (str(message["id"]) for message in page if _is_ours(message, bot, sending))
         alike += [Alike(Published(each, url=None), _moment(int(each))) for each in ours]
         if len(page) < PAGE:
+            seen += page
             break
         newest = max(int(message["id"]) for message in page)
+        seen += page
     else:
         if not alike:
             return Unknown()
     sending.handles[CHANNEL] = channel
-    return earliest(sending, alike) or Absent()
+    if found := earliest(sending, alike):
+        return found
+    hidden = not seen and await _has_newer(line, channel, since)
+    doubtful = any(_may_be_ours(message, bot, sending) for message in seen)
+    return Unknown() if hidden or doubtful else Absent()
+
+
+async def _has_newer(line: Line, channel: str, since: int) -> bool:
+    """Tell whether a channel has a newer message than `since`, although its list is empty.
+
+    A bot that may not read a channel's history is answered 200 and an empty list; source: Get Channel Messages.
+    """
+    last = str((await get(line, f"/channels/{channel}")).get("last_message_id") or "0")
+    return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
+
+
+def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+    """Tell whether the bot's message shows our files beside a text that Discord may have rewritten."""
+    files, own = message.get("attachments") or [], (message.get("author") or {}).get("id") == bot["id"]
+    wanted = len(sending.draft.media)
+    return bool(own and wanted and len(files) == wanted and str(message["id"]) not in sending.taken)
 
 
 def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:

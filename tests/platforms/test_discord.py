@@ -433,3 +433,47 @@ def test_a_webhooks_address_is_read_and_kept(url: str) -> None:
 
 def bearer(rig: Rig) -> dict[str, str]:
     return {"Authorization": f"Bot {rig.stored.access_token.get_secret_value()}"}
+
+
+async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> None:
+    sending = bot.sending("Made, and not to be seen")
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
+    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+    await bot.sandbox.clear_conditions("discord")
+    assert isinstance(await NETWORK.confirm(bot.connection(), sending), Published)
+
+
+async def test_an_empty_channel_is_absence_although_its_history_is_hidden(bot: Rig) -> None:
+    await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
+    sending = bot.sending("Never made")
+    assert (await lost(bot, sending, "drop")).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+
+
+async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig) -> None:
+    await bot.sandbox.switch_on("discord", "text_rewritten", bot.account.account_id)
+    sending = bot.sending("Soon\u2026", [bot.sandbox.media("a.jpg")])
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+
+
+@pytest.mark.parametrize(("settings", "kind"), [({}, Kind.AUTH), ({"tts": True}, Kind.REJECTED)])
+async def test_rights_that_the_post_asks_for_are_the_posts_fault(
+    bot: Rig, settings: dict[str, Any], kind: Kind
+) -> None:
+    await bot.sandbox.switch_on("discord", "no_rights", bot.account.account_id)
+    error = await refused(NETWORK.publish(bot.connection(), bot.sending("Hi", settings=settings)))
+    assert (error.kind, error.code) == (kind, "50013")
+
+
+async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_again(bot: Rig) -> None:
+    sending = bot.sending("Deleted by a moderator")
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    (made,) = await bot.posts()
+    headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
+    path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
+    (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
+    error = await refused(NETWORK.publish(bot.connection(), sending))
+    assert (error.kind, error.code) == (Kind.UNCLEAR, "10008")
+    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)

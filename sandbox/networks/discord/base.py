@@ -46,6 +46,12 @@ def invalid(field: str, code: str, message: str) -> RefusedError:
 class GuildTwin(Twin, ABC):
     """Hold what all of Discord's routes share. An account is a channel of one guild, or a webhook in it."""
 
+    conditions = {  # noqa: RUF012
+        "history_hidden": "The bot may not read the channel's history: lists are empty, without an error.",
+        "no_rights": "The bot may not send messages in the channel.",
+        "text_rewritten": "Characters of a text are shown otherwise than they were sent.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
@@ -127,7 +133,7 @@ class GuildTwin(Twin, ABC):
             "id": post.platform_post_id,
             "type": 0,
             "channel_id": detail["channel"],
-            "content": post.text.strip(),
+            "content": self._content(post),
             "author": detail["author"],
             "attachments": detail["attachments"],
             "embeds": detail["embeds"],
@@ -143,6 +149,10 @@ class GuildTwin(Twin, ABC):
             "components": [],
             **hook,
         }
+
+    def _content(self, post: Post) -> str:
+        rewritten = self.world.conditions.holds(self.platform, "text_rewritten", post.account_id)
+        return post.text.strip().replace("\u2026", "...") if rewritten else post.text.strip()
 
     def _counted(self, remaining: int, left: float) -> dict[str, str]:
         return {

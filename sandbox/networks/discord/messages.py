@@ -42,6 +42,10 @@ class MessageRoutes(GuildTwin):
         if len(nonce) > NONCE:
             raise invalid("nonce", "NONCE_TYPE_TOO_LONG", f"Must be {NONCE} or fewer in length.")
         known = self._by_nonce.get((channel, nonce)) if nonce and body.get("enforce_nonce") is True else None
+        if self.holds("no_rights", account):
+            raise refused(403, 50013, "Missing Permissions")
+        if known is not None and known.deleted:
+            raise refused(404, 10008, "Unknown Message")
         if known is not None and self.world.now() - known.created_at < NONCE_SECONDS:
             return Answer.json({**self.described(known), "nonce": nonce})
         post = self._publish(account, channel, body, files, bot(account))
@@ -63,6 +67,17 @@ class MessageRoutes(GuildTwin):
         author = {"id": number, "username": body.get("username") or account.username, "avatar": None, "bot": True}
         post = self._publish(account, channel, body, files, author, webhook=number)
         return Answer.json(self.described(post)) if request.query.get("wait") == "true" else Answer(204)
+
+    @route("DELETE", "/channels/{id}/messages/{message}", "delete")
+    async def remove(self, request: Request) -> Answer:
+        """Delete a message of a channel."""
+        account, channel = self.channel(request)
+        post = self.world.posts.get(self.platform, request.params["message"])
+        if post is None or post.deleted or post.account_id != account.account_id or post.detail["channel"] != channel:
+            raise refused(404, 10008, "Unknown Message")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer(204)
 
     def _publish(
         self,

@@ -2,7 +2,9 @@
 
 from itertools import islice
 
+from sandbox.accounts import Account
 from sandbox.networks.discord.base import GUILD, GuildTwin, bot, channel_of, guild_of, invalid
+from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
@@ -19,7 +21,9 @@ class ReadRoutes(GuildTwin):
     async def one_channel(self, request: Request) -> Answer:
         """Describe a channel."""
         account, channel = self.channel(request)
-        return Answer.json({"id": channel, "type": 0, "guild_id": guild_of(channel), "name": account.username})
+        last = next((post.platform_post_id for post in self._newest(account, channel)), None)
+        shown = {"id": channel, "type": 0, "guild_id": guild_of(channel), "name": account.username}
+        return Answer.json({**shown, "last_message_id": last})
 
     @route("GET", "/channels/{id}/messages", "confirm")
     async def messages(self, request: Request) -> Answer:
@@ -30,14 +34,15 @@ class ReadRoutes(GuildTwin):
             raise invalid("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
         if not after.isdecimal():
             raise invalid("after", "NUMBER_TYPE_COERCE", f'Value "{after}" is not snowflake.')
-        newer = [
-            post
-            for post in self.world.posts.of(account)
-            if post.detail["channel"] == channel and int(post.platform_post_id) > int(after) and not post.deleted
-        ]
+        if self.holds("history_hidden", account):
+            return Answer.json([])
+        newer = [post for post in self._newest(account, channel) if int(post.platform_post_id) > int(after)]
         # Those nearest to the id, of them the newest first.
         page = list(islice(reversed(newer), int(limit)))
         return Answer.json([self.described(post) for post in reversed(page)])
+
+    def _newest(self, account: Account, channel: str) -> list[Post]:
+        return [post for post in self.world.posts.of(account) if post.detail["channel"] == channel and not post.deleted]
 
     @route("GET", "/webhooks/{id}/{token}", "auth")
     async def one_webhook(self, request: Request) -> Answer:
