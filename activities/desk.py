@@ -214,6 +214,7 @@ class Desk:
                 request_id_header=network.request_id_header,
                 on_exchange=last.append,
                 allowance_in=network.allowance_in,
+                workspace=account.workspace_id,
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(

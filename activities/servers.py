@@ -48,7 +48,13 @@ class Servers:
     ) -> None:
         self._base_urls = dict(base_urls or {})
         self._sandbox_url = sandbox_url.rstrip("/") if sandbox_url else None
+        self.private_hosts = tuple(private_hosts)
         self._allowed = AllowedHosts(private_hosts)
+
+    def hosts_in_place_of(self, network: Network[Any, Any]) -> list[str]:
+        """Return the hosts, as `host:port`, that the operator has set for a network instead of its own."""
+        urls = [self._base_urls.get(place) for place in (network.platform, *network.beside)]
+        return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
 
     def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
         """Return where an account is reached."""
@@ -95,6 +101,12 @@ class _Guard(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+def _entry(url: httpx.URL) -> str:
+    _, port = _host_and_port(url)
+    host = url.raw_host.decode()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _host_and_port(url: httpx.URL) -> tuple[str, int]:

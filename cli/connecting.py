@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from activities.servers import FORBIDDEN, to_named_servers
-from activities.transport import Transport
+from activities.outgoing import Outgoing
+from activities.servers import FORBIDDEN
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -87,7 +87,8 @@ async def keep_account(
 
 async def verify(network: Network[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
     """Ask the network whose credentials these are. Raises UserError."""
-    server = servers(settings).reach(network, credentials)
+    reached = servers(settings)
+    server, outgoing = reached.reach(network, credentials), Outgoing(reached)
     current = credentials
 
     async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:
@@ -95,7 +96,7 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: V
         current = await renew(current)
         return current
 
-    async with to_named_servers(settings.private_account_hosts) if server.named else Transport() as transport:
+    async with outgoing.to_named_servers() if server.named else outgoing.to_network(network) as transport:
         connection = Connection(
             wire=Wire(
                 transport,

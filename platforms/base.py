@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -174,6 +175,9 @@ class Network(ABC, Generic[S, C]):
     """Base URLs of hosts that are asked beside the one that an account names."""
     places: ClassVar[tuple[PlaceSetting, ...]] = ()
     """Settings that name a place which the account's credentials reach, but which need not be the account's own."""
+    domains: ClassVar[tuple[str, ...]] = ()
+    """Hosts that are the network's own, with all below them, beside those of `base_url` and `beside`. Addresses that an
+    answer names are sent the account's token only there."""
     cleans_files: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""
@@ -182,6 +186,11 @@ class Network(ABC, Generic[S, C]):
     be: it is fetched, checked and converted as the post's own media are."""
     settings: type[S]
     credentials: type[C]
+
+    @property
+    def own_domains(self) -> tuple[str, ...]:
+        """Return all hosts that are the network's own, also with all below them."""
+        return (*(urlsplit(url).hostname or "" for url in (self.base_url, *self.beside)), *self.domains)
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account of this network: always the same for the same account."""

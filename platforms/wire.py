@@ -44,6 +44,8 @@ class Wire:
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
     allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
+    workspace: str = ""
+    """Whose requests these are; hosts that only an answer names are looked up in its share."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Other base URLs for hosts that the network has beside this one, by their usual ones."""
 
@@ -68,8 +70,9 @@ class Wire:
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         sent = _HEADERS | dict(headers or {})
+        extensions = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
         try:
-            request = httpx.Request(method, url, headers=sent, extensions={"timeout": TIMEOUT.as_dict()}, **options)
+            request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
         except httpx.InvalidURL as error:
             # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
             message = f"{self.label} cannot be asked about what is named in this post."

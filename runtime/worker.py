@@ -25,10 +25,10 @@ from activities.media.source import MediaTools
 from activities.media.workshop import Workshop
 from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
+from activities.outgoing import Outgoing
 from activities.posts import Posts
 from activities.publish import Publishing
-from activities.servers import Servers, to_named_servers
-from activities.transport import Transport
+from activities.servers import Servers
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
 from runtime.chores import Chore, doing
@@ -71,18 +71,22 @@ async def desk(
     settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
 ) -> AsyncIterator[Desk]:
     """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
-    media = _media_tools(settings, database)
+    reached = servers(settings)
+    outgoing = Outgoing(reached)
+    media = _media_tools(settings, database, outgoing)
     async with contextlib.AsyncExitStack() as stack:
-        context = httpx.create_ssl_context(trust_env=False)
-        transports = {name: await stack.enter_async_context(Transport(context=context)) for name in networks()}
-        named_servers = await stack.enter_async_context(to_named_servers(settings.private_account_hosts))
+        transports: dict[str, httpx.AsyncBaseTransport] = {
+            platform: await stack.enter_async_context(outgoing.to_network(network))
+            for platform, network in networks().items()
+        }
+        named_servers = await stack.enter_async_context(outgoing.to_named_servers())
         opened = Desk(
             database=database,
             vault=Vault(settings.encryption_keys),
             networks_at=transports,
             named_servers=named_servers,
             media=media,
-            servers=servers(settings),
+            servers=reached,
             paced=settings.pacing,
             meters=Meters(meter),
         )
@@ -93,7 +97,7 @@ async def desk(
             await media.close()
 
 
-def _media_tools(settings: Settings, database: Database) -> MediaTools:
+def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> MediaTools:
     disk_bytes = disk_bytes_by_default() if settings.media_disk_mb is None else settings.media_disk_mb * 2**20
     limits = MediaLimits(settings.media_fetches, disk_bytes)
     admission = Admission(limits)
@@ -101,6 +105,7 @@ def _media_tools(settings: Settings, database: Database) -> MediaTools:
         private_hosts=settings.private_media_hosts,
         samples_url=settings.sandbox_url or None,
         max_bytes=min(MAX_BYTES, limits.file_bytes),
+        transport=outgoing.to_strangers,
     )
     shelf = Shelf(database, settings.public_url) if settings.public_url else None
     return MediaTools(SharedFiles(fetcher, admission), Workshop(), shelf, admission)

@@ -93,16 +93,26 @@ class MediaFetcher:
             yield await self.fetch(media, spool, progress or (lambda _: None))
 
     async def fetch(
-        self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int] | None = None
+        self,
+        media: Media,
+        spool: Spool,
+        progress: Progress,
+        most_bytes: Callable[[], int] | None = None,
+        *,
+        workspace_id: str = "",
     ) -> StoredFile:
-        """Fetch a media item into a spool, up to what `most_bytes` returns meanwhile.
+        """Fetch a media item of a workspace into a spool, up to what `most_bytes` returns meanwhile.
 
         Raises as `open` does, and Exhausted if too many files are fetched from its host or the spool has no more room.
         """
         wanted = most_bytes or (lambda: self.max_bytes)
-        return stored(spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes)))
+        return stored(
+            spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes), workspace_id)
+        )
 
-    async def _fetched(self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int]) -> str:
+    async def _fetched(
+        self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
+    ) -> str:
         refusals = Refusals(media, "")
         try:
             url = httpx.URL(media.url)
@@ -112,20 +122,21 @@ class MediaFetcher:
         try:
             async with asyncio.timeout(self._pace.grace) as deadline:
                 body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes)
-                return await self._follow(url, media, body)
+                return await self._follow(url, media, body, workspace_id)
         except TimeoutError as error:
             raise refusals.too_slow() from error
         except httpx.HTTPError as error:
             raise _meaning(error, refusals) from error
 
-    async def _follow(self, url: httpx.URL, media: Media, body: "_Body") -> str:
+    async def _follow(self, url: httpx.URL, media: Media, body: "_Body", workspace_id: str) -> str:
         hosts: list[str] = []
+        extensions = {"timeout": _TIMEOUT.as_dict(), "workspace": workspace_id}
         for _ in range(MAX_REDIRECTS + 1):
             if self._samples:
                 url = self._samples.instead_of(url, media.type)
             hosts.append(url.host)
             self._check(url, body.refusals)
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": _TIMEOUT.as_dict()})
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=extensions)
             # A host that many workspaces use may be slow for all of them: it holds up at most half of the fetches.
             with self._hosts.take(url.host):
                 response = await self._transport.handle_async_request(request)
@@ -148,7 +159,7 @@ class MediaFetcher:
         if not 0 < port < 2**16:
             raise refusals.unreachable("its port does not exist")
         if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
-            raise refusals.forbidden("its host is not on the public internet")
+            raise refusals.forbidden(_NOT_PUBLIC)
 
     async def _received(self, response: httpx.Response, media: Media, body: "_Body", hosts: tuple[str, ...]) -> str:
         if response.status_code != httpx.codes.OK:
@@ -198,21 +209,25 @@ def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
 
 
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_NOT_PUBLIC = "its host does not exist or is not on the public internet"
+"""One sentence for both: otherwise clients could find out which internal names exist."""
 
 
 def _meaning(error: httpx.HTTPError, refusals: Refusals) -> NetworkError:
     causes = list(_causes(error))
-    if any(isinstance(cause, AddressForbidden) for cause in causes):
-        return refusals.forbidden("its host is not on the public internet")
+    if any(isinstance(cause, AddressForbidden) or _is_unknown_host(cause) for cause in causes):
+        return refusals.forbidden(_NOT_PUBLIC)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return refusals.unreachable("its server has no valid certificate")
-    if any(isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST for cause in causes):
-        return refusals.unreachable("its host does not exist")
     if isinstance(error, httpx.TimeoutException):
         return refusals.too_slow()
     if isinstance(error, httpx.ConnectError):
         return refusals.no_answer()
     return refusals.broken_off()
+
+
+def _is_unknown_host(cause: BaseException) -> bool:
+    return isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

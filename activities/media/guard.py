@@ -5,45 +5,54 @@ look-ups (DNS rebinding) gains nothing, and neither does a redirect.
 """
 
 import asyncio
-import socket
+import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
 
 import httpcore
 import httpx
 
 from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_public
+from activities.resolver import Resolver, workspace
 from activities.transport import Transport
 
 MAX_ADDRESSES = 4
-"""Addresses tried of one name; they share the connect timeout."""
+"""Addresses tried of one name."""
+_STAGGER_S = 0.25
+"""Before the next address of a host is tried beside the one before; source: RFC 8305, section 8."""
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Return the addresses of a host; raises OSError where there are none."""
+
+class Names(Protocol):
+    """What knows the addresses of hosts."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of a host. Raises OSError if there are none."""
+        ...
+
+    def forget(self, host: str) -> None:
+        """Look a host up again the next time, because its addresses do not answer."""
+        ...
 
 
 class AddressForbidden(httpx.ConnectError):
     """A host has no address that may be connected to."""
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver, in the order it would try the addresses itself."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Open sockets to public addresses only, and to the hosts that the operator allows."""
+    """Connections of httpcore's own to public addresses only, and to the hosts that the operator allows."""
 
     def __init__(
         self,
         allowed: AllowedHosts,
         *,
-        resolve: Resolve = resolve,
+        names: Names | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allowed = allowed
-        self._resolve = resolve
+        self._names = names or Resolver()
         self._network = network or httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -54,10 +63,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Resolve, check and connect; raises AddressForbidden where no address of the host is permitted."""
+        """Resolve, check and connect. Raises AddressForbidden if no address of the host is permitted."""
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._resolve(host, port)
+                addresses = await self._names.resolve(host)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except OSError as error:
@@ -66,14 +75,17 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             addresses = [address for address in addresses if is_public(address)]
             if not addresses:
                 raise AddressForbidden(f"{host} is not on the public internet")
-        tried = addresses[:MAX_ADDRESSES]
-        share = timeout / len(tried) if timeout else None
-        for address in tried[:-1]:
-            try:
-                return await self._network.connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._network.connect_tcp(tried[-1], port, share, local_address, socket_options)
+        connect = self._network.connect_tcp
+        try:
+            return await _first_of(
+                [
+                    partial(connect, address, port, timeout, local_address, socket_options)
+                    for address in addresses[:MAX_ADDRESSES]
+                ]
+            )
+        except (httpcore.ConnectError, httpcore.ConnectTimeout):
+            self._names.forget(host)
+            raise
 
     async def connect_unix_socket(
         self,
@@ -90,13 +102,56 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(Transport):
-    """Be httpx's transport over guarded sockets. A client on top must be `trust_env=False`: no proxies."""
+    """An httpx transport over guarded connections. A client on top must be `trust_env=False`: no proxies.
+
+    A request names the workspace it is made for in its extension `workspace`: workspaces share the look-ups of hosts.
+    """
 
     def __init__(
         self,
         allowed: AllowedHosts,
         *,
-        resolve: Resolve = resolve,
+        names: Names | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(GuardedBackend(allowed, resolve=resolve, network=network))
+        super().__init__(GuardedBackend(allowed, names=names, network=network), context=context)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises AddressForbidden, and ConnectionHeld inside a database transaction."""
+        token = workspace.set(str(request.extensions.get("workspace", "")))
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            workspace.reset(token)
+
+
+_Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
+
+
+async def _first_of(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream:
+    """Return the connection that is made first; the next one is begun after a moment, or once one has failed.
+
+    Raises the last failure if all fail.
+    """
+    waiting, running = deque(connects), set[asyncio.Future[httpcore.AsyncNetworkStream]]()
+    failure: BaseException = httpcore.ConnectError("the host has no address")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(waiting.popleft()()))
+            ended, _ = await asyncio.wait(
+                running, timeout=_STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for each in ended:
+                running.remove(each)
+                if (error := each.exception()) is None:
+                    return each.result()
+                failure = error
+        raise failure
+    finally:
+        for each in running:
+            each.cancel()
+        for late in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(late, httpcore.AsyncNetworkStream):
+                await late.aclose()

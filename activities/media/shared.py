@@ -124,7 +124,8 @@ class SharedFiles:
             for listener in file.listeners:
                 listener(received)
 
-        file.fetching = asyncio.create_task(self._fetcher.fetch(media, spool, told, lambda: file.most_bytes))
+        fetch = self._fetcher.fetch(media, spool, told, lambda: file.most_bytes, workspace_id=workspace_id)
+        file.fetching = asyncio.create_task(fetch)
         file.fetching.add_done_callback(lambda _: connection.give_back())
         return file
 

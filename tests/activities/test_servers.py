@@ -41,7 +41,7 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         internet.knows("metadata.google.internal", ["169.254.169.254"])
         internet.knows("rebinding.test", ["127.0.0.1"])
         internet.knows("social.test", [PUBLIC])
-        transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
+        transport = partial(GuardedTransport, names=internet, network=internet)
         url = Servers().reach(networks()["mastodon"], credentials(instance)).url
         async with httpx.AsyncClient(transport=to_named_servers([], transport)) as client:
             with pytest.raises(NetworkError) as caught:

@@ -8,21 +8,18 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from activities.transport import Transport
-from runtime.loop import fast_loop
+from tests.activities.loops import Run
 from tests.activities.media.hostile import self_signed
 
 Serve = Callable[[socket.socket, int], None]
-Run = Callable[[Awaitable[Any]], Any]
 Speech = tuple[str, ssl.SSLContext | None, ssl.SSLContext | None]
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
@@ -54,21 +51,6 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[tuple[i
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1], connections
         server.shutdown()
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, fast_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a coroutine on an event loop of its own."""
-
-    def in_thread(work: Any) -> Any:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            return runner.run(work)
-
-    def run(work: Any) -> Any:
-        with ThreadPoolExecutor(1) as threads:
-            return threads.submit(in_thread, work).result(20)
-
-    return run
 
 
 def ask(connection: socket.socket) -> bytes:

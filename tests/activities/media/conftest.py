@@ -27,7 +27,7 @@ async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaF
     made: list[MediaFetcher] = []
 
     def make(**options: object) -> MediaFetcher:
-        transport = partial(GuardedTransport, resolve=internet.resolve, network=internet)
+        transport = partial(GuardedTransport, names=internet, network=internet)
         made.append(MediaFetcher(transport=transport, **options))  # type: ignore[arg-type]  # options vary by test
         return made[-1]
 

@@ -179,11 +179,14 @@ class Internet(httpcore.AsyncNetworkBackend):
         """Give a name its answers, the last of which stays."""
         self.names[name] = list(answers)
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    def forget(self, host: str) -> None:
+        """Look every name up at every connection, as it is."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
         """Answer like a resolver; what is not in the table is an address or does not exist."""
         answers = self.names.get(host)
         if answers is None:
-            return [str(info[4][0]) for info in socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)]
+            return [str(info[4][0]) for info in socket.getaddrinfo(host, 0, flags=socket.AI_NUMERICHOST)]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     async def connect_tcp(

@@ -12,7 +12,7 @@ from tests.activities.media.hostile import JPEG, PUBLIC, PUBLIC_V6, HostileServe
 async def test_only_the_public_ones_of_mixed_addresses_are_connected_to(internet: Internet) -> None:
     internet.knows("mixed.test", ["10.0.0.1", PUBLIC_V6, "127.0.0.1", PUBLIC])
     internet.unreachable = {PUBLIC_V6}
-    backend = GuardedBackend(AllowedHosts([]), resolve=internet.resolve, network=internet)
+    backend = GuardedBackend(AllowedHosts([]), names=internet, network=internet)
     stream = await backend.connect_tcp("mixed.test", 80, timeout=5)
     await stream.aclose()
     assert internet.connected == [PUBLIC_V6, PUBLIC]
@@ -21,7 +21,7 @@ async def test_only_the_public_ones_of_mixed_addresses_are_connected_to(internet
 async def test_the_last_failure_is_told_when_no_address_answers(internet: Internet) -> None:
     internet.knows("down.test", [PUBLIC_V6, PUBLIC])
     internet.unreachable = {PUBLIC_V6, PUBLIC}
-    backend = GuardedBackend(AllowedHosts([]), resolve=internet.resolve, network=internet)
+    backend = GuardedBackend(AllowedHosts([]), names=internet, network=internet)
     with pytest.raises(httpcore.ConnectError):
         await backend.connect_tcp("down.test", 80)
 
@@ -67,7 +67,7 @@ async def test_the_name_in_the_certificate_is_still_the_urls(internet: Internet)
 
     network = Network(HostileServer())
     network.knows("cdn.test", [PUBLIC])
-    transport = GuardedTransport(AllowedHosts([]), resolve=network.resolve, network=network)
+    transport = GuardedTransport(AllowedHosts([]), names=network, network=network)
     async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
         await client.get("https://cdn.test/a.jpg")
     assert (network.connected, seen) == ([PUBLIC], ["cdn.test"])
