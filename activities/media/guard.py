@@ -15,6 +15,7 @@ import httpcore
 import httpx
 
 from activities.allowed_hosts import AllowedHosts
+from activities.answers import BoundedBody, BoundedHeads, reading_head
 from activities.media.addresses import is_public
 from activities.resolver import Resolver, workspace
 from activities.transport import Transport
@@ -115,15 +116,23 @@ class GuardedTransport(Transport):
         network: httpcore.AsyncNetworkBackend | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(GuardedBackend(allowed, names=names, network=network), context=context)
+        super().__init__(BoundedHeads(GuardedBackend(allowed, names=names, network=network)), context=context)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises AddressForbidden, and ConnectionHeld inside a database transaction."""
+        """Send a request.
+
+        Raises AddressForbidden, ConnectionHeld inside a database transaction, and httpx.RemoteProtocolError if reading
+        the answer is too much work, be it now or later.
+        """
         token = workspace.set(str(request.extensions.get("workspace", "")))
         try:
-            return await super().handle_async_request(request)
+            with reading_head():
+                response = await super().handle_async_request(request)
         finally:
             workspace.reset(token)
+        if isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = BoundedBody(response.stream)
+        return response
 
 
 _Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]

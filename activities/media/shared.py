@@ -115,7 +115,7 @@ class SharedFiles:
     def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
         with ExitStack() as taken:
             connection = taken.enter_context(self._admission.fetches.take(workspace_id))
-            number = taken.enter_context(self._admission.files.take(workspace_id))
+            number = taken.enter_context(self._number(workspace_id))
             spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
             taken.pop_all()
         file = self._files[key] = _Shared(workspace_id, spool, number, most_bytes)
@@ -128,6 +128,14 @@ class SharedFiles:
         file.fetching = asyncio.create_task(fetch)
         file.fetching.add_done_callback(lambda _: connection.give_back())
         return file
+
+    def _number(self, workspace_id: str) -> Share:
+        """Return a workspace's right to one more file; what it keeps without a user gives way. Raises Exhausted."""
+        try:
+            return self._admission.files.take(workspace_id)
+        except Exhausted as short:
+            self.make_room(workspace_id, short)
+            return self._admission.files.take(workspace_id)
 
     def _use(self, key: _Key, file: _Shared) -> None:
         if file.ending:

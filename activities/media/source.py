@@ -1,9 +1,12 @@
 """Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
 
+import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import structlog
 
 from activities.media import limits
 from activities.media.admission import Admission, MediaBusy
@@ -25,6 +28,8 @@ from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,12 @@ class StepMedia:
                         raise limits.too_large(self._network.label, rule) from error
                     waiting.let_in(self._workspace_id, self._target_id)
                     yield file
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            log.warning("media.disk_full")
+            message = "The service has no disk space for media at the moment."
+            raise NetworkError(Kind.TRANSIENT, message, code="no_disk_space") from error
         except Exhausted as short:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)

@@ -15,6 +15,8 @@ _COPIED = 2**20
 """Bytes that are copied at a time."""
 _SMALL = 64 * 1024
 """Bytes up to which a file is read and measured sooner than a thread is asked to: they lie in the page cache."""
+_LARGE = 16 * 2**20
+"""Bytes beyond which a thread closes a file."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,13 +49,29 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        """Give the disk space back; a thread that still reads gets a ValueError."""
+        """Give the disk space back; a thread that still reads gets a ValueError.
+
+        A busy disk may take seconds to forget a large file, so in an event loop a thread waits for that.
+        """
+        if self._closed:
+            return
+        large = self._lock.locked() or self.size > _LARGE
+        self._closed = True
+        try:
+            loop = asyncio.get_running_loop() if large else None
+        except RuntimeError:
+            loop = None
+        if loop:
+            loop.run_in_executor(None, self._close)
+        else:
+            self._close()
+
+    def _close(self) -> None:
         with self._lock:
-            self._closed = True
             if self._file:
                 self._file.close()
-            if self._disk:
-                self._disk.give_back()
+        if self._disk:
+            self._disk.give_back()
 
     def duplicate(self) -> int:
         """Return a file number of the caller's own, who closes it."""
@@ -63,7 +81,8 @@ class Spool:
     @property
     def size(self) -> int:
         """Return the length in bytes."""
-        return os.fstat(self._file.fileno()).st_size if self._file else 0
+        with self._lock:
+            return os.fstat(self._number()).st_size if self._file or self._closed else 0
 
     def reserve(self, size: int) -> None:
         """Make sure of the disk space for this many bytes in all. Raises Exhausted."""
@@ -116,10 +135,10 @@ class Spool:
             start += len(chunk)
 
     def _number(self) -> int:
-        if self._file is None and not self._closed:
-            self._file = tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - close() does
-        if self._file is None:
+        if self._closed:
             raise ValueError("the file is closed")
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="socialsyncer-", buffering=0)  # noqa: SIM115 - close() does
         return self._file.fileno()
 
 

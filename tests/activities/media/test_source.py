@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import pytest
 
@@ -251,6 +251,18 @@ async def test_a_network_without_a_limit_gets_no_video_of_any_size(tools: MediaT
     source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
     error = await refused(source, clip(server, answer(MP4_HEAD, length=2**30 + 1)))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+
+
+async def test_a_full_disk_is_waited_for(
+    tools: MediaTools, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_full_disk(**_: object) -> IO[bytes]:
+        return Path("/dev/full").open("r+b", buffering=0)
+
+    monkeypatch.setattr("activities.media.spool.tempfile.TemporaryFile", on_a_full_disk)
+    source, _ = media_of(tools, "telegram")
+    error = await refused(source, served(server, files.jpeg()))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_disk_space")
 
 
 class TestWhatOneWorkspaceMayHold:

@@ -1,10 +1,12 @@
 """Files without a name: made when they are needed, gone when they are closed."""
 
+import asyncio
 import threading
 from pathlib import Path
 
 import pytest
 
+from activities.media.shares import Exhausted, Shares
 from activities.media.spool import Spool, off_the_loop
 
 
@@ -44,3 +46,28 @@ def test_what_is_closed_is_not_opened_again(content: bytes) -> None:
 async def test_only_work_on_large_files_is_worth_a_thread(size: int, elsewhere: bool) -> None:
     thread = await off_the_loop(size, threading.get_ident)
     assert (thread != threading.get_ident()) is elsewhere
+
+
+async def test_a_large_file_is_closed_by_a_thread() -> None:
+    disk = Shares(100 * 2**20)
+    spool = Spool(disk=disk.take("a", 0))
+    spool.append(bytes(17 * 2**20))
+    spool.close()
+    with pytest.raises(ValueError, match="closed"):
+        spool.append(b"late")
+    async with asyncio.timeout(20):
+        while disk.free < disk.total:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+def test_what_is_written_counts_against_the_disk_until_it_is_closed() -> None:
+    disk = Shares(100)
+    with Spool(disk=disk.take("a", 0)) as spool, Spool(disk=disk.take("a", 0)) as copy:
+        spool.append(bytes(25))
+        spool.write_at(0, bytes(10))
+        spool.copy_to(copy)
+        assert disk.free == 50
+        with pytest.raises(Exhausted):
+            copy.append(b"x")
+        assert copy.size == 25
+    assert disk.free == 100
