@@ -92,7 +92,8 @@ def _fingerprint(draft: Draft[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-_LAST_RENEWALS_S = 15.0
+_LAST_RENEWALS_S = 7.0
+"""What a stopping process still has once the posts' own worker has ended: the rest of `worker.WIND_UP_S`."""
 
 
 class Desk:
