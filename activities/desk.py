@@ -92,8 +92,8 @@ def _fingerprint(draft: Draft[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-_LAST_RENEWALS_S = 7.0
-"""What a stopping process still has once the posts' own worker has ended: the rest of `worker.WIND_UP_S`."""
+_LAST_RENEWALS_S = 3.0
+"""With the time in which an answer in hand is written down, what `worker.WIND_UP_S` leaves once all workers ended."""
 
 
 class Desk:

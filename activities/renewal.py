@@ -75,9 +75,12 @@ class Renewals:
         return open_sealed(self._vault, *key, newest) == open_sealed(self._vault, *key, used)
 
     async def close(self, within_s: float) -> None:
-        """Wait for what is running, so that the answers still to come are written down."""
+        """Wait for what is running, so that answers still to come are written down; give the rest up."""
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=within_s)
+            _, left = await asyncio.wait(self._running.values(), timeout=within_s)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _begin(self, key: tuple[str, str], account: Account, used: bytes, renew: Renew) -> asyncio.Task[bytes | None]:
         stored, label = open_credentials(self._vault, account), networks()[account.platform].label
