@@ -7,19 +7,37 @@ import msgspec
 from sandbox.operations import Operation
 
 FaultName = Literal[
-    "reject", "drop", "accept_then_drop", "accept_then_500", "accept_then_delay", "rate_limited", "token_expired"
+    "reject",
+    "drop",
+    "accept_late",
+    "accept_then_drop",
+    "accept_then_500",
+    "accept_then_delay",
+    "accept_then_outlast",
+    "rate_limited",
+    "token_expired",
 ]
 
-DEFAULT_SECONDS: dict[FaultName, float] = {"rate_limited": 2, "accept_then_delay": 5}
+DEFAULT_SECONDS: dict[FaultName, float] = {
+    "rate_limited": 2,
+    "accept_late": 35,
+    "accept_then_delay": 5,
+    "accept_then_outlast": 120,
+}
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """Be one programmed failure; it strikes the next `times` requests that match.
+    """One programmed failure. It strikes the next `times` requests that match.
 
     `operation` and `accountId` left out mean any; requests that name no account by a token match no `accountId`.
-    `status` and `body` count for reject and accept_then_500; `seconds` is how long accept_then_delay holds its answer
-    back, and when rate_limited says that the limit resets. `hold` is how many seconds pass between what the network did
-    with the request and what its sender gets to see, whatever the fault: time for the sender to die in.
+    `status` and `body` count for reject and accept_then_500. `hold` is how many seconds pass between what the network
+    did with the request and what its sender gets to see, whatever the fault: time for the sender to die in. `seconds`
+    means for
+
+    - accept_late: how long it takes to do what it is asked, also if its sender stops waiting before that;
+    - accept_then_delay: how long the answer is held back;
+    - accept_then_outlast: how long it waits at most until its sender is gone, before it answers;
+    - rate_limited: when it says that the limit resets.
     """
 
     platform: str

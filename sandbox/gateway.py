@@ -1,6 +1,7 @@
 """The one way into a network: reads the request, lets programmed failures strike, logs it, answers."""
 
 import asyncio
+import contextlib
 import logging
 
 from litestar.types import Receive, Scope, Send
@@ -42,7 +43,9 @@ class Gateway:
         if operation in twin.refuses_app_for and twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id):
             answer: Answer | None = twin.app_refused()
         else:
-            answer = await (self._serve(found, request) if fault is None else self._fail(fault, found, request))
+            answer = await (
+                self._serve(found, request) if fault is None else self._fail(fault, found, request, receive)
+            )
         if answer is None:
             await _drop(scope, receive)
             return
@@ -72,9 +75,11 @@ class Gateway:
         request.base_url = self._base_url or f"{scope['scheme']}://{request.header('host')}{self._prefix}"
         return request
 
-    async def _fail(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
+    async def _fail(self, fault: Fault, found: Route | None, request: Request, receive: Receive) -> Answer | None:
         """Let a failure strike; no answer means that the connection is to be dropped."""
         answer = await self._struck(fault, found, request)
+        if fault.fault == "accept_then_outlast":
+            await _outlast(receive, fault.wait)
         if fault.hold:
             await asyncio.sleep(fault.hold)
         return answer
@@ -89,6 +94,9 @@ class Gateway:
                 return self._twin.rate_limited(fault.wait)
             case "token_expired":
                 return self._twin.token_expired()
+            case "accept_late":
+                # The server lets this go on when the sender closes its connection.
+                await asyncio.sleep(fault.wait)
         answer = await self._serve(found, request)
         match fault.fault:
             case "accept_then_drop":
@@ -115,6 +123,14 @@ class Gateway:
         except Exception:
             _logger.exception("The %s twin failed at %s %s", self._twin.platform, request.method, found.path)
             return self._twin.failure(500)
+
+
+async def _outlast(receive: Receive, at_most: float) -> None:
+    """Wait until the sender has closed its connection."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most):
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:

@@ -70,6 +70,37 @@ async def test_accept_then_delay_publishes_at_once_and_answers_late(sandbox: San
     assert time.monotonic() - started >= 0.3
 
 
+async def test_accept_late_publishes_although_its_sender_has_stopped_waiting(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "accept_late", operation="publish", seconds=0.5)
+    with pytest.raises(httpx.ReadTimeout):
+        await sandbox.x.post("/2/tweets", json={"text": "accepted late"}, timeout=0.1)
+    # A look-up before that finds nothing: it is not public yet.
+    assert await published(sandbox, "accepted late") == 0
+    await asyncio.sleep(0.6)
+    assert await published(sandbox, "accepted late") == 1
+    assert (await sandbox.x.post("/2/tweets", json={"text": "accepted late"})).status_code == 403
+
+
+async def test_accept_late_answers_a_sender_that_waits(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "accept_late", operation="publish", seconds=0.2)
+    assert (await sandbox.x.post("/2/tweets", json={"text": "waited for"})).status_code == 201
+    assert await published(sandbox, "waited for") == 1
+
+
+async def test_accept_then_outlast_answers_once_its_sender_is_gone(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "accept_then_outlast", operation="publish")
+    with pytest.raises(httpx.ReadTimeout):
+        await sandbox.x.post("/2/tweets", json={"text": "outlasted"}, timeout=0.3)
+    assert await published(sandbox, "outlasted") == 1
+    await asyncio.sleep(0.3)
+    assert (await sandbox.requests())[0]["status"] == 201
+
+
+async def test_accept_then_outlast_does_not_wait_for_ever(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "accept_then_outlast", operation="publish", seconds=0.2)
+    assert (await sandbox.x.post("/2/tweets", json={"text": "not outlasted"})).status_code == 201
+
+
 async def test_rate_limited_speaks_in_the_networks_own_headers(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "rate_limited", seconds=30)
     await sandbox.fault("instagram", "rate_limited", seconds=180)
@@ -126,7 +157,7 @@ async def test_faults_are_listed_and_cleared(sandbox: Sandbox) -> None:
     ],
 )
 async def test_bad_faults_are_refused(sandbox: Sandbox, body: bytes) -> None:
-    answer = await sandbox.control.post("/_/faults", content=body)
+    answer = await sandbox.control.post("/_/faults", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["error"]
 
