@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_plain_host
 from activities.media.guard import AddressForbidden, GuardedTransport
+from activities.shared_connections import SharedConnections
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 
@@ -80,7 +81,7 @@ def to_named_servers(
     it refuses it raises NetworkError(rejected), and nothing was sent.
     """
     allowed = AllowedHosts(private_hosts)
-    return _Guard(allowed, transport(allowed))
+    return _Guard(allowed, SharedConnections(transport(allowed)))
 
 
 class _Guard(httpx.AsyncBaseTransport):

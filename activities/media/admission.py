@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from activities.media.shares import Share, Shares
+from activities.shares import Share, Shares
 from platforms.errors import Kind, NetworkError
 
 MEDIA_BUSY = "media_busy"

@@ -16,9 +16,9 @@ from activities.media.guard import AddressForbidden, GuardedTransport
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
 from activities.media.samples import Samples
-from activities.media.shares import Shares
 from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile, stored
+from activities.shares import Shares
 from domain.post import Media
 from platforms.errors import NetworkError
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from activities.media.admission import Admission
 from activities.media.fetch import MediaFetcher, Progress
-from activities.media.shares import Exhausted, Share
 from activities.media.spool import Spool
 from activities.media.stored import StoredFile
+from activities.shares import Exhausted, Share
 from domain.post import Media
 from platforms.errors import Kind, NetworkError
 

@@ -17,12 +17,12 @@ from activities.media.metadata.source import Damaged
 from activities.media.record import ChangeRecord
 from activities.media.refusals import TOO_LARGE, damaged, too_many_pixels
 from activities.media.shared import SharedFiles
-from activities.media.shares import Exhausted, Share
 from activities.media.shelf import Shelf
 from activities.media.spool import Spool, off_the_loop
 from activities.media.stored import StoredFile
 from activities.media.strip import strip
 from activities.media.workshop import Workshop
+from activities.shares import Exhausted, Share
 from domain.post import Media, MediaType
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError

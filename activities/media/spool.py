@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import IO, ParamSpec, Self, TypeVar
 
-from activities.media.shares import Share
+from activities.shares import Share
 
 _COPIED = 2**20
 """Bytes that are copied at a time."""

@@ -1,4 +1,4 @@
-"""A workspace whose media come slowly takes neither the steps nor the fetches of the others."""
+"""A workspace whose media come slowly, or whose own servers do not answer, takes nothing that others need."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,9 +32,17 @@ async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
         running_stack(postgres_url, environment) as stack,
     ):
         hosts = [*stack.settings.private_media_hosts, f"127.0.0.1:{server.port}"]
-        settings = stack.settings.model_copy(update={"private_media_hosts": hosts})
+        own_servers = [f"127.0.0.1:{server.port}"]
+        settings = stack.settings.model_copy(
+            update={"private_media_hosts": hosts, "private_account_hosts": own_servers}
+        )
         async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
             yield stack, server
+
+
+async def keeps_silent(writer: asyncio.StreamWriter) -> None:
+    """Take a request and answer nothing for longer than the test takes."""
+    await asyncio.sleep(60)
 
 
 async def publish_slow_videos(stack: Stack, server: HostileServer) -> list[Post]:
@@ -104,3 +112,18 @@ async def test_a_send_that_carries_files_does_not_begin_before_they_are_there(
     may_end.set()
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(server.requests) == 1
+
+
+async def test_a_workspace_whose_own_server_does_not_answer_holds_up_no_other(
+    slow: tuple[Stack, HostileServer],
+) -> None:
+    stack, server = slow
+    server.routes["/api/v1/statuses"] = keeps_silent
+    account = await stack.connect(PLATFORM, instance=f"http://127.0.0.1:{server.port}")
+    posts = [await stack.save(f"unheard {number}", [account]) for number in range(SLOW_POSTS)]
+    await asyncio.gather(*(stack.start(post) for post in posts))
+    await asyncio.sleep(5)
+    other = await another_workspace(stack)
+    text = await other.save("heard", [await other.connect(PLATFORM)], due_in=timedelta(seconds=1))
+    await other.start(text)
+    assert await lateness(other, text) < SOON_S

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from activities.media.admission import MediaLimits, Waiting
-from tests.activities.media.test_shares import Clock
+from tests.activities.test_shares import Clock
 
 
 def seconds(wait: timedelta, exactly: float) -> bool:

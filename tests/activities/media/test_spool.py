@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.media.shares import Exhausted, Shares
 from activities.media.spool import Spool, off_the_loop
+from activities.shares import Exhausted, Shares
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.media.shares import Exhausted, Share, Shares
+from activities.shares import Exhausted, Share, Shares
 
 
 class Clock:
