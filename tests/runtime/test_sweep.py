@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
-from api.schemas import MAX_ITEMS
+from domain.bounds import MAX_ITEMS
 from domain.post import PostStatus
 from runtime.sweep import sweep
 from store.models import Post
