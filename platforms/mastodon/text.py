@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import regex
 
+from platforms.entities import parsable
 from platforms.expensive import expensive
 from platforms.unicode import graphemes, nfc, nfkc
 
@@ -67,7 +68,7 @@ def _words(text: str) -> list[str]:
 def shown_text(html: str, sent: str) -> str:
     """Return the text of a status; `sent` decides of a link whether its words or its address stood there."""
     reader = _Reader(sent)
-    reader.feed(html)
+    reader.feed(parsable(html))
     reader.close()
     return "".join(reader.pieces)
 

@@ -3,11 +3,11 @@
 import html
 import re
 
+from platforms.entities import readable
 from platforms.expensive import expensive
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _LINK_MARKS = re.compile(r"\\.|!?\[|\]\(?|\)", re.DOTALL)
-_LONG_NUMBER = re.compile(r"&#[0-9]{20,}+;?")
 _ESCAPED = re.compile(r"\\([\x21-\x7e])")
 _MARKS = re.compile(r"(?<!\\)[*_~`|]|(?m:^>)")
 
@@ -23,8 +23,7 @@ def visible(text: str, parse_mode: str | None) -> str:
     if parse_mode is None:
         return text
     if parse_mode == "HTML":
-        # Python refuses to read numbers of thousands of digits. No character has such a number.
-        return html.unescape(_LONG_NUMBER.sub("\ufffd", _TAG.sub("", text)))
+        return html.unescape(readable(_TAG.sub("", text)))
     return _ESCAPED.sub(r"\1", _MARKS.sub("", _without_addresses(text)))
 
 
