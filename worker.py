@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from activities.media.decoding.confinement import forbid_inspection
 from api.readiness import Readiness
 from platforms.registry import networks
 from runtime import worker
@@ -38,6 +39,7 @@ async def run(platforms: list[str] | None) -> None:
     """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
     settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
+    forbid_inspection()
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.

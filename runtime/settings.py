@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         ge=64,
         description="MiB that all media of a worker may take on disk; by default half of what is free, at most 16,384",
     )
+    media_memory_mb: int = Field(
+        default=2048,
+        ge=512,
+        le=65536,
+        description="MiB of address space that decoding one media file may take; a worker decodes up to five at a time",
+    )
     pacing: bool = Field(
         default=True, description="whether accounts publish no faster than their networks allow; off to measure load"
     )

@@ -108,7 +108,9 @@ def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> 
         transport=outgoing.to_strangers,
     )
     shelf = Shelf(database, settings.public_url) if settings.public_url else None
-    return MediaTools(SharedFiles(fetcher, admission), Workshop(), shelf, admission)
+    return MediaTools(
+        SharedFiles(fetcher, admission), Workshop(memory=settings.media_memory_mb * 2**20), shelf, admission
+    )
 
 
 @dataclass(frozen=True, slots=True)

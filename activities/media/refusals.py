@@ -25,13 +25,30 @@ _SHARE_PAGES = (
 )
 
 
+_INVALID = "media_invalid"
+
+
 def damaged(content_type: str) -> NetworkError:
     """Refuse a file that does not keep to its own format."""
     return NetworkError(
         Kind.REJECTED,
         f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.",
-        code="media_damaged",
+        code=_INVALID,
     )
+
+
+def too_costly(content_type: str) -> NetworkError:
+    """Refuse a file that takes its decoder more time than any file may."""
+    return NetworkError(
+        Kind.REJECTED,
+        f"The file ({content_type}) takes too long to decode. Export it again, smaller or in another format.",
+        code=_INVALID,
+    )
+
+
+def no_decoder() -> NetworkError:
+    """Report that no decoding process could be made just now."""
+    return NetworkError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="media_unavailable")
 
 
 def too_many_pixels(limit: int) -> NetworkError:
@@ -40,6 +57,15 @@ def too_many_pixels(limit: int) -> NetworkError:
         Kind.REJECTED,
         f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
         code=TOO_LARGE,
+    )
+
+
+def too_much_memory(content_type: str) -> NetworkError:
+    """Refuse a file that takes its decoder more memory than any file may."""
+    return NetworkError(
+        Kind.REJECTED,
+        f"The file ({content_type}) takes more memory to decode than any may. Make the picture smaller.",
+        code="media_too_large",
     )
 
 

@@ -1,6 +1,6 @@
 """Tell what a file is by its first bytes; what a server or a name says of it is not believed."""
 
-HEAD = 4096
+HEAD = 1024
 """Bytes from the start of a file that suffice here."""
 
 HTML = "text/html"

@@ -11,16 +11,15 @@ import structlog
 from activities.media import limits
 from activities.media.admission import Admission, MediaBusy
 from activities.media.changes import Change
-from activities.media.decoding.facts import MediaFacts, TooManyPixels
-from activities.media.headers import facts_by_headers
-from activities.media.metadata.source import Damaged
+from activities.media.decoding.facts import MediaFacts
+from activities.media.decoding.jobs import IMAGES, VIDEOS
+from activities.media.fair_slots import TooManyWaiting
 from activities.media.record import ChangeRecord
-from activities.media.refusals import TOO_LARGE, damaged, too_many_pixels
+from activities.media.refusals import TOO_LARGE
 from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
-from activities.media.spool import Spool, off_the_loop
+from activities.media.spool import Spool
 from activities.media.stored import StoredFile
-from activities.media.strip import strip
 from activities.media.workshop import Workshop
 from activities.shares import Exhausted, Share
 from domain.post import Media, MediaType
@@ -95,10 +94,11 @@ class StepMedia:
         Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
         what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
         """
+        self._start_decoders(media)
         async with self._file(media) as fetched:
             with Spool(disk=self._tools.admission.disk.take(self._workspace_id, 0)) as room:
-                file, removed = (fetched, ()) if self._network.cleans_files else await strip(fetched, room)
-                async with self._fitted(media, file) as (fitted, facts, made):
+                file, facts, removed = await self._examined(media, fetched, room)
+                async with self._fitted(media, file, facts) as (fitted, facts, made):
                     await self._record.note(media.url, (*removed, *made))
                     yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
 
@@ -107,15 +107,19 @@ class StepMedia:
 
         Raises NetworkError as `open` does.
         """
-        async with (
-            self._file(media) as file,
-            self._fitted(media, file, converts=self._tools.shelf is not None) as (fitted, _, made),
-        ):
-            if fitted is file or self._tools.shelf is None:
-                return media.url
-            address = await self._tools.shelf.put(fitted)
-            await self._record.note(media.url, made)
-            return address
+        self._start_decoders(media)
+        async with self._file(media) as file:
+            _, facts, _ = await self._examined(media, file, None)
+            async with self._fitted(media, file, facts, converts=self._tools.shelf is not None) as (fitted, _, made):
+                if fitted is file or self._tools.shelf is None:
+                    return media.url
+                address = await self._tools.shelf.put(fitted)
+                await self._record.note(media.url, made)
+                return address
+
+    def _start_decoders(self, media: Media) -> None:
+        if media.type is not MediaType.DOCUMENT:
+            self._tools.workshop.start(VIDEOS if media.type is MediaType.VIDEO else IMAGES)
 
     @asynccontextmanager
     async def _file(self, media: Media) -> AsyncIterator[StoredFile]:
@@ -145,6 +149,8 @@ class StepMedia:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)
             raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, short.interval)) from short
+        except TooManyWaiting as full:
+            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, full.interval)) from full
 
     @contextmanager
     def _step_with_media(self) -> Iterator[None]:
@@ -163,12 +169,22 @@ class StepMedia:
     def _fetched(self, received: int) -> None:
         self._progress(f"fetched {received / 2**20:.1f} MB")
 
+    async def _examined(self, media: Media, file: StoredFile, room: Spool | None) -> Fitted:
+        """Return a file without its metadata if there is room for that and the network does not take it out itself."""
+        if media.type is MediaType.DOCUMENT:
+            # No reader of ours looks into documents.
+            return file, None, ()
+        room = None if self._network.cleans_files else room
+        return await self._tools.workshop.examine(self._workspace_id, file, room)
+
     @asynccontextmanager
-    async def _fitted(self, media: Media, file: StoredFile, *, converts: bool = True) -> AsyncIterator[Fitted]:
+    async def _fitted(
+        self, media: Media, file: StoredFile, facts: MediaFacts | None, *, converts: bool = True
+    ) -> AsyncIterator[Fitted]:
         """Yield the file as the network takes it, with what it is and how it was changed."""
         kind, label = media.type, self._network.label
         cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
-        rule, facts = cover or self._rules.get(kind), await self._facts(kind, file)
+        rule = cover or self._rules.get(kind)
         demand = limits.demand_of(rule, facts) if rule and facts and kind is MediaType.IMAGE else None
         if rule is None or demand is None or facts is None:
             if rule is not None:
@@ -180,21 +196,9 @@ class StepMedia:
             raise NetworkError(Kind.REJECTED, message, code="media_type")
         if not converts:
             raise _cannot_convert(label, rule, facts)
-        async with self._tools.workshop.fitted(file, demand) as (made, changes):
-            facts = await self._facts(kind, made)
-            limits.check(label, rule, made, facts)
-            yield made, facts, changes
-
-    async def _facts(self, kind: MediaType, file: StoredFile) -> MediaFacts | None:
-        if kind is MediaType.DOCUMENT:
-            return None
-        try:
-            found = await off_the_loop(file.size, facts_by_headers, file.spool, file.content_type)
-        except Damaged as error:
-            raise damaged(file.content_type) from error
-        except TooManyPixels as error:
-            raise too_many_pixels(error.args[0]) from error
-        return found or await self._tools.workshop.inspect(file)
+        async with self._tools.workshop.converted(self._workspace_id, file, facts, demand) as (made, new, changes):
+            limits.check(label, rule, made, new)
+            yield made, new, changes
 
 
 def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkError:

@@ -1,6 +1,7 @@
 """Keep media on disk in files without a name, read in pieces and never whole in memory."""
 
 import asyncio
+import contextlib
 import io
 import os
 import tempfile
@@ -73,10 +74,15 @@ class Spool:
         if self._disk:
             self._disk.give_back()
 
-    def duplicate(self) -> int:
+    def duplicate(self, *, writable: bool) -> int:
         """Return a file number of the caller's own, who closes it."""
         with self._lock:
-            return os.dup(self._number())
+            number = self._number()
+            if not writable:
+                with contextlib.suppress(OSError):
+                    # Opened once more: a copy of the number would be as writable as the number is.
+                    return os.open(f"/proc/self/fd/{number}", os.O_RDONLY)
+            return os.dup(number)
 
     @property
     def size(self) -> int:
@@ -91,6 +97,12 @@ class Spool:
                 raise ValueError("the file is closed")
             if self._disk and size > self._disk.amount:
                 self._disk.resize(size)
+
+    def keep_what_is_used(self) -> None:
+        """Give back the reserved disk space that the file does not take."""
+        with self._lock:
+            if self._disk and not self._closed:
+                self._disk.resize(self.size)
 
     def append(self, data: bytes) -> None:
         """Write at the end."""

@@ -1,133 +1,193 @@
-"""Inspect and convert media in processes of their own, so that no hostile file takes the worker down with it."""
+"""Examine, clean and convert media in processes of their own, shared fairly between workspaces."""
 
-import asyncio
+import contextlib
 import json
 import os
-import socket
-import subprocess
-import sys
-from collections import deque
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from activities.media.changes import Change, conversion_changes
-from activities.media.decoding.facts import Conversion, ImageDemand, MediaFacts
-from activities.media.decoding.main import MAX_MESSAGE
-from activities.media.refusals import cannot_shrink, damaged, too_many_pixels
+from activities.media.decoders import Decoders, Ending, ServerAway
+from activities.media.decoding.confinement import Allowance
+from activities.media.decoding.facts import Conversion, Examined, ImageDemand, MediaFacts, TooManyBytes, TooManyPixels
+from activities.media.decoding.jobs import IMAGES, VIDEOS, Job, kind_of
+from activities.media.fair_slots import FairSlots
+from activities.media.refusals import (
+    cannot_shrink,
+    damaged,
+    no_decoder,
+    too_costly,
+    too_many_pixels,
+    too_much_memory,
+)
 from activities.media.spool import Spool
 from activities.media.stored import StoredFile, stored
+from platforms.errors import NetworkError
 
-PROCESSES = 2
-"""Files worked on at the same time; each may need some hundred MB of memory if its picture is huge."""
-PATIENCE = 60
-"""Seconds for one file; a picture of 120 megapixels takes some ten."""
+MEMORY = 2 * 2**30
+"""Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
+may have half of it."""
+WAITING = 16
+"""Jobs of one workspace that wait in each lane. They hold up steps, of which each network has a hundred at a time."""
+MAX_CONVERTED = 100 * 2**20
+"""Bytes of a converted image."""
+_LARGE_FILE = 64 * 2**20
+_LARGE_PICTURE = 16_000_000
+"""Pixels from which a conversion takes some seconds."""
+_THREADED = {"image/heic"}
+"""Types whose decoder needs a thread of its own."""
 
-_START = (
-    "import sys; sys.path[:] = sys.argv[2:]; from activities.media.decoding.main import main; main(int(sys.argv[1]))"
-)
+T = TypeVar("T", Examined, Conversion)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A number of processes for jobs of one length: their memory, seconds of the processor, and by the clock."""
+
+    slots: FairSlots
+    memory: int
+    cpu_seconds: int
+    seconds: float
 
 
 class Workshop:
-    """Hold the decoding processes, started when needed; one per worker."""
+    """The decoding processes of one worker, for jobs of two lengths; `memory` is in bytes, five processes may use it.
 
-    def __init__(self, *, patience: float = PATIENCE) -> None:
-        self._patience = patience
-        self._threads = ThreadPoolExecutor(PROCESSES, thread_name_prefix="media")
-        self._idle: deque[_Process] = deque()
+    A job begins in the quick lane, unless it surely takes longer. If it uses up its second there, it is ended and
+    begins again in the slow lane, of whose processes a workspace has one at a time. So no other file waits long behind
+    those that are made to take long, however many they are.
+    """
+
+    def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
+        self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
+        self._quick = Lane(FairSlots(3, each=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
+        self._slow = Lane(FairSlots(2, each=1, waiting=WAITING), memory, cpu_seconds, seconds)
+
+    def start(self, kind: str) -> None:
+        """Start the server of processes for a kind of file ahead of the first job, as while a file is fetched."""
+        self._decoders[kind].start()
 
     async def close(self) -> None:
-        """End the processes, after the work they are at."""
-        await asyncio.to_thread(self._threads.shutdown)
-        while self._idle:
-            self._idle.pop().end()
+        """End all processes."""
+        for decoders in self._decoders.values():
+            await decoders.close()
 
-    async def inspect(self, file: StoredFile) -> MediaFacts:
-        """Probe an image or video; no more of it is decoded than one frame, and of most images nothing.
+    async def examine(
+        self, workspace: str, file: StoredFile, room: Spool | None = None
+    ) -> tuple[StoredFile, MediaFacts, tuple[Change, ...]]:
+        """Measure an image or video, and first take its metadata out if there is an empty `room` for its copy.
 
-        Raises NetworkError(rejected) where the file is damaged or beyond measure.
+        Return the file or the copy, what it is, and what was changed. No more of it is decoded than one frame, and of
+        most images nothing. Raises NetworkError: `rejected` if the file is damaged or beyond measure, `transient` if
+        no decoder can be had. Raises TooManyWaiting, and Exhausted if the workspace has no disk space for the copy.
         """
-        return MediaFacts(**await self._ask(file, {}, file.spool))
+        job = partial(Job, file.content_type, strips=room is not None)
+        if room is not None:
+            room.reserve(file.size)
+        slow = file.size > _LARGE_FILE
+        examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, slow=slow)
+        result: StoredFile = file
+        changes: tuple[Change, ...] = ()
+        if room is not None:
+            room.keep_what_is_used()
+        if examined.removed and room is not None:
+            result = stored(room, file.content_type)
+            changes = (Change("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
+        # What kind of file it is and how large is known here, and not for its decoder to say.
+        return result, replace(examined.facts, content_type=result.content_type, size=result.size), changes
 
     @asynccontextmanager
-    async def fitted(
-        self, file: StoredFile, demand: ImageDemand
-    ) -> AsyncIterator[tuple[StoredFile, tuple[Change, ...]]]:
-        """Yield an image as it is where it meets the demand, else as a new JPEG for the length of the block.
+    async def converted(
+        self, workspace: str, file: StoredFile, facts: MediaFacts, demand: ImageDemand
+    ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[Change, ...]]]:
+        """Yield an image as a new JPEG that meets the demand, for the length of the block.
 
-        Raises NetworkError(rejected) for damaged files and where no picture fits the bytes.
+        Raises NetworkError as `examine` does, and `rejected` if no picture fits the bytes.
         """
-        facts = await self.inspect(file)
-        if demand.is_met_by(facts):
-            yield file, ()
-            return
+        job = partial(Job, file.content_type, demand=demand)
+        slow = facts.width * facts.height > _LARGE_PICTURE
         with Spool() as out:
-            made = Conversion(**await self._ask(file, {"demand": asdict(demand)}, file.spool, out))
-            yield stored(out, "image/jpeg"), conversion_changes(facts, made)
+            made = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
+            result = stored(out, "image/jpeg")
+            new = MediaFacts(result.content_type, result.size, made.width, made.height)
+            yield result, new, conversion_changes(facts, made)
 
-    async def _ask(self, file: StoredFile, request: dict[str, Any], *spools: Spool) -> dict[str, Any]:
-        request = {"contentType": file.content_type, **request}
-        files = [spool.duplicate() for spool in spools]
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, request, files)
-        # Who no longer waits has closed the spools; the job must run all the same, to close its own.
-        answer = await asyncio.shield(job)
-        if "result" in answer:
-            result: dict[str, Any] = answer["result"]
-            return result
-        refusal = {"TooManyPixels": too_many_pixels, "TooManyBytes": cannot_shrink}.get(answer["error"])
-        raise refusal(answer["limit"]) if refusal else damaged(file.content_type)
+    async def _ask(
+        self,
+        workspace: str,
+        file: StoredFile,
+        room: Spool | None,
+        job: Callable[..., Job],
+        result: type[T],
+        file_size: int,
+        *,
+        slow: bool,
+    ) -> T:
+        threads = file.content_type in _THREADED
+        with ExitStack() as stack:
+            files = [file.spool.duplicate(writable=False), *([room.duplicate(writable=True)] if room else [])]
+            for number in files:
+                stack.callback(os.close, number)
+            for lane in (self._slow,) if slow else (self._quick, self._slow):
+                allowance = Allowance(lane.memory, file_size, lane.cpu_seconds, threads, urgent=lane is self._quick)
+                ending = await self._run(workspace, lane, job(allowance=allowance), files)
+                if not _needs_more(ending):
+                    break
+                if room is not None:
+                    room.truncate(0)
+        return _result(ending, file, result, workspace)
 
-    def _blocking(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
+    async def _run(self, workspace: str, lane: Lane, job: Job, files: Sequence[int]) -> Ending:
         try:
-            process = self._next_process()
-            try:
-                answer = process.ask(request, files)
-            except (OSError, EOFError):
-                # It crashed over the file, or found no end.
-                process.kill()
-                return {"error": "Crashed"}
-            self._idle.append(process)
-            return answer
-        finally:
-            for file in files:
-                os.close(file)
-
-    def _next_process(self) -> "_Process":
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return _Process(self._patience)
+            async with lane.slots.slot(workspace):
+                return await self._decoders[kind_of(job.content_type)].run(job, files, lane.seconds)
+        except ServerAway as error:
+            log.warning("media.no_decoder")
+            raise no_decoder() from error
 
 
-class _Process:
-    def __init__(self, patience: float) -> None:
-        self._line, theirs = socket.socketpair()
-        with theirs:
-            self._line.settimeout(patience)
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
-                [sys.executable, "-W", "ignore", "-c", _START, str(theirs.fileno()), *sys.path],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                # No secret of ours is in its environment, and Ctrl-C in the terminal is not for it: it ends with us.
-                env={},
-                start_new_session=True,
-            )
+def _needs_more(ending: Ending) -> bool:
+    """Return whether a job may succeed with more time or memory."""
+    lacked_memory = (ending.answer or {}).get("refused") == MemoryError.__name__
+    return ending.used_up_its_seconds or ending.too_late or lacked_memory
 
-    def ask(self, request: dict[str, Any], files: list[int]) -> dict[str, Any]:
-        socket.send_fds(self._line, [json.dumps(request).encode()], files)
-        message = self._line.recv(MAX_MESSAGE)
-        if not message:
-            raise EOFError
-        answer: dict[str, Any] = json.loads(message)
-        return answer
 
-    def end(self) -> None:
-        self._line.close()
-        self._process.wait(5)
+def _result(ending: Ending, file: StoredFile, result: type[T], workspace: str) -> T:
+    """Return what a process found out. Raises NetworkError, `transient` if the machine may have been too slow."""
+    answer = ending.answer or {}
+    name = result.__name__.lower()
+    if name in answer:
+        # A decoder that its file has taken over may answer anything.
+        with contextlib.suppress(ValidationError):
+            return TypeAdapter(result).validate_json(json.dumps(answer[name]), strict=True)
+    elif "refused" in answer:
+        raise _refusal(answer, file.content_type)
+    log.warning(
+        "media.decoder_ended",
+        workspace_id=workspace,
+        content_type=file.content_type,
+        size=file.size,
+        signal=ending.signal,
+        cpu_seconds=round(ending.cpu_seconds, 2),
+        too_late=ending.too_late,
+    )
+    if ending.too_late:
+        raise no_decoder()
+    raise (too_costly if ending.used_up_its_seconds else damaged)(file.content_type)
 
-    def kill(self) -> None:
-        self._line.close()
-        self._process.kill()
-        self._process.wait()
+
+def _refusal(answer: dict[str, Any], content_type: str) -> NetworkError:
+    limit = answer.get("limit")
+    refusals = {TooManyPixels.__name__: too_many_pixels, TooManyBytes.__name__: cannot_shrink}
+    refusal = refusals.get(str(answer["refused"]))
+    if refusal and isinstance(limit, int):
+        return refusal(limit)
+    return (too_much_memory if answer["refused"] == MemoryError.__name__ else damaged)(content_type)

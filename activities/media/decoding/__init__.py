@@ -1,4 +1,5 @@
-"""Meet hostile files with decoders written in C, in a process of its own: what crashes here crashes nothing else.
+"""Everything that reads strangers' files, run in processes of its own: what goes wrong here harms nothing else.
 
-Nothing in this package imports what the worker is made of; it starts fast and holds no secret.
+Only these modules, and the readers in `activities.media.metadata` that they use, look into a file beyond its beginning;
+import-linter keeps all others from it. Nothing here imports what the worker is made of.
 """

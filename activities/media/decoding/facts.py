@@ -1,14 +1,17 @@
-"""Hold what was found out about files, what networks demand of them, and why work on them ends."""
+"""What was found out about files, what networks demand of them, and why work on them ends."""
 
+import math
 from dataclasses import dataclass
 
+_MAX_SIDE = 2**31
+_MAX_WORD = 64
 MAX_PIXELS = 120_000_000
 """Above every phone's usual photo (108 megapixels); decoded, such a picture takes 360 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """Hold what a file was found to be. Width and height are in pixels as a viewer sees them, turned upright."""
+    """What a file was found to be. Width and height are in pixels as a viewer sees them, turned upright."""
 
     content_type: str
     size: int
@@ -25,6 +28,17 @@ class MediaFacts:
     transparent: bool = False
     """An image that has an alpha channel or a transparent colour."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no file can be: a decoder that its file has taken over may answer anything."""
+        amounts = (self.duration or 0.0, self.fps or 0.0)
+        words = (self.video_codec or "", self.audio_codec or "")
+        if not (0 < self.width <= _MAX_SIDE and 0 < self.height <= _MAX_SIDE and self.frames > 0 and self.size >= 0):
+            raise ValueError("a picture cannot have such sides")
+        if not all(math.isfinite(amount) and amount >= 0 for amount in amounts):
+            raise ValueError("a video cannot have such a length or rate")
+        if any(len(word) > _MAX_WORD for word in words):
+            raise ValueError("a codec cannot have such a name")
+
     @property
     def ratio(self) -> float:
         """Return width over height."""
@@ -33,7 +47,7 @@ class MediaFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageDemand:
-    """Say what a network takes: types (JPEG among them), bytes, and sides in pixels of the picture as it is seen."""
+    """What a network takes: types (JPEG among them), bytes, and sides in pixels of the picture as it is seen."""
 
     content_types: tuple[str, ...] = ("image/jpeg",)
     max_bytes: int | None = None
@@ -56,11 +70,29 @@ class ImageDemand:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Say what became of a picture: its size now and the JPEG quality it got."""
+    """What became of a picture: its size now and the JPEG quality it got."""
 
     width: int
     height: int
     quality: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no picture can be."""
+        if not (0 < self.width <= _MAX_SIDE and 0 < self.height <= _MAX_SIDE and 0 < self.quality <= 100):
+            raise ValueError("a picture cannot be so")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a file is, and in words which metadata were removed from its copy; of none there is no copy."""
+
+    facts: MediaFacts
+    removed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for words that none of our own readers has."""
+        if len(self.removed) > _MAX_WORD or any(len(word) > _MAX_WORD for word in self.removed):
+            raise ValueError("nothing is called so")
 
 
 class Undecodable(Exception):

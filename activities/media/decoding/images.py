@@ -58,6 +58,8 @@ def _judging() -> Iterator[None]:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(MAX_PIXELS) from error
+    except MemoryError:
+        raise
     except Exception as error:
         # Decoders raise whatever they stumble over: SyntaxError, struct.error, RuntimeError, TypeError and more.
         raise Undecodable(str(error)) from error

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from activities.media.decoding.facts import TooManyPixels, Undecodable
+from activities.media.decoding.headers import facts_by_headers
 from activities.media.decoding.images import image_facts
-from activities.media.headers import facts_by_headers
 from activities.media.metadata.source import Damaged
 from activities.media.spool import Spool
 from tests.activities.media import files

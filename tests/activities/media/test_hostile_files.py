@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from activities.media.decoding.strip import FINDERS
 from activities.media.metadata.patches import merge
 from activities.media.metadata.source import READS_PER_KIB, SPARE_READS, Damaged, Source
 from activities.media.spool import Spool
-from activities.media.strip import _FINDERS
 from tests.activities.media import files
 from tests.activities.media.hostile_files import FILES
 
@@ -32,7 +32,7 @@ def test_reading_is_bounded_by_the_size(name: str) -> None:
         source = Source(spool)
         began = time.process_time()
         try:
-            patches = merge(_FINDERS[file.content_type](source), len(content))
+            patches = merge(FINDERS[file.content_type](source), len(content))
             replaced = [patch for patch in patches if patch.changes(spool)]
         except Damaged:
             replaced = []
@@ -49,7 +49,7 @@ def test_stray_bytes_are_searched_once(size: int) -> None:
     content = b"\xff\xd8" + b"a" * size + b"\xff\xd9"
     with Counting() as spool:
         spool.append(content)
-        patches = list(_FINDERS["image/jpeg"](Source(spool)))
+        patches = list(FINDERS["image/jpeg"](Source(spool)))
         assert [(patch.start, patch.end) for patch in patches] == [(2, size + 2)]
         assert spool.read < 1.2 * size + 10_000
     assert files.MADE == []
