@@ -19,6 +19,7 @@ from runtime.health import serving_health
 from runtime.logging import configure
 from runtime.loop import fast_loop
 from runtime.metrics import Gauges, serve_metrics
+from runtime.open_files import allow_many_files
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from runtime.watch import Watch
@@ -97,6 +98,7 @@ def main() -> None:
     if unknown := set(arguments.platforms or ()) - set(networks()):
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
     collect_seldom()
+    allow_many_files()
     with asyncio.Runner(loop_factory=fast_loop) as runner:
         try:
             runner.run(run(arguments.platforms))

@@ -19,6 +19,10 @@ networks get a video's last piece only then."""
 MOST_FILES = 256
 """Files that are kept without being used; each holds one of the process's file numbers."""
 
+_PATIENCE_S = 2.0
+"""How long a step waits for room in its slot: fast servers make some all the time, and to come again takes longer."""
+_ASK_AGAIN_S = 0.05
+
 _Key = tuple[str, str, str]
 
 
@@ -96,7 +100,7 @@ class SharedFiles:
         Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
         """
         key, most_bytes = (post_id, media.type, media.url), most_bytes or self.max_bytes
-        file = self._files.get(key) or self._begin(key, workspace_id, media, most_bytes)
+        file = await self._found(key, workspace_id, media, most_bytes)
         file.most_bytes = max(file.most_bytes, most_bytes)
         file.listeners.append(progress)
         self._use(key, file)
@@ -111,6 +115,19 @@ class SharedFiles:
             file.listeners.remove(progress)
             if not file.listeners:
                 self._leave(key, file)
+
+    async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+        """Return the file that somebody fetches or has fetched, or begin to fetch it as soon as there is room."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_S
+        while (file := self._files.get(key)) is None:
+            try:
+                return self._begin(key, workspace_id, media, most_bytes)
+            except Exhausted:
+                if loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_ASK_AGAIN_S)
+        return file
 
     def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
         with ExitStack() as taken:

@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from activities.options import POSTS_QUEUE, queue_of
 from domain.post import PostStatus
 from runtime import worker
 from store.models import Attempt, Post
 from tests.activities.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.activities.media.hostile import slow as comes_slowly
 from tests.stack import Stack, running_stack, temporal_server
+from tests.workflows.test_at_hand import queues
 
 PLATFORM = "mastodon"
 SLOW_POSTS = 110
@@ -45,13 +47,15 @@ async def keeps_silent(writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(60)
 
 
-async def publish_slow_videos(stack: Stack, server: HostileServer) -> list[Post]:
+async def publish_slow_videos(
+    stack: Stack, server: HostileServer, count: int = SLOW_POSTS, *, immediate: bool = False
+) -> list[Post]:
     account, posts = await stack.connect(PLATFORM), []
-    for number in range(SLOW_POSTS):
+    for number in range(count):
         server.routes[f"/{number}.mp4"] = DRIP
         url = f"http://127.0.0.1:{server.port}/{number}.mp4"
         posts.append(await stack.save(f"slow {number}", [account], media=[url]))
-    await asyncio.gather(*(stack.start(post) for post in posts))
+    await asyncio.gather(*(stack.start(post, immediate=immediate) for post in posts))
     return posts
 
 
@@ -127,3 +131,16 @@ async def test_a_workspace_whose_own_server_does_not_answer_holds_up_no_other(
     text = await other.save("heard", [await other.connect(PLATFORM)], due_in=timedelta(seconds=1))
     await other.start(text)
     assert await lateness(other, text) < SOON_S
+
+
+async def test_what_a_client_waits_for_leaves_the_posts_own_queue(slow: tuple[Stack, HostileServer]) -> None:
+    stack, server = slow
+    count = stack.settings.media_fetches + 1
+    posts = await publish_slow_videos(stack, server, count, immediate=True)
+    ways: list[list[str]] = []
+    async with asyncio.timeout(30):
+        while sum(map(len, ways)) <= count:
+            await asyncio.sleep(0.2)
+            ways = [await queues(stack, post) for post in posts]
+    assert sorted(map(len, ways)) == [1] * (count - 1) + [2]
+    assert max(ways, key=len) == [POSTS_QUEUE, queue_of(PLATFORM)]

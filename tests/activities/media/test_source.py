@@ -268,7 +268,8 @@ class TestWhatOneWorkspaceMayHold:
     """Two workspaces share a worker's disk of 8 MiB, from which a workspace gets at most half."""
 
     @pytest.fixture
-    async def tools(self, server: HostileServer) -> AsyncIterator[MediaTools]:
+    async def tools(self, server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MediaTools]:
+        monkeypatch.setattr("activities.media.shared._PATIENCE_S", 0.1)
         admission = Admission(MediaLimits(fetches=2, disk_bytes=8 * 2**20), most_steps=4)
         fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
         tools = MediaTools(SharedFiles(fetcher, admission), Workshop(), admission=admission)
