@@ -16,7 +16,7 @@ from runtime import worker
 from runtime.database import open_database
 from runtime.garbage import collect_seldom
 from runtime.health import serving_health
-from runtime.logging import configure
+from runtime.logging import configure, log_uncaught
 from runtime.loop import fast_loop
 from runtime.metrics import Gauges, serve_metrics
 from runtime.open_files import allow_many_files
@@ -41,6 +41,7 @@ async def run(platforms: list[str] | None) -> None:
     settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
     forbid_inspection()
+    log_uncaught()
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.

@@ -20,6 +20,7 @@ from runtime.worker import servers
 from store.accounts import save_account
 from store.database import Database
 from store.models import Account
+from store.secret_values import SECRETS
 from store.vault import Vault
 
 _CONNECTION_ENDED = "no longer accepts this"
@@ -36,6 +37,7 @@ def network_named(platform: str) -> Network[Any, Any]:
 
 def parsed_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> BaseModel:
     """Return the credentials as the network's own model. Raises UserError naming the fields at fault, no values."""
+    SECRETS.remember_fields(given)
     try:
         credentials: BaseModel = network.credentials.model_validate(dict(given))
     except ValidationError as error:

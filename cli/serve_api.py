@@ -6,7 +6,7 @@ from api.protocol import ApiProtocol
 from cli.place import settings_of
 from cli.stack.ports import Wish, require_free
 from runtime.garbage import collect_seldom
-from runtime.logging import configure
+from runtime.logging import configure, log_uncaught
 from runtime.settings import Settings
 
 _DRAIN = 65
@@ -19,6 +19,7 @@ def serve_api(host: str | None, port: int | None) -> None:
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port
     require_free([Wish("--port", port)])
+    log_uncaught()
     collect_seldom()
     uvicorn.run(
         "runtime.app:create_app_from_env",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cli.stack.ports import Wish, require_free
 from runtime.garbage import collect_seldom
-from runtime.logging import configure
+from runtime.logging import configure, log_uncaught
 from runtime.settings import comma_separated
 from sandbox.server import run
 
@@ -14,5 +14,6 @@ def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, name
     configure("info", "json")
     require_free([Wish("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_uncaught()
     collect_seldom()
     run(host, port, data_dir, realistic=realistic, names=comma_separated(names))

@@ -1,9 +1,10 @@
 """Log in one shape from every process and library: JSON for machines or text for people, never a secret."""
 
 import logging
-import re
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -11,21 +12,23 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
 
-MASK = "***"
-_SECRET_NAME = re.compile(
-    r"authorization|cookie|credential|passw|secret|api_?key|(access|refresh|bearer|client)_?(token|secret)|^token$",
-    re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(
-    r"(?P<kept>\bBearer\s+|\b(?:access_token|refresh_token|client_secret|token|password)=|://[^/\s:@]+:)[^\s&'\"@]+"
-    r"|\bsk_[A-Za-z0-9_-]{8,}",
-    re.IGNORECASE,
-)
+from domain.printable import make_printable
+from runtime.masks import mask_event
+
 # They log whole URLs, and some networks want their tokens there.
 _QUIET = ("httpx", "httpcore", "uvicorn.access")
 # Local variables hold content and credentials.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=30))
 _TEMPORAL_IDS = ("workflow_id", "activity_type", "attempt")
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """A handler that prints no raw words of a line which it cannot write."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 the standard library's name
+        """Say that a line is missing. The standard library would print its arguments as they are."""
+        reason = type(sys.exc_info()[1]).__name__
+        sys.stderr.write(f'{{"event": "log.line_lost", "logger": "{record.name}", "reason": "{reason}"}}\n')
 
 
 def configure(level: str = "info", format: Literal["json", "console"] = "json", stream: TextIO | None = None) -> None:  # noqa: A002
@@ -39,19 +42,20 @@ def configure(level: str = "info", format: Literal["json", "console"] = "json", 
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    closing: list[Processor]
+    # Masked last of all: nothing that is added before it escapes it.
+    closing: list[Processor] = [_TRACEBACKS, mask_event]
     if format == "json":
-        closing = [_TRACEBACKS, mask_secrets, structlog.processors.JSONRenderer()]
+        closing.append(structlog.processors.JSONRenderer())
     else:
         colors = (stream or sys.stderr).isatty()
-        closing = [structlog.processors.format_exc_info, mask_secrets, structlog.dev.ConsoleRenderer(colors=colors)]
+        closing += [_for_a_terminal, structlog.dev.ConsoleRenderer(colors=colors)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -67,28 +71,15 @@ def configure(level: str = "info", format: Literal["json", "console"] = "json", 
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            # What a library has set up for itself would go past the masks.
+            logger.handlers, logger.propagate = [], True
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Their ids are fields of the line; repeated in its text they would only be noise.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
-
-
-def mask_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Put stars in place of what looks like a secret, by its name or by its shape."""
-    return {key: _masked(key, value) for key, value in event.items()}
-
-
-def _masked(key: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {inner: _masked(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(key, item) for item in value]
-    if value is not None and not isinstance(value, bool) and _SECRET_NAME.search(key):
-        return MASK
-    if isinstance(value, str):
-        return _SECRET_TEXT.sub(lambda match: (match["kept"] or "") + MASK, value)
-    return value
 
 
 def _lift_temporal_ids(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -97,3 +88,41 @@ def _lift_temporal_ids(_logger: WrappedLogger, _name: str, event: EventDict) -> 
         if isinstance(details, Mapping):
             event.update({key: details[key] for key in _TEMPORAL_IDS if key in details})
     return event
+
+
+def log_uncaught() -> None:
+    """Send what Python would print by itself through the log and its masks: uncaught exceptions and warnings."""
+    log = structlog.get_logger("uncaught")
+
+    def of_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("exception.uncaught", exc_info=(kind, error, trace))
+
+    def of_thread(failed: threading.ExceptHookArgs) -> None:
+        if not issubclass(failed.exc_type, SystemExit):
+            log.critical("exception.uncaught", exc_info=failed[:3], thread=failed.thread and failed.thread.name)
+
+    def of_destructor(failed: "sys.UnraisableHookArgs") -> None:
+        log.error("exception.unraisable", exc_info=(failed.exc_type, failed.exc_value, failed.exc_traceback))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = of_main, of_thread, of_destructor
+    logging.captureWarnings(capture=True)
+
+
+def _for_a_terminal(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Word tracebacks as text, and write out control characters: a terminal would obey them."""
+    shown = {key: make_printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    if isinstance(event.get("exception"), list):
+        shown["exception"] = "\n".join(_traceback(event["exception"]))
+    return shown
+
+
+def _traceback(exceptions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for error in exceptions:
+        yield make_printable(f"{error['exc_type']}: {error['exc_value']}", keep="\n")
+        for frame in error["frames"]:
+            yield make_printable(f"    {frame['filename']}:{frame['lineno']} in {frame['name']}")
+        for inner in error.get("exceptions", ()):
+            yield from _traceback(inner)

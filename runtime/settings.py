@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
 
 from activities.allowed_hosts import AllowedHosts
 from domain.post import LATE_AFTER
 from store.roles import Part, Role
+from store.secret_values import SECRETS
 from store.vault import Vault
 
 _ENV_FILE = Path(".env")
@@ -119,6 +121,16 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+
+    def model_post_init(self, _context: Any) -> None:
+        """Have the log mask every secret among the settings."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, SecretStr):
+                    secret = each.get_secret_value()
+                    # Of the database's address only the password: people look for the rest.
+                    SECRETS.remember(make_url(secret).password or "" if name == "database_url" else secret)
 
     @property
     def late_after(self) -> timedelta:

@@ -15,6 +15,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
 from platforms.errors import NetworkError
+from store.secret_values import SECRETS
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ async def connect(
     1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
     """
     config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())
+    SECRETS.remember(config.get("api_key") or "")
     config["target_host"] = address or config.get("target_host") or "localhost:7233"
     if namespace:
         config["namespace"] = namespace

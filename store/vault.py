@@ -1,4 +1,7 @@
-"""Encrypt credentials at rest with AES-256-GCM; keys rotate by being put first."""
+"""Encrypt credentials at rest with AES-256-GCM; keys rotate by being put first.
+
+All credentials that this process uses go through here, so this is where their secrets become known to the log's masks.
+"""
 
 import base64
 import hashlib
@@ -10,6 +13,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
+
+from store.secret_values import SECRETS
 
 KEY_ID = 8
 """Bytes at the beginning of a sealed value that name its key."""
@@ -32,6 +37,7 @@ class Vault:
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         ciphers: dict[bytes, AESGCM] = {}
         for key in keys:
+            SECRETS.remember(key.get_secret_value())
             raw = base64.urlsafe_b64decode(key.get_secret_value())
             if len(raw) != 32:
                 raise ValueError("an encryption key must be 32 bytes in base64url")
@@ -48,6 +54,7 @@ class Vault:
 
     def seal(self, content: dict[str, Any], context: str) -> bytes:
         """Encrypt a JSON object; it opens only under the same `context`, so rows cannot be swapped."""
+        SECRETS.remember_fields(content)
         nonce = os.urandom(_NONCE)
         plain = json.dumps(content).encode()
         return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
@@ -60,4 +67,5 @@ class Vault:
         except (KeyError, InvalidTag) as error:
             raise VaultError("credentials are encrypted with a key that is not configured") from error
         content: dict[str, Any] = json.loads(plain)
+        SECRETS.remember_fields(content)
         return content

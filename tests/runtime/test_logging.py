@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import structlog
 
-from runtime.logging import MASK, configure
+from runtime.logging import configure
+from store.secret_values import MASK
 
 
 @pytest.fixture

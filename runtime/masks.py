@@ -1,0 +1,107 @@
+"""What a log line must not show: the secrets that this process holds, what looks like one, and content in errors.
+
+Two nets. The first is certain and knows every secret that this process holds (`store.secret_values`), in whatever words
+it stands. The second knows the shapes of secrets that never were ours to hold: a key that a client sent, a token in a
+server's answer, an address that was signed.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from structlog.typing import EventDict, WrappedLogger
+
+from store.secret_values import MASK, SECRETS
+
+_NAME = re.compile(
+    r"authorization|cookie|credential|passw|secret|api_?key|private_?key|encryption_?key|jwt|token$", re.IGNORECASE
+)
+_NAMED = (
+    r"[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|jwt|api[_-]?key|private[_-]?key|assertion|code[_-]verifier"
+    r"|auth[_-]code)"
+)
+_SIGNED = (
+    r"sig|signature|x-amz-signature|x-amz-credential|x-goog-signature|oauth_signature|hmac|policy|upload_signature"
+    r"|key|code|hash|auth|access_key|key-pair-id"
+)
+_SHAPES = re.compile(
+    # What stands before the secret is kept; the secret is what follows. Repetitions are bounded or possessive, so that
+    # no text takes more than a few passes.
+    rf"""
+      (?P<block>-----BEGIN\ [A-Z0-9 ]{{0,40}}PRIVATE\ KEY-----).*?(?:-----END\ [A-Z0-9 ]{{0,40}}PRIVATE\ KEY-----|\Z)
+    | (?P<header>(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie)\\?["']?\s{{0,4}}[:=,]\s{{0,4}}b?\\?["']?
+        (?:\w{{1,20}}\s+)?)[^"'\r\n]++
+    | (?P<scheme>\bBearer\s{{1,4}}|\b(?:Basic|Bot|Digest|DPoP|OAuth|Token)\s{{1,4}}(?=[\w.~+/=:-]{{16}}))
+      [^\s&'",;<>]++
+    | (?P<name>(?<![\w-])(?:{_NAMED})\\{{0,3}}["']?\s{{0,4}}[:=>]\s{{0,4}}b?)
+      (?:
+          \\{{1,3}}(?P<quote>["'])(?:(?!\\{{1,3}}(?P=quote)).){{0,4096}}+
+        | "(?:[^"\\]|\\.)*+"?
+        | '(?:[^'\\]|\\.)*+'?
+        | [^\s&"',;<>)}}\]\\]++
+      )
+    | (?P<query>[?&;](?:{_SIGNED})=)[^\s&"'<>]++
+    | (?P<userinfo>://[^/\s:@"']{{0,256}}+:)[^\s"'@]{{1,256}}+(?=@)
+    | (?P<usertoken>://)[^/\s:@"']{{16,256}}+(?=@)
+    | (?P<path>/bot(?=\d)|/webhooks/\d{{1,30}}/|/media/|/services/T\w{{1,30}}/B\w{{1,30}}/)[\w:%.-]{{16,}}+
+    | \b(?:
+          sk_[\w-]{{8,}}+ | \d{{6,20}}:[\w-]{{30,}}+ | eyJ[\w-]{{8,}}+\.[\w-]++(?:\.[\w-]*+)?
+        | (?-i:EAA[A-Za-z0-9]{{20,}}+ | (?:IG|TH)[A-Z]{{2}}[\w-]{{30,}}+ | AQ[A-Z][\w-]{{40,}}+)
+        | ya29\.[\w-]++ | GOCSPX-[\w-]++ | 1//[\w-]{{20,}}+ | xox[a-z]-[\w-]++ | gh[a-z]_\w{{20,}}+
+        | (?:act|rft)\.[\w!.-]{{20,}}+ | pina_\w{{20,}}+
+      )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_SHORTEST_SHAPE = 16
+_CONTENT = re.compile(
+    r"""
+      (?P<after>\n(?:DETAIL|CONTEXT|QUERY|WHERE):)\s.*            # PostgreSQL repeats the row
+    | (?P<argument>invalid\ input\ for\ query\ argument\ \$\d+:).*  # asyncpg repeats the value
+    | (?P<input>\binput_value=).*?(?=,\ input_type=|\Z)            # pydantic repeats what it was given
+    | (?P<header>Illegal\ header\ (?:value|name)\ ).*              # h11 repeats the header
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def mask_text(text: str) -> str:
+    """Return the text with stars for secrets, and for content that libraries repeat in their errors."""
+    return _CONTENT.sub(_stars, _SHAPES.sub(_stars, SECRETS.mask(text)))
+
+
+def mask_event(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Mask a whole log line, whatever its values are: what is neither text nor number nor a container becomes text."""
+    return {_plain(key): _masked(str(key), value) for key, value in event.items()}
+
+
+def _masked(key: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if _NAME.search(key):
+        return MASK
+    if isinstance(value, Mapping):
+        return {_plain(inner): _masked(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(key, item) for item in value]
+    if isinstance(value, int | float):
+        return value if (text := str(value)) == SECRETS.mask(text) else MASK
+    return mask_text(value if isinstance(value, str) else _text(value))
+
+
+def _plain(key: Any) -> str:
+    text = key if isinstance(key, str) else _text(key)
+    # Nearly every key is one of our own short words.
+    return SECRETS.mask(text) if len(text) < _SHORTEST_SHAPE else mask_text(text)
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 a log line must come out, whatever a strange object does
+        return f"<{type(value).__name__} without repr: {type(error).__name__}>"
+
+
+def _stars(found: re.Match[str]) -> str:
+    kept = next((text for name, text in found.groupdict().items() if text is not None and name != "quote"), "")
+    return f"{kept}{MASK}"
