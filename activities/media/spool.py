@@ -88,7 +88,7 @@ class Spool:
     def size(self) -> int:
         """Return the length in bytes."""
         with self._lock:
-            return os.fstat(self._number()).st_size if self._file or self._closed else 0
+            return self._size()
 
     def reserve(self, size: int) -> None:
         """Make sure of the disk space for this many bytes in all. Raises Exhausted."""
@@ -102,7 +102,7 @@ class Spool:
         """Give back the reserved disk space that the file does not take."""
         with self._lock:
             if self._disk and not self._closed:
-                self._disk.resize(self.size)
+                self._disk.resize(self._size())
 
     def append(self, data: bytes) -> None:
         """Write at the end."""
@@ -145,6 +145,9 @@ class Spool:
         while start < end and (chunk := await off_the_loop(min(size, end - start), self.read_at, start, size)):
             yield chunk
             start += len(chunk)
+
+    def _size(self) -> int:
+        return os.fstat(self._number()).st_size if self._file or self._closed else 0
 
     def _number(self) -> int:
         if self._closed:

@@ -71,3 +71,13 @@ def test_what_is_written_counts_against_the_disk_until_it_is_closed() -> None:
             copy.append(b"x")
         assert copy.size == 25
     assert disk.free == 100
+
+
+def test_what_was_reserved_and_is_not_used_is_given_back() -> None:
+    disk = Shares(100)
+    with Spool(disk=disk.take("a", 0)) as spool:
+        spool.reserve(40)
+        spool.append(bytes(10))
+        assert disk.free == 60
+        spool.keep_what_is_used()
+        assert disk.free == 90
