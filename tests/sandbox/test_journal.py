@@ -46,7 +46,7 @@ async def test_renewed_tokens_survive_a_restart(tmp_path: Path) -> None:
     async with sandbox_with_accounts(tmp_path) as sandbox:
         answer = await sandbox.x.get("/2/users/me", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 200
-        assert (await sandbox.x.post("/2/oauth2/token", data=form)).json()["error"] == "invalid_grant"
+        assert (await sandbox.x.post("/2/oauth2/token", data=form)).json()["error"] == "invalid_request"
 
 
 async def test_a_torn_last_line_is_dropped_and_does_not_spoil_the_next(tmp_path: Path) -> None:
