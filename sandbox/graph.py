@@ -21,8 +21,20 @@ class GraphTwin(Twin, ABC):
 
     limit: ClassVar[tuple[str, int]] = ("(#4) Application request limit reached", 4)
     """The words and the code of a reached limit."""
+    refuses_app_for = frozenset({"prepare", "publish"})
+    conditions = {  # noqa: RUF012
+        "reads_refused": "Reads of containers and posts answer 100/33, although these exist and can be published.",
+        "publishes_and_refuses": "What is published is refused with 2207051, and is public.",
+        "children_unseen": "Threads: the items of a carousel are finished, and not found by its own container.",
+        "own_posts_only": "Threads: the app may answer below the account's own posts only.",
+        "links_refused": "Threads: link attachments are refused, as those that redirect are.",
+    }
     usage_type: ClassVar[str | None] = None
     """Of what the header of a reached limit tells when it ends; None where there is no such header."""
+
+    def app_refused(self) -> Answer:
+        """Word that the app may not call the API."""
+        return graph_error("API access blocked.", 200)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""

@@ -43,7 +43,11 @@ _SUBCODES = {
 }
 _CODES = {
     1390008: _TOO_FAST,
-    368: Meaning(Kind.AUTH, "Facebook has blocked this Page from posting for a while. Look into its Page quality."),
+    368: Meaning(
+        Kind.CAPPED,
+        "Facebook has blocked this Page from posting for a while. Look into its Page quality.",
+        wait=timedelta(hours=6),
+    ),
     389: Meaning(Kind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
     382: Meaning(Kind.REJECTED, "The video is too small for Facebook."),
     6000: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),

@@ -17,7 +17,7 @@ from platforms.facebook.settings import FacebookCredentials, FacebookSettings
 from platforms.meta.comments import add_first_comment
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import text_of
-from platforms.rules import Violation
+from platforms.rules import FileRule, Violation
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
 
@@ -41,6 +41,10 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     def check(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Facebook that the draft breaks."""
         return rules.check(self.label, draft, account)
+
+    def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return what the files of a reel, a story or a plain post are held against."""
+        return rules.file_rules(draft)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""

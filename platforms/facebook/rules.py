@@ -45,6 +45,24 @@ RULES = Rules(
 )
 
 
+_REELS_PAGE = "developers.facebook.com/docs/video-api/guides/reels-publishing, July 30, 2026"
+_VIDEO_TYPES = ("video/mp4", "video/quicktime")
+REEL = FileRule(
+    MediaType.VIDEO,
+    _VIDEO_TYPES,
+    max_bytes=VIDEO_BYTES,
+    min_seconds=3,
+    max_seconds=90,
+    min_width=540,
+    min_height=960,
+    min_ratio=0.55,
+    max_ratio=0.58,
+    source=_REELS_PAGE,
+)
+"""Upright, 9:16; a little more or less is left to Facebook."""
+VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
+
+
 class Form(StrEnum):
     """What a post becomes on the Page."""
 
@@ -77,6 +95,16 @@ def form_of(draft: Draft[FacebookSettings]) -> Form:
         case "reel":
             return Form.REEL
     return Form.VIDEO if video else Form.PHOTOS
+
+
+def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
+    """Return what the files of this form of post are held against."""
+    match form_of(draft):
+        case Form.REEL:
+            return (REEL,)
+        case Form.VIDEO_STORY:
+            return (VIDEO_STORY,)
+    return RULES.files
 
 
 def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:

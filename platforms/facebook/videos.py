@@ -49,7 +49,11 @@ async def look(connection: Line, video_id: str) -> Video:
     phases = {name: status.get(f"{name}_phase") or {} for name in ("uploading", "processing", "publishing")}
     url = answer.get("permalink_url")
     url = f"https://www.facebook.com{url}" if url and url.startswith("/") else url
-    return Video(_state(status, phases), url, _said(phases), answer.get("post_id"))
+    state = _state(status, phases)
+    if state is State.PUBLIC and answer.get("published") is False and phases["publishing"].get("status") != "complete":
+        # Upright videos have been kept as drafts although the API said yes (gitroomhq/postiz-app PR#1740).
+        state = State.UPLOADED
+    return Video(state, url, _said(phases), answer.get("post_id"))
 
 
 async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Published:

@@ -12,6 +12,7 @@ from typing import Any
 
 from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
 
 LIFETIME = timedelta(hours=23)
@@ -20,6 +21,14 @@ LOOKS = (0, 0.5, 1, 1.5)
 """Seconds before each look in one step; a text or an image is ready at the first."""
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
 """Between steps: young containers are looked at often, older ones once a minute as the guides of both networks ask."""
+UNREADABLE_FOR = timedelta(minutes=2)
+"""How long a young container may read as one that does not exist before it is published all the same. For days on end
+Meta has answered reads of living objects so, while publishing them worked (gitroomhq/postiz-app#1562)."""
+UNSEEN_FOR = timedelta(minutes=1)
+"""For how long the items of a carousel may not be seen by all of the network's servers although they read finished."""
+REFUSED_FOR = timedelta(minutes=1)
+"""How long a refusal to publish is held to be doubtful: posts went live although the answer said that Meta had blocked
+them (gitroomhq/postiz-app PR#1681)."""
 STUCK_AFTER = timedelta(hours=1)
 """Instagram's guide looks for five minutes; long videos take longer, none this long."""
 REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
@@ -28,6 +37,8 @@ Instagram's page of error codes (once or twice), the waits are ours."""
 AT_ONCE = 4
 """How many items of a carousel are built at the same time; our choice, no network names a number."""
 
+DOUBTFUL = frozenset({"2207051"})
+"""Subcodes of refusals after which posts were seen to be live: "action blocked"."""
 POST = "post"
 """The name of the container that is published; a carousel's items are named by it and their index."""
 
@@ -101,12 +112,36 @@ class Containers:
         try:
             answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
         except NetworkError as error:
-            # What a repeat is refused with is documented nowhere: a refusal counts once the container agrees.
-            doubtful = error.kind in {Kind.REJECTED, Kind.NOT_READY}
-            if doubtful and (await self._state(name))[0] is State.PUBLISHED:
-                raise error.as_unclear() from error
-            raise
+            raise await self._refused(name, error) from error
         return text_of(line, answer, "id", otherwise=Kind.UNCLEAR)
+
+    async def _refused(self, name: str, error: NetworkError) -> NetworkError:
+        """Return what a refusal to publish means.
+
+        What a repeat is refused with is documented nowhere: a refusal counts once the container agrees, and one that
+        has been seen of posts that went live only after a while.
+        """
+        gone = self._dialect.is_gone(error)
+        if error.kind not in {Kind.REJECTED, Kind.NOT_READY} and not gone:
+            return error
+        state = (await self._state(name))[0]
+        if state is State.PUBLISHED:
+            return error.as_unclear()
+        if gone and state is State.GONE and self._age(name) > UNREADABLE_FOR:
+            # Neither read nor published: it does not exist. An earlier send whose answer was lost is looked for first.
+            await self.drop(name)
+            return self._error(Kind.TRANSIENT, "must be given the post again.", "expired")
+        if error.code.rpartition("/")[2] in DOUBTFUL and await self._is_new_refusal(name):
+            return error.as_unclear()
+        return error
+
+    async def _is_new_refusal(self, name: str) -> bool:
+        """Tell whether a container was refused for the first time less than REFUSED_FOR ago."""
+        now, refused = datetime.now(UTC), self._sending.handles.setdefault("refusedAt", {})
+        if name not in refused:
+            refused[name] = now.isoformat()
+            await self._save()
+        return now - datetime.fromisoformat(refused[name]) < REFUSED_FOR
 
     async def look(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
         """Read from a container whether it was published, then `find` the post among those since it was made.
@@ -127,7 +162,8 @@ class Containers:
             case State.PUBLISHED:
                 return await find(made_at) or Unknown()
             case State.GONE:
-                return await find(made_at) or Absent()
+                # That it cannot be read does not prove that it does not exist, nor that it was not published.
+                return await find(made_at) or Unknown()
 
     async def drop(self, name: str) -> None:
         """Forget a container that cannot be published, and its items with it."""
@@ -161,9 +197,16 @@ class Containers:
             # Media that cannot be taken in are told of at once or by the container, as the network likes.
             if self._dialect.needs_new(error):
                 raise await self._rebuild(name, error) from error
+            if error.code == UNKNOWN_CHILDREN:
+                await self._forget_unseen_children(name)
             raise
         self._known[name] = {"id": text_of(self._line, answer, "id"), "madeAt": datetime.now(UTC).isoformat()}
         await self._save()
+
+    async def _forget_unseen_children(self, name: str) -> None:
+        """Forget a carousel's items that the network's servers still do not all see, so that they are built again."""
+        if any(self._age(child) > UNSEEN_FOR for child in self._known if child.startswith(f"{name}/")):
+            await self.drop(name)
 
     async def _ready(self, name: str) -> str:
         """Return the id of a container that is processed."""
@@ -175,6 +218,9 @@ class Containers:
                     return self._known[name]["id"]
                 case State.ERROR:
                     raise await self._rebuild(name, self._dialect.failed(said))
+                case State.GONE if self._age(name) < LIFETIME:
+                    if self._age(name) > UNREADABLE_FOR:
+                        return self._known[name]["id"]
                 case State.EXPIRED | State.GONE:
                     await self.drop(name)
                     said = "let what was prepared expire before it was published."
@@ -197,7 +243,10 @@ class Containers:
             if dialect.is_gone(error):
                 return State.GONE, ""
             raise
-        return State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
+        state, said = State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
+        if state is State.IN_PROGRESS and said.startswith("Error"):
+            return State.ERROR, said
+        return state, said
 
     async def _rebuild(self, name: str, error: NetworkError) -> NetworkError:
         """Drop a failed container; returns its error, `rejected` once that happened too often."""

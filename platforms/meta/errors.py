@@ -12,8 +12,14 @@ from platforms.errors import Kind, NetworkError
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
+UNKNOWN_CHILDREN = "unknown_children"
+"""Our code for a carousel whose items are not seen yet although they read finished; heard from several clients."""
 GONE = "100/33"
 """How the whole Graph API says that an id does not exist."""
+
+
+_OF_THE_APP = ("API access blocked", "app is in development mode", "App Not Active")
+"""Words of refusals that concern the operator's app: its mode, its review, its standing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,12 @@ class Refusals:
         self, body: dict[str, Any], code: int | None, subcode: int | None, response: httpx.Response
     ) -> Meaning:
         said = str(body.get("error_user_msg") or body.get("message") or "")
+        if any(words in said for words in _OF_THE_APP):
+            message = f"{self.label} does not let this service's app publish. Look into the app's state at Meta."
+            return Meaning(Kind.OPERATOR, message)
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
+        if own is None and code == -1 and body.get("is_transient") is False:
+            return Meaning(Kind.REJECTED, f"{self.label} refused: {said}")
         if meaning := own or self._common(code) or self._by_status(response.status_code):
             return meaning
         for part, by_words in self.words.items():
@@ -79,7 +90,10 @@ class Refusals:
         match code:
             case -1 | 1 | 2:
                 return self.server
-            case 4 | 17 | 32 | 341 | 613 | 80001:
+            case 4 | 17 | 32 | 341 | 613:
+                return self._throttled
+            case int() if 80000 <= code <= 80014:
+                # Each use case has a code of its own, and comes with status 400.
                 return self._throttled
             case 102 | 104 | 190:
                 return self._reconnect

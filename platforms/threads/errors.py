@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from platforms.errors import Kind, NetworkError
-from platforms.meta.errors import GONE, Meaning, Refusals
+from platforms.meta.errors import GONE, UNKNOWN_CHILDREN, Meaning, Refusals
 
 QUOTA_WAIT = timedelta(hours=6)
 """Threads counts posts over the last 24 hours and does not say when the next slot frees; how long to wait is ours."""
@@ -19,6 +19,14 @@ _UNFETCHED = Meaning(Kind.TRANSIENT, _FETCH)
 _SUBCODES = {
     2207051: Meaning(Kind.REJECTED, "Threads took this for spam and blocked it. Look into the Threads app."),
     2207052: _UNFETCHED,
+    4279004: Meaning(
+        Kind.NOT_READY,
+        "Threads does not find an item of the carousel yet.",
+        UNKNOWN_CHILDREN,
+        wait=timedelta(seconds=7),
+    ),
+    4279047: Meaning(Kind.REJECTED, "Threads does not take the link. Give the address that it redirects to."),
+    4279067: Meaning(Kind.OPERATOR, "Threads has not granted this service's app the access that this needs."),
     4279013: Meaning(Kind.AUTH, "Threads has restricted this account. Open the Threads app to solve it."),
 }
 """The first and the last are from clients that work, not from documentation."""
@@ -55,6 +63,17 @@ def nothing_to_answer() -> NetworkError:
     """Say that the post to answer is not there; Threads has the same code for a container that it does not find yet."""
     message = "Threads does not have the post that replyToId names. Check that it is still there."
     return NetworkError(Kind.REJECTED, message, code=str(NOT_THERE))
+
+
+def forbids_reply(error: NetworkError) -> bool:
+    """Tell whether Threads refuses a reply for want of access: an app needs more for others' posts than for its own."""
+    return error.code.partition("/")[0] == "10"
+
+
+def may_not_answer(error: NetworkError) -> NetworkError:
+    """Say that this app may answer only below the account's own posts."""
+    message = "Threads lets this app answer only below the account's own posts. Check replyToId."
+    return NetworkError(Kind.REJECTED, message, code=error.code, status=error.status)
 
 
 def is_gone(error: NetworkError) -> bool:

@@ -76,6 +76,8 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         try:
             await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
         except NetworkError as error:
+            if draft.settings.reply_to_id and errors.forbids_reply(error):
+                raise errors.may_not_answer(error) from error
             if errors.is_gone(error) and await _is_missing(connection, draft.settings.reply_to_id):
                 raise errors.nothing_to_answer() from error
             raise

@@ -1,6 +1,7 @@
 """Lose Instagram's answers in every way there is: what was published is found, and nothing is published twice."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -109,7 +110,7 @@ async def test_a_repeat_refused_in_unknown_words_is_looked_up(rig: Rig) -> None:
         (400, (9007, 2207027), Kind.NOT_READY),
         (400, (4, None), Kind.RATE_LIMITED),
         (400, (9, 2207042), Kind.CAPPED),
-        (400, (4, 2207051), Kind.REJECTED),
+        (400, (4, 2207051), Kind.UNCLEAR),
         (400, (25, 2207050), Kind.AUTH),
         (400, (190, 463), Kind.AUTH),
         (400, (100, None), Kind.REJECTED),
@@ -170,7 +171,7 @@ async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig) 
     sending = await prepared(rig, ["a.jpg"], {})
     gone = {"platform": "instagram", "fault": "reject", "status": 400, "body": graph_error(100, 33)}
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "prepare"})
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
     published = await NETWORK.publish(rig.connection(), sending)
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "confirm"})
     found = await NETWORK.confirm(rig.connection(), sending)
@@ -203,3 +204,53 @@ async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
 
 def graph_error(code: int, subcode: int | None) -> dict[str, Any]:
     return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
+
+
+async def test_a_container_that_cannot_be_read_is_published_all_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
+    sending = rig.sending("Read by nobody", [rig.sandbox.media("a.jpg")])
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert error.kind is Kind.NOT_READY
+    made = sending.handles["containers"]
+    monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
+    await NETWORK.prepare(rig.connection(), sending)
+    assert sending.handles["containers"] == made, "nothing is built anew"
+    published = await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+    found = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == published.platform_post_id
+
+
+async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    await rig.sandbox.switch_on("instagram", "publishes_and_refuses", rig.account.account_id)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+
+
+async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = await prepared(rig, ["a.jpg"], {})
+    blocked = graph_error(4, 2207051)
+    await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    assert (await send(rig, sending)).kind is Kind.REJECTED
+
+
+async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
+    sending = rig.sending("Broken", [rig.sandbox.media("a.jpg")])
+    body = {"status_code": "", "status": "Error: Media download has failed. 2207052"}
+    await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"id": "17"})
+    await rig.sandbox.fault("instagram", "reject", "confirm", status=200, body=body)
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "2207052")
+
+
+async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -> None:
+    await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])))
+    assert error.kind is Kind.OPERATOR

@@ -157,3 +157,13 @@ def test_knows_when_a_container_is_no_longer_there() -> None:
     assert is_gone(refusal(code=100, error_subcode=33))
     assert is_gone(refusal(code=24, error_subcode=2207006))
     assert not is_gone(refusal(code=100))
+
+
+@pytest.mark.parametrize("code", [80000, 80001, 80002, 80014])
+def test_a_limit_of_a_use_case_comes_with_status_400(code: int) -> None:
+    assert refusal(code=code).kind is Kind.RATE_LIMITED
+
+
+def test_an_error_that_meta_says_will_not_pass_is_not_tried_again() -> None:
+    assert refusal(code=-1, is_transient=False).kind is Kind.REJECTED
+    assert refusal(code=-1).kind is Kind.TRANSIENT

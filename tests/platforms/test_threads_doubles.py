@@ -1,5 +1,6 @@
 """Lose Threads' answers in every way there is: what was published is found, and nothing is published twice."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -112,7 +113,7 @@ def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
         (302, "", Kind.UNCLEAR),
         (400, graph_error(24, 4279009), Kind.NOT_READY),
         (400, graph_error(4), Kind.RATE_LIMITED),
-        (400, graph_error(100, 2207051), Kind.REJECTED),
+        (400, graph_error(100, 2207051), Kind.UNCLEAR),
         (400, graph_error(100, 4279013), Kind.AUTH),
         (400, graph_error(190, 463), Kind.AUTH),
         (400, graph_error(100), Kind.REJECTED),
@@ -168,7 +169,7 @@ async def test_a_container_that_failed_is_built_anew(rig: Rig, status: str) -> N
 async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig, body: Any) -> None:
     sending = await prepared(rig, [])
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
     published = await NETWORK.publish(rig.connection(), sending)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=body)
     found = await NETWORK.confirm(rig.connection(), sending)
@@ -204,3 +205,33 @@ async def test_the_newest_post_of_the_same_text_is_ours(rig: Rig) -> None:
 async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
     assert await NETWORK.confirm(rig.connection(), rig.sending("Hi")) == Absent()
     assert rig.exchanges == []
+
+
+async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.sandbox.switch_on("threads", "children_unseen", rig.account.account_id)
+    sending = rig.sending("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=7))
+    children = dict(sending.handles["containers"])
+    assert len(children) == 2
+    monkeypatch.setattr("platforms.meta.containers.UNSEEN_FOR", timedelta(0))
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
+    assert sending.handles["containers"] == {}, "items that stay unseen are built again"
+    await rig.sandbox.clear_conditions("threads")
+    await NETWORK.prepare(rig.connection(), sending)
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) -> None:
+    await rig.sandbox.switch_on("threads", "own_posts_only", rig.account.account_id)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Re", settings={"replyToId": "17841400"})))
+    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    assert "replyToId" in error.message
+
+
+async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
+    await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
+    sending = rig.sending("Read", settings={"linkAttachment": "https://example.com/redirects"})
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "-1/4279047")

@@ -52,7 +52,10 @@ class PublishRoutes(InstagramTwin):
             raise refused(
                 "Application request limit reached", 9, 2207042, "You reached the maximum number of posts for today."
             )
-        return Answer.json({"id": self._make_public(account, container).platform_post_id})
+        made = self._make_public(account, container)
+        if self.holds("publishes_and_refuses", account):
+            raise refused("Action is blocked", 4, 2207051, "We restrict certain activity to protect our community.")
+        return Answer.json({"id": made.platform_post_id})
 
     @route("POST", "/{id}/comments", "edit")
     async def comment(self, request: Request) -> Answer:

@@ -87,6 +87,8 @@ class ReadRoutes(InstagramTwin):
         object_id, fields = request.params["id"], str(parameters(request).get("fields", ""))
         if object_id == account.user_id:
             return Answer.json(self._profile(account, request))
+        if self.holds("reads_refused", account):
+            raise missing_object(object_id)
         container = self.containers.get(object_id)
         if container is not None and container.account_id == account.account_id:
             return Answer.json(selected(self._status(container), fields, "IGContainer"))

@@ -80,7 +80,10 @@ class PublishRoutes(ThreadsTwin):
         limit, what = (REPLIES_PER_DAY, "replies") if container.reply_to else (POSTS_PER_DAY, "posts")
         if not self.world.windows.take((self.platform, account.account_id, what), limit, 86_400).allowed:
             raise refused("Application request limit reached", 100, None, "You reached the number of posts for today.")
-        return Answer.json({"id": self._make_public(account, container).platform_post_id})
+        made = self._make_public(account, container)
+        if self.holds("publishes_and_refuses", account):
+            raise refused("Action is blocked", 4, 2207051, "We restrict certain activity to protect our community.")
+        return Answer.json({"id": made.platform_post_id})
 
     @route("DELETE", "/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
@@ -109,17 +112,27 @@ class PublishRoutes(ThreadsTwin):
         tag = values.get("topic_tag")
         if tag is not None and (not 1 <= len(str(tag)) <= 50 or set(".&") & set(str(tag))):
             raise invalid("param topic_tag must have 1 to 50 characters and neither . nor &")
+        if values.get("link_attachment") and self.holds("links_refused", account):
+            raise refused("Invalid link attachment", -1, 4279047)
         container.note = _attached(container, values)
-        reply_to = values.get("reply_to_id")
-        if reply_to is not None:
-            post = self.world.posts.get(self.platform, str(reply_to))
-            if post is None or post.deleted:
-                raise not_there()
-            container.reply_to = str(reply_to)
+        self._take_reply(account, container, values.get("reply_to_id"))
         container.quotes = str(values["quote_post_id"]) if values.get("quote_post_id") else None
+
+    def _take_reply(self, account: Account, container: Container, reply_to: object) -> None:
+        if reply_to is None:
+            return
+        post = self.world.posts.get(self.platform, str(reply_to))
+        if self.holds("own_posts_only", account) and (post is None or post.account_id != account.account_id):
+            raise refused("Application does not have permission for this action", 10, 4279067)
+        if post is None or post.deleted:
+            raise not_there()
+        container.reply_to = str(reply_to)
 
     def _take_children(self, account: Account, container: Container, values: dict[str, Any]) -> None:
         ids = list_parameter(values, "children")
+        if self.holds("children_unseen", account):
+            said = "Invalid Carousel Children: one or more children are invalid, nonexistent, or expired."
+            raise refused(said, 100, 4279004)
         if len(ids) not in CAROUSEL_ITEMS:
             raise invalid("param children must name 2 to 20 containers")
         children = [self.containers.get(child_id) for child_id in ids]

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.graph import invalid, parameters, refused, selected
+from sandbox.graph import invalid, missing_object, parameters, refused, selected
 from sandbox.networks.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, ThreadsTwin, not_there
 from sandbox.operations import Operation
 from sandbox.posts import Post
@@ -76,6 +76,8 @@ class ReadRoutes(ThreadsTwin):
         object_id, fields = request.params["id"], str(parameters(request).get("fields", ""))
         if object_id == account.user_id:
             return Answer.json(self._profile(account, request))
+        if self.holds("reads_refused", account):
+            raise missing_object(request.params["id"])
         container = self.containers.get(object_id)
         if container is not None and container.account_id == account.account_id:
             return Answer.json(selected(self._status(container), fields, "ThreadsContainer"))
