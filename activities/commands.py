@@ -12,14 +12,10 @@ class PostCommand(BaseModel):
     request_id: str | None = None
 
 
-class Reopen(PostCommand):
-    """Name the targets that rest without being published, as far as their workflow knows."""
-
-    target_ids: list[str] = []
-
-
 class TargetCommand(PostCommand):
-    """Name the target to work on."""
+    """Name the target to work on, and the version of the post that its workflow knows."""
+
+    version: int
 
     target_id: str
     platform: str
@@ -35,19 +31,6 @@ class EditCommand(TargetCommand):
     """Name the published target to edit, and the saved revision that holds its new text."""
 
     revision_id: str
-
-
-class RevisionCommand(PostCommand):
-    """Name the saved revision to apply."""
-
-    revision_id: str
-
-
-class Resolve(TargetCommand):
-    """Name an unconfirmed target, and what a person found out about it."""
-
-    published: bool
-    platform_post_id: str | None = None
 
 
 class GiveUp(TargetCommand):

@@ -11,7 +11,7 @@ from activities.desk import Desk, Step
 from activities.errors import time_left, try_again, wait_before_retry
 from activities.heartbeat import beating
 from activities.persist import persist
-from domain.outcome import GONE, Outcome
+from domain.outcome import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, NetworkError
 from platforms.registry import networks
@@ -51,7 +51,7 @@ class Completing:
             async with self._database.transaction() as session:
                 job = await load(session, command.target_id)
             if job is None or job.target.platform_post_id is None:
-                return GONE
+                return STALE
             target = job.target
             public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
             try:

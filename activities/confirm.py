@@ -11,19 +11,26 @@ from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.heartbeat import beating
 from activities.persist import persist
-from domain.outcome import GONE, Outcome
+from domain.outcome import STALE, Outcome
+from domain.ownership import last_moment
 from domain.post import TargetStatus
 from platforms.base import Absent, Finding, Published, Refused, Unknown
 from platforms.errors import NetworkError
 from store.models import Attempt
 from store.publishing import Job, Note, finished_step, load, outcome_of, settle
 from store.twins import claim, others_posts
+from store.wishes import ROWS_LOST
 
 log = structlog.get_logger(__name__)
 
 
 def _again(command: LookCommand) -> verdicts.Change | None:
     return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
+
+
+def _left_by(sent: Attempt) -> datetime:
+    lost = sent.code in {verdicts.WORKER_LOST, ROWS_LOST}
+    return last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
 
 
 class Confirming:
@@ -42,7 +49,7 @@ class Confirming:
                 job = await load(session, command.target_id)
                 taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
             if job is None:
-                return GONE
+                return STALE
             if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
                 return outcome_of(job.target)
             started, step = datetime.now(UTC), None
@@ -52,14 +59,14 @@ class Confirming:
                 finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
                 note = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
-                return await self._write_finding(command, note, _again(command), started)
+                return await self._write_finding(command, job.sent, note, _again(command), started)
             note, incomplete = verdicts.note(step, "done", "it is public"), False
             if isinstance(finding, Published):
                 finding, incomplete = await completed(step, finding)
                 change: verdicts.Change | None = verdicts.published(finding)
             else:
                 note, change = self._judge(command, step, finding, job.sent)
-            outcome = await self._write_finding(command, note, change, started)
+            outcome = await self._write_finding(command, job.sent, note, change, started)
             return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _claimed(self, job: Job, finding: Finding) -> Finding:
@@ -78,8 +85,11 @@ class Confirming:
     ) -> tuple[Note, verdicts.Change | None]:
         """Decide upon an unclear send that the network does not show."""
         again = command.again_in
+        if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.network.finds_unaided:
+            # What the send left behind, by which this network finds a post, is lost with the rows.
+            finding = Unknown(final=True)
         match finding:
-            case Absent() if datetime.now(UTC) - sent.started_at >= step.network.believes_absence_after:
+            case Absent() if datetime.now(UTC) - _left_by(sent) >= step.network.believes_absence_after:
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
             case Absent():
                 return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
@@ -92,18 +102,24 @@ class Confirming:
                 return verdicts.note(step, "done", "cannot be told yet; looking again", None, again), _again(command)
 
     async def _write_finding(
-        self, command: TargetCommand, note: Note, change: verdicts.Change | None, started: datetime
+        self,
+        command: TargetCommand,
+        looked_for: Attempt,
+        note: Note,
+        change: verdicts.Change | None,
+        started: datetime,
     ) -> Outcome:
         async def write() -> Outcome:
             async with self._database.answers.transaction() as session:
-                outcome = await settle(
-                    session,
-                    command.target_id,
-                    lambda target: change(target) if change and target.status == TargetStatus.UNCONFIRMED else None,
-                )
-                if not outcome.gone:
-                    session.add(finished_step(command.target_id, "confirm", started, note))
-                return outcome
+                job = await load(session, command.target_id, lock=True)
+                if job is None:
+                    return STALE
+                # A look that took long says nothing of a send that was made meanwhile.
+                same = job.sent is not None and job.sent.id == looked_for.id
+                session.add(finished_step(command.target_id, "confirm", started, note))
+                if change is None or not same or job.target.status != TargetStatus.UNCONFIRMED:
+                    return outcome_of(job.target)
+                return await settle(session, command.target_id, change)
 
         outcome = await persist(write)
         if not outcome.looking:

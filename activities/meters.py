@@ -39,7 +39,7 @@ class Meters:
 
     def came_to(self, platform: str, outcome: Outcome) -> None:
         """Note where a step has brought a target."""
-        if outcome.gone:
+        if outcome.stale:
             return
         if outcome.status is TargetStatus.HELD:
             self._held.add(1, {"platform": platform})

@@ -1,5 +1,6 @@
 """Where each activity runs, how long it may take and how it is tried again."""
 
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -33,13 +34,27 @@ LOOKUP_TIMEOUT = timedelta(minutes=3)
 COMPLETE_WITHIN = timedelta(hours=2)
 """How long what follows a publication is tried; the post itself is public by then."""
 
-PREPARE_AHEAD = timedelta(minutes=3)
-"""How long before its time a post's media are uploaded, so that the due second holds one request per target."""
+PREPARE_AHEAD, PREPARE_SPREAD = timedelta(minutes=3), timedelta(minutes=5)
+"""How long before its time a post's media are uploaded, so that the due second holds one request per target.
+
+Each post has its own moment in a stretch of PREPARE_SPREAD before that: most are due at a full hour.
+"""
+
+PREPARE_BEYOND = timedelta(minutes=1)
+"""How long an upload that is under way at the due second may go on, rather than begin again."""
+
+URGENT, SCHEDULED = 2, 3
+"""Priorities of what a client waits for and of all else; Temporal's default is 3."""
 
 RETRY_WINDOW = timedelta(days=7)
 """How long a workflow stays open for retries; a later retry starts a fresh run from the row."""
 
 DATABASE_TIMEOUT = timedelta(seconds=10)
+
+
+def prepare_ahead(post_id: str) -> timedelta:
+    """Return how long before its due time a post's media are uploaded: always the same for the same post."""
+    return PREPARE_AHEAD + PREPARE_SPREAD * (zlib.crc32(post_id.encode()) / 2**32)
 
 
 def queue_of(platform: str) -> str:

@@ -1,61 +1,66 @@
 """Short activities that only change rows: repeatable, no network, most of them run as local activities."""
 
+import asyncio
+from datetime import UTC, datetime
+
 from temporalio import activity
 
 from activities import verdicts
-from activities.commands import GiveUp, PostCommand, Reopen, Resolve, RevisionCommand
+from activities.commands import GiveUp, PostCommand
 from activities.meters import Meters
-from domain.outcome import GONE, Outcome
+from domain.outcome import STALE, Outcome
+from domain.ownership import Send, judge_send
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
 from store.database import Database
 from store.models import Target
-from store.plans import plan_with_accounts
-from store.posts import apply_amendment
-from store.publishing import Note, close_attempt, delete_post, load, outcome_of, reopen, resolve, settle
+from store.plans import plan_with_accounts, read_plan
+from store.publishing import Note, close_attempt, load, outcome_of, settle
+from store.wishes import lock_post, reopen, write_off_post
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
-_CANCELLED = "An operator of this service cancelled the post before it was published."
+
+WINDOW_PASSED = "publish_window_passed"
+"""Why a target is given up that could not go out in the time it was given for that."""
 
 
 class Posts:
-    """Change a post's rows for its workflow, their only writer."""
+    """Read and change a post's rows for its workflow."""
 
     def __init__(self, database: Database, meters: Meters | None = None) -> None:
         self._database = database
         self._meters = meters or Meters()
 
     @activity.defn
-    async def amend(self, command: RevisionCommand) -> Plan | None:
-        """Apply a saved amendment; return the plan as it is then, None where the post has become a draft."""
+    async def look(self, command: PostCommand) -> Plan | None:
+        """Return what the row says that is wanted; None if the post is a draft, or deleted."""
+        async with self._database.reading() as session:
+            return await read_plan(session, command.post_id)
+
+    @activity.defn
+    async def reopen(self, command: PostCommand) -> Plan | None:
+        """Let what failed wait again, and return what is wanted then; None if the post is a draft, or deleted."""
         async with self._database.transaction() as session:
-            post = await apply_amendment(session, command.revision_id)
+            post = await lock_post(session, command.post_id)
             if post is None or post.due_at is None:
                 return None
+            await reopen(session, post)
             return await plan_with_accounts(session, post)
 
     @activity.defn
-    async def delete(self, command: PostCommand) -> bool | None:
-        """Delete a post's rows; False where another deletion came first. Older workers told nothing: None."""
+    async def write_off(self, command: PostCommand) -> Plan | None:
+        """Leave the rows of a cancelled post at rest, and return what they say; None if it is a draft, or deleted."""
         async with self._database.transaction() as session:
-            deleted = await delete_post(session, command.post_id)
-        # An earlier run of this step may have done it and not been able to say so.
-        return deleted or activity.info().attempt > 1
-
-    @activity.defn
-    async def reopen(self, command: Reopen) -> list[str]:
-        """Make what failed pending again; return the ids of the targets to work on."""
-        async with self._database.transaction() as session:
-            return await reopen(session, command.post_id, command.target_ids)
-
-    @activity.defn
-    async def resolve(self, command: Resolve) -> Outcome:
-        """Settle an unconfirmed target as a person says."""
-        async with self._database.transaction() as session:
-            outcome = await resolve(session, command.target_id, command.platform_post_id, published=command.published)
-        self._meters.came_to(command.platform, outcome)
-        return outcome
+            post = await lock_post(session, command.post_id)
+            if post is None or post.due_at is None:
+                return None
+            last_moment = await write_off_post(session, post)
+            plan = await plan_with_accounts(session, post)
+        if last_moment and last_moment > datetime.now(UTC):
+            # By then no worker that was frozen while it sent can send any more.
+            await asyncio.sleep((last_moment - datetime.now(UTC)).total_seconds())
+        return plan
 
     @activity.defn
     async def give_up(self, command: GiveUp) -> Outcome:
@@ -65,10 +70,17 @@ class Posts:
         """
         async with self._database.transaction() as session:
             job = await load(session, command.target_id, lock=True)
-            if job is None or job.is_draft:
-                return GONE
+            if job is None:
+                return STALE
+            if command.code == WINDOW_PASSED and judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
+                # It has been given another time, of which the run does not know yet.
+                return STALE
             if job.sent and job.sent.state == "sending":
-                await close_attempt(session, job.sent.id, Note("unclear", "given up while the answer was out"))
+                await close_attempt(
+                    session,
+                    job.sent.id,
+                    Note("unclear", "given up while the answer was out", code=verdicts.WORKER_LOST),
+                )
                 change: verdicts.Change = verdicts.unconfirmed(command.code, "The network's answer was lost.")
             elif job.target.status == TargetStatus.UNCONFIRMED:
                 change = verdicts.resting
@@ -76,8 +88,6 @@ class Posts:
                 if command.code == "incomplete":
                     job.target.warning = job.target.warning or _INCOMPLETE
                 return outcome_of(job.target)
-            elif command.code == "cancelled":
-                change = verdicts.failed(_CANCELLED, command.code, ErrorCategory.INTERNAL)
             else:
                 category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
                 change = verdicts.failed(_last_words(job.target), command.code, category)

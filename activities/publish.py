@@ -1,5 +1,7 @@
 """The way of one target until it is public. Each step may be run again at any point; none sends blindly."""
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,13 +14,15 @@ from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.errors import HELD, give_slot_back, refused, time_left, try_again, wait_before_retry, wait_for_turn
+from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.media.admission import MediaBusy
 from activities.moment import after_a_moment
 from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
-from domain.outcome import GONE, Outcome
+from domain.outcome import STALE, Outcome
+from domain.ownership import Send, judge_send, wait_until_due
 from domain.post import TargetStatus
 from platforms.base import Network, Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
@@ -34,6 +38,7 @@ from store.publishing import (
     load,
     outcome_of,
     settle,
+    still_sending,
 )
 from store.sending import Publication, begin_at_once, open_at_once, settle_at_once, take_up
 from store.twins import claim, others_posts
@@ -59,6 +64,42 @@ def _sooner(wait: timedelta) -> timedelta:
     return max(min(wait, time_left() / 2), timedelta(0))
 
 
+class _Unwanted(Exception):
+    """The end of a step because of what its post's row says: its result, as the workflow is told it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.status)
+        self.outcome = outcome
+
+
+def _require_wanted(job: Job | None, command: TargetCommand) -> Job:
+    """Return the rows of a target that may be published now. Raises _Unwanted."""
+    now = datetime.now(UTC)
+    match judge_send(job.row if job else None, command.version, now):
+        case Send.GO if job:
+            return job
+        case Send.EARLY if job:
+            early = wait_until_due(job.row, now)
+            log.info("target.early", platform=command.platform, seconds=early.total_seconds())
+            raise _Unwanted(outcome_of(job.target).model_copy(update={"early": early}))
+        case _:
+            raise _Unwanted(STALE)
+
+
+async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
+    """Return what a send came to, even if an operator cancels the workflow meanwhile: then the rows can be honest."""
+    task = asyncio.create_task(sending)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        details = activity.cancellation_details()
+        if details is None or not details.cancel_requested:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+        return await task
+
+
 def _next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
     return verdicts.wait_while_held(error) or wait_before_retry(network, error)
 
@@ -79,7 +120,7 @@ class Publishing:
             async with self._database.transaction() as session:
                 job = await load(session, command.target_id)
             if job is None or job.target.status != TargetStatus.PENDING:
-                return GONE if job is None else outcome_of(job.target)
+                return STALE if job is None else outcome_of(job.target)
             step: Step | None = None
             try:
                 step = self._desk.open(job, progress.append)
@@ -118,7 +159,11 @@ class Publishing:
             step: Step | None = None
             try:
                 step = await self._open(command, progress)
-                begun = await self._begin(command, step, await self._made_ready(step) if step else None)
+                prepared = await self._made_ready(command, step) if step else None
+                written = Stopwatch()
+                begun = await self._begin(command, step, prepared)
+            except _Unwanted as unwanted:
+                return unwanted.outcome
             except NotYet as turn:
                 return await self._wait_for_turn(command, step, turn)
             except MediaBusy as busy:
@@ -126,7 +171,8 @@ class Publishing:
             except NetworkError as error:
                 return await self._refused(command, error, step)
             if step is None or isinstance(begun, Outcome):
-                return begun if isinstance(begun, Outcome) else GONE
+                return begun if isinstance(begun, Outcome) else STALE
+            step.connection.wire.fence = Fence(self._database.answers, begun.id, written)
             return await self._send(command, step, begun)
 
     async def _keep(self, command: TargetCommand, published: Published) -> None:
@@ -144,13 +190,14 @@ class Publishing:
             raise NetworkError(Kind.UNCLEAR, "The network named another post.", code=DUPLICATE)
 
     async def _open(self, command: TargetCommand, progress: list[str]) -> Step | None:
-        """Open a target for sending; None where it stands somewhere already. Raises NetworkError."""
+        """Open a target for sending; None if it stands somewhere already. Raises _Unwanted, NetworkError."""
         job, taken = await open_at_once(self._database, command.target_id), frozenset[str]()
         if job is None:
             async with self._database.reading() as session:
                 if job := await load(session, command.target_id):
                     taken = await others_posts(session, job.target, job.unclear_since)
-        if job is None or job.is_draft or _stands(job):
+        job = _require_wanted(job, command)
+        if _stands(job):
             return None
         if job.target.begun_at is None and job.target.due_at:
             self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
@@ -167,16 +214,16 @@ class Publishing:
         return step
 
     async def _begin(self, command: TargetCommand, step: Step | None, prepared: Attempt | None) -> Attempt | Outcome:
-        """Take a target for its one send, unless it stands somewhere already. Raises NetworkError."""
+        """Take a target for its one send, unless it stands somewhere already. Raises _Unwanted, NetworkError."""
         if step and (
-            attempt := await begin_at_once(self._database, command.target_id, prepared, *step.keeper.waiting())
+            attempt := await begin_at_once(
+                self._database, command.target_id, command.version, prepared, *step.keeper.waiting()
+            )
         ):
             step.keeper.handed_over()
             return attempt
         async with self._database.transaction() as session:
-            job = await load(session, command.target_id, lock=True)
-            if job is None or job.is_draft:
-                return GONE
+            job = _require_wanted(await load(session, command.target_id, lock=True), command)
             if step is None or _stands(job):
                 return await self._standing(session, job)
             job.target.handles = step.keeper.hand_over(job.target.handles)
@@ -188,18 +235,21 @@ class Publishing:
         """Return where the target stands; a send that was left behind becomes unclear."""
         if job.target.status not in _STANDING and job.sent and job.sent.state == "sending":
             # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
-            note = Note("unclear", "the worker was lost while sending; looking on the network before anything else")
-            await close_attempt(session, job.sent.id, note)
-            change = verdicts.unconfirmed("worker_lost", "The network's answer was lost.")
+            code = job.sent.code or verdicts.WORKER_LOST
+            decision = (
+                job.sent.decision or "the worker was lost while sending; looking on the network before anything else"
+            )
+            await close_attempt(session, job.sent.id, Note("unclear", decision, code=code))
+            change = verdicts.unconfirmed(code, "The network's answer was lost.")
             outcome = await settle(session, job.target.id, change)
             self._meters.came_to(job.target.platform, outcome)
             return outcome
         return outcome_of(job.target)
 
-    async def _made_ready(self, step: Step) -> Attempt | None:
+    async def _made_ready(self, command: TargetCommand, step: Step) -> Attempt | None:
         """Prepare a target once it is its turn. Raises NotYet, NetworkError."""
         await self._pacing.before_publishing(step)
-        async with after_a_moment(lambda: take_up(self._database, step.sending.target_id)):
+        async with after_a_moment(lambda: take_up(self._database, command.target_id, command.version)):
             prepared = await self._prepare(step)
         try:
             await self._pacing.before_sending(step)
@@ -219,7 +269,10 @@ class Publishing:
         prepared: Note | None = None
         if step and step.last:
             prepared = verdicts.note(step, "done", "ready, and waiting for its account's turn")
-        outcome = await persist(lambda: self._put_off(command, change, prepared))
+        try:
+            outcome = await persist(lambda: self._put_off(command, change, prepared))
+        except _Unwanted as unwanted:
+            return unwanted.outcome
         if outcome.status is TargetStatus.HELD:
             self._meters.came_to(command.platform, outcome)
         log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
@@ -228,19 +281,23 @@ class Publishing:
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
         delay = _sooner(busy.wait)
-        outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay)))
-        if outcome.gone or outcome.status in _STANDING:
+        try:
+            outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay)))
+        except _Unwanted as unwanted:
+            return unwanted.outcome
+        if outcome.stale or outcome.status in _STANDING:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
         raise give_slot_back(networks()[command.platform], busy, delay) from busy
 
     async def _put_off(self, command: TargetCommand, change: verdicts.Change, prepared: Note | None = None) -> Outcome:
-        """Write that a target goes on later, and what was prepared of it."""
+        """Write that a target goes on later, and what was prepared of it. Raises _Unwanted."""
         async with self._database.answers.transaction() as session:
+            _require_wanted(await load(session, command.target_id, lock=True), command)
             # Another run of this step may have sent it meanwhile.
             unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
             outcome = await settle(session, command.target_id, unsent)
-            if prepared and not outcome.gone:
+            if prepared and not outcome.stale:
                 session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), prepared))
             return outcome
 
@@ -268,7 +325,7 @@ class Publishing:
         step.sending.started_at = step.sending.started_at or attempt.started_at
         step.keeper.going_public = step.media.sends = True
         try:
-            published = await step.network.publish(step.connection, step.sending)
+            published = await _finished(step.network.publish(step.connection, step.sending))
             if asked_before:
                 await self._keep(command, published)
         except NetworkError as error:
@@ -280,6 +337,7 @@ class Publishing:
             soon = next(lookup_waits())
             note = verdicts.note(step, "unclear", "looking on the network before anything else", error, soon)
             return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
+        step.connection.wire.fence = None
         note = verdicts.note(step, "done", "published")
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
@@ -309,18 +367,26 @@ class Publishing:
                     return done
             async with self._database.answers.transaction() as session:
                 if attempt is None:
-                    job = await load(session, command.target_id, lock=True)
-                    if job is None or _stands(job):
+                    job = _require_wanted(await load(session, command.target_id, lock=True), command)
+                    if _stands(job):
                         # Another run of this step has sent it meanwhile, and only what that came to counts.
-                        return await self._standing(session, job) if job else GONE
+                        return await self._standing(session, job)
                     session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
+                elif not published:
+                    # Given up meanwhile, it is looked up or written off: only that it is public would be news.
+                    now = await load(session, command.target_id, lock=True)
+                    if now is None or not await still_sending(session, attempt.id):
+                        return outcome_of(now.target) if now else STALE
                 # The post's row is locked first, as everywhere.
                 outcome = await settle(session, command.target_id, verdicts.taken_up(change))
                 if attempt is not None:
                     await close_attempt(session, attempt.id, note)
                 return outcome
 
-        outcome = await persist(write)
+        try:
+            outcome = await persist(write)
+        except _Unwanted as unwanted:
+            return unwanted.outcome
         self._meters.came_to(command.platform, outcome)
         log.info(
             "target.step",
@@ -351,12 +417,12 @@ class Publishing:
             self._desk.forget_files(command.post_id)
             note = verdicts.note(step, "refused", "failed", error)
             outcome = await self._close(command, attempt, note, verdicts.refused(error))
-            if outcome.status is TargetStatus.FAILED and not outcome.gone:
+            if outcome.status is TargetStatus.FAILED:
                 raise refused(network, error, outcome) from error
             return outcome
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
         outcome = await self._close(command, attempt, note, verdicts.waiting(delay))
-        if outcome.gone or outcome.status in _STANDING:
+        if outcome.stale or outcome.early or outcome.status in _STANDING:
             return outcome
         await self._pacing.refused(step, error, delay, sending=attempt is not None)
         raise try_again(network, error, delay) from error

@@ -107,7 +107,7 @@ async def _make(
             post.workflow_id = workflow_id(workspace_id, post_id, request.key, generation)
             await insert_post(session, post)
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
-    plan = None if wanted.is_draft else plan_for(post, accounts, immediate=immediate)
+    plan = None if wanted.is_draft else plan_for(post, accounts)
     return _Made(post_id, plan, immediate, answer)
 
 
@@ -115,9 +115,9 @@ async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | No
     if made.plan is None:
         return made.answer
     if not made.immediate:
-        await deps.starter.start_now(made.plan)
+        await deps.starter.tell_now(made.plan)
         return made.answer
-    deps.starter.start(made.plan)
+    deps.starter.tell(made.plan)
     answer = await _outcome(deps, made.plan.workspace_id, made.post_id, request, patience, new=True)
     return answer or made.answer
 
@@ -166,8 +166,8 @@ async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -
         if known.response_body is not None:
             return Answer(known.response_status or 201, known.response_body, replayed=True)
         post = await find_post(session, request.workspace_id, known.post_id)
-        if post is not None and post.dispatched_at is None and post.status == PostStatus.PUBLISHING:
-            deps.starter.start(plan_for(post, await accounts_of(session, post), immediate=True))
+        if post is not None and not post.told and post.status == PostStatus.PUBLISHING:
+            deps.starter.tell(plan_for(post, await accounts_of(session, post)))
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, patience)
     if answer is None:

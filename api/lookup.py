@@ -30,6 +30,6 @@ async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedA
     return await find_accounts(session, post.workspace_id, [target.account_id for target in post.targets])
 
 
-def plan_for(post: Post, accounts: Mapping[str, ConnectedAccount], *, immediate: bool = False) -> Plan:
+def plan_for(post: Post, accounts: Mapping[str, ConnectedAccount]) -> Plan:
     """Return the plan of a post that is not a draft, marked with the request that made it."""
-    return plan_of(post, accounts, immediate=immediate, request_id=get_contextvars().get("request_id"))
+    return plan_of(post, accounts, request_id=get_contextvars().get("request_id"))

@@ -11,15 +11,15 @@ from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import count_late, count_unstarted
+from store.waiting import count_late, count_untold
 from workflows.queues import Queues
 
 log = structlog.get_logger(__name__)
 
 Parts = dict[str, bool | int]
 
-UNSTARTED_AFTER = timedelta(seconds=30)
-"""How old a row without a workflow must be until it counts: the sweep comes every 5 s for those older than 10."""
+UNTOLD_AFTER = timedelta(seconds=30)
+"""How old a change must be until it counts that its workflow has not heard of it: the sweep comes every 5 s."""
 
 _PATIENCE_S = 3.0
 _GIVEN_UP_S = 15.0
@@ -68,9 +68,9 @@ class Readiness:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
-            unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
+            untold = await count_untold(session, now - UNTOLD_AFTER)
             refused = len(await refused_apps(session))
-        return {"database": True, "sweep": unstarted == 0, "latePosts": late, "refusedApps": refused}
+        return {"database": True, "sweep": untold.untried == 0, "latePosts": late, "refusedApps": refused}
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts()

@@ -7,19 +7,22 @@ from api.lookup import accounts_of, plan_for, require_post
 from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
-from domain.post import TargetStatus
 from platforms.registry import networks
 from store.models import Post, Target
+from store.wishes import resolve as resolve_target
 
 
 async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> Answer:
-    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, Unavailable."""
+    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict."""
     body = read_resolution(payload)
     async with deps.database.transaction() as session:
-        post = await require_post(session, workspace_id, post_id)
-        target = _named(post, body)
+        post = await require_post(session, workspace_id, post_id, lock=True)
+        target, published = _named(post, body), body.outcome == "published"
+        if not await resolve_target(session, post, target, body.platform_post_id, published=published):
+            sentence = "This target is not unconfirmed, so there is nothing to resolve"
+            raise Conflict(Problem(sentence, "conflict"))
         plan = plan_for(post, await accounts_of(session, post))
-    await deps.workflows.resolve(plan, target.id, body.platform_post_id, published=body.outcome == "published")
+    await deps.starter.tell_now(plan)
     async with deps.database.reading() as session:
         return answer_post(await require_post(session, workspace_id, post_id))
 
@@ -39,8 +42,5 @@ def read_resolution(payload: JsonObject) -> ResolveBody:
 def _named(post: Post, body: ResolveBody) -> Target:
     for target in post.targets:
         if (target.platform, target.account_id) == (body.platform, body.account_id):
-            if target.status != TargetStatus.UNCONFIRMED:
-                sentence = "This target is not unconfirmed, so there is nothing to resolve"
-                raise Conflict(Problem(sentence, "conflict"))
             return target
     raise Unprocessable(Problem("The post has no target on this account", "account_not_found", "accountId"))

@@ -1,16 +1,16 @@
-"""Start posts' workflows in the background of a request, and note in batches that they run."""
+"""Tell posts' workflows in the background of a request, and note in batches that they know."""
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 
 import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
-from store.posts import mark_dispatched
+from store.telling import note_taken_up
 from workflows.client import PostWorkflows
+from workflows.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -24,31 +24,32 @@ _MOST_WAITING = 1000
 
 
 class Starter:
-    """Start workflows. Whatever is lost here is found by the worker's sweep, whose start is idempotent."""
+    """Tell workflows what is wanted. What is lost here is found by the worker's sweep, which tells them again."""
 
     def __init__(self, database: Database, workflows: PostWorkflows) -> None:
         self._database = database
         self._workflows = workflows
         self._tasks: set[asyncio.Task[None]] = set()
-        self._started: list[str] = []
+        self._heard: dict[str, int] = {}
 
-    def start(self, plan: Plan) -> asyncio.Task[None]:
-        """Begin to start a post's workflow; the task never fails and outlives the request."""
-        return self._spawn(self._start(plan))
+    def tell(self, plan: Plan) -> asyncio.Task[None]:
+        """Begin to tell a post's workflow what is wanted; the task never fails and outlives the request."""
+        return self._spawn(self._tell(plan))
 
-    async def start_now(self, plan: Plan) -> None:
-        """Start a post's workflow; return when it runs or, where Temporal is busy or silent, soon.
+    async def tell_now(self, plan: Plan) -> None:
+        """Tell a post's workflow what is wanted; return when it knows or, if Temporal is busy or silent, soon.
 
-        The post's row is safe by then and the workflow will be started anyhow, so nothing is raised.
+        The post's row is safe by then and the workflow will be told anyhow, so nothing is raised.
         """
         patience = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
-        await asyncio.wait({self.start(plan)}, timeout=patience)
+        await asyncio.wait({self.tell(plan)}, timeout=patience)
 
-    def note_started(self, post_id: str) -> None:
-        """Have the post's row say soon that its workflow runs."""
-        if not self._started:
-            self._spawn(self._write_soon())
-        self._started.append(post_id)
+    async def rest_now(self, workflow_id: str, post_id: str, version: int) -> None:
+        """Tell a post's workflow that nothing is wanted any more; return soon, as `tell_now` does.
+
+        A workflow that does not hear of it finds out when it wakes.
+        """
+        await asyncio.wait({self._spawn(self._rest(workflow_id, post_id, version))}, timeout=_USUAL_START_S)
 
     async def close(self) -> None:
         """Finish what was begun."""
@@ -61,21 +62,34 @@ class Starter:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _start(self, plan: Plan) -> None:
+    async def _tell(self, plan: Plan) -> None:
         try:
-            await self._workflows.start(plan)
+            await tell(self._database, self._workflows, plan)
         except Unavailable as error:
-            log.warning("workflow.not_started", post_id=plan.post_id, reason=str(error))
+            log.warning("workflow.not_told", post_id=plan.post_id, reason=str(error))
         except Exception:
-            log.exception("workflow.not_started", post_id=plan.post_id)
+            log.exception("workflow.not_told", post_id=plan.post_id)
         else:
-            self.note_started(plan.post_id)
+            self._note(plan.post_id, plan.version)
+
+    async def _rest(self, workflow_id: str, post_id: str, version: int) -> None:
+        try:
+            await self._workflows.rest(workflow_id, post_id, version)
+        except Unavailable as error:
+            log.warning("workflow.not_told", post_id=post_id, reason=str(error))
+        except Exception:
+            log.exception("workflow.not_told", post_id=post_id)
+
+    def _note(self, post_id: str, version: int) -> None:
+        if not self._heard:
+            self._spawn(self._write_soon())
+        self._heard[post_id] = max(version, self._heard.get(post_id, 0))
 
     async def _write_soon(self) -> None:
         await asyncio.sleep(_BATCH_S)
-        post_ids, self._started = self._started, []
+        heard, self._heard = self._heard, {}
         try:
             async with self._database.transaction() as session:
-                await mark_dispatched(session, post_ids, datetime.now(UTC))
+                await note_taken_up(session, heard)
         except Exception:
-            log.exception("dispatch.not_noted", posts=len(post_ids))
+            log.exception("telling.not_noted", posts=len(heard))

@@ -1,10 +1,9 @@
 """Wait, for as long as a client wants, until a post has come to rest."""
 
 import asyncio
-from datetime import datetime
 
 from api.dependencies import Dependencies
-from store.posts import progress_of
+from store.posts import is_moving
 
 
 class Patience:
@@ -24,22 +23,15 @@ async def wait_until_at_rest(
     post_id: str,
     patience: Patience,
     *,
-    changed_since: datetime | None = None,
     new: bool = False,
 ) -> None:
     """Return once publishing is over or held, the post is gone, or patience is.
 
-    `new` says that the post was made just now, so that a first look is not worth its query. `changed_since` is when the
-    post last changed before it was set in motion: that rest does not count.
+    `new` says that the post was made just now, so that a first look is not worth its query.
     """
 
     async def at_rest() -> bool:
         async with deps.database.reading() as session:
-            progress = await progress_of(session, post_id)
-        if progress is None:
-            return True
-        moving, changed_at = progress
-        # Not later than, but other than: the clocks of workers differ.
-        return not moving and changed_at != changed_since
+            return not await is_moving(session, post_id)
 
     await deps.outcomes.wait(post_id, at_rest, patience.left, new=new)

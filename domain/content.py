@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from domain.post import PUBLISH_WITHIN_S, Media, PostStatus, media_in_effect, text_in_effect
+from domain.post import PUBLISH_WITHIN_S, Media, media_in_effect, text_in_effect
 
 
 class TargetContent(BaseModel):
@@ -45,19 +45,6 @@ class PostContent(BaseModel):
     def settings_for(self, target: TargetContent) -> dict[str, Any]:
         """Merge the root settings of the target's platform under its own."""
         return merge_settings(target.platform, target.settings, self.tiktok_settings, self.facebook_settings)
-
-
-class Amendment(BaseModel):
-    """What a scheduled post shall become; status draft takes it off the schedule.
-
-    `based_on` is the post's `updated_at` that the change was made for: applied to a post that somebody else has changed
-    since, it would take that change back.
-    """
-
-    content: PostContent
-    status: PostStatus
-    due_at: datetime | None
-    based_on: datetime | None = None
 
 
 class Edit(BaseModel):

@@ -1,6 +1,6 @@
 """What a step towards a network came to: the facts that a workflow may know of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -14,8 +14,10 @@ class Outcome(BaseModel):
     looking: bool = False
     incomplete: bool = False
     """Public, but something that follows (a permalink, a first comment) is still to be done."""
-    gone: bool = False
-    """The target's row is no longer there: nothing may be sent for it."""
+    stale: bool = False
+    """Nothing was done, because the rows are not what the run knows: it reads them again."""
+    early: timedelta | None = None
+    """Nothing was done, because the post is not due yet by the worker's clock: how long it must still wait."""
     platform_post_id: str | None = None
     platform_post_url: str | None = None
     editable_until: datetime | None = None
@@ -27,5 +29,5 @@ class Outcome(BaseModel):
     error_category: ErrorCategory | None = None
 
 
-GONE = Outcome(status=TargetStatus.FAILED, gone=True)
-"""What every step says whose target is no longer there."""
+STALE = Outcome(status=TargetStatus.PENDING, stale=True)
+"""The result of a step whose post has changed, is a draft, or is deleted."""

@@ -1,10 +1,12 @@
 """What a post's workflow carries: ids and times, nothing else."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from domain.outcome import Outcome
+from domain.ownership import Wish
 from domain.post import PUBLISH_WITHIN_S, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 
 
@@ -53,6 +55,8 @@ class TargetPlan(BaseModel):
         self.error_code = outcome.error_code
         self.hold_reason = outcome.hold_reason
         self.resumes_at = outcome.resumes_at
+        # A word that its account works may come before the result of the step that holds the target.
+        self.released = self.released and self.status is TargetStatus.HELD
         if not (self.status is TargetStatus.UNCONFIRMED and self.looking):
             self.looks, self.look_at, self.look_until = 0, None, None
 
@@ -97,15 +101,24 @@ class Plan(BaseModel):
     post_id: str
     workspace_id: str
     workflow_id: str
+    version: int = 1
+    """Which version of what is wanted this is. A run takes up only newer ones."""
     due_at: datetime
     immediate: bool = False
-    """Whether a client waits for it (publishNow)."""
+    """Whether it is published now, whatever any clock says, and before posts that no client waits for."""
     targets: list[TargetPlan]
     tags: list[str] = []
     publish_within: timedelta = timedelta(seconds=PUBLISH_WITHIN_S)
     """How long after its due time it may still go out."""
     request_id: str | None = None
-    """The request that created the post, so that its id finds the worker's log lines too."""
+    """The request that asked for this, so that its id finds the worker's log lines too."""
+    started: bool = Field(default=True, exclude=True)
+    """Whether a run of the post was ever seen to start. The run itself is not given this."""
+
+    @property
+    def wish(self) -> Wish:
+        """Return which version of which post this is."""
+        return Wish(self.post_id, self.version)
 
     @property
     def status(self) -> PostStatus:
@@ -121,3 +134,31 @@ class Plan(BaseModel):
     def failed(self) -> list[TargetPlan]:
         """Return the targets that rest without being published."""
         return [each for each in self.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
+
+    def target(self, target_id: str) -> TargetPlan | None:
+        """Return a target by its id, None if the post no longer has it."""
+        return next((each for each in self.targets if each.target_id == target_id), None)
+
+    def put(self, target: TargetPlan) -> None:
+        """Take another state of a target for the one that is known."""
+        self.targets = [target if each.target_id == target.target_id else each for each in self.targets]
+
+    def merged(self, newer: "Plan", busy: Collection[str]) -> "Plan":
+        """Return a newer plan with what this one knows better than the rows that the newer one was read from.
+
+        That is where the `busy` targets stand, whose steps are out, and until when a settled one may be edited or tried
+        again.
+        """
+        return newer.model_copy(
+            update={
+                "targets": [self._better(each, busy) for each in newer.targets],
+                "request_id": newer.request_id or self.request_id,
+            }
+        )
+
+    def _better(self, newer: TargetPlan, busy: Collection[str]) -> TargetPlan:
+        known = self.target(newer.target_id)
+        if known is None:
+            return newer
+        keeps = known.settled and newer.settled and known.status is newer.status
+        return known if keeps or newer.target_id in busy else newer

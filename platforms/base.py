@@ -166,6 +166,8 @@ class Network(ABC, Generic[S, C]):
     request_id_header: ClassVar[str] = "x-request-id"
     believes_absence_after: ClassVar[timedelta] = timedelta(seconds=45)
     """How long after a send its absence must still hold before it is believed: reads lag behind writes."""
+    finds_unaided: ClassVar[bool] = False
+    """Whether a look-up finds a post without the handles of its send, so that its absence means something then."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
     """Bounds of the exponential wait between tries where the network names no time itself."""

@@ -1,7 +1,7 @@
 """Send requests to a network and say of every failure whether the request can have had an effect."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,9 @@ from platforms.errors import Kind, NetworkError
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
 """Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
+
+_FIRST_BYTE = "send_request_headers.started"
+"""What httpcore's trace extension says when a connection is there and nothing of the request has been written to it."""
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "socialsyncer (self-hosted Posts API)"}
 
@@ -46,6 +49,11 @@ class Wire:
     allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
     workspace: str = ""
     """Whose requests these are; hosts that only an answer names are looked up in its share."""
+    fence: Callable[[], Awaitable[None]] | None = None
+    """Awaited once the connection is made, right before the first byte of a public request.
+
+    It raises NetworkError if the request must not leave.
+    """
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Other base URLs for hosts that the network has beside this one, by their usual ones."""
 
@@ -70,7 +78,9 @@ class Wire:
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         sent = _HEADERS | dict(headers or {})
-        extensions = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
+        extensions: dict[str, Any] = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
+        if public and self.fence:
+            extensions["trace"] = self._heed_fence
         try:
             request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
         except httpx.InvalidURL as error:
@@ -95,6 +105,11 @@ class Wire:
         if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
             raise refusal.as_unclear()
         raise refusal
+
+    async def _heed_fence(self, event: str, _: object) -> None:
+        """Wait for the fence at the one moment that counts; httpcore names each that a request goes through."""
+        if self.fence and event.endswith(_FIRST_BYTE):
+            await self.fence()
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         response = await self.transport.handle_async_request(request)

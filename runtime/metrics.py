@@ -60,7 +60,9 @@ class Gauges:
         self._found_late = meter.create_counter(
             "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
         )
-        self._unstarted = meter.create_gauge("socialsyncer_posts_unstarted", "Posts that have no workflow for long")
+        self._unstarted = meter.create_gauge(
+            "socialsyncer_posts_unstarted", "Posts whose workflow has not heard for long what is wanted"
+        )
         self._held = meter.create_gauge("socialsyncer_targets_held", "Targets that wait for their account")
         self._refused = meter.create_gauge(
             "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"

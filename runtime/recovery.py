@@ -1,6 +1,6 @@
 """Start again the workflows that were lost: terminated, failed, or gone with a database of Temporal's.
 
-The sweep starts what was never started; this looks at what was, and does not go on.
+The sweep tells what was never told; this looks at what was, and does not go on.
 """
 
 import asyncio
@@ -9,18 +9,20 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import Unavailable
-from runtime.fate import Fate, fate_of
-from store.accounts import find_accounts
+from domain.ownership import CLOCKS_DIFFER, Fate, judge_run, may_be_behind
+from domain.plan import Plan
+from domain.post import PostStatus
+from runtime.facts import facts_of_row, facts_of_run
 from store.database import Database
-from store.models import Post
 from store.open_posts import PostLine, open_due_between
-from store.plans import plan_of
+from store.plans import plan_with_accounts
 from store.posts import find_post
+from store.wishes import lock_post, look_first
 from workflows.client import PostWorkflows
 from workflows.runs import Run, Runs
+from workflows.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -78,49 +80,58 @@ class Recovery:
             while True:
                 async with self._database.reading() as reading:
                     lines = await open_due_between(reading, begin, end, last, _BATCH)
-                started += await self._look_after([line for line in lines if line.dispatched_at is not None])
+                started += await self._look_after([line for line in lines if line.told])
                 if len(lines) < _BATCH:
                     return started
                 last = lines[-1]
 
     async def _look_after(self, lines: list[PostLine]) -> int:
-        running = await self._runs.running_among([line.workflow_id for line in lines])
-        doubtful = [line for line in lines if line.workflow_id not in running]
+        running = {run.workflow_id: run for run in await self._runs.running_among([line.workflow_id for line in lines])}
         started = 0
+        doubtful = [
+            line for line in lines if (run := running.get(line.workflow_id)) is None or _may_be_behind(line, run)
+        ]
         for first in range(0, len(doubtful), _AT_ONCE):
             part = doubtful[first : first + _AT_ONCE]
             started += sum(await asyncio.gather(*(self._judge(line) for line in part)))
         return started
 
     async def _judge(self, line: PostLine) -> bool:
-        """Start a post's workflow where it is lost; tell whether it was."""
+        """Tell a post's workflow what is wanted if it may not know, or is lost; return whether it was lost."""
         run = await self._runs.latest(line.workflow_id)
-        if run is not None and run.running:
-            return False
-        view = await self._runs.says(run) if run is not None else None
+        view = await self._runs.says(run) if run is not None and not run.running else None
         async with self._database.reading() as session:
             post = await find_post(session, line.workspace_id, line.id)
             if post is None or post.status != line.status or post.due_at is None:
                 return False
-            fate = fate_of(post.updated_at, {each.id: each.status for each in post.targets}, run, view)
-            if fate is Fate.LOST:
-                await start_from_row(session, self._workflows, post)
+            fate = judge_run(facts_of_row(post), facts_of_run(run, view))
+            plan = await plan_with_accounts(session, post)
+        if fate is Fate.ENDED:
+            plan = await self._look_first(line.id) or plan
+        if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(line, run)):
+            await tell(self._database, self._workflows, plan)
         return self._tell(line, run, fate)
+
+    async def _look_first(self, post_id: str) -> Plan | None:
+        """Have a post looked up before it is sent whose last run knew more than its row; return what is wanted then."""
+        async with self._database.transaction() as session:
+            post = await lock_post(session, post_id)
+            if post is None or post.due_at is None:
+                return None
+            await look_first(session, post, post.updated_at - CLOCKS_DIFFER)
+            return await plan_with_accounts(session, post)
 
     def _tell(self, line: PostLine, run: Run | None, fate: Fate) -> bool:
         found = {"post_id": line.id, "workflow_id": line.workflow_id, "run": run.status.name.lower() if run else None}
         if fate is Fate.LOST:
             log.warning("recovery.started", **found)
+        elif fate is Fate.ENDED:
+            log.warning("recovery.looked_up", **found)
         elif fate is not Fate.RUNS and line.id not in self._told:
             self._told.add(line.id)
             log.error("recovery.needs_a_person", fate=fate, hint="socialsyncer doctor explains it", **found)
-        return fate is Fate.LOST
+        return fate in {Fate.LOST, Fate.ENDED}
 
 
-async def start_from_row(session: AsyncSession, workflows: PostWorkflows, post: Post) -> None:
-    """Start the workflow of an open post as its rows stand. Nothing is sent twice: they say what was sent.
-
-    Raises Unavailable.
-    """
-    accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-    await workflows.start(plan_of(post, accounts))
+def _may_be_behind(line: PostLine, run: Run) -> bool:
+    return may_be_behind((PostStatus(line.status), line.due_at), (run.post_status, run.due_at))

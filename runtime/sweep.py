@@ -1,44 +1,36 @@
-"""Start what was saved but never started, and forget what has expired."""
+"""Tell workflows of what their posts' rows want and they have not heard of, and forget what has expired."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import selectinload
 
 from domain.errors import Unavailable
-from domain.post import PostStatus
+from domain.plan import Plan
 from store.database import Database
 from store.idempotency import forget_expired_answers
 from store.media_files import forget_expired_files
-from store.models import Post
 from store.plans import plan_with_accounts
-from store.posts import mark_dispatched
+from store.telling import claim_untold, free_untold, note_taken_up
 from workflows.client import PostWorkflows
-from workflows.failures import turned_down
+from workflows.telling import tell
 
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 5.0
 _GRACE = timedelta(seconds=10)
-"""How long the api may take between saving a post and starting it; starting it twice is harmless."""
-_BATCH = 200
-_TURNED_DOWN_FOR_S = 300.0
-"""When a post whose start Temporal turned down is tried, and told of, once more."""
+"""How long the api may take between changing a post and telling its workflow; telling it twice is harmless."""
+_BATCH = 100
+_AT_ONCE = 16
+"""Workflows that are told at a time: one that Temporal does not take holds up no other."""
 
 
 async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
     """Sweep every few seconds. A part that is away is waited for."""
-    turned_down_ids, forget_them_at = set[str](), 0.0
-    loop = asyncio.get_running_loop()
     while True:
-        if loop.time() >= forget_them_at:
-            turned_down_ids.clear()
-            forget_them_at = loop.time() + _TURNED_DOWN_FOR_S
         try:
-            while await sweep(database, workflows, turned_down_ids) == _BATCH:
+            while await sweep(database, workflows) == _BATCH:
                 pass
             async with database.transaction() as session:
                 await forget_expired_answers(session, datetime.now(UTC))
@@ -48,39 +40,47 @@ async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
         await asyncio.sleep(_EVERY_S)
 
 
-async def sweep(database: Database, workflows: PostWorkflows, turned_down_ids: set[str] | None = None) -> int:
-    """Start the workflow of every post that was saved a while ago and has none; return how many there were.
+async def sweep(database: Database, workflows: PostWorkflows) -> int:
+    """Tell the workflow of every post that was changed a while ago and whose workflow has not heard of it.
 
-    Those of `turned_down_ids` are left out. Whose start Temporal turns down is added there: one post must not hold up
-    the others. Raises Unavailable where Temporal is away.
+    Soonest due first. Returns how many there were. One that cannot be told is left alone for a while, the longer the
+    more often that has happened. Raises Unavailable if Temporal is away.
     """
-    left_out = set[str]() if turned_down_ids is None else turned_down_ids
+    now = datetime.now(UTC)
     async with database.transaction() as session:
-        query = (
-            select(Post)
-            .where(
-                Post.dispatched_at.is_(None),
-                Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING]),
-                Post.created_at < datetime.now(UTC) - _GRACE,
-                Post.id.not_in(left_out),
-            )
-            .order_by(Post.created_at)
-            .limit(_BATCH)
-            .options(selectinload(Post.targets))
-        )
-        plans = [await plan_with_accounts(session, post) for post in list(await session.scalars(query))]
-    for plan in plans:
-        try:
-            await workflows.start(plan)
-        except Unavailable as error:
-            if not turned_down(error):
-                raise
-            left_out.add(plan.post_id)
-            log.error(  # noqa: TRY400 the trace is that of every start
-                "sweep.not_started", post_id=plan.post_id, workflow_id=plan.workflow_id, reason=str(error.__cause__)
-            )
-            continue
-        log.info("sweep.started", post_id=plan.post_id, workflow_id=plan.workflow_id)
-        async with database.transaction() as session:
-            await mark_dispatched(session, [plan.post_id], datetime.now(UTC))
+        posts = await claim_untold(session, now, now - _GRACE, _BATCH)
+        plans = [await plan_with_accounts(session, post) for post in posts]
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def told(plan: Plan) -> bool:
+        async with slots:
+            return await _tell(database, workflows, plan)
+
+    heard = await asyncio.gather(*(told(plan) for plan in plans))
+    silent = [plan.post_id for plan, knows in zip(plans, heard, strict=True) if not knows]
+    async with database.transaction() as session:
+        await note_taken_up(session, {plan.post_id: plan.version for plan in plans if plan.post_id not in silent})
+    if silent:
+        await _require_temporal(database, workflows, silent)
     return len(plans)
+
+
+async def _tell(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
+    named = {"post_id": plan.post_id, "workflow_id": plan.workflow_id, "version": plan.version}
+    try:
+        await tell(database, workflows, plan)
+    except Unavailable as error:
+        log.error("sweep.not_told", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
+        return False
+    log.info("sweep.told", **named)
+    return True
+
+
+async def _require_temporal(database: Database, workflows: PostWorkflows, silent: list[str]) -> None:
+    """Raise Unavailable if it is Temporal that is away: then the posts are to be told as soon as it is back."""
+    try:
+        await workflows.queues.posts()
+    except Unavailable:
+        async with database.transaction() as session:
+            await free_untold(session, silent)
+        raise

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.readiness import UNSTARTED_AFTER, Readiness
+from api.readiness import UNTOLD_AFTER, Readiness
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from runtime.metrics import Gauges
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import Late, NoLonger, count_held, count_late, count_unstarted, end_late, note_late
+from store.waiting import Late, NoLonger, count_held, count_late, count_untold, end_late, note_late
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +62,8 @@ class Watch:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
-            unstarted = await count_unstarted(session, now - UNSTARTED_AFTER)
-            self._gauges.waiting(late, unstarted, await count_held(session))
+            untold = await count_untold(session, now - UNTOLD_AFTER)
+            self._gauges.waiting(late, untold.all, await count_held(session))
             self._gauges.api_versions(now.date())
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 

@@ -154,7 +154,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         client,
         task_queue=POSTS_QUEUE,
         workflows=[PostWorkflow],
-        activities=[posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve, at_hand.publish],
+        activities=[posts.look, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],

@@ -25,13 +25,12 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRevision:
-    """Be a saved change that is neither made nor refused, and whose it is."""
+    """A saved edit that is neither made nor refused, and whose it is."""
 
     id: str
     post_id: str
     workspace_id: str
     workflow_id: str
-    kind: str
     created_at: datetime
 
 
@@ -77,16 +76,14 @@ async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAtte
 
 
 async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
-    """Return the newest change of each post and kind, where it was saved before a moment and waits still.
+    """Return the newest edit of each post, if it was saved before a moment and waits still.
 
     An older one that waits is no loss: its client was told to ask again, and has.
     """
     later = aliased(Revision)
-    newer = select(later.id).where(
-        later.post_id == Revision.post_id, later.kind == Revision.kind, later.id > Revision.id
-    )
+    newer = select(later.id).where(later.post_id == Revision.post_id, later.id > Revision.id)
     query = (
-        select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.kind, Revision.created_at)
+        select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.created_at)
         .join(Post, Post.id == Revision.post_id)
         .where(Revision.state == "waiting", Revision.created_at < before, ~newer.exists(), _of(workspace_id))
         .order_by(Revision.id)

@@ -7,7 +7,7 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
 from store.models import Post, Target
-from store.publishing import wait_from
+from store.publishing import raise_version, wait_from
 
 
 def _json(media: list[Media]) -> list[dict[str, Any]]:
@@ -73,6 +73,9 @@ def new_post(
         workflow_id=workflow_id,
         status=status.value,
         due_at=due_at,
+        version=1,
+        taken_up=0,
+        tells=0,
         created_at=now,
         updated_at=now,
         targets=[_new_target(post_id, workspace_id, each, at, due_at) for at, each in enumerate(content.targets)],
@@ -108,12 +111,8 @@ def content_of(post: Post) -> PostContent:
 
 
 def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: datetime | None, now: datetime) -> None:
-    """Give a locked post other content and another time; a target that stays the same account keeps its id.
-
-    A post that is due gets `dispatched_at` cleared where it was a draft: its next workflow is not started yet.
-    """
-    if post.status == PostStatus.DRAFT:
-        post.dispatched_at = None
+    """Give a locked post other content and another time; a target that stays the same account keeps its id."""
+    raise_version(post)
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
     post.status, post.due_at, post.updated_at = status.value, due_at, now

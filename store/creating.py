@@ -93,7 +93,7 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
 
 
 def is_moving(post: Post) -> bool:
-    """Tell whether something is being done for a post, as `store.posts.progress_of` does."""
+    """Tell whether something is being done for a post, as `store.posts.is_moving` does."""
     begun = post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
     return begun and any(TargetState(TargetStatus(each.status), each.looking).moving for each in post.targets)
 

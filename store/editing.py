@@ -73,7 +73,7 @@ async def settle_edit(
     """Move a target to its new version and keep the old one in its history."""
     post, target = await _locked(session, edit)
     if post is None or target is None:
-        return Outcome(status=TargetStatus.PUBLISHED, gone=True)
+        return Outcome(status=TargetStatus.PUBLISHED, stale=True)
     if target.platform_post_id != platform_post_id:
         before = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
         version = {

@@ -117,7 +117,7 @@ class AppRefusal(Base):
 
 
 class Post(Base):
-    """A post. Inserted by the api; from then on written by its workflow's activities (a draft has no workflow yet)."""
+    """A post: what is wanted, and what has become of it. Every change locks the row first (domain.ownership)."""
 
     __tablename__ = "posts"
 
@@ -138,11 +138,22 @@ class Post(Base):
     """When publishing shall begin; null for a draft."""
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
     """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
-    dispatched_at: Mapped[datetime | None]
-    """When its workflow was known to be started; until then the sweep starts it."""
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    """Counts the changes of what is wanted; raised under the row's lock, never by what becomes of the post."""
+    taken_up: Mapped[int] = mapped_column(server_default=text("0"))
+    """The newest version that its workflow is known to have taken up; 0: no workflow was ever started."""
+    tell_at: Mapped[datetime | None]
+    """When the sweep may tell its workflow again, after a time when that has failed."""
+    tells: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often the sweep has tried to tell its workflow of this version."""
     published_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+    @property
+    def told(self) -> bool:
+        """Tell whether its workflow is known to know what is wanted."""
+        return self.taken_up >= self.version
 
     targets: Mapped[list["Target"]] = relationship(
         back_populates="post",
@@ -158,9 +169,9 @@ class Post(Base):
         Index("posts_list_by_creation", "workspace_id", "created_at"),
         Index("posts_tags", "tags", postgresql_using="gin"),
         Index(
-            "posts_undispatched",
-            "created_at",
-            postgresql_where=text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+            "posts_untold",
+            "due_at",
+            postgresql_where=text("taken_up < version AND status IN ('scheduled', 'publishing')"),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(
@@ -316,14 +327,12 @@ class Turn(Base):
 
 
 class Revision(Base):
-    """A change that the api hands to a post's workflow by id, because no content may enter a payload."""
+    """An edit that the api hands to a post's workflow by id, because no content may enter a payload."""
 
     __tablename__ = "revisions"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), index=True)
-    kind: Mapped[str]
-    """amend (PATCH of a scheduled post) or edit (of a published tweet)."""
     body: Mapped[dict[str, Any]]
     state: Mapped[str]
     """waiting, applied or refused."""

@@ -22,9 +22,15 @@ class PostLine:
     workflow_id: str
     status: str
     due_at: datetime | None
-    dispatched_at: datetime | None
+    version: int
+    taken_up: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def told(self) -> bool:
+        """Tell whether its workflow is known to know what is wanted."""
+        return self.taken_up >= self.version
 
     @property
     def open(self) -> bool:
@@ -32,14 +38,15 @@ class PostLine:
         return self.status in OPEN
 
 
-_Lines = Select[str, str, str, str, datetime | None, datetime | None, datetime, datetime]
+_Lines = Select[str, str, str, str, datetime | None, int, int, datetime, datetime]
 _COLUMNS: _Lines = select(
     Post.id,
     Post.workspace_id,
     Post.workflow_id,
     Post.status,
     Post.due_at,
-    Post.dispatched_at,
+    Post.version,
+    Post.taken_up,
     Post.created_at,
     Post.updated_at,
 )

@@ -1,12 +1,14 @@
 """Read off a post's rows what its workflow may know."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from domain.plan import Plan, TargetPlan
-from domain.post import HoldReason, TargetStatus
+from domain.post import HoldReason, PostStatus, TargetStatus
 from store.accounts import find_accounts
 from store.models import ConnectedAccount, Post, Target
 
@@ -20,12 +22,18 @@ async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
 
 
-def plan_of(
-    post: Post, accounts: Mapping[str, ConnectedAccount], *, immediate: bool = False, request_id: str | None = None
-) -> Plan:
+async def read_plan(session: AsyncSession, post_id: str) -> Plan | None:
+    """Return what is wanted of a post as its row says it now; None if it is a draft, or deleted."""
+    query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
+    post = (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
+    return None if post is None or post.due_at is None else await plan_with_accounts(session, post)
+
+
+def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id: str | None = None) -> Plan:
     """Return the plan of a post that is not a draft; its targets must be loaded."""
     if post.due_at is None:
         raise ValueError("a draft has no plan")
+    immediate = post.status == PostStatus.PUBLISHING and not any(map(_has_begun, post.targets))
     targets = [
         TargetPlan(
             target_id=target.id,
@@ -42,6 +50,7 @@ def plan_of(
             platform_post_url=target.platform_post_url,
             error_code=target.error_code,
             hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
+            publish_by=_publish_by(post, target),
             resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,
         )
         for target in post.targets
@@ -50,10 +59,23 @@ def plan_of(
         post_id=post.id,
         workspace_id=post.workspace_id,
         workflow_id=post.workflow_id,
+        version=post.version,
         due_at=post.due_at,
         immediate=immediate,
         targets=targets,
         tags=post.tags,
         publish_within=timedelta(seconds=post.publish_within),
         request_id=request_id,
+        started=post.taken_up > 0,
     )
+
+
+def _publish_by(post: Post, target: Target) -> datetime | None:
+    """Return until when a target may go out that has another time than the post: one that is tried again."""
+    if target.due_at is None or target.due_at == post.due_at:
+        return None
+    return target.due_at + timedelta(seconds=post.publish_within)
+
+
+def _has_begun(target: Target) -> bool:
+    return target.begun_at is not None or target.status != TargetStatus.PENDING

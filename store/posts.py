@@ -1,19 +1,14 @@
-"""Posts as the api reads and writes them: insert, look up, list, and the drafts that no workflow owns yet."""
+"""Posts as the api reads and writes them: insert, look up, list."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain.content import Amendment
 from domain.post import PostStatus, TargetStatus
-from store.contents import rewrite
-from store.models import Post, Revision, Target
-
-STALE = "stale"
-"""The error code of a refused revision whose post somebody else has changed meanwhile."""
+from store.models import Post, Target
 
 _POST_COLUMNS = [column.key for column in Post.__mapper__.column_attrs]
 _TARGET_COLUMNS = [column.key for column in Target.__mapper__.column_attrs]
@@ -36,55 +31,13 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
     return (await session.scalars(query.options(joinedload(Post.targets)))).unique().one_or_none()
 
 
-async def progress_of(session: AsyncSession, post_id: str) -> tuple[bool, datetime] | None:
-    """Tell whether something is being done for a post, and when it last changed; None where it is gone."""
-    # Held targets wait for hours: nobody waits with them.
+async def is_moving(session: AsyncSession, post_id: str) -> bool:
+    """Tell whether something is being done for a post; it is not for one that is deleted."""
+    # Held targets wait for hours: no request waits with them.
     busy = or_(Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING]), Target.looking)
     begun = Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING])
     moving = and_(begun, exists().where(Target.post_id == Post.id, busy))
-    query = select(moving.label("moving"), Post.updated_at).where(Post.id == post_id)
-    row = (await session.execute(query)).one_or_none()
-    return (row.moving, row.updated_at) if row else None
-
-
-async def delete_draft(session: AsyncSession, post: Post) -> None:
-    """Delete a locked draft; it has no workflow that would have to agree."""
-    await session.execute(delete(Post).where(Post.id == post.id, Post.status == PostStatus.DRAFT))
-
-
-async def apply_amendment(session: AsyncSession, revision_id: str) -> Post | None:
-    """Rewrite a post as its amendment says and return it with its targets; applying it again changes nothing.
-
-    An amendment of a post that has been changed since is refused. Only the post's workflow may call this. Returns None
-    where the post is gone.
-    """
-    post_id = await session.scalar(select(Revision.post_id).where(Revision.id == revision_id))
-    post = await session.scalar(
-        select(Post).where(Post.id == post_id).options(selectinload(Post.targets)).with_for_update(of=Post)
-    )
-    # Read under the post's lock: a second application waits above and then finds nothing left to do.
-    revision = await session.get(Revision, revision_id)
-    if post is None or revision is None:
-        return None
-    if revision.state == "waiting":
-        amendment = Amendment.model_validate(revision.body)
-        if amendment.based_on in {None, post.updated_at}:
-            rewrite(post, amendment.content, status=amendment.status, due_at=amendment.due_at, now=datetime.now(UTC))
-            revision.state = "applied"
-        else:
-            revision.state, revision.error_code = "refused", STALE
-        await session.flush()
-    return post
-
-
-async def mark_dispatched(session: AsyncSession, post_ids: list[str], now: datetime) -> None:
-    """Note that the workflows of these posts were started, so that the sweep leaves them alone."""
-    await session.execute(
-        update(Post)
-        .where(Post.id.in_(sorted(post_ids)), Post.dispatched_at.is_(None))
-        .values(dispatched_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    return bool(await session.scalar(select(moving).where(Post.id == post_id)))
 
 
 @dataclass(frozen=True, slots=True)

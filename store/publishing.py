@@ -2,18 +2,19 @@
 
 Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
 is always the sum of its targets. A change that brings a target to rest or out of it also writes that row, by which
-`store.sending` sees it. Only the workflow's activities call these.
+`store.sending` sees it. What is wanted is changed by `store.wishes`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.outcome import GONE, Outcome
+from domain.outcome import STALE, Outcome
+from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import announce
@@ -32,9 +33,9 @@ class Job:
     """When the first of its requests was sent whose effect was never seen in its answer."""
 
     @property
-    def is_draft(self) -> bool:
-        """Tell whether the post was taken off the schedule: its workflow, reset to before that, must not send it."""
-        return self.post.status == PostStatus.DRAFT
+    def row(self) -> RowState:
+        """Return what decides whether something may be sent."""
+        return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,22 @@ async def save_media_changes(session: AsyncSession, target_id: str, changes: lis
 
 def finished_step(target_id: str, step: str, started_at: datetime, note: Note) -> Attempt:
     """Return the line of the attempt log for a step that is over."""
-    return Attempt(target_id=target_id, step=step, started_at=started_at, **_closed(note))
+    return Attempt(target_id=target_id, step=step, started_at=started_at, **closed(note))
 
 
 async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> None:
     """Write what a begun attempt came to."""
-    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**_closed(note)))
+    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**closed(note)))
 
 
-def _closed(note: Note) -> dict[str, Any]:
+async def still_sending(session: AsyncSession, attempt_id: int) -> bool:
+    """Tell whether an attempt is still open. Its post's row must be locked."""
+    query = select(Attempt.id).where(Attempt.id == attempt_id, Attempt.state == "sending")
+    return await session.scalar(query) is not None
+
+
+def closed(note: Note) -> dict[str, Any]:
+    """Return the columns of an attempt that is over."""
     return {
         "state": note.state,
         "finished_at": datetime.now(UTC),
@@ -151,7 +159,7 @@ async def settle(session: AsyncSession, target_id: str, change: Callable[[Target
         select(Post).join(Target, Target.post_id == Post.id).where(Target.id == target_id).with_for_update(of=Post)
     )
     if post is None:
-        return GONE
+        return STALE
     targets = list(await session.scalars(select(Target).where(Target.post_id == post.id).order_by(Target.position)))
     target = next(each for each in targets if each.id == target_id)
     if target.status != TargetStatus.PUBLISHED:
@@ -166,7 +174,7 @@ async def add_details(
     """Keep what could be told only once the target was public: its id, too, unless an edit has changed it meanwhile."""
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
     if target is None:
-        return GONE
+        return STALE
     if target.platform_post_id == known_as:
         target.platform_post_id = platform_post_id
     target.platform_post_url = url or target.platform_post_url
@@ -184,60 +192,6 @@ async def refresh_post(session: AsyncSession, post: Post, targets: list[Target])
         await announce(session, post.id)
 
 
-async def reopen(session: AsyncSession, post_id: str, resting: Collection[str] = ()) -> list[str]:
-    """Make failed targets pending again, and have resting unconfirmed ones looked up again; return their ids.
-
-    Of those that are `resting` for all that their workflow knows, the ones that are reopened already are among them: it
-    was done before, and the workflow was not told, as when Temporal dies right then.
-    """
-    post = await session.scalar(select(Post).where(Post.id == post_id).with_for_update())
-    if post is None:
-        return []
-    targets = list(await session.scalars(select(Target).where(Target.post_id == post_id)))
-    now, reopened = datetime.now(UTC), list[str]()
-    for target in targets:
-        if target.status == TargetStatus.FAILED:
-            forget_error(target)
-            # Nothing of it is public, so it is built anew: what was prepared may be why it failed.
-            target.handles, target.media_changes = {}, []
-            target.status = TargetStatus.PENDING
-            wait_from(target, now)
-        elif target.status == TargetStatus.UNCONFIRMED and not target.looking:
-            target.looking = True
-        elif target.id not in resting or target.status not in {TargetStatus.PENDING, TargetStatus.UNCONFIRMED}:
-            continue
-        reopened.append(target.id)
-    if reopened:
-        await refresh_post(session, post, targets)
-    return reopened
-
-
-async def resolve(session: AsyncSession, target_id: str, platform_post_id: str | None, *, published: bool) -> Outcome:
-    """Settle an unconfirmed target as a person found it on the network; any other target is left as it is."""
-
-    def decide(target: Target) -> None:
-        if target.status != TargetStatus.UNCONFIRMED:
-            return
-        forget_error(target)
-        if published:
-            target.status = TargetStatus.PUBLISHED
-            target.platform_post_id = platform_post_id
-            target.published_at = datetime.now(UTC)
-        else:
-            target.status = TargetStatus.FAILED
-            target.error = "A person looked and did not find it published. Retry it if it shall still go out."
-            target.error_code = "not_published"
-            target.error_category = ErrorCategory.UNCONFIRMED
-            target.retryable = True
-
-    outcome = await settle(session, target_id, decide)
-    now = datetime.now(UTC)
-    decision = f"a person says it is {'published' if published else 'not published'}"
-    if not outcome.gone:
-        session.add(finished_step(target_id, "resolve", now, Note("done", decision)))
-    return outcome
-
-
 def forget_error(target: Target) -> None:
     """Clear what the last failure left in a target's row."""
     target.error = target.error_code = target.error_category = target.next_attempt_at = None
@@ -251,8 +205,7 @@ def wait_from(target: Target, due_at: datetime | None) -> None:
     target.due_at, target.begun_at = due_at, None
 
 
-async def delete_post(session: AsyncSession, post_id: str) -> bool:
-    """Delete a post with everything that belongs to it; False where it is gone already."""
-    deleted = await session.scalar(delete(Post).where(Post.id == post_id).returning(Post.id))
-    await announce(session, post_id)
-    return deleted is not None
+def raise_version(post: Post, by: int = 1) -> None:
+    """Note in a locked post that something else is wanted of it: its workflow must be told, again if need be."""
+    post.version += by
+    post.tell_at, post.tells = None, 0

@@ -65,14 +65,14 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "api_keys": {Part.API: "SELECT, UPDATE (last_used_at)"},
     "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: "SELECT, UPDATE"},
     "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},
-    "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE, DELETE"},
+    "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE"},
     "targets": {Part.API: _ALL, Part.WORKER: _ALL},
     "late_posts": {Part.API: _NOTE, Part.WORKER: _NOTE},
-    "attempts": {Part.API: _READ, Part.WORKER: _NOTE},
+    # The api adds what a person says of a target whose answer was lost.
+    "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},
     "lanes": {Part.WORKER: _NOTE},
     "turns": {Part.WORKER: _ALL},
-    # The api notes of a change that its workflow refused why it did.
-    "revisions": {Part.API: f"{_ADD}, UPDATE (state, error, error_code, param)", Part.WORKER: _NOTE},
+    "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
     "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.outcome import Outcome
+from domain.ownership import TOLERANCE
 from domain.post import TargetStatus
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
@@ -26,19 +27,27 @@ _SAVE = """
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
 """
 
-_TAKE_UP = """
+_WANTED = """
+  -- Locked first, as everywhere. What changed while we waited for the lock is seen here and by the updates below. None
+  -- if something else is wanted by now, or not yet: see domain.ownership.judge_send.
+  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id
+  WHERE targets.id = $1 AND posts.version = {version} AND posts.status <> 'draft'
+    AND (posts.status <> 'scheduled' OR posts.due_at <= {due_by})
+  FOR UPDATE OF posts
+"""
+
+_TAKE_UP = f"""
 WITH post AS (
-  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id WHERE targets.id = $1 FOR UPDATE OF posts
+{_WANTED.format(version="$3", due_by="$4")}
 ), begun AS (
   UPDATE posts SET status = 'publishing', updated_at = $2 FROM post WHERE posts.id = post.id AND status = 'scheduled'
 )
 UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
-"""
+"""  # noqa: S608 our own words
 
-_BEGIN = """
+_BEGIN = f"""
 WITH post AS (
-  -- Locked first, as everywhere. What changed while we waited for the lock is seen by the updates below.
-  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id WHERE targets.id = $1 FOR UPDATE OF posts
+{_WANTED.format(version="$7", due_by="$8")}
 ), target AS (
   UPDATE targets SET status = 'publishing', begun_at = coalesce(begun_at, $4), next_attempt_at = NULL,
                      handles = coalesce($3, handles)
@@ -58,7 +67,7 @@ WITH post AS (
   RETURNING id, state
 )
 SELECT id FROM lines WHERE state = 'sending'
-"""
+"""  # noqa: S608 our own words
 
 _SETTLE = """
 WITH seen AS MATERIALIZED (
@@ -91,6 +100,8 @@ SELECT post.id IS NOT NULL AS settled, CASE WHEN post.last THEN pg_notify($13, p
 FROM seen LEFT JOIN post ON true
 """
 
+_STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
+
 _TRIES = 2
 """How often `seen` may be out of date: another target of the post settling just now is seen the second time."""
 
@@ -121,25 +132,40 @@ async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], 
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
-async def take_up(database: Pool, target_id: str) -> None:
-    """Let a target and its post say that their publishing has begun, before what must be done first."""
-    await database.row(_TAKE_UP, target_id, datetime.now(UTC))
+async def take_up(database: Pool, target_id: str, wished: int) -> None:
+    """Let a target and its post say that their publishing has begun, before what must be done first.
+
+    Changes nothing if the post is not of the version `wished`, or not due yet.
+    """
+    now = datetime.now(UTC)
+    await database.row(_TAKE_UP, target_id, now, wished, now + TOLERANCE)
 
 
 async def begin_at_once(
-    database: Pool, target_id: str, prepared: Attempt | None, version: int, handles: dict[str, Any] | None
+    database: Pool,
+    target_id: str,
+    wished: int,
+    prepared: Attempt | None,
+    version: int,
+    handles: dict[str, Any] | None,
 ) -> Attempt | None:
-    """Take a pending target for its one send and write `sending`, committed on return; None where that cannot be.
+    """Take a pending target for its one send and write `sending`, committed on return; None if that cannot be.
 
-    `handles` replace those of the row where its are still those of `version`; `prepared` is kept beside the send.
+    It cannot if the post is not of the version `wished`, or not due yet. `handles` replace those of the row if its are
+    still those of `version`; `prepared` is kept beside the send.
     """
     now = datetime.now(UTC)
     lines: list[dict[str, object]] = [{"step": "publish", "state": "sending", "started_at": now.isoformat()}]
     if prepared:
         lines.append({name: _json(getattr(prepared, name)) for name in _LINE})
     kept = None if handles is None else json.dumps(handles)
-    row = await database.row(_BEGIN, target_id, version, kept, now, json.dumps(lines), VERSION)
+    row = await database.row(_BEGIN, target_id, version, kept, now, json.dumps(lines), VERSION, wished, now + TOLERANCE)
     return Attempt(id=row["id"], target_id=target_id, started_at=now) if row else None
+
+
+async def is_still_sending(database: Pool, attempt_id: int) -> bool:
+    """Tell whether an attempt is still open: nobody has taken it for lost, written it off, or answered it."""
+    return await database.row(_STILL_SENDING, attempt_id) is not None
 
 
 async def settle_at_once(

@@ -14,7 +14,7 @@ from store.models import Post, Target
 
 # Written out: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
-_UNDISPATCHED = text("posts.dispatched_at IS NULL AND posts.status IN ('scheduled', 'publishing')")
+_UNTOLD = text("posts.taken_up < posts.version AND posts.status IN ('scheduled', 'publishing')")
 
 _NOTE = text("""
 WITH late AS (
@@ -103,12 +103,16 @@ async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
     return {(platform, reason or ""): count for platform, reason, count in rows}
 
 
-async def count_unstarted(session: AsyncSession, saved_before: datetime) -> int:
-    """Return how many posts were saved before a time and have no workflow.
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """How many posts have workflows that do not know what is wanted."""
 
-    A draft that is scheduled has been saved long before and is started only now: its last change counts.
-    """
-    query = select(func.count(Post.id)).where(
-        _UNDISPATCHED, Post.created_at < saved_before, Post.updated_at < saved_before
-    )
-    return await session.scalar(query) or 0
+    all: int
+    untried: int
+    """Those that the sweep has not even tried to tell: it does not run."""
+
+
+async def count_untold(session: AsyncSession, changed_before: datetime) -> Untold:
+    """Count the posts that were changed before a time and whose workflows are not known to know of it."""
+    query = select(func.count(Post.id), func.count(Post.id).filter(Post.tells == 0))
+    return Untold(*(await session.execute(query.where(_UNTOLD, Post.updated_at < changed_before))).one())

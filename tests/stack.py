@@ -17,9 +17,11 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
-from domain.content import Amendment, Edit, PostContent, TargetContent
+from domain.content import Edit, PostContent, TargetContent
+from domain.errors import Conflict, Problem
 from domain.ids import new_id, workflow_id
 from domain.limits import DYNAMIC_CONFIG
+from domain.ownership import may_change
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
@@ -29,7 +31,7 @@ from runtime.temporal import DATA_CONVERTER
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
 from store.api_keys import create_key
-from store.contents import content_of, new_post
+from store.contents import content_of, new_post, rewrite
 from store.database import Database
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
@@ -39,10 +41,13 @@ from store.plans import plan_of
 from store.posts import find_post, insert_post
 from store.revisions import add_revision
 from store.roles import Part, Role
+from store.telling import note_taken_up
 from store.vault import Vault, new_key
+from store.wishes import delete_post, lock_post, reopen, resolve
 from store.workspaces import create_workspace
 from workflows import search_attributes
 from workflows.client import PostWorkflows
+from workflows.telling import tell
 
 ROLES = (
     Role(Part.API, "socialsyncer_api", secrets.token_urlsafe()),
@@ -266,24 +271,71 @@ class Stack:
             await insert_post(session, post)
         return await self.read(post.id)
 
-    async def start(self, post: Post, *, immediate: bool = False) -> WorkflowHandle[Any, Any]:
+    async def start(self, post: Post) -> WorkflowHandle[Any, Any]:
         """Start a saved post's workflow as the api does."""
-        await self.workflows.start(await self.plan(post, immediate=immediate))
+        await self.workflows.start(await self.plan(post))
         return self.client.get_workflow_handle(post.workflow_id)
 
-    async def plan(self, post: Post, *, immediate: bool = False) -> Plan:
+    async def plan(self, post: Post) -> Plan:
         """Return what a post's workflow may know of it."""
         async with self.database.transaction() as session:
             found = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
-        return plan_of(post, found, immediate=immediate)
+        return plan_of(post, found)
 
-    async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> str:
-        """Save a change of a scheduled post as the api does, and return its revision's id."""
-        wanted = content_of(post).model_copy(update=content)
+    async def write_change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
+        """Change a post's row as the api does, and tell its workflow nothing. Raises Conflict if it has begun."""
         status = PostStatus.DRAFT if draft else PostStatus.SCHEDULED
-        async with self.database.transaction() as session:
-            amendment = Amendment(content=wanted, status=status, due_at=due)
-            return await add_revision(session, post.id, amendment, datetime.now(UTC))
+        async with self.api_database.transaction() as session:
+            row = await lock_post(session, post.id)
+            assert row
+            if not may_change(PostStatus(row.status)):
+                raise Conflict(Problem("Publishing has begun", "conflict"))
+            wanted = content_of(row).model_copy(update=content)
+            rewrite(row, wanted, status=status, due_at=due, now=datetime.now(UTC))
+        return await self.read(post.id)
+
+    async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
+        """Change a post as the api does. Raises Conflict if it has begun."""
+        row = await self.write_change(post, due=due, draft=draft, **content)
+        if draft:
+            await self.workflows.rest(row.workflow_id, row.id, row.version)
+        else:
+            await self.tell(row)
+        return row
+
+    async def tell(self, post: Post) -> None:
+        """Tell a post's workflow what its row wants, as the api and the sweep do."""
+        plan = await self.plan(post)
+        await tell(self.api_database, self.workflows, plan)
+        async with self.api_database.transaction() as session:
+            await note_taken_up(session, {plan.post_id: plan.version})
+
+    async def delete(self, post: Post) -> PostStatus:
+        """Delete a post as the api does, and return its last status. Raises Conflict while it is being published."""
+        async with self.api_database.transaction() as session:
+            row = await lock_post(session, post.id)
+            if row is None or not await delete_post(session, row):
+                raise Conflict(Problem("It is being published", "conflict"))
+        await self.workflows.rest(post.workflow_id, post.id, row.version + 1)
+        return PostStatus(row.status)
+
+    async def retry(self, post: Post) -> None:
+        """Retry what has failed of a post as the api does. Raises Conflict if nothing has."""
+        async with self.api_database.transaction() as session:
+            row = await lock_post(session, post.id)
+            if row is None or not await reopen(session, row):
+                raise Conflict(Problem("Nothing has failed", "nothing_to_retry"))
+        await self.tell(await self.read(post.id))
+
+    async def resolve(self, post: Post, platform_post_id: str | None, *, published: bool, target: int = 0) -> None:
+        """Settle a post's target as a person says, as the api does."""
+        async with self.api_database.transaction() as session:
+            row = await lock_post(session, post.id)
+            if row is None or not await resolve(
+                session, row, row.targets[target], platform_post_id, published=published
+            ):
+                raise Conflict(Problem("It is not unconfirmed", "conflict"))
+        await self.tell(await self.read(post.id))
 
     async def new_text(self, post: Post, text_: str) -> str:
         """Save an edit of a published post as the api does, and return its revision's id."""
@@ -310,7 +362,7 @@ class Stack:
     async def publish(self, content: str, accounts: Sequence[Account], **more: Any) -> Post:
         """Save a post, start it and wait for its outcome."""
         post = await self.save(content, accounts, **more)
-        await self.start(post, immediate=True)
+        await self.start(post)
         return await self.settled(post.id)
 
 

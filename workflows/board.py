@@ -35,6 +35,7 @@ class Board:
         """Return what a query is answered."""
         return StatusView(
             post_id=plan.post_id,
+            version=plan.version,
             status=status,
             due_at=plan.due_at,
             waiting_for=self.waiting_for,

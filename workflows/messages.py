@@ -6,25 +6,20 @@ from pydantic import BaseModel
 
 from domain.post import PostStatus, TargetStatus
 
-ALREADY_PUBLISHING = "already_publishing"
-NOTHING_TO_RETRY = "nothing_to_retry"
-NOT_UNCONFIRMED = "conflict"
 NOT_EDITABLE = "edit_not_supported"
+ANOTHER_POST = "another_post"
+CANCELLED = "cancelled"
 """Types of the refusals that validators answer with."""
 
-
-class Amendment(BaseModel):
-    """Name a saved change of a scheduled post, and why it is made where no client asked for it."""
-
-    revision_id: str
-    request_id: str | None = None
-    reason: str | None = None
+MEMO_POST = "post"
+"""Under this name a run's memo has the id of its post: several posts may have had the same workflow id."""
 
 
-class Deletion(BaseModel):
-    """Say whether whoever asks for the deletion knew the post as one of which nothing is public."""
+class Rest(BaseModel):
+    """Say that from a version on nothing is wanted of a post: it is a draft, or deleted."""
 
-    unsent: bool = False
+    post_id: str
+    version: int
 
 
 class EditRequest(BaseModel):
@@ -34,15 +29,6 @@ class EditRequest(BaseModel):
     request_id: str | None = None
     target_ids: list[str] = []
     """None are named by an operator's signal: all that can be edited are meant."""
-
-
-class Resolution(BaseModel):
-    """Say what a person found out about an unconfirmed target."""
-
-    target_id: str
-    published: bool
-    platform_post_id: str | None = None
-    request_id: str | None = None
 
 
 class TargetView(BaseModel):
@@ -61,6 +47,7 @@ class StatusView(BaseModel):
     """Show where a post stands, and what its workflow waits for."""
 
     post_id: str
+    version: int
     status: PostStatus
     due_at: datetime
     waiting_for: str

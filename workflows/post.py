@@ -11,67 +11,90 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
+    from domain.outcome import Outcome
+    from domain.ownership import Offer, judge_offer, sleep_for
     from domain.plan import Plan, TargetPlan
     from domain.post import PostStatus, TargetStatus
     from workflows import details, steps
     from workflows.board import Board
-    from workflows.messages import (
-        ALREADY_PUBLISHING,
-        NOT_EDITABLE,
-        NOT_UNCONFIRMED,
-        NOTHING_TO_RETRY,
-        Amendment,
-        Deletion,
-        EditRequest,
-        Resolution,
-        StatusView,
-    )
+    from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, Rest, StatusView
 
 _NOTHING = timedelta(0)
+_SHORTEST = timedelta(seconds=1)
+"""The least that is waited for a time which another machine has named: its clock may be behind."""
 
 
 @workflow.defn
 class PostWorkflow:
-    """Publish one post at its time, and stay open for as long as something can still happen to it."""
+    """Publish one post at its time, and stay open for as long as something can still happen to it.
+
+    What is wanted is decided by the post's row alone. This run knows one version of it, its plan, and takes up newer
+    ones; every step that sends compares the version with the row's.
+    """
 
     @workflow.init
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._board = Board()
         self._begun = not plan.untouched
-        self._ended = False
-        self._amendments = 0
-        self._amending = 0
+        self._over = False
+        """Nothing is wanted: the post is a draft, or deleted."""
+        self._done = False
+        """Nothing can happen any more to what is wanted."""
+        self._behind = False
+        """A step has found that the rows are not what this run knows."""
+        self._not_before: datetime | None = None
+        """Until when the post is not due by the clock of a worker, although it is by Temporal's."""
+        self._changes = 0
+        self._cancelled = False
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
+        self._newer: dict[str, TargetPlan | None] = {}
+        """What was wanted of a target while its step was out."""
         self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
-        self._retrying = asyncio.Lock()
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:
         """Sleep until the post is due, publish it to every target, and wait for retries and edits."""
         try:
-            await self._sleep_until_due()
-            self._publish_to_every_target()
-            await self._stay_while_something_can_happen()
+            while not await self._is_at_its_end():
+                await self._read_the_row_if_behind()
+                await self._sleep_until_due()
+                self._publish_to_every_target()
+                await self._stay_while_something_can_happen()
         except asyncio.CancelledError:
             await self._write_off()
             raise
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
     # -- the life of the post ----------------------------------------------------------------------------------------
 
+    async def _is_at_its_end(self) -> bool:
+        """Tell whether the run ends. No message is lost by that: each is handled before, and may want something new."""
+        if self._over or self._done:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._over or self._done
+
+    async def _read_the_row_if_behind(self) -> None:
+        if not self._behind:
+            return
+        plan = await steps.look(self._plan)
+        self._behind = False
+        if plan is None or plan.version < self._plan.version:
+            # A row that is older than this run was restored from a backup: that is for a person to decide.
+            self._over = True
+            self._tell("Ended: the post is a draft, deleted, or older than its workflow.")
+        else:
+            self._take_up(plan)
+
     async def _sleep_until_due(self) -> None:
-        while not self._begun:
-            # A change that was accepted before the due time has its effect, however long it takes to apply.
-            await workflow.wait_condition(lambda: not self._amending)
-            left = self._plan.due_at - workflow.now()
-            if self._ended or left <= _NOTHING:
+        while not self._begun and not self._over:
+            left = self._left()
+            if left <= _NOTHING:
                 return
             self._go_on_in_a_new_run_if_grown()
-            ahead = left - options.PREPARE_AHEAD if self._has_to_prepare() else _NOTHING
+            ahead = left - options.prepare_ahead(self._plan.post_id) if self._has_to_prepare() else _NOTHING
             if self._has_to_prepare() and ahead <= _NOTHING:
                 self._prepare_ahead()
             due = details.short(self._plan.due_at)
@@ -81,60 +104,131 @@ class PostWorkflow:
                 f"prepare the media for {due}" if ahead > _NOTHING else f"publish at {due}",
             )
 
+    def _left(self) -> timedelta:
+        """Return how long the post must still sleep."""
+        now = workflow.now()
+        left = sleep_for(self._plan.due_at, now, immediate=self._plan.immediate)
+        return max(left, self._not_before - now) if self._not_before else left
+
     async def _sleep(self, duration: timedelta, summary: str) -> None:
         """Sleep, but wake for a change of plan."""
-        seen = self._amendments
+        seen = self._changes
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._ended or self._amending > 0 or self._amendments != seen or self._grown(),
+                lambda: self._over or self._changes != seen or self._grown() or self._broke(),
                 timeout=duration,
                 timeout_summary=summary,
             )
+        self._fail_if_something_broke()
 
     def _publish_to_every_target(self) -> None:
-        self._begun = True
-        if not self._ended:
-            self._deliver(target for target in self._plan.targets if not target.settled)
+        if self._over:
+            return
+        self._begun, self._not_before = True, None
+        under_way = {target.target_id for target in self._in_delivery()}
+        self._deliver(each for each in self._plan.targets if not each.settled and each.target_id not in under_way)
 
     async def _stay_while_something_can_happen(self) -> None:
-        while not self._ended:
+        """Wait until nothing can happen any more, or there is something to begin with."""
+        seen = self._changes
+
+        def woken() -> bool:
+            return self._over or self._behind or self._changes != seen
+
+        while not woken():
             self._go_on_in_a_new_run_if_grown()
             self._fail_if_something_broke()
             if self._occupied():
                 self._tell(self._occupation())
-                await workflow.wait_condition(lambda: self._ended or not self._occupied() or self._grown())
+                await workflow.wait_condition(lambda: woken() or not self._occupied() or self._grown() or self._broke())
                 continue
             left = self._stays_open_until() - workflow.now()
             if left <= _NOTHING:
                 self._tell("Done.")
+                self._done = True
                 return
             until = details.short(self._stays_open_until())
             purpose = "a retry" if self._plan.failed else "edits"
             self._tell(f"Open for {purpose} until {until}.")
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._ended or self._occupied() or self._grown(),
+                    lambda: woken() or self._occupied() or self._grown(),
                     timeout=left,
                     timeout_summary=f"open for {purpose} until {until}",
                 )
+
+    def _broke(self) -> bool:
+        return self._mistake() is not None
+
+    def _mistake(self) -> BaseException | None:
+        for task in (*self._delivering.values(), *self._edits, *self._preparing.values()):
+            mistake = task.exception() if task.done() and not task.cancelled() else None
+            if mistake and not isinstance(mistake, FailureError):
+                return mistake
+        return None
 
     def _fail_if_something_broke(self) -> None:
         """Let a mistake of ours fail the workflow's task, which Temporal repeats until code without it is deployed.
 
         In a coroutine of its own it would only end that, and the workflow with the post unpublished.
         """
-        for task in (*self._delivering.values(), *self._edits):
-            mistake = task.exception() if task.done() and not task.cancelled() else None
-            if mistake and not isinstance(mistake, FailureError):
-                raise mistake
+        if mistake := self._mistake():
+            raise mistake
 
     def _go_on_in_a_new_run_if_grown(self) -> None:
         """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
         if self._grown():
             self._tell(self._board.waiting_for)
-            # What wakes in this same moment must not begin a step that nobody would hear of.
-            self._ended = True
+            # What wakes in this same moment must not begin a step that nothing would hear of.
+            self._over = True
             workflow.continue_as_new(self._plan)
+
+    # -- what is wanted ----------------------------------------------------------------------------------------------
+
+    @workflow.update(description="Take up a newer version of what is wanted: content, targets, time, a retry")
+    async def take_up(self, plan: Plan) -> None:
+        """Follow the row from now on as this plan says; an older plan than is known changes nothing."""
+        if judge_offer(self._plan.wish, plan.wish) is Offer.NEWER:
+            self._take_up(plan)
+
+    @take_up.validator
+    def _may_take_up(self, plan: Plan) -> None:
+        if judge_offer(self._plan.wish, plan.wish) is Offer.ANOTHER_POST:
+            raise ApplicationError("This is the workflow of another post", type=ANOTHER_POST)
+        if self._cancelled:
+            raise ApplicationError("This run was cancelled and ends", type=CANCELLED)
+
+    @workflow.signal(description="Nothing is wanted any more: the post is a draft, or deleted")
+    async def rest(self, rest: Rest) -> None:
+        """End, unless something newer is wanted."""
+        if rest.post_id == self._plan.post_id and rest.version > self._plan.version:
+            self._plan = self._plan.model_copy(update={"version": rest.version})
+            self._over = True
+            self._tell("Taken off the schedule: the post is a draft again, or deleted.")
+
+    def _take_up(self, newer: Plan) -> None:
+        """Follow a newer plan. A target whose step is out stays as it is known here until that step's result."""
+        busy = set[str]()
+        for target in self._in_delivery():
+            wanted = newer.target(target.target_id)
+            if not target.waits:
+                busy.add(target.target_id)
+                self._newer[target.target_id] = wanted
+            elif wanted and not wanted.settled:
+                busy.add(target.target_id)
+            else:
+                # A person has decided it, or it is not wanted any more: there is nothing left to wait for.
+                self._delivering[target.target_id].cancel()
+        for task in self._preparing.values():
+            task.cancel()
+        self._preparing.clear()
+        self._plan = self._plan.merged(newer, busy)
+        self._begun = bool(busy) or not self._plan.untouched
+        self._over, self._done, self._not_before = False, False, None
+        self._changes += 1
+        for target in self._plan.targets:
+            if target.settled and not target.open_until:
+                self._keep_open_for(target)
 
     # -- one target --------------------------------------------------------------------------------------------------
 
@@ -147,7 +241,7 @@ class PostWorkflow:
         if prepared := self._preparing.pop(target.target_id, None):
             await prepared
         deadline = target.publish_by or self._plan.due_at + self._plan.publish_within
-        while not target.settled and not self._ended:
+        while not target.settled and not self._stops():
             if target.status is TargetStatus.HELD:
                 await self._wait_while_held(target, deadline)
                 continue
@@ -158,20 +252,40 @@ class PostWorkflow:
                 outcome = await steps.confirm(self._plan, target)
             else:
                 outcome = await steps.publish(self._plan, target, deadline)
-            self._ended = self._ended or outcome.gone
+            newer = self._newer.pop(target.target_id, None)
+            if self._has_to_begin_again(outcome):
+                return
             target.take(outcome)
-            if target.incomplete:
+            if target.incomplete and not self._cancelled:
                 target.take(await steps.complete(self._plan, target))
             self._keep_open_for(target)
+            if newer:
+                self._begin_again_if_reopened(target, newer)
             self._tell(self._occupation())
+
+    def _begin_again_if_reopened(self, target: TargetPlan, newer: TargetPlan) -> None:
+        """Follow a wish for a target that came before its failure was known here."""
+        if target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled:
+            self._plan.put(newer)
+            self._changes += 1
+
+    def _has_to_begin_again(self, outcome: Outcome) -> bool:
+        """Tell whether a step has done nothing because of what the row says; the post then begins with that."""
+        if outcome.stale:
+            self._behind = True
+        if outcome.early:
+            self._begun = False
+            self._not_before = workflow.now() + outcome.early
+            self._changes += 1
+        return outcome.stale or outcome.early is not None
 
     async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
         """Wait until the target's account works again, its allowance resumes, or it is too late to publish."""
         until = min(target.resumes_at or deadline, deadline)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._ended or target.released,
-                timeout=max(until - workflow.now(), _NOTHING),
+                lambda: self._stops() or target.released,
+                timeout=max(until - workflow.now(), _SHORTEST),
                 timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
             )
         target.released = False
@@ -182,8 +296,8 @@ class PostWorkflow:
         at = target.resumes_at or workflow.now()
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._ended,
-                timeout=max(at - workflow.now(), _NOTHING),
+                self._stops,
+                timeout=max(at - workflow.now(), _SHORTEST),
                 timeout_summary=f"{details.name_of(target)} waits for its turn at {details.short(at)}",
             )
         target.resumes_at = None
@@ -204,13 +318,16 @@ class PostWorkflow:
                 self._preparing[target.target_id] = asyncio.create_task(steps.prepare(self._plan, target))
 
     async def _write_off(self) -> None:
-        """Leave honest rows behind when an operator cancels the workflow."""
-        for task in self._delivering.values():
+        """Leave honest rows behind if an operator cancels the workflow, once nothing is out that could change them."""
+        self._cancelled = True
+        tasks = [*self._preparing.values(), *self._delivering.values(), *self._edits]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._delivering.values(), return_exceptions=True)
-        for target in self._plan.targets:
-            if not target.settled:
-                target.take(await steps.give_up(self._plan, target, "cancelled"))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        # The rows, not what is known here: something else may be wanted of them by now.
+        if plan := await steps.write_off(self._plan):
+            self._plan = plan
         self._tell("Cancelled by an operator.")
 
     # -- what a client or an operator may ask for --------------------------------------------------------------------
@@ -220,87 +337,24 @@ class PostWorkflow:
         """Return where the post stands."""
         return self._board.view(self._plan, self._status())
 
-    @workflow.update(description="Apply a saved change to the scheduled post: content, targets or time")
-    async def amend(self, amendment: Amendment) -> None:
-        """Let the row become what the saved change says, and follow it."""
-        self._amending += 1
-        try:
-            plan = await steps.amend(self._plan, amendment)
-        finally:
-            self._amending -= 1
-        self._amendments += 1
-        for task in self._preparing.values():
-            task.cancel()
-        self._preparing.clear()
-        if plan is None:
-            self._ended = True
-            self._tell("Taken off the schedule: the post is a draft again.")
-        else:
-            self._plan = plan
-
-    @amend.validator
-    def _may_amend(self, amendment: Amendment) -> None:
-        if self._begun or self._ended or self._plan.due_at <= workflow.now() or not self._plan.untouched:
-            raise ApplicationError("Publishing has begun", type=ALREADY_PUBLISHING)
-
-    @workflow.update(description="Delete the post from this service; what is public stays public")
-    async def delete(self, deletion: Deletion | None = None) -> bool:
-        """Delete the row. From the moment this is accepted nothing is sent. False where the row was gone already."""
-        self._ended = True
-        deleted = await steps.delete(self._plan)
-        self._tell("Deleted.")
-        return deleted
-
-    @delete.validator
-    def _may_delete(self, deletion: Deletion | None = None) -> None:
-        # A run that has just started has sent nothing yet: that an earlier one has, its plan tells.
-        due = self._begun or self._plan.due_at <= workflow.now()
-        # Whoever deletes what is not out yet must not be told that it is deleted once it is.
-        missed = deletion and deletion.unsent and any(target.may_be_public for target in self._plan.targets)
-        if missed or self._sending() or (due and any(target.moving for target in self._plan.targets)):
-            raise ApplicationError("The post is being published", type=ALREADY_PUBLISHING)
-
-    @workflow.update(description="Publish again to the targets that failed, and look up those that are unconfirmed")
+    @workflow.signal(
+        description="Publish again to what failed, look up what is unconfirmed; ignored if nothing has failed"
+    )
     async def retry(self) -> None:
-        """Publish again to what failed; what is published is left alone."""
-        await self._retry()
-
-    @retry.validator
-    def _may_retry(self) -> None:
-        if self._ended or not self._plan.failed:
-            raise ApplicationError("No target has failed", type=NOTHING_TO_RETRY)
-
-    @workflow.signal(name="retry", description="As the update of that name; ignored where nothing has failed")
-    async def retry_signal(self) -> None:
-        """Publish again to what failed, for operators with many posts at once."""
+        """Publish again to what failed, for operators with many posts at once; what is published is left alone."""
         # A row says failed a moment before its workflow knows.
-        await workflow.wait_condition(lambda: self._ended or bool(self._plan.failed) or not self._stepping())
-        if not self._ended and self._plan.failed:
-            await self._retry()
+        await workflow.wait_condition(lambda: self._stops() or bool(self._plan.failed) or not self._stepping())
+        if not self._stops() and self._plan.failed:
+            reopened = await steps.reopen(self._plan)
+            if reopened and judge_offer(self._plan.wish, reopened.wish) is Offer.NEWER:
+                self._take_up(reopened)
 
     @workflow.signal(description="Let held targets go on: their account works again")
     async def release(self) -> None:
         """Try held targets again now; those that must still wait are held again."""
         for target in self._plan.targets:
+            # Also one whose step is out: its row may say held already. Any other result takes this back.
             target.released = not target.settled
-
-    @workflow.update(description="Settle an unconfirmed target as a person found it on the network")
-    async def resolve(self, resolution: Resolution) -> None:
-        """Stop looking the target up: whoever looked knows."""
-        for target in self._plan.targets:
-            if target.target_id == resolution.target_id:
-                if looking := self._delivering.get(target.target_id):
-                    looking.cancel()
-                    await asyncio.gather(looking, return_exceptions=True)
-                target.take(await steps.resolve(self._plan, target, resolution))
-                self._keep_open_for(target)
-        self._tell(self._board.waiting_for)
-
-    @resolve.validator
-    def _may_resolve(self, resolution: Resolution) -> None:
-        named = [target for target in self._plan.targets if target.target_id == resolution.target_id]
-        if self._ended or not named or named[0].status is not TargetStatus.UNCONFIRMED:
-            raise ApplicationError("The target is not unconfirmed", type=NOT_UNCONFIRMED)
 
     @workflow.update(description="Give the published targets their new text, which was saved before")
     async def edit(self, request: EditRequest) -> None:
@@ -309,39 +363,28 @@ class PostWorkflow:
 
     @edit.validator
     def _may_edit(self, request: EditRequest) -> None:
-        if self._ended or not self._editable():
+        if self._stops() or not self._to_edit(request):
             raise ApplicationError("No published target takes this edit", type=NOT_EDITABLE)
 
     @workflow.signal(name="edit", description="As the update of that name; ignored where it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:
         """Edit published targets, for operators."""
-        if not self._ended and self._editable():
+        if not self._stops() and self._to_edit(request):
             self._begin_edit(request)
 
-    async def _retry(self) -> None:
-        # One at a time: what one has reopened must not be reopened to the next one, too.
-        async with self._retrying:
-            reopened = set(await steps.reopen(self._plan))
-            again = [target for target in self._plan.targets if target.target_id in reopened]
-            for target in again:
-                if earlier := self._delivering.get(target.target_id):
-                    # Its row has settled already; the step's result is on its way to us.
-                    await workflow.wait_condition(earlier.done)
-                target.looking = target.status is TargetStatus.UNCONFIRMED
-                target.publish_by = workflow.now() + self._plan.publish_within
-                target.status = target.status if target.looking else TargetStatus.PENDING
-            self._deliver(again)
-
     def _begin_edit(self, request: EditRequest) -> None:
-        # The answer to whoever asked must not wait for the network.
+        # The answer to the caller must not wait for the network.
         self._edits.append(asyncio.create_task(self._edit(request)))
 
     async def _edit(self, request: EditRequest) -> None:
         # One at a time: the next edit of a tweet must name the version that the last one made.
         async with self._editing:
-            for target in self._to_edit(request):
+            for target_id in [target.target_id for target in self._to_edit(request)]:
                 # Its row said that it is published; the step's result may still be on its way to us.
-                await workflow.wait_condition(partial(self._is_public_or_gone, target))
+                await workflow.wait_condition(partial(self._has_landed, target_id))
+                target = self._plan.target(target_id)
+                if self._stops() or target is None:
+                    return
                 try:
                     if edited := await steps.edit(self._plan, target, request):
                         target.take(edited)
@@ -386,18 +429,24 @@ class PostWorkflow:
         return self._publishing() or self._editing_now() or not workflow.all_handlers_finished()
 
     def _to_edit(self, request: EditRequest) -> list[TargetPlan]:
-        named = [target for target in self._plan.targets if target.target_id in request.target_ids]
-        return named or self._editable()
-
-    def _is_public_or_gone(self, target: TargetPlan) -> bool:
-        return self._ended or target.status is TargetStatus.PUBLISHED
-
-    def _editable(self) -> list[TargetPlan]:
+        """Return the targets that are named; if none are, those that can be edited."""
+        if request.target_ids:
+            return [target for target in self._plan.targets if target.target_id in request.target_ids]
         return [
             target
             for target in self._plan.targets
             if target.status is TargetStatus.PUBLISHED and options.edit_window(target.platform)
         ]
+
+    def _has_landed(self, target_id: str) -> bool:
+        """Tell whether a target is public as far as is known here, or no step is out that could tell so."""
+        target = self._plan.target(target_id)
+        public = target is None or target.status is TargetStatus.PUBLISHED
+        return public or self._stops() or target not in self._in_delivery()
+
+    def _stops(self) -> bool:
+        """Tell whether no step may begin: nothing is wanted, the row must be read first, or an operator cancelled."""
+        return self._over or self._behind or self._cancelled
 
     def _status(self) -> PostStatus:
         if not self._begun and self._plan.untouched:

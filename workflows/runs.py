@@ -89,15 +89,15 @@ class Runs:
             if not pages.next_page_token:
                 return
 
-    async def running_among(self, workflow_ids: Iterable[str]) -> set[str]:
-        """Return which of these workflows are surely running. One that has just been started may be missing."""
+    async def running_among(self, workflow_ids: Iterable[str]) -> list[Run]:
+        """Return the runs of those of these workflows that are surely running. One just started may be missing."""
         ids = [each for each in workflow_ids if _can_be_quoted(each)]
-        found: set[str] = set()
+        found: list[Run] = []
         for first in range(0, len(ids), _IDS):
             named = ", ".join(_quoted(each) for each in ids[first : first + _IDS])
             query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
             async with answering(_PATIENCE_S):
-                found |= {each.id async for each in self._client.list_workflows(query, page_size=_IDS)}
+                found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS)]
         return found
 
     async def latest(self, workflow_id: str) -> Run | None:

@@ -1,46 +1,43 @@
 """Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
-from typing import TypeVar
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.commands import (
-        EditCommand,
-        GiveUp,
-        LookCommand,
-        PostCommand,
-        Reopen,
-        Resolve,
-        RevisionCommand,
-        TargetCommand,
-    )
+    from activities.commands import EditCommand, GiveUp, LookCommand, PostCommand, TargetCommand
     from activities.complete import Completing
     from activities.confirm import Confirming
     from activities.edit import Editing
-    from activities.posts import Posts
+    from activities.posts import WINDOW_PASSED, Posts
     from activities.publish import Publishing
     from domain.outcome import Outcome
     from domain.plan import Plan, TargetPlan
     from domain.post import TargetStatus
     from workflows.details import name_of
-    from workflows.messages import Amendment, EditRequest, Resolution
+    from workflows.messages import EditRequest
 
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
-_Command = TypeVar("_Command")
-_Result = TypeVar("_Result")
+_URGENT = Priority(priority_key=options.URGENT)
+_WAITS = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+"""A cancelled post is written off once no step is out any more."""
 
 
 def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
     return TargetCommand(
-        post_id=plan.post_id, request_id=plan.request_id, target_id=target.target_id, platform=target.platform
+        post_id=plan.post_id,
+        request_id=plan.request_id,
+        version=plan.version,
+        target_id=target.target_id,
+        platform=target.platform,
     )
 
 
@@ -51,9 +48,10 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
             Publishing.prepare,
             _command(plan, target),
             task_queue=options.queue_of(target.platform),
-            schedule_to_close_timeout=max(plan.due_at - workflow.now(), _SHORTEST),
+            schedule_to_close_timeout=max(plan.due_at + options.PREPARE_BEYOND - workflow.now(), _SHORTEST),
             heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
             retry_policy=options.retry_policy(target.platform),
+            cancellation_type=_WAITS,
             summary=name_of(target),
         )
     except ActivityError:
@@ -63,7 +61,7 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
     """Publish to one target, tried again until the deadline where surely nothing was sent."""
     if deadline <= workflow.now():
-        return await give_up(plan, target, "publish_window_passed")
+        return await give_up(plan, target, WINDOW_PASSED)
     try:
         if target.at_hand and (outcome := await _publish_at_hand(plan, target, deadline)):
             return outcome
@@ -71,7 +69,7 @@ async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return _refusal_in(error) or await give_up(plan, target, "publish_window_passed")
+        return _refusal_in(error) or await give_up(plan, target, WINDOW_PASSED)
 
 
 async def _publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
@@ -103,7 +101,9 @@ async def _publish(
         start_to_close_timeout=options.STEP_TIMEOUT,
         heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
         retry_policy=options.retry_policy(target.platform),
+        cancellation_type=_WAITS,
         summary=name_of(target),
+        priority=_URGENT if plan.immediate else Priority.default,
     )
 
 
@@ -132,17 +132,26 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
                 schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
                 retry_policy=options.retry_policy(target.platform),
+                cancellation_type=_WAITS,
                 summary=name_of(target),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
         else:
-            if outcome.gone or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.looking:
+            if outcome.stale or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.looking:
                 return outcome
+        _stop_if_cancelled()
         if workflow.now() >= target.look_until:
             break
     return await give_up(plan, target, "unconfirmed")
+
+
+def _stop_if_cancelled() -> None:
+    """Raise CancelledError if the step's coroutine was cancelled while an activity was out that ended all the same."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def complete(plan: Plan, target: TargetPlan) -> Outcome:
@@ -155,6 +164,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome:
             schedule_to_close_timeout=options.COMPLETE_WITHIN,
             heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
             retry_policy=options.retry_policy(target.platform),
+            cancellation_type=_WAITS,
             summary=name_of(target),
         )
     except ActivityError as error:
@@ -170,6 +180,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
         EditCommand(
             post_id=plan.post_id,
             request_id=request.request_id,
+            version=plan.version,
             target_id=target.target_id,
             platform=target.platform,
             revision_id=request.revision_id,
@@ -179,6 +190,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
         start_to_close_timeout=options.LOOKUP_TIMEOUT,
         heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
         retry_policy=options.retry_policy(target.platform),
+        cancellation_type=_WAITS,
         summary=name_of(target),
     )
 
@@ -194,69 +206,28 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
     )
 
 
-async def resolve(plan: Plan, target: TargetPlan, resolution: Resolution) -> Outcome:
-    """Settle an unconfirmed target as a person says."""
-    return await workflow.execute_local_activity_method(
-        Posts.resolve,
-        Resolve(
-            **_command(plan, target).model_dump(exclude={"request_id"}),
-            request_id=resolution.request_id,
-            published=resolution.published,
-            platform_post_id=resolution.platform_post_id,
-        ),
-        start_to_close_timeout=options.DATABASE_TIMEOUT,
-        retry_policy=options.DATABASE_RETRY,
-        summary=f"{name_of(target)}: resolved by a person",
-    )
+async def look(plan: Plan) -> Plan | None:
+    """Return what the post's row says that is wanted; None if the post is a draft, or deleted."""
+    return await _of_the_post(plan, Posts.look, "something else is wanted: read the row")
 
 
-async def delete(plan: Plan) -> bool:
-    """Delete the post's rows; False where another deletion came first."""
-    deleted = await workflow.execute_local_activity_method(
-        Posts.delete,
-        PostCommand(post_id=plan.post_id, request_id=plan.request_id),
-        start_to_close_timeout=options.DATABASE_TIMEOUT,
-        retry_policy=options.DATABASE_RETRY,
-        summary="delete the post",
-    )
-    return deleted is not False
+async def reopen(plan: Plan) -> Plan | None:
+    """Let what failed wait again; return what is wanted then, None if the post is a draft, or deleted."""
+    return await _of_the_post(plan, Posts.reopen, "reopen what failed")
 
 
-async def amend(plan: Plan, amendment: Amendment) -> Plan | None:
-    """Apply a saved change; return the plan as it is then, None where the post is a draft now."""
-    command = RevisionCommand(post_id=plan.post_id, request_id=amendment.request_id, revision_id=amendment.revision_id)
-    summary = amendment.reason or "apply the change"
-    changed = await _once_accepted("amend-accepted-first", Posts.amend, command, summary)
-    return changed and changed.model_copy(update={"request_id": plan.request_id})
+async def write_off(plan: Plan) -> Plan | None:
+    """Leave the rows of the cancelled post at rest; return what they say, None if it is a draft, or deleted."""
+    return await _of_the_post(plan, Posts.write_off, "write off what was cancelled")
 
 
-async def reopen(plan: Plan) -> list[str]:
-    """Make what failed pending again; return the ids of the targets to work on."""
-    failed = [target.target_id for target in plan.failed]
-    command = Reopen(post_id=plan.post_id, request_id=plan.request_id, target_ids=failed)
-    return await _once_accepted("retry-accepted-first", Posts.reopen, command, "reopen what failed")
-
-
-async def _once_accepted(
-    patch: str, step: Callable[[Posts, _Command], Awaitable[_Result]], command: _Command, summary: str
-) -> _Result:
-    """Write rows for an update that Temporal has accepted for good.
-
-    A local activity runs while the task that accepts the update is open, and a Temporal that dies then forgets the
-    update: the rows would say what their workflow has not heard of.
-    """
-    if workflow.patched(patch):
-        return await workflow.execute_activity_method(
-            step,
-            command,
-            task_queue=options.POSTS_QUEUE,
-            start_to_close_timeout=options.DATABASE_TIMEOUT,
-            retry_policy=options.DATABASE_RETRY,
-            summary=summary,
-        )
-    return await workflow.execute_local_activity_method(
+async def _of_the_post(
+    plan: Plan, step: Callable[[Posts, PostCommand], Awaitable[Plan | None]], summary: str
+) -> Plan | None:
+    return await workflow.execute_activity_method(
         step,
-        command,
+        PostCommand(post_id=plan.post_id, request_id=plan.request_id),
+        task_queue=options.POSTS_QUEUE,
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
         summary=summary,

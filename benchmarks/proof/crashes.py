@@ -42,7 +42,7 @@ PARTS: dict[Crash, tuple[str, ...]] = {
 }
 
 _STATE = """
-SELECT k.key, p.workflow_id, p.dispatched_at IS NOT NULL AS started, t.status,
+SELECT k.key, p.workflow_id, p.taken_up > 0 AS started, t.status,
   EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised,
   (SELECT a.state FROM attempts a WHERE a.target_id = t.id AND a.step IN ('publish', 'edit') ORDER BY a.id DESC LIMIT 1)
     AS sent

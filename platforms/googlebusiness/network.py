@@ -57,6 +57,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
     believes_absence_after = timedelta(seconds=90)
+    finds_unaided = True
     fetches = frozenset({MediaType.IMAGE})
     places = (PlaceSetting("locationId", "location_id", str),)
     rules = rules.RULES

@@ -30,6 +30,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     # Pinterest promises neither consistency nor an order of its lists, and has no key that stops a repeat: long; ours.
     believes_absence_after = timedelta(minutes=4)
+    finds_unaided = True
     fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
     rules = rules.RULES

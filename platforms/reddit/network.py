@@ -45,6 +45,7 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     account_prefix = "rd"
     # Listings lag some seconds behind; publishers that work wait a minute before they send again.
     believes_absence_after = timedelta(seconds=60)
+    finds_unaided = True
     rules = rules.RULES
     settings = RedditSettings
     credentials = RedditCredentials

@@ -37,6 +37,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     request_id_header = errors.REQUEST_ID_HEADER
     # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.
     believes_absence_after = timedelta(seconds=45)
+    finds_unaided = True
     # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
     cleans_files = True  # general knowledge, unverified
@@ -50,7 +51,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
 
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files, wider for a long video."""
-        return rules.file_rules(premium=account.premium)
+        return rules.file_rules(long_video=draft.settings.long_video)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map X's refusal to what it means."""

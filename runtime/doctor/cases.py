@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.readiness import UNSTARTED_AFTER
+from api.readiness import UNTOLD_AFTER
 from domain.post import LATE_AFTER, PostStatus
 from runtime.doctor.facts import SILENT_AFTER
 from store.checkup import open_attempts
@@ -77,12 +77,12 @@ async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator
 
 
 def _open_looks_wrong(line: PostLine, run: Run | None, now: datetime) -> bool:
-    undispatched = line.dispatched_at is None and now - line.updated_at > UNSTARTED_AFTER
+    untold = not line.told and now - line.updated_at > UNTOLD_AFTER
     if run is None:
-        return line.dispatched_at is not None or undispatched
+        return line.told or untold
     late = line.due_at is not None and now - line.due_at > LATE_AFTER
     other_time = line.status == PostStatus.SCHEDULED and run.due_at != line.due_at
-    return undispatched or late or other_time or run.stuck or run.post_status != line.status
+    return untold or late or other_time or run.stuck or run.post_status != line.status
 
 
 def _running_looks_wrong(run: Run, line: PostLine | None) -> bool:

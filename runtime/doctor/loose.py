@@ -7,7 +7,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE, queue_of
 from domain.ids import workflow_id
-from domain.post import LATE_AFTER, PostStatus
+from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from platforms.versions import EndingVersion, ending_versions
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
@@ -89,12 +89,6 @@ class LooseEnds:
             return None
         subject = Subject(revision.post_id, revision.workspace_id, revision.workflow_id)
         saved = rfc3339(revision.created_at)
-        if revision.kind == "amend":
-            if post.status != PostStatus.SCHEDULED:
-                return None
-            what = f"A change of {saved} was saved and never reached the workflow."
-            how = "Send the change again (PATCH /v1/posts/{postId}), as its client was told to, or let the post be."
-            return Finding(Kind.REVISION, Heals.PERSON, subject, what, how)
         trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
         if trying:
             what = f"An edit of {saved} is not made yet."

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from api.readiness import UNSTARTED_AFTER
+from api.readiness import UNTOLD_AFTER
+from domain.ownership import Fate, judge_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from runtime.doctor.facts import Facts
 from runtime.doctor.findings import Finding, Heals, Kind
-from runtime.fate import Fate, fate_of
+from runtime.facts import facts_of_row, facts_of_run
 from runtime.recovery import AHEAD, AHEAD_EVERY, EVERY, LATE
 from store.checkup import OpenAttempt
 from store.models import Post
@@ -32,7 +33,7 @@ def judge_lost(facts: Facts) -> list[Finding]:
 
 def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     run, status = facts.run, post.status
-    fate = fate_of(post.updated_at, {each.id: each.status for each in post.targets}, run, facts.view)
+    fate = judge_run(facts_of_row(post), facts_of_run(run, facts.view))
     ended = _how_it_ended(run)
     if fate is Fate.CANCELLED:
         what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
@@ -40,8 +41,8 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
         return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
     if fate is Fate.ENDED:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
-        how = f"Nothing is sent for it. Look at its accounts. {_ROWS_BY_HAND}"
-        return facts.finding(Kind.ENDED, Heals.PERSON, what, how)
+        how = "By itself: a worker's recovery has it looked up on its networks before anything is sent."
+        return facts.finding(Kind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
     if fate is Fate.UNTOLD:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
         if facts.served:
@@ -50,10 +51,10 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
             return facts.finding(Kind.UNTOLD, Heals.PERSON, what, how)
         how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
         return facts.finding(Kind.UNTOLD, Heals.ITSELF, what, how)
-    if post.dispatched_at is None:
+    if not post.told:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."
-        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNSTARTED_AFTER)
+        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
     what = f"The row says {status}, but {ended}."
     how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
     return facts.finding(Kind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))

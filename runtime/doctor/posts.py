@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from api.readiness import UNSTARTED_AFTER
+from api.readiness import UNTOLD_AFTER
+from domain.ownership import Fate, judge_run
 from domain.post import PostStatus
 from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case
@@ -12,7 +13,7 @@ from runtime.doctor.facts import Facts, settled
 from runtime.doctor.findings import Finding
 from runtime.doctor.lost import judge_lost
 from runtime.doctor.running import judge_running
-from runtime.fate import Fate, fate_of
+from runtime.facts import facts_of_row, facts_of_run
 from store.checkup import open_attempts_of, post_and_targets
 from store.database import Database
 from store.models import Post
@@ -34,7 +35,7 @@ class Examination:
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
             return judge_running(facts, facts.run)
-        if facts.post and facts.post.dispatched_at is None and facts.now - facts.post.updated_at < UNSTARTED_AFTER:
+        if facts.post and not facts.post.told and facts.now - facts.post.updated_at < UNTOLD_AFTER:
             return []
         return judge_lost(facts)
 
@@ -58,7 +59,10 @@ def _decides(post: Post | None, run: Run) -> bool:
     if post is None or run.stuck:
         return False
     if not run.running:
-        return post.status in OPEN and fate_of(post.updated_at, {}, run, None) not in {Fate.LOST, Fate.RUNS}
+        return post.status in OPEN and judge_run(facts_of_row(post), facts_of_run(run, None)) not in {
+            Fate.LOST,
+            Fate.RUNS,
+        }
     if post.status == PostStatus.SCHEDULED:
         return run.due_at != post.due_at
     return post.status not in OPEN or any(settled(target) for target in post.targets) or run.post_status != post.status

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
+from api.readiness import UNTOLD_AFTER
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from runtime.doctor.facts import SILENT_AFTER, Facts, settled
@@ -76,15 +77,19 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
 def _beside_each_other(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
     says = facts.view.status if facts.view else PostStatus(run.post_status) if run.post_status else None
     if post.status == PostStatus.DRAFT:
-        what = "The post is a draft, and its workflow runs: it would publish the draft when it is due."
-        yield facts.finding(
-            Kind.DRAFT, Heals.PERSON, what, f"End the workflow: {_TERMINATE.format(facts.workflow_id)}."
-        )
+        what = "The post is a draft, and its workflow runs on."
+        how = "By itself: it reads the row before it sends anything, and ends."
+        yield facts.finding(Kind.DRAFT, Heals.ITSELF, what, how, by=run.due_at)
         return
     due = facts.view.due_at if facts.view else run.due_at
     if post.status == PostStatus.SCHEDULED and post.due_at and due and _apart(due, post.due_at):
         what = f"The row is due at {rfc3339(post.due_at)}, its workflow publishes at {rfc3339(due)}."
-        how = "Change the post (PATCH /v1/posts/{postId}) to the time that shall hold: both follow."
+        knows = facts.view.version if facts.view else post.version
+        if post.version > knows or not post.told:
+            how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
+            yield facts.finding(Kind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
+            return
+        how = "Change the post (PATCH /v1/posts/{postId}) to the time that is wanted: both follow."
         yield facts.finding(Kind.DUE, Heals.PERSON, what, how)
     if facts.view is None:
         if not facts.open and says in OPEN:

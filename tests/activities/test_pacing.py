@@ -39,7 +39,7 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
 
 async def publish(desk: Desk, post: Post) -> Outcome:
     (target,) = post.targets
-    command = TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
     environment = ActivityEnvironment()
     environment.info = replace(
         environment.info, scheduled_time=datetime.now(UTC), schedule_to_close_timeout=timedelta(hours=24)

@@ -33,7 +33,7 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
 
 def command(post: Post) -> TargetCommand:
     (target,) = post.targets
-    return TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+    return TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
 
 
 async def leave_behind(stack: Stack, post: Post) -> None:
@@ -118,7 +118,7 @@ async def test_a_deleted_post_is_not_sent(stack: Stack, desk: Desk) -> None:
     post = await stack.save("deleted before", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
         await session.delete(await session.get_one(Post, post.id))
-    assert (await ActivityEnvironment().run(Publishing(desk).publish, command(post))).gone
+    assert (await ActivityEnvironment().run(Publishing(desk).publish, command(post))).stale
     assert await stack.public("deleted before") == []
 
 

@@ -39,7 +39,7 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
 
 async def publish(desk: Desk, post: Post) -> Any:
     (target,) = post.targets
-    command = TargetCommand(post_id=post.id, target_id=target.id, platform=target.platform)
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
     return await ActivityEnvironment().run(Publishing(desk).publish, command)
 
 

@@ -54,8 +54,9 @@ async def publish_slow_videos(
     for number in range(count):
         server.routes[f"/{number}.mp4"] = DRIP
         url = f"http://127.0.0.1:{server.port}/{number}.mp4"
-        posts.append(await stack.save(f"slow {number}", [account], media=[url]))
-    await asyncio.gather(*(stack.start(post, immediate=immediate) for post in posts))
+        due_in = None if immediate else timedelta(milliseconds=1)
+        posts.append(await stack.save(f"slow {number}", [account], media=[url], due_in=due_in))
+    await asyncio.gather(*(stack.start(post) for post in posts))
     return posts
 
 

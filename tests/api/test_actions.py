@@ -107,12 +107,12 @@ class TestRetry:
         assert again.headers["preference-applied"] == "wait=20"
         assert again.json()["updatedAt"] > post["updatedAt"]
 
-    async def test_a_failure_that_its_workflow_does_not_know_yet_is_no_nothing(self, api: Client, stack: Stack) -> None:
-        """A worker that dies between the two leaves it so until Temporal has missed its heartbeats."""
+    async def test_a_failure_that_its_workflow_does_not_know_yet_is_retried(self, api: Client, stack: Stack) -> None:
+        """The row has the last word; a step of an earlier run may still be out."""
         # A network that no other test here uses: no post that is left over from one takes the delay.
         await stack.fault("discord", "accept_then_delay", "publish", seconds=3)
         row = await stack.save("not told yet", [await stack.connect("discord")])
-        await stack.start(row, immediate=True)
+        await stack.start(row)
 
         async def out() -> bool:
             return (await stack.read(row.id)).targets[0].status == TargetStatus.PUBLISHING
@@ -122,13 +122,8 @@ class TestRetry:
             for model, key in ((Post, Post.id), (Target, Target.post_id)):
                 await session.execute(update(model).where(key == row.id).values(status="failed"))
         response = await api.post(f"/v1/posts/{row.id}/retry")
-        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
-        assert response.headers["retry-after"] == "10"
-
-        async def told() -> bool:
-            return (await stack.read(row.id)).status == PostStatus.PUBLISHED
-
-        assert await stack.outcomes.wait(row.id, told, 10)
+        assert (response.status_code, response.json()["status"]) == (200, PostStatus.PUBLISHED)
+        assert len(await stack.public("not told yet")) == 1
 
     async def test_nothing_failed_is_409(self, api: Client, stack: Stack) -> None:
         draft = (await api.send_post({"content": "draft"})).json()

@@ -35,7 +35,7 @@ async def test_a_place_that_is_no_longer_allowed_when_it_is_due_fails(stack: Sta
     post = await stack.save("no longer allowed", [account], settings=OTHER)
     async with stack.database.transaction() as session:
         assert await change_places(session, account.workspace_id, account.id, forbid={"locationId": {"4711"}})
-    await stack.start(post, immediate=True)
+    await stack.start(post)
     settled = await stack.settled(post.id)
     assert settled.status == PostStatus.FAILED
     assert settled.targets[0].error_code == "place_not_allowed"

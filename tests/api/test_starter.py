@@ -36,7 +36,7 @@ async def test_a_scheduled_post_is_accepted_while_temporal_is_away(stack: Stack)
     async with without_temporal(stack) as client:
         response = await client.send_post(body)
         assert (response.status_code, response.json()["status"]) == (201, "scheduled")
-        assert (await stack.read(response.json()["id"])).dispatched_at is None
+        assert not (await stack.read(response.json()["id"])).told
         parts = (await client.get("/readyz")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
 
@@ -49,21 +49,27 @@ async def test_publish_now_is_accepted_and_not_lost(stack: Stack) -> None:
         assert (response.status_code, response.json()["status"]) == (201, "publishing")
     # The sweep does this after a while; what matters is that it can.
     post = await stack.read(response.json()["id"])
-    assert post.dispatched_at is None
+    assert not post.told
     await stack.start(post)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
 
 
-async def test_what_needs_the_workflow_is_503(stack: Stack) -> None:
-    post = await stack.save("unreachable", [stack.accounts["twitter"]], due_in=timedelta(days=1))
+async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack) -> None:
+    changed, deleted = [
+        await stack.save(f"unreachable {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+        for name in ("changed", "deleted")
+    ]
+    for post in (changed, deleted):
+        await stack.start(post)
     async with without_temporal(stack) as client:
-        for response in (
-            await client.patch(f"/v1/posts/{post.id}", json={"content": "x"}),
-            await client.delete(f"/v1/posts/{post.id}"),
-        ):
-            assert (response.status_code, response.json()["code"]) == (503, "unavailable")
-            assert int(response.headers["retry-after"]) > 0
-    assert (await stack.read(post.id)).content == "unreachable"
+        later = {"content": "reached", "scheduledFor": "2029-01-01T00:00:00Z"}
+        assert (await client.patch(f"/v1/posts/{changed.id}", json=later)).status_code == 200
+        assert (await client.delete(f"/v1/posts/{deleted.id}")).status_code == 200
+    await asyncio.sleep(7)
+    row = await stack.read(changed.id)
+    assert (row.status, row.content) == (PostStatus.SCHEDULED, "reached")
+    for name in ("changed", "deleted"):
+        assert await stack.public(f"unreachable {name}") == []
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -73,6 +79,6 @@ async def test_started_posts_are_noted_together(stack: Stack, count: int) -> Non
     posts = [await stack.save("noted", [account], due_in=timedelta(days=1)) for _ in range(count)]
     async with stack.database.transaction() as session:
         accounts = await find_accounts(session, stack.workspace_id, [account.id])
-    await asyncio.gather(*(starter.start_now(plan_of(post, accounts)) for post in posts))
+    await asyncio.gather(*(starter.tell_now(plan_of(post, accounts)) for post in posts))
     await starter.close()
-    assert all([(await stack.read(post.id)).dispatched_at is not None for post in posts])
+    assert all([(await stack.read(post.id)).told for post in posts])

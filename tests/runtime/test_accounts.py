@@ -51,7 +51,7 @@ async def test_a_network_that_hangs_delays_no_other(stack: Stack, hangs: list[st
     post = await stack.save("held beside a network that hangs", [works])
     for account in (*hung, works):
         await refuse(stack, account)
-    await stack.start(post, immediate=True)
+    await stack.start(post)
 
     async def status() -> str:
         return (await stack.read(post.id)).targets[0].status

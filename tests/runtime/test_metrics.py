@@ -72,7 +72,7 @@ async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path)
         await alone.fault("twitter", "accept_then_drop", "publish")
         await alone.publish("unclear", [account])
         held = await alone.save("held", [await alone.revoked("twitter")])
-        await alone.start(held, immediate=True)
+        await alone.start(held)
         reason = "account_needs_reconnecting"
         metrics = await once(port, "socialsyncer_targets_held", platform="twitter", reason=reason)
         assert metrics.settled("twitter") == {"published": 2, "failed": 1, "unconfirmed": 0}
@@ -86,7 +86,7 @@ async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path)
         assert (count, in_a_second < count) == (4, True)
         assert metrics.value("socialsyncer_part_up", part="worker") == 1
         await alone.fault("twitter", "reject", "publish", status=402)
-        await alone.start(await alone.save("no credits", [account]), immediate=True)
+        await alone.start(await alone.save("no credits", [account]))
         metrics = await once(port, "socialsyncer_app_refused", platform="twitter", app="")
         asked = set(re.findall(r"\b(?:socialsyncer|temporal)_\w+", "\n".join(expressions())))
         # Told of from the first failure on.

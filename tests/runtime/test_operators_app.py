@@ -103,7 +103,7 @@ async def test_an_app_that_nothing_waits_for_is_forgotten_when_it_would_be_probe
     account = await with_app(stack, app_id)
     await refuse_app(stack)
     post = await held_post(stack, "deleted meanwhile", account)
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
     await probe_now(stack, app_id)
     async with asyncio.timeout(20):
         while await refusal(stack, app_id):  # noqa: ASYNC110 a row

@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.readiness import UNSTARTED_AFTER
+from api.readiness import UNTOLD_AFTER
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
 from runtime import worker
@@ -147,7 +147,7 @@ async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))
         assert (await ask())[1]["sweep"] is True, "a draft that has just been scheduled"
-        await _age(alone, post, saved=timedelta(days=3), changed=UNSTARTED_AFTER)
+        await _age(alone, post, saved=timedelta(days=3), changed=UNTOLD_AFTER)
         assert (await becomes(ask, 503))["sweep"] is False
         # The worker's own sweep ends it.
         assert (await becomes(ask, 200))["sweep"] is True
@@ -156,7 +156,7 @@ async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None
 async def test_preparing_is_publishing(stack: Stack) -> None:
     await stack.fault("instagram", "accept_then_delay", "prepare", seconds=3)
     post = await stack.save("slow to prepare", [stack.accounts["instagram"]], media=[_image(stack)])
-    await stack.start(post, immediate=True)
+    await stack.start(post)
     async with asyncio.timeout(3):
         while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.1)
@@ -167,7 +167,7 @@ async def test_preparing_is_publishing(stack: Stack) -> None:
 async def test_what_is_refused_before_it_is_sent_has_begun(stack: Stack) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("x" * 300, [account])
-    await stack.start(post, immediate=True)
+    await stack.start(post)
     settled = await stack.settled(post.id)
     assert settled.status == PostStatus.FAILED
     assert settled.targets[0].begun_at is not None
@@ -178,7 +178,7 @@ async def test_a_retried_target_waits_from_then_on(stack: Stack) -> None:
     post = await stack.publish("retried", [stack.accounts["twitter"]])
     assert post.status == PostStatus.FAILED
     before = datetime.now(UTC)
-    await stack.workflows.retry(await stack.plan(post))
+    await stack.retry(post)
     retried = await stack.settled(post.id)
     target = retried.targets[0]
     assert (retried.status, retried.due_at) == (PostStatus.PUBLISHED, post.due_at)
@@ -192,9 +192,9 @@ async def test_targets_follow_their_post_to_another_time(stack: Stack) -> None:
     assert post.targets[0].due_at == post.due_at
     await stack.start(post)
     later = datetime.now(UTC) + timedelta(hours=2)
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=later))
+    await stack.change(post, due=later)
     assert (await stack.read(post.id)).targets[0].due_at == later
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await stack.change(post, due=None, draft=True)
     assert (await stack.read(post.id)).targets[0].due_at is None
 
 

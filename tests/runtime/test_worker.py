@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from temporalio.client import WorkflowHandle
 
 from activities.options import LEFT
-from domain.errors import Unavailable
 from domain.post import PostStatus, TargetStatus
-from store.models import Attempt, Post
+from store.models import Attempt, Post, Target
 from tests.runtime.processes import WorkerProcess, worker_process
 from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.lives import comes_to
@@ -86,13 +85,11 @@ class Deploy:
     tried_between: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     cut_at: dict[str, list[datetime]] = field(default_factory=dict)
     after: dict[str, Post] = field(default_factory=dict)
-    new_due: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(hours=9))
-    amended: BaseException | None = None
     took_s: float = 0
 
     async def begin(self, name: str, platform: str, **more: Any) -> Handle:
         self.posts[name] = await self.stack.save(name, [await self.stack.connect(platform)], **more)
-        self.handles[name] = await self.stack.start(self.posts[name], immediate="due_in" not in more)
+        self.handles[name] = await self.stack.start(self.posts[name])
         return self.handles[name]
 
     async def bring_everything_in_flight(self) -> None:
@@ -104,7 +101,7 @@ class Deploy:
         await asked(stack, "twitter", "prepare", 2)
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=HANGS_S)
         # Not at hand, but on its network's queue.
-        await self.begin("slow", "twitter", due_in=timedelta(0))
+        await self.begin("slow", "twitter", due_in=timedelta(milliseconds=1))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")
         await stack.fault("mastodon", "reject", "confirm", status=503)
@@ -116,23 +113,28 @@ class Deploy:
             await asked(stack, name, "publish", 1)
 
     async def stop(self, worker: WorkerProcess) -> None:
-        """Tell the worker to stop while two posts' rows are locked, so that local activities hang, too."""
+        """Tell the worker to stop while two posts' rows are locked, so that steps on rows alone hang, too."""
         stack = self.stack
-        for name in ("amended", "cancelled"):
-            await comes_to(await self.begin(name, "twitter", due_in=timedelta(hours=5)), "Sleeping")
-        revision_id = await stack.change(self.posts["amended"], due=self.new_due)
+        await comes_to(await self.begin("cancelled", "twitter", due_in=timedelta(hours=5)), "Sleeping")
+        await stack.fault("twitter", "reject", "publish", status=403)
+        await comes_to(await self.begin("retried", "twitter"), "Open for a retry")
         await self.bring_everything_in_flight()
         async with AsyncExitStack() as locks:
-            for name in ("amended", "cancelled"):
+            self.posts["stale"] = await stack.save("stale", [await stack.connect("twitter")])
+            long_ago = datetime.now(UTC) - timedelta(hours=25)
+            async with stack.database.transaction() as session:
+                for model, key in ((Post, Post.id), (Target, Target.post_id)):
+                    await session.execute(update(model).where(key == self.posts["stale"].id).values(due_at=long_ago))
+            for name in ("retried", "cancelled", "stale"):
                 session = await locks.enter_async_context(stack.database.transaction())
                 await session.execute(select(Post).where(Post.id == self.posts[name].id).with_for_update())
-            amending = asyncio.create_task(stack.workflows.amend(await stack.plan(self.posts["amended"]), revision_id))
+            self.handles["stale"] = await stack.start(await stack.read(self.posts["stale"].id))
+            await self.handles["retried"].signal("retry")
             await self.handles["cancelled"].cancel()
             await asyncio.sleep(0.5)
             began = worker.tell_to_stop()
             await worker.ended()
             self.took_s = time.monotonic() - began
-        (self.amended,) = await asyncio.gather(amending, return_exceptions=True)
 
     async def look(self) -> None:
         """See what the first worker has left."""
@@ -143,11 +145,9 @@ class Deploy:
 
     async def finish(self) -> None:
         """Wait until the second worker has brought everything to its end."""
-        await comes_to(self.handles["amended"], f"Sleeping until {self.new_due:%Y-%m-%d %H:%M}")
+        await comes_to(self.handles["retried"], "Open for edits")
         for name, post in self.posts.items():
-            self.after[name] = await (
-                self.stack.read(post.id) if name == "amended" else self.stack.settled(post.id, 60)
-            )
+            self.after[name] = await self.stack.settled(post.id, 60)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
         own, folder, grace_s=GRACE_S, wind_up_s=WIND_UP_S, platforms=",".join(PLATFORMS)
     ) as first:
         await deploy.stop(first)
-        # The rows that stay locked are the only thing that it could not finish.
+        # The local activity on a row that stays locked is the only thing that it could not finish.
         assert "worker.cut_short" in first.said
     await deploy.look()
     async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
@@ -183,9 +183,9 @@ async def test_what_hangs_on_several_networks_shares_one_grace(deploy: Deploy) -
 
 
 async def test_nothing_is_called_failed_because_a_worker_stopped(deploy: Deploy) -> None:
-    left = {name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram"}}
+    left = {name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried"}}
     assert {target.status for post in left.values() for target in post.targets} <= IN_FLIGHT
-    published = {name: post.status for name, post in deploy.after.items() if name not in {"amended", "cancelled"}}
+    published = {name: post.status for name, post in deploy.after.items() if name not in {"cancelled", "stale"}}
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
 
 
@@ -208,15 +208,19 @@ async def test_a_look_up_goes_on_where_it_was(deploy: Deploy, own: Stack) -> Non
     assert len(await own.public("looked up")) == 1
 
 
-async def test_a_change_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy) -> None:
-    assert deploy.between["amended"].due_at == deploy.posts["amended"].due_at
-    assert isinstance(deploy.amended, Unavailable)
-    assert (deploy.after["amended"].status, deploy.after["amended"].due_at) == (PostStatus.SCHEDULED, deploy.new_due)
+async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy, own: Stack) -> None:
+    assert deploy.between["retried"].status == PostStatus.FAILED
+    assert deploy.after["retried"].status == PostStatus.PUBLISHED
+    assert len(await own.public("retried")) == 1
 
 
 async def test_what_an_operator_cancelled_is_written_off_by_the_next_worker(deploy: Deploy) -> None:
     settled = deploy.after["cancelled"]
     assert (settled.status, settled.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
+
+
+async def test_what_was_too_late_is_given_up_by_the_next_worker(deploy: Deploy) -> None:
+    assert deploy.after["stale"].targets[0].error_code == "publish_window_passed"
 
 
 async def test_a_second_signal_ends_it_at_once(deploy: Deploy, own: Stack, tmp_path: Path) -> None:

@@ -7,24 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from domain.content import Amendment, PostContent, TargetContent
-from domain.errors import Problem
+from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
 from store.database import Database
 from store.models import Post, Target
-from store.posts import (
-    Filter,
-    apply_amendment,
-    delete_draft,
-    find_post,
-    insert_post,
-    list_posts,
-    mark_dispatched,
-    progress_of,
-)
-from store.revisions import add_revision, find_revision, refuse_revision
+from store.posts import Filter, find_post, insert_post, is_moving, list_posts
+from store.telling import note_taken_up
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -100,28 +90,8 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
 async def test_progress(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
     async with database.transaction() as session:
-        assert await progress_of(session, post.id) == (True, NOW)
-        assert await progress_of(session, "post_none") is None
-
-
-async def test_only_drafts_are_deleted_directly(database: Database, workspace: str) -> None:
-    draft = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
-    scheduled = await save(database, workspace)
-    async with database.transaction() as session:
-        await delete_draft(session, draft)
-        await delete_draft(session, scheduled)
-    async with database.transaction() as session:
-        assert await find_post(session, workspace, draft.id) is None
-        assert await find_post(session, workspace, scheduled.id) is not None
-
-
-async def test_dispatched_posts_keep_their_first_mark(database: Database, workspace: str) -> None:
-    one, other = await save(database, workspace), await save(database, workspace)
-    async with database.transaction() as session:
-        await mark_dispatched(session, [one.id], NOW)
-        await mark_dispatched(session, [one.id, other.id], NOW + timedelta(seconds=1))
-    assert (await read(database, one)).dispatched_at == NOW
-    assert (await read(database, other)).dispatched_at == NOW + timedelta(seconds=1)
+        assert await is_moving(session, post.id)
+        assert not await is_moving(session, "post_none")
 
 
 class TestRewrite:
@@ -153,74 +123,17 @@ class TestRewrite:
         assert second.account_id == "tw_2"
         assert third.handles == {}
 
-    async def test_a_draft_that_is_scheduled_waits_for_a_workflow_again(
-        self, database: Database, workspace: str
-    ) -> None:
+    async def test_a_post_that_is_changed_must_be_told_again(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
         async with database.transaction() as session:
-            await mark_dispatched(session, [post.id], NOW)
+            await note_taken_up(session, {post.id: 1})
+        assert (await read(database, post)).told
         async with database.transaction() as session:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
             rewrite(locked, CONTENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
-        assert (await read(database, post)).dispatched_at is None
-
-
-class TestAmendments:
-    async def test_are_applied_once(self, database: Database, workspace: str) -> None:
-        post = await save(database, workspace)
-        wanted = CONTENT.model_copy(update={"content": "amended"})
-        amendment = Amendment(content=wanted, status=PostStatus.DRAFT, due_at=None)
-        async with database.transaction() as session:
-            revision_id = await add_revision(session, post.id, amendment, NOW)
-        for _ in range(2):
-            async with database.transaction() as session:
-                applied = await apply_amendment(session, revision_id)
-                assert applied is not None
-                assert (applied.content, applied.status, applied.due_at) == ("amended", "draft", None)
-            async with database.transaction() as session:
-                await session.execute(update(Post).where(Post.id == post.id).values(tags=["since"]))
-        assert (await read(database, post)).tags == ["since"]
-
-    async def test_that_were_refused_change_nothing(self, database: Database, workspace: str) -> None:
-        post = await save(database, workspace)
-        amendment = Amendment(content=PostContent(content="late"), status=PostStatus.SCHEDULED, due_at=NOW)
-        async with database.transaction() as session:
-            revision_id = await add_revision(session, post.id, amendment, NOW)
-            await refuse_revision(session, revision_id, Problem("Too late", "conflict", "scheduledFor"))
-        async with database.transaction() as session:
-            await apply_amendment(session, revision_id)
-        async with database.transaction() as session:
-            revision = await find_revision(session, revision_id)
-        assert revision is not None
-        assert (revision.kind, revision.state, revision.error, revision.error_code, revision.param) == (
-            "amend",
-            "refused",
-            "Too late",
-            "conflict",
-            "scheduledFor",
-        )
-        assert content_of(await read(database, post)) == CONTENT
-
-    async def test_of_a_post_that_was_changed_since_are_refused(self, database: Database, workspace: str) -> None:
-        post = await save(database, workspace)
-        for based_on, state in ((NOW - timedelta(microseconds=1), "refused"), (NOW, "applied")):
-            amendment = Amendment(
-                content=PostContent(content=state), status=PostStatus.SCHEDULED, due_at=NOW, based_on=based_on
-            )
-            async with database.transaction() as session:
-                revision_id = await add_revision(session, post.id, amendment, NOW)
-            async with database.transaction() as session:
-                await apply_amendment(session, revision_id)
-            async with database.transaction() as session:
-                revision = await find_revision(session, revision_id)
-            assert revision is not None
-            assert revision.state == state
-            assert ((await read(database, post)).content == state) is (state == "applied")
-
-    async def test_of_a_post_that_is_gone_are_nothing(self, database: Database) -> None:
-        async with database.transaction() as session:
-            assert await apply_amendment(session, "rev_none") is None
+        found = await read(database, post)
+        assert (found.version, found.taken_up, found.told) == (2, 1, False)
 
 
 async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:

@@ -79,7 +79,7 @@ async def put(database: Database, target: Target, **values: object) -> None:
 
 
 async def begin(database: Database, target: Target) -> Attempt:
-    attempt = await begin_at_once(database, target.id, None, 0, None)
+    attempt = await begin_at_once(database, target.id, 1, None, 0, None)
     assert attempt is not None
     return attempt
 
@@ -196,7 +196,7 @@ class TestBegin:
         started = datetime.now(UTC) - timedelta(seconds=3)
         prepared = finished_step(target.id, "prepare", started, Note("done", "ready", http_status=201, request_id="p"))
         handles = {"media": ["é", 1], "version": 4}
-        attempt = await begin_at_once(database, target.id, prepared, 3, handles)
+        attempt = await begin_at_once(database, target.id, 1, prepared, 3, handles)
         assert attempt is not None
         first, second = await attempts(database, target)
         assert (first.step, first.state, first.started_at, first.http_status) == ("prepare", "done", started, 201)
@@ -210,7 +210,7 @@ class TestBegin:
     async def test_takes_no_other_target(self, database: Database, workspace: str, status: TargetStatus) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         await put(database, post.targets[0], status=status)
-        assert await begin_at_once(database, post.targets[0].id, None, 0, None) is None
+        assert await begin_at_once(database, post.targets[0].id, 1, None, 0, None) is None
         assert await attempts(database, post.targets[0]) == []
         assert (await read(database, post)).status == PostStatus.SCHEDULED
 
@@ -218,22 +218,22 @@ class TestBegin:
         target = (await save(database, workspace)).targets[0]
         await begin(database, target)
         await put(database, target, status=TargetStatus.PENDING)
-        assert await begin_at_once(database, target.id, None, 0, None) is None
+        assert await begin_at_once(database, target.id, 1, None, 0, None) is None
 
     async def test_does_not_overwrite_what_another_run_saved(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
         assert await save_handles(database, target.id, {"container": "1"}, 0)
         assert not await save_handles(database, target.id, {"container": "3"}, 0)
-        assert await begin_at_once(database, target.id, None, 0, {"container": "2", "version": 1}) is None
+        assert await begin_at_once(database, target.id, 1, None, 0, {"container": "2", "version": 1}) is None
         assert await attempts(database, target) == []
 
     async def test_a_post_that_is_gone_is_not_sent(self, database: Database) -> None:
-        assert await begin_at_once(database, "tgt_none", None, 0, None) is None
+        assert await begin_at_once(database, "tgt_none", 1, None, 0, None) is None
 
     async def test_only_one_of_many_takes_a_target(self, database: Database, workspace: str) -> None:
         for _ in range(ROUNDS // 4):
             target = (await save(database, workspace)).targets[0]
-            begun = await asyncio.gather(*(begin_at_once(database, target.id, None, 0, None) for _ in range(4)))
+            begun = await asyncio.gather(*(begin_at_once(database, target.id, 1, None, 0, None) for _ in range(4)))
             assert sum(attempt is not None for attempt in begun) == 1
             assert len(await attempts(database, target)) == 1
 
@@ -241,7 +241,7 @@ class TestBegin:
         post = await save(database, workspace)
         async with database.transaction() as session:
             await session.execute(select(Post).where(Post.id == post.id).with_for_update())
-            beginning = asyncio.create_task(begin_at_once(database, post.targets[0].id, None, 0, None))
+            beginning = asyncio.create_task(begin_at_once(database, post.targets[0].id, 1, None, 0, None))
             await asyncio.sleep(0.1)
             assert not beginning.done()
             failed = update(Target).where(Target.id == post.targets[0].id)

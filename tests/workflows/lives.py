@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
-from activities.options import PREPARE_AHEAD
+from activities.options import PREPARE_AHEAD, prepare_ahead
 from store.models import Account, Post
 from store.pacing import tell
 from tests.stack import Stack
@@ -55,7 +55,7 @@ async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Han
 async def published_now(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["twitter"]]
     post = await stack.save(f"{WORDS} now", accounts, media=PICTURE, tags=["campaign"])
-    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    return await comes_to(await stack.start(post), "Open for edits")
 
 
 @life
@@ -67,9 +67,12 @@ async def scheduled(stack: Stack) -> Handle:
 @life
 async def scheduled_with_media_far_ahead(stack: Stack) -> Handle:
     """Takes as long as media are prepared ahead."""
+    words, soon = f"{WORDS} a distant picture", PREPARE_AHEAD + timedelta(seconds=10)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
-    due_in = PREPARE_AHEAD + timedelta(seconds=5)
-    post = await stack.save(f"{WORDS} a distant picture", accounts, due_in=due_in, media=PICTURE)
+    due_in = PREPARE_AHEAD + timedelta(seconds=15)
+    # One whose own moment comes soon.
+    while prepare_ahead((post := await stack.save(words, accounts, due_in=due_in, media=PICTURE)).id) > soon:
+        await stack.forget_unfinished()
     return await comes_to(await stack.start(post), "Open for edits", due_in.total_seconds() + 60)
 
 
@@ -85,7 +88,9 @@ async def partial_and_retried_by_signal(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", **REFUSAL)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} a signal", accounts, media=PICTURE)
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    handle = await comes_to(await stack.start(post), "Open for a retry")
+    # The second finds nothing that has failed.
+    await handle.signal("retry")
     await handle.signal("retry")
     return await comes_to(handle, "Open for edits")
 
@@ -94,8 +99,8 @@ async def partial_and_retried_by_signal(stack: Stack) -> Handle:
 async def failed_and_retried_by_update(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", **REFUSAL)
     post = await stack.save(f"{WORDS} an update", [stack.accounts["instagram"]], media=PICTURE)
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
-    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    handle = await comes_to(await stack.start(post), "Open for a retry")
+    await stack.retry(await stack.read(post.id))
     return await comes_to(handle, "Done")
 
 
@@ -103,14 +108,14 @@ async def failed_and_retried_by_update(stack: Stack) -> Handle:
 async def published_with_its_permalink_read_late(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     post = await stack.save(f"{WORDS} no address", [stack.accounts["instagram"]], media=PICTURE)
-    return await comes_to(await stack.start(post, immediate=True), "Done")
+    return await comes_to(await stack.start(post), "Done")
 
 
 @life
 async def unclear_and_found(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     post = await stack.save(f"{WORDS} a lost answer", [stack.accounts["plain"]])
-    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    return await comes_to(await stack.start(post), "Open for edits")
 
 
 @life
@@ -118,7 +123,7 @@ async def unclear_and_sent_again(stack: Stack) -> Handle:
     """Takes as long as the network's silence must hold before it is believed."""
     await stack.fault("twitter", "drop", "publish")
     post = await stack.save(f"{WORDS} a lost request", [stack.accounts["plain"]])
-    return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    return await comes_to(await stack.start(post), "Open for edits")
 
 
 @life
@@ -126,8 +131,7 @@ async def amended(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} an hour", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
     due = datetime.now(UTC) + timedelta(seconds=2)
-    revision_id = await stack.change(post, due=due, content=f"{WORDS} another hour")
-    await stack.workflows.amend(await stack.plan(post), revision_id)
+    await stack.change(post, due=due, content=f"{WORDS} another hour")
     return await comes_to(handle, "Open for edits")
 
 
@@ -137,8 +141,7 @@ async def amended_once_prepared(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a first draft", accounts, due_in=timedelta(seconds=60), media=PICTURE)
     handle = await comes_to(await stack.start(post), "Sleeping")
     due = datetime.now(UTC) + timedelta(seconds=3)
-    revision_id = await stack.change(post, due=due, content=f"{WORDS} a second draft")
-    await stack.workflows.amend(await stack.plan(post), revision_id)
+    await stack.change(post, due=due, content=f"{WORDS} a second draft")
     return await comes_to(handle, "Done")
 
 
@@ -146,7 +149,7 @@ async def amended_once_prepared(stack: Stack) -> Handle:
 async def unscheduled(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a doubt", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await stack.change(post, due=None, draft=True)
     return await comes_to(handle, "Taken off the schedule")
 
 
@@ -154,22 +157,22 @@ async def unscheduled(stack: Stack) -> Handle:
 async def deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} nobody", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
-    await stack.workflows.delete(await stack.plan(post))
-    return await comes_to(handle, "Deleted")
+    await stack.delete(post)
+    return await comes_to(handle, "Taken off")
 
 
 @life
 async def deleted_once_published(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} the past", [stack.accounts["plain"]])
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
-    await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
-    return await comes_to(handle, "Deleted")
+    handle = await comes_to(await stack.start(post), "Open for edits")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Taken off")
 
 
 @life
 async def edited(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a slip", [stack.accounts["twitter"]])
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    handle = await comes_to(await stack.start(post), "Open for edits")
     published = await stack.read(post.id)
     revision_id = await stack.new_text(published, f"{WORDS} no slip")
     await stack.workflows.edit(await stack.plan(published), revision_id, [target.id for target in published.targets])
@@ -192,12 +195,12 @@ async def unclear_and_resolved(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a witness", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     async with asyncio.timeout(30):
         while (await handle.query("status"))["targets"][0]["status"] != "unconfirmed":  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.1)
     seen = await stack.read(post.id)
-    await stack.workflows.resolve(await stack.plan(seen), seen.targets[0].id, "1234567890", published=True)
+    await stack.resolve(seen, "1234567890", published=True)
     return await comes_to(handle, "Open for edits")
 
 
@@ -206,7 +209,7 @@ async def held_and_released(stack: Stack) -> Handle:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
     post = await stack.save(f"{WORDS} a locked door", [account], media=PICTURE)
-    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+    handle = await comes_to(await stack.start(post), "Held")
     async with stack.database.transaction() as session:
         await session.execute(update(Account).where(Account.id == account.id).values(ask_again_at=datetime.now(UTC)))
     return await comes_to(handle, "Done")
@@ -219,7 +222,7 @@ async def held_until_stale(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a closed shop", [account], media=PICTURE)
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))
-    return await comes_to(await stack.start(await stack.read(post.id), immediate=True), "Open for a retry")
+    return await comes_to(await stack.start(await stack.read(post.id)), "Open for a retry")
 
 
 @life
@@ -228,5 +231,5 @@ async def waited_for_its_turn(stack: Stack) -> Handle:
     async with stack.database.transaction() as session:
         await tell(session, stack.lane(account, "publish"), now, 0, now + timedelta(seconds=6))
     post = await stack.save(f"{WORDS} a queue", [account])
-    handle = await comes_to(await stack.start(post, immediate=True), "Waiting")
+    handle = await comes_to(await stack.start(post), "Waiting")
     return await comes_to(handle, "Open for edits")

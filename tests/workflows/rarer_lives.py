@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities import at_hand
 from domain.content import TargetContent
-from store.models import Post
+from store.models import Post, Target
 from tests.stack import Stack
 from tests.workflows.lives import PICTURE, REFUSAL, WORDS, Handle, comes_to, life, life_on
 from workflows.messages import EditRequest
@@ -77,7 +77,7 @@ async def refused_until_stale(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a busy line", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))
-    return await comes_to(await stack.start(await stack.read(post.id), immediate=True), "Open for a retry")
+    return await comes_to(await stack.start(await stack.read(post.id)), "Open for a retry")
 
 
 @life_on(hurries=True)
@@ -85,7 +85,7 @@ async def unclear_for_a_day(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a riddle", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await handle.result()
     return handle
 
@@ -95,7 +95,7 @@ async def unclear_and_a_look_ended_by_hand(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
     post = await stack.save(f"{WORDS} a long look", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await fails_by_hand(stack, handle, "confirm")
     return await comes_to(handle, "Open for edits")
 
@@ -105,7 +105,7 @@ async def published_and_what_follows_ended_by_hand(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     await stack.fault("instagram", "rate_limited", "confirm", hold=60)
     post = await stack.save(f"{WORDS} no address at all", [stack.accounts["instagram"]], media=PICTURE)
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await fails_by_hand(stack, handle, "complete")
     return await comes_to(handle, "Done")
 
@@ -113,7 +113,7 @@ async def published_and_what_follows_ended_by_hand(stack: Stack) -> Handle:
 @life
 async def edited_in_vain(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a slip that stays", [stack.accounts["twitter"]])
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    handle = await comes_to(await stack.start(post), "Open for edits")
     await stack.fault("twitter", "reject", "edit", status=503, hold=60)
     published = await stack.read(post.id)
     revision_id = await stack.new_text(published, f"{WORDS} no slip that stays")
@@ -130,7 +130,7 @@ async def cancelled_while_publishing(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=60)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} too late", accounts, media=PICTURE)
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await stands(handle, 0, "published")
     await begun(handle, "publish")
     await handle.cancel()
@@ -142,7 +142,7 @@ async def cancelled_while_completing(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     await stack.fault("instagram", "rate_limited", "confirm", hold=60)
     post = await stack.save(f"{WORDS} an address too late", [stack.accounts["instagram"]], media=PICTURE)
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await begun(handle, "complete")
     await handle.cancel()
     return await comes_to(handle, "Cancelled")
@@ -151,7 +151,7 @@ async def cancelled_while_completing(stack: Stack) -> Handle:
 @life
 async def edited_by_signal_twice(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a typo", [stack.accounts["twitter"]])
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for edits")
+    handle = await comes_to(await stack.start(post), "Open for edits")
     published = await stack.read(post.id)
     request = EditRequest(revision_id=await stack.new_text(published, f"{WORDS} no typo"))
     await handle.signal("edit", request)
@@ -169,7 +169,7 @@ async def retried_while_looked_up(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save(f"{WORDS} impatience", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await stands(handle, 0, "unconfirmed")
     await handle.signal("retry")
     await handle.signal("edit", EditRequest(revision_id="rev_of_nothing"))
@@ -183,21 +183,21 @@ async def resolved_while_publishing(stack: Stack) -> Handle:
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=8)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} a quick witness", accounts, media=PICTURE)
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await begun(handle, "confirm")
     seen = await stack.read(post.id)
-    await stack.workflows.resolve(await stack.plan(seen), seen.targets[1].id, None, published=False)
+    await stack.resolve(seen, None, published=False, target=1)
     return await comes_to(handle, "Open for a retry")
 
 
 @life
 async def released_in_vain_and_deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a shut door", [await stack.revoked("twitter")])
-    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+    handle = await comes_to(await stack.start(post), "Held")
     await handle.signal("release")
     await stands(handle, 0, "held")
-    await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
-    return await comes_to(handle, "Deleted")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Taken off")
 
 
 @life
@@ -215,8 +215,7 @@ async def amended_while_prepared(stack: Stack) -> Handle:
         for each in accounts
     ]
     due = datetime.now(UTC) + timedelta(seconds=4)
-    revision_id = await stack.change(post, due=due, content=f"{WORDS} a second thought", targets=targets)
-    await stack.workflows.amend(await stack.plan(post), revision_id)
+    await stack.change(post, due=due, content=f"{WORDS} a second thought", targets=targets)
     return await comes_to(handle, "Open for edits")
 
 
@@ -227,9 +226,9 @@ async def amended_while_prepared(stack: Stack) -> Handle:
 async def retried_in_a_fresh_run(stack: Stack) -> Handle:
     await stack.fault("twitter", "reject", "publish", status=403)
     post = await stack.save(f"{WORDS} another day", [stack.accounts["plain"]])
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
+    handle = await comes_to(await stack.start(post), "Open for a retry")
     await handle.terminate()
-    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    await stack.retry(await stack.read(post.id))
     return await comes_to(handle, "Open for edits")
 
 
@@ -238,7 +237,7 @@ async def recovered_while_unclear(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save(f"{WORDS} a lost thread", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await stands(handle, 0, "unconfirmed")
     await handle.terminate()
     await stack.start(await stack.read(post.id))
@@ -251,14 +250,14 @@ async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} a late witness", accounts, media=PICTURE)
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await stands(handle, 0, "published")
     await stands(handle, 1, "unconfirmed")
     await handle.cancel()
     await comes_to(handle, "Cancelled")
     rests = await stack.read(post.id)
-    await stack.workflows.resolve(await stack.plan(rests), rests.targets[1].id, "1234567891", published=True)
-    return await comes_to(handle, "Open for edits")
+    await stack.resolve(rests, "1234567891", published=True, target=1)
+    return await comes_to(handle, "Done")
 
 
 @life
@@ -271,6 +270,105 @@ async def deleted_behind_its_back(stack: Stack) -> Handle:
     return handle
 
 
+@life
+async def changed_behind_its_back(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a stranger", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3), content=f"{WORDS} a friend")
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def early_by_the_clock_of_the_worker(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} two clocks", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+    plan = await stack.plan(post)
+    await stack.workflows.start(plan.model_copy(update={"due_at": plan.due_at - timedelta(seconds=5)}))
+    return await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
+
+
+@life
+async def told_of_an_older_wish(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} old news", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
+    handle = await stack.start(post)
+    changed = await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=3))
+    await stack.workflows.rest(post.workflow_id, post.id, post.version)
+    await stack.tell(changed)
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def retried_beside_a_held_target(stack: Stack) -> Handle:
+    await stack.fault("instagram", "reject", "publish", **REFUSAL)
+    held = await stack.revoked("twitter")
+    post = await stack.save(f"{WORDS} two troubles", [stack.accounts["instagram"], held], media=PICTURE)
+    handle = await stack.start(post)
+    await stands(handle, 0, "failed")
+    await stands(handle, 1, "held")
+    await stack.retry(await stack.read(post.id))
+    await stands(handle, 0, "published")
+    await stack.reconnect(held)
+    await handle.signal("release")
+    return await comes_to(handle, "Open for edits")
+
+
+@life
+async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
+    await stack.fault("twitter", "reject", "publish", status=403, hold=4)
+    post = await stack.save(f"{WORDS} an early bird", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await begun(handle, "publish")
+    await asyncio.sleep(1)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Target).where(Target.post_id == post.id).values(status="failed"))
+        await session.execute(update(Post).where(Post.id == post.id).values(status="failed"))
+    await stack.retry(await stack.read(post.id))
+    return await comes_to(handle, "Open for a retry")
+
+
+@life
+async def cancelled_once_deleted(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} nobody at all", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == post.id))
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
+async def cancelled_while_looked_up(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
+    post = await stack.save(f"{WORDS} a long search", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await begun(handle, "confirm")
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
+async def cancelled_while_a_look_ends(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, hold=2)
+    post = await stack.save(f"{WORDS} a short search", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await begun(handle, "confirm")
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
+async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    post = await stack.save(f"{WORDS} a lost page", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await stands(handle, 0, "unconfirmed")
+    await handle.signal("edit", EditRequest(revision_id="rev_of_nothing", target_ids=[post.targets[0].id]))
+    await stack.workflows.rest(post.workflow_id, post.id, post.version + 1)
+    return await comes_to(handle, "Taken off")
+
+
 # -- what grows long -------------------------------------------------------------------------------------------------
 
 
@@ -280,8 +378,7 @@ async def moved_often(stack: Stack) -> Handle:
     handle = await stack.start(post)
 
     async def move(due_in: timedelta = timedelta(hours=6)) -> None:
-        revision_id = await stack.change(post, due=datetime.now(UTC) + due_in)
-        await stack.workflows.amend(await stack.plan(post), revision_id)
+        await stack.change(post, due=datetime.now(UTC) + due_in)
 
     await goes_on(handle, move)
     await move(timedelta(seconds=2))
@@ -306,7 +403,7 @@ async def woken_often_once_prepared(stack: Stack) -> Handle:
 async def held_for_long(stack: Stack) -> Handle:
     account = await stack.revoked("twitter")
     post = await stack.save(f"{WORDS} a long queue", [account])
-    handle = await comes_to(await stack.start(post, immediate=True), "Held")
+    handle = await comes_to(await stack.start(post), "Held")
 
     async def release() -> None:
         await handle.signal("release")
@@ -322,7 +419,7 @@ async def looked_for_long(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=3)
     post = await stack.save(f"{WORDS} a needle", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await goes_on(handle, lambda: asyncio.sleep(0.2))
     return await comes_to(handle, "Open for edits")
 
@@ -331,8 +428,8 @@ async def looked_for_long(stack: Stack) -> Handle:
 async def retried_often(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", times=2, **REFUSAL)
     post = await stack.save(f"{WORDS} a stubborn client", [stack.accounts["instagram"]], media=PICTURE)
-    handle = await comes_to(await stack.start(post, immediate=True), "Open for a retry")
-    await stack.workflows.retry(await stack.plan(await stack.read(post.id)))
+    handle = await comes_to(await stack.start(post), "Open for a retry")
+    await stack.retry(await stack.read(post.id))
     await goes_on(handle, lambda: handle.signal("release"))
     await handle.signal("retry")
     return await comes_to(handle, "Done")
@@ -343,6 +440,6 @@ async def left_to_its_network(stack: Stack) -> Handle:
     room, at_hand.ROOM = at_hand.ROOM, 0
     try:
         post = await stack.save(f"{WORDS} a crowd", [stack.accounts["plain"]])
-        return await comes_to(await stack.start(post, immediate=True), "Open for edits")
+        return await comes_to(await stack.start(post), "Open for edits")
     finally:
         at_hand.ROOM = room

@@ -43,7 +43,7 @@ async def test_what_a_client_waits_for_is_published_where_its_workflow_runs(stac
 
 
 async def test_what_is_due_goes_its_networks_way(stack: Stack) -> None:
-    post = await stack.save("not waited for", [stack.accounts["twitter"]])
+    post = await stack.save("not waited for", [stack.accounts["twitter"]], due_in=timedelta(milliseconds=1))
     await stack.start(post)
     await stack.settled(post.id)
     assert await queues(stack, post) == [TWITTER]
@@ -55,7 +55,7 @@ async def test_a_network_that_does_not_answer_takes_no_more_than_its_room(
     monkeypatch.setattr(at_hand, "ROOM", 1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
     hanging = await stack.save("hangs", [stack.accounts["twitter"]])
-    await stack.start(hanging, immediate=True)
+    await stack.start(hanging)
     await begun(stack.client.get_workflow_handle(hanging.workflow_id), "publish")
     accounts = [await stack.connect("twitter"), stack.accounts["instagram"]]
     another = await stack.publish("another", accounts, media=PICTURE)
@@ -77,7 +77,7 @@ async def test_what_is_refused_for_now_is_tried_again_there(stack: Stack) -> Non
 async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack) -> None:
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         step = AtHand(Publishing(desk), ["bluesky"])
-        command = TargetCommand(post_id="post_1", target_id="target_1", platform="twitter")
+        command = TargetCommand(post_id="post_1", version=1, target_id="target_1", platform="twitter")
         with pytest.raises(ApplicationError) as caught:
             await ActivityEnvironment().run(step.publish, command)
     assert (caught.value.type, caught.value.non_retryable) == (LEFT, True)
@@ -122,11 +122,9 @@ class TestWhereOneNetworkFillsTheRoom:
     async def test_a_change_does_not_wait_for_it(self, small: Stack) -> None:
         await small.fault("twitter", "accept_then_delay", "publish", seconds=5)
         hanging = await small.save("fills the room", [small.accounts["twitter"]])
-        await small.start(hanging, immediate=True)
+        await small.start(hanging)
         await begun(small.client.get_workflow_handle(hanging.workflow_id), "publish")
         post = await small.save("changed meanwhile", [small.accounts["plain"]], due_in=timedelta(hours=5))
         async with asyncio.timeout(3):
-            await small.workflows.amend(
-                await small.plan(post), await small.change(post, due=datetime.now(UTC) + timedelta(hours=6))
-            )
+            await small.change(post, due=datetime.now(UTC) + timedelta(hours=6))
         assert (await small.settled(hanging.id)).status == PostStatus.PUBLISHED

@@ -15,8 +15,8 @@ from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from runtime.recovery import Recovery
 from store.attempts import list_attempts
-from store.models import Attempt, Post, Revision
-from store.posts import mark_dispatched
+from store.models import Attempt, Post
+from store.telling import note_taken_up
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
 from tests.workflows.resets import reset
 from workflows.messages import StatusView
@@ -84,7 +84,7 @@ async def comes_to(handle: WorkflowHandle[Any, Any], waiting_for: str) -> Status
 
 
 async def move(stack: Stack, post: Post, due: datetime) -> None:
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=due))
+    await stack.change(post, due=due)
 
 
 async def test_a_sleeping_post_that_is_moved_again_and_again_goes_out_once_at_its_time(stack: Stack) -> None:
@@ -125,13 +125,11 @@ async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
             await stack.start(post)
 
     await asyncio.gather(*(change(client) for client in range(6)))
-    async with stack.database.transaction() as session:
-        states = await session.scalars(select(Revision.state).where(Revision.post_id == post.id))
-        assert Counter(states) == {"applied": 36}
+    assert (await stack.read(post.id)).version == 1 + 36
     assert await continued(stack, post, times=1)
     assert (await comes_to(handle, "Sleeping until")).due_at == (await stack.read(post.id)).due_at
     assert (await handle.describe()).raw_info.first_run_id == first.run_id
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
 
 
 async def test_what_is_prepared_is_not_prepared_again(stack: Stack) -> None:
@@ -164,7 +162,7 @@ async def test_a_post_that_fails_again_and_again_stays_open_and_goes_out_once(st
     post = await stack.publish("refused often", accounts, media=["https://example.com/often.jpg"])
     handle = stack.client.get_workflow_handle(post.workflow_id)
     for _ in range(5):
-        await stack.workflows.retry(await stack.plan(await stack.settled(post.id)))
+        await stack.retry(await stack.settled(post.id))
     assert (await stack.settled(post.id)).status == PostStatus.PARTIAL
     view = await comes_to(handle, "Open for a retry until")
     await handle.signal("release")
@@ -179,7 +177,7 @@ async def test_a_post_that_fails_again_and_again_stays_open_and_goes_out_once(st
 async def test_a_held_post_is_held_on_until_its_account_works(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await stack.save("held for long", [account, stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     view = await comes_to(handle, "Held")
 
     async def let_go_in_vain() -> bool:
@@ -204,7 +202,7 @@ async def test_a_held_post_is_held_on_until_its_account_works(stack: Stack) -> N
 async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await stack.save("held, then deleted", [account])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await comes_to(handle, "Held")
 
     async def released() -> bool:
@@ -213,7 +211,7 @@ async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
         return await continued(stack, post)
 
     await until(released)
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
     await handle.result()
     assert await stack.public("held, then deleted") == []
 
@@ -242,7 +240,7 @@ async def test_an_unclear_send_is_looked_up_no_longer_and_no_more_often(
     assert 4 <= len(told) <= 6, "a run that began to count anew would look a seventh time"
     assert told == [wait.total_seconds() for wait in waits[1 : len(told) + 1]]
     await stack.clear_faults()
-    await stack.workflows.retry(await stack.plan(post))
+    await stack.retry(post)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("looked for")) == 1
 
@@ -270,7 +268,7 @@ async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(
     post = await stack.save("continued, then lost", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
-        await mark_dispatched(session, [post.id], datetime.now(UTC))
+        await note_taken_up(session, {post.id: post.version})
     for minutes in range(8):
         await move(stack, post, datetime.now(UTC) + timedelta(minutes=minutes + 9))
     await until(lambda: continued(stack, post))

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from domain.post import HoldReason, PostStatus, TargetStatus
 from store.attempts import list_attempts
-from store.models import Account, Post
+from store.models import Account, Post, Target
 from tests.stack import Stack
 
 
@@ -34,7 +34,7 @@ async def held_post(stack: Stack, words: str, account: Account, **values: Any) -
     if values:
         async with stack.database.transaction() as session:
             await session.execute(update(Post).where(Post.id == post.id).values(**values))
-    await stack.start(await stack.read(post.id), immediate=True)
+    await stack.start(await stack.read(post.id))
     return await comes_to_be(stack, post.id, TargetStatus.HELD)
 
 
@@ -61,7 +61,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
     post = await stack.save("a hiccup", [account], media=["https://example.com/hiccup.jpg"])
-    await stack.start(post, immediate=True)
+    await stack.start(post)
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     refused = await row(stack, account)
     assert refused.refusals == 1
@@ -91,14 +91,14 @@ async def test_a_held_post_fails_when_it_would_be_stale(stack: Stack) -> None:
     assert target.hold_reason is None
     assert "within the time" in (target.error or "")
     await stack.reconnect(account)
-    await stack.workflows.retry(await stack.plan(failed))
+    await stack.retry(failed)
     await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
 
 
 async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await held_post(stack, "held and deleted", account)
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
     await stack.reconnect(account)
     await stack.client.get_workflow_handle(post.workflow_id).result()
     assert await stack.public("held and deleted") == []
@@ -108,7 +108,7 @@ async def test_what_is_held_reads_so_once_the_other_targets_are_out(stack: Stack
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=1)
     accounts = [await stack.revoked("twitter"), stack.accounts["instagram"]]
     post = await stack.save("one held, one slow", accounts, media=["https://example.com/slow.jpg"])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     assert (await handle.query("status"))["waiting_for"] == "Publishing."
     async with asyncio.timeout(10):
@@ -135,7 +135,7 @@ async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack)
         while await tried() < 2:  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.05)
     assert (await stack.read(post.id)).targets[0].status == TargetStatus.HELD
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
 
 
 async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> None:
@@ -143,6 +143,7 @@ async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> 
     async with stack.database.transaction() as session:
         long_ago = datetime.now(UTC) - timedelta(hours=25)
         await session.execute(update(Post).where(Post.id == post.id).values(due_at=long_ago))
+        await session.execute(update(Target).where(Target.post_id == post.id).values(due_at=long_ago))
     await stack.start(await stack.read(post.id))
     failed = await stack.settled(post.id)
     assert failed.targets[0].error_code == "publish_window_passed"

@@ -59,7 +59,7 @@ async def save(stack: Stack, account: Account, words: str, **values: Any) -> Pos
 async def start(stack: Stack, account: Account, *words: str, **values: Any) -> list[Post]:
     posts = [await save(stack, account, each, **values) for each in words]
     for post in posts:
-        await stack.start(post, immediate=True)
+        await stack.start(post)
     return posts
 
 
@@ -152,7 +152,7 @@ async def test_a_post_that_waits_for_its_turn_can_be_deleted(paced: Stack, monke
     posts = await start(paced, account, "deleted or first", "deleted or second")
     post = await waiting(paced, posts, TargetStatus.PUBLISHING)
     handle = await comes_to(paced.client.get_workflow_handle(post.workflow_id), "Waiting")
-    await paced.workflows.delete(await paced.plan(post))
+    await paced.delete(post)
     await handle.result()
     assert len(await sends(paced, account)) <= 1
 

@@ -58,7 +58,7 @@ async def test_what_a_network_repeats_of_a_post_stays_out_of_the_history(stack: 
     (target,) = post.targets
     assert target.error == f"X refused: no: {words}"
     # The workflow takes a retry only once it knows of the failure.
-    await stack.workflows.retry(await stack.plan(post))
+    await stack.retry(post)
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     assert any(event.HasField("activity_task_failed_event_attributes") for event in history.events)
     assert not [event for event in history.events if words.encode() in event.SerializeToString()]

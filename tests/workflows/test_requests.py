@@ -4,24 +4,21 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus
 
 from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
 from store.attempts import list_attempts
 from store.models import Post
-from store.posts import find_post
-from store.publishing import reopen
 from store.revisions import find_revision
+from store.wishes import lock_post, reopen
 from tests.stack import Stack
-from tests.workflows.lives import Handle
 
 
 async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> None:
     post = await stack.save("old text", [stack.accounts["twitter"]], due_in=timedelta(hours=5))
     await stack.start(post)
     due = datetime.now(UTC) + timedelta(seconds=3)
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=due, content="new text"))
+    await stack.change(post, due=due, content="new text")
     row = await stack.settled(post.id)
     assert row.status == PostStatus.PUBLISHED
     assert await stack.public("old text") == []
@@ -32,15 +29,15 @@ async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> 
 async def test_a_post_taken_off_the_schedule_is_a_draft_without_workflow(stack: Stack) -> None:
     post = await stack.save("off", [stack.accounts["twitter"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await stack.change(post, due=None, draft=True)
     assert (await stack.read(post.id)).status == PostStatus.DRAFT
-    assert (await handle.describe()).status == WorkflowExecutionStatus.COMPLETED
+    await handle.result()
 
 
 async def test_deleting_is_definite(stack: Stack) -> None:
     post = await stack.save("deleted in time", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
-    await stack.workflows.delete(await stack.plan(post))
+    await stack.delete(post)
     with pytest.raises(AssertionError):
         await stack.read(post.id)
     await handle.result()
@@ -48,77 +45,42 @@ async def test_deleting_is_definite(stack: Stack) -> None:
     assert await stack.public("deleted in time") == []
 
 
-async def test_a_deletion_that_comes_too_late_is_refused(stack: Stack) -> None:
-    """Who has seen the post scheduled and is told that it is deleted takes it for unpublished."""
-    seen = await stack.save("out before its deletion", [stack.accounts["twitter"]], due_in=timedelta(0))
-    await stack.start(seen)
-    published = await stack.settled(seen.id)
+async def test_a_post_that_is_being_published_is_not_deleted(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
+    post = await stack.save("out before its deletion", [stack.accounts["twitter"]])
+    await stack.start(post)
+    async with asyncio.timeout(10):
+        while (await stack.read(post.id)).targets[0].status != TargetStatus.PUBLISHING:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
     with pytest.raises(Conflict):
-        await stack.workflows.delete(await stack.plan(seen))
-    await stack.workflows.delete(await stack.plan(published))
+        await stack.delete(post)
+    await stack.settled(post.id)
+    await stack.delete(post)
 
 
-async def test_a_retry_of_which_only_the_rows_have_heard_is_made(stack: Stack) -> None:
-    """Temporal may die when the rows are reopened and it has not been told so: the step is then taken once more."""
+async def test_a_retry_that_its_workflow_has_not_heard_of_is_made_once_it_has(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
-    failed = await stack.publish("reopened twice", [stack.accounts["plain"]])
+    failed = await stack.publish("reopened, not told", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
-        assert await reopen(session, failed.id)
-    await stack.workflows.retry(await stack.plan(failed))
+        row = await lock_post(session, failed.id)
+        assert row
+        assert await reopen(session, row)
+    for _ in range(2):
+        await stack.tell(await stack.read(failed.id))
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
-    assert len(await stack.public("reopened twice")) == 1
-
-
-async def accepted(handle: Handle) -> None:
-    """Wait until a history has an update."""
-    async with asyncio.timeout(4):
-        while not any(  # noqa: ASYNC110 nobody tells
-            event.HasField("workflow_execution_update_accepted_event_attributes")
-            for event in (await handle.fetch_history()).events
-        ):
-            await asyncio.sleep(0.1)
-
-
-@pytest.mark.parametrize("wish", ["change", "retry"])
-async def test_temporal_keeps_what_is_asked_for_before_the_rows_follow(stack: Stack, wish: str) -> None:
-    """It forgets, when it dies, what it has not accepted for good: rows that have changed by then would stand alone."""
-    if wish == "change":
-        post = await stack.save("kept before it changes", [stack.accounts["plain"]], due_in=timedelta(hours=5))
-        handle = await stack.start(post)
-        revision_id = await stack.change(post, due=datetime.now(UTC) + timedelta(hours=6))
-        request = stack.workflows.amend(await stack.plan(post), revision_id)
-    else:
-        await stack.fault("twitter", "reject", "publish", status=403)
-        post = await stack.publish("kept before it is reopened", [stack.accounts["plain"]])
-        handle = stack.client.get_workflow_handle(post.workflow_id)
-        request = stack.workflows.retry(await stack.plan(post))
-    async with stack.database.transaction() as session:
-        await find_post(session, post.workspace_id, post.id, lock=True)
-        asked = asyncio.create_task(request)
-        await accepted(handle)
-        assert not asked.done()
-    await asked
+    assert len(await stack.public("reopened, not told")) == 1
 
 
 async def test_of_retries_at_once_one_publishes(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
     failed = await stack.publish("retried by many", [stack.accounts["plain"]])
-    plan = await stack.plan(failed)
-    await asyncio.gather(*(stack.workflows.retry(plan) for _ in range(6)), return_exceptions=True)
+    made = await asyncio.gather(*(stack.retry(failed) for _ in range(6)), return_exceptions=True)
+    assert [each for each in made if not isinstance(each, Conflict)] == [None]
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
     async with stack.database.transaction() as session:
         steps = [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, failed.id)]
     assert steps == [("publish", "refused"), ("publish", "done")]
     assert len(await stack.public("retried by many")) == 1
-
-
-async def test_a_deletion_of_what_had_failed_and_is_out_since_is_refused(stack: Stack) -> None:
-    await stack.fault("twitter", "reject", "publish", status=403)
-    failed = await stack.publish("failed, then out", [stack.accounts["twitter"]])
-    await stack.workflows.retry(await stack.plan(failed))
-    await stack.settled(failed.id)
-    with pytest.raises(Conflict):
-        await stack.workflows.delete(await stack.plan(failed))
 
 
 async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
@@ -134,23 +96,21 @@ async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
         assert post.due_at
         await asyncio.sleep((post.due_at - datetime.now(UTC)).total_seconds() + (number - 4) * 0.02)
         try:
-            await stack.workflows.delete(await stack.plan(post))
+            return await stack.delete(post) == PostStatus.SCHEDULED
         except Conflict:
             return False
-        return True
 
     deleted = await asyncio.gather(*(delete(number, post) for number, post in enumerate(posts)))
     await asyncio.sleep(2)
-    for number, was_deleted in enumerate(deleted):
+    for number, in_time in enumerate(deleted):
         public = await stack.public(f"deletion race {number}")
-        assert not public if was_deleted else len(public) == 1
+        assert not public if in_time else len(public) == 1
 
 
 async def test_nothing_to_retry_is_refused(stack: Stack) -> None:
     post = await stack.publish("all is well", [stack.accounts["plain"]])
-    with pytest.raises(Conflict) as refusal:
-        await stack.workflows.retry(await stack.plan(post))
-    assert refusal.value.first.code == "nothing_to_retry"
+    with pytest.raises(Conflict):
+        await stack.retry(post)
 
 
 async def test_retry_starts_a_fresh_run_once_the_workflow_has_ended(stack: Stack) -> None:
@@ -158,7 +118,7 @@ async def test_retry_starts_a_fresh_run_once_the_workflow_has_ended(stack: Stack
     post = await stack.publish("again later", [stack.accounts["plain"]])
     assert post.status == PostStatus.FAILED
     await stack.client.get_workflow_handle(post.workflow_id).terminate()
-    await stack.workflows.retry(await stack.plan(post))
+    await stack.retry(post)
     post = await stack.settled(post.id)
     assert post.status == PostStatus.PUBLISHED
     assert len(await stack.public("again later")) == 1
@@ -208,7 +168,7 @@ async def test_what_the_row_says_can_be_acted_upon_at_once(stack: Stack) -> None
         await stack.fault("twitter", "reject", "publish", status=403)
         post = await stack.publish(f"at once {number}", [stack.accounts["plain"]])
         assert post.status == PostStatus.FAILED
-        await stack.workflows.retry(await stack.plan(post))
+        await stack.retry(post)
         await stack.settled(post.id)
         assert len(await stack.public(f"at once {number}")) == 1
-        await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
+        await stack.delete(await stack.read(post.id))

@@ -67,7 +67,7 @@ async def test_nothing_is_sent_again(stack: Stack, life: str, how: tuple[str, ..
 async def test_a_send_that_is_out_when_the_workflow_is_reset_is_looked_up_and_not_repeated(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=3)
     post = await stack.save("reset while it was sent", [stack.accounts["plain"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
 
     async def sending() -> bool:
         return (await stack.read(post.id)).targets[0].status == TargetStatus.PUBLISHING
@@ -91,7 +91,7 @@ async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
 async def test_a_draft_stays_a_draft_where_its_workflow_has_forgotten_that_it_is_one(stack: Stack) -> None:
     post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await comes_to(await stack.start(post), "Sleeping")
-    await stack.workflows.amend(await stack.plan(post), await stack.change(post, due=None, draft=True))
+    await stack.change(post, due=None, draft=True)
     await reset(stack, handle, *WITHOUT_REQUESTS)
     await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED

@@ -36,7 +36,7 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save("being looked up", [stack.accounts["twitter"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
 
     async def unconfirmed() -> bool:
         return (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
@@ -62,7 +62,7 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=9)
     post = await stack.save("unclear and unwanted", [stack.accounts["twitter"]])
-    handle = await stack.start(post, immediate=True)
+    handle = await stack.start(post)
 
     async def unconfirmed() -> bool:
         return (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
@@ -70,7 +70,7 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
     assert await stack.outcomes.wait(post.id, unconfirmed, 10)
     await handle.terminate(reason="by mistake")
     with pytest.raises(Conflict):
-        await stack.workflows.delete(await stack.plan(await stack.read(post.id)))
+        await stack.delete(await stack.read(post.id))
     await stack.clear_faults()
     (target,) = (await stack.settled(post.id)).targets
     assert target.status == TargetStatus.PUBLISHED
@@ -95,7 +95,7 @@ async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
     settings = {"subreddit": "test"} if platform == "reddit" else None
     posts = [await stack.save(text, [account], settings=settings) for _ in range(2)]
     for post in posts:
-        await stack.start(post, immediate=True)
+        await stack.start(post)
     settled = [await stack.settled(post.id) for post in posts]
     assert [post.status for post in settled] == [PostStatus.PUBLISHED] * 2
     public = sorted(each["platformPostId"] for each in await stack.public(text))

@@ -26,6 +26,6 @@ async def posts_worker(
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
-    activities: list[Callable[..., Any]] = [posts.amend, posts.delete, posts.reopen, posts.give_up, posts.resolve]
+    activities: list[Callable[..., Any]] = [posts.look, posts.reopen, posts.write_off, posts.give_up]
     async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
         yield

@@ -125,7 +125,10 @@ def upgrade() -> None:
         sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("publish_within", sa.Integer(), server_default=sa.text("86400"), nullable=False),
-        sa.Column("dispatched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("taken_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("tell_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tells", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -147,11 +150,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('scheduled', 'publishing')"),
     )
     op.create_index(
-        "posts_undispatched",
+        "posts_untold",
         "posts",
-        ["created_at"],
+        ["due_at"],
         unique=False,
-        postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text("taken_up < version AND status IN ('scheduled', 'publishing')"),
     )
     op.create_index(
         "posts_wall_times",
@@ -172,7 +175,6 @@ def upgrade() -> None:
         "revisions",
         sa.Column("id", sa.String(collation="C"), nullable=False),
         sa.Column("post_id", sa.String(collation="C"), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -343,9 +345,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
     )
     op.drop_index(
-        "posts_undispatched",
+        "posts_untold",
         table_name="posts",
-        postgresql_where=sa.text("dispatched_at IS NULL AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text("taken_up < version AND status IN ('scheduled', 'publishing')"),
     )
     op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_tags", table_name="posts", postgresql_using="gin")

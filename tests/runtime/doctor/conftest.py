@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from domain.post import PostStatus
 from runtime.doctor.doctor import Doctor
 from runtime.doctor.findings import Finding, Kind, Report
 from store.models import Post, Target, Workspace
-from store.posts import mark_dispatched
+from store.telling import note_taken_up
 from tests.stack import Stack
 from workflows.runs import Runs
 
@@ -90,7 +90,7 @@ async def until_agrees(stack: Stack) -> None:
 
 async def note_started(stack: Stack, post: Post) -> None:
     async with stack.database.transaction() as session:
-        await mark_dispatched(session, [post.id], datetime.now(UTC))
+        await note_taken_up(session, {post.id: post.version})
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:

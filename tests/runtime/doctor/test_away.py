@@ -66,10 +66,10 @@ async def test_what_waits_for_a_worker_is_told_and_goes_out_once_one_runs(own: S
 async def test_a_send_that_its_worker_left_behind_is_looked_up_by_the_next(own: Stack) -> None:
     account = await own.connect("twitter", accessToken=TOKEN)
     post = await own.save("doctor: left behind", [account])
-    await own.start(post, immediate=True)
+    await own.start(post)
     await note_started(own, post)
     # What a worker does that dies once its request is out.
-    attempt = await begin_at_once(own.database, post.targets[0].id, None, 0, None)
+    attempt = await begin_at_once(own.database, post.targets[0].id, 1, None, 0, None)
     assert attempt is not None
     sent = await own.http.post(
         f"{own.sandbox_url}/twitter/2/tweets",

@@ -119,8 +119,7 @@ async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: S
     (public,) = await own.public("doctor: unconfirmed")
     assert "/resolve" in found.how
     assert public["platformPostId"] in found.how
-    plan = await own.plan(await own.read(post.id))
-    await own.workflows.resolve(plan, target.id, public["platformPostId"], published=True)
+    await own.resolve(post, public["platformPostId"], published=True)
     await until_agrees(own)
 
 

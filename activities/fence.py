@@ -1,0 +1,55 @@
+"""A fence before the first byte of the request that makes a post public.
+
+A worker may be frozen, by a signal or while its machine is moved, between writing its attempt and sending. Meanwhile
+another takes the attempt for lost, looks for the post, finds none and sends it. The first must not send once it thaws.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.ownership import must_ask
+from platforms.errors import Kind, NetworkError
+from store.database import Pool
+from store.sending import is_still_sending
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The time since a moment, by the clock that can be set and by the one that cannot: the longer of the two counts.
+
+    A clock may be set back, and one that cannot be set may stand still while a machine sleeps.
+    """
+
+    _wall: float = field(default_factory=time.time)
+    _monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def passed(self) -> timedelta:
+        """Return how long ago it was started."""
+        return timedelta(seconds=max(time.time() - self._wall, time.monotonic() - self._monotonic))
+
+
+@dataclass(slots=True)
+class Fence:
+    """The fence of one attempt. `written`: started before the attempt was written."""
+
+    pool: Pool
+    attempt_id: int
+    written: Stopwatch
+
+    async def __call__(self) -> None:
+        """Return if the request may leave now. Raises NetworkError(transient): it must not, and nothing has left."""
+        while must_ask(self.written.passed):
+            # What the database says is as old as the question.
+            asked = Stopwatch()
+            try:
+                ours = await is_still_sending(self.pool, self.attempt_id)
+            except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise NetworkError(Kind.TRANSIENT, "The send was held up.", code="held_up") from error
+            if not ours:
+                raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+            self.written = asked

@@ -1,0 +1,87 @@
+"""Which workflows have heard what is wanted of their posts, and which must still be told."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.ids import next_workflow_id
+from store.models import IdempotencyKey, Post
+from store.wishes import lock_post
+
+_TAKEN_UP = text("""
+UPDATE posts SET taken_up = heard.version, tell_at = NULL, tells = 0
+FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS heard (id, version)
+WHERE posts.id = heard.id AND posts.taken_up < heard.version AND heard.version <= posts.version
+""")
+
+_CLAIM = text("""
+UPDATE posts SET tells = tells + 1,
+                 tell_at = CAST(:now AS timestamptz)
+                           + least(CAST(:first AS interval) * power(2, least(tells, 20)), CAST(:longest AS interval))
+WHERE id IN (
+  SELECT id FROM posts
+  WHERE taken_up < version AND status IN ('scheduled', 'publishing')
+    AND updated_at < :changed_before AND (tell_at IS NULL OR tell_at <= :now)
+  ORDER BY due_at, id
+  LIMIT :most
+  FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+""")
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
+"""How long a post is left alone after it could not be told for the first time, and at most."""
+
+
+async def note_taken_up(session: AsyncSession, versions: Mapping[str, int]) -> None:
+    """Note which version of each post its workflow is known to have taken up."""
+    ids = sorted(versions)
+    await session.execute(_TAKEN_UP, {"ids": ids, "versions": [versions[each] for each in ids]})
+
+
+async def claim_untold(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:
+    """Return posts whose workflows are not known to know what is wanted, soonest due first, with their targets.
+
+    No other worker gets them for a while: the longer, the more often it has failed.
+    """
+    values = {
+        "now": now,
+        "changed_before": changed_before,
+        "most": most,
+        "first": FIRST_PAUSE,
+        "longest": LONGEST_PAUSE,
+    }
+    ids = list(await session.scalars(_CLAIM, values))
+    query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
+    return list(await session.scalars(query))
+
+
+async def free_untold(session: AsyncSession, post_ids: Sequence[str]) -> None:
+    """Let posts be told again without a pause: it was not they that failed, but Temporal that was away."""
+    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(tell_at=None))
+
+
+async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:
+    """Give a post another workflow id, because another post's run has the one it has; None if it is deleted.
+
+    That happens if the rows of that other post are lost: its key was free, so this post was given its id again.
+    """
+    post = await lock_post(session, post_id)
+    if post is None or post.workflow_id != taken:
+        return post
+    candidate, generation = next_workflow_id(taken)
+    while await session.scalar(select(Post.id).where(Post.workflow_id == candidate)):
+        candidate, generation = next_workflow_id(candidate)
+    post.workflow_id = candidate
+    # The next use of the key must count on from here.
+    await session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.workspace_id == post.workspace_id, IdempotencyKey.post_id == post_id)
+        .where(IdempotencyKey.generation < generation)
+        .values(generation=generation)
+        .execution_options(synchronize_session=False)
+    )
+    return post

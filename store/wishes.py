@@ -1,0 +1,169 @@
+"""The transactions that change what is wanted of a post, beside its content (`store.contents.rewrite`).
+
+Each locks the post's row, decides by what it says then, and raises its version. A workflow that is not told finds out
+by itself before it sends anything.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.ownership import TargetRow, last_moment, may_delete, may_retry, write_off
+from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
+from store.models import Attempt, Post, Target
+from store.outcomes import announce
+from store.publishing import (
+    Note,
+    close_attempt,
+    finished_step,
+    forget_error,
+    raise_version,
+    refresh_post,
+    wait_from,
+)
+
+_CANCELLED = "An operator of this service cancelled the post before it was published."
+ROWS_LOST = "rows_lost"
+"""The code of a send that may have been made by rows which this database has lost."""
+
+_MORE_THAN_WERE_LOST = 1000
+_WHY_LOOK = "what was sent since is not known to this database; looking on the network before anything else"
+_UNSENT = frozenset({TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD})
+_UNKNOWN = "An operator cancelled the post while its answer was awaited. It may be public: look at the account."
+
+
+def row_of(target: Target, *, sending: bool = False) -> TargetRow:
+    """Return what a target's rows say of it; `sending`: an attempt to publish it is open."""
+    return TargetRow(TargetStatus(target.status), target.looking, target.next_attempt_at is not None, sending)
+
+
+async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
+    """Return a post with its targets as they are now, held until the transaction ends; None if it is deleted."""
+    query = select(Post).where(Post.id == post_id).options(selectinload(Post.targets)).with_for_update(of=Post)
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
+async def delete_post(session: AsyncSession, post: Post) -> bool:
+    """Delete a locked post with all that belongs to it; False while something of it is being published.
+
+    Once this is committed nothing is sent: every send begins by locking the row.
+    """
+    out = await _open_sends(session, post)
+    if not may_delete(PostStatus(post.status), [row_of(each, sending=each.id in out) for each in post.targets]):
+        return False
+    await session.execute(delete(Post).where(Post.id == post.id))
+    await announce(session, post.id)
+    return True
+
+
+async def reopen(session: AsyncSession, post: Post) -> bool:
+    """Let a locked post's failed targets wait again, and resting unconfirmed ones be looked up again.
+
+    False if there are none; what is published is left alone.
+    """
+    again = [each for each in post.targets if may_retry(row_of(each))]
+    for target in again:
+        if target.status == TargetStatus.FAILED:
+            forget_error(target)
+            # Nothing of it is public, so it is built from the beginning: what was prepared may be why it failed.
+            target.handles, target.media_changes = {}, []
+            target.status = TargetStatus.PENDING
+            wait_from(target, datetime.now(UTC))
+        else:
+            target.looking = True
+    if again:
+        raise_version(post)
+        await refresh_post(session, post, post.targets)
+    return bool(again)
+
+
+async def resolve(
+    session: AsyncSession, post: Post, target: Target, platform_post_id: str | None, *, published: bool
+) -> bool:
+    """Settle a locked post's unconfirmed target as a person found it on the network; False if it is not unconfirmed."""
+    if target.status != TargetStatus.UNCONFIRMED:
+        return False
+    forget_error(target)
+    if published:
+        target.status = TargetStatus.PUBLISHED
+        target.platform_post_id = platform_post_id
+        target.published_at = datetime.now(UTC)
+    else:
+        target.status = TargetStatus.FAILED
+        target.error = "A person looked and did not find it published. Retry it if it should still go out."
+        target.error_code = "not_published"
+        target.error_category = ErrorCategory.UNCONFIRMED
+        target.retryable = True
+    decision = f"a person says it is {'published' if published else 'not published'}"
+    session.add(finished_step(target.id, "resolve", datetime.now(UTC), Note("done", decision)))
+    raise_version(post)
+    await refresh_post(session, post, post.targets)
+    return True
+
+
+async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:
+    """Leave a locked post at rest whose workflow was cancelled: failed, or unconfirmed if it may be public.
+
+    Returns when the last of its requests can have left that a frozen worker may still send; None if there are none.
+    """
+    out = await _open_sends(session, post)
+    await _close_sends(session, list(out), "cancelled while the answer was awaited")
+    for target in post.targets:
+        state = write_off(row_of(target, sending=target.id in out))
+        if state != TargetState(TargetStatus(target.status), target.looking):
+            _write_off(target, state)
+    raise_version(post)
+    await refresh_post(session, post, post.targets)
+    lost = select(func.max(Attempt.finished_at)).where(
+        Attempt.target_id.in_([each.id for each in post.targets]),
+        Attempt.step == "publish",
+        Attempt.state == "unclear",
+        Attempt.code == "worker_lost",
+    )
+    closed_at = await session.scalar(lost)
+    return None if closed_at is None else last_moment(closed_at, closed_at, worker_lost=True)
+
+
+def _write_off(target: Target, state: TargetState) -> None:
+    forget_error(target)
+    target.status = state.status.value
+    target.error_code = "cancelled"
+    if state.status is TargetStatus.FAILED:
+        target.error, target.error_category, target.retryable = _CANCELLED, ErrorCategory.INTERNAL, True
+    else:
+        target.error, target.error_category, target.retryable = _UNKNOWN, ErrorCategory.UNCONFIRMED, False
+
+
+async def look_first(session: AsyncSession, post: Post, since: datetime) -> bool:
+    """Have a locked post's targets looked up before they are sent: what these rows know of was lost.
+
+    Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
+    `since`: from when on the network may have the post. False if all targets are public, failed or unclear by their
+    rows.
+    """
+    unsure = [each for each in post.targets if TargetStatus(each.status) in _UNSENT]
+    for target in unsure:
+        lost = Attempt(target_id=target.id, step="publish", state="sending", started_at=since)
+        lost.code, lost.decision = ROWS_LOST, _WHY_LOOK
+        session.add(lost)
+    # A run may know versions of the time that was lost.
+    raise_version(post, _MORE_THAN_WERE_LOST)
+    return bool(unsure)
+
+
+async def _open_sends(session: AsyncSession, post: Post) -> set[str]:
+    query = select(Attempt.target_id).where(
+        Attempt.target_id.in_([each.id for each in post.targets]), Attempt.step == "publish", Attempt.state == "sending"
+    )
+    return set(await session.scalars(query))
+
+
+async def _close_sends(session: AsyncSession, target_ids: Sequence[str], decision: str) -> None:
+    query = select(Attempt.id).where(
+        Attempt.target_id.in_(target_ids), Attempt.step == "publish", Attempt.state == "sending"
+    )
+    for attempt_id in list(await session.scalars(query)):
+        await close_attempt(session, attempt_id, Note("unclear", decision, code="worker_lost"))

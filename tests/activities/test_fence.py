@@ -1,0 +1,133 @@
+"""A worker that was frozen before its request left sends nothing that another has taken over."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.testing import ActivityEnvironment
+
+from activities.commands import TargetCommand
+from activities.desk import Desk
+from activities.fence import Fence, Stopwatch
+from activities.publish import Publishing
+from activities.transport import Transport
+from domain.outcome import Outcome
+from domain.ownership import FENCE, last_moment
+from domain.post import TargetStatus
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.wire import Wire
+from runtime import worker
+from store.models import Attempt, Post
+from tests.stack import Stack
+
+LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
+        yield desk
+
+
+def frozen(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
+    """Let a step have been frozen since it began to write its attempt, by one of the clocks."""
+
+    def stopwatch() -> Stopwatch:
+        watch = Stopwatch()
+        name = f"_{clock}"
+        setattr(watch, name, getattr(watch, name) - LONG_AGO)
+        return watch
+
+    monkeypatch.setattr("activities.publish.Stopwatch", stopwatch)
+
+
+async def publish(desk: Desk, post: Post) -> Outcome:
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
+    return await ActivityEnvironment().run(Publishing(desk).publish, command)
+
+
+@pytest.mark.parametrize("clock", ["wall", "monotonic"])
+async def test_what_another_worker_has_taken_over_is_not_sent(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    text = f"frozen by its {clock} clock"
+    post = await stack.save(text, [stack.accounts["plain"]])
+    frozen(monkeypatch, clock)
+    send, others = networks()["twitter"].publish, list[Outcome]()
+
+    async def thaws(*args: Any) -> Any:
+        # Another run of the step finds an attempt whose worker does not answer.
+        others.append(await publish(desk, post))
+        return await send(*args)
+
+    monkeypatch.setattr(networks()["twitter"], "publish", thaws)
+    mine = await publish(desk, post)
+    assert [(each.status, each.looking) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
+    assert await stack.public(text) == []
+    async with stack.database.transaction() as session:
+        attempts = await session.scalars(select(Attempt).where(Attempt.target_id == post.targets[0].id))
+        assert [(each.step, each.state, each.code) for each in attempts] == [("publish", "unclear", "worker_lost")]
+
+
+async def test_what_is_still_its_own_is_sent_however_late(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await stack.save("late, and still its own", [stack.accounts["plain"]])
+    frozen(monkeypatch, "wall")
+    assert (await publish(desk, post)).status is TargetStatus.PUBLISHED
+    assert len(await stack.public("late, and still its own")) == 1
+
+
+async def test_a_database_that_cannot_be_asked_lets_nothing_out(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> bool:
+        raise OSError("away")
+
+    monkeypatch.setattr("activities.fence.is_still_sending", away)
+    watch = Stopwatch(_wall=0)
+    with pytest.raises(NetworkError) as caught:
+        await Fence(stack.worker_database.answers, 1, watch)()
+    assert caught.value.kind is Kind.TRANSIENT
+
+
+async def test_a_send_in_time_asks_nothing(stack: Stack) -> None:
+    await Fence(stack.worker_database.answers, -1, Stopwatch())()
+
+
+@pytest.mark.parametrize("public", [True, False])
+async def test_the_fence_stands_between_the_connection_and_the_first_byte_of_a_public_request(
+    stack: Stack, *, public: bool
+) -> None:
+    moments: list[str] = []
+
+    async def fence() -> None:
+        moments.append("fence")
+        raise NetworkError(Kind.TRANSIENT, "Held up.", code="held_up")
+
+    def error_of(_: object) -> NetworkError:
+        return NetworkError(Kind.REJECTED, "No.", code="no")
+
+    async with Transport() as transport:
+        wire = Wire(transport, stack.sandbox_url, "Network", error_of, fence=fence)
+        for _ in range(2):
+            with pytest.raises(NetworkError) as caught:
+                await wire.send("POST", "/nowhere", public=public, json={})
+            assert caught.value.code == ("held_up" if public else "no")
+        away = Wire(transport, "http://127.0.0.1:1", "Network", error_of, fence=fence)
+        with pytest.raises(NetworkError) as caught:
+            await away.send("POST", "/nowhere", public=public, json={})
+        assert caught.value.code == "unreachable", "without a connection there is nothing to hold back"
+    assert moments == (["fence"] * 2 if public else [])
+
+
+async def test_absence_counts_from_when_the_request_can_have_left_at_the_latest(stack: Stack) -> None:
+    began = stack.began_at
+    ended = began + timedelta(seconds=30)
+    assert last_moment(began, ended, worker_lost=False) == ended
+    assert last_moment(began, ended, worker_lost=True) == ended + FENCE
+    assert last_moment(began, None, worker_lost=False) == began + FENCE

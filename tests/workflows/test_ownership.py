@@ -1,0 +1,318 @@
+"""The row has the last word: what a run does that knows less, more, or another post."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.worker import Worker
+
+from activities.posts import Posts
+from domain.ids import workflow_id
+from domain.plan import Plan
+from domain.post import PostStatus, TargetStatus
+from runtime.recovery import Recovery
+from store.models import Post, Target
+from store.telling import note_taken_up
+from store.wishes import lock_post
+from tests.stack import Stack
+from tests.workflows.lives import Handle, comes_to
+from tests.workflows.test_deployed import NONDETERMINISM
+from tests.workflows.workers import UNCACHED
+from workflows import steps
+from workflows.messages import StatusView
+from workflows.post import PostWorkflow
+from workflows.runs import Runs
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+SOON = timedelta(seconds=2)
+
+
+async def until(true: Callable[[], Any], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def asleep(stack: Stack, text: str, due_in: timedelta, account: str = "plain") -> tuple[Post, Handle]:
+    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    post = await stack.save(text, [stack.accounts[account]], due_in=due_in)
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await note_taken_up(session, {post.id: post.version})
+    return post, await comes_to(handle, "Sleeping")
+
+
+async def events(handle: Handle, name: str) -> list[Any]:
+    history = await handle.fetch_history()
+    return [event for event in history.events if event.HasField(name)]  # type: ignore[arg-type]  # any event's name
+
+
+@asynccontextmanager
+async def workflows_away(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> AsyncIterator[Callable[[], Worker]]:
+    """Have posts run on a queue that no worker of workflows polls until the returned one is begun."""
+    monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
+    posts = Posts(stack.worker_database)
+
+    def workflows() -> Worker:
+        activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+        return Worker(stack.client, task_queue=queue, workflows=[PostWorkflow], activities=activities, **UNCACHED)
+
+    yield workflows
+
+
+async def test_a_draft_that_is_scheduled_again_before_its_run_has_ended_goes_out(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run may end at that moment, because the post was a draft."""
+    async with workflows_away(stack, monkeypatch, "posts-ending") as workflows:
+        post = await stack.save("scheduled, drafted, scheduled", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+        async with workflows():
+            handle = await comes_to(await stack.start(post), "Sleeping")
+        await stack.change(post, due=None, draft=True)
+        row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
+        telling = asyncio.create_task(stack.tell(row))
+        await asyncio.sleep(0.5)
+        async with workflows():
+            await telling
+            assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("scheduled, drafted, scheduled")) == 1
+    assert (await handle.describe()).status is not WorkflowExecutionStatus.TERMINATED
+
+
+async def test_recovery_starts_what_ended_before_it_was_wanted_again(stack: Stack) -> None:
+    post, handle = await asleep(stack, "ended, then wanted", timedelta(hours=5))
+    await stack.change(post, due=None, draft=True)
+    await handle.result()
+    row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
+    async with stack.database.transaction() as session:
+        # As if its run had been told, and Temporal had forgotten that.
+        await note_taken_up(session, {row.id: row.version})
+    recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
+    assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(minutes=1)) == 1
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+
+
+async def test_an_older_change_that_arrives_late_changes_nothing(stack: Stack) -> None:
+    post, handle = await asleep(stack, "changed twice", timedelta(hours=5))
+    first = await stack.plan(await stack.write_change(post, due=datetime.now(UTC) + timedelta(hours=1)))
+    later = datetime.now(UTC) + timedelta(hours=9)
+    await stack.change(post, due=later)
+    await stack.workflows.take_up(first)
+    assert (await handle.query("status"))["due_at"].startswith(f"{later:%Y-%m-%dT%H:%M:%S}")
+    await stack.delete(post)
+
+
+async def test_a_run_with_an_older_plan_waits_for_the_time_of_the_row(stack: Stack) -> None:
+    """As after Temporal was restored from an older copy, or if its change is never told."""
+    post, handle = await asleep(stack, "moved behind its back", SOON)
+    due = datetime.now(UTC) + timedelta(seconds=6)
+    await stack.write_change(post, due=due, content="moved behind its back, with other words")
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert await stack.public("moved behind its back") == []
+    (public,) = await stack.public("moved behind its back, with other words")
+    assert datetime.fromisoformat(public["createdAt"]) >= due - timedelta(milliseconds=5)
+    assert len(await events(handle, "timer_started_event_attributes")) == 3, "two sleeps, then open for edits"
+
+
+async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stack: Stack) -> None:
+    """A target that the row has no longer does not end the others."""
+    post = await stack.save("other targets", [stack.accounts["plain"], stack.accounts["twitter"]], due_in=SOON)
+    await comes_to(await stack.start(post), "Sleeping")
+    row = await stack.read(post.id)
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Target).where(Target.id == row.targets[0].id))
+        await session.execute(update(Post).where(Post.id == post.id).values(version=Post.version + 1))
+    settled = await stack.settled(post.id)
+    assert [(each.id, each.status) for each in settled.targets] == [(row.targets[1].id, TargetStatus.PUBLISHED)]
+
+
+@pytest.mark.parametrize("status", [PostStatus.SCHEDULED, PostStatus.PUBLISHING])
+async def test_a_post_that_is_not_due_by_the_workers_clock_is_waited_for(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, status: PostStatus
+) -> None:
+    """Temporal's clock is 5 seconds ahead of the worker's; what is published now goes out all the same."""
+    text = f"by two clocks, {status}"
+    post = await stack.save(text, [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(status=status))
+    plan = await stack.plan(await stack.read(post.id))
+    began = datetime.now(UTC)
+    await stack.workflows.start(plan.model_copy(update={"due_at": plan.due_at - timedelta(seconds=5)}))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    (public,) = await stack.public(text)
+    waited = datetime.fromisoformat(public["createdAt"]) - began
+    assert waited >= timedelta(seconds=5.5) if status == PostStatus.SCHEDULED else waited < timedelta(seconds=3)
+
+
+async def test_what_is_published_now_starts_no_timer_whatever_the_clocks_say(stack: Stack) -> None:
+    post = await stack.save("the api is ahead", [stack.accounts["instagram"]], media=["https://example.com/a.jpg"])
+    async with stack.database.transaction() as session:
+        ahead = datetime.now(UTC) + timedelta(seconds=5)
+        for model, key in ((Post, Post.id), (Target, Target.post_id)):
+            await session.execute(update(model).where(key == post.id).values(due_at=ahead))
+    handle = await stack.start(await stack.read(post.id))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    await handle.result()
+    assert await events(handle, "timer_started_event_attributes") == []
+
+
+async def test_a_change_to_publish_now_is_urgent_and_at_hand(stack: Stack) -> None:
+    post, handle = await asleep(stack, "now after all", timedelta(hours=5))
+    async with stack.database.transaction() as session:
+        row = await lock_post(session, post.id)
+        assert row
+        row.status, row.version, row.due_at = PostStatus.PUBLISHING, row.version + 1, datetime.now(UTC)
+    await stack.tell(await stack.read(post.id))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    (published,) = await events(handle, "activity_task_scheduled_event_attributes")
+    scheduled = published.activity_task_scheduled_event_attributes
+    assert (scheduled.task_queue.name, scheduled.priority.priority_key) == ("posts", 2)
+
+
+# -- another post under the same workflow id -------------------------------------------------------------------------
+
+
+async def lost_and_repeated(stack: Stack, text: str, key: str, due_in: timedelta | None) -> tuple[Post, Post, Handle]:
+    """Save a post under a key, start it, lose its rows, and save the repeated request."""
+    name, account = workflow_id(stack.workspace_id, "", key), await stack.connect("twitter")
+
+    async def save() -> Post:
+        post = await stack.save(text, [account], due_in=due_in)
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == post.id).values(workflow_id=name))
+        return await stack.read(post.id)
+
+    first = await save()
+    handle = await stack.start(first)
+    if due_in is None:
+        await stack.settled(first.id)
+        await comes_to(handle, "Open for edits")
+    else:
+        await comes_to(handle, "Sleeping")
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == first.id))
+    return first, await save(), handle
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_its_repetition(stack: Stack) -> None:
+    first, again, handle = await lost_and_repeated(stack, "lost asleep", "lost-asleep", SOON)
+    await stack.tell(again)
+    settled = await stack.settled(again.id)
+    assert settled.status == PostStatus.PUBLISHED
+    assert settled.workflow_id == workflow_id(stack.workspace_id, "", "lost-asleep", 2)
+    assert len(await stack.public("lost asleep")) == 1
+    assert StatusView.model_validate(await handle.result()).post_id == first.id
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_was_published_by_rows_that_are_lost_is_looked_up_before_it_is_sent(
+    stack: Stack, *, ended: bool
+) -> None:
+    text = f"lost once public {ended}"
+    _, again, handle = await lost_and_repeated(stack, text, f"lost-public-{ended}", None)
+    if ended:
+        await handle.terminate()
+    await stack.tell(again)
+    settled = await stack.settled(again.id)
+    (public,) = await stack.public(text)
+    assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])
+
+
+# -- an operator cancels ---------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_send_leaves_nothing_that_is_looked_up(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
+    post = await stack.save("cancelled while sent", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await until(lambda: _status_is(stack, post, TargetStatus.PUBLISHING))
+    await handle.cancel()
+    await until(lambda: _closed(handle))
+    row = await stack.read(post.id)
+    (target,) = row.targets
+    assert not target.looking
+    public = await stack.public("cancelled while sent")
+    assert len(public) <= 1
+    if target.status == TargetStatus.UNCONFIRMED:
+        assert (row.status, target.error_code) == (PostStatus.PARTIAL, "cancelled")
+    else:
+        assert (row.status, target.platform_post_id) == (PostStatus.PUBLISHED, public[0]["platformPostId"])
+
+
+async def _status_is(stack: Stack, post: Post, status: TargetStatus) -> bool:
+    return (await stack.read(post.id)).targets[0].status == status
+
+
+async def _closed(handle: Handle) -> bool:
+    return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_retry_that_is_under_way_is_written_off_with_the_rest(stack: Stack) -> None:
+    await stack.fault("twitter", "reject", "publish", status=403)
+    post = await stack.publish("cancelled while retried", [stack.accounts["plain"]])
+    handle = await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for a retry")
+    async with stack.database.transaction() as session:
+        await lock_post(session, post.id)
+        await handle.signal("retry")
+        await until(lambda: _waits_for(handle, "reopen"))
+        await handle.cancel()
+        await asyncio.sleep(0.5)
+    await until(lambda: _closed(handle))
+    row = await stack.read(post.id)
+    assert (row.status, row.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
+    recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
+    assert await recovery.round(ALWAYS, datetime.now(UTC)) == 0
+    assert await stack.public("cancelled while retried") == []
+
+
+async def _waits_for(handle: Handle, step: str) -> bool:
+    pending = (await handle.describe()).raw_description.pending_activities
+    return any(each.activity_type.name == step for each in pending)
+
+
+async def test_what_is_wanted_once_it_was_cancelled_goes_out(stack: Stack) -> None:
+    post, handle = await asleep(stack, "cancelled, then retried", timedelta(hours=5))
+    await handle.cancel()
+    await until(lambda: _closed(handle))
+    await stack.retry(await stack.read(post.id))
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("cancelled, then retried")) == 1
+
+
+# -- a mistake in our code -------------------------------------------------------------------------------------------
+
+
+async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_mended_by_deploying(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it seen only once the other target is over, its steps would stand in the history where none are repeated."""
+    publish, broken = steps.publish, True
+
+    async def mistaken(plan: Plan, target: Any, deadline: datetime) -> Any:
+        if broken and target.account_id == stack.accounts["plain"].id:
+            raise KeyError("a mistake of ours")
+        return await publish(plan, target, deadline)
+
+    monkeypatch.setattr(steps, "publish", mistaken)
+    await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save("half a mistake", accounts, media=["https://example.com/a.jpg"])
+    handle = await stack.start(post)
+    await until(lambda: _has_failed(handle), 2.5)
+    broken = False
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("half a mistake")) == 2
+    failures = await events(handle, "workflow_task_failed_event_attributes")
+    assert NONDETERMINISM not in {event.workflow_task_failed_event_attributes.cause for event in failures}
+
+
+async def _has_failed(handle: Handle) -> bool:
+    return bool(await events(handle, "workflow_task_failed_event_attributes"))

@@ -1,0 +1,39 @@
+"""Tell a post's workflow what its row wants: the one way, whoever has changed it and however often it is told."""
+
+import structlog
+
+from domain.plan import Plan
+from store.database import Database
+from store.idempotency import LIFETIME
+from store.plans import plan_with_accounts
+from store.telling import move_to_next_workflow
+from store.wishes import look_first
+from workflows.client import AnotherPost, PostWorkflows
+from workflows.failures import unavailable
+
+log = structlog.get_logger(__name__)
+
+_MOST_MOVES = 5
+
+
+async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
+    """Have the post's workflow follow this plan, started if need be. Returns once it does. Raises Unavailable.
+
+    A plan that is older than what the workflow knows changes nothing. A post whose workflow id belongs to another
+    post's run takes the next one.
+    """
+    for _ in range(_MOST_MOVES):
+        try:
+            return await (workflows.take_up(plan) if plan.started else workflows.start(plan))
+        except AnotherPost as other:
+            log.warning("workflow.of_another_post", post_id=plan.post_id, workflow_id=plan.workflow_id)
+            async with database.transaction() as session:
+                post = await move_to_next_workflow(session, plan.post_id, plan.workflow_id)
+                if post is None or post.due_at is None:
+                    return None
+                # It is the same request, repeated with its key after the rows of its first post were lost. Any run of
+                # that post may have published it.
+                await look_first(session, post, min(other.started_at, post.created_at) - LIFETIME)
+                moved = await plan_with_accounts(session, post)
+            plan = moved.model_copy(update={"request_id": plan.request_id, "started": False})
+    raise unavailable()
