@@ -180,6 +180,9 @@ class Network(ABC, Generic[S, C]):
     domains: ClassVar[tuple[str, ...]] = ()
     """Hosts that are the network's own, with all below them, beside those of `base_url` and `beside`. Addresses that an
     answer names are sent the account's token only there."""
+    fetches_from_us: ClassVar[bool] = False
+    """Whether the network fetches only from addresses that the operator has proven to own: whatever it fetches is then
+    served from this service's own."""
     cleans_files: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""

@@ -28,6 +28,8 @@ class MediaFile:
     chunks: Chunks
     width: int | None = field(default=None, kw_only=True)
     height: int | None = field(default=None, kw_only=True)
+    seconds: float | None = field(default=None, kw_only=True)
+    """How long a video lasts, if it was measured."""
 
     async def read(self) -> bytes:
         """Return the whole content; for small files only."""

@@ -109,6 +109,9 @@ class FileRule:
     max_width: int | None = None
     min_height: int | None = None
     max_height: int | None = None
+    max_shorter: int | None = None
+    max_longer: int | None = None
+    """Of the shorter and of the longer side, whichever that is."""
     min_ratio: float | None = None
     max_ratio: float | None = None
     shrinks: bool = False

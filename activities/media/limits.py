@@ -20,10 +20,11 @@ def demand_of(rule: FileRule, facts: MediaFacts) -> ImageDemand | None:
 
     Too many bytes alone are no reason to touch a picture, unless the rule says that it shrinks.
     """
-    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, rule.max_width, rule.max_height)
+    sides = (rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer)
+    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *sides)
     if demand.is_met_by(facts):
         return None
-    return ImageDemand(rule.types, rule.max_bytes, rule.max_width, rule.max_height)
+    return ImageDemand(rule.types, rule.max_bytes, *sides)
 
 
 def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:

@@ -100,18 +100,25 @@ class StepMedia:
                 file, facts, removed = await self._examined(media, fetched, room)
                 async with self._fitted(media, file, facts) as (fitted, facts, made):
                     await self._record.note(media.url, (*removed, *made))
-                    yield replace(fitted, width=facts.width, height=facts.height) if facts else fitted
+                    yield _measured(fitted, facts)
 
     async def address(self, media: Media) -> str:
-        """Return where the network shall fetch a file: at its own URL, unless it had to be converted.
+        """Return where the network shall fetch a file: at its own URL, unless it had to be converted or hosted here.
 
-        Raises NetworkError as `open` does.
+        Raises NetworkError as `open` does; `operator` if it must be hosted here and this service has no public address.
         """
+        if self._network.fetches_from_us and self._tools.shelf is None:
+            message = (
+                f"{self._network.label} fetches pictures only from an address that is proven to be this service's. Set "
+                "SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
+            )
+            raise NetworkError(Kind.OPERATOR, message, code="no_public_url")
         self._start_decoders(media)
         async with self._file(media) as file:
             _, facts, _ = await self._examined(media, file, None)
             async with self._fitted(media, file, facts, converts=self._tools.shelf is not None) as (fitted, _, made):
-                if fitted is file or self._tools.shelf is None:
+                stays = fitted is file and not self._network.fetches_from_us
+                if stays or self._tools.shelf is None:
                     return media.url
                 address = await self._tools.shelf.put(fitted)
                 await self._record.note(media.url, made)
@@ -201,13 +208,21 @@ class StepMedia:
             yield made, new, changes
 
 
+def _measured(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
+    return replace(file, width=facts.width, height=facts.height, seconds=facts.duration) if facts else file
+
+
 def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkError:
     if facts.content_type not in rule.types:
         said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
         return NetworkError(Kind.REJECTED, said, code="media_type")
-    sides = " and ".join(
-        f"{most:,} pixels {side}" for most, side in ((rule.max_width, "wide"), (rule.max_height, "high")) if most
+    limits_of_sides = (
+        (rule.max_width, "wide"),
+        (rule.max_height, "high"),
+        (rule.max_shorter, "on the shorter side"),
+        (rule.max_longer, "on the longer side"),
     )
+    sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
     said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
     return NetworkError(Kind.REJECTED, said, code="media_dimensions")
 

@@ -20,6 +20,8 @@ _SERVER = (Kind.TRANSIENT, "TikTok had an error of its own.")
 _PULL = (Kind.REJECTED, "TikTok could not fetch the media from their URLs. Check that they are public https addresses.")
 _SPAM = (Kind.REJECTED, "TikTok took this for spam and refused it.")
 
+_FULL_INBOX = "spam_risk_too_many_pending_share"
+
 _BY_CODE = {
     "rate_limit_exceeded": (Kind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
     "spam_risk_too_many_posts": (Kind.CAPPED, "This account has reached TikTok's number of posts for one day."),
@@ -37,7 +39,10 @@ _BY_CODE = {
     "temporarily_unavailable": _SERVER,
     "access_token_invalid": _RECONNECT,
     "invalid_grant": _RECONNECT,
-    "invalid_client": _RECONNECT,
+    "invalid_client": (
+        Kind.OPERATOR,
+        "TikTok does not accept this service's client key and secret. Check the app's credentials.",
+    ),
     "auth_removed": _RECONNECT,
     "scope_not_authorized": _SCOPE,
     "scope_permission_missed": _SCOPE,
@@ -50,12 +55,12 @@ _BY_CODE = {
         "This account does not offer the privacy level. Choose another privacyLevel.",
     ),
     "url_ownership_unverified": (
-        Kind.REJECTED,
-        "TikTok fetches photos only from domains that are verified for the TikTok app behind this service.",
+        Kind.OPERATOR,
+        "TikTok fetches photos only from verified addresses. Verify this service's public URL in the app's settings.",
     ),
     "unaudited_client_can_only_post_to_private_accounts": (
-        Kind.REJECTED,
-        "TikTok has not audited the app behind this service: it may post to private accounts only, with SELF_ONLY.",
+        Kind.OPERATOR,
+        "TikTok has not audited this service's app, so it may post with SELF_ONLY alone. Ask TikTok for the audit.",
     ),
     "app_version_check_failed": (Kind.REJECTED, "The TikTok app on the account's phone is too old for this."),
     "file_format_check_failed": (
@@ -72,6 +77,8 @@ _BY_CODE = {
     "publish_cancelled": (Kind.REJECTED, "The post was cancelled at TikTok."),
 }
 """Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
+_INBOX_WAIT = timedelta(hours=1)
+"""Drafts leave the inbox when the account's owner publishes or deletes them, not at a time of TikTok's."""
 _WAITS = {Kind.RATE_LIMITED: MINUTE, Kind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
@@ -98,4 +105,5 @@ def _error(code: str, words: str, status: int | None, request_id: str | None) ->
     if known is None and status is not None and status >= 500:
         known = _SERVER
     kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
-    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=_WAITS.get(kind))
+    wait = _INBOX_WAIT if code == _FULL_INBOX else _WAITS.get(kind)
+    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)

@@ -18,6 +18,8 @@ CHUNK_BYTES = 10_000_000
 LIFETIME = 55 * 60
 """Seconds; an upload's address lives for an hour."""
 
+LONGEST = "max_video_post_duration_sec"
+"""The creator's own limit, as TikTok names it."""
 _GONE = {403, 404, 410}
 
 
@@ -47,6 +49,7 @@ class Upload:
         if self.known is not None and self.known["sent"] == self.known["count"] - 1:
             return
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            _check_length(file, creator)
             if self.known is None or self.known["size"] != file.size:
                 await self._begin(file, creator)
             await self._send_up_to_the_last(file)
@@ -118,6 +121,9 @@ class Upload:
             if error.status == 416 and not public and await self._has(start + piece.size):
                 # The chunk has arrived before, and the answer to it was lost.
                 return
+            if error.status in _GONE and public and not Verdict(self._line, self._sending).has_settled():
+                # The last chunk may have arrived before: TikTok's status tells, and must not be believed too soon.
+                raise error.as_unclear() from error
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
                 message = "TikTok must be given the video again."
@@ -130,3 +136,13 @@ class Upload:
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)
+
+
+def _check_length(file: MediaFile, creator: dict[str, Any]) -> None:
+    """Refuse a video that is longer than TikTok lets this creator's be, before it is uploaded. Raises NetworkError."""
+    longest = creator.get(LONGEST)
+    if isinstance(longest, int | float) and file.seconds is not None and file.seconds > longest:
+        message = (
+            f"TikTok lets this account publish videos of up to {longest:,g} seconds; this has {file.seconds:,.0f}."
+        )
+        raise NetworkError(Kind.REJECTED, message, code="duration_check_failed")

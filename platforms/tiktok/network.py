@@ -13,7 +13,7 @@ from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.fields import photo_body
 from platforms.tiktok.line import Line, call, read
-from platforms.tiktok.media import Upload
+from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokCredentials, TikTokSettings
 from platforms.tiktok.status import Verdict
@@ -35,6 +35,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.
     believes_absence_after = timedelta(seconds=45)
     fetches = frozenset({MediaType.IMAGE})
+    fetches_from_us = True
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials
@@ -53,7 +54,14 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask TikTok whose token this is; the user name needs a permission of its own."""
-        user = (await read(connection, "/v2/user/info/", fields="open_id,display_name,username")).get("user")
+        try:
+            answer = await read(connection, "/v2/user/info/", fields="open_id,display_name,username")
+        except NetworkError as error:
+            if error.code != "scope_not_authorized":
+                raise
+            # Without the permission for the name TikTok refuses all fields.
+            answer = await read(connection, "/v2/user/info/", fields="open_id,display_name")
+        user = answer.get("user")
         if not isinstance(user, dict) or not user.get("open_id"):
             raise NetworkError(Kind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
@@ -109,7 +117,7 @@ async def _creator(connection: Line, sending: Sending[TikTokSettings]) -> dict[s
             f"This TikTok account does not offer the privacy level {wanted}. Choose one of {', '.join(options)}.",
             code="privacy_level_option_mismatch",
         )
-    known = ("creator_username", "comment_disabled", "duet_disabled", "stitch_disabled")
+    known = ("creator_username", "comment_disabled", "duet_disabled", "stitch_disabled", LONGEST)
     sending.handles["creator"] = {name: creator.get(name) for name in known}
     await sending.save(sending.handles)
     return creator

@@ -42,7 +42,15 @@ RULES = Rules(
         source=_PHOTOS_PAGE,
     ),
     files=(
-        FileRule(MediaType.IMAGE, ("image/jpeg", "image/webp"), max_bytes=20 * MEGABYTE, source=_MEDIA_PAGE),
+        # "1080p": seen to be judged by the shorter side. A picture that is larger fails the post after TikTok took it.
+        FileRule(
+            MediaType.IMAGE,
+            ("image/jpeg", "image/webp"),
+            max_bytes=20 * MEGABYTE,
+            max_shorter=1080,
+            max_longer=1920,
+            source=_MEDIA_PAGE,
+        ),
         FileRule(
             MediaType.VIDEO,
             ("video/mp4", "video/quicktime", "video/webm"),

@@ -80,7 +80,7 @@ class TikTokSettings(WireModel):
 
 
 class TikTokCredentials(OAuthCredentials):
-    """Hold a user's access token (24 hours) and what renews it.
+    """Hold a user's access token (2 hours) and what renews it.
 
     `{"accessToken", "refreshToken", "clientKey", "clientSecret"}`; `clientId` is another name for `clientKey`.
     """

@@ -27,6 +27,10 @@ _LISTED = "id,title,video_description,create_time,share_url"
 _PULLS = {"video_pull_failed", "photo_pull_failed"}
 
 
+COUNT_LAGS = timedelta(minutes=5)
+"""How long after the last chunk the count of the bytes that TikTok has may still be too low; ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Hold what TikTok says of a post; `post_id` only of public ones."""
@@ -101,7 +105,14 @@ class Verdict:
             return Absent()
         upload: dict[str, Any] = self._handles.get("upload") or {}
         incomplete = status.uploaded is not None and status.uploaded < upload.get("size", 0)
+        if incomplete and upload.get("last") and not self.has_settled():
+            return Unknown()
         return Absent() if status.name == "PROCESSING_UPLOAD" and incomplete else Unknown()
+
+    def has_settled(self) -> bool:
+        """Tell whether the count of an upload's bytes may be believed: nothing says that it never lags."""
+        sent = self._sending.started_at
+        return sent is None or datetime.now(UTC) - sent > COUNT_LAGS
 
     async def fail(self, reason: str) -> NetworkError:
         """Forget a post that TikTok gave up on; returns what that means. What it could not fetch is tried once more."""

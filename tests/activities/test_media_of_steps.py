@@ -155,6 +155,36 @@ async def test_a_cover_is_checked_once_and_given_as_it_is_where_it_fits(
     assert again.keeper.addresses == step.keeper.addresses
 
 
+async def test_tiktoks_photos_are_always_served_from_our_own_address(stack: Stack, desk: Desk, public_url: str) -> None:
+    settings = {
+        "contentPreviewConfirmed": True,
+        "expressConsentGiven": True,
+        "privacyLevel": "PUBLIC_TO_EVERYONE",
+    }
+    account = await stack.connect("tiktok")
+    post = await stack.save("verified", [account], media=["https://example.com/photo.jpg"], settings=settings)
+    step = await opened(stack, desk, post)
+    await step.check_media()
+    [item] = step.sending.draft.media
+    assert item.url.startswith(f"{public_url}/media/")
+
+
+async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(stack: Stack) -> None:
+    settings = {
+        "contentPreviewConfirmed": True,
+        "expressConsentGiven": True,
+        "privacyLevel": "PUBLIC_TO_EVERYONE",
+    }
+    account = await stack.connect("tiktok")
+    post = await stack.save("no address", [account], media=["https://example.com/photo.jpg"], settings=settings)
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
+        step = await opened(stack, desk, post)
+        with pytest.raises(NetworkError) as caught:
+            await step.check_media()
+    assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "no_public_url")
+    assert "SOCIALSYNCER_PUBLIC_URL" in caught.value.message
+
+
 async def test_a_cover_that_instagram_could_not_show_is_converted(stack: Stack, desk: Desk, public_url: str) -> None:
     cover = "https://example.com/cover.png"
     post = await stack.save(

@@ -1,14 +1,18 @@
 """Publish videos and photos to TikTok over real HTTP, in chunks, and lose its answers in every way there is."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from domain.post import Media
 from platforms.base import Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import NETWORK, media, status
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Large, Rig, Sandbox, open_account
@@ -203,7 +207,9 @@ async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
 async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     first = sending.handles["upload"]["publishId"]
-    await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired")
+    await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR, "it may have arrived"
+    sending.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
     await NETWORK.prepare(rig.connection(), sending)
     assert sending.handles["upload"]["publishId"] != first
@@ -233,7 +239,7 @@ async def test_an_expired_token_is_renewed_once(rig: Rig) -> None:
     assert (rig.stored.client_id, rig.stored.client_secret) == (used.client_id, used.client_secret)
 
 
-@pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used", "clientKey": "key"}, {"refreshToken": "r9"}])
+@pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used", "clientKey": "key"}])
 async def test_what_cannot_be_renewed_must_be_reconnected(
     connect: Callable[..., Awaitable[Rig]], credentials: dict[str, str]
 ) -> None:
@@ -288,3 +294,47 @@ class Stop:
         self._left -= 1
         if self._left == 0:
             raise httpx.ReadError("broken off")
+
+
+async def test_an_account_without_the_permission_for_its_name_can_be_connected(rig: Rig) -> None:
+    await rig.sandbox.switch_on("tiktok", "no_profile_scope", rig.account.account_id)
+    identity = await NETWORK.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(0.4, None), (1.0, Kind.REJECTED)])
+async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
+    rig: Rig, seconds: float, kind: Kind | None
+) -> None:
+    await rig.sandbox.switch_on("tiktok", "short_videos", rig.account.account_id)
+    sending = sending_of(rig, ["a.mp4"])
+    sending.media = Lasting(rig.source, seconds)
+    if kind is None:
+        await NETWORK.prepare(rig.connection(), sending)
+    else:
+        error = await refused(NETWORK.prepare(rig.connection(), sending))
+        assert (error.kind, error.code) == (kind, "duration_check_failed")
+        assert "upload" not in sending.handles
+
+
+@dataclass(slots=True)
+class Lasting:
+    """A source whose videos were measured."""
+
+    source: MediaSource
+    seconds: float
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        async with self.source.open(media) as file:
+            yield replace(file, seconds=self.seconds)
+
+
+@pytest.mark.parametrize("condition", ["app_refused", "unverified_addresses"])
+async def test_what_the_operator_has_not_done_at_tiktok_fails_no_post(rig: Rig, condition: str) -> None:
+    await rig.sandbox.switch_on("tiktok", condition, rig.account.account_id)
+
+    async def published() -> Published:
+        return await NETWORK.publish(rig.connection(), await prepared(rig, ["a.jpg"]))
+
+    assert (await refused(published())).kind is Kind.OPERATOR

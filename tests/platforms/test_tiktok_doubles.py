@@ -9,6 +9,7 @@ import pytest
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import Kind
 from platforms.tiktok import NETWORK
+from platforms.tiktok.status import COUNT_LAGS
 from tests.platforms.rig import Rig
 from tests.platforms.test_tiktok import FORMS, prepared, publish, refused, resumed, rig, sending_of
 
@@ -33,6 +34,8 @@ async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
     await rig.sandbox.fault("tiktok", "drop", "publish")
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
     again = resumed(rig, sending)
+    assert await NETWORK.confirm(rig.connection(), again) == Unknown(), "the count of the bytes may lag"
+    again.started_at = datetime.now(UTC) - COUNT_LAGS - timedelta(seconds=1)
     assert await NETWORK.confirm(rig.connection(), again) == Absent()
     await NETWORK.prepare(rig.connection(), again)
     published = await publish(rig, again)
@@ -105,7 +108,7 @@ async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig
         (200, "<html>Hello</html>", Kind.UNCLEAR),
         (500, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
         (200, {"data": {}, "error": {"code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
-        (403, {"data": {}, "error": {"code": "url_ownership_unverified"}}, Kind.REJECTED),
+        (403, {"data": {}, "error": {"code": "url_ownership_unverified"}}, Kind.OPERATOR),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
@@ -114,3 +117,13 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     sending = await prepared(rig, ["a.jpg"])
     await rig.sandbox.fault("tiktok", "reject", "publish", status=http_status, body=body)
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+
+
+async def test_a_count_that_lags_does_not_send_a_video_twice(rig: Rig) -> None:
+    sending = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    await rig.sandbox.switch_on("tiktok", "count_lags", rig.account.account_id)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    await rig.sandbox.clear_conditions("tiktok")
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)

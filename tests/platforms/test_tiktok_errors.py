@@ -23,8 +23,8 @@ def refusal(code: str, status: int = 400, message: str = "its own words") -> Net
         (Kind.TRANSIENT, ["internal_error"]),
         (Kind.AUTH, ["access_token_invalid", "scope_not_authorized", "scope_permission_missed"]),
         (Kind.AUTH, ["spam_risk_user_banned_from_posting"]),
-        (Kind.REJECTED, ["invalid_params", "privacy_level_option_mismatch", "url_ownership_unverified"]),
-        (Kind.REJECTED, ["unaudited_client_can_only_post_to_private_accounts", "app_version_check_failed"]),
+        (Kind.REJECTED, ["invalid_params", "privacy_level_option_mismatch", "app_version_check_failed"]),
+        (Kind.OPERATOR, ["unaudited_client_can_only_post_to_private_accounts", "url_ownership_unverified"]),
     ],
 )
 def test_codes(kind: Kind, codes: list[str]) -> None:

@@ -53,6 +53,8 @@ class ImageDemand:
     max_bytes: int | None = None
     max_width: int | None = None
     max_height: int | None = None
+    max_shorter: int | None = None
+    max_longer: int | None = None
 
     def is_met_by(self, facts: MediaFacts) -> bool:
         """Tell whether a file can be sent as it is."""
@@ -64,7 +66,14 @@ class ImageDemand:
 
     def box(self, width: int, height: int) -> tuple[int, int]:
         """Return the largest sides within the limits that keep the picture's shape."""
-        scale = min(1, (self.max_width or width) / width, (self.max_height or height) / height)
+        shorter, longer = sorted((width, height))
+        scale = min(
+            1,
+            (self.max_width or width) / width,
+            (self.max_height or height) / height,
+            (self.max_shorter or shorter) / shorter,
+            (self.max_longer or longer) / longer,
+        )
         return max(1, int(width * scale)), max(1, int(height * scale))
 
 

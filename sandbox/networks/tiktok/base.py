@@ -77,6 +77,18 @@ def _log_id() -> str:
 class TikTokTwin(Twin, ABC):
     """Hold what all of TikTok's routes share."""
 
+    conditions = {  # noqa: RUF012
+        "no_profile_scope": "The token may not read the user name, and a request for it is refused as a whole.",
+        "unverified_addresses": "Photos are fetched from addresses with the path /media/ only.",
+        "short_videos": "The creator may publish videos of half a second.",
+        "count_lags": "Of an upload fewer bytes are counted than have arrived.",
+    }
+
+    def app_refused(self) -> Answer:
+        """Word that the app is not audited."""
+        code = "unaudited_client_can_only_post_to_private_accounts"
+        return problem(code, "Please review our integration guidelines.", 403)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)

@@ -21,6 +21,8 @@ LEAST_CHUNK, LARGEST_CHUNK, LARGEST_LAST = 5_000_000, 64 * MEGABYTE, 128 * MEGAB
 """TikTok's page speaks of megabytes; whether they are binary is unverified, so the wider reading counts."""
 LARGEST_VIDEO = 4096 * MEGABYTE
 LARGEST_PHOTO = 20 * MEGABYTE
+LARGEST_SHORTER_SIDE = 1080
+"""Pixels; "1080p", by what publishers saw refused."""
 UPLOAD_SECONDS = 3600
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm")
 
@@ -94,6 +96,9 @@ class PostingRoutes(TikTokTwin):
             _check_privacy(info)
             self._count(account)
         urls = _photo_urls(body.get("source_info"))
+        own = all(urlsplit(url).path.startswith("/media/") for url in urls)
+        if self.holds("unverified_addresses", account) and not own:
+            raise refused("url_ownership_unverified", "Please verify the ownership of the URL.", 403)
         publication = Publication(
             f"p_pub_url~v2.{self.ids.next()}",
             account.account_id,
@@ -199,6 +204,8 @@ class PostingRoutes(TikTokTwin):
         if fetched.sample is not None:
             return Shown("image", fetched.sample.path)
         if fetched.content is None or len(fetched.content) > LARGEST_PHOTO:
+            return "picture_size_check_failed"
+        if min(fetched.format.width, fetched.format.height) > LARGEST_SHORTER_SIDE:
             return "picture_size_check_failed"
         return self.shown(fetched.content, video=False) or "file_format_check_failed"
 

@@ -47,10 +47,10 @@ class ReadRoutes(TikTokTwin):
         return Answer.json(
             {
                 "access_token": access,
-                "expires_in": 86_400,
+                "expires_in": 7_200,
                 "open_id": account.user_id,
                 "refresh_token": refresh,
-                "refresh_expires_in": 31_536_000,
+                "refresh_expires_in": 15_552_000,
                 "scope": "user.info.basic,user.info.profile,video.publish,video.upload,video.list",
                 "token_type": "Bearer",
             }
@@ -68,6 +68,8 @@ class ReadRoutes(TikTokTwin):
             "username": account.username,
         }
         wanted = _wanted(request, _USER_FIELDS)
+        if "username" in wanted and self.holds("no_profile_scope", account):
+            raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
         return envelope({"user": {name: known[name] for name in wanted}})
 
     @route("POST", "/v2/post/publish/creator_info/query/", "prepare")
@@ -83,7 +85,7 @@ class ReadRoutes(TikTokTwin):
                 "comment_disabled": False,
                 "duet_disabled": False,
                 "stitch_disabled": False,
-                "max_video_post_duration_sec": 600,
+                "max_video_post_duration_sec": 0.5 if self.holds("short_videos", account) else 600,
             }
         )
 
@@ -96,7 +98,10 @@ class ReadRoutes(TikTokTwin):
             raise refused("invalid_publish_id", "The publish_id does not exist.")
         if publication.account_id != account.account_id:
             raise refused("token_not_authorized_for_specified_publish_id", "The publish_id is another user's.", 403)
-        return envelope(self._status(publication))
+        shown = self._status(publication)
+        if self.holds("count_lags", account) and publication.size:
+            shown |= {"status": "PROCESSING_UPLOAD", "uploaded_bytes": publication.size - 1}
+        return envelope(shown)
 
     @route("POST", "/v2/video/list/", "confirm")
     async def videos(self, request: Request) -> Answer:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.media.decoding.facts import MediaFacts
+from activities.media.decoding.facts import ImageDemand, MediaFacts
 from activities.media.limits import check, demand_of
 from domain.post import MediaType
 from platforms.errors import Kind, NetworkError
@@ -135,3 +135,12 @@ def test_another_type_and_longer_sides_demand_a_conversion_that_fits_the_bytes()
         assert demand is not None
         assert demand.max_bytes == 8 * MEBI
     assert demand_of(replace(IMAGE, max_width=1000, max_height=1000), FACTS) is None
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box"),
+    [(1254, 1254, (1080, 1080)), (1086, 1448, (1080, 1440)), (941, 1672, (941, 1672)), (3000, 1000, (1920, 640))],
+)
+def test_a_limit_of_the_shorter_side_holds_for_every_shape(width: int, height: int, box: tuple[int, int]) -> None:
+    demand = ImageDemand(max_shorter=1080, max_longer=1920)
+    assert demand.box(width, height) == box
