@@ -1,5 +1,6 @@
 """Make, list and revoke API keys, and bring credentials under a new encryption key."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from store.api_keys import NewKey, create_key, list_keys, revoke_key
 from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
 from store.resealing import START, Position, count_by_key, reseal_batch
-from store.vault import Vault
+from store.vault import Vault, new_key
 from store.workspaces import create_workspace, find_workspace
 
 _BATCH = 100
@@ -44,6 +45,19 @@ async def revoke(key_id: str, data_dir: Path | None) -> None:
             raise UserError(
                 "There is no key of this id. `socialsyncer keys list` shows the ids, which begin with key_."
             )
+
+
+def new_secrets() -> dict[str, str]:
+    """Return a value for every secret that docker-compose.yml asks for, by its variable."""
+    passwords = (
+        "POSTGRES_PASSWORD",
+        "POSTGRES_OWNER_PASSWORD",
+        "POSTGRES_TEMPORAL_PASSWORD",
+        "SOCIALSYNCER_API_ROLE_PASSWORD",
+        "SOCIALSYNCER_WORKER_ROLE_PASSWORD",
+    )
+    # Letters and digits, because they become parts of URLs.
+    return {name: secrets.token_hex(24) for name in passwords} | {"SOCIALSYNCER_ENCRYPTION_KEYS": new_key()}
 
 
 async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:

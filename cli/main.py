@@ -176,6 +176,15 @@ def keys_secret() -> None:
     say(new_key())
 
 
+@keys.command("env")
+def keys_env() -> None:
+    """Print new secrets for docker-compose.yml, as lines for the file .env: all passwords and an encryption key."""
+    from cli.keys import new_secrets
+
+    for name, value in new_secrets().items():
+        say(f"{name}={value}")
+
+
 @keys.command("reseal")
 @_data_dir
 def keys_reseal(data_dir: Path | None) -> None:

@@ -20,6 +20,8 @@ from store.secret_values import SECRETS
 from store.vault import Vault
 
 _ENV_FILE = Path(".env")
+_SECRET_FILES = Path("/run/secrets")
+"""Where Docker and Kubernetes put secrets as files: each named like its variable, in lower case."""
 
 
 def comma_separated(text: str) -> list[str]:
@@ -206,12 +208,13 @@ S = TypeVar("S", bound=Settings)
 
 
 def read_settings(kind: type[S], **given: Any) -> S:
-    """Read one part's settings from the environment and from `.env`, for all that are not `given`.
+    """Read one part's settings from the environment, `.env` and files of secrets, for all that are not `given`.
 
     Raises SettingsError, which names the variables at fault; of secrets it never repeats the value.
     """
     try:
-        return kind(**{"_env_file": _env_file(), **given})
+        secret_files = _SECRET_FILES if _SECRET_FILES.is_dir() else None
+        return kind(**{"_env_file": _env_file(), "_secrets_dir": secret_files, **given})
     except ValidationError as error:
         prefix = str(kind.model_config["env_prefix"])
         faults = [

@@ -4,19 +4,29 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from sqlalchemy import make_url
 
+from cli.keys import new_secrets
+from cli.main import main
+from cli.stack.postgres import programs
 from domain.limits import DYNAMIC_CONFIG
 from runtime.settings import MigrateSettings, Settings, VaultSettings
+from store.migrate import upgrade
+from store.roles import Part, Role
 from worker import WIND_UP_S
 
 ROOT = Path(__file__).parents[2]
 ONCE = {"temporal-schema", "temporal-namespace", "migrate"}
-SECRETS = {"POSTGRES_PASSWORD": "secret", "SOCIALSYNCER_ENCRYPTION_KEYS": "key"}
+OURS = {"migrate", "api", "worker", "operator"}
+SECRETS = new_secrets()
 
 
 def _resolved() -> dict[str, Any]:
@@ -26,7 +36,7 @@ def _resolved() -> dict[str, Any]:
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
         return {**services}
     environment = {"PATH": "/usr/bin:/bin", **SECRETS}
-    command = [program, "-f", str(ROOT / "docker-compose.yml"), "config", "--format", "json"]
+    command = [program, "-f", str(ROOT / "docker-compose.yml"), "--profile", "operator", "config", "--format", "json"]
     found = subprocess.run(command, env=environment, capture_output=True, check=True, text=True, cwd=ROOT).stdout
     services = json.loads(found)["services"]
     return {**services}
@@ -38,10 +48,11 @@ def services() -> dict[str, Any]:
 
 
 def test_the_parts_are_there(services: dict[str, Any]) -> None:
-    assert services.keys() == {"postgres", "temporal", "temporal-ui", "api", "worker", *ONCE}
-    assert services["postgres"]["image"].startswith("postgres:18")
-    assert services["temporal"]["image"].startswith("temporalio/server:1.")
-    versions = {services[name]["image"].partition(":")[2] for name in ("temporal", "temporal-schema")}
+    assert services.keys() == {"postgres", "temporal", "temporal-ui", "api", "worker", "operator", *ONCE}
+    images = {name: re.sub(r"^\$\{\w+:-|}$", "", service["image"]) for name, service in services.items()}
+    assert images["postgres"].startswith("postgres:18")
+    assert images["temporal"].startswith("temporalio/server:1.")
+    versions = {images[name].partition(":")[2] for name in ("temporal", "temporal-schema", "temporal-namespace")}
     assert len(versions) == 1, "the schema's tool and the server must be of one version"
     assert not any("elastic" in str(service).lower() for service in services.values())
 
@@ -65,7 +76,8 @@ def test_the_api_and_the_worker_start_on_a_finished_foundation(services: dict[st
 
 def test_what_runs_on_is_started_again_and_what_runs_once_is_not(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        assert service["restart"].startswith("on-failure" if name in ONCE else "unless-stopped"), name
+        expected = {"operator": "no"}.get(name, "on-failure" if name in ONCE else "unless-stopped")
+        assert service["restart"].startswith(expected), name
 
 
 def test_a_worker_that_is_stopped_is_given_the_time_it_takes(services: dict[str, Any]) -> None:
@@ -79,6 +91,134 @@ def test_only_this_machine_reaches_the_ports(services: dict[str, Any]) -> None:
     for service in services.values():
         for port in service.get("ports", []):
             assert (port["host_ip"] if isinstance(port, dict) else port.partition(":")[0]) == "127.0.0.1"
+
+
+def mentions(service: dict[str, Any], secret: str) -> bool:
+    """Tell whether a service is given a secret, by its value or, without docker-compose, by its variable."""
+    text = json.dumps(service)
+    return SECRETS[secret] in text or f"${{{secret}:" in text
+
+
+@pytest.mark.parametrize(
+    ("secret", "holders"),
+    [
+        ("POSTGRES_PASSWORD", {"postgres"}),
+        ("POSTGRES_OWNER_PASSWORD", {"postgres", "migrate", "operator"}),
+        ("POSTGRES_TEMPORAL_PASSWORD", {"postgres", "temporal", "temporal-schema"}),
+        ("SOCIALSYNCER_API_ROLE_PASSWORD", {"migrate", "api"}),
+        ("SOCIALSYNCER_WORKER_ROLE_PASSWORD", {"migrate", "worker"}),
+        ("SOCIALSYNCER_ENCRYPTION_KEYS", {"worker", "operator"}),
+    ],
+)
+def test_each_secret_is_where_it_is_needed_and_nowhere_else(
+    services: dict[str, Any], secret: str, holders: set[str]
+) -> None:
+    assert {name for name, service in services.items() if mentions(service, secret)} == holders
+
+
+def test_no_secret_is_on_a_command_line(services: dict[str, Any]) -> None:
+    for service in services.values():
+        for where in ("command", "entrypoint", "healthcheck", "build"):
+            assert not any(mentions({where: service.get(where)}, secret) for secret in SECRETS)
+
+
+def test_every_container_may_do_little(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        # docker-compose writes no zeros.
+        assert service["ulimits"]["core"] in (0, {}), name
+        assert not service.get("privileged"), name
+        assert bool(service.get("cap_add")) is (name == "postgres"), name
+    for name in OURS | {"postgres"}:
+        assert services[name]["read_only"] is True, name
+        assert any(re.match(r"/tmp:size=\d+m", folder) for folder in services[name]["tmpfs"]), name
+        assert services[name].get("user") is None, "the image's own is no root"
+
+
+def test_media_lie_on_a_volume_of_the_workers_own(services: dict[str, Any]) -> None:
+    assert services["worker"]["environment"]["TMPDIR"] == "/work"
+    having = {name for name, each in services.items() if re.search(r'[:"]/work"', json.dumps(each.get("volumes")))}
+    assert having == {"worker"}
+
+
+def test_only_what_uses_postgres_reaches_it(services: dict[str, Any]) -> None:
+    reach = {name for name, service in services.items() if "database" in service.get("networks", {})}
+    assert reach == {"postgres", "temporal", "temporal-schema", *OURS}
+    assert set(services["postgres"]["networks"]) == {"database"}
+    networks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["networks"]
+    assert networks["database"] == {"internal": True}
+
+
+def test_every_image_can_be_pinned_by_its_digest(tmp_path: Path) -> None:
+    """Run the script with a stand-in for docker, which cannot be had here, that calls every image's digest d1ce."""
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo sha256:d1ce\n')
+    docker.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    program = [str(ROOT / "deploy/pin-images.sh")]
+    lines = subprocess.run(program, env=environment, capture_output=True, check=True, text=True).stdout.splitlines()
+    text = (ROOT / "docker-compose.yml").read_text()
+    images = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)}", text))
+    assert lines == sorted(f"{name}={image}@sha256:d1ce" for name, image in images.items())
+    assert set(re.findall(r"image: \$\{(\w+):", text)) | {"PYTHON_IMAGE"} == set(images)
+    assert f"ARG PYTHON_IMAGE={images['PYTHON_IMAGE']}\n" in (ROOT / "Dockerfile").read_text()
+    described = (ROOT / ".env.example").read_text()
+    assert all(f"#{name}={image}\n" in described for name, image in images.items())
+
+
+def test_the_image_runs_nobodys_files_and_only_what_its_lock_names() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    last = text[text.rindex("\nFROM ") :]
+    assert "USER 10001:10001" in last
+    assert "PYTHONSAFEPATH=1" in last
+    assert "WORKDIR /srv/socialsyncer" in last
+    assert all("--require-hashes" in line or "--no-deps" in line for line in re.findall(r"uv pip .*", text))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["dependency-groups"]["build"] == project["build-system"]["requires"]
+
+
+@pytest.fixture
+def psql(postgres_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run psql on the session's server, as the image's entry point runs scripts."""
+    address = make_url(postgres_url)
+    where = ("-h", str(address.host), "-p", str(address.port), "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-qtA")
+
+    def run(*arguments: str, user: str = "postgres", database: str = "postgres") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(programs() / "psql"), *where, "-U", user, "-d", database, *arguments],
+            env={"PATH": "/usr/bin:/bin", **SECRETS},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+
+    return run
+
+
+async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
+    postgres_url: str, psql: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    made = psql("-f", str(ROOT / "deploy/postgres/roles.sql"))
+    assert (made.returncode, made.stderr) == (0, "")
+    owner = make_url(postgres_url).set(username="socialsyncer", database="socialsyncer")
+    # Of other names than in production: roles belong to the whole server, and other tests have made those.
+    roles = [Role(part, f"deployed_{part}", SECRETS[f"SOCIALSYNCER_{part.upper()}_ROLE_PASSWORD"]) for part in Part]
+    await upgrade(owner.render_as_string(hide_password=False), roles)
+    query = "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname ~ '^(social|temp|depl)'"
+    powers = set(psql("-c", query).stdout.split())
+    assert powers >= {"socialsyncer|f|f|t", "temporal|f|f|f", "deployed_api|f|f|f", "deployed_worker|f|f|f"}
+    for role in roles:
+        assert psql("-c", "SELECT count(*) FROM posts", user=role.name, database="socialsyncer").stdout == "0\n"
+    # What Temporal's schema tool does: tables, and an extension where PostgreSQL trusts it.
+    for database in ("temporal", "temporal_visibility"):
+        made = psql("-c", "CREATE TABLE schema_version (id int)", user="temporal", database=database)
+        assert (made.returncode, made.stderr) == (0, "")
+    for user, database in (("temporal", "socialsyncer"), ("socialsyncer", "temporal"), ("temporal", "postgres")):
+        denied = psql("-c", "SELECT 1", user=user, database=database)
+        assert "permission denied for database" in denied.stderr, (user, database)
 
 
 def test_what_the_compose_file_mounts_exists() -> None:
@@ -103,10 +243,20 @@ def test_every_setting_is_described_in_the_example() -> None:
     assert {name for name in described if name.startswith(prefix)} == known
 
 
-def test_the_example_holds_no_secret() -> None:
+def test_the_example_holds_no_secret_and_names_all() -> None:
     text = (ROOT / ".env.example").read_text()
     for name in SECRETS:
-        assert f"\n{name}=\n" in text
+        assert f"\n#{name}=\n" in text
+
+
+def test_made_secrets_fill_the_file_up(tmp_path: Path) -> None:
+    made = CliRunner().invoke(main, ["keys", "env"]).stdout
+    names = [line.partition("=")[0] for line in made.splitlines()]
+    needed = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
+    assert set(names) == needed == set(SECRETS)
+    assert made != CliRunner().invoke(main, ["keys", "env"]).stdout
+    for value in re.findall(r"_PASSWORD=(.*)", made):
+        assert re.fullmatch(r"[0-9a-f]{48}", value)
 
 
 def test_the_image_gets_every_package_and_nothing_secret() -> None:

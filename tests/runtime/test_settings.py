@@ -119,3 +119,18 @@ class TestEnvFile:
     def test_a_folder_that_everybody_may_write_to_is_fine_without_it(self, folder: Path) -> None:
         folder.chmod(0o1777)
         assert read_settings(Settings, database_url=URL).log_level == "info"
+
+
+class TestSecretFiles:
+    def test_a_secret_may_be_a_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("runtime.settings._SECRET_FILES", folder)
+        key = new_key()
+        (folder / "socialsyncer_database_url").write_text(URL)
+        (folder / "socialsyncer_encryption_keys").write_text(f"{key}\n")
+        assert [each.get_secret_value() for each in read_settings(VaultSettings).encryption_keys] == [key]
+
+    def test_the_environment_wins(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("runtime.settings._SECRET_FILES", folder)
+        (folder / "socialsyncer_database_url").write_text("postgresql://other@127.0.0.1/d")
+        monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
+        assert "hunter2" in read_settings(Settings).database_url.get_secret_value()
