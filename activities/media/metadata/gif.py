@@ -9,7 +9,7 @@ IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _PADDING = 0
 """Some encoders put a zero between blocks; decoders skip it."""
 CONTROL, COMMENT, _APPLICATION = 0xF9, 0xFE, 0xFF
-_FIRST_PIECE, _LARGEST_PIECE = 512, 64 * 1024
+_FIRST_PIECE, _LARGEST_PIECE = 256, 64 * 1024
 """Bytes of a picture that are read at a time; of a small one not much more than it has."""
 _NEEDED = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
 
@@ -30,11 +30,12 @@ def blocks(source: Source) -> Iterator[tuple[int, int, int]]:
     at = 13 + _colours(source.take(10, 1)[0])
     kind = 0
     while at < source.size and kind != _TRAILER:
-        kind, end = source.take(at, 1)[0], at + 1
+        head = source.upto(at, _FIRST_PIECE)
+        kind, end = head[0], at + 1
         if kind == IMAGE:
-            end = _after_blocks(source, at + 11 + _colours(source.take(at + 9, 1)[0]))
+            end = _after_blocks(source, at, head, 11 + _colours(_byte(head, 9)))
         elif kind == _EXTENSION:
-            kind, end = source.take(at + 1, 1)[0], _after_blocks(source, at + 2)
+            kind, end = _byte(head, 1), _after_blocks(source, at, head, 2)
         elif kind not in {_TRAILER, _PADDING}:
             raise Damaged("a GIF block is missing")
         yield kind, at, end
@@ -45,16 +46,21 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _after_blocks(source: Source, at: int) -> int:
-    """Return where a chain of blocks ends, each of which begins with its length of one byte."""
+def _byte(head: bytes, place: int) -> int:
+    if place >= len(head):
+        raise Damaged("the file ends too early")
+    return head[place]
+
+
+def _after_blocks(source: Source, at: int, piece: bytes, place: int) -> int:
+    """Return the end of a chain of blocks that begins at a place in a piece. A block's first byte is its length."""
     ahead = _FIRST_PIECE
-    while True:
-        piece, place = source.upto(at, ahead), 0
+    while piece:
         while place < len(piece):
             length = piece[place]
             place += 1 + length
             if not length:
                 return at + place
-        if len(piece) < ahead:
-            raise Damaged("the file ends too early")
-        at, ahead = at + place, min(2 * ahead, _LARGEST_PIECE)
+        at, place, ahead = at + place, 0, min(2 * ahead, _LARGEST_PIECE)
+        piece = source.upto(at, ahead)
+    raise Damaged("the file ends too early")

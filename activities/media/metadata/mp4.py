@@ -1,4 +1,4 @@
-"""Find metadata in MP4 and MOV: user data, key lists, private boxes, and whole tracks of positions.
+"""Find metadata in MP4 and MOV: user data, key lists, private boxes, times, and whole tracks of positions.
 
 Everything is blanked in its place: no offset in the file changes, so no picture or sound moves.
 """
@@ -12,10 +12,15 @@ from activities.media.metadata.source import MAX_READ, Damaged, Source
 
 _FREE = {b"free", b"skip", b"wide"}
 _TOP = {
-    b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"prft", b"emsg", b"pdin",
+    b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"pdin",
 }  # fmt: skip
-_MOVIE = {b"mvhd", b"trak", b"mvex", b"iods", b"pssh"}
-_ABOUT = {b"udta": "user data", b"meta": "metadata", b"uuid": "private box"}
+_MOVIE = {b"trak", b"mvex", b"iods", b"pssh"}
+_TIMES = "creation time"
+_TIMED = {b"mvhd", b"tkhd", b"mdhd"}
+"""Headers in which the times of creation and change stand behind version and flags."""
+_ABOUT = {b"udta": "user data", b"meta": "metadata", b"uuid": "private box", b"prft": _TIMES}
+_ABOUT_FRAGMENTS = {b"udta": "user data", b"meta": "metadata"}
+"""Not private boxes: encrypted fragments need theirs."""
 _SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
 """The private box that says a video is a 360° one (Spherical Video V1); players need it."""
 
@@ -28,6 +33,8 @@ def patches(source: Source) -> Iterator[Patch]:
     for box in boxes(source, 0, source.size):
         if box.kind == b"moov":
             yield from movie(source, box)
+        elif box.kind == b"moof":
+            yield from _fragment(source, box)
         elif box.kind in _FREE:
             yield from _emptied(source, box)
         elif box.kind not in _TOP:
@@ -43,8 +50,24 @@ def movie(source: Source, moov: Box) -> Iterator[Patch]:
             yield from _track(source, box)
         elif box.kind in _FREE:
             yield from _emptied(source, box)
+        elif box.kind in _TIMED:
+            yield from _times(source, box)
         elif box.kind not in _MOVIE:
             yield box.blank(_ABOUT.get(box.kind, "private box"))
+
+
+def _fragment(source: Source, moof: Box) -> Iterator[Patch]:
+    for box in boxes(source, moof.body, moof.end):
+        parts = boxes(source, box.body, box.end) if box.kind == b"traf" else (box,)
+        yield from (part.blank(_ABOUT_FRAGMENTS[part.kind]) for part in parts if part.kind in _ABOUT_FRAGMENTS)
+
+
+def _times(source: Source, box: Box) -> Iterator[Patch]:
+    """Yield the two times of a header, of eight bytes each in version 1 and of four in version 0."""
+    start = box.body + 4
+    end = start + (16 if source.take(box.body, 1)[0] == 1 else 8)
+    if end <= box.end:
+        yield Patch(start, end, _TIMES, fill=b"\0")
 
 
 def _emptied(source: Source, box: Box) -> Iterator[Patch]:
@@ -69,6 +92,8 @@ def _track(source: Source, trak: Box) -> Iterator[Patch]:
         for box in boxes(source, parent.body, parent.end) if parent else ():
             if box.kind in _ABOUT and not _is_spherical(source, box):
                 yield box.blank(_ABOUT[box.kind])
+            elif box.kind in _TIMED:
+                yield from _times(source, box)
 
 
 def _is_spherical(source: Source, box: Box) -> bool:

@@ -6,9 +6,9 @@ from activities.media.spool import Spool
 
 MAX_READ = 4 * 2**20
 """Bytes of one header, segment or table; real ones are far smaller."""
-READS_PER_KIB = 8
-"""Reads that each KiB of a file allows. The smallest pieces of real files, sound in a live recording, have some 100
-bytes and take one read each."""
+READS_PER_KIB = 32
+"""Reads that each KiB of a file allows. The smallest pieces of real files, pictures of an animation in which little
+moves, have some 100 bytes and take three reads each."""
 SPARE_READS = 10_000
 """Reads that a file of any size is allowed: the header of a short video has some hundred small boxes."""
 _WINDOW = 4 * 1024

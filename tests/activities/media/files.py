@@ -18,6 +18,7 @@ from activities.media.stored import StoredFile, stored
 PLACE = "+48.8577+002.2950/"
 CAMERA = "SecretCam"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><GPS>+48.8577+002.2950/</GPS>SecretCam</x:xmpmeta>'
+RECORDED = "2026-03-04T05:06:07Z"
 SECRETS = (PLACE.encode(), CAMERA.encode(), b"GPS", b"48.8577")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -137,6 +138,10 @@ def video(
     with av.open(name, "w", format=kind, options=options) as out:
         out.metadata["location"] = PLACE
         out.metadata["make"] = CAMERA
+        out.metadata["title"] = CAMERA
+        out.metadata["creation_time"] = RECORDED
+        if kind == "matroska":
+            out.add_attachment("cover.jpg", "image/jpeg", saved(photo(8, 8), "JPEG", exif=exif()))
         stream = cast("VideoStream", out.add_stream(codec, rate=10, options={"g": "5"}))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         if rotation:

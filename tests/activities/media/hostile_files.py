@@ -1,6 +1,8 @@
 """Small files that are made to cost much: the classes of attack on readers of media, each by its name."""
 
+import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,6 +132,38 @@ def gif_pictures(size: int) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + frame * (size // len(frame)) + b";"
 
 
+def long_animation(frames: int) -> bytes:
+    """Return a GIF of pictures that each last a hundredth of a second."""
+    control = b"\x21\xf9\4\4\1\0\0\0"
+    frame = control + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2" + b"\xff" + bytes(255) + b"\0"
+    return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + frame * frames + b";"
+
+
+def decompression_bomb(side: int, *, whole: bool = True) -> bytes:
+    """Return a small PNG of many black pixels; one that is not whole is decoded to see what is missing."""
+    packer = zlib.compressobj(9)
+    packed = b"".join([*(packer.compress(bytes(side + 1)) for _ in range(side)), packer.flush()])
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)), (b"IDAT", packed)]
+    chunks += [(b"IEND", b"")] if whole else []
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big") for kind, body in chunks
+    )
+
+
+def huge_webp() -> bytes:
+    """Return the head of a WebP that says to have the most pixels that one can have."""
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\xff\xff\xff\xff\xff\xff"
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def zip_bomb(size: int) -> bytes:
+    """Return an archive, as office documents are, that unpacks to a thousand times its size."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", bytes(size))
+    return out.getvalue()
+
+
 _EBML = b"\x1a\x45\xdf\xa3\x84webm"
 
 
@@ -161,6 +195,10 @@ FILES: dict[str, HostileFile] = {
     "GIF: blocks of one byte": HostileFile("image/gif", lambda: gif_blocks(MIB)),
     "GIF: empty comments": HostileFile("image/gif", lambda: gif_comments(MIB)),
     "GIF: pictures of one pixel": HostileFile("image/gif", lambda: gif_pictures(MIB)),
+    "GIF: a long animation": HostileFile("image/gif", lambda: long_animation(4000), accepted=True),
+    "PNG: 110 million pixels": HostileFile("image/png", lambda: decompression_bomb(10_500), accepted=True),
+    "PNG: 400 million pixels": HostileFile("image/png", lambda: decompression_bomb(20_000)),
+    "WebP: most pixels": HostileFile("image/webp", huge_webp),
     "WebM: unknown sizes": HostileFile("video/webm", lambda: unknown_sizes(MIB)),
     "WebM: empty elements": HostileFile("video/webm", lambda: matroska_elements(MIB)),
 }

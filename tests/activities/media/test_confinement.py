@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from activities.media import decoders as module
 from activities.media.decoders import Decoders, Ending
@@ -26,7 +27,7 @@ def taken_over(program: str) -> str:
     return f"""import sys
 number, kind, *sys.path[:] = sys.argv[1:]
 import ctypes, mmap, os, resource, signal, socket, subprocess, threading, time
-from activities.media.decoding import server
+from activities.media.decoding import confinement, server
 this_server = os.getpid()
 libc = ctypes.CDLL(None, use_errno=True)
 def checked(result):
@@ -157,6 +158,24 @@ async def test_what_never_ends_is_ended() -> None:
 async def test_what_waits_for_ever_is_ended() -> None:
     ending = await ending_of("time.sleep(60)", within=2)
     assert (ending.answer, ending.too_late) == (None, True)
+
+
+async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = "def refuse(**_): raise OSError(22, 'refused')\nconfinement.forbid_other_calls = refuse\nserver.main("
+    program = taken_over("pass").replace("server.answer = answer\nserver.main(", refusing)
+    monkeypatch.setattr(module, "_START", program)
+    decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
+    with capture_logs() as logged:
+        for _ in range(2):
+            number = photo.spool.duplicate(writable=False)
+            ending = await decoders.run(Job("image/jpeg", ALLOWANCE), [number], 20)
+            os.close(number)
+            assert ending.answer is not None
+            assert ending.answer["examined"]["facts"]["width"] == 40
+    await decoders.close()
+    assert [(entry["event"], entry["reason"]) for entry in logged] == [
+        ("media.decoders_unconfined", "[Errno 22] refused")
+    ]
 
 
 AS_NOBODY = """

@@ -24,6 +24,7 @@ from platforms.registry import networks
 from platforms.rules import FileRule
 from tests.activities.media import files
 from tests.activities.media.hostile import JPEG, MP4_HEAD, Answer, HostileServer, answer, endless, generated, slow
+from tests.activities.media.hostile_files import zip_bomb
 
 
 class Noted(ChangeRecord):
@@ -331,3 +332,14 @@ class TestWhatOneWorkspaceMayHold:
         await asyncio.gather(*waiting, other)
         await _open_once(posts[2], media[2])
         assert len(server.requests) == 4
+
+
+async def test_no_reader_looks_into_a_document(tools: MediaTools, server: HostileServer) -> None:
+    content = zip_bomb(20 * 2**20)
+    rule = FileRule(MediaType.DOCUMENT, ("application/zip",))
+    source, noted = media_of(tools, "linkedin", [rule])
+    document = served(server, content, MediaType.DOCUMENT)
+    async with source.open(document) as file:
+        assert await file.read() == content
+    assert noted.entries == {document.url: []}
+    assert not any(decoders._server for decoders in tools.workshop._decoders.values())

@@ -1,11 +1,14 @@
 import contextlib
+import functools
 import io
 import struct
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -162,7 +165,8 @@ def test_mp4(tmp_path: Path, handler: bytes, name: bytes) -> None:
     with av.open(io.BytesIO(after)) as container:
         assert {stream.type for stream in container.streams} == {"video", "audio"}
         assert not {"location", "make", "com.apple.quicktime.location.ISO6709"} & set(container.metadata)
-    assert removed == "metadata, position or metadata track, private box, unused space, user data"
+        assert "creation_time" not in container.metadata
+    assert removed == "creation time, metadata, position or metadata track, private box, unused space, user data"
 
 
 def test_mov_with_key_list_and_the_header_in_front(tmp_path: Path) -> None:
@@ -174,9 +178,32 @@ def test_mov_with_key_list_and_the_header_in_front(tmp_path: Path) -> None:
 
 
 def test_fragmented_mp4(tmp_path: Path) -> None:
-    before = files.video(tmp_path, movflags="frag_keyframe+empty_moov")
-    after, _ = stripped(before, "video/mp4")
+    plain = files.video(tmp_path, movflags="frag_keyframe+empty_moov+default_base_moof", write_prft="wallclock")
+    assert b"prft" in plain
+    about = files.box(b"udta", b"GPS")
+    before, at = b"", 0
+    while at < len(plain):
+        end = at + int.from_bytes(plain[at : at + 4], "big")
+        part = plain[at:end]
+        if part[4:8] == b"moof":
+            # A fragment's data begin where its trun says, counted from the fragment's start.
+            part = files.box(b"moof", part[8:], about)
+            run = part.index(b"trun")
+            while run > 0:
+                where = run + 12
+                part = (
+                    part[:where]
+                    + struct.pack(">i", struct.unpack_from(">i", part, where)[0] + len(about))
+                    + part[where + 4 :]
+                )
+                run = part.find(b"trun", run + 4)
+        before += part
+        at = end
+    assert packets(before) == packets(plain)
+    after, removed = stripped(before, "video/mp4")
     assert packets(after) == packets(before)
+    assert b"prft" not in after
+    assert removed == "creation time, user data"
 
 
 def test_subtitles_and_the_mark_of_spherical_videos_stay() -> None:
@@ -195,7 +222,21 @@ def test_webm(tmp_path: Path, live: bool) -> None:
     after, removed = stripped(before, "video/webm")
     assert len(after) == len(before)
     assert packets(after) == packets(before)
-    assert removed == "tags"
+    with av.open(io.BytesIO(after)) as container:
+        assert not {"location", "make", "title", "creation_time"} & {name.lower() for name in container.metadata}
+    assert removed == "tags, title and date"
+
+
+def test_matroska_with_attachments_and_checksums(tmp_path: Path) -> None:
+    before = files.video(tmp_path, kind="matroska", write_crc32="1")
+    after, removed = stripped(before, "video/x-matroska")
+    assert len(after) == len(before)
+    # The cover is a packet without a time.
+    assert packets(after) == [packet for packet in packets(before) if packet[0] is not None]
+    with av.open(io.BytesIO(after), options={"err_detect": "crccheck+explode"}) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+        assert "creation_time" not in container.metadata
+    assert removed == "attachments, tags, title and date"
 
 
 def test_what_sloppy_encoders_leave_between_is_no_damage(tmp_path: Path) -> None:
@@ -269,20 +310,44 @@ def test_endless_structures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         strip(files.file_of(content, "image/png").spool, "image/png", files.room())
 
 
-@given(
-    st.sampled_from(["image/jpeg", "image/png", "image/webp", "image/gif"]),
-    st.integers(0, 2000),
-    st.binary(max_size=8),
-)
+@functools.cache
+def whole(content_type: str) -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        makers: dict[str, Callable[[], bytes]] = {
+            "image/jpeg": files.jpeg,
+            "image/png": files.png,
+            "image/webp": files.webp,
+            "image/gif": files.gif,
+            "image/heic": lambda: files.heic(folder),
+            "video/mp4": lambda: files.phone_video(folder),
+            "video/webm": lambda: files.video(folder, kind="webm", codec="libvpx-vp9"),
+            "video/x-matroska": lambda: files.video(folder, kind="matroska"),
+        }
+        return makers[content_type]()
+
+
+KINDS = [
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/heic",
+    "video/mp4",
+    "video/webm",
+    "video/x-matroska",
+]
+
+
+@given(st.sampled_from(KINDS), st.integers(0, 8000), st.binary(max_size=8))
+@settings(deadline=None)
 def test_no_broken_file_does_worse_than_be_refused(content_type: str, at: int, noise: bytes) -> None:
-    whole = {"image/jpeg": JPEG, "image/png": PNG, "image/webp": WEBP, "image/gif": GIF}[content_type]
-    content = whole[:at] + noise + whole[at + len(noise) :]
+    plain = whole(content_type)
+    at %= len(plain)
+    content = plain[:at] + noise + plain[at + len(noise) :]
     with files.file_of(content, content_type).spool as spool, files.room() as room, contextlib.suppress(Damaged):
         strip(spool, content_type, room)
         assert room.size <= len(content)
-
-
-JPEG, PNG, WEBP, GIF = files.jpeg(), files.png(), files.webp(), files.gif()
 
 
 @given(
