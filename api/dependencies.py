@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.readiness import Readiness
+from api.restoring import Restoring
 from api.starter import Starter
 from domain.post import LATE_AFTER
 from store.database import Database
@@ -23,6 +24,7 @@ class Dependencies:
     outcomes: Outcomes
     starter: Starter
     readiness: Readiness
+    restoring: Restoring
 
     @classmethod
     def of(
@@ -30,7 +32,14 @@ class Dependencies:
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         starter = Starter(database, workflows)
-        return cls(database, workflows, outcomes, starter, Readiness(database, workflows.queues, late_after))
+        return cls(
+            database,
+            workflows,
+            outcomes,
+            starter,
+            Readiness(database, workflows.queues, late_after),
+            Restoring(database),
+        )
 
 
 Deps = NamedDependency[SkipValidation[Dependencies]]

@@ -47,6 +47,7 @@ class Posts(Controller):
     @post("/")
     async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
+        await deps.restoring.require_over()
         payload = await read_request(request, lambda body: read_create(body, create.now_ms()), idempotency_key)
         key, wait = idempotency_key(request), preferred_wait(request)
         return respond(await create.create(deps, workspace_id, payload, key, _patience(wait)), wait)
@@ -82,6 +83,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
+        await deps.restoring.require_over()
         payload = await read_request(request, lambda body: amend.check(deps, workspace_id, post_id, body))
         wait = preferred_wait(request)
         return respond(await amend.amend(deps, workspace_id, post_id, payload, _patience(wait)), wait)
@@ -91,6 +93,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
+        await deps.restoring.require_over()
         await read_bare_request(request)
         return respond(await actions.delete(deps, workspace_id, post_id))
 
@@ -109,6 +112,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
+        await deps.restoring.require_over()
         payload = await read_request(request, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, post_id, payload))
 
@@ -117,6 +121,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
+        await deps.restoring.require_over()
         payload = await read_request(request, edit.read_edit)
         wait = preferred_wait(request)
         return respond(await edit.edit(deps, workspace_id, post_id, payload, _patience(wait)), wait)
@@ -126,6 +131,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
+        await deps.restoring.require_over()
         await read_bare_request(request)
         wait = preferred_wait(request)
         return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)

@@ -110,6 +110,28 @@ def migrate(data_dir: Path | None) -> None:
 
 @main.command()
 @_data_dir
+@click.option("--from", "since", required=True, help="The moment of which the copy is, such as 2026-02-01T14:00:00Z.")
+@click.option("--database", is_flag=True, help="The service's own database was put back.")
+@click.option("--temporal", is_flag=True, help="Temporal's database was put back.")
+def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
+    """Say that databases were restored from a backup: what may be public already is looked up before it is sent.
+
+    Run it before workers start on the restored database. The API refuses writes meanwhile.
+    """
+    from cli.restored import deal_with, moment_of
+
+    if not (database or temporal):
+        raise UserError("Which was restored? Give --database, --temporal or both.")
+
+    async def run() -> None:
+        async for sentence in deal_with(moment_of(since), data_dir, database=database, temporal=temporal):
+            say(sentence)
+
+    asyncio.run(run())
+
+
+@main.command()
+@_data_dir
 @click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> None:

@@ -372,6 +372,25 @@ class MediaFile(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Restore(Base):
+    """A restore of the database, of Temporal, or of both from a backup, and how far it is dealt with."""
+
+    __tablename__ = "restores"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    restored_to: Mapped[datetime]
+    """The moment of which the older of the two stores is a copy."""
+    database: Mapped[bool]
+    temporal: Mapped[bool]
+    begun_at: Mapped[datetime]
+    last_post_id: Mapped[str] = mapped_column(Id, server_default=text("''"))
+    """Up to this id, posts are dealt with."""
+    looked_up: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many posts are looked up before they are sent."""
+    finished_at: Mapped[datetime | None]
+    """Until then the API refuses writes."""
+
+
 class ZoneCheck(Base):
     """When posts' wall times were last held against the database of time zones, and which one that was. One row."""
 

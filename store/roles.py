@@ -75,6 +75,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
+    "restores": {Part.API: _READ, Part.WORKER: _READ},
     "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},
 }
 """What each part may do with each table, as GRANT takes it. A new table gets its line here, or nobody can use it.

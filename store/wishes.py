@@ -144,7 +144,8 @@ async def look_first(session: AsyncSession, post: Post, since: datetime) -> bool
     `since`: from when on the network may have the post. False if all targets are public, failed or unclear by their
     rows.
     """
-    unsure = [each for each in post.targets if TargetStatus(each.status) in _UNSENT]
+    out = await _open_sends(session, post)
+    unsure = [each for each in post.targets if TargetStatus(each.status) in _UNSENT and each.id not in out]
     for target in unsure:
         lost = Attempt(target_id=target.id, step="publish", state="sending", started_at=since)
         lost.code, lost.decision = ROWS_LOST, _WHY_LOOK

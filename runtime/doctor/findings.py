@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """A network refuses the operator's app, and posts are held until that is mended."""
     API_VERSION = "api_version_ends"
     """A network is about to stop serving the version of its API that this release speaks."""
+    RESTORE = "restore_unfinished"
+    """A restore from a backup was noted, and it is not dealt with."""
     REVISION = "revision_waits"
     KEY = "key_without_post"
     NOT_PUBLIC = "not_public"

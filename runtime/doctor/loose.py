@@ -21,7 +21,8 @@ from store.checkup import (
     waiting_revisions,
 )
 from store.database import Database
-from store.models import AppRefusal
+from store.models import AppRefusal, Restore
+from store.restores import count_looked_up_first, open_restore
 from workflows.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -46,8 +47,10 @@ class LooseEnds:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
             apps = await refused_apps(session)
+            restore, waiting_looks = await open_restore(session), await count_looked_up_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
+        found += [self._restore(restore, waiting_looks)] if restore else []
         found += [self._refused(app) for app in apps]
         found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
@@ -62,6 +65,14 @@ class LooseEnds:
                 how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(Kind.NO_WORKER, Heals.PERSON, subject, what, how)
+
+    def _restore(self, restore: Restore, waiting: int) -> Finding:
+        what = (
+            f"A restore to {rfc3339(restore.restored_to)} is not dealt with: {restore.looked_up} posts so far, "
+            f"{waiting} targets still to be looked up. The API refuses writes."
+        )
+        how = "Run `socialsyncer restored` again, as before: it goes on from there."
+        return Finding(Kind.RESTORE, Heals.PERSON, Subject(), what, how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"

@@ -101,6 +101,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("platform", "app_id"),
     )
     op.create_table(
+        "restores",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("restored_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("database", sa.Boolean(), nullable=False),
+        sa.Column("temporal", sa.Boolean(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_post_id", sa.String(collation="C"), server_default=sa.text("''"), nullable=False),
+        sa.Column("looked_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "media_files",
         sa.Column("token", sa.String(collation="C"), nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
@@ -339,6 +351,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_revisions_post_id"), table_name="revisions")
     op.drop_table("revisions")
     op.drop_table("zone_checks")
+    op.drop_table("restores")
     op.drop_index(
         "posts_wall_times",
         table_name="posts",

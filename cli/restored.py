@@ -1,0 +1,63 @@
+"""Deal with a restore from a backup: look up what may be public already before anything of it is sent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cli.errors import UserError
+from cli.place import place_of
+from domain.schedule import parse_date_time, rfc3339
+from runtime.settings import Settings
+from store.database import OF_COMMANDS, Database
+from store.restores import (
+    begin_restore,
+    count_looked_up_first,
+    finish_restore,
+    look_first_at_the_next,
+    tell_again,
+)
+
+HEARD_AFTER_S = 5.0
+"""By then every api process refuses writes."""
+_BATCH = 100
+
+
+def moment_of(given: str) -> datetime:
+    """Return the moment that was given. Raises UserError for what is none with an offset, or is still to come."""
+    try:
+        moment = parse_date_time(given)
+    except ValueError as error:
+        raise UserError(f"--from: {error}.") from None
+    if moment.tzinfo is None:
+        raise UserError("--from needs an offset, such as 2026-02-01T14:00:00Z.")
+    if moment > datetime.now(UTC):
+        raise UserError("--from is the moment of which the copy is: it cannot be still to come.")
+    return moment
+
+
+async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, temporal: bool) -> AsyncIterator[str]:
+    """Deal with a restore, and say what was done. One that was interrupted goes on."""
+    rows = Database(place_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    try:
+        async with rows.transaction() as session:
+            restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
+        yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
+        await asyncio.sleep(HEARD_AFTER_S)
+        now = datetime.now(UTC)
+        more = restore.database
+        while more:
+            async with rows.transaction() as session:
+                more = await look_first_at_the_next(session, restore.id, now, _BATCH)
+        async with rows.transaction() as session:
+            if restore.temporal:
+                await tell_again(session, now)
+            await finish_restore(session, restore.id, datetime.now(UTC))
+            waiting = await count_looked_up_first(session)
+        if restore.database:
+            yield f"{waiting} targets that were due by now are looked up before they are sent; `doctor` shows the rest."
+        if restore.temporal:
+            yield "Workflows of posts that are due within the hour are told again what is wanted, later ones in time."
+        yield "The API takes writes again."
+    finally:
+        await rows.close()

@@ -1,0 +1,70 @@
+"""What must happen to rows after the database, Temporal or both were restored from a backup."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ownership import CLOCKS_DIFFER
+from store.models import Attempt, Post, Restore
+from store.open_posts import OPEN
+from store.wishes import ROWS_LOST, lock_post, look_first
+
+_TELL_AGAIN = text("""
+UPDATE posts SET taken_up = least(taken_up, version - 1), tell_at = NULL, tells = 0
+WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
+""")
+
+SOON = timedelta(hours=1)
+"""Workflows of posts that are due later are held against their rows by the recovery, before their time comes."""
+
+
+async def begin_restore(
+    session: AsyncSession, restored_to: datetime, now: datetime, *, database: bool, temporal: bool
+) -> Restore:
+    """Note that stores were put back, and return how far that is dealt with: one that was begun before goes on."""
+    if open_one := await open_restore(session):
+        return open_one
+    restore = Restore(restored_to=restored_to, database=database, temporal=temporal, begun_at=now)
+    session.add(restore)
+    await session.flush()
+    await session.refresh(restore)
+    return restore
+
+
+async def open_restore(session: AsyncSession) -> Restore | None:
+    """Return the restore that is not dealt with yet, None if there is none."""
+    return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
+
+
+async def look_first_at_the_next(session: AsyncSession, restore_id: int, now: datetime, limit: int) -> bool:
+    """Have the next posts looked up before they are sent that were due by now; False if there are no more.
+
+    What they know ends at the moment of the copy: any of them may have been published since.
+    """
+    restore = await session.get_one(Restore, restore_id)
+    query = select(Post.id).where(Post.status.in_(OPEN), Post.due_at <= now, Post.id > restore.last_post_id)
+    ids = list(await session.scalars(query.order_by(Post.id).limit(limit)))
+    for post_id in ids:
+        post = await lock_post(session, post_id)
+        if post and await look_first(session, post, restore.restored_to - CLOCKS_DIFFER):
+            restore.looked_up += 1
+    if ids:
+        restore.last_post_id = ids[-1]
+    return len(ids) == limit
+
+
+async def tell_again(session: AsyncSession, now: datetime) -> None:
+    """Have the workflows of posts that are due soon told again what is wanted: they may be of an older day."""
+    await session.execute(_TELL_AGAIN, {"due_before": now + SOON})
+
+
+async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) -> None:
+    """Note that everything is dealt with: the API takes writes again."""
+    await session.execute(update(Restore).where(Restore.id == restore_id).values(finished_at=now))
+
+
+async def count_looked_up_first(session: AsyncSession) -> int:
+    """Return how many targets are still to be looked up because of rows that were lost."""
+    query = select(func.count(Attempt.id)).where(Attempt.state == "sending", Attempt.code == ROWS_LOST)
+    return await session.scalar(query) or 0

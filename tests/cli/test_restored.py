@@ -1,0 +1,136 @@
+"""After a restore from a backup, what may be public already is looked up before it is sent."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from api.app import create_app
+from api.dependencies import Dependencies
+from cli import restored
+from cli.errors import UserError
+from cli.place import Place
+from domain.post import PostStatus, TargetStatus
+from runtime.doctor.findings import Kind
+from store.models import Attempt, Post, Restore, Target
+from store.restores import begin_restore, finish_restore
+from store.telling import note_taken_up
+from tests.api.conftest import client_of
+from tests.runtime.doctor.conftest import look
+from tests.serving import started
+from tests.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the command work on the stack's database, and leave no restore behind."""
+    monkeypatch.setattr(restored, "place_of", lambda *_: Place(stack.settings))
+    monkeypatch.setattr(restored, "HEARD_AFTER_S", 0)
+    yield
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Restore))
+
+
+async def deal_with(since: datetime, *, database: bool = False, temporal: bool = False) -> list[str]:
+    return [each async for each in restored.deal_with(since, None, database=database, temporal=temporal)]
+
+
+async def rewind(stack: Stack, post: Post) -> None:
+    """Put the rows of a post back to what they were before it was published, as an older backup does."""
+    async with stack.database.transaction() as session:
+        before: dict[str, Any] = {"status": PostStatus.SCHEDULED, "published_at": None, "updated_at": post.created_at}
+        await session.execute(update(Post).where(Post.id == post.id).values(version=1, taken_up=1, **before))
+        nothing = {"platform_post_id": None, "platform_post_url": None, "published_at": None, "begun_at": None}
+        await session.execute(
+            update(Target).where(Target.post_id == post.id).values(status=TargetStatus.PENDING, handles={}, **nothing)
+        )
+        await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
+
+
+@pytest.mark.parametrize("both", [False, True])
+async def test_what_was_published_since_the_copy_is_found_and_not_sent_again(stack: Stack, *, both: bool) -> None:
+    text = f"published in the lost time {both}"
+    account = await stack.connect("twitter")
+    before = datetime.now(UTC)
+    post = await stack.publish(text, [account])
+    if both:
+        await stack.client.get_workflow_handle(post.workflow_id).terminate()
+    await rewind(stack, post)
+    said = await deal_with(before, database=True, temporal=both)
+    assert said[-1] == "The API takes writes again."
+    await stack.tell(await stack.read(post.id))
+    settled = await stack.settled(post.id)
+    (public,) = await stack.public(text)
+    assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])
+
+
+async def test_what_a_network_cannot_tell_rests_for_a_person(stack: Stack) -> None:
+    account = await stack.connect("bluesky")
+    post = await stack.publish("published where nothing can be found", [account])
+    await rewind(stack, post)
+    await deal_with(post.created_at, database=True)
+    await stack.tell(await stack.read(post.id))
+    settled = await stack.settled(post.id)
+    assert (settled.targets[0].status, settled.targets[0].looking) == (TargetStatus.UNCONFIRMED, False)
+    assert len(await stack.public("published where nothing can be found")) == 1
+
+
+async def test_what_is_due_later_goes_out_as_before(stack: Stack) -> None:
+    post = await stack.save("due after the restore", [stack.accounts["plain"]], due_in=timedelta(seconds=3))
+    await stack.start(post)
+    await deal_with(datetime.now(UTC), database=True, temporal=True)
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("due after the restore")) == 1
+
+
+async def test_workflows_of_an_older_temporal_are_told_again(stack: Stack) -> None:
+    post = await stack.save("told again", [stack.accounts["plain"]], due_in=timedelta(minutes=5))
+    async with stack.database.transaction() as session:
+        await note_taken_up(session, {post.id: 1})
+    await deal_with(datetime.now(UTC), temporal=True)
+    assert not (await stack.read(post.id)).told
+
+
+async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.restoring.FRESH_S", 0.05)
+    post = await stack.save("not now", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    async with stack.database.transaction() as session:
+        open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)
+    app = create_app(Dependencies.of(stack.api_database, stack.workflows, stack.outcomes))
+    async with started(app), client_of(app, stack.api_key) as client:
+        refused = [
+            await client.send_post({"content": "refused"}),
+            await client.patch(f"/v1/posts/{post.id}", json={"content": "refused"}),
+            await client.delete(f"/v1/posts/{post.id}"),
+            await client.post(f"/v1/posts/{post.id}/retry"),
+            await client.post(f"/v1/posts/{post.id}/edit", json={"content": "refused"}),
+            await client.post(f"/v1/posts/{post.id}/resolve", json={}),
+        ]
+        assert [each.status_code for each in refused] == [503] * 6
+        assert {each.headers["retry-after"] for each in refused} == {"30"}
+        assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
+        assert Kind.RESTORE in {each.kind for each in (await look(stack, networks=False)).findings}
+        async with stack.database.transaction() as session:
+            await finish_restore(session, open_one.id, datetime.now(UTC))
+        async with asyncio.timeout(5):
+            while (await client.send_post({"content": "taken"})).status_code != 201:  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.05)
+
+
+async def test_one_that_was_interrupted_goes_on(stack: Stack) -> None:
+    since = datetime.now(UTC) - timedelta(hours=1)
+    async with stack.database.transaction() as session:
+        first = await begin_restore(session, since, datetime.now(UTC), database=True, temporal=False)
+    async with stack.database.transaction() as session:
+        later = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=True)
+        assert (later.id, later.restored_to, later.temporal) == (first.id, since, False)
+
+
+@pytest.mark.parametrize("given", ["", "yesterday", "2026-02-01T14:00:00", "2099-01-01T00:00:00Z"])
+def test_a_moment_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(UserError, match="--from"):
+        restored.moment_of(given)
