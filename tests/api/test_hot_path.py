@@ -1,0 +1,75 @@
+"""What publishing a post now costs: counted, because what is not counted grows."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from temporalio.api.enums.v1 import EventType
+
+from store.database import Pool
+from tests.api.conftest import Client
+from tests.stack import Stack
+from tests.workflows.lives import comes_to
+
+ACTIONS = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_TIMER_STARTED,
+    EventType.EVENT_TYPE_MARKER_RECORDED,
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+}
+"""Events that Temporal bills, or that mean one."""
+
+COST = ["WITH", "SELECT", "WITH", "WITH", "SELECT", "UPDATE", "UPDATE"]
+"""Create; open, begin and settle the send; read the outcome and keep the answer; note that the workflow has heard."""
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """Note every statement with its arguments, whoever runs it."""
+    noted: list[tuple[str, str]] = []
+    rows = Pool.rows
+
+    async def noting(pool: Pool, statement: str, *arguments: object) -> Any:
+        noted.append((statement, str(arguments)))
+        return await rows(pool, statement, *arguments)
+
+    def note(_c: Any, _k: Any, statement: str, arguments: Any, *_: Any) -> None:
+        noted.append((statement, str(arguments)))
+
+    monkeypatch.setattr(Pool, "rows", noting)
+    event.listen(Engine, "before_cursor_execute", note)
+    yield noted
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_a_post_that_is_published_now_costs_seven_statements_and_one_activity(
+    api: Client, stack: Stack, statements: list[tuple[str, str]]
+) -> None:
+    target = {"platform": "twitter", "accountId": stack.accounts["plain"].id}
+    body = {"content": "counted", "platforms": [target], "publishNow": True}
+    answer = await api.send_post(body, **{"Idempotency-Key": "counted once"})
+    assert answer.json()["status"] == "published"
+    # That the workflow has heard is noted in batches.
+    await asyncio.sleep(0.5)
+    noted = list(statements)
+    post = await stack.read(answer.json()["id"])
+    assert post.told
+    ids = (post.id, post.targets[0].id)
+    own = [statement for statement, arguments in noted if any(each in arguments for each in ids)]
+    assert [statement.split()[0] for statement in own] == COST
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    events = (await (await comes_to(handle, "Open for edits")).fetch_history()).events
+    actions = [each for each in events if each.event_type in ACTIONS]
+    assert [EventType.Name(each.event_type).removeprefix("EVENT_TYPE_") for each in actions] == [
+        "WORKFLOW_EXECUTION_STARTED",
+        "ACTIVITY_TASK_SCHEDULED",
+        "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+        "TIMER_STARTED",
+    ]
+    assert len(events) == 12, "two tasks of the workflow, and one of its activity"
