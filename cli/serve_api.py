@@ -1,7 +1,12 @@
 """Run the api alone, as production and `socialsyncer dev` do."""
 
+import resource
+from functools import partial
+from typing import Any
+
 import uvicorn
 
+from api.connections import Connections
 from api.protocol import ApiProtocol
 from cli.place import settings_of
 from cli.stack.ports import Wish, require_free
@@ -9,6 +14,8 @@ from runtime.garbage import collect_seldom
 from runtime.logging import configure, log_uncaught
 from runtime.settings import Settings
 
+_OTHER_FILES = 500
+"""Files that are no client's connection: those to the database and to Temporal, logs, and some to spare."""
 _DRAIN = 65
 """Seconds that requests in flight get at the end: the longest wait for an outcome is 60."""
 
@@ -21,14 +28,32 @@ def serve_api(host: str | None, port: int | None) -> None:
     require_free([Wish("--port", port)])
     log_uncaught()
     collect_seldom()
+    _allow_files(settings.api_connections + _OTHER_FILES)
+    connections = Connections(settings.api_connections, settings.api_connections_per_address)
     uvicorn.run(
         "runtime.app:create_app_from_env",
         factory=True,
         host=host or settings.api_host,
         port=port,
-        http=ApiProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         timeout_graceful_shutdown=_DRAIN,
+        **http_options(connections),
     )
+
+
+def http_options(connections: Connections) -> dict[str, Any]:
+    """Return how uvicorn speaks HTTP for us: the options that production and tests share."""
+    return {
+        "http": partial(ApiProtocol, connections=connections),
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+    }
+
+
+def _allow_files(number: int) -> None:
+    """Let the process open this many files, if the system grants them: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

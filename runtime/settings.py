@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
 from activities.allowed_hosts import AllowedHosts
+from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from domain.post import LATE_AFTER
 from store.roles import Part, Role
 from store.secret_values import SECRETS
@@ -58,6 +59,15 @@ class Settings(BaseSettings):
     api_names: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host names, comma-separated, by which the api may be called; any if not set",
+    )
+    api_connections: int = Field(
+        default=MOST_CONNECTIONS, ge=10, le=100_000, description="most connections that the api holds open"
+    )
+    api_connections_per_address: int = Field(
+        default=MOST_PER_ADDRESS,
+        ge=1,
+        le=100_000,
+        description="most of them from one address; behind a proxy all come from one, so set it to the same there",
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

@@ -9,7 +9,8 @@ from typing import Any, cast
 import uvicorn
 from litestar import Litestar
 
-from api.protocol import ApiProtocol
+from api.connections import Connections
+from cli.serve_api import http_options
 
 
 @asynccontextmanager
@@ -35,11 +36,10 @@ async def started(app: Litestar) -> AsyncIterator[Litestar]:
 
 
 @asynccontextmanager
-async def listening(app: Litestar) -> AsyncIterator[str]:
+async def listening(app: Litestar, connections: Connections | None = None) -> AsyncIterator[str]:
     """Serve a started app on a free port by the server that production uses; yields its URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(cast("Any", app), port=0, http=ApiProtocol, lifespan="off", log_config=None, access_log=False)
-    )
+    options = http_options(connections or Connections())
+    server = uvicorn.Server(uvicorn.Config(cast("Any", app), port=0, lifespan="off", **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not task.done():  # noqa: ASYNC110  uvicorn tells nobody when it is up

@@ -1,0 +1,60 @@
+"""How many connections the API holds open, in all and for one peer, so that nobody takes all of them."""
+
+from collections import Counter
+from enum import Enum, auto
+from ipaddress import IPv6Address, ip_address
+
+MOST_CONNECTIONS = 2_000
+MOST_PER_ADDRESS = 1_000
+
+_SPARE = 100
+"""Connections beyond a limit that still get an answer; more are closed at once."""
+
+
+class Admission(Enum):
+    """What a new connection gets."""
+
+    SERVED = auto()
+    REFUSED = auto()
+    """An answer that says that the API is busy."""
+    CLOSED = auto()
+
+
+class Connections:
+    """The open connections of one process, counted by their peers' addresses.
+
+    Behind a proxy all connections come from one address, so the second limit must be as high as the first there.
+    """
+
+    def __init__(self, most: int = MOST_CONNECTIONS, most_per_address: int = MOST_PER_ADDRESS) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self._open: Counter[str] = Counter()
+        self._all = 0
+
+    def enter(self, address: str) -> Admission:
+        """Count a connection and decide what it gets."""
+        peer = _peer(address)
+        self._open[peer] += 1
+        self._all += 1
+        over = max(self._all - self._most, self._open[peer] - self._most_per_address)
+        return Admission.SERVED if over <= 0 else Admission.REFUSED if over <= _SPARE else Admission.CLOSED
+
+    def leave(self, address: str) -> None:
+        """Count a connection no longer."""
+        peer = _peer(address)
+        self._all -= 1
+        self._open[peer] -= 1
+        if not self._open[peer]:
+            del self._open[peer]
+
+
+def _peer(address: str) -> str:
+    """Return what one peer has: of IPv6 a network of /64, in which it may choose its addresses."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return parsed.exploded[:19]
+    return address
