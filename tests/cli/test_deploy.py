@@ -243,6 +243,15 @@ def test_every_setting_is_described_in_the_example() -> None:
     assert {name for name in described if name.startswith(prefix)} == known
 
 
+def test_every_setting_of_the_file_reaches_the_containers(services: dict[str, Any]) -> None:
+    """A setting that stands in .env and does nothing is worse than one that is refused."""
+    prefix = str(Settings.model_config["env_prefix"])
+    fixed = {"database_url", "api_host", "api_port", "worker_health_host", "worker_health_port"}
+    for name in ("api", "worker", "operator"):
+        given = {key for key in services[name]["environment"] if key.startswith(prefix)}
+        assert {prefix + each.upper() for each in set(Settings.model_fields) - fixed} <= given, name
+
+
 def test_the_example_holds_no_secret_and_names_all() -> None:
     text = (ROOT / ".env.example").read_text()
     for name in SECRETS:
