@@ -216,6 +216,7 @@ class Desk:
                 on_exchange=last.append,
                 allowance_in=network.allowance_in,
                 workspace=account.workspace_id,
+                domains=network.own_domains,
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(

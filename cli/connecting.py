@@ -106,6 +106,7 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: V
                 network.label,
                 network.error_of,
                 network.request_id_header,
+                domains=network.own_domains,
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account_id="", user_id="", username=""),

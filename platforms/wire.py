@@ -1,5 +1,6 @@
 """Send requests to a network and say of every failure whether the request can have had an effect."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,15 +10,25 @@ from typing import Any
 import httpx
 
 from domain.pace import Allowance
+from platforms import answers
+from platforms.domains import is_within
 from platforms.errors import Kind, NetworkError
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
 """Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
+ANSWER_WITHIN_S = 60.0
+"""How long a whole answer may take, from the end of the request on."""
 
 _FIRST_BYTE = "send_request_headers.started"
 """What httpcore's trace extension says when a connection is there and nothing of the request has been written to it."""
+_ALL_SENT = "receive_response_headers.started"
+"""What it says when the whole request has been written."""
 
-_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "socialsyncer (self-hosted Posts API)"}
+_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": answers.ENCODING,
+    "User-Agent": "socialsyncer (self-hosted Posts API)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,8 @@ class Wire:
 
     It raises NetworkError if the request must not leave.
     """
+    domains: Collection[str] = ()
+    """Hosts, with all below them, that may be sent the account's token at an address which an answer has named."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Other base URLs for hosts that the network has beside this one, by their usual ones."""
 
@@ -76,12 +89,10 @@ class Wire:
         `public` marks the one request that makes a post public (or changes it): wherever it may have had its effect
         the error is of kind `unclear`. Raises NetworkError.
         """
-        url = path if path.startswith(("http://", "https://")) else self.base_url + path
         sent = _HEADERS | dict(headers or {})
-        extensions: dict[str, Any] = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
-        if public and self.fence:
-            extensions["trace"] = self._heed_fence
+        extensions = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
         try:
+            url = self._address(path, sent)
             request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
         except httpx.InvalidURL as error:
             # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
@@ -89,15 +100,14 @@ class Wire:
             raise NetworkError(Kind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, self.fence if public else None)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
             raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             self._note(method, None, started)
             kind = Kind.UNCLEAR if public else Kind.TRANSIENT
-            code = "timed_out" if isinstance(error, httpx.TimeoutException) else "connection_lost"
-            raise NetworkError(kind, f"{self.label} did not answer.", code=code) from error
+            raise NetworkError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
@@ -106,20 +116,38 @@ class Wire:
             raise refusal.as_unclear()
         raise refusal
 
-    async def _heed_fence(self, event: str, _: object) -> None:
-        """Wait for the fence at the one moment that counts; httpcore names each that a request goes through."""
-        if self.fence and event.endswith(_FIRST_BYTE):
-            await self.fence()
+    def _address(self, path: str, headers: Mapping[str, str]) -> httpx.URL:
+        """Return where a request goes. Raises httpx.InvalidURL, NetworkError.
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        response = await self.transport.handle_async_request(request)
-        response.request = request
-        try:
-            await response.aread()
-        except BaseException:
-            await response.aclose()
-            raise
-        return response
+        Most addresses are paths of ours. One that is whole comes from an answer, so it may lead anywhere: it must be
+        https, and is sent the token only within the network's own domains. Where the account is reached already,
+        anything goes: that is how a sandbox on http can name addresses, and no other host can.
+        """
+        if path.startswith("/"):
+            return httpx.URL(self.base_url + path)
+        url = httpx.URL(path)
+        if _origin(url) in {_origin(httpx.URL(known)) for known in (self.base_url, *self.elsewhere.values())}:
+            return url
+        carries_token = any(name.lower() == "authorization" for name in headers)
+        if url.scheme != "https" or url.userinfo or (carries_token and not is_within(url.host, self.domains)):
+            message = f"{self.label} named an address that is not called: it is not https, or not {self.label}'s own."
+            raise NetworkError(Kind.REJECTED, message, code="address_refused")
+        return url
+
+    async def _answer(
+        self, request: httpx.Request, fence: Callable[[], Awaitable[None]] | None = None
+    ) -> httpx.Response:
+        """Return a whole answer. httpcore names each moment that a request goes through; two of them count."""
+        async with asyncio.timeout(None) as deadline:
+
+            async def follow(event: str, _: object) -> None:
+                if event.endswith(_FIRST_BYTE) and fence:
+                    await fence()
+                if event.endswith(_ALL_SENT):
+                    deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_WITHIN_S)
+
+            request.extensions["trace"] = follow
+            return await answers.read(await self.transport.handle_async_request(request), request)
 
     def _note(self, method: str, response: httpx.Response | None, started: float, *, public: bool = False) -> None:
         self.on_exchange(
@@ -135,8 +163,15 @@ class Wire:
 
 def json_of(response: httpx.Response) -> dict[str, Any]:
     """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
+    body = answers.parse(response)
     return body if isinstance(body, dict) else {}
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, answers.AnswerTooLarge):
+        return "answer_too_large"
+    return "timed_out" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost"

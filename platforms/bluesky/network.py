@@ -12,7 +12,7 @@ from platforms.bluesky import errors, rules
 from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.line import Line, ask, call, did_of, open_session
-from platforms.bluesky.media import Blobs
+from platforms.bluesky.media import VIDEO_SERVICE, Blobs
 from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
@@ -38,6 +38,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     # that nobody waits for any more but that is still under way; the record would be the same one anyway.
     believes_absence_after = timedelta(seconds=5)
     beside = (PLC,)
+    domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
     settings = BlueskySettings

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from platforms.answers import parse
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
@@ -37,10 +38,7 @@ async def messages(line: Line, channel: str, after: str, limit: int) -> list[dic
     """Read the messages of a channel that follow an id, newest first. Raises NetworkError where the answer is none."""
     query = {"after": after, "limit": str(limit)}
     answer = await line.wire.send("GET", f"/channels/{channel}/messages", headers=headers_of(line), params=query)
-    try:
-        found = answer.json()
-    except ValueError:
-        found = None
+    found = parse(answer)
     if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
         return found
     raise _unreadable(Kind.TRANSIENT)

@@ -28,6 +28,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     platform = "facebook"
     label = "Facebook"
     base_url = "https://graph.facebook.com"
+    domains = ("facebook.com",)
     api = API
     account_prefix = "fb"
     request_id_header = REQUEST_ID_HEADER

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from platforms import oauth
+from platforms.answers import parse
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
@@ -31,10 +32,7 @@ async def call(
 
     url = oauth.second_host(line.wire, BASE_URL, host) + path
     answer = await oauth.send(line, method, url, renew=renew, public=public, **options)
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
+    body = parse(answer)
     if isinstance(body, dict):
         return body
     # An empty list of posts is an empty object: what is no object must not pass for one.

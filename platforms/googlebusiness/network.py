@@ -29,7 +29,18 @@ from platforms.base import (
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.fields import post_body
-from platforms.googlebusiness.line import BASE_URL, Line, call, keep, parent, parent_of, place
+from platforms.googlebusiness.line import (
+    ACCOUNTS,
+    BASE_URL,
+    LOCATIONS,
+    TOKENS,
+    Line,
+    call,
+    keep,
+    parent,
+    parent_of,
+    place,
+)
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
@@ -53,6 +64,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     platform = "googlebusiness"
     label = "Google Business Profile"
     base_url = BASE_URL
+    domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, TOKENS))
     api = ApiVersion("v4")
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.

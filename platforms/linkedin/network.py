@@ -35,6 +35,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
     platform = "linkedin"
     label = "LinkedIn"
     base_url = BASE_URL
+    domains = ("linkedin.com",)
     api = API
     account_prefix = "li"
     request_id_header = errors.REQUEST_ID_HEADER

@@ -1,13 +1,13 @@
 """What the refusals of a Mastodon server mean, in the few kinds that every network shares."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
 from platforms.told import told_by
+from platforms.wire import json_of
 
 SHORTEST_WAIT = timedelta(seconds=1)
 
@@ -58,12 +58,7 @@ def not_accepted(status: int) -> NetworkError:
 
 def words_of(response: httpx.Response) -> str:
     """Return what a refusal says for people; nothing where it is no JSON (gateways answer in HTML)."""
-    try:
-        body: Any = response.json()
-    except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
+    body = json_of(response)
     words = (body.get("error_description"), body.get("error"))
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from platforms.answers import parse
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.mastodon.errors import unreadable
@@ -32,7 +33,7 @@ async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
 
 async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]]:
     """Read a list. Raises NetworkError where it is none: that must not pass for an empty one."""
-    found = _json(await send(line, "GET", path, params=params))
+    found = parse(await send(line, "GET", path, params=params))
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return found
     raise unreadable()
@@ -40,7 +41,7 @@ async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]
 
 def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
     """Return the one thing that an answer is about. Raises NetworkError where it is none."""
-    found = _json(response)
+    found = parse(response)
     if isinstance(found, dict):
         return found
     raise unreadable(public=public)
@@ -57,10 +58,3 @@ def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
 def is_missing(error: NetworkError) -> bool:
     """Tell whether a server does not have what was asked for, or not under this path."""
     return error.kind is Kind.REJECTED and error.status in {404, 405, 410, 501}
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None

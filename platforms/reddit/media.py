@@ -69,7 +69,7 @@ async def _store(line: Line, address: str, fields: dict[str, str], file: MediaFi
         if error.status == 403:
             message = "Reddit's storage did not take the image any more."
             raise NetworkError(Kind.TRANSIENT, message, code="upload_expired", status=403) from error
-        if error.kind is Kind.REJECTED:
+        if error.kind is Kind.REJECTED and error.status is not None:
             message = "Reddit's storage refused the image. It may be too large (20 MB)."
             raise NetworkError(Kind.REJECTED, message, code="media_refused", status=error.status) from error
         raise

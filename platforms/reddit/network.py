@@ -41,6 +41,7 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     platform = "reddit"
     label = "Reddit"
     base_url = BASE_URL
+    domains = ("reddit.com",)
     api = ApiVersion("oauth")
     account_prefix = "rd"
     # Listings lag some seconds behind; publishers that work wait a minute before they send again.

@@ -29,6 +29,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     platform = "tiktok"
     label = "TikTok"
     base_url = "https://open.tiktokapis.com"
+    domains = ("tiktokapis.com",)
     api = ApiVersion("v2")
     account_prefix = "tt"
     request_id_header = errors.REQUEST_ID_HEADER

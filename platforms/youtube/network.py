@@ -27,6 +27,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     platform = "youtube"
     label = "YouTube"
     base_url = BASE_URL
+    domains = ("www.googleapis.com", "oauth2.googleapis.com")
     api = ApiVersion("v3")
     account_prefix = "yt"
     request_id_header = errors.REQUEST_ID_HEADER

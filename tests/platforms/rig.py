@@ -128,6 +128,7 @@ class Rig:
             self.network.error_of,
             self.network.request_id_header,
             self.exchanges.append,
+            domains=self.network.own_domains,
         )
         return Connection(wire, self.account, used, refresh)
 

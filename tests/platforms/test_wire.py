@@ -1,5 +1,8 @@
 """Take an answer that only looks like a failure, and keep accounts apart."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import httpx
 import pytest
 
@@ -63,3 +66,70 @@ async def test_what_a_network_sets_for_one_account_is_not_sent_with_the_requests
 
 def _never(response: httpx.Response) -> NetworkError:
     raise AssertionError(response)
+
+
+def noting(sent: list[httpx.Request], **more: Any) -> Wire:
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    options: dict[str, Any] = {"base_url": "https://api.network.example/v1", "domains": ("network.example",), **more}
+    return Wire(httpx.MockTransport(answer), label="Network", error_of=_never, **options)
+
+
+@pytest.mark.parametrize(
+    ("address", "with_token", "without"),
+    [
+        ("https://api.network.example/upload/1", True, True),
+        ("https://uploads.network.example/1", True, True),
+        ("https://network.example:8443/1", True, True),
+        ("https://storage.example/1", False, True),
+        ("https://network.example.evil.example/1", False, True),
+        ("https://evilnetwork.example/1", False, True),
+        ("https://NETWORK.example./1", False, True),
+        ("https://169.254.169.254/latest", False, True),  # the guarded transport refuses it
+        ("http://uploads.network.example/1", False, False),
+        ("http://api.network.example/1", False, False),
+        ("http://127.0.0.1:4000/1", False, False),
+        ("https://user:pass@uploads.network.example/1", False, False),
+        ("https://api.network.example@evil.example/1", False, False),
+        ("file:///etc/passwd", False, False),
+        ("ftp://network.example/", False, False),
+        ("//network.example/1", True, True),  # a path: the base URL stands before it
+        ("network.example/1", False, False),
+        ("@evil.example/1", False, False),
+        (".evil.example/1", False, False),
+        ("", False, False),
+    ],
+)
+async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_the_network(
+    address: str, with_token: bool, without: bool
+) -> None:
+    for allowed, headers in ((with_token, {"authorization": "Bearer secret"}), (without, {})):
+        sent: list[httpx.Request] = []
+        refusal = nullcontext() if allowed else pytest.raises(NetworkError)
+        with refusal as caught:
+            await noting(sent).send("PUT", address, headers=headers)
+        assert bool(sent) is allowed
+        if caught:
+            assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "address_refused")
+            assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:4000/network", "http://sandbox.lan:4000"])
+async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -> None:
+    sent: list[httpx.Request] = []
+    line, host = noting(sent, base_url=base_url), base_url.split("/")[2]
+    await line.send("PUT", f"http://{host}/network/upload", headers={"Authorization": "Bearer secret"})
+    assert [request.url.host for request in sent] == [host.split(":")[0]]
+    with pytest.raises(NetworkError):
+        await line.send("PUT", "http://127.0.0.1:4001/upload")
+
+
+@pytest.mark.parametrize("address", ["https://network.example/\x00", "/posts/\n", "https://a:b/"])
+async def test_what_is_no_address_is_not_tried_again(address: str) -> None:
+    sent: list[httpx.Request] = []
+    with pytest.raises(NetworkError) as caught:
+        await noting(sent).send("GET", address, public=True)
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "invalid_address")
+    assert not sent
