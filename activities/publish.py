@@ -21,6 +21,7 @@ from activities.moment import after_a_moment
 from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
+from activities.refused_accounts import judge_refusal
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send, wait_until_due
 from domain.post import TargetStatus
@@ -136,18 +137,24 @@ class Publishing:
             except MediaBusy as busy:
                 raise give_slot_back(networks()[command.platform], busy, _sooner(busy.wait)) from busy
             except NetworkError as error:
-                network = networks()[command.platform]
-                delay = _next_try(network, error)
-                await self._pacing.refused(step, error, delay, sending=False)
-                if error.kind in PASSING:
-                    raise try_again(network, error, delay) from error
-                # Found out before it is due, this may be mended in time.
-                if error.kind is Kind.AUTH and step:
-                    await self._refuse_account(step, error)
-                if error.kind is Kind.OPERATOR and step:
-                    await self._desk.apps.refuse(step.account, error)
-                log.info("prepare.refused", code=error.code)
+                await self._not_prepared(command, step, error)
             return outcome_of(job.target)
+
+    async def _not_prepared(self, command: TargetCommand, step: Step | None, error: NetworkError) -> None:
+        """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
+        network = networks()[command.platform]
+        if error.kind is Kind.AUTH and step:
+            error = await judge_refusal(self._desk, step, error)
+        delay = _next_try(network, error)
+        await self._pacing.refused(step, error, delay, sending=False)
+        if error.kind in PASSING:
+            raise try_again(network, error, delay) from error
+        # Found out before it is due, this may be mended in time.
+        if error.kind is Kind.AUTH and step:
+            await self._refuse_account(step, error)
+        if error.kind is Kind.OPERATOR and step:
+            await self._desk.apps.refuse(step.account, error)
+        log.info("prepare.refused", code=error.code)
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -403,6 +410,8 @@ class Publishing:
     ) -> Outcome:
         """Write down a definite refusal; raise for Temporal where the step shall be run again."""
         network = networks()[command.platform]
+        if error.kind is Kind.AUTH and step:
+            error = await judge_refusal(self._desk, step, error)
         delay = _next_try(network, error)
         if error.kind in HELD and (not step or error.kind is not Kind.AUTH or await self._refuse_account(step, error)):
             if error.kind is Kind.OPERATOR and step:

@@ -151,6 +151,8 @@ async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
 ) -> None:
     tiktok = networks()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, paces=(Pace(1, LONG),)))
+    # Where its photos are served from is another matter.
+    monkeypatch.setattr(type(tiktok), "fetches_from_us", False)
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:

@@ -208,6 +208,7 @@ async def unclear_and_resolved(stack: Stack) -> Handle:
 async def held_and_released(stack: Stack) -> Handle:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
+    await stack.fault("instagram", "token_expired", "auth")
     post = await stack.save(f"{WORDS} a locked door", [account], media=PICTURE)
     handle = await comes_to(await stack.start(post), "Held")
     async with stack.database.transaction() as session:
@@ -219,6 +220,7 @@ async def held_and_released(stack: Stack) -> Handle:
 async def held_until_stale(stack: Stack) -> Handle:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
+    await stack.fault("instagram", "token_expired", "auth")
     post = await stack.save(f"{WORDS} a closed shop", [account], media=PICTURE)
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(publish_within=4))

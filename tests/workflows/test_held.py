@@ -60,6 +60,7 @@ async def test_posts_of_a_revoked_account_are_held_at_once_and_released_by_recon
 async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: Stack) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
+    await stack.fault("instagram", "token_expired", "auth")
     post = await stack.save("a hiccup", [account], media=["https://example.com/hiccup.jpg"])
     await stack.start(post)
     await comes_to_be(stack, post.id, TargetStatus.HELD)
@@ -148,3 +149,29 @@ async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> 
     failed = await stack.settled(post.id)
     assert failed.targets[0].error_code == "publish_window_passed"
     assert await stack.public("yesterday's news") == []
+
+
+async def test_an_account_is_not_refused_for_what_one_post_asks(stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    refusal = {
+        "title": "Forbidden",
+        "type": "https://api.x.com/2/problems/not-authorized-for-resource",
+        "detail": "No.",
+    }
+    await stack.fault("twitter", "reject", "publish", status=403, body=refusal, accountId=account.id, times=3)
+    post = await stack.save("forbidden here", [account])
+    await stack.start(post)
+    failed = await comes_to_be(stack, post.id, TargetStatus.FAILED, seconds=40)
+    assert failed.targets[0].error_code == "not_authorized_for_resource"
+    assert (await row(stack, account)).refused_at is None
+    assert (await stack.publish("allowed here", [account])).status == PostStatus.PUBLISHED
+
+
+async def test_a_network_that_cannot_say_who_an_account_is_refuses_nothing(stack: Stack) -> None:
+    account = await stack.connect("instagram")
+    await stack.fault("instagram", "token_expired", "publish", accountId=account.id)
+    await stack.fault("instagram", "drop", "auth")
+    post = await stack.save("who is this", [account], media=["https://example.com/who.jpg"])
+    await stack.start(post)
+    await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
+    assert (await row(stack, account)).refused_at is None

@@ -1,0 +1,42 @@
+"""Whether a network refuses an account, or only what one post asks of it."""
+
+import asyncio
+
+import structlog
+from temporalio import activity
+
+from activities.desk import Desk, Step
+from platforms.errors import Kind, NetworkError
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 3
+"""From which try on a refusal counts as the post's, if the network says all the while that the account is fine."""
+_QUESTION_S = 20
+"""Seconds that the network gets to say whose credentials these are."""
+
+
+async def judge_refusal(desk: Desk, step: Step, error: NetworkError) -> NetworkError:
+    """Return what an answer of kind `auth` means, once the network was asked who the account is.
+
+    A refused account holds all of its posts, so one post's answer alone does not refuse it: a forbidden reply or board
+    often reads like a lost permission. If the network knows the account, the step is tried again, and the third time
+    the post is at fault. If it cannot be asked, the step is tried again as well; nothing was published.
+    """
+    try:
+        async with asyncio.timeout(_QUESTION_S):
+            await desk.asks_about(step.account)
+    except NetworkError as answer:
+        if answer.kind is Kind.AUTH:
+            return error
+        return _later(error)
+    except TimeoutError:
+        return _later(error)
+    log.info("account.accepted_still", account_id=step.account.id, code=error.code)
+    return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
+
+
+def _later(error: NetworkError) -> NetworkError:
+    return NetworkError(
+        Kind.TRANSIENT, error.message, code=error.code, status=error.status, request_id=error.request_id
+    )
