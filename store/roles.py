@@ -99,6 +99,9 @@ def set_up_role(connection: Connection, role: Role) -> None:
         # The verifier and not the password, because the server may log statements.
         login = f"ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'"
         connection.exec_driver_sql(f"{'CREATE' if powers is None else 'ALTER'} {login}")
+    if powers is None:
+        # So that the owner may end its sessions, should they be stuck.
+        connection.exec_driver_sql(f"GRANT {name} TO CURRENT_USER")
     tables = ", ".join(Base.metadata.tables)
     database = connection.scalar(text("SELECT quote_ident(current_database())"))
     for statement in (

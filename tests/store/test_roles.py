@@ -176,6 +176,17 @@ def test_a_verifier_checks_the_login_of_rfc_7677() -> None:
     assert base64.b64encode(hmac.digest(server, said, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 
+async def test_the_owner_may_end_what_a_part_is_stuck_in(owned: str) -> None:
+    role = new_role()
+    await upgrade(owned, [role])
+    engine = create_async_engine(make_url(owned).set(username=role.name))
+    async with engine.connect() as connection:
+        session = await connection.scalar(text("SELECT pg_backend_pid()"))
+        assert await asked(owned, f"SELECT pg_terminate_backend({session}, 5000)") is True
+        await connection.invalidate()
+    await engine.dispose()
+
+
 async def test_a_role_that_is_not_there_needs_a_password(owned: str) -> None:
     role = new_role(password=None)
     with pytest.raises(RoleError, match=f"no database role {role.name}"):
