@@ -22,10 +22,8 @@ _TASKS = 4096
 """Processes and threads of this user. A taken-over HEIC decoder, which needs a thread, is stopped from making more."""
 _TASKS_OF_THEIR_OWN = 64
 """The same if the decoders are counted apart from the worker, in a user namespace."""
-_LESS_URGENT = 5
-"""Decoding yields to the worker, which has posts to send on time."""
-_MUCH_LESS_URGENT = 5
-"""Added for jobs that are known to take long."""
+_LESS_URGENT = 10
+"""Jobs that take long yield to the worker and to short jobs, for which posts wait."""
 _LINUX = sys.platform == "linux"
 
 
@@ -50,7 +48,6 @@ def forbid_inspection() -> None:
 
 def confine_server() -> None:
     """Give up what no decoding process needs; called once, in a process with one thread and without secrets."""
-    os.nice(_LESS_URGENT)
     with contextlib.suppress(OSError):
         # If memory runs out, the system ends decoders and not the worker.
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -71,7 +68,7 @@ def end_with_parent(parent: int) -> None:
 def confine_job(allowance: Allowance) -> str | None:
     """Allow this process nothing but its job from now on; return why the kernel does not filter its calls, if so."""
     if not allowance.urgent:
-        os.nice(_MUCH_LESS_URGENT)
+        os.nice(_LESS_URGENT)
     _limit(resource.RLIMIT_AS, allowance.memory)
     _limit(resource.RLIMIT_FSIZE, allowance.file_size)
     # One second to tell what ended it: a signal of its own comes first, which a taken-over process may ignore.
