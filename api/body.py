@@ -4,12 +4,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
+from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
 
 MAX_BYTES = 1024 * 1024
@@ -26,7 +28,7 @@ async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
     payload = parse_object(await _raw(request))
-    _check_depth(payload)
+    check_size(payload)
     return payload
 
 
@@ -111,9 +113,16 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_depth(payload: JsonObject) -> None:
+def check_size(payload: JsonObject) -> None:
+    """Bound what everything that walks through a body has to do. Raises InvalidRequest."""
     level: list[Any] = [payload]
+    values = 0
     for _ in range(_MAX_DEPTH):
+        values += sum(map(len, level))
+        if values > MAX_VALUES:
+            raise _invalid(f"The body holds more than {MAX_VALUES:,} values")
+        if any(len(name) > MAX_NAME for value in level if isinstance(value, dict) for name in value):
+            raise _invalid(f"The body holds a name of more than {MAX_NAME} characters")
         level = [
             item
             for value in level
@@ -125,21 +134,24 @@ def _check_depth(payload: JsonObject) -> None:
     raise _invalid("The body is nested too deep")
 
 
-def unstorable(payload: JsonObject) -> list[Problem]:
-    """Return a problem for each string of a body that PostgreSQL could not keep."""
-    return [problem for _, problem in zip(range(MAX_PROBLEMS), _unstorable(payload, ()), strict=False)]
+def unusable(payload: JsonObject) -> list[Problem]:
+    """Return a problem for each string of a body that is longer than any text, or that PostgreSQL could not keep."""
+    return list(islice(_unusable(payload, ()), MAX_PROBLEMS))
 
 
-def _unstorable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
+def _unusable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
     if isinstance(value, str):
-        if not _is_text(value):
+        if len(value) > MAX_TEXT:
+            where = ".".join(path)
+            yield Problem(f"{where} may be at most {MAX_TEXT:,} characters long", "invalid_field_value", where)
+        elif not _is_text(value):
             yield _bad_text(path)
         return
     if not isinstance(value, dict | list):
         return
     for name, item in value.items() if isinstance(value, dict) else ((str(at), item) for at, item in enumerate(value)):
         if _is_text(name):
-            yield from _unstorable(item, (*path, name))
+            yield from _unusable(item, (*path, name))
         else:
             yield _bad_text((*path, name))
 

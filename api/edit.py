@@ -8,14 +8,14 @@ from api.body import JsonObject
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for, require_post
-from api.network_rules import facts_of
+from api.network_rules import text_problems
 from api.schemas import EditBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
-from domain.content import Edit, PostContent, TargetContent
+from domain.content import Edit
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.post import TargetStatus
-from platforms.base import Draft, Editable
+from platforms.base import Editable
 from platforms.registry import networks
 from store.contents import content_of
 from store.models import ConnectedAccount, Post, Revision, Target
@@ -102,20 +102,8 @@ def _check_text(
     wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]
     if any("poll" in content.settings_for(target) for target in wanted):
         raise Unprocessable(Problem("A tweet with a poll cannot be edited", "text_only"))
-    problems = [problem for target in wanted for problem in _text_problems(content, target, accounts, text)]
-    if problems:
-        raise Unprocessable(dict.fromkeys(problems))
-
-
-def _text_problems(
-    content: PostContent, target: TargetContent, accounts: Mapping[str, ConnectedAccount], text: str
-) -> list[Problem]:
-    """Hold the new text against the network's rules, as if the post were sent with it."""
-    network = networks()[target.platform]
-    settings = network.settings.model_validate(content.settings_for(target))
-    draft = Draft(text, tuple(content.media_for(target)), settings)
-    found = network.check(draft, facts_of(accounts[target.account_id]))
-    return [Problem(each.error, each.code, "content") for each in found if each.part == "content"]
+    if problems := text_problems(content, wanted, accounts, text):
+        raise Unprocessable(problems)
 
 
 async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Patience) -> None:

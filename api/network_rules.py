@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from api.body import MAX_PROBLEMS
 from api.shape import as_problem, in_contract_order, known_names
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Network
+from platforms.expensive import MOST_CHARACTERS, TooMuchText, one_request
 from platforms.registry import networks
 from platforms.rules import Violation
 from store.models import ConnectedAccount
@@ -24,10 +27,39 @@ def facts_of(account: ConnectedAccount) -> AccountFacts:
 
 def network_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
     """Return everything the accounts and networks of a post would refuse, in the contract's order."""
-    found: list[Problem] = []
-    for position, target in enumerate(content.targets):
-        found += _target_problems(content, target, position, accounts.get(target.account_id))
-    return in_contract_order([*found, *_idle_root_settings(content)])
+    return _collected(
+        chain(
+            *(
+                _target_problems(content, target, position, accounts.get(target.account_id))
+                for position, target in enumerate(content.targets)
+            ),
+            _idle_root_settings(content),
+        )
+    )
+
+
+def text_problems(
+    content: PostContent, targets: Iterable[TargetContent], accounts: Mapping[str, ConnectedAccount], text: str
+) -> list[Problem]:
+    """Return what the networks of these targets would refuse about another text in place of theirs."""
+    return _collected(chain(*(_text_problems(content, target, accounts, text) for target in targets)))
+
+
+def _collected(problems: Iterator[Problem]) -> list[Problem]:
+    """Look for as many problems as are listed, and for no more."""
+    try:
+        with one_request():
+            return in_contract_order(islice(problems, MAX_PROBLEMS))
+    except TooMuchText:
+        return [_TOO_MUCH_TEXT]
+
+
+_TOO_MUCH_TEXT = Problem(
+    f"The post's texts are too long to be checked: those for X, Mastodon and Telegram may have {MOST_CHARACTERS:,} "
+    "characters in all, where a text counts once for each of the three that it goes to",
+    "invalid_field_value",
+    "content",
+)
 
 
 def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
@@ -104,7 +136,18 @@ def _settings_problems(error: ValidationError, network: Network[Any, Any], place
         yield as_problem(detail, known_names(network.settings, detail["loc"]), prefix)
 
 
-def _idle_root_settings(content: PostContent) -> Iterable[Problem]:
+def _text_problems(
+    content: PostContent, target: TargetContent, accounts: Mapping[str, ConnectedAccount], text: str
+) -> Iterator[Problem]:
+    network = networks()[target.platform]
+    settings = network.settings.model_validate(content.settings_for(target))
+    draft = Draft(text, tuple(content.media_for(target)), settings)
+    for found in network.check(draft, facts_of(accounts[target.account_id])):
+        if found.part == "content":
+            yield Problem(found.error, found.code, "content")
+
+
+def _idle_root_settings(content: PostContent) -> Iterator[Problem]:
     """Find misspelled root settings of a network that no target of this post uses."""
     used = {target.platform for target in content.targets}
     for platform, name in _ROOT_SETTINGS.items():

@@ -1,5 +1,6 @@
 """What clients may write: the bodies of the contract, strict about names and types."""
 
+import json
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -8,12 +9,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from api.suggest import did_you_mean
+from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.zones import zone_names
 from platforms.registry import networks
 
-MAX_ITEMS = 100
-"""Of media, targets and tags each; far above what any network takes."""
+_MAX_ROOT_SETTINGS = 16_000
+"""Characters of root-level settings as JSON: they are held against the rules of each of up to 100 targets."""
 SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 30 * 24 * 60 * 60
 _LONGEST_URL = 2048
 _LONGEST_NAME = 255
@@ -48,6 +50,12 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _short(settings: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(settings, ensure_ascii=False)) > _MAX_ROOT_SETTINGS:
+        raise _bad(f"may be at most {_MAX_ROOT_SETTINGS:,} characters of JSON")
+    return settings
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise _bad("must not be empty")
@@ -62,6 +70,8 @@ WebAddress = Annotated[
     AfterValidator(_web_address),
     WithJsonSchema({"type": "string", "format": "uri", "maxLength": _LONGEST_URL}),
 ]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+RootSettings = Annotated[dict[str, Any], AfterValidator(_short)]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_not_blank)]
 
 
@@ -83,7 +93,7 @@ class MediaBody(Body):
     url: WebAddress = Field(
         description="Where the file can be fetched without a login.", examples=["https://example.com/photo.jpg"]
     )
-    alt_text: str | None = Field(
+    alt_text: Text | None = Field(
         None, description="A description for people who cannot see it.", examples=["A lighthouse at dawn"]
     )
 
@@ -93,7 +103,7 @@ class TargetBody(Body):
 
     platform: NetworkName = Field(description="The network.", examples=["instagram"])
     account_id: Name = Field(description="A connected account of that network.", examples=["ig_123"])
-    custom_content: str | None = Field(
+    custom_content: Text | None = Field(
         None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
     )
     custom_media: list[MediaBody] | None = Field(
@@ -107,7 +117,7 @@ class TargetBody(Body):
 class PostBody(Body):
     """A post to create, or the fields of one to change. `null` means the default."""
 
-    content: str | None = Field(
+    content: Text | None = Field(
         None,
         description="The text. Optional when media is attached or all platforms have customContent.",
         examples=["Hello from SocialSyncerAPI!"],
@@ -143,8 +153,8 @@ class PostBody(Body):
         description="Your own labels; the list can be filtered by them.",
         examples=[["marketing"]],
     )
-    tiktok_settings: dict[str, Any] | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
-    facebook_settings: dict[str, Any] | None = Field(
+    tiktok_settings: RootSettings | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
+    facebook_settings: RootSettings | None = Field(
         None, description="Settings for all Facebook targets.", examples=[{}]
     )
     publish_within: int | None = Field(
@@ -175,4 +185,4 @@ class ResolveBody(Body):
 class EditBody(Body):
     """The new text of a published tweet."""
 
-    content: str = Field(description="The new text.", examples=["Hello from SocialSyncerAPI! (edited)"])
+    content: Text = Field(description="The new text.", examples=["Hello from SocialSyncerAPI! (edited)"])

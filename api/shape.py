@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from api.body import MAX_PROBLEMS, JsonObject, unstorable
+from api.body import MAX_PROBLEMS, JsonObject, unusable
 from api.suggest import closest, did_you_mean
 from domain.errors import Problem
 
@@ -71,12 +71,12 @@ def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
 
 def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     """Validate a body; where fields are at fault, what can be read without them is returned beside the problems."""
-    problems = unstorable(payload)
+    problems = unusable(payload)
     found: list[ErrorDetails] = []
     try:
         body = model.model_validate(payload)
     except ValidationError as error:
-        # `unstorable` names what is no text; pydantic names of a key only the object around it.
+        # `unusable` names what is no text; pydantic names of a key only the object around it.
         found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
     else:
         if not problems:
@@ -139,7 +139,7 @@ def _sentence(kind: str, detail: ErrorDetails) -> str:
     if kind == "too_short":
         return f"must hold at least {_items(context['min_length'])}"
     if kind == "string_too_long":
-        return f"may be at most {context['max_length']} characters long"
+        return f"may be at most {context['max_length']:,} characters long"
     if kind == "string_too_short":
         return (
             "must not be empty"

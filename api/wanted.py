@@ -6,6 +6,7 @@ from datetime import datetime
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
 from api.shape import in_contract_order, read
+from domain.bounds import MAX_ITEMS, MAX_MEDIA
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
@@ -63,7 +64,11 @@ def _legible(targets: object) -> list[TargetBody] | None:
     """
     if not isinstance(targets, list):
         return None
-    return [_legible_target(target if isinstance(target, dict) else {"customContent": target}) for target in targets]
+    # More are refused for their number alone.
+    return [
+        _legible_target(target if isinstance(target, dict) else {"customContent": target})
+        for target in targets[:MAX_ITEMS]
+    ]
 
 
 _SOME_MEDIA = MediaBody.model_construct(type="image", url="")
@@ -124,6 +129,11 @@ def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]
         found.append(Problem("platforms is required for posts that are not drafts", *_MISSING, "platforms"))
     if not at_fault & {"content", "mediaItems"} and (targets or "platforms" not in at_fault):
         found += _missing_content(body, targets)
+    if not at_fault & {"mediaItems", "platforms"} and (media := _media_in_all(body)) > MAX_MEDIA:
+        sentence = (
+            f"A post may hold at most {MAX_MEDIA:,} media items, its targets' and threads' included; this has {media:,}"
+        )
+        found.append(Problem(sentence, *_INVALID, "mediaItems" if body.media_items else "platforms"))
     seen: set[tuple[str, str]] = set()
     for position, target in enumerate(targets):
         account = (target.platform, target.account_id)
@@ -132,6 +142,20 @@ def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]
             found.append(Problem(f"{where} is in this post already", "duplicate_target", where))
         seen.add(account)
     return found
+
+
+def _media_in_all(body: PostBody) -> int:
+    own = sum(len(target.custom_media or []) for target in body.platforms or [])
+    return len(body.media_items or []) + own + sum(_thread_media(target) for target in body.platforms or [])
+
+
+def _thread_media(target: TargetBody) -> int:
+    """Count the media of a thread, whose settings may not have been read yet."""
+    settings = target.platform_specific_data or {}
+    items = settings.get("threadItems", settings.get("thread_items"))
+    of_items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    media = [item.get("mediaItems", item.get("media_items")) for item in of_items]
+    return sum(len(each) for each in media if isinstance(each, list))
 
 
 def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.bounds import MAX_TEXT
 from domain.pace import Pace
 from domain.post import Media, MediaType
 
@@ -45,6 +46,8 @@ class TextRule:
     unit: str = "characters"
     premium_limit: int | None = None
     beside: tuple[tuple[MediaType, int], ...] = ()
+    characters_per_unit: int | None = None
+    """Set if counting is expensive: a text of more characters than this for each unit is refused without counting."""
     source: str = ""
 
     def check(self, label: str, text: str, media: tuple[Media, ...] = (), *, premium: bool = False) -> list[Violation]:
@@ -54,6 +57,10 @@ class TextRule:
         if fewer := [(most, kind) for kind, most in self.beside if kind in kinds]:
             limit, kind = min(fewer)
             where = f" beside {_PLURAL[kind]}"
+        most = MAX_TEXT if self.characters_per_unit is None else min(limit * self.characters_per_unit, MAX_TEXT)
+        if len(text) > most:
+            said = f"this has {len(text):,} characters, more than can be counted"
+            return [Violation("content", f"{label} allows {limit:,} {self.unit}{where}; {said}")]
         length = self.count(text)
         if length <= limit:
             return []

@@ -6,9 +6,10 @@ from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
-from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES, graphemes
+from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.thread import check_items
+from platforms.unicode import graphemes
 
 ALT_TEXT = 2000
 """What Bluesky's own app allows (unverified); the lexicons name no limit."""
@@ -28,7 +29,12 @@ RULES = Rules(
         r"at://did:[a-z]+:[A-Za-z0-9._:%-]{1,256}/app\.bsky\.feed\.post/[A-Za-z0-9._:~-]{1,512}",
         "an address such as at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k",
     ),
-    text=TextRule(limit=MOST_GRAPHEMES, count=graphemes, source=f"{_LEXICONS}/feed/post.json"),
+    text=TextRule(
+        limit=MOST_GRAPHEMES,
+        count=graphemes,
+        characters_per_unit=MOST_BYTES // MOST_GRAPHEMES,
+        source=f"{_LEXICONS}/feed/post.json",
+    ),
     media=MediaRule(
         max_items=4,
         # A GIF would stand still: what moves on Bluesky is a video.

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import regex
 
+from platforms.unicode import graphemes
+
 MOST_GRAPHEMES, MOST_BYTES = 300, 3000
 """Source: lexicon app.bsky.feed.post, text."""
 LONGEST_TAG = 64
@@ -16,7 +18,6 @@ LONGEST_TAG = 64
 LONGEST_HANDLE = 253
 """Source: atproto.com/specs/handle."""
 
-_GRAPHEME = regex.compile(r"\X")
 _INVISIBLE = r"\u00AD\u2060\u200A\u200B\u200C\u200D\u20E2"
 _LINK = regex.compile(r"(?<![^\s(])(?:https?://|www\.(?=[^\s.]))\S+", regex.IGNORECASE)
 _MENTION = regex.compile(r"(?<![^\s(])@([A-Za-z0-9.-]++)")
@@ -24,7 +25,7 @@ _TAG = regex.compile(rf"(?<!\S)[#\uFF03](?!\uFE0F)([^\s{_INVISIBLE}]++)")
 _HANDLE = regex.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", regex.IGNORECASE
 )
-_LAST_PUNCTUATION = regex.compile(r"\p{P}+$")
+_LAST_PUNCTUATION = regex.compile(r"(?<!\p{P})\p{P}++$")
 _MORE_THAN_DIGITS = regex.compile(r"[^\d\p{P}]")
 _ENDS_SENTENCE = ".,;:!?'\"\u00bb\u2019\u201d\u2026>]}"
 
@@ -35,11 +36,6 @@ class Span(NamedTuple):
     start: int
     end: int
     text: str
-
-
-def graphemes(text: str) -> int:
-    """Return how many characters a reader sees."""
-    return len(text) if text.isascii() and "\r" not in text else len(_GRAPHEME.findall(text))
 
 
 def mentions(text: str) -> list[str]:
@@ -75,8 +71,9 @@ def _bytes(text: str) -> int:
 def _links(text: str) -> Iterator[Span]:
     for match in _LINK.finditer(text):
         link = match[0].rstrip(_ENDS_SENTENCE)
-        while link.endswith(")") and link.count("(") < link.count(")"):
-            link = link[:-1].rstrip(_ENDS_SENTENCE)
+        unopened = link.count(")") - link.count("(")
+        while link.endswith(")") and unopened > 0:
+            link, unopened = link[:-1].rstrip(_ENDS_SENTENCE), unopened - 1
         if link.partition("://")[2] or link.lower().startswith("www."):
             yield Span(match.start(), match.start() + len(link), link)
 

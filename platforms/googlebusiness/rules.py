@@ -44,7 +44,7 @@ def check(label: str, draft: Draft[GoogleBusinessSettings]) -> list[Violation]:
     found = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip():
         found.append(Violation("content", f"{label} needs text in every post"))
-    if _PHONE.search(draft.text):
+    if _PHONE.search(draft.text[: RULES.text.limit]):
         found.append(
             Violation("content", f"{label} lets no telephone number stand in the text; use the CALL button instead")
         )

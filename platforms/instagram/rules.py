@@ -96,7 +96,8 @@ def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
     text = "" if draft.settings.content_type == "story" else draft.text
     found = RULES.check(label, text, draft.media)
     for limit, unit, pattern in ((HASHTAGS, "hashtags", r"#\w+"), (MENTIONS, "mentions", r"(?<![\w.])@[\w.]+")):
-        if (count := len(re.findall(pattern, text))) > limit:
+        # A text that is refused for its length is not searched.
+        if len(text) <= RULES.text.limit and (count := len(re.findall(pattern, text))) > limit:
             found.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
     if not draft.media:
         return found

@@ -11,11 +11,15 @@ from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
+CHARACTERS_PER_UNIT = 20
+"""Our choice: far above what links, mentions and marks that stand on a letter make of a real text."""
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
     post_id=PostId(r"[A-Za-z0-9_-]{1,64}", "the post's id on the account's own server"),
-    text=TextRule(limit=DEFAULTS.characters, count=length, source=_CONFIGURATION),
+    text=TextRule(
+        limit=DEFAULTS.characters, count=length, characters_per_unit=CHARACTERS_PER_UNIT, source=_CONFIGURATION
+    ),
     media=MediaRule(
         max_items=DEFAULTS.attachments,
         max_of=(

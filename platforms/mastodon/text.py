@@ -1,48 +1,50 @@
 """Count a text as Mastodon does, and recognise it in the HTML that a server makes of it."""
 
-import unicodedata
 from html.parser import HTMLParser
 
 import regex
 
+from platforms.entities import parsable
+from platforms.expensive import expensive
+from platforms.unicode import graphemes, nfc, nfkc
+
 CHARACTERS_PER_URL = 23
 """Source: Mastodon's documentation, user/posting; servers may set another."""
 
-_GRAPHEME = regex.compile(r"\X")
 _URL = regex.compile(r"(?<![\w@/])https?://[^\s<>\"]+", regex.IGNORECASE)
 _ENDS_SENTENCE = ".,;:!?'])}\u2026\u201d\u00bb"
-_MENTION = regex.compile(r"(?<![\w=/])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w(?::\d+)?")
+_MENTION = regex.compile(r"(?<![\w=/])@(\w++(?:[.-]++\w++)*+)@[\w.-]+\w(?::\d+)?")
 _SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
 _NO_WORD = regex.compile(r"[\W_\uFE0F\u200D]+")
 _EMOTICON = regex.compile(r"(?<!\S)(?:<3|[:;=]-?\w)(?!\S)")
-_MARKDOWN_LINK = regex.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
+_MARKDOWN_LINK = regex.compile(r"!?\[([^\[\]\n]*+)\]\([^)\s\[]*+\)")
 _WORD = regex.compile(r"[^\W_]+")
 
 
+@expensive
 def length(text: str, per_url: int = CHARACTERS_PER_URL) -> int:
     """Return what counts against a server's limit: a link costs a flat price, of a mention only the name counts."""
-    text = _URL.sub(lambda link: "x" * per_url + _rest(link[0]), unicodedata.normalize("NFC", text))
-    return len(_GRAPHEME.findall(_MENTION.sub(r"@\1", text)))
+    text, links = _URL.subn(lambda link: "x" + _rest(link[0]), nfc(text))
+    return graphemes(_MENTION.sub(r"@\1", text)) + links * (per_url - 1)
 
 
 def _rest(link: str) -> str:
     """Return what stands behind a link and is none of it: the end of a sentence, a bracket that it did not open."""
-    end = len(link)
-    while link[end - 1] in _ENDS_SENTENCE and not (
-        link[end - 1] == ")" and link.count("(", 0, end) >= link.count(")", 0, end)
-    ):
+    end, unopened = len(link), link.count(")") - link.count("(")
+    while link[end - 1] in _ENDS_SENTENCE and not (link[end - 1] == ")" and unopened <= 0):
+        unopened -= link[end - 1] == ")"
         end -= 1
     return link[end:]
 
 
 def comparable(text: str) -> str:
     """Return a text without what a server may change: white space, the servers of those who are mentioned."""
-    return _SPACE.sub("", _MENTION.sub(r"@\1", unicodedata.normalize("NFC", text)))
+    return _SPACE.sub("", _MENTION.sub(r"@\1", nfc(text)))
 
 
 def words(text: str) -> str:
     """Return the letters and digits of a text alone: what even a server that reads Markdown leaves as it was."""
-    return _NO_WORD.sub("", unicodedata.normalize("NFKC", comparable(text)).casefold())
+    return _NO_WORD.sub("", nfkc(comparable(text)).casefold())
 
 
 def readings(sent: str) -> set[str]:
@@ -60,13 +62,13 @@ def resemble(one: str, other: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(nfkc(text).casefold())
 
 
 def shown_text(html: str, sent: str) -> str:
     """Return the text of a status; `sent` decides of a link whether its words or its address stood there."""
     reader = _Reader(sent)
-    reader.feed(html)
+    reader.feed(parsable(html))
     reader.close()
     return "".join(reader.pieces)
 

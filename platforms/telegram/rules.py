@@ -16,6 +16,8 @@ CAPTION = 1024
 """Of a text beside media; source: sendPhoto, sendMediaGroup."""
 MEGABYTE = 1024 * 1024
 """Telegram's page names megabytes and does not say which; unverified."""
+_MARKUP = 20
+"""How many times as long as what is seen a text with its markup may be; our choice."""
 SIDES, STEEPEST = 10_000, 20
 """Of a photo: width and height together, and one by the other; source: sendPhoto."""
 
@@ -70,7 +72,10 @@ RULES = Rules(
 
 def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
     """Return everything Telegram would refuse."""
-    settings, text = draft.settings, visible(draft.text, draft.settings.parse_mode)
+    settings, text = draft.settings, draft.text
+    # Only a text that can still fit is worth reading its markup.
+    if len(text) <= RULES.text.limit * _MARKUP:
+        text = visible(text, settings.parse_mode)
     found = RULES.check(label, text, draft.media)
     if not text.strip() and not draft.media:
         found.append(Violation("content", f"{label} needs text or media"))

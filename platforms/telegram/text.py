@@ -3,8 +3,11 @@
 import html
 import re
 
+from platforms.entities import readable
+from platforms.expensive import expensive
+
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_LINK = re.compile(r"!?\[((?:[^\]\\]|\\.)*)\]\((?:[^)\\]|\\.)*\)")
+_LINK_MARKS = re.compile(r"\\.|!?\[|\]\(?|\)", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\x21-\x7e])")
 _MARKS = re.compile(r"(?<!\\)[*_~`|]|(?m:^>)")
 
@@ -14,10 +17,39 @@ def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+@expensive
 def visible(text: str, parse_mode: str | None) -> str:
     """Return a text without its markup, never longer than what Telegram sees: what it alone can tell, it judges."""
     if parse_mode is None:
         return text
     if parse_mode == "HTML":
-        return html.unescape(_TAG.sub("", text))
-    return _ESCAPED.sub(r"\1", _MARKS.sub("", _LINK.sub(r"\1", text)))
+        return html.unescape(readable(_TAG.sub("", text)))
+    return _ESCAPED.sub(r"\1", _MARKS.sub("", _without_addresses(text)))
+
+
+def _without_addresses(text: str) -> str:
+    """Return a text with its links' words in place of links.
+
+    One pass over the marks, because a pattern for whole links would read on to the end from each bracket.
+    """
+    pieces: list[str] = []
+    done = 0
+    words: tuple[int, int] | None = None
+    """Where the last bracket that opens begins and ends."""
+    address: tuple[int, int, int] | None = None
+    """The same of the bracket before an address, and where the words between end."""
+    for mark in _LINK_MARKS.finditer(text):
+        start, end = mark.span()
+        if address is not None:
+            if mark[0] == ")":
+                pieces += (text[done : address[0]], text[address[1] : address[2]])
+                done = end
+                address = None
+        elif mark[0] in {"[", "!["}:
+            words = (start, end)
+        elif mark[0] == "](" and words is not None:
+            address = (words[0], words[1], start)
+            words = None
+        elif mark[0] == "]":
+            words = None
+    return "".join([*pieces, text[done:]])

@@ -38,7 +38,7 @@ def length(text: str) -> int:
 
 RULES = Rules(
     post_id=PostId(r"[0-9]{1,32}"),
-    text=TextRule(limit=CHARACTERS, count=length, source=_POSTS_PAGE),
+    text=TextRule(limit=CHARACTERS, count=length, characters_per_unit=4, source=_POSTS_PAGE),
     media=MediaRule(
         max_items=CAROUSEL_ITEMS,
         max_of=((MediaType.IMAGE, CAROUSEL_ITEMS), (MediaType.VIDEO, CAROUSEL_ITEMS)),
@@ -85,6 +85,7 @@ def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
 
 def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
     found = RULES.check(label, text, media)
-    if (links := len(set(_LINK.findall(text)))) > LINKS:
+    # A text that is refused for its length is not searched.
+    if len(text) <= CHARACTERS and (links := len(set(_LINK.findall(text)))) > LINKS:
         found.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
     return found

@@ -82,7 +82,7 @@ def is_video(draft: Draft[TikTokSettings]) -> bool:
 
 def title_of(text: str) -> str:
     """Return a photo post's title: the text without hashtags, cut to what TikTok takes at the end of a word."""
-    plain = " ".join(re.sub(r"#\w+", "", text).split())
+    plain = " ".join(re.sub(r"#\w+", "", text).split())[: TITLE + 1]
     while utf16_units(plain) > TITLE:
         plain = plain[:-1] if " " not in plain else plain.rpartition(" ")[0]
     return plain

@@ -21,6 +21,10 @@ async def edit(line: Line, known: Published, text: str) -> Published:
         if error.kind not in _PASSING:
             raise
     else:
+        if post.get("attachments"):
+            # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
+            message = "Posts with media or a poll are not edited on X: nothing says that X would keep these."
+            raise NetworkError(Kind.REJECTED, message, code="edit_not_supported")
         newest = _newest(post)
         until = _check_controls(post.get("edit_controls") or {}) or until
     body = {"text": text, "edit_options": {"previous_post_id": newest}}
@@ -58,8 +62,9 @@ async def _read(line: Line, post_id: str) -> dict[str, Any]:
 
 def _versions(post: dict[str, Any]) -> list[str]:
     # X's documentation shows the first name, its OpenAPI document the second.
-    versions: list[str] = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or [post["id"]]
-    return versions
+    versions = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or []
+    # The answer to a new post has had an empty string in this list.
+    return [each for each in versions if str(each).isdecimal()] or [post["id"]]
 
 
 def _newest(post: dict[str, Any]) -> str:

@@ -84,7 +84,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
     code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
-    kind, sentence = _BY_CODE.get(code) or _by_status(status, said)
+    kind, sentence = _of_the_post(said) or _BY_CODE.get(code) or _by_status(status, said)
     wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
     if kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
@@ -126,6 +126,19 @@ def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
     if "Unsupported Authentication" in said:
         return _BY_CODE["unsupported_authentication"]
     return Kind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
+
+
+def _of_the_post(said: str) -> tuple[Kind, str] | None:
+    """Return the meaning of a refusal that is about what one post asks for, whatever code it comes with.
+
+    X calls a reply or quote that is not allowed `not-authorized-for-resource`, as it does a missing permission.
+    """
+    words = said.lower()
+    if "only reply to or quote" in words or ("reply" in words and "mentioned" in words):
+        return Kind.REJECTED, "X lets this app reply to or quote only posts that mention the account or are its own."
+    if "not allowed to post a video" in words:
+        return Kind.REJECTED, f"X refused: {said}"
+    return None
 
 
 def _day_used_up(response: httpx.Response) -> str | None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+import httpx
+
 from domain.post import Media, MediaType
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
@@ -15,10 +17,10 @@ from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
 
-PIECE_BYTES = 4 * 1024 * 1024
-"""X's guide takes up to 5 MB a piece."""
-MOST_PIECES = 1000
-"""Source: X API v2 OpenAPI document, AppendMediaUploadRequest."""
+PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
+"""X's guide takes up to 5 MB a piece; now and then its servers answer 413 to that, and take smaller ones."""
+MOST_PIECES = 10_000
+"""Source: X's guide to chunked uploads, segment_index."""
 LIFE_LEFT = 300
 """Seconds that an upload must still live for it to be used; our choice."""
 UNNAMED_LIFETIME = 86_400
@@ -95,13 +97,14 @@ class Uploads:
     async def _go_on(self, upload: Handle, item: Media) -> None:
         if upload.get("stage") in {None, Stage.SENDING}:
             async with self._sending.media.open(item) as file:
-                _check(item, file, long_video=self._sending.draft.settings.long_video)
+                _check(item, file, premium=self._line.account.premium)
                 await (self._whole(upload, file) if item.type is MediaType.IMAGE else self._pieces(upload, item, file))
         if upload["stage"] == Stage.PROCESSING:
             query = {"command": "STATUS", "media_id": upload["id"]}
             await self._take(upload, await call(self._line, "GET", "/2/media/upload", params=query))
         if upload["stage"] == Stage.TAKEN:
-            if item.alt_text:
+            # X documents alt text for images and GIFs only, and a call that it may refuse costs money.
+            if item.alt_text and item.type is not MediaType.VIDEO:
                 described = {"id": upload["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
                 await call(self._line, "POST", "/2/media/metadata", json=described)
             upload["stage"] = Stage.READY
@@ -117,21 +120,33 @@ class Uploads:
             self._note(upload, await call(self._line, "POST", "/2/media/upload/initialize", json=begin))
             upload |= {"stage": Stage.SENDING, "size": file.size, "pieces": 0}
             await self._save()
-        for index, start in enumerate(range(0, file.size, PIECE_BYTES)):
+        size = upload.get("pieceBytes", PIECE_BYTES)
+        for index, start in enumerate(range(0, file.size, size)):
             if index < upload["pieces"]:
                 continue
-            piece = Part("media", "piece", file.part(start, PIECE_BYTES))
-            form = Form({"segment_index": str(index)}, [piece])
-            await call(self._line, "POST", f"/2/media/upload/{upload['id']}/append", form=form)
+            await self._append(upload, index, file.part(start, size))
             upload["pieces"] = index + 1
             await self._save()
-            self._sending.heartbeat(f"{upload['pieces'] * PIECE_BYTES:,} of {file.size:,} bytes")
+            self._sending.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
         await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{upload['id']}/finalize"))
+
+    async def _append(self, upload: Handle, index: int, piece: MediaFile) -> None:
+        form = Form({"segment_index": str(index)}, [Part("media", "piece", piece)])
+        try:
+            await call(self._line, "POST", f"/2/media/upload/{upload['id']}/append", form=form)
+        except NetworkError as error:
+            if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
+                raise
+            # The upload begins again with smaller pieces: X counts them by their index.
+            upload["pieceBytes"] = SMALL_PIECE_BYTES
+            upload.pop("size", None)
+            await self._save()
+            raise NetworkError(Kind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces") from error
 
     def _category(self, item: Media) -> str:
         if item.type is MediaType.GIF:
             return "tweet_gif"
-        return "amplify_video" if self._sending.draft.settings.long_video else "tweet_video"
+        return "tweet_video"
 
     async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
         """Keep what X says of a whole upload. Raises NetworkError: `not_ready` while X processes it."""
@@ -163,8 +178,8 @@ class Uploads:
             await self._sending.save(self._sending.handles)
 
 
-def _check(item: Media, file: MediaFile, *, long_video: bool) -> None:
-    [rule] = [rule for rule in file_rules(long_video=long_video) if rule.kind is item.type]
+def _check(item: Media, file: MediaFile, *, premium: bool) -> None:
+    [rule] = [rule for rule in file_rules(premium=premium) if rule.kind is item.type]
     if file.content_type not in rule.types:
         known = ", ".join(rule.types)
         message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."

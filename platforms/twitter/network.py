@@ -51,7 +51,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
 
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files, wider for a long video."""
-        return rules.file_rules(long_video=draft.settings.long_video)
+        return rules.file_rules(premium=account.premium)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map X's refusal to what it means."""

@@ -27,7 +27,7 @@ async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
 def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, Any]:
     """Return the body of the request that makes the post; source: X API v2 OpenAPI document, CreatePostsRequest."""
     settings = draft.settings
-    body: dict[str, Any] = {"text": draft.text}
+    body: dict[str, Any] = {"text": draft.text} if draft.text or not uploads else {}
     if uploads:
         body["media"] = {"media_ids": uploads}
     if settings.reply_to_tweet_id:

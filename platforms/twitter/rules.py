@@ -1,5 +1,6 @@
 """X's limits, and what does not go together in one post."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,9 +16,12 @@ ALT_TEXT = 1000
 """Characters; source: X API v2 OpenAPI document, CreateMediaMetadataMetadataAltText."""
 MEGABYTE = 1024 * 1024
 """X's megabytes may be smaller: X judges the rest."""
-LONG_VIDEO = 4 * MEGABYTE * 1000
-"""Bytes: the pieces that an upload may have, at the size in which they are sent."""
+VIDEO_BYTES, PREMIUM_VIDEO_BYTES = 8_000 * MEGABYTE, 16_000 * MEGABYTE
+VIDEO_SECONDS, PREMIUM_VIDEO_SECONDS = 20 * 60, 125 * 60
 _MEDIA_PAGE = "docs.x.com/x-api/media/quickstart/best-practices"
+_VIDEOS = "X API changelog, September 1, 2026"
+_CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
+"""A stock's sign as X links it; source: github.com/twitter/twitter-text, validCashtag."""
 
 RULES = Rules(
     post_id=PostId(r"[0-9]{1,19}"),
@@ -26,6 +30,8 @@ RULES = Rules(
         count=weighted_length,
         unit="weighted characters",
         premium_limit=PREMIUM_LIMIT,
+        # A link of 4,096 characters, the longest there is, counts 23: some of these still fit.
+        characters_per_unit=20,
         source="github.com/twitter/twitter-text config/v3.json; help.x.com/using-x/x-premium for the premium limit",
     ),
     media=MediaRule(
@@ -41,10 +47,10 @@ RULES = Rules(
         FileRule(
             MediaType.VIDEO,
             ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"),
-            max_bytes=512 * MEGABYTE,
+            max_bytes=VIDEO_BYTES,
             min_seconds=0.5,
-            max_seconds=140,
-            source=_MEDIA_PAGE,
+            max_seconds=VIDEO_SECONDS,
+            source=_VIDEOS,
         ),
     ),
     alt_text=ALT_TEXT,
@@ -52,12 +58,14 @@ RULES = Rules(
 )
 
 
-def file_rules(*, long_video: bool) -> tuple[FileRule, ...]:
-    """Return the rules of files; a long video may be as long as X lets the account's be."""
-    if not long_video:
+def file_rules(*, premium: bool) -> tuple[FileRule, ...]:
+    """Return the rules of files; videos of an account with X Premium may be longer. X judges them again itself."""
+    if not premium:
         return RULES.files
     return tuple(
-        replace(rule, max_bytes=LONG_VIDEO, max_seconds=None) if rule.kind is MediaType.VIDEO else rule
+        replace(rule, max_bytes=PREMIUM_VIDEO_BYTES, max_seconds=PREMIUM_VIDEO_SECONDS)
+        if rule.kind is MediaType.VIDEO
+        else rule
         for rule in RULES.files
     )
 
@@ -66,7 +74,10 @@ def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[V
     """Return everything X would refuse, in the post and in the thread that follows it."""
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
-        return RULES.check(label, text, media, premium=premium)
+        found = RULES.check(label, text, media, premium=premium)
+        if len(_CASHTAG.findall(text)) > 1:
+            found.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))
+        return found
 
     settings = draft.settings
     found = check_one(draft.text, draft.media)

@@ -32,11 +32,14 @@ class TwitterSettings(WireModel):
 
     reply_to_tweet_id: PostId | None = Field(
         None,
-        description="Publish as a reply to this post. X lets apps reply only where the author mentioned the account.",
+        description="Publish as a reply to this post. X lets apps reply to the account's own posts and to those that "
+        "mention it.",
         examples=["1445880548472328192"],
     )
     quote_tweet_id: PostId | None = Field(
-        None, description="Quote this post; not together with media or a poll.", examples=["1445880548472328192"]
+        None,
+        description="Quote this post; not together with media or a poll. Others' posts are for Enterprise apps only.",
+        examples=["1445880548472328192"],
     )
     reply_settings: Literal["following", "mentionedUsers", "subscribers", "verified"] | None = Field(
         None, description="Who may reply; everyone where left out.", examples=["mentionedUsers"]
@@ -44,7 +47,7 @@ class TwitterSettings(WireModel):
     poll: Poll | None = Field(None, description="A poll; not together with media or a quoted post.")
     long_video: bool = Field(
         default=False,
-        description="Upload videos as long ones (over 140 seconds); needs X Premium or X's permission.",
+        description="Accepted and not needed: X takes videos of 20 minutes, with X Premium of 125 minutes.",
         examples=[True],
     )
     thread_items: ThreadItems = Field(

@@ -1,10 +1,10 @@
 """Count a post as X does: Latin and its kin cost 1 a sign, other scripts 2, a link 23, an emoji 2 in whatever shape."""
 
-import unicodedata
-
 import regex
 
+from platforms.expensive import expensive
 from platforms.twitter.links import link_spans
+from platforms.unicode import nfc
 
 LIMIT = 280
 PREMIUM_LIMIT = 25_000
@@ -24,12 +24,13 @@ _EMOJI = regex.compile(
 )
 
 
+@expensive
 def weighted_length(text: str) -> int:
     """Return what X counts against its limit.
 
     Every well-formed sequence of joined emoji counts as one; X knows a list of them, so an invented one may cost more.
     """
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     length = position = 0
     for start, end in link_spans(text):
         length += _weight(text[position:start]) + LINK_WEIGHT

@@ -150,7 +150,7 @@ class TestBodies:
             assert (response.status_code, check_shape(response)["code"]) == (413, "payload_too_large")
 
     async def test_just_below_it_is_read(self, api: Client) -> None:
-        raw = b'{"content":"' + b"x" * (1024 * 1024 - 15) + b'"}'
+        raw = b'{"content":"x"' + b" " * (1024 * 1024 - 15) + b"}"
         assert (await api.post("/v1/posts", content=raw, headers=JSON)).status_code == 201
 
 

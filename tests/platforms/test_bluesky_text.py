@@ -12,8 +12,9 @@ from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.bluesky import NETWORK
 from platforms.bluesky.settings import BlueskySettings
-from platforms.bluesky.text import facets, graphemes, mentions
+from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
+from platforms.unicode import graphemes
 
 SYNTAX = Path(__file__).parents[3] / "shared" / "specs" / "bluesky" / "interop-test-files" / "syntax"
 ACCOUNT = AccountFacts("bs_1", "did:plc:1", "alice.example")

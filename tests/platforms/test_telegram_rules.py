@@ -89,3 +89,22 @@ def test_previews_belong_to_texts() -> None:
 def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TelegramSettings.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("[words](https://a.example)", "words"),
+        ("![\U0001f44d](tg://emoji?id=1) [b](c)!", "\U0001f44d b!"),
+        (r"\[not](a link)", "[not](a link)"),
+        (r"[a\]b](c\)d)e", "a]be"),
+        ("[no end](https://a.example", "[no end](https://a.example"),
+        ("[in [side](b)", "[in side"),
+    ],
+)
+def test_of_a_link_only_its_words_are_seen(text: str, seen: str) -> None:
+    assert visible(text, "MarkdownV2") == seen
+
+
+def test_a_number_that_no_character_has_is_one_character() -> None:
+    assert visible("&#65;&#" + "1" * 5000 + ";", "HTML") == "A\ufffd"

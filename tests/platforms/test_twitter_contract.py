@@ -85,7 +85,7 @@ async def send(
                 await NETWORK.prepare(line, sending)
             published = await NETWORK.publish(line, sending)
             await NETWORK.complete(line, sending, published)
-            if not settings:
+            if not settings and not media:
                 await NETWORK.edit(line, published, f"{text}!")
         return requests
 
@@ -104,8 +104,7 @@ Send = Callable[..., Awaitable[list[httpx.Request]]]
         ((), {"quoteTweetId": "1445880548472328192", "replySettings": "subscribers"}, {"/2/tweets"}),
         (("a.jpg", "b.png"), {}, {"/2/tweets", "/2/media/upload", "/2/media/metadata"}),
         (("a.gif",), {}, BODIES.keys() - {"/2/media/upload"}),
-        (("a.mp4",), {}, BODIES.keys() - {"/2/media/upload"}),
-        (("b.mp4",), {"longVideo": True}, BODIES.keys() - {"/2/media/upload"}),
+        (("a.mp4",), {}, BODIES.keys() - {"/2/media/upload", "/2/media/metadata"}),
     ],
 )
 async def test_every_body_is_one_that_x_knows(

@@ -15,6 +15,7 @@ from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.twitter import NETWORK
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
+from platforms.twitter.rules import MEGABYTE, file_rules
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -208,7 +209,7 @@ async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) ->
         (MediaType.VIDEO, Given(b"x", "text/html"), "media_type"),
         (MediaType.IMAGE, Given(b"x", "image/jpeg", claimed=5 * 2**20 + 1), "media_too_large"),
         (MediaType.GIF, Given(b"x", "image/gif", claimed=15 * 2**20 + 1), "media_too_large"),
-        (MediaType.VIDEO, Given(b"x", "video/mp4", claimed=512 * 2**20 + 1), "media_too_large"),
+        (MediaType.VIDEO, Given(b"x", "video/mp4", claimed=8_000 * 2**20 + 1), "media_too_large"),
     ],
 )
 async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: Given, code: str) -> None:
@@ -219,12 +220,21 @@ async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: 
     assert await x.operations() == before
 
 
-async def test_a_long_video_has_a_category_of_its_own_and_may_be_larger(x: Rig, sandbox: Sandbox) -> None:
+async def test_a_video_goes_up_in_smaller_pieces_if_x_wants_them(x: Rig, sandbox: Sandbox) -> None:
+    await sandbox.switch_on("twitter", "small_pieces")
     source = Given(await a_large_video(sandbox))
-    sending = replace(x.sending("", [VIDEO], settings={"longVideo": True}), media=source)
+    sending = replace(x.sending("", [VIDEO]), media=source)
+    error = await refused(NETWORK.prepare(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "smaller_pieces")
     await NETWORK.prepare(x.connection(), sending)
-    assert sending.handles["media"]["0"]["key"].startswith("13_")
-    huge = replace(
-        x.sending("", [VIDEO], settings={"longVideo": True}), media=Given(b"x", claimed=PIECE_BYTES * 1000 + 1)
-    )
-    assert (await refused(NETWORK.prepare(x.connection(), huge))).code == "media_too_large"
+    await sandbox.clear_conditions("twitter")
+    assert sending.handles["media"]["0"]["stage"] == "ready"
+
+
+def test_videos_may_be_as_long_as_x_takes_them() -> None:
+    def longest(*, premium: bool) -> tuple[float | None, int | None]:
+        (rule,) = [rule for rule in file_rules(premium=premium) if rule.kind is MediaType.VIDEO]
+        return rule.max_seconds, rule.max_bytes
+
+    assert longest(premium=False) == (20 * 60, 8_000 * MEGABYTE)
+    assert longest(premium=True) == (125 * 60, 16_000 * MEGABYTE)

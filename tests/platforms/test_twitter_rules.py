@@ -175,3 +175,12 @@ def test_credentials_show_no_secret() -> None:
     with pytest.raises(ValidationError) as caught:
         TwitterCredentials.model_validate({**given, "accessToken": 1, "other": "secret-4"})
     assert "secret-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("buy $TSLA", True), ("$TSLA and $AAPL", False), ("$5 and $10 for $TSLA", True), ("a$TSLA $AAPL", True)],
+)
+def test_a_post_has_one_cashtag_at_most(text: str, fits: bool) -> None:
+    found = [each for each in check(text) if "cashtag" in each.error]
+    assert (found == []) is fits

@@ -8,8 +8,8 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 from temporalio.client import Client
 
-from api.schemas import MAX_ITEMS
 from cli.stack.ports import free_port
+from domain.bounds import MAX_ITEMS
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus

@@ -58,6 +58,11 @@ class XTwin(Twin, ABC):
     """Hold what all of X's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
+    conditions = {  # noqa: RUF012
+        "not_mentioned": "No post but the account's own may be replied to or quoted.",
+        "short_videos": "Videos of more than two minutes are refused when they are published.",
+        "small_pieces": "Pieces of an upload over 1 MiB are answered 413.",
+    }
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -12,7 +12,7 @@ from sandbox.networks.twitter.base import XTwin, invalid
 from sandbox.networks.twitter.bodies import read_json
 from sandbox.posts import Shown
 from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 CATEGORIES = {
@@ -27,8 +27,9 @@ CATEGORIES = {
 }
 """Each with the prefix of its media keys (the prefixes are unverified)."""
 LARGEST = {"tweet_image": 5 << 20, "dm_image": 5 << 20, "tweet_gif": 15 << 20, "dm_gif": 15 << 20}
-LARGEST_VIDEO = 512 << 20
-LARGEST_CHUNK = 5 << 20
+LARGEST_VIDEO = 16_000 << 20
+"""Of an account with X Premium."""
+SMALL_CHUNK, LARGEST_CHUNK = 1 << 20, 5 << 20
 """Unverified; what clients use."""
 SECONDS_TO_UPLOAD = 1_295_999
 SECONDS_TO_USE = 86_400
@@ -111,8 +112,10 @@ class MediaRoutes(XTwin):
         index, content = str(fields.get("segment_index", "")), _content(fields.get("media"))
         if segments is None:
             raise invalid("This upload is already finalized.", id=[medium.id])
-        if not index.isdecimal() or int(index) > 999:
+        if not index.isdecimal() or int(index) > 9999:
             raise invalid("segment_index is missing or out of range.", segment_index=[index])
+        if self.holds("small_pieces") and len(content) > SMALL_CHUNK:
+            raise RefusedError(Answer(413))
         if len(content) > LARGEST_CHUNK:
             raise invalid("The segment is too large.", segment_index=[index])
         segments[int(index)] = content

@@ -1,5 +1,6 @@
 """POST and DELETE /2/tweets: publishing, editing and deleting, with X's rules for each."""
 
+import re
 from typing import Any
 
 from sandbox.accounts import Account
@@ -34,6 +35,9 @@ def _publish_or_edit(_twin: object, request: Request) -> Operation:
     return "edit" if b'"edit_options"' in request.body else "publish"
 
 
+_CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?!\w)")
+
+
 class PostRoutes(MediaRoutes):
     """Serve POST /2/tweets and DELETE /2/tweets/:id."""
 
@@ -49,10 +53,14 @@ class PostRoutes(MediaRoutes):
         body = read_post(request)
         media = self._attached(account, body)
         _check_text(account, body)
+        if len(_CASHTAG.findall(body.text or "")) > 1:
+            raise forbidden("Posts are limited to a maximum of one cashtag.")
+        if self.holds("short_videos", account) and any(medium.kind == "video" for medium in media):
+            raise forbidden("This user is not allowed to post a video longer than 2 minutes.")
         if body.reply is not None:
-            self._check_target(body.reply.in_reply_to_tweet_id, "reply to")
+            self._check_target(account, body.reply.in_reply_to_tweet_id, "reply to")
         if body.quote_tweet_id is not None:
-            self._check_target(body.quote_tweet_id, "quote")
+            self._check_target(account, body.quote_tweet_id, "quote")
         previous = self._editable(account, body.edit_options.previous_post_id) if body.edit_options else None
         if body.text and self._is_duplicate((account.account_id, body.text, tuple(medium.key for medium in media))):
             raise forbidden(DUPLICATE)
@@ -92,9 +100,12 @@ class PostRoutes(MediaRoutes):
             raise invalid("A post has up to 4 images, or one GIF, or one video.", **{"media.media_ids": []})
         return media
 
-    def _check_target(self, post_id: str, what: str) -> None:
+    def _check_target(self, account: Account, post_id: str, what: str) -> None:
         """Refuse a deleted target; posts that the sandbox never saw are taken to be out there on X."""
         post = self.world.posts.get(self.platform, post_id)
+        if self.holds("not_mentioned", account) and (post is None or post.account_id != account.account_id):
+            said = "You can only reply to or quote posts where you are mentioned or are the author."
+            raise RefusedError(problem(403, "Forbidden", said, f"{PROBLEMS}not-authorized-for-resource"))
         if post is not None and post.deleted:
             raise forbidden(f"You attempted to {what} a Tweet that is deleted or not visible to you.")
 

@@ -1,0 +1,16 @@
+"""Bounds of one request, so that no request costs unbounded work; docs/limits.md lists them for people."""
+
+MAX_TEXT = 100_000
+"""Characters of any string in a body. The longest text that a network takes, Facebook's, has 63,206."""
+
+MAX_NAME = 255
+"""Characters of a name in a JSON object."""
+
+MAX_VALUES = 20_000
+"""Values of a body, nested ones included: 100 targets with 200 each."""
+
+MAX_ITEMS = 100
+"""Of media, targets and tags each; far above what any network takes."""
+
+MAX_MEDIA = 1_000
+"""Media of a post in all: its own, those of its targets and those of threads."""

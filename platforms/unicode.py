@@ -1,0 +1,45 @@
+"""Unicode arithmetic whose cost grows with the text and not with its square, whatever a stranger wrote."""
+
+import unicodedata
+from typing import Literal
+
+import regex
+
+LONGEST_RUN = 64
+"""Combining marks in a row that are put in order together. Unicode's own safe format has 30 (UAX #15, D3)."""
+
+_LONG_RUN = regex.compile(rf"[^\p{{ccc=0}}]{{{LONGEST_RUN}}}(?=[^\p{{ccc=0}}])")
+_FLAG = regex.compile(r"\p{Regional_Indicator}{2}")
+_CLUSTER = regex.compile(r"\X")
+
+
+def nfc(text: str) -> str:
+    """Return a text in normal form C.
+
+    Putting n marks in order costs n * n steps. Runs of more than `LONGEST_RUN` marks are therefore normalised in
+    pieces; no script writes such runs.
+    """
+    return _normalised("NFC", text)
+
+
+def nfkc(text: str) -> str:
+    """Return a text in normal form KC, with marks treated as in `nfc`."""
+    return _normalised("NFKC", text)
+
+
+def _normalised(form: Literal["NFC", "NFKC"], text: str) -> str:
+    if text.isascii():
+        return text
+    start, pieces = 0, []
+    for run in _LONG_RUN.finditer(text):
+        pieces.append(unicodedata.normalize(form, text[start : run.end()]))
+        start = run.end()
+    return "".join([*pieces, unicodedata.normalize(form, text[start:])])
+
+
+def graphemes(text: str) -> int:
+    """Return how many characters a reader sees (UAX #29)."""
+    if text.isascii() and "\r" not in text:
+        return len(text)
+    # From each half of a flag the library looks back to the first flag of the row. A letter is a cluster like a flag.
+    return sum(1 for _ in _CLUSTER.finditer(_FLAG.sub("x", text)))

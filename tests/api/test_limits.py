@@ -1,0 +1,93 @@
+"""Bounds of one request: what exceeds them is refused with a sentence that names them."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, problems
+
+LONG = "x" * 100_001
+MEDIA = {"type": "image", "url": "https://example.com/photo.jpg"}
+
+
+def target(number: int = 0, **fields: Any) -> dict[str, Any]:
+    return {"platform": "twitter", "accountId": f"tw_{number}", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"content": LONG}, "content"),
+        ({"mediaItems": [{**MEDIA, "altText": LONG}]}, "mediaItems.0.altText"),
+        ({"platforms": [target(customContent=LONG)]}, "platforms.0.customContent"),
+        ({"platforms": [target(customMedia=[{**MEDIA, "altText": LONG}])]}, "platforms.0.customMedia.0.altText"),
+        (
+            {"platforms": [target(platformSpecificData={"threadItems": [{"content": LONG}]})]},
+            "platforms.0.platformSpecificData.threadItems.0.content",
+        ),
+    ],
+)
+async def test_a_text_has_at_most_100_000_characters(stranger: Client, fields: dict[str, Any], param: str) -> None:
+    response = await stranger.send_post({"content": "x", "isDraft": True, **fields})
+    assert response.status_code == 400
+    sentence = f"{param} may be at most 100,000 characters long"
+    assert problems(response) == [{"error": sentence, "code": "invalid_field_value", "param": param}]
+
+
+async def test_the_text_of_an_edit_too(stranger: Client) -> None:
+    response = await stranger.post(f"/v1/posts/post_{'0' * 32}/edit", json={"content": LONG})
+    assert (response.status_code, response.json()["param"]) == (400, "content")
+
+
+async def test_root_settings_have_at_most_16_000_characters(stranger: Client) -> None:
+    response = await stranger.send_post({"content": "x", "tiktokSettings": {"description": "x" * 16_001}})
+    assert response.status_code == 400
+    assert response.json()["error"] == "tiktokSettings may be at most 16,000 characters of JSON"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"tags": [0] * 20_001}, "The body holds more than 20,000 values"),
+        ({"x" * 256: 0}, "The body holds a name of more than 255 characters"),
+    ],
+)
+async def test_a_body_has_its_measure(stranger: Client, body: dict[str, Any], sentence: str) -> None:
+    response = await stranger.send_post(body)
+    assert (response.status_code, response.json()["code"], response.json()["error"]) == (400, "invalid_json", sentence)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"threadItems": [{"content": "x", "mediaItems": [MEDIA] * 34}]},
+        {"thread_items": [{"media_items": [MEDIA] * 34}]},
+    ],
+)
+async def test_a_post_has_at_most_1_000_media(stranger: Client, settings: dict[str, Any]) -> None:
+    targets = [target(n, customMedia=[MEDIA] * 33) for n in range(30)]
+    sound = {"content": "x", "isDraft": True, "mediaItems": [MEDIA] * 10, "platforms": targets}
+    assert (await stranger.send_post(sound)).status_code == 201
+    for more in ({"mediaItems": [MEDIA] * 11}, {"platforms": [*targets, target(30, platformSpecificData=settings)]}):
+        response = await stranger.send_post({**sound, **more})
+        assert (response.status_code, response.json()["param"]) == (400, "mediaItems")
+        assert response.json()["error"].startswith("A post may hold at most 1,000 media items")
+
+
+async def test_a_text_that_is_far_too_long_is_not_counted(stranger: Client) -> None:
+    body = {"content": "x" * 100_000, "platforms": [{"platform": "mastodon", "accountId": "m"}], "publishNow": True}
+    response = await stranger.send_post(body)
+    assert response.status_code == 422
+    assert problems(response)[0]["error"] == (
+        "Mastodon allows 500 characters; this has 100,000 characters, more than can be counted"
+    )
+
+
+async def test_texts_that_are_costly_to_count_have_a_measure_in_all(stranger: Client) -> None:
+    targets = [target(n, customContent=f"{n} {'x' * 24_000}") for n in range(9)]
+    response = await stranger.send_post({"platforms": targets, "publishNow": True})
+    assert response.status_code == 422
+    assert problems(response)[0]["param"] == "content"
+    assert "may have 200,000 characters in all" in problems(response)[0]["error"]
+    fitting = await stranger.send_post({"platforms": targets[:8], "publishNow": True})
+    assert {each["code"] for each in problems(fitting)} == {"account_not_found"}

@@ -1,0 +1,34 @@
+"""What look-ups do with a text grows with the text and not with its square: it runs on the worker's event loop."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.abuse.texts import NAMES, text
+from domain.bounds import MAX_TEXT
+from platforms.bluesky.text import facets, mentions
+from platforms.linkedin.little import little
+from platforms.mastodon.text import readings, resemble, words
+from platforms.tiktok.rules import title_of
+
+MOST_S = 0.3
+"""Seconds of one core."""
+READERS: dict[str, Callable[[str], object]] = {
+    "mastodon words": words,
+    "mastodon readings": readings,
+    "mastodon resemble": lambda text: resemble(text, text),
+    "bluesky mentions": mentions,
+    "bluesky facets": lambda text: facets(text[:3_000], {}),
+    "linkedin little": little,
+    "tiktok title": title_of,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_worst_texts_are_soon_read(reader: str) -> None:
+    for name in NAMES:
+        hostile = text(name, MAX_TEXT)
+        began = time.process_time()
+        READERS[reader](hostile)
+        assert time.process_time() - began < MOST_S, name
