@@ -12,9 +12,11 @@ from api.network_rules import text_problems
 from api.schemas import EditBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
+from domain.bounds import LARGEST_ANSWER
 from domain.content import Edit
 from domain.errors import InvalidRequest, Problem, Unprocessable
-from domain.post import TargetStatus
+from domain.post import TargetStatus, text_in_effect
+from domain.size import edit_bytes
 from platforms.base import Editable
 from platforms.registry import networks
 from store.contents import content_of
@@ -102,8 +104,18 @@ def _check_text(
     wanted = [each for each in content.targets if any(each.account_id == target.account_id for target in targets)]
     if any("poll" in content.settings_for(target) for target in wanted):
         raise Unprocessable(Problem("A tweet with a poll cannot be edited", "text_only"))
+    if post.answer_bytes + sum(_growth(post, target, text) for target in targets) > LARGEST_ANSWER:
+        raise Unprocessable(_TOO_LARGE)
     if problems := text_problems(content, wanted, accounts, text):
         raise Unprocessable(problems)
+
+
+_TOO_LARGE = Problem("With all its earlier versions the post would be larger than 4 MiB", "post_too_large", "content")
+
+
+def _growth(post: Post, target: Target, text: str) -> int:
+    before = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+    return edit_bytes(before, text)
 
 
 async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Patience) -> None:

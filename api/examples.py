@@ -71,8 +71,11 @@ ATTEMPTS: dict[str, Any] = {
             "decision": "it is public",
             "nextAttemptAt": None,
         },
-    ]
+    ],
+    "cursor": None,
+    "hasMore": False,
 }
+ATTEMPTS_CURSOR = "eyJpZCI6MTAwfQ"
 
 _PUBLISHED = "2026-01-15T10:00:02.418Z"
 POST: dict[str, Any] = {

@@ -92,6 +92,16 @@ _LIST = (
     _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
 )
 
+_PAGE = (
+    _query(
+        "limit",
+        "The most attempts to return.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+        20,
+    ),
+    _query("cursor", "From the previous answer.", {"type": "string"}, examples.ATTEMPTS_CURSOR),
+)
+
 _ALWAYS = ("missingKey", "wrongKey", "internal", "unavailable")
 _WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *_WITH_BODY)
@@ -122,7 +132,8 @@ OPERATIONS = (
         _POSTS,
         "listPosts",
         "List posts",
-        "Newest first. A page never skips or repeats a post while posts are being added.",
+        "Newest first. A page never skips or repeats a post while posts are being added. It holds fewer posts than "
+        "`limit` if it would be larger than 4 MiB; `hasMore` then says that there are more.",
         PageView,
         {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
         ("unknownQuery", "wrongQuery", *_ALWAYS),
@@ -240,8 +251,8 @@ OPERATIONS = (
         "Every step towards the networks with its times, what the network answered and what was decided upon it.",
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
-        ("unknownQuery", "notFound", *_ALWAYS),
-        parameters=(_POST_ID,),
+        ("unknownQuery", "wrongQuery", "notFound", *_ALWAYS),
+        parameters=(_POST_ID, *_PAGE),
     ),
     Operation(
         "post",

@@ -9,7 +9,7 @@ from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
 from api.dependencies import Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
-from api.listing import cursor_after, read_list_query
+from api.listing import cursor_after, read_attempts_query, read_list_query
 from api.lookup import require_post
 from api.query import read_query
 from api.validate import validate
@@ -57,12 +57,10 @@ class Posts(Controller):
         """Return a page of posts, newest first."""
         wanted, limit = read_list_query(request)
         async with deps.database.transaction() as session:
-            found = await list_posts(session, workspace_id, wanted, limit + 1)
-        page, more = found[:limit], len(found) > limit
-        cursor = cursor_after(page[-1].id) if more else None
-        return respond(
-            answer_view(PageView.model_construct(posts=[view_of(each) for each in page], cursor=cursor, has_more=more))
-        )
+            page = await list_posts(session, workspace_id, wanted, limit)
+        views = [view_of(post) for post in page.posts]
+        cursor = cursor_after(page.posts[-1].id) if page.more else None
+        return respond(answer_view(PageView.model_construct(posts=views, cursor=cursor, has_more=page.more)))
 
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -101,11 +99,14 @@ class Posts(Controller):
     async def list_attempts(
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
-        """Return every step towards the networks."""
-        read_query(request)
+        """Return a page of the steps towards the networks, oldest first."""
+        after_id, limit = read_attempts_query(request)
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)
-            return respond(answer_view(attempts_view(await list_attempts(session, post_id))))
+            found = await list_attempts(session, post_id, limit + 1, after_id)
+        page, more = found[:limit], len(found) > limit
+        cursor = cursor_after(page[-1][0].id) if more else None
+        return respond(answer_view(attempts_view(page, cursor)))
 
     @post("/{post_id:str}/resolve", status_code=200)
     async def resolve_post(

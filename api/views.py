@@ -199,9 +199,13 @@ class AttemptView(View):
 
 
 class AttemptsView(View):
-    """Every step of a post's targets."""
+    """One page of the steps of a post's targets."""
 
     attempts: list[AttemptView] = Field(description="Oldest first.")
+    cursor: str | None = Field(
+        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6MTAwfQ"]
+    )
+    has_more: bool = Field(description="Whether there is a next page.", examples=[False])
 
 
 class DeletedView(View):
@@ -266,9 +270,11 @@ def view_of(post: Post) -> PostView:
     )
 
 
-def attempts_view(attempts: Iterable[tuple[Attempt, Target]]) -> AttemptsView:
-    """Return the attempt log as clients read it."""
+def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None) -> AttemptsView:
+    """Return a page of the attempt log as clients read it; `cursor` leads to the next."""
     return AttemptsView.model_construct(
+        cursor=cursor,
+        has_more=cursor is not None,
         attempts=[
             AttemptView.model_construct(
                 platform=target.platform,
@@ -284,7 +290,7 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]]) -> AttemptsView:
                 next_attempt_at=_moment(attempt.next_attempt_at),
             )
             for attempt, target in attempts
-        ]
+        ],
     )
 
 

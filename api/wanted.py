@@ -6,11 +6,12 @@ from datetime import datetime
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
 from api.shape import in_contract_order, read
-from domain.bounds import MAX_ITEMS, MAX_MEDIA
+from domain.bounds import LARGEST_POST, MAX_ITEMS, MAX_MEDIA
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
+from domain.size import answer_bytes
 from domain.zones import UnknownZone
 
 
@@ -179,8 +180,11 @@ _CONTENT_MISSING = Problem("content is required when no media is attached", *_MI
 
 
 def contents(body: PostBody, schedule: Schedule | None) -> PostContent:
-    """Return a sound body in the domain's words."""
-    return PostContent(
+    """Return a sound body in the domain's words.
+
+    Raises InvalidRequest if an answer with the post would be too large.
+    """
+    content = PostContent(
         content=body.content,
         media_items=_media(body.media_items or []),
         targets=[
@@ -201,6 +205,17 @@ def contents(body: PostBody, schedule: Schedule | None) -> PostContent:
         facebook_settings=body.facebook_settings or {},
         publish_within=body.publish_within or PUBLISH_WITHIN_S,
     )
+    if answer_bytes(content) > LARGEST_POST:
+        raise InvalidRequest(_TOO_LARGE)
+    return content
+
+
+_TOO_LARGE = Problem(
+    f"The post would be larger than {LARGEST_POST // 2**20} MiB, counting its text once for each target without a text "
+    "of its own: shorten it, or send it as several posts",
+    *_INVALID,
+    "content",
+)
 
 
 def _media(items: list[MediaBody]) -> list[Media]:

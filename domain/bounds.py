@@ -14,3 +14,9 @@ MAX_ITEMS = 100
 
 MAX_MEDIA = 1_000
 """Media of a post in all: its own, those of its targets and those of threads."""
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes of an answer: of one post, or of a page of them."""
+
+LARGEST_POST = 3 * 1024 * 1024
+"""Bytes of the answer with a post that is accepted. Edits, whose earlier texts are kept, may add the rest."""

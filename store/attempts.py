@@ -6,7 +6,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.models import Attempt, Target
 
 
-async def list_attempts(session: AsyncSession, post_id: str) -> list[tuple[Attempt, Target]]:
-    """Return the steps of a post's targets, oldest first."""
-    query = select(Attempt, Target).join(Target, Target.id == Attempt.target_id).where(Target.post_id == post_id)
-    return [(row.Attempt, row.Target) for row in await session.execute(query.order_by(Attempt.id))]
+async def list_attempts(
+    session: AsyncSession, post_id: str, limit: int = 100, after_id: int = 0
+) -> list[tuple[Attempt, Target]]:
+    """Return up to `limit` steps of a post's targets, oldest first, that come after the step `after_id`."""
+    query = (
+        select(Attempt, Target)
+        .join(Target, Target.id == Attempt.target_id)
+        .where(Target.post_id == post_id, Attempt.id > after_id)
+        .order_by(Attempt.id)
+        .limit(limit)
+    )
+    return [(row.Attempt, row.Target) for row in await session.execute(query)]

@@ -6,6 +6,7 @@ from typing import Any
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
+from domain.size import answer_bytes
 from store.models import Post, Target
 from store.publishing import raise_version, wait_from
 
@@ -24,6 +25,7 @@ def _content_columns(content: PostContent) -> dict[str, Any]:
         "scheduled_wall": content.scheduled_wall,
         "tiktok_settings": content.tiktok_settings,
         "facebook_settings": content.facebook_settings,
+        "answer_bytes": answer_bytes(content),
         "publish_within": content.publish_within,
     }
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.outcome import Outcome
 from domain.post import TargetStatus, text_in_effect
 from domain.schedule import rfc3339
+from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
 from store.outcomes import announce
 from store.publishing import Job, Note, close_attempt, load, outcome_of
@@ -83,6 +84,7 @@ async def settle_edit(
             "editedAt": rfc3339(datetime.now(UTC)),
         }
         target.edit_history = [*target.edit_history, version]
+        post.answer_bytes += edit_bytes(before, edit.text)
         target.platform_post_id = platform_post_id
         target.platform_post_url = url
         target.editable_until = editable_until or target.editable_until

@@ -136,6 +136,8 @@ class Post(Base):
     facebook_settings: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]
     """When publishing shall begin; null for a draft."""
+    answer_bytes: Mapped[int]
+    """How many bytes of JSON an answer with it may have (domain.size): so a page ends before it is too large."""
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
     """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
     version: Mapped[int] = mapped_column(server_default=text("1"))

@@ -1,12 +1,14 @@
 """Posts as the api reads and writes them: insert, look up, list."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, insert, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
+from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, TargetStatus
 from store.models import Post, Target
 
@@ -53,24 +55,55 @@ class Filter:
     before_id: str | None = None
 
 
-async def list_posts(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> list[Post]:
-    """Return up to `limit` posts with their targets, newest first."""
-    query = select(Post).where(Post.workspace_id == workspace_id).options(selectinload(Post.targets))
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Posts with their targets, newest first, and whether there are more."""
+
+    posts: list[Post]
+    more: bool
+
+
+async def list_posts(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> Page:
+    """Return up to `limit` posts, but no more than an answer of LARGEST_ANSWER bytes holds.
+
+    Content is read of those only that are returned.
+    """
+    found = select(Post.id, Post.answer_bytes).where(Post.workspace_id == workspace_id, *_conditions(wanted))
+    page = found.order_by(Post.id.desc()).limit(limit + 1).subquery()
+    sizes = func.sum(page.c.answer_bytes).over(order_by=page.c.id.desc())
+    places = func.row_number().over(order_by=page.c.id.desc())
+    counted = select(
+        page.c.id, sizes.label("sizes"), places.label("place"), func.count().over().label("everything")
+    ).subquery()
+    query = (
+        select(Post, counted.c.everything)
+        .join(counted, counted.c.id == Post.id)
+        .where(
+            or_(counted.c.place == 1, counted.c.sizes <= LARGEST_ANSWER),
+            counted.c.place <= limit,
+        )
+        .order_by(Post.id.desc())
+        .options(selectinload(Post.targets))
+    )
+    rows = (await session.execute(query)).all()
+    return Page([row.Post for row in rows], more=bool(rows) and len(rows) < rows[0].everything)
+
+
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.status:
-        query = query.where(Post.status == wanted.status.value)
+        yield Post.status == wanted.status.value
     if wanted.platform or wanted.account_id:
         target = exists().where(Target.post_id == Post.id)
         if wanted.platform:
             target = target.where(Target.platform == wanted.platform)
         if wanted.account_id:
             target = target.where(Target.account_id == wanted.account_id)
-        query = query.where(target)
+        yield target
     if wanted.tag:
-        query = query.where(Post.tags.contains([wanted.tag]))
+        yield Post.tags.contains([wanted.tag])
     if wanted.created_from:
-        query = query.where(Post.created_at >= wanted.created_from)
+        yield Post.created_at >= wanted.created_from
     if wanted.created_to:
-        query = query.where(Post.created_at <= wanted.created_to)
+        yield Post.created_at <= wanted.created_to
     if wanted.before_id:
-        query = query.where(Post.id < wanted.before_id)
-    return list(await session.scalars(query.order_by(Post.id.desc()).limit(limit)))
+        yield Post.id < wanted.before_id

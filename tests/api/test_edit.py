@@ -10,14 +10,18 @@ from store.models import Target
 from tests.api.conftest import Client
 from tests.stack import Stack
 
+_PICTURE = {"type": "image", "url": "https://example.com/edit.jpg"}
+
 
 async def publish(api: Client, stack: Stack, content: str, *names: str, **more: Any) -> dict[str, Any]:
     targets = [
         {"platform": stack.accounts[name].platform, "accountId": stack.accounts[name].id, **more}
         for name in names or ("twitter",)
     ]
-    media = [{"type": "image", "url": "https://example.com/edit.jpg"}] if "instagram" in names else []
-    response = await api.send_post({"content": content, "mediaItems": media, "platforms": targets, "publishNow": True})
+    # X's posts with media are not edited.
+    for target in targets:
+        target["customMedia"] = [_PICTURE] if target["platform"] == "instagram" else []
+    response = await api.send_post({"content": content, "platforms": targets, "publishNow": True})
     post: dict[str, Any] = response.json()
     assert post["status"] == "published", post
     return post

@@ -1,10 +1,15 @@
 """Bounds of one request: what exceeds them is refused with a sentence that names them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from domain.bounds import LARGEST_ANSWER, LARGEST_POST
+from store.models import Attempt
 from tests.api.conftest import Client, problems
+from tests.stack import Stack
 
 LONG = "x" * 100_001
 MEDIA = {"type": "image", "url": "https://example.com/photo.jpg"}
@@ -91,3 +96,55 @@ async def test_texts_that_are_costly_to_count_have_a_measure_in_all(stranger: Cl
     assert "may have 200,000 characters in all" in problems(response)[0]["error"]
     fitting = await stranger.send_post({"platforms": targets[:8], "publishNow": True})
     assert {each["code"] for each in problems(fitting)} == {"account_not_found"}
+
+
+def small(number: int) -> list[dict[str, Any]]:
+    return [target(n) for n in range(number)]
+
+
+async def test_a_post_is_no_larger_than_its_answers_may_be(stranger: Client) -> None:
+    body = {"content": "\u4e2d" * 50_000, "isDraft": True}
+    fitting = await stranger.send_post({**body, "platforms": small(15)})
+    assert fitting.status_code == 201
+    assert len(fitting.content) <= LARGEST_POST
+    response = await stranger.send_post({**body, "platforms": small(25)})
+    assert (response.status_code, response.json()["param"]) == (400, "content")
+    assert response.json()["error"].startswith("The post would be larger than 3 MiB")
+    changed = await stranger.patch(f"/v1/posts/{fitting.json()['id']}", json={"platforms": small(25)})
+    assert (changed.status_code, changed.json()["param"]) == (400, "content")
+    assert (await stranger.post("/v1/posts/validate", json={**body, "platforms": small(25)})).json()["valid"] is False
+
+
+async def test_a_page_ends_before_it_is_too_large(stranger: Client) -> None:
+    body = {"content": "x" * 90_000, "isDraft": True, "platforms": small(20)}
+    made = [(await stranger.send_post(body)).json()["id"] for _ in range(5)]
+    seen: list[str] = []
+    query = "?limit=100"
+    while True:
+        response = await stranger.get(f"/v1/posts{query}")
+        assert len(response.content) <= LARGEST_ANSWER
+        page = response.json()
+        assert page["posts"]
+        seen += [post["id"] for post in page["posts"]]
+        if not page["hasMore"]:
+            break
+        assert len(page["posts"]) < 5
+        query = f"?limit=100&cursor={page['cursor']}"
+    assert page["cursor"] is None
+    assert seen == made[::-1]
+
+
+async def test_attempts_come_in_pages(api: Client, stack: Stack) -> None:
+    post = await stack.save("tried often", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
+    tried = Attempt(target_id=post.targets[0].id, step="confirm", state="done", started_at=post.created_at)
+    names = ("target_id", "step", "state", "started_at")
+    async with stack.database.transaction() as session:
+        await session.execute(insert(Attempt), [{name: getattr(tried, name) for name in names}] * 150)
+    path = f"/v1/posts/{post.id}/attempts"
+    first = (await api.get(path)).json()
+    assert (len(first["attempts"]), first["hasMore"]) == (100, True)
+    rest = (await api.get(f"{path}?cursor={first['cursor']}")).json()
+    assert (len(rest["attempts"]), rest["hasMore"], rest["cursor"]) == (50, False, None)
+    assert len((await api.get(f"{path}?limit=7")).json()["attempts"]) == 7
+    for query in ("limit=0", "limit=101", "cursor=x", "cursor=eyJpZCI6InBvc3RfMCJ9", f"cursor={'a' * 5000}"):
+        assert (await api.get(f"{path}?{query}")).status_code == 400

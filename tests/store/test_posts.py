@@ -13,7 +13,7 @@ from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
 from store.database import Database
 from store.models import Post, Target
-from store.posts import Filter, find_post, insert_post, is_moving, list_posts
+from store.posts import Filter, Page, find_post, insert_post, is_moving, list_posts
 from store.telling import note_taken_up
 from store.workspaces import create_workspace
 from tests.stack import new_database
@@ -84,7 +84,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
     async with database.transaction() as session:
         other = await create_workspace(session, new_id("w"))
         assert await find_post(session, other, post.id) is None
-        assert await list_posts(session, other, Filter(), 10) == []
+        assert await list_posts(session, other, Filter(), 10) == Page([], more=False)
 
 
 async def test_progress(database: Database, workspace: str) -> None:
@@ -140,5 +140,6 @@ async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
     made = [(await save(database, workspace)).id for _ in range(5)]
     async with database.transaction() as session:
         page = await list_posts(session, workspace, Filter(), 2)
-        rest = await list_posts(session, workspace, Filter(before_id=page[-1].id), 10)
-    assert [post.id for post in (*page, *rest)] == made[::-1]
+        rest = await list_posts(session, workspace, Filter(before_id=page.posts[-1].id), 10)
+    assert [post.id for post in (*page.posts, *rest.posts)] == made[::-1]
+    assert (page.more, rest.more) == (True, False)

@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.Column("tiktok_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer_bytes", sa.Integer(), nullable=False),
         sa.Column("publish_within", sa.Integer(), server_default=sa.text("86400"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("taken_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
