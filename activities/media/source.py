@@ -46,7 +46,7 @@ class MediaTools:
         await self.workshop.close()
 
 
-_UNSTATED_BYTES = 2**30
+_UNSTATED_BYTES = 2**29
 """Up to which size a video is fetched for a network that states no limit; our choice."""
 
 Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
