@@ -42,7 +42,7 @@ PARTS: dict[Crash, tuple[str, ...]] = {
 }
 
 _STATE = """
-SELECT k.key, p.workflow_id, p.taken_up > 0 AS started, t.status,
+SELECT k.key, p.workflow_id, p.version, p.taken_up >= p.version AS started, t.status,
   EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised,
   (SELECT a.state FROM attempts a WHERE a.target_id = t.id AND a.step IN ('publish', 'edit') ORDER BY a.id DESC LIMIT 1)
     AS sent
@@ -190,9 +190,6 @@ class Strike:
         for post in self._posts:
             sight = self._sight(post, state.get(post.key), 0.0, unanswered=post.unanswered)
             there += struck(post.cell, sight)
-        if there == len(self._posts):
-            # A request for a retry leaves no trace: let it come as far as it can.
-            await asyncio.sleep(_SETTLE)
         return there
 
     async def _nobody_heard(self) -> int:
@@ -218,11 +215,10 @@ def told_by(row: Any, mode: Mode) -> dict[str, bool]:
     """Return what a post's row tells of its way, as fields of a Sight."""
     sending = row["sent"] == "sending"
     match mode:
-        case Mode.RETRY:
-            return {"row": True, "started": row["status"] != "failed", "sending": sending}
         case Mode.EDIT:
             return {"row": row["revised"], "started": sending, "sending": sending}
-        case Mode.CHANGED:
-            return {"row": row["revised"], "started": not row["revised"], "sending": sending}
+        case Mode.CHANGED | Mode.RETRY:
+            # The post as it was before is the first version.
+            return {"row": row["version"] > 1, "started": row["version"] > 1 and row["started"], "sending": sending}
         case _:
             return {"row": True, "started": row["started"], "sending": sending}

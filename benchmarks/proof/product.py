@@ -22,7 +22,7 @@ _END_WHAT_WAITS = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
-_STEPS = frozenset({"publish", "edit", "amend", "reopen"})
+_STEPS = frozenset({"publish", "edit"})
 _AT_ONCE = 16
 
 
@@ -78,7 +78,7 @@ class Product:
     async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
         """Return those of the workflows whose next task a worker has, by Temporal's word.
 
-        Mostly it is the step that sends. Of a change or a retry it may be the one before, in the database.
+        It is the step that sends, or the workflow's own task before it.
         """
         if self._temporal is None:
             self._temporal = await Temporal.connect(self.dev["temporalAddress"])

@@ -41,8 +41,7 @@ def struck(cell: Cell, sight: Sight) -> bool:
         case Crash.UNRECORDED:
             return _unrecorded(cell, sight)
         case Crash.ROW:
-            # A retry is no row: all that there is of it is the request.
-            return (sight.unanswered if cell.mode is Mode.RETRY else sight.row) and not sight.started
+            return sight.row and not sight.started
         case Crash.ANSWER if cell.mode is Mode.SCHEDULED:
             return sight.started and sight.unanswered
         case Crash.ANSWER:

@@ -57,8 +57,8 @@ def test_between_row_and_start_means_that_the_workflow_has_not_heard_of_it() -> 
     assert hit(Crash.ROW, OUT, unanswered=False)
     assert not hit(Crash.ROW, OUT, started=True)
     assert not hit(Crash.ROW, OUT, row=False)
-    assert hit(Crash.ROW, OUT, Mode.RETRY, row=False)
-    assert not hit(Crash.ROW, OUT, Mode.RETRY, unanswered=False)
+    assert hit(Crash.ROW, OUT, Mode.RETRY, unanswered=False)
+    assert not hit(Crash.ROW, OUT, Mode.RETRY, row=False)
 
 
 def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
@@ -69,12 +69,17 @@ def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
 
 
 def test_what_a_row_tells_depends_on_what_was_asked_for() -> None:
-    row = {"revised": False, "sent": None, "status": "failed", "started": True}
+    row = {"revised": False, "sent": None, "status": "failed", "version": 1, "started": True}
     assert told_by(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
-    assert told_by(row, Mode.RETRY) == {"row": True, "started": False, "sending": False}
-    assert told_by(row | {"status": "pending"}, Mode.RETRY)["started"]
-    assert told_by(row | {"revised": True}, Mode.CHANGED) == {"row": True, "started": False, "sending": False}
-    assert told_by(row | {"sent": "sending"}, Mode.CHANGED) == {"row": False, "started": True, "sending": True}
+    for mode in (Mode.RETRY, Mode.CHANGED):
+        assert told_by(row, mode) == {"row": False, "started": False, "sending": False}
+        written = row | {"version": 2, "started": False}
+        assert told_by(written, mode) == {"row": True, "started": False, "sending": False}
+        assert told_by(written | {"started": True, "sent": "sending"}, mode) == {
+            "row": True,
+            "started": True,
+            "sending": True,
+        }
     assert told_by(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
     assert told_by(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
         "row": True,

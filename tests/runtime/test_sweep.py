@@ -83,7 +83,7 @@ async def test_it_is_left_alone_the_longer_the_more_often_it_has_failed(stack: S
     workflows, pauses = Stubborn(stack, refused), []
     for _ in range(5):
         began = datetime.now(UTC)
-        await sweep(stack.database, workflows)
+        await sweep(stack.worker_database, workflows)
         row = await stack.read(refused.id)
         assert row.tell_at
         pauses.append(round((row.tell_at - began).total_seconds()))
@@ -99,7 +99,7 @@ async def test_of_workers_that_sweep_at_once_one_tells_a_post(stack: Stack) -> N
     for post in posts:
         await age(stack, post)
     all_of_them = [Stubborn(stack, posts[0]) for _ in range(4)]
-    await asyncio.gather(*(sweep(stack.database, workflows) for workflows in all_of_them))
+    await asyncio.gather(*(sweep(stack.worker_database, workflows) for workflows in all_of_them))
     asked = [post_id for workflows in all_of_them for post_id in workflows.asked]
     assert sorted(asked) == sorted(post.id for post in posts)
 
@@ -109,9 +109,9 @@ async def test_while_temporal_is_away_posts_wait_for_it_and_no_longer(stack: Sta
     await age(stack, post)
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
     with pytest.raises(Unavailable):
-        await sweep(stack.database, PostWorkflows(nowhere))
+        await sweep(stack.worker_database, PostWorkflows(nowhere))
     assert (await stack.read(post.id)).tell_at is None
-    await sweep(stack.database, stack.workflows)
+    await sweep(stack.worker_database, stack.workflows)
     assert (await stack.read(post.id)).told
 
 
