@@ -31,6 +31,8 @@ async def paced(postgres_url: str) -> AsyncIterator[Stack]:
     """Run a stack of its own: the other tests' worker does not pace."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         stack.settings.pacing = True
+        # TikTok fetches photos from addresses of ours alone; the sandbox does not look into them.
+        stack.settings.public_url = "https://posts.example.com"
         async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk):
             yield stack
 
