@@ -52,7 +52,7 @@ def overlapping_items(pieces: int, size: int) -> bytes:
 
 def stray_bytes(size: int) -> bytes:
     """Return a JPEG with one stray byte before each of its markers."""
-    return b"\xff\xd8" + b"a\xff\x01" * (size // 3) + b"\xff\xd9"
+    return b"\xff\xd8\xff\x01" + b"a\xff\x01" * (size // 3) + b"\xff\xd9"
 
 
 def filling(size: int) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from activities.media.decoding.strip import FINDERS
 from activities.media.metadata.patches import merge
 from activities.media.metadata.source import READS_PER_KIB, SPARE_READS, Damaged, Source
+from activities.media.sniff import HEAD, sniff
 from activities.media.spool import Spool
 from tests.activities.media import files
 from tests.activities.media.hostile_files import FILES
@@ -27,6 +28,7 @@ class Counting(Spool):
 def test_reading_is_bounded_by_the_size(name: str) -> None:
     file = FILES[name]
     content = file.make()
+    assert sniff(content[:HEAD]) == file.content_type
     with Counting() as spool:
         spool.append(content)
         source = Source(spool)
