@@ -1,13 +1,16 @@
 """Know the workspace that a request's API key speaks for."""
 
+import asyncio
 import hashlib
 import re
 import time
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 from litestar import Request
 
 from api.errors import Unauthorized
+from api.rates import Rates
 from domain.errors import Problem
 from store.api_keys import Caller, recognize_key
 from store.database import Database
@@ -15,9 +18,17 @@ from store.database import Database
 _TRUSTED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
+_UNKNOWN_FOR_S = 10.0
+"""A key that was not found is not looked up again for so long. Keys are made at random, so it will not come to be."""
+_STRANGERS = 4
+"""Look-ups at the same time of keys that are not known yet: strangers leave the rest of the pool to others."""
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+_KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 _MISSING = Problem("Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials")
 _WRONG = Problem("Invalid API key", "invalid_credentials")
+
+
+T = TypeVar("T")
 
 
 class Keys:
@@ -26,6 +37,8 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._unknown: dict[bytes, float] = {}
+        self._strangers = asyncio.Semaphore(_STRANGERS)
 
     async def caller_of(self, authorization: str | None) -> Caller:
         """Return who sent an Authorization header. Raises Unauthorized."""
@@ -34,26 +47,38 @@ class Keys:
         match = _BEARER.fullmatch(authorization)
         if match is None:
             raise Unauthorized(_MISSING if authorization.strip().lower() == "bearer" else _WRONG)
+        if not _KEY.fullmatch(match[1]):
+            raise Unauthorized(_WRONG)
         digest = hashlib.sha256(match[1].encode()).digest()
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[1]:
             return known[0]
-        until = time.monotonic() + _TRUSTED_FOR_S
-        async with self._database.reading() as session:
-            found = await recognize_key(session, match[1])
-        if found is None:
-            self._known.pop(digest, None)
-            raise Unauthorized(_WRONG)
-        if len(self._known) >= _MOST_KEYS:
-            self._known.clear()
-        self._known[digest] = (found, until)
+        async with nullcontext() if known else self._strangers:
+            if time.monotonic() < self._unknown.get(digest, 0.0):
+                raise Unauthorized(_WRONG)
+            until = time.monotonic() + _TRUSTED_FOR_S
+            async with self._database.reading() as session:
+                found = await recognize_key(session, match[1])
+            if found is None:
+                self._known.pop(digest, None)
+                _keep(self._unknown, digest, time.monotonic() + _UNKNOWN_FOR_S)
+                raise Unauthorized(_WRONG)
+        _keep(self._known, digest, (found, until))
         return found
 
 
+def _keep(remembered: dict[bytes, T], digest: bytes, what: T) -> None:
+    if len(remembered) >= _MOST_KEYS:
+        remembered.clear()
+    remembered[digest] = what
+
+
 async def authenticate(request: Request[Any, Any, Any]) -> str:
-    """Return the caller's workspace, and have the access log name the key. Raises Unauthorized."""
+    """Return the caller's workspace, and have the access log name the key. Raises Unauthorized, RateLimited."""
     keys: Keys = request.app.state.api_keys
     caller = await keys.caller_of(request.headers.get("authorization"))
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller
+    rates: Rates = request.app.state.deps.rates
+    rates.take(caller.key_id)
     return caller.workspace_id

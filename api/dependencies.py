@@ -6,6 +6,7 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.rates import Rates
 from api.readiness import Readiness
 from api.restoring import Restoring
 from api.starter import Starter
@@ -25,10 +26,16 @@ class Dependencies:
     starter: Starter
     readiness: Readiness
     restoring: Restoring
+    rates: Rates
 
     @classmethod
     def of(
-        cls, database: Database, workflows: PostWorkflows, outcomes: Outcomes, late_after: timedelta = LATE_AFTER
+        cls,
+        database: Database,
+        workflows: PostWorkflows,
+        outcomes: Outcomes,
+        late_after: timedelta = LATE_AFTER,
+        rates: Rates | None = None,
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         starter = Starter(database, workflows)
@@ -39,6 +46,7 @@ class Dependencies:
             starter,
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
+            rates or Rates(),
         )
 
 

@@ -16,6 +16,7 @@ from domain.errors import (
     NotFound,
     PostsError,
     Problem,
+    RateLimited,
     Unavailable,
     Unprocessable,
 )
@@ -43,6 +44,7 @@ _STATUS: dict[type[PostsError], int] = {
     UnsupportedMediaType: 415,
     Unprocessable: 422,
     IdempotencyKeyReused: 422,
+    RateLimited: 429,
     Unavailable: 503,
 }
 
@@ -95,7 +97,7 @@ def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[byt
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
+    if isinstance(error, RateLimited | Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
     return error_response(status, error.problems, kind, headers)

@@ -232,6 +232,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("windowClosed", 422, "A tweet can be edited within 1 hour of being published", "edit_window_closed", None),
         ("limitReached", 422, "A tweet can be edited at most 5 times", "edit_limit_reached", None),
         ("textOnly", 422, "An edit changes the text only; media cannot be changed", "text_only", None),
+        ("rateLimited", 429, "Too many requests with this API key; please slow down", "rate_limited", None),
         ("internal", 500, "Something went wrong on our side", "internal_error", None),
         ("unavailable", 503, "The service is not available right now; please try again", "unavailable", None),
     )

@@ -41,7 +41,7 @@ _HEADERS: dict[str, Json] = {
     },
     "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
 }
-_ERROR_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _ABOUT = """Publish social posts to every network, now or at a set time, never twice.
 
 Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.

@@ -102,7 +102,7 @@ _PAGE = (
     _query("cursor", "From the previous answer.", {"type": "string"}, examples.ATTEMPTS_CURSOR),
 )
 
-_ALWAYS = ("missingKey", "wrongKey", "internal", "unavailable")
+_ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
 _WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *_WITH_BODY)
 _RULES = ("networkRule", "accountNotFound", "unknownSetting")

@@ -7,6 +7,7 @@ from litestar import Litestar
 
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
+from api.rates import Rates
 from runtime.chores import doing
 from runtime.database import open_database
 from runtime.logging import configure
@@ -34,7 +35,8 @@ def create_app_from_env() -> Litestar:
         outcomes = Outcomes(settings.database_url.get_secret_value())
         await outcomes.start()
         await announce_zones(database)
-        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after)
+        rates = Rates(settings.api_rate, settings.api_burst)
+        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after, rates)
         # The worker may be the part that is away.
         watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:

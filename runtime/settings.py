@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from activities.allowed_hosts import AllowedHosts
 from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
+from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
 from store.roles import Part, Role
 from store.secret_values import SECRETS
@@ -68,6 +69,15 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="most of them from one address; behind a proxy all come from one, so set it to the same there",
+    )
+    api_rate: float = Field(
+        default=DEFAULT_RATE,
+        ge=0,
+        le=100_000,
+        description="requests a second that one API key may make for long at each api process; 0 for any number",
+    )
+    api_burst: int = Field(
+        default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make at once beyond that"
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

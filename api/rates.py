@@ -1,0 +1,40 @@
+"""How fast one API key may ask: a token bucket for each key, kept by each API process for itself."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from domain.errors import Problem, RateLimited
+
+DEFAULT_RATE = 100.0
+DEFAULT_BURST = 1_000
+_MOST_KEYS = 10_000
+"""Buckets that are kept; the one that was used longest ago is forgotten, and begins anew as full."""
+_TOO_FAST = Problem("Too many requests with this API key; please slow down", "rate_limited")
+
+
+class Rates:
+    """Let each key make `burst` requests at once and `rate` a second from then on; any number if `rate` is 0."""
+
+    def __init__(
+        self, rate: float = DEFAULT_RATE, burst: int = DEFAULT_BURST, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key_id: str) -> None:
+        """Count a request. Raises RateLimited, with the seconds until the next one is taken."""
+        if not self._rate:
+            return
+        now = self._clock()
+        tokens, since = self._buckets.pop(key_id, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        taken = tokens >= 1
+        self._buckets[key_id] = (tokens - taken, now)
+        if len(self._buckets) > _MOST_KEYS:
+            self._buckets.popitem(last=False)
+        if not taken:
+            raise RateLimited(_TOO_FAST, retry_after=math.ceil((1 - tokens) / self._rate))
