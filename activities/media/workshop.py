@@ -38,8 +38,10 @@ WAITING = 16
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
 _LARGE_FILE = 64 * 2**20
-_LARGE_PICTURE = 16_000_000
-"""Pixels from which a conversion takes some seconds."""
+_LARGE_PICTURE = 8_000_000
+"""Pixels from which a conversion takes about a second."""
+_REPEATED_PICTURE = 2_000_000
+"""The same if it probably must be repeated to get below a limit of bytes."""
 _THREADED = {"image/heic"}
 """Types whose decoder needs a thread of its own."""
 
@@ -113,7 +115,8 @@ class Workshop:
         Raises NetworkError as `examine` does, and `rejected` if no picture fits the bytes.
         """
         job = partial(Job, file.content_type, demand=demand)
-        slow = facts.width * facts.height > _LARGE_PICTURE
+        repeats = demand.max_bytes is not None and file.size > demand.max_bytes
+        slow = facts.width * facts.height > (_REPEATED_PICTURE if repeats else _LARGE_PICTURE)
         with Spool() as out:
             made = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
             result = stored(out, "image/jpeg")
