@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from activities.media.admission import Admission, MediaLimits
+from activities.media.admission import MOST_FETCHES, Admission, MediaLimits
 from activities.media.fetch import MediaFetcher, Pace
 from activities.media.shared import SharedFiles
+from activities.shares import Exhausted
 from domain.post import Media, MediaType
 from platforms.errors import Kind, NetworkError
 from tests.activities.media.hostile import (
     JPEG,
     MP4_HEAD,
+    PUBLIC,
     Answer,
     HostileServer,
+    Internet,
     answer,
     bomb,
     drops,
@@ -221,3 +224,24 @@ async def test_a_server_that_sends_fast_and_a_lot_holds_up_nothing_else(
     async with asyncio.timeout(LONGEST_S), files.open("b", "post", picture, lambda _: None) as file:
         assert file.size == len(JPEG)
     assert {error.code for error in await asyncio.gather(*fast)} == {"media_too_large"}
+
+
+async def test_a_slow_host_that_many_workspaces_use_leaves_room_for_other_hosts(
+    server: HostileServer, internet: Internet, fetcher_with: Callable[..., MediaFetcher]
+) -> None:
+    internet.knows("slow.test", [PUBLIC])
+    server.routes |= {"/slow": hangs, "/b": answer(JPEG)}
+    files = SharedFiles(fetcher_with(pace=PACE))
+
+    async def fetch(workspace: str, url: str) -> None:
+        media = Media(type=MediaType.IMAGE, url=url)
+        async with files.open(workspace, workspace, media, lambda _: None):
+            pass
+
+    crowd = [asyncio.create_task(fetch(f"workspace {number}", "http://slow.test/slow")) for number in range(40)]
+    await asyncio.sleep(0.3)
+    await fetch("another", "http://cdn.test/b")
+    outcomes = await asyncio.gather(*crowd, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(Exhausted) == 40 - MOST_FETCHES // 2
+    assert sum("/slow" in request for request in server.requests) == MOST_FETCHES // 2
+    await files.close()
