@@ -1,4 +1,4 @@
-"""Bounds on the work of reading an answer from a server that nobody vouches for.
+"""Bounds on the work of reading an answer from a server that is not trusted.
 
 A parser takes as long for a piece of one byte as for one of 64 KiB, and holds up everything else in this process
 meanwhile. So an answer may not consist of tiny pieces, and its head not of endless ones.

@@ -98,7 +98,7 @@ class Shares:
         return sum(share.amount for share in self._holders.get(holder, ()))
 
     def _interval(self, holder: str) -> float:
-        # What is held by nobody but others becomes free as theirs does.
+        # A holder without any gets what the others give back.
         own = self._holders.get(holder) or {share: at for each in self._holders.values() for share, at in each.items()}
         now, count = self._clock(), max(len(own), 1)
         return max(sum(now - at for at in own.values()) / count, _SHORTEST_S) / count
