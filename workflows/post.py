@@ -79,8 +79,12 @@ class PostWorkflow:
     async def _read_the_row_if_behind(self) -> None:
         if not self._behind:
             return
+        known = self._plan.version
         plan = await steps.look(self._plan)
         self._behind = False
+        if self._plan.version != known:
+            # What was read is older than what was told meanwhile.
+            return
         if plan is None or plan.version < self._plan.version:
             # A row that is older than this run was restored from a backup: that is for a person to decide.
             self._over = True

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.exceptions import ApplicationError
 
-from activities import at_hand
+from activities import at_hand, posts
 from domain.content import TargetContent
+from domain.plan import Plan
 from store.models import Post, Target
+from store.plans import read_plan
 from tests.stack import Stack
 from tests.workflows.lives import PICTURE, REFUSAL, WORDS, Handle, comes_to, life, life_on
 from workflows.messages import EditRequest
@@ -276,6 +280,25 @@ async def changed_behind_its_back(stack: Stack) -> Handle:
     handle = await stack.start(post)
     await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3), content=f"{WORDS} a friend")
     return await comes_to(handle, "Open for edits")
+
+
+@life
+async def told_while_its_row_is_read(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
+
+    async def slowly(session: AsyncSession, post_id: str) -> Plan | None:
+        found = await read_plan(session, post_id)
+        has_read.set()
+        await gate.wait()
+        return found
+
+    with patch.object(posts, "read_plan", slowly):
+        await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3))
+        await has_read.wait()
+        await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=4))
+        gate.set()
+        return await comes_to(handle, "Open for edits")
 
 
 @life

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
+from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Worker
 
+from activities.commands import PostCommand
 from activities.posts import Posts
 from domain.ids import workflow_id
 from domain.plan import Plan
@@ -174,6 +176,38 @@ async def test_a_change_to_publish_now_is_urgent_and_at_hand(stack: Stack) -> No
     (published,) = await events(handle, "activity_task_scheduled_event_attributes")
     scheduled = published.activity_task_scheduled_event_attributes
     assert (scheduled.task_queue.name, scheduled.priority.priority_key) == ("posts", 2)
+
+
+@pytest.mark.parametrize("wish", ["draft", "later"])
+async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what_was_read(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, wish: str
+) -> None:
+    gate, has_read = asyncio.Event(), asyncio.Event()
+
+    class Slow(Posts):
+        @activity.defn(name="look")
+        async def look(self, command: PostCommand) -> Plan | None:
+            found = await super().look(command)
+            has_read.set()
+            await gate.wait()
+            return found
+
+    monkeypatch.setattr("workflows.client.POSTS_QUEUE", f"posts-slow-{wish}")
+    monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{wish}")
+    text, posts = f"read too early: {wish}", Slow(stack.worker_database)
+    post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
+    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+    async with Worker(
+        stack.client, task_queue=f"posts-slow-{wish}", workflows=[PostWorkflow], activities=activities, **UNCACHED
+    ):
+        await comes_to(await stack.start(post), "Sleeping")
+        later = datetime.now(UTC) + timedelta(seconds=3)
+        await stack.write_change(post, due=None if wish == "draft" else later, draft=wish == "draft")
+        await asyncio.wait_for(has_read.wait(), 20)
+        await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=4))
+        gate.set()
+        assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await stack.public(text)) == 1
 
 
 # -- another post under the same workflow id -------------------------------------------------------------------------
