@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
+from api.turns import turn
 from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
 
@@ -24,11 +25,26 @@ MAX_PROBLEMS = 100
 JsonObject = dict[str, Any]
 
 
+class Body(dict[str, Any]):
+    """A body's object, and how many bytes it was."""
+
+    size = 0
+
+
+def size_of(payload: JsonObject) -> int:
+    """Return how many bytes a body was; 0 if it was made otherwise."""
+    return payload.size if isinstance(payload, Body) else 0
+
+
 async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
-    payload = parse_object(await _raw(request))
-    check_size(payload)
+    raw = await _raw(request)
+    async with turn(len(raw)) as held:
+        payload = Body(parse_object(raw))
+        payload.size = len(raw)
+        await held.pause()
+        check_size(payload)
     return payload
 
 

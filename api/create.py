@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from structlog.contextvars import bind_contextvars
 
 from api.answer import Answer, answer_post
-from api.body import JsonObject
+from api.body import JsonObject, size_of
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for
-from api.network_rules import network_problems
+from api.network_rules import find_network_problems
+from api.turns import turn
 from api.waiting import Patience
 from api.wanted import read_create
 from domain.errors import Conflict, IdempotencyKeyReused, InvalidRequest, Problem, Unavailable, Unprocessable
@@ -76,7 +77,8 @@ async def _make(
 ) -> _Made | None:
     """Insert everything at once; None where somebody else holds the key."""
     now = now_ms()
-    wanted = read_create(payload, now)
+    async with turn(size_of(payload)):
+        wanted = read_create(payload, now)
     post_id = new_id("post")
     post = new_post(
         post_id,
@@ -93,7 +95,7 @@ async def _make(
     if not wanted.is_draft:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
-        if problems := network_problems(wanted.content, accounts):
+        if problems := await find_network_problems(wanted.content, accounts, size_of(payload)):
             raise Unprocessable(problems)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     response = None if immediate else (answer.status, answer.body)

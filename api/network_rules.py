@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.body import MAX_PROBLEMS
 from api.shape import as_problem, in_contract_order, known_names
+from api.turns import turn
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Network
@@ -27,15 +28,29 @@ def facts_of(account: ConnectedAccount) -> AccountFacts:
 
 def network_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
     """Return everything the accounts and networks of a post would refuse, in the contract's order."""
-    return _collected(
-        chain(
-            *(
-                _target_problems(content, target, position, accounts.get(target.account_id))
-                for position, target in enumerate(content.targets)
-            ),
-            _idle_root_settings(content),
-        )
-    )
+    return _collected(chain(*_parts(content, accounts)))
+
+
+async def find_network_problems(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
+) -> list[Problem]:
+    """Do as `network_problems` does, and let others go on meanwhile if a body of `size` bytes is a large one."""
+    found: list[Problem] = []
+    async with turn(size) as held:
+        try:
+            with one_request():
+                for part in _parts(content, accounts):
+                    found += islice(part, MAX_PROBLEMS - len(found))
+                    await held.pause()
+        except TooMuchText:
+            return [_TOO_MUCH_TEXT]
+        return in_contract_order(found)
+
+
+def _parts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> Iterator[Iterator[Problem]]:
+    for position, target in enumerate(content.targets):
+        yield _target_problems(content, target, position, accounts.get(target.account_id))
+    yield _idle_root_settings(content)
 
 
 def text_problems(

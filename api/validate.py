@@ -1,11 +1,12 @@
 """Say what creating a post would say, and create nothing."""
 
 from api.answer import Answer, answer_view
-from api.body import JsonObject
+from api.body import JsonObject, size_of
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.errors import as_json
-from api.network_rules import network_problems, refused_accounts
+from api.network_rules import find_network_problems, refused_accounts
+from api.turns import turn
 from api.views import ProblemView, VerdictView
 from api.wanted import read_create
 from domain.errors import InvalidRequest, Problem
@@ -15,13 +16,15 @@ from store.accounts import find_accounts
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
     """Answer with everything that is wrong; of a draft, what a network will refuse later is a warning."""
     try:
-        wanted = read_create(payload, now_ms())
+        async with turn(size_of(payload)):
+            wanted = read_create(payload, now_ms())
     except InvalidRequest as error:
         return _verdict(list(error.problems), [])
     async with deps.database.transaction() as session:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
-    problems, warnings = network_problems(wanted.content, accounts), refused_accounts(wanted.content, accounts)
+    problems = await find_network_problems(wanted.content, accounts, size_of(payload))
+    warnings = refused_accounts(wanted.content, accounts)
     return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
 
 

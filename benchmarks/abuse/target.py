@@ -1,0 +1,87 @@
+"""The API under abuse: one hostile workspace that calls it, and a count of what it answers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+TOGETHER = 4
+"""Hostile calls under way at the same time."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one kind of abuse was answered."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def calls(self) -> int:
+        """Return how many calls were made."""
+        return self.statuses.total()
+
+    @property
+    def broken(self) -> int:
+        """Return how many were answered by an error of the server's own; 503 says that it is busy."""
+        return sum(count for status, count in self.statuses.items() if status[0] == "5" and status != "503")
+
+
+class Target:
+    """Call the API with the key of a hostile workspace."""
+
+    def __init__(self, url: str, key: str, accounts: list[dict[str, Any]]) -> None:
+        self.host, self.port = urlsplit(url).hostname or "", urlsplit(url).port or 80
+        self.accounts = accounts
+        limits = httpx.Limits(max_connections=TOGETHER, max_keepalive_connections=TOGETHER)
+        headers = {"Authorization": f"Bearer {key}"}
+        self.client = httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60, trust_env=False)
+        self.strangers = httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+        await self.strangers.aclose()
+
+    async def call(self, tally: Tally, method: str, path: str, **request: Any) -> httpx.Response | None:
+        """Make one call and count its answer; None if the connection was closed on it."""
+        try:
+            answer = await self.client.request(method, path, **request)
+        except httpx.TransportError as error:
+            tally.statuses[type(error).__name__] += 1
+            return None
+        tally.statuses[str(answer.status_code)] += 1
+        return answer
+
+    async def raw(self, tally: Tally, *pieces: bytes, patience: float = 20) -> None:
+        """Send pieces over a connection of their own and count the status that comes back, or that none does."""
+        try:
+            reader, writer = await asyncio.open_connection(self.host, self.port)
+        except OSError:
+            tally.statuses["refused"] += 1
+            return
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            async with asyncio.timeout(patience):
+                line = await reader.readline()
+            tally.statuses[line.split()[1].decode() if line.startswith(b"HTTP/") else "closed"] += 1
+        except (OSError, TimeoutError):
+            tally.statuses["closed"] += 1
+        finally:
+            writer.transport.abort()
+
+
+async def repeat(number: int, attack: Callable[[int], Awaitable[object]], together: int = TOGETHER) -> None:
+    """Make `number` attacks, some at a time."""
+    left = iter(range(number))
+
+    async def one_after_another() -> None:
+        for each in left:
+            await attack(each)
+
+    await asyncio.gather(*(one_after_another() for _ in range(together)))
