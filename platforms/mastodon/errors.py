@@ -16,6 +16,8 @@ MEDIA_NOT_READY = "media_not_ready"
 
 _SERVER = "The Mastodon server had an error of its own."
 _RECONNECT = "The Mastodon server no longer accepts this account's connection. Reconnect the account."
+_OF_THE_ACCOUNT = ("pending", "disabled", "suspended", "authorized scopes", "invalid credentials", "confirm")
+"""Parts of what a 403 says of an account or its token; others say it of a post: empty, too large, of a wrong type."""
 _MEANINGS = (
     ("have not finished processing", Kind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
     # The one wording is of current servers, the other is unverified.
@@ -45,6 +47,11 @@ def error_of(response: httpx.Response) -> NetworkError:
     )
 
 
+def is_known_key(error: NetworkError) -> bool:
+    """Tell whether a server has seen the idempotency key before, and tells nothing of what became of it (Pixelfed)."""
+    return error.status == httpx.codes.BAD_REQUEST and "idempotency key" in error.message.lower()
+
+
 def unreadable(*, public: bool = False) -> NetworkError:
     """Say that an answer is not what the API promises."""
     kind = Kind.UNCLEAR if public else Kind.TRANSIENT
@@ -72,8 +79,10 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
     status = response.status_code
     if status == 401:
         return Kind.AUTH, _RECONNECT
-    if status == 403 and said:
+    if status == 403 and said and any(words in said.lower() for words in _OF_THE_ACCOUNT):
         return Kind.AUTH, f"The Mastodon server does not allow this account to do that: {said}"
+    if status == 403 and said:
+        return Kind.REJECTED, f"Mastodon refused: {said}"
     if status == 429:
         return Kind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
     # A 403 without a word in the API's own shape comes from a gateway before it.

@@ -13,6 +13,10 @@ from platforms.mastodon.settings import MastodonCredentials
 Line = Connection[MastodonCredentials]
 
 
+ENGLISH = {"lang": "en"}
+"""Mastodon words its errors in the account's language unless it is asked for another; others ignore the parameter."""
+
+
 def authorization(line: Line) -> dict[str, str]:
     """Return the header that carries the token."""
     return {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
@@ -22,7 +26,7 @@ async def send(
     line: Line, method: str, path: str, *, public: bool = False, headers: dict[str, str] | None = None, **options: Any
 ) -> httpx.Response:
     """Return the server's answer as it is. Raises NetworkError."""
-    headers = {**(headers or {}), **authorization(line)}
+    headers = {"Accept": "application/json", **(headers or {}), **authorization(line)}
     return await line.wire.send(method, path, public=public, headers=headers, **options)
 
 

@@ -1,14 +1,16 @@
 """Recognise a post among the account's newest statuses, where its server has made HTML of it."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
+from urllib.parse import quote
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
-from platforms.mastodon.line import Line, id_of, read_list
+from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
@@ -17,6 +19,8 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
 PAGE, MOST_PAGES = 20, 10
 """Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
+_MASTODON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[-+][A-Za-z0-9.+-]{1,40})?")
+"""The version of a server that is Mastodon; its kin name themselves behind it, in brackets."""
 AFTER = "after"
 """Where the handles name the newest status before the first send: "" where there was none, null where unknown."""
 
@@ -49,26 +53,87 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
     if sending.started_at is None or AFTER not in sending.handles:
         return Absent()
-    likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
-    found: list[Alike] = []
+    search = _Search(line, sending)
     params = {"limit": str(PAGE), "exclude_reblogs": "true"}
     if sending.handles[AFTER]:
         params["since_id"] = sending.handles[AFTER]
     for _ in range(MOST_PAGES):
         page = await read_list(line, _path(line), **params)
-        for status in page:
-            if _is_older(status, sending):
-                return earliest(sending, reversed(found)) or _judged(line, sending, likely)
-            likeness = _likeness(status, sending)
-            if likeness is Likeness.OURS:
-                found.append(Alike(published(line, sending, status), _created(status) or sending.started_at))
-            elif likeness in likely and id_of(status) not in sending.taken:
-                likely[likeness].append(status)
-        # A page may be short because a server takes out of it what the account may not see: only an empty one is last.
-        if not page or params.get("max_id") == id_of(page[-1]):
-            return earliest(sending, reversed(found)) or _judged(line, sending, likely)
+        # A page may be short because a server takes out of it what the account may not see: one that holds nothing new
+        # is the last. Some servers heed no parameter, and answer the same page for ever.
+        if not await search.take(page):
+            return await search.verdict()
         params["max_id"] = id_of(page[-1])
-    return earliest(sending, reversed(found)) or Unknown()
+    return search.found() or Unknown()
+
+
+class _Search:
+    """The search for one post in an account's list of statuses."""
+
+    def __init__(self, line: Line, sending: Sending[MastodonSettings]) -> None:
+        self._line = line
+        self._sending = sending
+        self._seen: set[str] = set()
+        self._ours: list[Alike] = []
+        self._likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
+
+    async def take(self, page: list[dict[str, Any]]) -> bool:
+        """Judge the statuses of a page, newest first; return whether older ones may still be ours."""
+        fresh = [status for status in page if id_of(status) not in self._seen]
+        self._seen |= {id_of(status) for status in fresh}
+        for status in fresh:
+            if _is_older(status, self._sending):
+                return False
+            await self._judge(status)
+        return bool(fresh)
+
+    async def _judge(self, status: dict[str, Any]) -> None:
+        # A post that somebody boosted is listed as a boost without words of its own.
+        boosted = status.get("reblog")
+        shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
+        likeness = _likeness(shown, self._sending, raw_text_of(shown))
+        if likeness in self._likely and raw_text_of(shown) is None:
+            likeness = _likeness(shown, self._sending, await read_raw_text(self._line, shown))
+        if likeness is Likeness.OURS:
+            made = _created(shown) or self._sending.started_at or datetime.now(UTC)
+            self._ours.append(Alike(published(self._line, self._sending, shown), made))
+        elif likeness in self._likely and id_of(shown) not in self._sending.taken:
+            self._likely[likeness].append(shown)
+
+    def found(self) -> Published | None:
+        """Return the post that is surely ours."""
+        return earliest(self._sending, reversed(self._ours))
+
+    async def verdict(self) -> Finding:
+        """Return what the whole list comes to."""
+        if found := self.found():
+            return found
+        if len(same := self._likely[Likeness.SAYS_THE_SAME]) == 1:
+            return published(self._line, self._sending, same[0])
+        if any(self._likely.values()):
+            return Unknown()
+        return Absent() if await _would_be_listed(self._line, self._sending) else Unknown()
+
+
+async def _would_be_listed(line: Line, sending: Sending[MastodonSettings]) -> bool:
+    """Tell whether the server would list the post: some leave out private statuses or replies, even for their author.
+
+    Mastodon itself lists all. Of others it is known only once they list another status of the kind.
+    """
+    settings = sending.draft.settings
+    hidden = settings.visibility in {"private", "direct"}
+    if not hidden and not settings.in_reply_to_id:
+        return True
+    try:
+        version = str((await read(line, "/api/v2/instance")).get("version") or "")
+    except NetworkError:
+        version = ""
+    if _MASTODON.fullmatch(version):
+        return True
+    listed = await read_list(line, _path(line), limit="40")
+    private = any(each.get("visibility") == settings.visibility for each in listed)
+    replies = any(each.get("in_reply_to_id") for each in listed)
+    return (private or not hidden) and (replies or not settings.in_reply_to_id)
 
 
 def published(
@@ -98,12 +163,6 @@ def _path(line: Line) -> str:
     return f"/api/v1/accounts/{line.account.user_id.partition('@')[0]}/statuses"
 
 
-def _judged(line: Line, sending: Sending[MastodonSettings], likely: dict[Likeness, list[dict[str, Any]]]) -> Finding:
-    if len(same := likely[Likeness.SAYS_THE_SAME]) == 1:
-        return published(line, sending, same[0])
-    return Unknown() if any(likely.values()) else Absent()
-
-
 def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
     """Tell whether a status, and so all after it, was there before the first send."""
     if (after := sending.handles[AFTER]) is not None:
@@ -112,7 +171,23 @@ def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> boo
     return made is not None and sending.started_at is not None and made < sending.started_at - CLOCKS_APART
 
 
-def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings]) -> Likeness:
+def raw_text_of(status: dict[str, Any]) -> str | None:
+    """Return the text as it was sent, where a server shows it beside the HTML: snac, GoToSocial and Akkoma do."""
+    of_akkoma = (status.get("akkoma") or {}).get("source") if isinstance(status.get("akkoma"), dict) else None
+    found = of_akkoma.get("content") if isinstance(of_akkoma, dict) else status.get("text")
+    return found if isinstance(found, str) and found else None
+
+
+async def read_raw_text(line: Line, status: dict[str, Any]) -> str | None:
+    """Ask a server for the text as it was sent; None if it does not tell."""
+    try:
+        found = (await read(line, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
+    except NetworkError:
+        return None
+    return found if isinstance(found, str) and found else None
+
+
+def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings], raw: str | None = None) -> Likeness:
     draft = sending.draft
     shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
     ours = media_ids(sending.handles) if draft.media else []
@@ -121,6 +196,10 @@ def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings]) -> Lik
     answered = status.get("in_reply_to_id")
     if answered and str(answered) != draft.settings.in_reply_to_id:
         return Likeness.OTHER
+    if raw is not None:
+        # That a server shows more media proves nothing: some make them of the pictures that a text links to.
+        same = raw.strip() == draft.text.strip() and len(shown) >= len(ours)
+        return Likeness.OURS if same else Likeness.OTHER
     text = shown_text(str(status.get("content") or ""), draft.text)
     same = comparable(text) == comparable(draft.text)
     if same and not shown and not ours:

@@ -15,7 +15,7 @@ from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
-from platforms.mastodon.line import Line, authorization, entity, id_of, is_missing, send
+from platforms.mastodon.line import ENGLISH, Line, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.settings import MastodonSettings
 from platforms.multipart import Form, Part, post_form
 
@@ -83,7 +83,8 @@ class Uploads:
     async def _post(self, form: Callable[[], Form]) -> httpx.Response:
         for path in ("/api/v2/media", "/api/v1/media"):
             try:
-                return await post_form(self._line.wire, path, form(), headers=authorization(self._line))
+                headers = {"Accept": "application/json", **authorization(self._line)}
+                return await post_form(self._line.wire, path, form(), headers=headers, params=ENGLISH)
             except NetworkError as error:
                 if path == "/api/v1/media" or not is_missing(error):
                     raise

@@ -9,15 +9,17 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
-from platforms.errors import NetworkError
+from platforms.errors import Kind, NetworkError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import limits_of
-from platforms.mastodon.line import Line, entity, id_of, read, send
+from platforms.mastodon.line import ENGLISH, Line, entity, id_of, read, send
 from platforms.mastodon.media import Uploads, media_ids
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.rules import FileRule, Violation
 
+REFUSALS = "refusals"
+"""Where the handles count how often the server surely refused the post."""
 _KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
 """The name space of our idempotency keys."""
 
@@ -84,12 +86,26 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
         """Make the status. A server that knows the key's header answers a repeat within an hour with the first one."""
         await lookup.note_newest(connection, sending)
         body = status_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
-        key = str(uuid.uuid5(_KEYS, sending.target_id))
+        refusals = int(sending.handles.get(REFUSALS, 0))
+        # Some servers keep a key that they refused, and refuse it for good: a new one after each definite refusal.
+        key = str(uuid.uuid5(_KEYS, f"{sending.target_id}/{refusals}" if refusals else sending.target_id))
         try:
             answer = await send(
-                connection, "POST", "/api/v1/statuses", public=True, headers={"Idempotency-Key": key}, json=body
+                connection,
+                "POST",
+                "/api/v1/statuses",
+                public=True,
+                headers={"Idempotency-Key": key},
+                params=ENGLISH,
+                json=body,
             )
         except NetworkError as error:
+            if errors.is_known_key(error):
+                # Its first request may have been published, or refused: the list must tell.
+                raise error.as_unclear() from error
+            if error.kind is not Kind.UNCLEAR:
+                sending.handles[REFUSALS] = refusals + 1
+                await sending.save(sending.handles)
             if error.code == errors.MEDIA_GONE:
                 await Uploads(connection, sending).forget()
             raise

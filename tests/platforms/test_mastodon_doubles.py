@@ -358,3 +358,86 @@ async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
     )
     assert "error" in await status(rig, published.platform_post_id)
     assert await confirm(rig, sending) == Absent()
+
+
+RICH = [
+    "see https://example.com/a.png",
+    ":facepalm:",
+    "---",
+    "Look :beer: at this --- <b>bold</b> & more",
+]
+
+
+@pytest.mark.parametrize("text", RICH)
+async def test_a_server_that_rewrites_texts_is_compared_by_their_source(rig: Rig, text: str) -> None:
+    for condition in ("raw_text", "unpaged"):
+        await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
+    sending = await prepared(rig, text)
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    found = await confirm(rig, sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    # Another text is surely another post.
+    other = replace(sending, draft=replace(sending.draft, text=f"{text} and more"))
+    assert await confirm(rig, other) == Absent()
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+async def test_what_a_server_would_not_list_is_never_called_absent(
+    rig: Rig, visibility: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.networks.mastodon.reads.VERSION", "4.0.0 (not true; really snac/2.75)")
+    await rig.sandbox.switch_on("mastodon", "public_only", rig.account.account_id)
+    sending = await prepared(rig, "For friends", settings={"visibility": visibility})
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert await confirm(rig, sending) == Unknown()
+
+
+async def test_a_server_that_lists_private_statuses_may_say_that_one_is_absent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.networks.mastodon.reads.VERSION", "2.7.2 (compatible; Pleroma 2.6)")
+    await publish(rig, await prepared(rig, "Seen before", settings={"visibility": "private"}))
+    sending = await prepared(rig, "Never came", settings={"visibility": "private"})
+    await rig.sandbox.fault("mastodon", "drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert await confirm(rig, sending) == Absent()
+
+
+async def test_a_post_that_was_boosted_is_found(rig: Rig) -> None:
+    sending = await prepared(rig, "Boosted by a friend")
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    await rig.sandbox.switch_on("mastodon", "boosted", rig.account.account_id)
+    assert isinstance(await confirm(rig, sending), Published)
+
+
+async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
+    await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
+    sending = await prepared(rig, "Too fast")
+    await rig.sandbox.fault("mastodon", "rate_limited", "publish", seconds=1)
+    assert (await send(rig, sending)).kind is Kind.RATE_LIMITED
+    await NETWORK.publish(rig.connection(), sending)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_known_key_is_no_proof_and_is_looked_up(rig: Rig) -> None:
+    await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
+    sending = await prepared(rig, "Answered by nobody")
+    await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    again = await send(rig, sending)
+    assert (again.kind, again.status) == (Kind.UNCLEAR, 400)
+    assert isinstance(await confirm(rig, sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("condition", ["html_without_accept", "localized"])
+async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: str) -> None:
+    await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
+    sending = await prepared(rig, "x" * 501)
+    error = await send(rig, sending)
+    assert (error.kind, error.status) == (Kind.REJECTED, 422)
+    assert "character limit" in error.message

@@ -49,6 +49,16 @@ class Medium(msgspec.Struct, rename="camel"):
 class MastodonTwin(Twin, ABC):
     """Hold what all routes share."""
 
+    conditions = {  # noqa: RUF012
+        "public_only": "Lists show public statuses only, even to their author, as snac does.",
+        "unpaged": "Lists heed neither limit nor ids, as snac does.",
+        "raw_text": "Lists show the raw text beside HTML that has lost links and emojis, as snac does.",
+        "boosted": "The account's own statuses are listed as boosts without words.",
+        "known_key_400": "A repeat under a known key is 400, as Pixelfed does.",
+        "localized": "Errors are in the account's language unless lang=en is asked for.",
+        "html_without_accept": "Errors are redirects unless JSON is asked for, as Pixelfed does.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         # Milliseconds since 1970 and 16 bits; the sandbox has 22, which only makes the numbers larger.
@@ -93,6 +103,10 @@ class MastodonTwin(Twin, ABC):
             answer = error.answer
             if answer.status == 429:  # it tells of the window that is full
                 return answer
+            if self.holds("html_without_accept", account) and "application/json" not in request.header("accept"):
+                return Answer.text("<html>Redirecting to /login</html>", 302)
+            if self.holds("localized", account) and request.query.get("lang") != "en":
+                answer = self.failure(answer.status, "Das Gesuchte ist noch nicht so weit.")
         return answer.with_headers({**_told(window), "x-request-id": secrets.token_hex(16)})
 
     def profile(self, account: Account, request: Request) -> dict[str, Any]:

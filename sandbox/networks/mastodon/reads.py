@@ -1,5 +1,6 @@
 """What a Mastodon server tells: itself, accounts, statuses."""
 
+import re
 from itertools import islice
 from typing import Any
 
@@ -77,15 +78,28 @@ class ReadRoutes(MastodonTwin):
         limit = request.query.get("limit", "20")
         count = min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
         since, newest = request.query.get("since_id", ""), request.query.get("max_id", "")
+        if self.holds("unpaged", author):
+            count, since, newest = 256, "", ""
         posts = (
             post
             for post in self.world.posts.of(author)
             if not post.deleted
-            and visible(post, reader)
+            and visible(post, None if self.holds("public_only", author) else reader)
             and (not since.isdecimal() or int(post.platform_post_id) > int(since))
             and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
-        return Answer.json([described_status(self, post, author) for post in islice(posts, count)])
+        listed = [described_status(self, post, author) for post in islice(posts, count)]
+        if self.holds("boosted", author):
+            listed = [{**each, "content": "", "reblog": each} for each in listed]
+        return Answer.json(listed)
+
+    @route("GET", "/api/v1/statuses/{id}/source", "confirm")
+    async def source(self, request: Request) -> Answer:
+        """Return a status's text as it was sent."""
+        account, post = self.account(request), self.world.posts.get(self.platform, request.params["id"])
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise RefusedError(self.failure(404))
+        return Answer.json({"id": post.platform_post_id, "text": post.text, "spoiler_text": ""})
 
     @route("GET", "/api/v1/statuses/{id}", "confirm")
     async def status(self, request: Request) -> Answer:
@@ -108,6 +122,7 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
     media = [medium for each in post.detail["media_ids"] if (medium := twin.media.get(each)) is not None]
     options = post.detail["poll"]
     private = post.detail["visibility"] in ("private", "direct")
+    raw = twin.holds("raw_text", account)
     return {
         "id": post.platform_post_id,
         "created_at": time_of(post.created_at),
@@ -119,13 +134,19 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
         "url": None if private else post.url,
         "in_reply_to_id": post.detail.get("in_reply_to_id"),
         "quote": _quote(twin, post),
-        "content": _inline_quote(twin, post) + rendered(post.text),
+        "content": _without_links(rendered(post.text)) if raw else _inline_quote(twin, post) + rendered(post.text),
+        "text": post.text if raw else None,
         "account": {"id": account.user_id, "username": account.username, "acct": account.username},
         "application": {"name": "Sandbox", "website": None},
         "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],
         "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
         "edited_at": time_of(twin.world.now()) if post.edits else None,
     }
+
+
+def _without_links(content: str) -> str:
+    """Return what is left of a text by a server that makes attachments of links and pictures of words."""
+    return re.sub(r"<a [^>]*>.*?</a>|:\w+:|---", "", content)
 
 
 def _quoted(twin: MastodonTwin, post: Post) -> Post | None:

@@ -104,8 +104,13 @@ class StatusRoutes(MastodonTwin):
         used = self.keys.get(key) if request.header("idempotency-key") else None
         if used is not None and self.world.now() - used.used_at < KEY_SECONDS:
             post = self.world.posts.get(self.platform, used.status_id)
+            if self.holds("known_key_400", account):
+                raise RefusedError(self.failure(400, "Duplicate idempotency key."))
             if post is not None:
                 return Answer.json(described_status(self, post, account))
+        if request.header("idempotency-key") and self.holds("known_key_400", account):
+            # Kept before anything is looked at, so that a refused request uses it up as well.
+            self.keys.put(key, Key("", self.world.now()))
         window = (self.platform, account.account_id, "statuses")
         self.let_in(self.world.windows.take(window, STATUSES, STATUS_SECONDS))
         media = self._attached(account, values)
