@@ -32,8 +32,11 @@ class ApiApp(Litestar):
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-        request_id = sound_request_id(given) or uuid_utils.uuid7().hex
-        header = (b"x-request-id", request_id.encode("latin-1"))
+        # Ours in every log line, so that no client can make its lines look like another's; its own stands beside it.
+        ids = {"request_id": uuid_utils.uuid7().hex}
+        if named := sound_request_id(given):
+            ids["client_request_id"] = named
+        header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
         started = time.perf_counter()
         status = 0
         # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
@@ -51,7 +54,7 @@ class ApiApp(Litestar):
                 message["body"] = b""
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(**ids):
             try:
                 if problem := self.host_names.refusal(scope):
                     await _refuse(MISDIRECTED, problem, send_with_id)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import asyncpg
@@ -16,7 +16,15 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "post_settled"
 _LOOK_EVERY_S = 1.0
-"""A notification can be lost while the listening connection is down; the row is then read at least this often."""
+"""A notification can be lost. One query this often finds which of all the posts that are waited for have changed."""
+_LOOK = """
+SELECT posts.id, concat_ws(' ', posts.xmin,
+  (SELECT string_agg(targets.xmin::text, ',' ORDER BY targets.id) FROM targets WHERE targets.post_id = posts.id),
+  (SELECT string_agg(revisions.xmin::text, ',' ORDER BY revisions.id) FROM revisions WHERE revisions.post_id = posts.id)
+) FROM posts WHERE posts.id = ANY($1::text[])
+"""
+"""The rows' versions: any write changes one of them."""
+_LOOK_WITHIN_S = 5.0
 
 
 async def announce(session: AsyncSession, post_id: str) -> None:
@@ -30,6 +38,7 @@ class Outcomes:
     def __init__(self, database_url: str) -> None:
         self._dsn = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._seen: dict[str, str | None] = {}
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -65,7 +74,7 @@ class Outcomes:
                 if left <= 0:
                     return False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), min(left, _LOOK_EVERY_S))
+                    await asyncio.wait_for(event.wait(), left)
                 event.clear()
             return True
         finally:
@@ -81,15 +90,38 @@ class Outcomes:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
                 await asyncio.sleep(_LOOK_EVERY_S)
+                # Nobody hears anything: each looks for itself.
+                self._wake(self._waiting)
                 continue
             try:
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, self._hear)
-                await lost.wait()
+                while not lost.is_set():
+                    await self._look(connection)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(lost.wait(), _LOOK_EVERY_S)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("outcomes.unreachable", reason=type(error).__name__)
+                await asyncio.sleep(_LOOK_EVERY_S)
             finally:
                 with contextlib.suppress(Exception):
                     await connection.close(timeout=1)
 
+    async def _look(self, connection: asyncpg.Connection) -> None:
+        """Wake those whose post has changed since the last look, or has not been looked at before."""
+        waiting = list(self._waiting)
+        if not waiting:
+            self._seen = {}
+            return
+        rows = await connection.fetch(_LOOK, waiting, timeout=_LOOK_WITHIN_S)
+        found: dict[str, str | None] = dict.fromkeys(waiting) | {row[0]: row[1] for row in rows}
+        self._wake(post_id for post_id, version in found.items() if self._seen.get(post_id, "") != version)
+        self._seen = found
+
     def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
-        for event in self._waiting.get(str(payload), ()):
-            event.set()
+        self._wake([str(payload)])
+
+    def _wake(self, post_ids: Iterable[str]) -> None:
+        for post_id in post_ids:
+            for event in self._waiting.get(post_id, ()):
+                event.set()

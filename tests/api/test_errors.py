@@ -201,7 +201,7 @@ class TestRequestId:
             post_id = (await api.send_post(body, **{"X-Request-Id": "r1"})).json()["id"]
             await api.get(f"/v1/posts/{post_id}", headers={"X-Request-Id": "r2"})
             await api.get("/v1/posts", headers={"X-Request-Id": "r3"})
-        requests = {line["request_id"]: line for line in lines if line["event"] == "request"}
+        requests = {line["client_request_id"]: line for line in lines if line["event"] == "request"}
         assert (requests["r1"]["method"], requests["r1"]["path"], requests["r1"]["status"]) == (
             "POST",
             "/v1/posts",
@@ -284,7 +284,8 @@ class TestOurSide:
         assert (response.status_code, body["code"], body["type"]) == (500, "internal_error", "api_error")
         assert "detail" not in response.text
         (line,) = [line for line in quiet if line["event"] == "request.failed"]
-        assert line["request_id"] == "find me"
+        assert line["client_request_id"] == "find me"
+        assert line["request_id"] != "find me"
         assert isinstance(line["exc_info"], ZeroDivisionError)
 
 
