@@ -120,6 +120,7 @@ async def test_a_run_with_an_older_plan_waits_for_the_time_of_the_row(stack: Sta
     assert await stack.public("moved behind its back") == []
     (public,) = await stack.public("moved behind its back, with other words")
     assert datetime.fromisoformat(public["createdAt"]) >= due - timedelta(milliseconds=5)
+    await comes_to(handle, "Open for edits")
     assert len(await events(handle, "timer_started_event_attributes")) == 3, "two sleeps, then open for edits"
 
 
