@@ -15,7 +15,15 @@ from api.network_rules import find_network_problems
 from api.turns import turn
 from api.waiting import Patience
 from api.wanted import read_create
-from domain.errors import Conflict, IdempotencyKeyReused, InvalidRequest, Problem, Unavailable, Unprocessable
+from domain.errors import (
+    Conflict,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    Problem,
+    RateLimited,
+    Unavailable,
+    Unprocessable,
+)
 from domain.ids import new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
@@ -60,7 +68,7 @@ async def create(
     # (its time is past, its account gone): so a refusal looks the key up before it stands.
     try:
         made = await _make(deps, workspace_id, payload, request)
-    except (InvalidRequest, Unprocessable):
+    except (InvalidRequest, Unprocessable, RateLimited):
         if request is None or (answer := await _join(deps, request, patience)) is None:
             raise
         return answer
@@ -97,6 +105,7 @@ async def _make(
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
         if problems := await find_network_problems(wanted.content, accounts, size_of(payload)):
             raise Unprocessable(problems)
+    await deps.open_posts.take(workspace_id)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     response = None if immediate else (answer.status, answer.body)
     if not await create_at_once(deps.database, post, request, now, response):

@@ -6,10 +6,12 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.quotas import MOST_OPEN_POSTS, OpenPosts
 from api.rates import Rates
 from api.readiness import Readiness
 from api.restoring import Restoring
 from api.starter import Starter
+from api.waiting import Waiting
 from domain.post import LATE_AFTER
 from store.database import Database
 from store.outcomes import Outcomes
@@ -27,6 +29,8 @@ class Dependencies:
     readiness: Readiness
     restoring: Restoring
     rates: Rates
+    open_posts: OpenPosts
+    waiting: Waiting
 
     @classmethod
     def of(
@@ -36,6 +40,7 @@ class Dependencies:
         outcomes: Outcomes,
         late_after: timedelta = LATE_AFTER,
         rates: Rates | None = None,
+        most_open_posts: int = MOST_OPEN_POSTS,
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         starter = Starter(database, workflows)
@@ -47,6 +52,8 @@ class Dependencies:
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
             rates or Rates(),
+            OpenPosts(database, most_open_posts),
+            Waiting(),
         )
 
 

@@ -1,5 +1,7 @@
 """The endpoints under /v1/posts: read the request, call what does it, write the answer."""
 
+from contextlib import AbstractContextManager
+
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
@@ -7,7 +9,7 @@ from litestar.params import FromPath
 from api import actions, amend, create, edit, resolve
 from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
-from api.dependencies import Deps
+from api.dependencies import Dependencies, Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.listing import cursor_after, read_attempts_query, read_list_query
 from api.lookup import require_post
@@ -34,8 +36,8 @@ def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-def _patience(wait: int | None) -> Patience:
-    return Patience(DEFAULT_WAIT_S if wait is None else wait)
+def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Patience]:
+    return deps.waiting.patience(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
 
 
 class Posts(Controller):
@@ -50,7 +52,9 @@ class Posts(Controller):
         await deps.restoring.require_over()
         payload = await read_request(request, lambda body: read_create(body, create.now_ms()), idempotency_key)
         key, wait = idempotency_key(request), preferred_wait(request)
-        return respond(await create.create(deps, workspace_id, payload, key, _patience(wait)), wait)
+        with _patience(deps, workspace_id, wait) as patience:
+            answer = await create.create(deps, workspace_id, payload, key, patience)
+        return respond(answer, wait if patience.granted else None)
 
     @get("/")
     async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -84,7 +88,9 @@ class Posts(Controller):
         await deps.restoring.require_over()
         payload = await read_request(request, lambda body: amend.check(deps, workspace_id, post_id, body))
         wait = preferred_wait(request)
-        return respond(await amend.amend(deps, workspace_id, post_id, payload, _patience(wait)), wait)
+        with _patience(deps, workspace_id, wait) as patience:
+            answer = await amend.amend(deps, workspace_id, post_id, payload, patience)
+        return respond(answer, wait if patience.granted else None)
 
     @delete("/{post_id:str}", status_code=200)
     async def delete_post(
@@ -125,7 +131,9 @@ class Posts(Controller):
         await deps.restoring.require_over()
         payload = await read_request(request, edit.read_edit)
         wait = preferred_wait(request)
-        return respond(await edit.edit(deps, workspace_id, post_id, payload, _patience(wait)), wait)
+        with _patience(deps, workspace_id, wait) as patience:
+            answer = await edit.edit(deps, workspace_id, post_id, payload, patience)
+        return respond(answer, wait if patience.granted else None)
 
     @post("/{post_id:str}/retry", status_code=200)
     async def retry_post(
@@ -135,4 +143,6 @@ class Posts(Controller):
         await deps.restoring.require_over()
         await read_bare_request(request)
         wait = preferred_wait(request)
-        return respond(await actions.retry(deps, workspace_id, post_id, _patience(wait)), wait)
+        with _patience(deps, workspace_id, wait) as patience:
+            answer = await actions.retry(deps, workspace_id, post_id, patience)
+        return respond(answer, wait if patience.granted else None)

@@ -36,7 +36,9 @@ def create_app_from_env() -> Litestar:
         await outcomes.start()
         await announce_zones(database)
         rates = Rates(settings.api_rate, settings.api_burst)
-        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after, rates)
+        deps = Dependencies.of(
+            database, PostWorkflows(client), outcomes, settings.late_after, rates, settings.open_posts
+        )
         # The worker may be the part that is away.
         watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:

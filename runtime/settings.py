@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from activities.allowed_hosts import AllowedHosts
 from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
+from api.quotas import MOST_OPEN_POSTS
 from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
 from store.roles import Part, Role
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
     )
     api_burst: int = Field(
         default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make at once beyond that"
+    )
+    open_posts: int = Field(
+        default=MOST_OPEN_POSTS,
+        ge=0,
+        le=100_000_000,
+        description="posts of one workspace that may be drafts, scheduled or publishing; 0 for any number",
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, TargetStatus
+from store.database import Database
 from store.models import Post, Target
 
 _POST_COLUMNS = [column.key for column in Post.__mapper__.column_attrs]
@@ -107,3 +108,16 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield Post.created_at <= wanted.created_to
     if wanted.before_id:
         yield Post.id < wanted.before_id
+
+
+_COUNT_OPEN = """
+SELECT count(*) FROM (
+  SELECT FROM posts WHERE workspace_id = $1 AND status IN ('draft', 'scheduled', 'publishing') LIMIT $2
+) AS open
+"""
+
+
+async def count_open(database: Database, workspace_id: str, most: int) -> int:
+    """Return how many posts of a workspace are not settled yet, drafts included; it counts no further than `most`."""
+    row = await database.row(_COUNT_OPEN, workspace_id, most)
+    return int(row["count"]) if row else 0
