@@ -3,6 +3,7 @@
 A network module knows its network and nothing else: not the database, not Temporal, not our HTTP.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
+from platforms.boundary import shield
 from platforms.errors import NetworkError
 from platforms.files import MediaSource
 from platforms.places import Allowed, PlaceSetting, refused_places
@@ -26,6 +28,10 @@ S = TypeVar("S", bound=BaseModel)
 """A network's settings, what platformSpecificData may hold."""
 C = TypeVar("C", bound=BaseModel)
 """A network's credentials."""
+
+LONGEST_ID = 512
+"""Characters of an id or a name that a network gives; the longest known are Bluesky's addresses of posts, some 100."""
+_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]{1,2000}")
 
 Handles = dict[str, Any]
 """What a network gave us before anything was public (media ids, containers); JSON, kept in the target's row."""
@@ -65,6 +71,11 @@ class Identity:
     limits: Mapping[str, int] = field(default_factory=dict)
     """What the account's own server allows where that may differ from the network's rules, by the network's names."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for an id that is none; shorten a name."""
+        _check_id(self.user_id)
+        object.__setattr__(self, "username", str(self.username)[:LONGEST_ID])
+
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
@@ -97,6 +108,17 @@ class Published:
     editable_until: datetime | None = None
     warning: str | None = None
     """A sentence for the person who posts: what belongs to the post and could not be done (a first comment)."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an id that is none; leave out an address that no browser should follow."""
+        _check_id(self.platform_post_id)
+        if self.url is not None and not (isinstance(self.url, str) and _WEB_ADDRESS.fullmatch(self.url)):
+            object.__setattr__(self, "url", None)
+
+
+def _check_id(found: object) -> None:
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+        raise ValueError("it has no id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +178,11 @@ class Sending(Generic[S]):
 
 class Network(ABC, Generic[S, C]):
     """Be one network."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let no step of a network raise anything but NetworkError for an answer of an unexpected shape."""
+        super().__init_subclass__(**options)
+        shield(cls)
 
     platform: ClassVar[str]
     label: ClassVar[str]

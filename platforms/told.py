@@ -1,20 +1,79 @@
-"""Read off an answer's headers how much of a limit is left: what is told so is better than any number of ours."""
+"""Numbers and times that servers tell, each within bounds: a server may write anything.
 
+Nothing here raises for what cannot be read, except `moment`; such an error ends the step (`platforms.boundary`).
+"""
+
+import math
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
 from domain.pace import Allowance
 
+LONGEST_WAIT = timedelta(days=1)
+"""The longest that any network here limits an account for; whatever a server asks for, we ask it again after this."""
+MOST = 1_000_000
+"""Posts that an account may make within a day: a larger number says no more, and does not fit every column."""
+
+_NUMBER = re.compile(r"\s*-?[0-9]{1,20}(\.[0-9]{0,20})?\s*", re.ASCII)
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def number(told: object) -> float | None:
+    """Return a number, also one that is written as text; None if it is none, or has more than 20 digits."""
+    if isinstance(told, str):
+        return float(told) if _NUMBER.fullmatch(told) else None
+    if isinstance(told, bool) or not isinstance(told, int | float) or not abs(told) < 10**20:
+        return None
+    return float(told)
+
+
+def count(told: object, most: int = MOST) -> int | None:
+    """Return a number of things, from 0 to `most`; None if it is none."""
+    found = number(told)
+    return None if found is None else int(min(max(found, 0), most))
+
+
+def wait(told: object, *, unit: timedelta = timedelta(seconds=1)) -> timedelta | None:
+    """Return how long to wait, up to LONGEST_WAIT; None if `told` is no number."""
+    found = number(told)
+    if found is None:
+        return None
+    return unit * min(max(found, 0), LONGEST_WAIT / unit)
+
+
+def wait_until(told: object) -> timedelta | None:
+    """Return how long to wait for a time, as Unix seconds or in ISO 8601; None if it is none."""
+    try:
+        until = moment(told)
+    except ValueError:
+        return None
+    return min(max(until - datetime.now(UTC), timedelta(0)), LONGEST_WAIT)
+
+
+def moment(told: object, *, per_second: int = 1) -> datetime:
+    """Return a time in UTC, told in Unix seconds (or parts of them) or in ISO 8601. Raises ValueError."""
+    if (found := number(told)) is not None:
+        seconds = found / per_second
+        if not math.isfinite(seconds) or not _FIRST.timestamp() <= seconds <= _LAST.timestamp():
+            raise ValueError("no time of our days")
+        return datetime.fromtimestamp(seconds, UTC)
+    read = datetime.fromisoformat(str(told))
+    # Years at either end of the calendar cannot be moved to another zone.
+    if not _FIRST.year <= read.year <= _LAST.year:
+        raise ValueError("no time of our days")
+    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+
 
 def told_by(
     response: httpx.Response, remaining: str, resets_in: timedelta | None, *, each: int = 1
 ) -> Allowance | None:
-    """Return what the header named `remaining` tells, in posts that cost `each`; None where it or the time is missing.
+    """Return what the header named `remaining` tells, in posts that cost `each`; None if it or the time is missing.
 
-    Numbers may have decimals (Reddit's do).
+    What is told so is better than any number of ours. Numbers may have decimals (Reddit's do).
     """
-    left = response.headers.get(remaining, "").partition(".")[0]
-    if not left.isdecimal() or resets_in is None:
+    left = count(response.headers.get(remaining))
+    if left is None or resets_in is None:
         return None
-    return Allowance(int(left) // each, datetime.now(UTC) + resets_in)
+    return Allowance(left // each, datetime.now(UTC) + min(resets_in, LONGEST_WAIT))

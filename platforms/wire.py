@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -67,6 +68,8 @@ class Wire:
     """
     domains: Collection[str] = ()
     """Hosts, with all below them, that may be sent the account's token at an address which an answer has named."""
+    has_gone_public: bool = False
+    """Whether a public request was sent, so that it may have had its effect."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Other base URLs for hosts that the network has beside this one, by their usual ones."""
 
@@ -99,6 +102,7 @@ class Wire:
             message = f"{self.label} cannot be asked about what is named in this post."
             raise NetworkError(Kind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
+        self.has_gone_public |= public
         try:
             response = await self._answer(request, self.fence if public else None)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -124,6 +128,8 @@ class Wire:
         anything goes: that is how a sandbox on http can name addresses, and no other host can.
         """
         if path.startswith("/"):
+            if {".", ".."}.intersection(path.partition("?")[0].split("/")):
+                raise httpx.InvalidURL("an id climbs up the path")
             return httpx.URL(self.base_url + path)
         url = httpx.URL(path)
         if _origin(url) in {_origin(httpx.URL(known)) for known in (self.base_url, *self.elsewhere.values())}:
@@ -165,6 +171,11 @@ def json_of(response: httpx.Response) -> dict[str, Any]:
     """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
     body = answers.parse(response)
     return body if isinstance(body, dict) else {}
+
+
+def segment(value: object) -> str:
+    """Return an id from outside as one segment of a path, whatever it holds."""
+    return quote(str(value), safe="")
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

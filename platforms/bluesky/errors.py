@@ -1,6 +1,6 @@
 """What the refusals of an AT Protocol server mean, in the few kinds that every network shares."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,7 +8,7 @@ import httpx
 from domain.pace import Allowance
 from platforms.bluesky.rules import POINTS
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by
+from platforms.told import told_by, wait, wait_until
 from platforms.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
@@ -103,9 +103,6 @@ def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:
         return DAILY_VIDEO_WAIT
     if kind is not Kind.RATE_LIMITED:
         return None
-    asked, reset = response.headers.get("retry-after", ""), response.headers.get("ratelimit-reset", "")
-    if asked.isdecimal():
-        return max(timedelta(seconds=int(asked)), SHORTEST_WAIT)
-    if reset.isdecimal():
-        return max(datetime.fromtimestamp(int(reset), UTC) - datetime.now(UTC), SHORTEST_WAIT)
-    return None
+    asked = wait(response.headers.get("retry-after", ""))
+    found = wait_until(response.headers.get("ratelimit-reset", "")) if asked is None else asked
+    return None if found is None else max(found, SHORTEST_WAIT)

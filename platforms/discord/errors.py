@@ -8,7 +8,7 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by
+from platforms.told import told_by, wait
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "cf-ray"
@@ -103,7 +103,4 @@ def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:
 
 
 def _seconds(seconds: Any) -> timedelta | None:
-    try:
-        return timedelta(seconds=float(seconds))
-    except (TypeError, ValueError, OverflowError):
-        return None
+    return wait(seconds)

@@ -8,7 +8,7 @@ from platforms.answers import parse
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
-from platforms.wire import json_of
+from platforms.wire import json_of, segment
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 """Discord's reference page wants this form, and blocks others."""
@@ -25,7 +25,14 @@ def headers_of(line: Line) -> dict[str, str]:
 def home(line: Line) -> str:
     """Return the path of what the account is: its webhook or its channel."""
     webhook = line.credentials.webhook
-    return f"/webhooks/{webhook}/{_token(line)}" if webhook else f"/channels/{line.credentials.user_id}"
+    return (
+        f"/webhooks/{segment(webhook)}/{segment(_token(line))}" if webhook else channel_path(line.credentials.user_id)
+    )
+
+
+def channel_path(channel: object) -> str:
+    """Return the path of a channel."""
+    return f"/channels/{segment(channel)}"
 
 
 async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
@@ -37,7 +44,7 @@ async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
 async def messages(line: Line, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
     """Read the messages of a channel that follow an id, newest first. Raises NetworkError where the answer is none."""
     query = {"after": after, "limit": str(limit)}
-    answer = await line.wire.send("GET", f"/channels/{channel}/messages", headers=headers_of(line), params=query)
+    answer = await line.wire.send("GET", f"{channel_path(channel)}/messages", headers=headers_of(line), params=query)
     found = parse(answer)
     if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
         return found

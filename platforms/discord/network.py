@@ -24,12 +24,13 @@ from platforms.base import (
 from platforms.blind import going_out, what_is_known
 from platforms.discord import errors, rules
 from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
-from platforms.discord.line import Line, get, headers_of, home, messages, with_id
+from platforms.discord.line import Line, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form, post_form
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
+from platforms.told import moment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Discord's clock may stand behind ours before its own message is not recognised."""
@@ -164,7 +165,7 @@ async def _check_channel(line: Line, settings: DiscordSettings) -> None:
         return
     own = await get(line, home(line))
     try:
-        wanted = await get(line, f"/channels/{channel}")
+        wanted = await get(line, channel_path(channel))
     except NetworkError as error:
         if error.kind is not Kind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
             raise
@@ -191,7 +192,7 @@ async def _meant(sending: Sending[DiscordSettings], error: NetworkError) -> Netw
 def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
     """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
     if line.credentials.webhook is None:
-        return f"/channels/{_channel(line, settings)}/messages", {}
+        return f"{channel_path(_channel(line, settings))}/messages", {}
     return home(line), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
 
 
@@ -228,7 +229,7 @@ async def _has_newer(line: Line, channel: str, since: int) -> bool:
 
     A bot that may not read a channel's history is answered 200 and an empty list; source: Get Channel Messages.
     """
-    last = str((await get(line, f"/channels/{channel}")).get("last_message_id") or "0")
+    last = str((await get(line, channel_path(channel))).get("last_message_id") or "0")
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 
@@ -268,4 +269,4 @@ def _snowflake(moment: datetime) -> int:
 
 
 def _moment(snowflake: int) -> datetime:
-    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MILLISECONDS) / 1000, tz=UTC)
+    return moment((snowflake >> 22) + EPOCH_MILLISECONDS, per_second=1000)

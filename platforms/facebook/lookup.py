@@ -1,6 +1,6 @@
 """Find a post on the Page by its photos or its words, and a story by its medium."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.alike import Alike, earliest
@@ -8,6 +8,8 @@ from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Facebook's clock may stand behind ours before its own post is not recognised."""
@@ -26,7 +28,7 @@ async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Fin
     """Look for the post among the Page's newest. Raises NetworkError where it cannot be looked for."""
     if sending.started_at is None:
         return Absent()
-    path = f"/{connection.account.user_id}/published_posts"
+    path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     since = sending.started_at - CLOCKS_APART
     recent = [post for post in posts if _moment(post["created_time"]) >= since]
@@ -63,7 +65,7 @@ async def find_story(connection: Line, sending: Sending[FacebookSettings], media
     """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
     if sending.started_at is None:
         return Absent()
-    stories = await GRAPH.get_list(connection, f"/{connection.account.user_id}/stories", fields=STORY_FIELDS)
+    stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
@@ -79,4 +81,4 @@ async def find_story(connection: Line, sending: Sending[FacebookSettings], media
 
 def _moment(written: str | int) -> datetime:
     text = str(written)
-    return datetime.fromtimestamp(int(text), tz=UTC) if text.isdecimal() else datetime.fromisoformat(text)
+    return moment(text)

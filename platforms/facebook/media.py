@@ -14,6 +14,7 @@ from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.meta.graph import text_of
+from platforms.wire import segment
 
 AT_ONCE = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
@@ -38,7 +39,7 @@ class Uploads:
         self._line = connection
         self._sending = sending
         self._saving = asyncio.Lock()
-        self._page = f"/{connection.account.user_id}"
+        self._page = f"/{segment(connection.account.user_id)}"
 
     async def run(self) -> None:
         """Bring all media to where one request makes them public."""
@@ -153,7 +154,7 @@ class Uploads:
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""
-        status = await GRAPH.get(self._line, f"/{video['id']}", fields="status")
+        status = await GRAPH.get(self._line, f"/{segment(video['id'])}", fields="status")
         uploading = (status.get("status") or {}).get("uploading_phase") or {}
         if uploading.get("status") == "complete":
             return

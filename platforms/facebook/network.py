@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -18,6 +17,7 @@ from platforms.meta.comments import add_first_comment
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import text_of
 from platforms.rules import FileRule, Violation
+from platforms.wire import segment
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
 
@@ -82,7 +82,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
             raise
 
     async def _publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
-        page, draft, form = f"/{connection.account.user_id}", sending.draft, form_of(sending.draft)
+        page, draft, form = f"/{segment(connection.account.user_id)}", sending.draft, form_of(sending.draft)
         if form in EDGE:
             return await _finish(connection, sending, form)
         if form is Form.PHOTO_STORY:
@@ -115,7 +115,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
         comment = sending.draft.settings.first_comment
         warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
         if url is None:
-            post = await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="permalink_url")
+            post = await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink_url")
             url = post.get("permalink_url") or lookup.url_of(post_id)
         return Published(post_id, url, warning=warning)
 
@@ -125,7 +125,7 @@ async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Fo
     if not video.get("done"):
         raise NetworkError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
     if not video.get("accepted"):
-        path = f"/{connection.account.user_id}/{EDGE[form]}"
+        path = f"/{segment(connection.account.user_id)}/{EDGE[form]}"
         answer = await GRAPH.post_public(connection, path, finish_fields(sending.draft, form, video))
         if form is Form.VIDEO_STORY:
             post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCLEAR)

@@ -10,6 +10,7 @@ from platforms.errors import NetworkError
 from platforms.facebook import errors
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
+from platforms.wire import segment
 
 LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
@@ -40,7 +41,7 @@ class Video:
 async def look(connection: Line, video_id: str) -> Video:
     """Read where a video stands."""
     try:
-        answer = await GRAPH.get(connection, f"/{video_id}", fields="status,published,permalink_url,post_id")
+        answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
     except NetworkError as error:
         if errors.is_gone(error):
             return Video(State.GONE)

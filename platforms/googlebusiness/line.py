@@ -9,6 +9,7 @@ from platforms.answers import parse
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
+from platforms.wire import segment
 
 BASE_URL = "https://mybusiness.googleapis.com"
 ACCOUNTS = "https://mybusinessaccountmanagement.googleapis.com"
@@ -74,7 +75,7 @@ async def _locations(line: Line, account: str) -> list[dict[str, Any]]:
     """Return the locations of an account; none of one that may not be listed, which must not end the search."""
     query = {"readMask": "name,title", "pageSize": "100"}
     try:
-        return await _all(line, LOCATIONS, f"/v1/accounts/{account}/locations", "locations", **query)
+        return await _all(line, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
     except NetworkError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is Kind.OPERATOR:
             raise

@@ -44,6 +44,7 @@ from platforms.googlebusiness.line import (
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
+from platforms.told import moment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Google's clock may stand behind ours before its own post is not recognised."""
@@ -98,7 +99,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         """Make the post and wait for Google's verdict. Raises `unclear` where that takes long."""
         name = await _parent(connection, sending)
         try:
-            path = f"/v4/{name}/localPosts"
+            path = f"/v4/{quote(name)}/localPosts"
             made = await call(connection, "POST", path, public=True, json=post_body(sending.draft))
         except NetworkError as error:
             if sending.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
@@ -137,7 +138,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
         name = await _parent(connection, sending)
         query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
         for _ in range(MOST_PAGES):
-            body = await call(connection, "GET", f"/v4/{name}/localPosts", params=query)
+            body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
             alike += (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
             if not body.get("nextPageToken"):
@@ -209,6 +210,6 @@ def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings], since: 
 
 def _created(post: dict[str, Any]) -> datetime:
     try:
-        return datetime.fromisoformat(str(post.get("createTime")))
+        return moment(post.get("createTime"))
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)

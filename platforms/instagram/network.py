@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -29,6 +28,8 @@ from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.rules import FileRule, Violation
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Instagram's clock may stand behind ours before its own post is not recognised."""
@@ -72,7 +73,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
 
     async def allowance(self, connection: Line) -> Allowance:
         """Ask how many posts of the last 24 hours the account has left; what its stretch frees when is not told."""
-        path = f"/{connection.account.user_id}/content_publishing_limit"
+        path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
         return allowance_of(answer.get("data"), "Instagram")
 
@@ -104,14 +105,14 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
         comment = sending.draft.settings.first_comment
         warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
         if url is None:
-            url = (await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="permalink")).get("permalink")
+            url = (await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink")).get("permalink")
         return Published(post_id, url, warning=warning)
 
 
 async def _find(connection: Line, sending: Sending[InstagramSettings], since: datetime) -> Published | None:
     """Find the post by its caption; a story shows none."""
     story = form_of(sending.draft) is Form.STORY
-    edge = f"/{connection.account.user_id}/{'stories' if story else 'media'}"
+    edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
 
     def ours(media: dict[str, Any]) -> bool:
@@ -127,4 +128,4 @@ def _alike(media: dict[str, Any]) -> Alike:
 
 
 def _timestamp(media: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(media["timestamp"])
+    return moment(media["timestamp"])

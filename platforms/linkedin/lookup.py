@@ -1,7 +1,7 @@
 """Recognise a post among the newest of a company page."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from platforms.errors import Kind, NetworkError
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
+from platforms.told import moment
 from platforms.wire import json_of
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -50,7 +51,7 @@ def _letters(commentary: str) -> str:
 
 
 def _made_at(post: dict[str, Any]) -> datetime:
-    return datetime.fromtimestamp(int(post.get("createdAt") or 0) / 1000, tz=UTC)
+    return moment(post.get("createdAt") or 0, per_second=1000)
 
 
 def _urns(content: Any) -> set[str | None]:

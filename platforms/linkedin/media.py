@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -18,7 +17,7 @@ from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import bearer
-from platforms.wire import json_of
+from platforms.wire import json_of, segment
 
 GRACE = timedelta(seconds=20)
 """How long images and documents of members are given to be processed: their state may be read for pages only.
@@ -159,9 +158,7 @@ class Uploads:
         """Return an item's state, why it failed, and when to ask again; where that may not be read, time must do."""
         if ":person:" not in self._author or item.type is MediaType.VIDEO:
             try:
-                answer = json_of(
-                    await call(self._line, "GET", f"/rest/{_EDGE[item.type]}/{quote(handle['urn'], safe='')}")
-                )
+                answer = json_of(await call(self._line, "GET", f"/rest/{_EDGE[item.type]}/{segment(handle['urn'])}"))
                 return str(answer.get("status")), str(answer.get("processingFailureReason") or ""), MEDIA_WAIT
             except NetworkError as error:
                 if error.status != httpx.codes.FORBIDDEN:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 import httpx
 
@@ -17,7 +16,7 @@ from platforms.linkedin.media import Uploads
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
-from platforms.wire import json_of
+from platforms.wire import json_of, segment
 
 SENT_AT = "sentAt"
 """Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
@@ -71,7 +70,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             raise NetworkError(Kind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
         # The field of the name is general knowledge, unverified.
-        name = json_of(await call(connection, "GET", f"/rest/organizations/{number}")).get("localizedName")
+        name = json_of(await call(connection, "GET", f"/rest/organizations/{segment(number)}")).get("localizedName")
         return Identity(number, str(name or number))
 
     async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
@@ -133,7 +132,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         text, urn = sending.draft.settings.first_comment, done.platform_post_id
         if not text:
             return done
-        path = f"/rest/socialActions/{quote(urn, safe='')}/comments"
+        path = f"/rest/socialActions/{segment(urn)}/comments"
         body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
         warning = await once(
             connection, sending, FIRST_COMMENT, lambda: call(connection, "POST", path, public=True, json=body)
@@ -167,7 +166,7 @@ async def _seen(line: Line, urn: str, author: str, error: NetworkError) -> Publi
         warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
         return replace(published(urn), warning=warning)
     try:
-        await call(line, "GET", f"/rest/posts/{quote(urn, safe='')}")
+        await call(line, "GET", f"/rest/posts/{segment(urn)}")
     except NetworkError as unread:
         if unread.status == httpx.codes.NOT_FOUND:
             message = "LinkedIn refuses the post as a repeat of one that it does not have."

@@ -1,12 +1,12 @@
 """What the refusals of a Mastodon server mean, in the few kinds that every network shares."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by
+from platforms.told import told_by, wait, wait_until
 from platforms.wire import json_of
 
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -104,12 +104,7 @@ def allowance_in(response: httpx.Response) -> Allowance | None:
 
 
 def _wait(response: httpx.Response) -> timedelta | None:
-    asked, reset = response.headers.get("retry-after", ""), response.headers.get("x-ratelimit-reset", "")
-    if asked.isdecimal():
-        return max(timedelta(seconds=int(asked)), SHORTEST_WAIT)
-    try:
-        # Mastodon writes a time; servers that copy others' manners write Unix seconds.
-        moment = datetime.fromtimestamp(int(reset), UTC) if reset.isdecimal() else datetime.fromisoformat(reset)
-    except (ValueError, OverflowError):
-        return None
-    return max(moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC), SHORTEST_WAIT)
+    # Mastodon writes a time; servers that copy others' manners write Unix seconds.
+    asked = wait(response.headers.get("retry-after", ""))
+    found = wait_until(response.headers.get("x-ratelimit-reset", "")) if asked is None else asked
+    return None if found is None else max(found, SHORTEST_WAIT)

@@ -8,6 +8,7 @@ from typing import Any
 
 from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, is_missing, read
+from platforms.told import count
 
 LIFE = 86_400
 """Seconds for which a server's limits are believed."""
@@ -53,6 +54,21 @@ _PLACES = {
 }
 """Where each stands in a server's configuration; source: Mastodon's OpenAPI document, Instance."""
 
+_MOST = {
+    "characters": 100_000,
+    "characters_per_url": 1_000,
+    "attachments": 100,
+    "description": 100_000,
+    "image_bytes": 2**40,
+    "video_bytes": 2**40,
+    "poll_options": 100,
+    "poll_characters": 10_000,
+    "poll_shortest": 31_622_400,
+    "poll_longest": 316_224_000,
+}
+"""The most that is believed of each: a server may say anything, and the API counts texts by it."""
+_MOST_TYPES, _LONGEST_TYPE = 200, 100
+
 _known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()
 
 
@@ -89,13 +105,16 @@ def _limits(instance: Mapping[str, Any]) -> Limits:
     configuration = instance.get("configuration")
     configuration = configuration if isinstance(configuration, dict) else {}
     found: dict[str, Any] = {}
-    if isinstance(instance.get("max_toot_chars"), int):  # of servers that had it before Mastodon named a place for it
-        found["characters"] = instance["max_toot_chars"]
+    # Of servers that had it before Mastodon named a place for it.
+    told = {"characters": instance.get("max_toot_chars")}
     for name, (group, key) in _PLACES.items():
         values = configuration.get(group)
-        value = values.get(key) if isinstance(values, dict) else None
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            found[name] = value
+        told[name] = (values.get(key) if isinstance(values, dict) else None) or told.get(name)
+    for name, value in told.items():
+        # A number that is written as text is none: that is how other servers' answers look.
+        if isinstance(value, int) and (within := count(value, _MOST[name])):
+            found[name] = within
     media = configuration.get("media_attachments")
     types = media.get("supported_mime_types") if isinstance(media, dict) else None
-    return Limits(**found, types=tuple(map(str, types)) if isinstance(types, list) else ())
+    named = types[:_MOST_TYPES] if isinstance(types, list) else []
+    return Limits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,8 @@ from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
@@ -160,7 +162,7 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
 
 
 def _path(line: Line) -> str:
-    return f"/api/v1/accounts/{line.account.user_id.partition('@')[0]}/statuses"
+    return f"/api/v1/accounts/{segment(line.account.user_id.partition('@')[0])}/statuses"
 
 
 def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
@@ -213,7 +215,6 @@ def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings], raw: s
 
 def _created(status: dict[str, Any]) -> datetime | None:
     try:
-        made = datetime.fromisoformat(str(status["created_at"]))
+        return moment(status["created_at"])
     except (KeyError, ValueError):
         return None
-    return made.replace(tzinfo=made.tzinfo or UTC)

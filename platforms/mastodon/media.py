@@ -18,6 +18,7 @@ from platforms.mastodon.limits import Limits, limits_of
 from platforms.mastodon.line import ENGLISH, Line, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.settings import MastodonSettings
 from platforms.multipart import Form, Part, post_form
+from platforms.wire import segment
 
 LIFE = timedelta(hours=20)
 """How long an upload is trusted to wait for its post; servers delete unused ones after about a day (unverified)."""
@@ -103,7 +104,7 @@ class Uploads:
 
     async def _look(self, name: str, known: Handle) -> None:
         try:
-            answer = await send(self._line, "GET", f"/api/v1/media/{known['id']}")
+            answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
         except NetworkError as error:
             if error.kind is not Kind.REJECTED and error.code != MEDIA_GONE:
                 raise

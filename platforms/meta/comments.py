@@ -5,6 +5,7 @@ from typing import Any
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Connection, Sending
 from platforms.meta.graph import Graph
+from platforms.wire import segment
 
 
 async def add_first_comment(
@@ -13,5 +14,5 @@ async def add_first_comment(
     """Add a comment, if one is wanted, once; returns and raises as `afterwards.once` does."""
     if not text:
         return None
-    path, fields = f"/{post_id}/comments", {"message": text}
+    path, fields = f"/{segment(post_id)}/comments", {"message": text}
     return await once(line, sending, FIRST_COMMENT, lambda: graph.post_public(line, path, fields))

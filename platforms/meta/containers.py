@@ -14,6 +14,7 @@ from platforms.base import Absent, Connection, Finding, Published, Sending, Unkn
 from platforms.errors import Kind, NetworkError
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
+from platforms.wire import segment
 
 LIFETIME = timedelta(hours=23)
 """An unpublished container is forgotten after 24 hours; an hour is left for publishing it."""
@@ -237,7 +238,7 @@ class Containers:
         dialect = self._dialect
         try:
             answer = await dialect.graph.get(
-                self._line, f"/{self._known[name]['id']}", fields=f"{dialect.state},{dialect.said}"
+                self._line, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.said}"
             )
         except NetworkError as error:
             if dialect.is_gone(error):
@@ -262,7 +263,7 @@ class Containers:
         return error
 
     def _path(self, edge: str) -> str:
-        return edge.format(user=self._line.account.user_id)
+        return edge.format(user=segment(self._line.account.user_id))
 
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.told import wait
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
@@ -129,14 +130,14 @@ def number(body: Mapping[str, Any], name: str) -> int | None:
 
 
 def _regained(response: httpx.Response) -> timedelta | None:
-    minutes = max(_regain_minutes(response.headers.get("x-business-use-case-usage", "")), default=0)
-    return timedelta(minutes=minutes) if minutes > 0 else None
+    usage = response.headers.get("x-business-use-case-usage", "")
+    return max(filter(None, _regain_times(usage)), default=None)
 
 
-def _regain_minutes(usage: str) -> Iterator[float]:
+def _regain_times(usage: str) -> Iterator[timedelta | None]:
     try:
         for use_cases in json.loads(usage).values():
             for use_case in use_cases:
-                yield float(use_case["estimated_time_to_regain_access"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+                yield wait(use_case["estimated_time_to_regain_access"], unit=timedelta(minutes=1))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return

@@ -6,6 +6,7 @@ import httpx
 
 from platforms.errors import Kind, NetworkError
 from platforms.oauth import refused_renewal
+from platforms.told import LONGEST_WAIT, wait
 from platforms.wire import json_of
 
 LABEL = "Pinterest"
@@ -92,6 +93,7 @@ def _wait(response: httpx.Response) -> timedelta:
     """
     for name in ("retry-after", "x-ratelimit-reset"):
         value = response.headers.get(name, "").partition(",")[0].partition(";")[0].strip()
-        if value.isdecimal() and len(value) <= 5 and 0 < int(value) <= 86_400:
-            return timedelta(seconds=int(value))
+        # A larger number is no count of seconds.
+        if (asked := wait(value)) and asked < LONGEST_WAIT:
+            return asked
     return THROTTLED_WAIT

@@ -9,6 +9,8 @@ from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Pinterest's clock may stand behind ours before its own pin is not recognised."""
@@ -29,7 +31,7 @@ async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
     query: dict[str, str | int] = {"page_size": PAGE}
     alike: list[Alike] = []
     for _ in range(MOST_PAGES):
-        page = await call(line, "GET", f"/v5/boards/{sending.draft.settings.board_id}/pins", params=query)
+        page = await call(line, "GET", f"/v5/boards/{segment(sending.draft.settings.board_id)}/pins", params=query)
         pins = page.get("items")
         if not isinstance(pins, list):
             raise NetworkError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
@@ -50,7 +52,7 @@ def _says_the_same(pin: dict[str, Any], sending: Sending[PinterestSettings]) -> 
 
 def _made_at(pin: dict[str, Any]) -> datetime:
     try:
-        made = datetime.fromisoformat(str(pin.get("created_at")))
+        made = moment(pin.get("created_at"))
     except ValueError as error:
         raise NetworkError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
     # Pinterest writes its times without a zone.

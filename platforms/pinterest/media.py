@@ -10,6 +10,7 @@ from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form, Part, post_form
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
+from platforms.wire import segment
 
 LOOK_AFTER = timedelta(seconds=5)
 
@@ -61,7 +62,7 @@ class Video:
         return media_id
 
     async def _look(self) -> None:
-        state = (await call(self._line, "GET", f"/v5/media/{self.media_id}")).get("status")
+        state = (await call(self._line, "GET", f"/v5/media/{segment(self.media_id)}")).get("status")
         if state == "failed":
             await self.drop()
             message = "Pinterest could not process the video. Export it anew as MP4 (H.264)."

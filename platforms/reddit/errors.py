@@ -10,7 +10,7 @@ import httpx
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.oauth import refused_renewal
-from platforms.told import told_by
+from platforms.told import LONGEST_WAIT, told_by, wait
 from platforms.wire import json_of
 
 LABEL = "Reddit"
@@ -113,10 +113,10 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError
 
 
 def _as_told(seconds: object, said: str) -> timedelta:
-    if isinstance(seconds, int | float) and seconds > 0:
-        return timedelta(seconds=math.ceil(seconds))
+    if asked := wait(seconds):
+        return timedelta(seconds=math.ceil(asked.total_seconds()))
     if found := re.search(r"(\d{1,6}) (millisecond|second|minute|hour)", said):
-        return timedelta(**{f"{found[2]}s": int(found[1])})
+        return min(timedelta(**{f"{found[2]}s": int(found[1])}), LONGEST_WAIT)
     return THROTTLED_WAIT
 
 
@@ -127,7 +127,6 @@ def allowance_in(response: httpx.Response) -> Allowance | None:
 
 def _until_reset(response: httpx.Response) -> timedelta:
     for name in ("retry-after", "x-ratelimit-reset"):
-        value = response.headers.get(name, "").partition(".")[0]
-        if value.isdecimal() and int(value) > 0:
-            return timedelta(seconds=int(value))
+        if asked := wait(response.headers.get(name)):
+            return asked
     return THROTTLED_WAIT

@@ -1,6 +1,6 @@
 """Recognise a post among the newest of its author."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,8 @@ from platforms.errors import Kind, NetworkError
 from platforms.reddit.line import Line, call
 from platforms.reddit.rules import Form, form_of, words_of
 from platforms.reddit.settings import RedditSettings
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Reddit's clock may stand behind ours before its own post is not recognised."""
@@ -32,7 +34,7 @@ async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None
     if sending.started_at is None:
         return None
     query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
-    listing = await call(line, "GET", f"/user/{line.account.username}/submitted", params=query)
+    listing = await call(line, "GET", f"/user/{segment(line.account.username)}/submitted", params=query)
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
@@ -43,7 +45,7 @@ async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None
 
 
 def _made_at(post: dict[str, Any]) -> datetime:
-    return datetime.fromtimestamp(float(post.get("created_utc") or 0), tz=UTC)
+    return moment(post.get("created_utc") or 0)
 
 
 def _same(post: dict[str, Any], sending: Sending[RedditSettings]) -> bool:

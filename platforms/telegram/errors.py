@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.told import wait
 from platforms.wire import json_of
 
 _SERVER = "Telegram had an error of its own."
@@ -57,18 +58,18 @@ def refusal(body: dict[str, Any], status: int) -> NetworkError:
     number = given if isinstance(given, int) else status
     parameters = body.get("parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
-    moved, wait = parameters.get("migrate_to_chat_id"), parameters.get("retry_after")
+    moved, retry_after = parameters.get("migrate_to_chat_id"), wait(parameters.get("retry_after"))
     if isinstance(moved, int):
         return ChatMovedError(moved, status)
     kind, sentence = _meaning(number, said)
     if kind is Kind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
-        wait = _FLOOD_WAIT.total_seconds()
+        retry_after = _FLOOD_WAIT
     return NetworkError(
         kind,
         sentence,
         code=str(number),
         status=status,
-        retry_after=timedelta(seconds=wait) if kind is Kind.RATE_LIMITED and isinstance(wait, int | float) else None,
+        retry_after=retry_after if kind is Kind.RATE_LIMITED else None,
     )
 
 

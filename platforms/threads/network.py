@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -21,6 +20,8 @@ from platforms.threads import errors, rules
 from platforms.threads.fields import of_items, of_post, of_root
 from platforms.threads.line import API, CONTAINERS, GRAPH, Line
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
+from platforms.told import moment
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Threads' clock may stand behind ours before its own post is not recognised."""
@@ -97,7 +98,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         Repeatable: which of them is on its way is noted before it is sent, and looked up before it is sent again.
         """
         if not published.url:
-            post = await GRAPH.get(connection, f"/{quote(published.platform_post_id, safe='')}", fields="id,permalink")
+            post = await GRAPH.get(connection, f"/{segment(published.platform_post_id)}", fields="id,permalink")
             published = replace(published, url=post.get("permalink"))
         parent = published.platform_post_id
         for number in range(len(sending.draft.settings.thread_items)):
@@ -112,7 +113,7 @@ async def _is_missing(connection: Line, post_id: str | None) -> bool:
     if post_id is None:
         return False
     try:
-        await GRAPH.get(connection, f"/{quote(post_id, safe='')}", fields="id")
+        await GRAPH.get(connection, f"/{segment(post_id)}", fields="id")
     except NetworkError as error:
         return errors.is_gone(error)
     return False
@@ -169,7 +170,7 @@ def _alike(post: dict[str, Any]) -> Alike:
 
 
 def _timestamp(post: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(str(post["timestamp"]))
+    return moment(post["timestamp"])
 
 
 async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: int, parent: str) -> str:

@@ -13,6 +13,7 @@ from platforms.tiktok.fields import caption_of
 from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
+from platforms.told import moment
 
 LOOKS = (0, 5, 10, 15, 30, 60, 60, 60)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers. TikTok answers 30 a
@@ -148,7 +149,7 @@ class Verdict:
         wanted = caption_of(self._sending.draft).split()
         alike: list[Alike] = []
         for post in data.get("videos") or []:
-            made = datetime.fromtimestamp(int(post.get("create_time") or 0), tz=UTC)
+            made = moment(post.get("create_time") or 0)
             words = (post.get("title"), post.get("video_description"))
             if made >= since - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
                 alike.append(Alike(Published(str(post["id"]), post.get("share_url")), made))

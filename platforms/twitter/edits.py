@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.told import moment
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, same_text
+from platforms.wire import segment
 
 _PASSING = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED})
 
@@ -42,7 +43,7 @@ async def confirm(line: Line, known: Published, text: str) -> Finding:
     body = await call(
         line,
         "GET",
-        f"/2/users/{line.account.user_id}/tweets",
+        f"/2/users/{segment(line.account.user_id)}/tweets",
         params={"since_id": known_id, "max_results": PAGE, "exclude": "retweets", "tweet.fields": FIELDS},
     )
     posts = posts_of(body)
@@ -57,7 +58,7 @@ async def confirm(line: Line, known: Published, text: str) -> Finding:
 
 
 async def _read(line: Line, post_id: str) -> dict[str, Any]:
-    return data_of(await call(line, "GET", f"/2/tweets/{quote(post_id, safe='')}", params={"tweet.fields": FIELDS}))
+    return data_of(await call(line, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
 
 
 def _versions(post: dict[str, Any]) -> list[str]:
@@ -85,6 +86,6 @@ def _check_controls(controls: dict[str, Any]) -> datetime | None:
 
 def _moment(controls: dict[str, Any]) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(controls["editable_until"]))
+        return moment(controls["editable_until"])
     except (KeyError, ValueError):
         return None

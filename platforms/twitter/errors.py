@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ import httpx
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.oauth import refused_renewal
-from platforms.told import told_by
+from platforms.told import told_by, wait_until
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-transaction-id"
@@ -153,7 +153,5 @@ def allowance_in(response: httpx.Response) -> Allowance | None:
 
 
 def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:
-    reset = response.headers.get(f"{limit}-reset", "")
-    if not reset.isdecimal():
-        return None
-    return max(timedelta(seconds=int(reset)) - (datetime.now(UTC) - datetime.fromtimestamp(0, UTC)), SHORTEST_WAIT)
+    resets_in = wait_until(response.headers.get(f"{limit}-reset", ""))
+    return None if resets_in is None else max(resets_in, SHORTEST_WAIT)

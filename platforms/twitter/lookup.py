@@ -9,10 +9,12 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.told import moment
 from platforms.twitter.line import Line, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
 from platforms.twitter.settings import TwitterSettings
+from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far X's clock may stand behind ours before its own post is not recognised."""
@@ -44,7 +46,7 @@ async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | No
     found: list[Alike] = []
     doubtful = False
     for _ in range(MOST_PAGES):
-        body = await call(line, "GET", f"/2/users/{line.account.user_id}/tweets", params=query)
+        body = await call(line, "GET", f"/2/users/{segment(line.account.user_id)}/tweets", params=query)
         for post in posts_of(body):
             match _match(post, sending):
                 case True:
@@ -62,7 +64,7 @@ async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | No
 
 def _made_at(post: dict[str, Any]) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(post.get("created_at"))).astimezone(UTC)
+        return moment(post.get("created_at"))
     except ValueError:
         return None
 

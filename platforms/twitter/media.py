@@ -13,9 +13,11 @@ from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.multipart import Form, Part
+from platforms.told import wait
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
+from platforms.wire import segment
 
 PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """X's guide takes up to 5 MB a piece; now and then its servers answer 413 to that, and take smaller ones."""
@@ -128,12 +130,12 @@ class Uploads:
             upload["pieces"] = index + 1
             await self._save()
             self._sending.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
-        await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{upload['id']}/finalize"))
+        await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize"))
 
     async def _append(self, upload: Handle, index: int, piece: MediaFile) -> None:
         form = Form({"segment_index": str(index)}, [Part("media", "piece", piece)])
         try:
-            await call(self._line, "POST", f"/2/media/upload/{upload['id']}/append", form=form)
+            await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
         except NetworkError as error:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise
@@ -157,18 +159,18 @@ class Uploads:
         upload["stage"] = Stage.TAKEN if state == "succeeded" else Stage.PROCESSING
         await self._save()
         if state != "succeeded":
-            wait = timedelta(seconds=max(processing.get("check_after_secs") or 0, SOONEST_LOOK))
+            soonest = timedelta(seconds=SOONEST_LOOK)
+            look_after = max(wait(processing.get("check_after_secs")) or soonest, soonest)
             raise NetworkError(
-                Kind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=wait
+                Kind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=look_after
             )
 
     def _note(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
         data = data_of(answer)
         upload["id"] = data["id"]
         upload["key"] = data.get("media_key") or upload.get("key")
-        lifetime = data.get("expires_after_secs")
-        if isinstance(lifetime, int | float):
-            upload["expiresAt"] = int(time.time() + lifetime)
+        if lifetime := wait(data.get("expires_after_secs")):
+            upload["expiresAt"] = int(time.time() + lifetime.total_seconds())
         else:
             upload.setdefault("expiresAt", int(time.time() + UNNAMED_LIFETIME))
         return data

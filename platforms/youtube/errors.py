@@ -7,6 +7,7 @@ import httpx
 
 from platforms.errors import Kind, NetworkError
 from platforms.google import is_limit_of_a_day, operators_fault
+from platforms.told import wait
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-guploader-uploadid"
@@ -115,4 +116,4 @@ def _wait(kind: Kind, reason: str, response: httpx.Response) -> timedelta | None
     if kind is not Kind.RATE_LIMITED:
         return None
     seconds = response.headers.get("retry-after", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
+    return wait(seconds)

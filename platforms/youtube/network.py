@@ -1,6 +1,6 @@
 """Publish to YouTube. The upload itself makes the video: its session is asked before anything is sent again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 
@@ -8,6 +8,7 @@ from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
+from platforms.told import moment
 from platforms.youtube import errors, rules
 from platforms.youtube.extras import Extras
 from platforms.youtube.line import BASE_URL, Line, read
@@ -112,7 +113,7 @@ async def _find(connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
     words = [title_of(sending.draft).split(), sending.draft.text.split()]
     alike: list[Alike] = []
     for snippet in (item.get("snippet") or {} for item in listed):
-        made = datetime.fromisoformat(str(snippet["publishedAt"])).astimezone(UTC)
+        made = moment(snippet["publishedAt"])
         shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
         if made >= sending.started_at - CLOCKS_APART and shown == words:
             alike.append(Alike(_published(str(snippet["resourceId"]["videoId"])), made))

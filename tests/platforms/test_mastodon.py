@@ -341,6 +341,21 @@ async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
     assert (await refused(limits.limits_of(rig.connection()))).kind is Kind.TRANSIENT
 
 
+@pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])
+async def test_a_server_may_not_say_any_number(rig: Rig, value: object) -> None:
+    """The API counts texts by these numbers: a link that counts as 10**10 characters would fill its memory."""
+    configuration = {group: {key: value} for group, key in limits._PLACES.values()}
+    for group, key in limits._PLACES.values():
+        configuration[group][key] = value
+    limits._known.clear()
+    body = {"configuration": configuration, "max_toot_chars": value}
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
+    found = (await limits.limits_of(rig.connection())).numbers()
+    limits._known.clear()
+    assert found.keys() == limits._MOST.keys()
+    assert all(0 < found[name] <= most for name, most in limits._MOST.items())
+
+
 async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_SERVERS", 2)
     for number in range(4):

@@ -226,7 +226,7 @@ def test_how_long_a_throttle_lasts(inner: dict[str, Any], seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [({}, 600), ({"x-ratelimit-reset": "287"}, 287), ({"retry-after": "7.5", "x-ratelimit-reset": "287"}, 7)],
+    [({}, 600), ({"x-ratelimit-reset": "287"}, 287), ({"retry-after": "7.5", "x-ratelimit-reset": "287"}, 7.5)],
 )
-def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: int) -> None:
+def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: float) -> None:
     assert NETWORK.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)

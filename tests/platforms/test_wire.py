@@ -2,12 +2,13 @@
 
 from contextlib import nullcontext
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from platforms.errors import Kind, NetworkError
-from platforms.wire import Wire
+from platforms.wire import Wire, segment
 
 
 def wire(status: int) -> Wire:
@@ -126,10 +127,23 @@ async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -
         await line.send("PUT", "http://127.0.0.1:4001/upload")
 
 
-@pytest.mark.parametrize("address", ["https://network.example/\x00", "/posts/\n", "https://a:b/"])
+@pytest.mark.parametrize(
+    "address",
+    ["https://network.example/\x00", "/posts/\n", "https://a:b/", "/posts/..", "/posts/../me?x=1", "/./posts"],
+)
 async def test_what_is_no_address_is_not_tried_again(address: str) -> None:
     sent: list[httpx.Request] = []
     with pytest.raises(NetworkError) as caught:
         await noting(sent).send("GET", address, public=True)
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "invalid_address")
     assert not sent
+
+
+@pytest.mark.parametrize("value", ["../me", "a/b", "1?fields=token", "1#", "%2e%2e", "a b", "ü", "\x00", 7])
+async def test_an_id_stays_one_segment_of_its_path(value: object) -> None:
+    sent: list[httpx.Request] = []
+    await noting(sent).send("GET", f"/posts/{segment(value)}/comments")
+    [request] = sent
+    before, _, rest = request.url.raw_path.decode().partition("/posts/")
+    assert (before, rest.partition("/")[2], request.url.query) == ("/v1", "comments", b"")
+    assert unquote(rest.partition("/")[0]) == str(value)

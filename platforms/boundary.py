@@ -1,0 +1,59 @@
+"""What becomes of an answer that a network module cannot read, whichever shape it has."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import structlog
+
+from platforms.errors import Kind, NetworkError
+
+log = structlog.get_logger(__name__)
+
+_STEPS = ("whoami", "allowance", "prepare", "publish", "confirm", "complete", "edit", "confirm_edit")
+_PUBLIC = {"publish", "edit"}
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, httpx.InvalidURL)
+"""What Python raises for a value of another type, form or size than the module expects."""
+
+Step = Callable[..., Awaitable[Any]]
+
+
+def shield(network: type) -> None:
+    """Let the steps that a network's class defines raise nothing of the kind: each becomes a NetworkError."""
+    for name in _STEPS:
+        if name in vars(network):
+            setattr(network, name, _shielded(vars(network)[name]))
+
+
+def _shielded(step: Step) -> Step:
+    @wraps(step)
+    async def run(self: Any, connection: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return await step(self, connection, *args, **options)
+        except _UNREADABLE as error:
+            # It may be a mistake of ours as well, so the log says where. The value itself may be content or a secret.
+            log.warning(
+                "answer.unreadable",
+                platform=self.platform,
+                step=step.__name__,
+                error=type(error).__name__,
+                at=_place(error.__traceback__),
+            )
+            kind = Kind.UNCLEAR if step.__name__ in _PUBLIC and connection.wire.has_gone_public else Kind.TRANSIENT
+            message = f"{self.label} answered in a way that cannot be read."
+            raise NetworkError(kind, message, code="unreadable_answer") from error
+
+    return run
+
+
+def _place(traceback: TracebackType | None) -> str:
+    place = ""
+    while traceback:
+        code = traceback.tb_frame.f_code
+        if "platforms" in Path(code.co_filename).parts:
+            place = f"{Path(code.co_filename).parent.name}/{Path(code.co_filename).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place

@@ -1,0 +1,78 @@
+"""A value that a network module cannot read ends the step in a way that the engine understands."""
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from platforms.base import Identity, Published, Sending
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.twitter.line import Line
+from platforms.twitter.network import Twitter
+from platforms.twitter.settings import TwitterSettings
+from platforms.wire import json_of
+from tests.platforms.rig import Rig, Sandbox, open_account
+
+
+@pytest.fixture
+async def rig(sandbox: Sandbox) -> Rig:
+    return await open_account(sandbox, "twitter")
+
+
+def always(body: object) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(201, json=body)))
+
+
+class Careless(Twitter):
+    """A network whose module believes every answer."""
+
+    async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+        answer = await connection.wire.send("POST", "/2/tweets", public=True)
+        return Published(json_of(answer)["data"]["id"], None)
+
+    async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
+        json_of(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
+
+
+async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
+    async with always({"data": {"secret": "hunter2"}}) as client:
+        with capture_logs() as logged, pytest.raises(NetworkError) as caught:
+            await Careless().publish(rig.connection(client), rig.sending("content"))
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR, "unreadable_answer")
+    [entry] = logged
+    assert (entry["platform"], entry["step"], entry["error"]) == ("twitter", "publish", "KeyError")
+    assert entry["at"].startswith("platforms/test_boundary.py:")
+    assert "hunter2" not in str(entry)
+
+
+async def test_what_cannot_be_public_yet_is_tried_again(rig: Rig) -> None:
+    async with always({"data": {"id": 1}}) as client:
+        with pytest.raises(NetworkError) as caught:
+            await Careless().prepare(rig.connection(client), rig.sending("content"))
+    assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "unreadable_answer")
+
+
+@pytest.mark.parametrize("platform", sorted(networks()))
+def test_every_step_of_every_network_is_shielded(platform: str) -> None:
+    network = networks()[platform]
+    for step in ("whoami", "publish", "confirm"):
+        assert hasattr(getattr(network, step), "__wrapped__")
+
+
+@pytest.mark.parametrize("found", ["", "x" * 513, None, 7, {"id": 1}])
+def test_what_is_no_id_is_refused(found: object) -> None:
+    with pytest.raises(ValueError, match="id"):
+        Published(found, None)  # type: ignore[arg-type]  # what a server may send
+    with pytest.raises(ValueError, match="id"):
+        Identity(found, "name")  # type: ignore[arg-type]  # what a server may send
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "https://a b/", "https://a/\n", "", 7, "x" * 9]
+)
+def test_an_address_that_no_browser_should_follow_is_left_out(url: object) -> None:
+    assert Published("1", url).url is None  # type: ignore[arg-type]  # what a server may send
+
+
+def test_an_address_of_a_post_is_kept() -> None:
+    assert Published("1", "https://social.example/@ada/1").url == "https://social.example/@ada/1"

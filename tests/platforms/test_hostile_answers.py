@@ -1,0 +1,212 @@
+"""Networks whose answers are not what they promise: every step ends with a result or a NetworkError, nothing else."""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Editable, Metered, Published, Refused, Sending, Unknown
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from platforms.told import LONGEST_WAIT
+from tests.platforms.rig import Rig
+
+Connect = Callable[..., Awaitable[Rig]]
+
+TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
+FORMS: dict[str, list[tuple[list[str], dict[str, Any]]]] = {
+    "bluesky": [([], {}), (["a.jpg"], {}), (["a.mp4"], {})],
+    "discord": [([], {}), (["a.jpg"], {})],
+    "facebook": [
+        ([], {}),
+        (["a.jpg"], {"firstComment": "first"}),
+        (["a.mp4"], {}),
+        (["a.mp4"], {"contentType": "reel"}),
+    ],
+    "googlebusiness": [([], {}), (["a.jpg"], {})],
+    "instagram": [(["a.jpg"], {"firstComment": "first"}), (["a.jpg", "b.jpg"], {})],
+    "linkedin": [([], {}), (["a.jpg"], {}), (["a.mp4"], {"firstComment": "first"})],
+    "mastodon": [([], {}), (["a.jpg"], {})],
+    "pinterest": [(["a.jpg"], {"boardId": "1"}), (["a.mp4"], {"boardId": "1"})],
+    "reddit": [([], {"subreddit": "test"}), (["a.jpg"], {"subreddit": "test"})],
+    "telegram": [([], {}), (["a.jpg"], {})],
+    "threads": [([], {}), (["a.jpg"], {"threadItems": [{"content": "second"}]})],
+    "tiktok": [(["a.jpg"], TIKTOK), (["a.mp4"], TIKTOK)],
+    "twitter": [([], {}), (["a.jpg"], {"threadItems": [{"content": "second"}]}), (["a.mp4"], {})],
+    "youtube": [(["a.mp4"], {"firstComment": "first"})],
+}
+
+RENEWABLE = {"refreshToken": "r1", "clientId": "id", "clientSecret": "s"}
+CREDENTIALS = {"bluesky": {"identifier": "ada.test"}, "discord": {"channelId": "1"}, "telegram": {"chatId": "-1001"}}
+
+HUGE = "9" * 400
+VALUES: list[Any] = [
+    None, True, -1, 0, 10**30, 1e300, "", "..", "../../x?y=1#z", "a\nb", "a\0b", HUGE, [], {}, [None], [[]], {"id": 1},
+    "x" * 100_000, "javascript:alert(1)", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01",
+]  # fmt: skip
+LIMITS = (
+    "retry-after",
+    "x-ratelimit-reset",
+    "x-rate-limit-reset",
+    "x-ratelimit-reset-after",
+    "ratelimit-reset",
+    "x-ratelimit-remaining",
+    "x-rate-limit-remaining",
+    "ratelimit-remaining",
+    "x-user-limit-24hour-remaining",
+    "x-user-limit-24hour-reset",
+)
+TIMES = (HUGE, "-1", "1e999", "nan", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "", "\xb2")
+HEADERS = [dict.fromkeys(LIMITS, value) for value in TIMES] + [
+    {"x-business-use-case-usage": json.dumps({"1": [{"estimated_time_to_regain_access": value}]})}
+    for value in (10**400, -5, "x", None, 1e300)
+]
+
+
+def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+class Mutating(httpx.AsyncBaseTransport):
+    """The sandbox, of which each answer may have one value replaced."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.sandbox = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self.sandbox.handle_async_request(request)
+        body = await answer.aread()
+        await answer.aclose()
+        headers = dict(answer.headers)
+        headers.pop("content-length", None)
+        if self.random.random() < 0.25:
+            with contextlib.suppress(ValueError):
+                found = self.mutated(json.loads(body))
+                body = json.dumps(found).encode()
+        if self.random.random() < 0.25:
+            headers |= self.random.choice(HEADERS)
+        status = self.random.choice([answer.status_code] * 8 + [400, 429, 500])
+        return httpx.Response(status, headers=raw(headers), content=body)
+
+    def mutated(self, found: Any) -> Any:
+        """Return a copy with one value replaced, anywhere in it."""
+        if self.random.random() < 0.15 or not found or not isinstance(found, dict | list):
+            return self.random.choice(VALUES)
+        if isinstance(found, list):
+            index = self.random.randrange(len(found))
+            return [*found[:index], self.mutated(found[index]), *found[index + 1 :]]
+        name = self.random.choice(list(found))
+        return {**found, name: self.mutated(found[name])}
+
+    async def aclose(self) -> None:
+        await self.sandbox.aclose()
+
+
+class Constant(httpx.AsyncBaseTransport):
+    """A server that gives every request the same answer."""
+
+    def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.answer = (status, body, headers)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        status, body, headers = self.answer
+        return httpx.Response(status, content=body, headers=raw(headers))
+
+
+@pytest.fixture(autouse=True)
+def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _: sleep(0))
+
+
+def check(result: object) -> None:
+    """Hold what a step has come to against what can be stored and shown."""
+    if isinstance(result, NetworkError):
+        assert result.retry_after is None or timedelta(0) <= result.retry_after <= LONGEST_WAIT
+        assert len(result.message) <= 500
+    if isinstance(result, Published):
+        assert isinstance(result.platform_post_id, str)
+        assert 0 < len(result.platform_post_id) <= 512
+        assert result.url is None or result.url.startswith(("http://", "https://"))
+        assert result.editable_until is None or result.editable_until.tzinfo
+
+
+async def attempt(step: Awaitable[Any]) -> Any:
+    """Return what a step came to; its error if it is one of a network."""
+    outcomes = await asyncio.gather(step, return_exceptions=True)
+    result: Any = outcomes[0]
+    if isinstance(result, BaseException) and not isinstance(result, NetworkError):
+        raise result
+    check(result)
+    return result
+
+
+async def all_steps(rig: Rig, client: httpx.AsyncClient, sending: Sending[Any]) -> None:
+    network, line = rig.network, rig.connection
+    await attempt(network.whoami(line(client)))
+    if isinstance(network, Metered):
+        await attempt(network.allowance(line(client)))
+    prepared = [await attempt(network.prepare(line(client), sending)) for _ in range(2)]
+    published = prepared[-1] or await attempt(network.publish(line(client), sending))
+    finding = await attempt(network.confirm(line(client), sending))
+    assert isinstance(finding, Published | Absent | Unknown | Refused | NetworkError)
+    if not isinstance(published, Published):
+        published = Published("1234567890", None)
+    await attempt(network.complete(line(client), sending, published))
+    if isinstance(network, Editable):
+        await attempt(network.edit(line(client), published, "edited"))
+        await attempt(network.confirm_edit(line(client), published, "edited"))
+
+
+def sendings(rig: Rig) -> Iterator[Sending[Any]]:
+    for names, settings in FORMS[rig.network.platform]:
+        media = [rig.sandbox.media(name) for name in names]
+        yield rig.sending("Sunset", media, settings=settings, started_at=datetime.now(UTC) - timedelta(minutes=1))
+
+
+@pytest.fixture(params=sorted(networks()))
+async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
+    platform = request.param
+    renewable = "refresh_token" in networks()[platform].credentials.model_fields
+    rig = await connect(platform, credentials=CREDENTIALS.get(platform, RENEWABLE if renewable else {}))
+    if platform in {"telegram", "discord"}:
+        rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
+    return rig
+
+
+@pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
+async def test_one_wrong_value_ends_a_step_with_an_error_of_the_network(rig: Rig, seeds: range) -> None:
+    for seed in seeds:
+        for sending in sendings(rig):
+            async with httpx.AsyncClient(transport=Mutating(seed)) as client:
+                await all_steps(rig, client, sending)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 503])
+async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_network(rig: Rig, status: int) -> None:
+    bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 50_000, b"\xff\xfe", b"<html></html>"]
+    names = ("error", "errors", "data", "id", "json", "result", "items", "parameters", "status", "user", "detail")
+    bodies += [json.dumps(dict.fromkeys(names, value)).encode() for value in VALUES]
+    for number, body in enumerate(bodies):
+        headers = HEADERS[number % len(HEADERS)]
+        for sending in sendings(rig):
+            async with httpx.AsyncClient(transport=Constant(status, body, headers)) as client:
+                await all_steps(rig, client, sending)
+
+
+async def test_an_answer_that_cannot_be_read_is_unclear_once_something_may_be_public(connect: Connect) -> None:
+    rig = await connect("twitter")
+    sending = rig.sending("Sunset")
+    async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
+        error = await attempt(rig.network.publish(rig.connection(client), sending))
+        assert error.kind is Kind.UNCLEAR
+        error = await attempt(rig.network.whoami(rig.connection(client)))
+        assert error.kind is Kind.TRANSIENT
