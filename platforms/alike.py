@@ -25,3 +25,11 @@ def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
     free = (each for each in found if each.post.platform_post_id not in sending.taken)
     first = min(free, key=lambda each: each.made_at, default=None)
     return first.post if first else None
+
+
+def is_too_long(shown: str, sent: str) -> bool:
+    """Tell whether a text is so long that no markup makes it of what was sent; comparing it could take seconds.
+
+    Networks write up to some 130 characters of HTML for one of a text (tags and mentions), and headings of their own.
+    """
+    return len(shown) > 400 * len(sent) + 20_000

@@ -1,5 +1,6 @@
 """The few kinds that every network's errors come down to."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 
@@ -8,6 +9,11 @@ from domain.post import ErrorCategory
 LONGEST_LIMIT = timedelta(minutes=20)
 """A limit that lasts longer is a cap: what waits for it is held rather than tried again. X's windows of 15 minutes are
 the longest that are waited out; the figure is ours."""
+
+_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+LONGEST_CODE = 128
+"""Characters kept of a network's code and of its name for a request, which stand in logs and histories."""
 
 LONGEST_TEXT = 500
 """Characters kept of a network's own words: some answer errors with whole pages of HTML."""
@@ -76,12 +82,13 @@ class NetworkError(Exception):
     ) -> None:
         if kind is Kind.RATE_LIMITED and retry_after is not None and retry_after > LONGEST_LIMIT:
             kind = Kind.CAPPED
+        code = _LINE.sub(" ", str(code))[:LONGEST_CODE]
         super().__init__(f"{kind} ({code})")
         self.kind = kind
         self.message = message[:LONGEST_TEXT]
         self.code = code
         self.status = status
-        self.request_id = request_id
+        self.request_id = str(request_id)[:LONGEST_CODE] if request_id else None
         self.retry_after = retry_after
 
     def as_unclear(self) -> "NetworkError":

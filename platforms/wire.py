@@ -13,7 +13,7 @@ import httpx
 from domain.pace import Allowance
 from platforms import answers
 from platforms.domains import is_within
-from platforms.errors import Kind, NetworkError
+from platforms.errors import LONGEST_CODE, Kind, NetworkError
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
 """Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
@@ -160,7 +160,7 @@ class Wire:
             Exchange(
                 method,
                 response.status_code if response else None,
-                response.headers.get(self.request_id_header) if response else None,
+                response.headers.get(self.request_id_header, "")[:LONGEST_CODE] or None if response else None,
                 timedelta(seconds=time.monotonic() - started),
                 self.allowance_in(response) if response and public else None,
             )

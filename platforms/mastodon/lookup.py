@@ -1,13 +1,14 @@
 """Recognise a post among the account's newest statuses, where its server has made HTML of it."""
 
+import asyncio
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
-from platforms.alike import Alike, earliest
+from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, id_of, read, read_list
@@ -86,6 +87,8 @@ class _Search:
         for status in fresh:
             if _is_older(status, self._sending):
                 return False
+            # Comparing takes the event loop's time, and how much there is to compare is the server's choice.
+            await asyncio.sleep(0)
             await self._judge(status)
         return bool(fresh)
 
@@ -202,7 +205,10 @@ def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings], raw: s
         # That a server shows more media proves nothing: some make them of the pictures that a text links to.
         same = raw.strip() == draft.text.strip() and len(shown) >= len(ours)
         return Likeness.OURS if same else Likeness.OTHER
-    text = shown_text(str(status.get("content") or ""), draft.text)
+    content = str(status.get("content") or "")
+    if is_too_long(content, draft.text):
+        return Likeness.OTHER
+    text = shown_text(content, draft.text)
     same = comparable(text) == comparable(draft.text)
     if same and not shown and not ours:
         return Likeness.OURS

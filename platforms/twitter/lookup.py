@@ -23,6 +23,8 @@ PAGE, MOST_PAGES = 100, 5
 
 FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
 
+_MOST_LINKS, _LONGEST_LINK, _LONGEST_SHOWN = 500, 5_000, 200_000
+"""What is put into a text that X shows: links that hold each other's short forms would make it as long as they like."""
 _OWN_MEDIA = re.compile(r"https?://(?:www\.)?(?:x|twitter)\.com/\w+/status/\d+/(?:photo|video)/\d+", re.IGNORECASE)
 _LEADING_MENTIONS = re.compile(r"^(?:@\w+\s+)+")
 
@@ -111,11 +113,11 @@ def _shown_text(post: dict[str, Any], quoted: str | None) -> str:
     """Return the text of a post as its author wrote it, as far as X lets see."""
     note = post.get("note_tweet") or post.get("note_post") or post
     text = html.unescape(str(note.get("text") or ""))
-    for link in [*_links(note), *_links(post)]:
-        target = str(link.get("expanded_url") or "")
+    for link in [*_links(note), *_links(post)][:_MOST_LINKS]:
+        target = str(link.get("expanded_url") or "")[:_LONGEST_LINK]
         added = link.get("media_key") or _OWN_MEDIA.fullmatch(target) or (quoted and target.endswith(f"/{quoted}"))
         if link.get("url"):
-            text = text.replace(link["url"], "" if added else target)
+            text = text.replace(link["url"], "" if added else target, _MOST_LINKS)[:_LONGEST_SHOWN]
     return text
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from platforms.alike import Alike, earliest
+from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Published
 from tests.platforms.rig import Rig
 
@@ -23,3 +23,20 @@ async def test_the_earliest_that_is_free_is_taken(
     sending.taken = frozenset(taken)
     chosen = earliest(sending, NEWEST_FIRST)
     assert (chosen and chosen.platform_post_id) == found
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "too_long"),
+    [("", "", False), ("", "x" * 20_000, False), ("", "x" * 20_001, True), ("x" * 500, "x" * 220_001, True)],
+)
+def test_a_text_may_grow_by_its_markup_only(sent: str, shown: str, too_long: bool) -> None:
+    assert is_too_long(shown, sent) is too_long
+
+
+def test_a_text_of_nothing_but_tags_is_not_too_long() -> None:
+    """Of all that Mastodon marks up, a tag of one letter grows most; a host's name has up to 253 characters."""
+    address = f"https://{'h' * 253}/tags/x"
+    tag = (
+        f'<a href="{address}" class="mention hashtag" rel="nofollow noopener tag" target="_blank">#<span>x</span></a> '
+    )
+    assert not is_too_long(tag * 1000, "#x " * 1000)

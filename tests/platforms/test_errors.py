@@ -14,3 +14,10 @@ def test_a_limit_that_takes_hours_is_a_cap() -> None:
     assert limited(LONGEST_LIMIT).kind is Kind.RATE_LIMITED
     capped = limited(LONGEST_LIMIT + timedelta(seconds=1))
     assert (capped.kind, str(capped)) == (Kind.CAPPED, "capped (slow)")
+
+
+def test_what_a_network_calls_its_errors_is_kept_short_and_on_one_line() -> None:
+    error = NetworkError(Kind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
+    assert (len(error.message), len(error.code), len(error.request_id or "")) == (500, 128, 128)
+    assert error.code.isprintable()
+    assert str(error).isprintable()

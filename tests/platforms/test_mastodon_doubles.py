@@ -441,3 +441,11 @@ async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: 
     error = await send(rig, sending)
     assert (error.kind, error.status) == (Kind.REJECTED, 422)
     assert "character limit" in error.message
+
+
+async def test_a_status_that_no_markup_explains_is_not_compared(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing megabytes would stop the worker's event loop for seconds, whenever the server likes."""
+    sending = await prepared(rig)
+    monkeypatch.setattr(lookup, "shown_text", lambda *_: pytest.fail("the text was read"))
+    huge = {"id": "1", "content": "<p>x</p>" * 100_000, "created_at": datetime.now(UTC).isoformat()}
+    assert lookup._likeness(huge, sending) is lookup.Likeness.OTHER
