@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 HEAVY = 16 * 1024
 """Bytes of a body, or characters of a post's texts, from which on work with them takes turns."""
 _PIECE_S = 0.02
-_PAUSE_S = 0.01
-"""Long enough for a light request to be answered while the heavy one waits."""
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
+"""A pause is as long as the piece before it, within these: light requests get half of the event loop at least."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -28,8 +28,8 @@ class Turn:
 
     async def pause(self) -> None:
         """Let others go on if the piece of work is long enough."""
-        if self._heavy and time.perf_counter() - self._since > _PIECE_S:
-            await asyncio.sleep(_PAUSE_S)
+        if self._heavy and (busy := time.perf_counter() - self._since) > _PIECE_S:
+            await asyncio.sleep(min(max(busy, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S))
             self._since = time.perf_counter()
 
 

@@ -127,3 +127,5 @@ async def _close_revision(session: AsyncSession, edit: Edit, error: str | None =
         revision.error, revision.error_code = error, code
     if set(results) >= set(revision.body["target_ids"]):
         revision.state = "refused" if revision.error_code else "applied"
+        # The text stands in the target from now on; nobody reads it here again.
+        revision.body = {name: value for name, value in revision.body.items() if name != "content"}

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from store.models import Target
+from store.models import Revision, Target
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -53,6 +53,9 @@ async def test_makes_a_new_version_and_keeps_the_old(api: Client, stack: Stack) 
     assert version["editedAt"].endswith("Z")
     twice = (await edit(api, post, content="better still")).json()["platforms"][0]
     assert [each["content"] for each in twice["editHistory"]] == ["with a tpyo", "without a typo"]
+    async with stack.database.transaction() as session:
+        revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
+    assert [(each.state, "content" in each.body) for each in revisions] == [("applied", False)] * 2
     assert (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"][0] == twice
 
 
