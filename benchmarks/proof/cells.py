@@ -15,8 +15,12 @@ class Mode(StrEnum):
     SCHEDULED = "scheduled"
     CHANGED = "changed"
     """Scheduled for later, and given another text and published at once by a PATCH."""
+    DRAFTED = "drafted"
+    """Scheduled for later, made a draft, and published at once by the next PATCH, with another text."""
     RETRY = "retry"
     EDIT = "edit"
+    CANCELED = "canceled"
+    """Published at once, and its workflow cancelled by an operator after the crash."""
 
 
 class Fault(StrEnum):
@@ -28,12 +32,13 @@ class Fault(StrEnum):
     DROPPED = "accept-then-drop"
     BROKEN = "accept-then-500"
     LATE = "answers-late"
+    ACCEPTED_LATE = "accepts-late"
     EXPIRED = "token-expired"
     DOWN = "network-down"
 
 
 class Crash(StrEnum):
-    """What is killed with SIGKILL, and when."""
+    """What is killed with SIGKILL or frozen with SIGSTOP, and when."""
 
     NONE = "none"
     BEFORE = "worker-before-send"
@@ -45,11 +50,23 @@ class Crash(StrEnum):
     TEMPORAL = "temporal"
     POSTGRES = "postgres"
     EVERYTHING = "everything"
+    FROZEN_5 = "worker-frozen-5s"
+    FROZEN_20 = "worker-frozen-20s"
+    FROZEN_120 = "worker-frozen-120s"
+    API_FROZEN = "api-frozen"
+    TEMPORAL_FROZEN = "temporal-frozen"
+    POSTGRES_FROZEN = "postgres-frozen"
+
+
+FROZEN_WORKER = {Crash.FROZEN_5: 5.0, Crash.FROZEN_20: 20.0, Crash.FROZEN_120: 120.0}
+"""For how many seconds the worker is frozen between its attempt and its request."""
+FROZEN_PART = {Crash.API_FROZEN: "api", Crash.TEMPORAL_FROZEN: "temporal", Crash.POSTGRES_FROZEN: "postgres"}
+"""What is frozen while requests are out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Be one post's lot."""
+    """The lot of one post."""
 
     network: str
     mode: Mode
@@ -61,7 +78,7 @@ class Cell:
 
     @property
     def left_out(self) -> str | None:
-        """Say why this lot has no meaning, None where it has one."""
+        """Say why this lot is not drawn, None if it is."""
         traits = NETWORKS[self.network]
         if self.mode is Mode.EDIT and not traits.editable:
             return "the network has no edit"
@@ -69,17 +86,35 @@ class Cell:
             return "an edit uploads nothing"
         if self.crash is Crash.UPLOADING and not traits.uploads:
             return "files travel in the request that publishes, so this is worker-while-sending"
+        return self._tells_nothing_more
+
+    @property
+    def _tells_nothing_more(self) -> str | None:
+        """Say why this lot would only cost time."""
+        if self.crash in FROZEN_WORKER and (self.mode is not Mode.SCHEDULED or self.fault is not Fault.NONE):
+            return "a frozen worker is tried with scheduled posts, whose rows can be locked before"
+        if self.crash in FROZEN_PART and (self.mode not in {*_SIMPLE, Mode.CHANGED} or self.fault is not Fault.NONE):
+            return "frozen servers are tried with networks that do not fail"
+        if self.mode in {Mode.DRAFTED, Mode.CANCELED} and self.fault not in {Fault.NONE, Fault.DROPPED}:
+            return "drafts and cancels are tried with a network that does not fail, or loses its answer"
+        if self.fault is Fault.ACCEPTED_LATE and self.crash not in {Crash.NONE, Crash.SENDING}:
+            return "a network that accepts late is tried without a crash, and with one while it does"
+        if self.fault is Fault.ACCEPTED_LATE and self.mode is Mode.EDIT:
+            return "an edit that is accepted late is an edit"
         return None
 
 
+_SIMPLE = frozenset({Mode.NOW, Mode.SCHEDULED})
 _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.NONE: (
-        frozenset({Mode.NOW, Mode.RETRY}),
+        frozenset({Mode.NOW, Mode.RETRY, Mode.CANCELED}),
         frozenset({Fault.NONE, Fault.REFUSED, Fault.DROPPED, Fault.EXPIRED}),
     ),
     Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
-    Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}), frozenset({Fault.NONE})),
+    Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.CHANGED, Mode.DRAFTED}), frozenset({Fault.NONE})),
+    Crash.FROZEN_5: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.FROZEN_20: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
     Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
 }
 """What the short version has, on every network: those that are over soon."""

@@ -1,4 +1,4 @@
-"""Kill parts of the product at exact points, from outside: by what the network has seen, and by database locks."""
+"""Strike parts of the product at exact points, from outside: by what the network has seen, and by database locks."""
 
 import asyncio
 import signal
@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.proof.cells import Crash, Mode
+from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Crash, Mode
 from benchmarks.proof.faults import HOLD, answered_after, point
+from benchmarks.proof.freezes import another_worker, frozen
 from benchmarks.proof.networks import platform_of
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
@@ -39,10 +40,14 @@ PARTS: dict[Crash, tuple[str, ...]] = {
     Crash.TEMPORAL: ("temporal",),
     Crash.POSTGRES: ("postgres",),
     Crash.EVERYTHING: ("api", "worker", "temporal", "postgres"),
+    **dict.fromkeys(FROZEN_WORKER, ("worker",)),
+    **{crash: (part,) for crash, part in FROZEN_PART.items()},
 }
+_FROZEN_FOR = 20.0
+"""Seconds for which a server is frozen while requests are out."""
 
 _STATE = """
-SELECT k.key, p.workflow_id, p.version, p.taken_up >= p.version AS started, t.status,
+SELECT k.key, p.workflow_id, p.version, p.taken_up, t.status,
   EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised,
   (SELECT a.state FROM attempts a WHERE a.target_id = t.id AND a.step IN ('publish', 'edit') ORDER BY a.id DESC LIMIT 1)
     AS sent
@@ -50,6 +55,8 @@ FROM idempotency_keys k JOIN posts p ON p.id = k.post_id JOIN targets t ON t.pos
 WHERE k.key = ANY($1)
 """
 
+_VERSIONS = {Mode.CHANGED: 2, Mode.DRAFTED: 3, Mode.RETRY: 2}
+"""How often a post's row has said what is wanted, once the client of a mode has asked for everything."""
 Say = Callable[[str], None]
 
 
@@ -72,7 +79,12 @@ class Strike:
         """Let nothing be sent from now on, where the crash comes before the send: what is prepared ahead is by now."""
         if self._crash is Crash.BEFORE:
             await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
-            self._barred_since = time.time()
+        elif self._crash in FROZEN_WORKER:
+            ids = [post.post_id for post in self._posts]
+            await self._until_struck.enter_async_context(self._product.posts_are_locked(ids))
+        else:
+            return
+        self._barred_since = time.time()
 
     @asynccontextmanager
     async def around_the_start(self) -> AsyncIterator[None]:
@@ -86,6 +98,11 @@ class Strike:
                     return
                 case Crash.BEFORE:
                     await self._until(self._all_taken)
+                case crash if crash in FROZEN_WORKER:
+                    await self._until(self._all_taken)
+                    await asyncio.sleep(_SETTLE)
+                    await self._freeze_the_worker(FROZEN_WORKER[crash])
+                    return
                 case Crash.ROW:
                     await self._until(self._rows_stand)
                 case Crash.ANSWER:
@@ -94,6 +111,9 @@ class Strike:
                     await self._until(self._reached, share=0.5)
                 case _:
                     await self._until(self._reached)
+            if self._crash in FROZEN_PART:
+                await self._freeze_a_server(FROZEN_PART[self._crash])
+                return
             if self._crash is Crash.UNRECORDED:
                 await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
                 self._barred_since = time.time()
@@ -104,6 +124,45 @@ class Strike:
             f"{' and '.join(had)} killed, {len(self._posts) - missed} of {len(self._posts)} at that point; "
             f"back after {await self._product.back(had):.1f} s"
         )
+
+    async def _freeze_the_worker(self, seconds: float) -> None:
+        """Freeze the worker, let its attempts be written then, and let another one go on."""
+        began = time.monotonic()
+        async with AsyncExitStack() as going_on:
+            with frozen(self._product, "worker"):
+                frozen_at = time.time()
+                await self._until_struck.aclose()
+                # The statements that waited are carried out now.
+                await asyncio.sleep(_SETTLE)
+                await self._note(await self._state(), frozen_at)
+                await going_on.enter_async_context(another_worker(self._product))
+                await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
+            await asyncio.sleep(_MARGIN)
+        self._say_struck(f"the worker frozen for {seconds:.0f} s")
+
+    async def _freeze_a_server(self, part: str) -> None:
+        state = await self._state() if part == "postgres" else {}
+        with frozen(self._product, part):
+            frozen_at = time.time()
+            if part == "postgres":
+                await self._note(state, frozen_at)
+            else:
+                await self._note(await self._state(), frozen_at)
+            await asyncio.sleep(_FROZEN_FOR)
+        self._say_struck(f"{part} frozen for {_FROZEN_FOR:.0f} s")
+
+    def _say_struck(self, what: str) -> None:
+        struck_there = sum(post.struck for post in self._posts)
+        self._say(f"{what}, {struck_there} of {len(self._posts)} at that point")
+
+    async def _note(self, state: dict[str, Any], struck_at: float, waiting: dict[str, bool] | None = None) -> None:
+        """Note which posts were at the point when it struck; `waiting`: whose clients waited for an answer."""
+        waiting = waiting or {post.mark: post.unanswered for post in self._posts}
+        await self._read_log()
+        for post in self._posts:
+            sight = self._sight(post, state.get(post.key), struck_at, unanswered=waiting[post.mark])
+            post.struck = struck(post.cell, sight)
+            post.killed.set()
 
     async def _kill(self) -> dict[str, int | None]:
         state = await self._state()
@@ -118,11 +177,7 @@ class Strike:
             had = self._product.kill(first) | (self._product.kill(*rest) if rest else {})
         killed_at = time.time()
         # Whatever came in at the network before the kill is in its log by now.
-        await self._read_log()
-        for post in self._posts:
-            sight = self._sight(post, state.get(post.key), killed_at, unanswered=waiting[post.mark])
-            post.struck = struck(post.cell, sight)
-            post.killed.set()
+        await self._note(state, killed_at, waiting)
         return had
 
     def _sight(self, post: Post, row: Any, killed_at: float, *, unanswered: bool) -> Sight:
@@ -214,11 +269,7 @@ class Strike:
 def told_by(row: Any, mode: Mode) -> dict[str, bool]:
     """Return what a post's row tells of its way, as fields of a Sight."""
     sending = row["sent"] == "sending"
-    match mode:
-        case Mode.EDIT:
-            return {"row": row["revised"], "started": sending, "sending": sending}
-        case Mode.CHANGED | Mode.RETRY:
-            # The post as it was before is the first version.
-            return {"row": row["version"] > 1, "started": row["version"] > 1 and row["started"], "sending": sending}
-        case _:
-            return {"row": True, "started": row["started"], "sending": sending}
+    if mode is Mode.EDIT:
+        return {"row": row["revised"], "started": sending, "sending": sending}
+    wanted = _VERSIONS.get(mode, 1)
+    return {"row": row["version"] >= wanted, "started": row["taken_up"] >= wanted, "sending": sending}

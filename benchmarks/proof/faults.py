@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.cells import FROZEN_PART, Cell, Crash, Fault, Mode
 from benchmarks.proof.networks import NETWORKS, platform_of
 
 HOLD = 25.0
@@ -17,7 +17,9 @@ _OUTAGE = 4
 """How many requests an outage swallows."""
 _LIMITED_FOR = 2.0
 
-_HELD = frozenset({Crash.SENDING, Crash.UNRECORDED, Crash.ANSWER, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING})
+_HELD = frozenset(
+    {Crash.SENDING, Crash.UNRECORDED, Crash.ANSWER, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING, *FROZEN_PART}
+)
 """Crashes that strike while the request is out."""
 
 Program = dict[str, Any]
@@ -30,7 +32,7 @@ def held(cell: Cell) -> float:
 
 def answered_after(cell: Cell) -> float:
     """Return the seconds from a send's arrival until its sender knows, or stops waiting."""
-    return GIVEN_UP_AFTER if cell.fault is Fault.LATE else held(cell)
+    return GIVEN_UP_AFTER if cell.fault in {Fault.LATE, Fault.ACCEPTED_LATE} else held(cell)
 
 
 def point(cell: Cell) -> str:
@@ -80,8 +82,9 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
             yield "accept_then_drop", asked, hold
         case Fault.BROKEN:
             yield "accept_then_500", asked, hold
-        case Fault.LATE:
-            yield "accept_then_delay", asked, {"seconds": LATE}
+        case Fault.LATE | Fault.ACCEPTED_LATE:
+            name = "accept_then_delay" if cell.fault is Fault.LATE else "accept_late"
+            yield name, asked, {"seconds": LATE}
         case Fault.EXPIRED:
             yield "token_expired", asked, hold
             # Whatever is asked of the network from then on, until the account is connected anew.

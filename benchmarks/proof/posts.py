@@ -1,6 +1,7 @@
 """One post of the proof, from its first request to what is known of it in the end."""
 
 import asyncio
+import itertools
 import secrets
 import time
 import uuid
@@ -10,18 +11,27 @@ from typing import Any
 
 import httpx
 
-from benchmarks.proof.cells import Cell, Crash, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
 from benchmarks.proof.faults import refusal
-from benchmarks.proof.networks import body
+from benchmarks.proof.networks import body, platform_of
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Facts, Verdict
+from benchmarks.proof.verdict import Facts, Verdict, shown_of
 
 _PATIENCE = 300.0
 """Seconds in which a client gets a definite answer, killed servers included."""
 _SETUP_WITHIN = 180.0
 _LATER = timedelta(hours=3)
 """For when a post is scheduled that is changed before."""
+_BEFORE_CANCEL = 0.5
+"""Seconds after which a post is cancelled that no crash strikes: some are out by then, some are not."""
+_LONGEST_KEY = 255
+_numbers = itertools.count()
 _AT_REST = {"published", "failed", "partial"}
+
+
+def _new_key() -> str:
+    key = str(uuid.uuid4())
+    return key.ljust(_LONGEST_KEY, "k") if next(_numbers) % 2 else key
 
 
 class ProofError(Exception):
@@ -30,13 +40,14 @@ class ProofError(Exception):
 
 @dataclass(slots=True)
 class Post:
-    """Be one cell's post."""
+    """The post of one cell."""
 
     cell: Cell
     account_id: str
     mark: str = field(default_factory=lambda: f"proof-{secrets.token_hex(5)}")
     """Stands in the text, so that whatever the network shows of it is found."""
-    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    key: str = field(default_factory=_new_key)
+    """Every second one is as long as a key may be."""
     post_id: str | None = None
     asked: bool = False
     unanswered: bool = False
@@ -51,6 +62,8 @@ class Post:
     """The status in which its target waited for its account to be reconnected."""
     shown_while_waiting: int = 0
     """How many public posts there were of it then."""
+    shown_when_canceled: int | None = None
+    """How many public posts there were of it when its cancel was over; None if nobody cancelled it."""
     verdict: Verdict | None = None
     status: str = ""
     public: int = 0
@@ -78,7 +91,7 @@ class Client:
     async def set_up(self, post: Post) -> None:
         """Bring a post to where a change, a retry or an edit begins."""
         match post.cell.mode:
-            case Mode.CHANGED:
+            case Mode.CHANGED | Mode.DRAFTED:
                 async with self._slots:
                     await self._create(post, wait=0, due=now() + _LATER)
             case Mode.RETRY | Mode.EDIT:
@@ -118,13 +131,34 @@ class Client:
         match post.cell.mode:
             case Mode.NOW:
                 await self._create(post, wait=wait)
+            case Mode.DRAFTED:
+                await self._send(post, f"/v1/posts/{post.post_id}", {"isDraft": True}, wait, method="PATCH")
+                await self._publish_changed(post, wait)
             case Mode.CHANGED:
-                wanted = {"content": post.new_text, "publishNow": True}
-                await self._send(post, f"/v1/posts/{post.post_id}", wanted, wait, method="PATCH")
+                await self._publish_changed(post, wait)
+            case Mode.CANCELED:
+                await self._create(post, wait=wait)
+                await self._cancel(post)
             case Mode.RETRY:
                 await self._send(post, f"/v1/posts/{post.post_id}/retry", None, wait)
             case Mode.EDIT:
                 await self._send(post, f"/v1/posts/{post.post_id}/edit", {"content": post.new_text}, wait)
+
+    async def _publish_changed(self, post: Post, wait: int) -> None:
+        wanted = {"content": post.new_text, "publishNow": True}
+        await self._send(post, f"/v1/posts/{post.post_id}", wanted, wait, method="PATCH")
+
+    async def _cancel(self, post: Post) -> None:
+        """Cancel the workflow once the crash has struck, and note what is public when that is over."""
+        if post.cell.crash is Crash.NONE:
+            await asyncio.sleep(_BEFORE_CANCEL)
+        else:
+            await post.killed.wait()
+        (row,) = await self._product.rows("SELECT workflow_id FROM posts WHERE id = $1", post.post_id)
+        await self._product.cancel(row["workflow_id"])
+        mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+        shown = (await self._product.control("GET", "posts", **mine))["posts"]
+        post.shown_when_canceled = len(shown_of(post.mark, shown))
 
     async def read(self, post: Post) -> dict[str, Any]:
         """Return the post as the API tells it."""
@@ -196,12 +230,13 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]]) -> 
         crashes=frozenset({post.cell.crash, *map(_to_a_bystander, post.later)} - {Crash.NONE}),
         waited_as=post.waited_as,
         shown_while_waiting=post.shown_while_waiting,
+        shown_when_canceled=post.shown_when_canceled,
     )
 
 
 def _to_a_bystander(crash: Crash) -> Crash:
     """Return what a crash is to a post that it was not meant for: it strikes that wherever it just is, sending too."""
-    return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING} else crash
+    return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING, *FROZEN_WORKER} else crash
 
 
 def now() -> datetime:

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import asyncpg
 import httpx
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client as Temporal
-from temporalio.service import RPCError
+from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
 
 _BACK_WITHIN = 240.0
 _TABLE_OF_SENDS = "attempts"
@@ -22,8 +23,19 @@ _END_WHAT_WAITS = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
+_MAY_END_THEM = r"""
+DO $$
+DECLARE part name;
+BEGIN
+  -- The API and the worker have roles of their own, whose sessions their owner may end only as a member.
+  FOR part IN SELECT rolname FROM pg_roles WHERE rolname LIKE current_user || '\_%' LOOP
+    EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE', part);
+  END LOOP;
+END $$
+"""
 _STEPS = frozenset({"publish", "edit"})
 _AT_ONCE = 16
+_LOOK_EVERY = 0.5
 
 
 class Product:
@@ -65,9 +77,20 @@ class Product:
         What waits in the end is not done either: PostgreSQL would carry out a dead worker's last words.
         """
         async with self._connection() as connection, connection.transaction():
+            await connection.execute(_MAY_END_THEM)
             await connection.execute(f"LOCK TABLE {_TABLE_OF_SENDS} IN EXCLUSIVE MODE")
             yield
             await connection.fetch(_END_WHAT_WAITS)
+
+    @asynccontextmanager
+    async def posts_are_locked(self, post_ids: Sequence[str | None]) -> AsyncIterator[None]:
+        """Let the statements that begin to send these posts wait, and be carried out at the end of the block.
+
+        Their worker may be frozen by then: its attempts are written, and its requests unsent.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.fetch("SELECT FROM posts WHERE id = ANY($1) ORDER BY id FOR UPDATE", post_ids)
+            yield
 
     async def control(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Ask the sandbox's control side."""
@@ -80,9 +103,7 @@ class Product:
 
         It is the step that sends, or the workflow's own task before it.
         """
-        if self._temporal is None:
-            self._temporal = await Temporal.connect(self.dev["temporalAddress"])
-        temporal, slots = self._temporal, asyncio.Semaphore(_AT_ONCE)
+        temporal, slots = await self._client(), asyncio.Semaphore(_AT_ONCE)
 
         async def taken(workflow_id: str) -> str | None:
             try:
@@ -97,6 +118,31 @@ class Product:
             return workflow_id if any(begun) or decides else None
 
         return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
+
+    async def cancel(self, workflow_id: str) -> None:
+        """Cancel a workflow as an operator does, and wait until it has ended; waits for a Temporal that is away."""
+        deadline = time.monotonic() + _BACK_WITHIN
+        while True:
+            try:
+                handle = (await self._client()).get_workflow_handle(workflow_id)
+                await handle.cancel()
+                with suppress(WorkflowFailureError):
+                    # It ends cancelled; whatever else it ends as is over as well.
+                    await handle.result()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    # It has ended by itself.
+                    return
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_LOOK_EVERY)
+            else:
+                return
+
+    async def _client(self) -> Temporal:
+        if self._temporal is None:
+            self._temporal = await Temporal.connect(self.dev["temporalAddress"])
+        return self._temporal
 
     def pid(self, part: str) -> int | None:
         """Return a part's process id, None while it is down."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.proof.cells import Crash, Fault, every
+from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Crash, Fault, Mode, every
 from benchmarks.proof.networks import NETWORKS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.verdict import Kind
 
 BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
 
-_MARKS = {Kind.DOUBLE: "D", Kind.LOST: "L", Kind.DISAGREES: "S", Kind.UNEXPECTED: "U", Kind.MISSED: "?"}
+_MARKS = {Kind.DOUBLE: "D", Kind.LOST: "L", Kind.DISAGREES: "S", Kind.UNEXPECTED: "U", Kind.LIE: "T", Kind.MISSED: "?"}
 _COLUMNS = {
     Crash.NONE: "none",
     Crash.BEFORE: "before send",
@@ -25,7 +25,14 @@ _COLUMNS = {
     Crash.TEMPORAL: "Temporal",
     Crash.POSTGRES: "PostgreSQL",
     Crash.EVERYTHING: "all at once",
+    Crash.FROZEN_5: "worker 5 s",
+    Crash.FROZEN_20: "worker 20 s",
+    Crash.FROZEN_120: "worker 120 s",
+    Crash.API_FROZEN: "API",
+    Crash.TEMPORAL_FROZEN: "Temporal",
+    Crash.POSTGRES_FROZEN: "PostgreSQL",
 }
+_FROZEN = [*FROZEN_WORKER, *FROZEN_PART]
 
 
 def right(posts: Sequence[Post]) -> bool:
@@ -41,19 +48,29 @@ def without_certainty(posts: Sequence[Post]) -> set[str]:
 
 
 def table(posts: Sequence[Post]) -> str:
-    """Return two tables: networks and faults, each by crash; a number is posts that ended right."""
-    crashes = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
-    by_network = _table("network", list(NETWORKS), lambda post: post.cell.network, posts, crashes)
-    by_fault = _table("fault", list(Fault), lambda post: post.cell.fault, posts, crashes)
-    return f"{by_network}\n\n{by_fault}"
+    """Return tables: networks, faults and modes by what was killed, networks by what was frozen.
+
+    A number is posts that ended right.
+    """
+    had = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
+    killed, frozen = [each for each in had if each not in _FROZEN], [each for each in had if each in _FROZEN]
+    tables = [
+        _table("network", list(NETWORKS), lambda post: post.cell.network, posts, killed),
+        _table("fault", list(Fault), lambda post: post.cell.fault, posts, killed),
+        _table("mode", list(Mode), lambda post: post.cell.mode, posts, killed),
+        _table("frozen", list(NETWORKS), lambda post: post.cell.network, posts, frozen),
+    ]
+    return "\n\n".join(each for each in tables if each)
 
 
 def _table(
     name: str, rows: Sequence[str], of: Callable[[Post], str], posts: Sequence[Post], crashes: Sequence[Crash]
 ) -> str:
+    if not crashes:
+        return ""
     lines = [[name, *(_COLUMNS[crash] for crash in crashes)]]
     for row in rows:
-        mine = [post for post in posts if of(post) == row]
+        mine = [post for post in posts if of(post) == row and post.cell.crash in crashes]
         if mine:
             lines.append([row, *(_entry([each for each in mine if each.cell.crash is crash]) for crash in crashes)])
     return _written(lines)
@@ -92,6 +109,7 @@ def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
         "lost": Kind.LOST,
         "status and reality disagree": Kind.DISAGREES,
         "ended otherwise than they must": Kind.UNEXPECTED,
+        "untrue to what was told": Kind.LIE,
         "not struck": Kind.MISSED,
     }
     told = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.cells import Cell, Crash, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
 from benchmarks.proof.crashes import Strike
 from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.networks import NETWORKS, platform_of
@@ -28,9 +28,8 @@ _CREATES_A_SECOND = 40
 _LEAD, _LONG_LEAD = timedelta(seconds=3), timedelta(seconds=20)
 _BARRED_AHEAD = timedelta(seconds=0.5)
 """How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
-_WRITTEN_BEFORE_SEND = 28
-"""A change or a retry needs the worker's database connections, all of which wait in a crash before the send: so many
-(of 30) are begun and can wait there."""
+_WAIT_IN_A_WORKER = 28
+"""So many of a worker's database connections (of 30) can wait with their attempts when it is frozen."""
 
 # An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
 _STATE = """
@@ -192,7 +191,7 @@ def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
 
 def lead(crash: Crash) -> timedelta:
     """Return how long before it is due a post is scheduled: it must be prepared by then, also after an outage."""
-    return _LONG_LEAD if crash is Crash.BEFORE else _LEAD
+    return _LONG_LEAD if crash is Crash.BEFORE or crash in FROZEN_WORKER else _LEAD
 
 
 def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:
@@ -202,9 +201,9 @@ def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell,
     for cell, tries in waiting:
         if len(batch) == most:
             break
-        if cell.crash is Crash.BEFORE and cell.mode in {Mode.CHANGED, Mode.RETRY}:
+        if cell.crash in FROZEN_WORKER:
             written += 1
-            if written > _WRITTEN_BEFORE_SEND:
+            if written > _WAIT_IN_A_WORKER:
                 continue
         batch.append((cell, tries))
     return batch

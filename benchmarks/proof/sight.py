@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.proof.cells import Cell, Crash, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
 from benchmarks.proof.faults import HOLD, answered_after
 
 
@@ -11,7 +11,7 @@ class Sight:
     """Hold what was seen of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
 
     killed_at: float = 0.0
-    """After the signal was sent: nothing of the killed part happens later."""
+    """After the signal was sent: nothing of the part happens later, or not before it is thawed."""
     arrived_at: float | None = None
     """When the request at which the crash strikes came in at the network, by the network's own log."""
     barred_since: float | None = None
@@ -38,6 +38,8 @@ def struck(cell: Cell, sight: Sight) -> bool:
             return True
         case Crash.BEFORE:
             return sight.taken and sight.arrived_at is None
+        case crash if crash in FROZEN_WORKER:
+            return sight.sending and (sight.arrived_at is None or sight.killed_at < sight.arrived_at)
         case Crash.UNRECORDED:
             return _unrecorded(cell, sight)
         case Crash.ROW:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.proof.cells import Cell, Crash, Fault, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Fault, Mode
 from benchmarks.proof.faults import needs_its_owner
 from benchmarks.proof.networks import NETWORKS
 
@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """Its status says something else than the network shows."""
     UNEXPECTED = "unexpected"
     """Status and reality agree, yet something else had to come of it."""
+    LIE = "lie"
+    """Something else happened than a client or an operator was told."""
     MISSED = "missed"
     """The crash did not strike at its point, so nothing is proven."""
 
@@ -43,6 +45,7 @@ class Facts:
     waited_as: str = ""
     """The status in which it waited for its account to be reconnected."""
     shown_while_waiting: int = 0
+    shown_when_canceled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,19 @@ class Verdict:
     why: str = ""
 
 
-_ANSWER_LOST = frozenset({Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.DOWN})
-_ACCEPTED = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN, Fault.LATE})
-_LOSE_ANSWERS = frozenset({Crash.SENDING, Crash.UNRECORDED, Crash.POSTGRES, Crash.EVERYTHING})
+_ANSWER_LOST = frozenset({Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.ACCEPTED_LATE, Fault.DOWN})
+_ACCEPTED = frozenset({Fault.NONE, Fault.DROPPED, Fault.BROKEN, Fault.LATE, Fault.ACCEPTED_LATE})
+_LOSE_ANSWERS = frozenset(
+    {
+        Crash.SENDING,
+        Crash.UNRECORDED,
+        Crash.POSTGRES,
+        Crash.EVERYTHING,
+        Crash.TEMPORAL_FROZEN,
+        Crash.POSTGRES_FROZEN,
+        *FROZEN_WORKER,
+    }
+)
 """Crashes after which a request may have gone out whose answer nobody has written down."""
 
 
@@ -72,7 +85,9 @@ def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
     """Return the verdict; `new_text` is what an edit or a change was to make of the post."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
         return Verdict(Kind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
-    if seen.status == "failed" and seen.category == "internal":
+    if seen.shown_when_canceled is not None and len(seen.public) > seen.shown_when_canceled:
+        return Verdict(Kind.LIE, "published after its cancel was over")
+    if seen.status == "failed" and seen.category == "internal" and cell.mode is not Mode.CANCELED:
         return Verdict(Kind.LOST, "failed with category internal")
     if disagreement := _disagreement(seen):
         return Verdict(Kind.DISAGREES, disagreement)
@@ -102,6 +117,9 @@ def expected(cell: Cell, seen: Facts) -> set[str]:
     traits = NETWORKS[cell.network]
     if cell.mode is Mode.EDIT:
         return {"published"}
+    if cell.mode is Mode.CANCELED:
+        # It depends on the moment; what it says must be true all the same.
+        return {"published", "failed", "unconfirmed"}
     statuses = {"failed"} if cell.fault is Fault.REFUSED else {"published"}
     lost = cell.fault in _ANSWER_LOST or seen.crashes & _LOSE_ANSWERS
     # Where the network cannot tell whether there is such a post, nobody can, and unconfirmed is the truth.
@@ -120,7 +138,7 @@ def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
             return Verdict(
                 Kind.UNEXPECTED, f"it was {seen.waited_as or 'never'} held until its account was reconnected"
             )
-    if cell.mode is Mode.CHANGED and {seen.content, *(text for _, text in seen.public)} != {new_text}:
+    if cell.mode in {Mode.CHANGED, Mode.DRAFTED} and {seen.content, *(text for _, text in seen.public)} != {new_text}:
         return Verdict(Kind.UNEXPECTED, "the change was not made")
     if seen.status == "unconfirmed" and not seen.crashes and cell.fault in _ACCEPTED and not seen.public:
         return Verdict(Kind.LOST, "the network took it, and does not show it")

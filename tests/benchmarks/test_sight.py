@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.proof.cells import Cell, Crash, Fault, Mode, chosen, every, short
+from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Cell, Crash, Fault, Mode, chosen, every, short
 from benchmarks.proof.crashes import told_by
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
 from benchmarks.proof.networks import NETWORKS
@@ -69,17 +69,15 @@ def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
 
 
 def test_what_a_row_tells_depends_on_what_was_asked_for() -> None:
-    row = {"revised": False, "sent": None, "status": "failed", "version": 1, "started": True}
+    row = {"revised": False, "sent": None, "status": "failed", "version": 1, "taken_up": 1}
     assert told_by(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
-    for mode in (Mode.RETRY, Mode.CHANGED):
+    assert not told_by(row | {"taken_up": 0}, Mode.NOW)["started"]
+    for mode, version in ((Mode.CHANGED, 2), (Mode.RETRY, 2), (Mode.DRAFTED, 3)):
         assert told_by(row, mode) == {"row": False, "started": False, "sending": False}
-        written = row | {"version": 2, "started": False}
+        written = row | {"version": version}
         assert told_by(written, mode) == {"row": True, "started": False, "sending": False}
-        assert told_by(written | {"started": True, "sent": "sending"}, mode) == {
-            "row": True,
-            "started": True,
-            "sending": True,
-        }
+        assert told_by(written | {"taken_up": version}, mode)["started"]
+    assert told_by(row | {"sent": "sending"}, Mode.CHANGED)["sending"]
     assert told_by(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
     assert told_by(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
         "row": True,
@@ -99,7 +97,12 @@ def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() 
 
 def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network() -> None:
     whole = chosen()
-    assert {(each.fault, each.crash) for each in whole} == {(fault, crash) for fault in Fault for crash in Crash}
+    pairs = {(each.fault, each.crash) for each in whole}
+    killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART)
+    assert pairs >= {(fault, crash) for fault in set(Fault) - {Fault.ACCEPTED_LATE} for crash in killed}
+    assert {crash for _, crash in pairs} == set(Crash)
+    assert (Fault.ACCEPTED_LATE, Crash.SENDING) in pairs
+    assert {each.mode for each in whole if each.crash in killed} == set(Mode)
     assert len(whole) > 3000
     brief = chosen(shortened=True)
     assert {each.network for each in brief} == set(NETWORKS)
@@ -108,8 +111,26 @@ def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network
     assert [str(each) for each in chosen("twitter/edit/*-drop/temporal")] == ["twitter/edit/accept-then-drop/temporal"]
 
 
-def test_a_batch_has_few_changes_and_retries_where_they_would_starve() -> None:
-    batch = batch_of([(each, 1) for each in chosen("*/*/*/worker-before-send")], 480)
-    assert sum(each.mode in {Mode.CHANGED, Mode.RETRY} for each, _ in batch) == 28
-    assert {each.mode for each, _ in batch} == set(Mode)
+def test_a_batch_is_no_larger_than_wanted() -> None:
     assert len(batch_of([(each, 1) for each in chosen("*/*/none/temporal")], 7)) == 7
+
+
+def test_a_frozen_worker_has_no_more_attempts_than_connections() -> None:
+    cells = [*chosen("*/*/*/worker-frozen-20s"), *chosen("*/*/*/worker-frozen-5s")]
+    assert len(batch_of([(each, 1) for each in cells], 480)) == 28
+
+
+def test_frozen_before_its_request_means_that_the_attempt_is_written_and_nothing_was_sent() -> None:
+    written = replace(OUT, arrived_at=None, sending=True)
+    for crash in FROZEN_WORKER:
+        assert hit(crash, written)
+        assert not hit(crash, written, sending=False)
+        # Sent later, by this worker or another, it does not count against that.
+        assert hit(crash, written, arrived_at=OUT.killed_at + 1)
+        assert not hit(crash, written, arrived_at=OUT.killed_at - 1)
+
+
+def test_a_server_is_frozen_while_requests_are_out() -> None:
+    for crash in FROZEN_PART:
+        assert hit(crash, OUT)
+        assert not hit(crash, OUT, arrived_at=None)
