@@ -16,6 +16,8 @@ BLOB_GONE = "BlobNotFound"
 RECORD_ABSENT = "RecordNotFound"
 
 SHORTEST_WAIT = timedelta(seconds=1)
+LONGEST_SAID = 300
+"""Characters of its words that are looked at."""
 DAILY_VIDEO_WAIT = timedelta(hours=6)
 """Bluesky counts videos over a day and does not say when the next may come; how long to wait is ours."""
 
@@ -68,6 +70,39 @@ def error_of(response: httpx.Response) -> NetworkError:
         status=response.status_code,
         retry_after=_wait(response, kind),
     )
+
+
+_OF_VIDEOS = (
+    ("exceeded daily upload", Kind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
+    ("unconfirmed_email", Kind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
+    ("confirm your email", Kind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
+    ("not old enough", Kind.REJECTED, "Bluesky does not take videos of so new an account yet."),
+    (
+        "profile_not_found",
+        Kind.REJECTED,
+        "Bluesky's video service does not know this account yet. Set up its profile in the app, and try again.",
+    ),
+)
+"""What the video service says of an account, in its own words; source: github.com/bluesky-social/social-app, and
+bluesky-social/atproto#3097 and #4778."""
+
+
+def video_error_of(response: httpx.Response) -> NetworkError:
+    """Map a refusal of the video service, which speaks of videos alone: it refuses no account, whatever its status."""
+    body = json_of(response)
+    wrapped = body.get("jobStatus")
+    job = wrapped if isinstance(wrapped, dict) else {}
+    said = " ".join(str(part.get(name) or "") for part in (body, job) for name in ("error", "message"))[:LONGEST_SAID]
+    code = str(body.get("error") or job.get("error") or f"http_{response.status_code}")[:64]
+    for words, kind, sentence in _OF_VIDEOS:
+        if words in said.lower():
+            wait = DAILY_VIDEO_WAIT if kind is Kind.CAPPED else None
+            return NetworkError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
+    error = error_of(response)
+    if error.kind is not Kind.AUTH:
+        return error
+    message = f"Bluesky's video service does not take this account's video: {said.strip() or code}"
+    return NetworkError(Kind.REJECTED, message, code=code, status=response.status_code)
 
 
 def _code(body: dict[str, Any], said: str) -> str:

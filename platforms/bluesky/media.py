@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from domain.post import Media, MediaType
 from platforms.base import Sending
 from platforms.bluesky import errors
 from platforms.bluesky.line import Line, call, open_session
-from platforms.bluesky.rules import RULES
+from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
@@ -83,7 +81,14 @@ class Blobs:
             {"image": known["blob"], "alt": item.alt_text or "", **_ratio(known)}
             for known, item in zip(shown, media, strict=True)
         ]
-        return {"$type": "app.bsky.embed.images", "images": images}
+        if len(images) <= MOST_IN_A_ROW:
+            return {"$type": "app.bsky.embed.images", "images": images}
+        # Every picture of a gallery must name its shape; one that nobody measured is shown as a square.
+        items = [
+            {"$type": "app.bsky.embed.gallery#image", "aspectRatio": {"width": 1, "height": 1}, **image}
+            for image in images
+        ]
+        return {"$type": "app.bsky.embed.gallery", "items": items}
 
     def of(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
         """Return the uploads of one post's media. Raises NetworkError where one is missing."""
@@ -130,12 +135,12 @@ class Blobs:
             params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
             headers=headers,
             content=body,
-            # The same video, given before: the answer names its job.
-            accept=(httpx.codes.CONFLICT,),
+            # The service has words of its own, and the same video, given before, is answered 409 with its job.
+            accept=range(400, 500),
         )
         status = _job_of(json_of(answer))
         if not status.get("jobId"):
-            raise errors.error_of(answer) if answer.is_error else _unreadable()
+            raise errors.video_error_of(answer) if answer.is_error else _unreadable()
         known["job"] = status["jobId"]
         await self._judge(name, known, status)
 

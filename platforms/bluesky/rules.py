@@ -18,6 +18,8 @@ IMAGE_BYTES, VIDEO_BYTES = 2_000_000, 300_000_000
 
 THUMBNAIL_BYTES = 1_000_000
 """Source: lexicon app.bsky.embed.external."""
+IMAGES, MOST_IN_A_ROW = 10, 4
+"""Of a post, and of one that is no gallery; source: lexicons app.bsky.embed.gallery and images."""
 POINTS = 3
 """What making a record costs of an account's points; source: the page on limits."""
 _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
@@ -36,10 +38,10 @@ RULES = Rules(
         source=f"{_LEXICONS}/feed/post.json",
     ),
     media=MediaRule(
-        max_items=4,
+        max_items=IMAGES,
         # A GIF would stand still: what moves on Bluesky is a video.
-        max_of=((MediaType.IMAGE, 4), (MediaType.VIDEO, 1)),
-        source=f"{_LEXICONS}/embed/images.json, video.json",
+        max_of=((MediaType.IMAGE, IMAGES), (MediaType.VIDEO, 1)),
+        source=f"{_LEXICONS}/embed/images.json, gallery.json, video.json",
     ),
     files=(
         FileRule(

@@ -173,3 +173,32 @@ async def test_what_bluesky_would_refuse_is_not_sent(
     error = await refused(NETWORK.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert rig.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind", "said"),
+    [
+        ("video_profile_not_found", Kind.REJECTED, "profile"),
+        ("video_bad_audience", Kind.REJECTED, "wrong audience"),
+        ("video_unconfirmed_email", Kind.REJECTED, "email"),
+        ("video_day_used_up", Kind.CAPPED, "one day"),
+    ],
+)
+async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, kind: Kind, said: str) -> None:
+    await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
+    sending = rig.sending("Moving", [rig.sandbox.media("a.mp4")])
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert error.kind is kind
+    assert said in error.message
+
+
+@pytest.mark.parametrize(("count", "kind"), [(4, "images"), (5, "gallery"), (10, "gallery")])
+async def test_more_than_four_images_are_a_gallery(rig: Rig, count: int, kind: str) -> None:
+    images = [rig.sandbox.media(f"{number}.jpg", f"number {number}") for number in range(count)]
+    sending = rig.sending("Many", images)
+    assert NETWORK.check(sending.draft, rig.account) == []
+    published = await publish(rig, sending)
+    embed = (await record(rig, published.platform_post_id))["embed"]
+    assert embed["$type"] == f"app.bsky.embed.{kind}"
+    shown = embed["images" if kind == "images" else "items"]
+    assert [each["alt"] for each in shown] == [f"number {number}" for number in range(count)]

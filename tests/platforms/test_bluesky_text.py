@@ -91,7 +91,8 @@ def test_media_have_their_limits() -> None:
     video = Media(type=MediaType.VIDEO, url="https://cdn.example.com/a.mp4")
     gif = Media(type=MediaType.GIF, url="https://cdn.example.com/a.gif")
     assert broken("", *[image()] * 4) == []
-    assert broken("", *[image()] * 5) == ["Bluesky allows 4 images in a post; this has 5"]
+    assert broken("", *[image()] * 10) == []
+    assert broken("", *[image()] * 11) == ["Bluesky allows 10 images in a post; this has 11"]
     assert broken("", video) == []
     assert len(broken("", video, video)) == 1
     assert len(broken("", video, image())) == 1

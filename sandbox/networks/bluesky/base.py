@@ -97,6 +97,13 @@ RAW, DAG_CBOR = 0x55, 0x71
 class ATTwin(Twin, ABC):
     """Hold what all routes of the server share."""
 
+    conditions = {  # noqa: RUF012
+        "video_profile_not_found": "The video service does not know the account yet.",
+        "video_bad_audience": "The video service refuses the token for its audience.",
+        "video_unconfirmed_email": "The video service wants the account's email address to be confirmed.",
+        "video_day_used_up": "The account's videos of the day are used up.",
+    }
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.sessions: Shelf[Session] = world.shelf("bluesky", "session", Session)

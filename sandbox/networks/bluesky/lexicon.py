@@ -11,7 +11,7 @@ from sandbox.networks.bluesky.base import invalid
 
 COLLECTION = "app.bsky.feed.post"
 GRAPHEMES, BYTES = 300, 3000
-IMAGES, IMAGE_BYTES, VIDEO_BYTES, THUMB_BYTES = 4, 2_000_000, 300_000_000, 1_000_000
+IMAGES, GALLERY, IMAGE_BYTES, VIDEO_BYTES, THUMB_BYTES = 4, 10, 2_000_000, 300_000_000, 1_000_000
 
 TID = re.compile("[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]+")
@@ -51,6 +51,13 @@ def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, s
                 _need(isinstance(image.get("alt"), str), "/embed/images must have the property alt")
                 _check_ratio(image)
                 yield _blob(image.get("image")), IMAGE_BYTES, "image/"
+        case {"$type": "app.bsky.embed.gallery", "items": [_, *_] as items} if len(items) <= GALLERY:
+            for item in items:
+                _need(item.get("$type") == "app.bsky.embed.gallery#image", "/embed/items must be images")
+                _need(isinstance(item.get("alt"), str), "/embed/items must have the property alt")
+                _need("aspectRatio" in item, "/embed/items must have the property aspectRatio")
+                _check_ratio(item)
+                yield _blob(item.get("image")), IMAGE_BYTES, "image/"
         case {"$type": "app.bsky.embed.video", "video": video}:
             _check_ratio(embed)
             yield _blob(video), VIDEO_BYTES, "video/mp4"

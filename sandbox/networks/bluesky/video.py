@@ -17,6 +17,15 @@ PROCESSING_SECONDS = 6.0
 """How long `realistic` works on a video (unverified)."""
 
 
+_REFUSALS: dict[str, tuple[int, dict[str, object]]] = {
+    "video_profile_not_found": (401, {"error": "profile_not_found"}),
+    "video_bad_audience": (401, {"did": "", "error": "invalid token: wrong audience"}),
+    "video_unconfirmed_email": (400, {"jobStatus": {"error": "unconfirmed_email", "jobId": ""}}),
+    "video_day_used_up": (400, {"error": "User has exceeded daily upload videos limit"}),
+}
+"""What the video service answers in its own words; those of the PDS are others."""
+
+
 class Job(msgspec.Struct, rename="camel"):
     """Be one video in work. Times are seconds since 1970."""
 
@@ -40,6 +49,10 @@ class VideoRoutes(RecordRoutes):
         account = self._allowed(request)
         if request.query.get("did") != did_of(account) or not request.query.get("name"):
             raise refused("InvalidRequest", "did and name are required")
+        for condition, refusal in _REFUSALS.items():
+            if self.holds(condition, account):
+                status, body = refusal
+                raise RefusedError(Answer.json(body, status))
         self.let_in(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
         if len(request.body) > VIDEO_BYTES:
             raise refused("VideoTooLarge", "The video is too large")
