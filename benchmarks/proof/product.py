@@ -23,16 +23,6 @@ _END_WHAT_WAITS = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
-_MAY_END_THEM = r"""
-DO $$
-DECLARE part name;
-BEGIN
-  -- The API and the worker have roles of their own, whose sessions their owner may end only as a member.
-  FOR part IN SELECT rolname FROM pg_roles WHERE rolname LIKE current_user || '\_%' LOOP
-    EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE', part);
-  END LOOP;
-END $$
-"""
 _STEPS = frozenset({"publish", "edit"})
 _AT_ONCE = 16
 _LOOK_EVERY = 0.5
@@ -77,7 +67,6 @@ class Product:
         What waits in the end is not done either: PostgreSQL would carry out a dead worker's last words.
         """
         async with self._connection() as connection, connection.transaction():
-            await connection.execute(_MAY_END_THEM)
             await connection.execute(f"LOCK TABLE {_TABLE_OF_SENDS} IN EXCLUSIVE MODE")
             yield
             await connection.fetch(_END_WHAT_WAITS)

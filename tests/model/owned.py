@@ -218,7 +218,8 @@ class OwnedModel(Model):
             yield "!a client retries it", post(asked, plan_of(Mail.TAKE_UP, again)), None
 
     def restored(self, row: Row, now: int) -> Row:
-        return _looked_up_first(row) if row.open else row
+        # Only what is due by now: where a network cannot tell, what is looked up first rests until a person decides.
+        return _looked_up_first(row) if row.open and (row.begun or row.due <= now) else row
 
 
 def _patch(world: World, due: int) -> Move:

@@ -46,6 +46,6 @@ FAR = {
     "workers": start_of(crash=1, freeze=2, unclear=1, accept_late=1, terminate=1, refuse=1, retry=1),
     "rows put back": start_of(due=2, restore_rows=1, to_1=1, crash=1),
     "workflows put back": start_of(due=2, restore_runs=1, to_1=1, to_draft=1),
-    "both put back": start_of(due=2, restore_both=1, to_1=1, unclear=1),
+    "both put back": start_of(restore_both=1, to_2=1, unclear=1),
 }
 """What is searched apart from the suite, as far as there is time for."""

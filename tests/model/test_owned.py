@@ -75,3 +75,8 @@ def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.Mo
 def test_what_another_post_of_the_key_did_must_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owned, "_looked_up_first", lambda row: row)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
+
+
+def test_a_post_moved_forward_in_the_lost_time_is_not_looked_up() -> None:
+    """What is lost by a restore of both stores, and known: nothing tells that such a post went out already."""
+    assert TWICE in search(OwnedModel(), start_of(due=2, restore_both=1, to_1=1), 150_000).broken
