@@ -155,7 +155,8 @@ class Client:
         else:
             await post.killed.wait()
         (row,) = await self._product.rows("SELECT workflow_id FROM posts WHERE id = $1", post.post_id)
-        await self._product.cancel(row["workflow_id"])
+        if not await self._product.cancel(row["workflow_id"]):
+            return
         mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
         shown = (await self._product.control("GET", "posts", **mine))["posts"]
         post.shown_when_canceled = len(shown_of(post.mark, shown))

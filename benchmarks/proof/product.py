@@ -108,8 +108,11 @@ class Product:
 
         return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
 
-    async def cancel(self, workflow_id: str) -> None:
-        """Cancel a workflow as an operator does, and wait until it has ended; waits for a Temporal that is away."""
+    async def cancel(self, workflow_id: str) -> bool:
+        """Cancel a workflow as an operator does, and wait until it has ended; waits for a Temporal that is away.
+
+        False if there is none to cancel: it has ended by itself, or has not been started yet.
+        """
         deadline = time.monotonic() + _BACK_WITHIN
         while True:
             try:
@@ -120,13 +123,12 @@ class Product:
                     await handle.result()
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
-                    # It has ended by itself.
-                    return
+                    return False
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_LOOK_EVERY)
             else:
-                return
+                return True
 
     async def _client(self) -> Temporal:
         if self._temporal is None:
