@@ -22,6 +22,7 @@ RULES = Rules(
     text=TextRule(
         limit=3000,
         count=lambda text: len(little(text)),
+        characters_per_unit=2,
         unit="characters, with a backslash before each of | { } @ [ ] ( ) < > # * _ ~",
         source=f"{_SHARES}/posts-api",
     ),
