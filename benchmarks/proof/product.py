@@ -121,8 +121,9 @@ class Product:
                 with suppress(WorkflowFailureError):
                     # It ends cancelled; whatever else it ends as is over as well.
                     await handle.result()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
+            except (RPCError, RuntimeError) as error:
+                # The first connection to a server that is away fails with a RuntimeError.
+                if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
                     return False
                 if time.monotonic() > deadline:
                     raise
