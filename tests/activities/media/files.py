@@ -1,7 +1,9 @@
 """Make small real media files, with the metadata that phones and cameras put into them."""
 
 import io
+import os
 import struct
+import sys
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -161,6 +163,10 @@ def video(
                 silence.planes[0].update(bytes(silence.planes[0].buffer_size))
                 out.mux(sound.encode(silence))
             out.mux(sound.encode(None))
+    if codec == "libsvtav1" and sys.platform == "linux":
+        # Run as root, this encoder makes the calling thread a real-time one, and leaves it so. Whatever that thread
+        # starts later would inherit it, and starve the machine.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return name.read_bytes()
 
 
