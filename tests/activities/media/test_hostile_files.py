@@ -1,5 +1,6 @@
 """No file costs more work than its size allows; work is counted, and the processor's time measured, not the clock's."""
 
+import sys
 import time
 
 import pytest
@@ -43,7 +44,8 @@ def test_reading_is_bounded_by_the_size(name: str) -> None:
         # Up to 4 KiB for each read, and once more to see what a patch would change.
         assert spool.read <= 4096 * source.reads + 2 * len(content)
         assert sum(patch.end - patch.start for patch in replaced) <= len(content)
-    assert spent < 1
+    # What measures coverage takes most of the time.
+    assert spent < (1 if sys.gettrace() is None else 5)
 
 
 @pytest.mark.parametrize("size", [150_000, 1_000_000])
