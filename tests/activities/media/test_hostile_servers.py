@@ -35,7 +35,7 @@ from tests.activities.media.test_fetch import open_files
 
 Fetch = Callable[[str], "asyncio.Task[NetworkError]"]
 
-PACE = Pace(grace=1, slowest=2**20)
+PACE = Pace(grace=3, slowest=2**20)
 LONGEST_S = 20
 """A hundred times what each takes on an idle machine, and far below what an unbounded one would."""
 DISK = 8 * 2**20

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from benchmarks.proof.networks import NETWORKS, platform_of
+from benchmarks.proof.networks import NETWORKS, VIDEO, platform_of
 from cli.stack.ports import free_port
 from domain.post import PostStatus, TargetStatus
 from runtime.doctor.findings import Exit, Heals, Kind
@@ -39,7 +39,9 @@ async def test_on_every_network_what_is_public_is_recognised_by_its_words(own: S
     async def publish(name: str) -> None:
         platform, traits = platform_of(name), NETWORKS[name]
         account = await own.connect(platform)
-        media = [traits.media["url"]] if traits.media else []
+        # TikTok fetches photos from addresses of ours alone, of which this stack has none.
+        needed = VIDEO if platform == "tiktok" else traits.media
+        media = [needed["url"]] if needed else []
         text = f"doctor: on {name}\n\nIn two lines & with *signs*"
         post = await own.publish(text, [account], media=media, settings=dict(traits.settings))
         await note_started(own, post)
