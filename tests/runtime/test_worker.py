@@ -104,7 +104,8 @@ class Deploy:
         await self.begin("slow", "twitter", due_in=timedelta(milliseconds=1))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")
-        await stack.fault("mastodon", "reject", "confirm", status=503)
+        # Until `look`, however long the rest takes to be brought in flight.
+        await stack.fault("mastodon", "reject", "confirm", status=503, times=100)
         await self.begin("looked up", "mastodon")
         await asked(stack, "mastodon", "confirm", 1)
         for name in ("linkedin", "telegram"):
@@ -137,7 +138,8 @@ class Deploy:
             self.took_s = time.monotonic() - began
 
     async def look(self) -> None:
-        """See what the first worker has left."""
+        """See what the first worker has left; from here on Mastodon answers."""
+        await self.stack.control("DELETE", "faults?platform=mastodon")
         for name, post in self.posts.items():
             self.between[name] = await self.stack.read(post.id)
             self.tried_between[name] = await tried(self.stack, post)
