@@ -68,7 +68,7 @@ class BoundedBody(httpx.AsyncByteStream):
 
 
 class BoundedHeads(httpcore.AsyncNetworkBackend):
-    """A network backend whose connections read no more than so much of a head."""
+    """A network backend whose connections over TCP read no more than so much of a head; it makes no others."""
 
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         self._network = network
@@ -83,19 +83,6 @@ class BoundedHeads(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect as the backend below does."""
         return _Stream(await self._network.connect_tcp(host, port, timeout, local_address, socket_options))
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect as the backend below does."""
-        return _Stream(await self._network.connect_unix_socket(path, timeout, socket_options))
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait between connection retries."""
-        await self._network.sleep(seconds)
 
 
 class _Stream(httpcore.AsyncNetworkStream):

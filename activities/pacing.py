@@ -159,7 +159,7 @@ class Pacing:
             await asyncio.sleep(_LOOK_S)
 
     async def _ask(self, step: Step, network: Metered[Any], place: Place) -> None:
-        """Ask the network; its silence holds up nobody, and it is then left alone for a while."""
+        """Ask the network. If it does not answer in time, posts go on, and it is not asked again for a while."""
         allowance, seen = None, len(step.last)
         try:
             async with asyncio.timeout(_ASK_S):

@@ -1,8 +1,8 @@
 """Renew accounts' credentials without holding a connection to the database, and never lose the new ones.
 
 A network that rotates refresh tokens accepts each of them once. So an account is renewed by one request at a time, over
-all workers, and what it brings is written down with the care of a publish answer: whoever loses it has disconnected the
-account.
+all workers, and the new tokens are saved as carefully as the answer to a publish request: if they are lost, the account
+is disconnected.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How many connections the API holds open, in all and for one peer, so that nobody takes all of them."""
+"""Limits on the connections that the API holds open, in all and for each peer, so that one peer cannot use them up."""
 
 from collections import Counter
 from enum import Enum, auto

@@ -10,7 +10,7 @@ from domain.errors import Problem, RateLimited
 DEFAULT_RATE = 100.0
 DEFAULT_BURST = 1_000
 _MOST_KEYS = 10_000
-"""Buckets that are kept; the one that was used longest ago is forgotten, and begins anew as full."""
+"""Most buckets that are kept. Beyond that the least recently used is dropped, and its key gets a full one again."""
 _TOO_FAST = Problem("Too many requests with this API key; please slow down", "rate_limited")
 
 

@@ -43,8 +43,9 @@ class _Shared:
 class SharedFiles:
     """Hold the files of posts that are being published, each for one post only; one per worker.
 
-    What it yields is for all: nobody may change it. Files without a user take at most `most_bytes`, by default a
-    quarter of the disk space, which is as much as the largest file may have; beyond it the oldest go.
+    All targets of a post get the same file, so no caller may change it. Files that are not in use take at most
+    `most_bytes`, by default a quarter of the disk space, which is as much as the largest file may have; beyond it the
+    oldest go.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ class StepMedia:
                     yield _measured(fitted, facts)
 
     async def address(self, media: Media) -> str:
-        """Return where the network shall fetch a file: at its own URL, unless it had to be converted or hosted here.
+        """Return the URL for the network to fetch: the file's own, unless it had to be converted or hosted here.
 
         Raises NetworkError as `open` does; `operator` if it must be hosted here and this service has no public address.
         """

@@ -63,7 +63,7 @@ class Post:
     shown_while_waiting: int = 0
     """How many public posts there were of it then."""
     shown_when_canceled: int | None = None
-    """How many public posts there were of it when its cancel was over; None if nobody cancelled it."""
+    """Its number of public posts when the cancel was done; None if it was not cancelled."""
     verdict: Verdict | None = None
     status: str = ""
     public: int = 0

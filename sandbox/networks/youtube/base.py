@@ -54,29 +54,31 @@ def refused(status: int, reason: str, message: str) -> RefusedError:
 def disabled(title: str, service: str) -> Answer:
     """Word that an API is not enabled in the operator's project, as all Google APIs do."""
     message = f"{title} has not been used in project 1234567890 before or it is disabled."
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "SERVICE_DISABLED",
-        "domain": "googleapis.com",
-        "metadata": {"service": service, "serviceTitle": title, "consumer": "projects/1234567890"},
-    }
-    entry = {"message": message, "domain": "usageLimits", "reason": "accessNotConfigured"}
-    status = {"code": 403, "message": message, "errors": [entry], "status": "PERMISSION_DENIED", "details": [info]}
-    return Answer.json({"error": status}, 403)
+    entry = {"domain": "usageLimits", "reason": "accessNotConfigured"}
+    metadata = {"service": service, "serviceTitle": title}
+    return _project_problem(403, "PERMISSION_DENIED", message, entry, "SERVICE_DISABLED", metadata)
 
 
 def exhausted(metric: str, limit: str, name: str, value: str) -> Answer:
     """Word that a quota of the operator's project is used up, as all Google APIs do."""
     message = f"Quota exceeded for quota metric '{metric}' and limit '{limit}' of service 'youtube.googleapis.com'."
+    entry = {"domain": "global", "reason": "rateLimitExceeded"}
+    metadata = {"quota_limit": name, "quota_limit_value": value}
+    return _project_problem(429, "RESOURCE_EXHAUSTED", message, entry, "RATE_LIMIT_EXCEEDED", metadata)
+
+
+def _project_problem(
+    code: int, status: str, message: str, entry: dict[str, str], reason: str, metadata: dict[str, str]
+) -> Answer:
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "RATE_LIMIT_EXCEEDED",
+        "reason": reason,
         "domain": "googleapis.com",
-        "metadata": {"quota_limit": name, "quota_limit_value": value, "consumer": "projects/1234567890"},
+        "metadata": {**metadata, "consumer": "projects/1234567890"},
     }
-    entry = {"message": message, "domain": "global", "reason": "rateLimitExceeded"}
-    status = {"code": 429, "message": message, "errors": [entry], "status": "RESOURCE_EXHAUSTED", "details": [info]}
-    return Answer.json({"error": status}, 429)
+    errors = [{"message": message, **entry}]
+    error = {"code": code, "message": message, "errors": errors, "status": status, "details": [info]}
+    return Answer.json({"error": error}, code)
 
 
 def json_body(request: Request) -> dict[str, Any]:
