@@ -35,7 +35,9 @@ from tests.activities.media.test_fetch import open_files
 
 Fetch = Callable[[str], "asyncio.Task[NetworkError]"]
 
-PACE = Pace(grace=3, slowest=2**20)
+PACE = Pace(grace=1, slowest=2**20)
+PATIENT = Pace(grace=20, slowest=2**20)
+"""For what is not to be ended by the clock, however slow the machine is."""
 LONGEST_S = 20
 """A hundred times what each takes on an idle machine, and far below what an unbounded one would."""
 DISK = 8 * 2**20
@@ -81,10 +83,15 @@ def promises(length: int) -> Answer:
 
 
 @pytest.fixture
-async def worker(server: HostileServer) -> AsyncIterator[tuple[SharedFiles, Admission]]:
+def pace() -> Pace:
+    return PACE
+
+
+@pytest.fixture
+async def worker(server: HostileServer, pace: Pace) -> AsyncIterator[tuple[SharedFiles, Admission]]:
     """Fetch as a worker does, with a disk of 8 MiB."""
     admission = Admission(MediaLimits(disk_bytes=DISK))
-    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], pace=PACE, max_bytes=DISK // 4)
+    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], pace=pace, max_bytes=DISK // 4)
     files = SharedFiles(fetcher, admission)
     yield files, admission
     await files.close()
@@ -108,26 +115,26 @@ async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> Network
 
 
 @pytest.mark.parametrize(
-    ("sent", "kind", "code"),
+    ("sent", "pace", "kind", "code"),
     [
-        (hangs, Kind.TRANSIENT, "media_timeout"),
-        (drops, Kind.TRANSIENT, "media_truncated"),
-        (drips_head(b"x"), Kind.TRANSIENT, "media_timeout"),
-        (drips_head(b"X-A: b\r\n"), Kind.TRANSIENT, "media_timeout"),
-        (endless(MP4_HEAD, b"\0", pause=0.02), Kind.TRANSIENT, "media_timeout"),
-        (tiny_chunks(), Kind.TRANSIENT, "media_truncated"),
-        (tiny_chunks(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Kind.TRANSIENT, "media_truncated"),
-        (endless(MP4_HEAD), Kind.REJECTED, "media_too_large"),
-        (promises(DISK // 4), Kind.TRANSIENT, "media_timeout"),
-        (promises(DISK), Kind.REJECTED, "media_too_large"),
-        (promises(10**18), Kind.REJECTED, "media_too_large"),
-        (answer(MP4_HEAD, length=1_000_000), Kind.TRANSIENT, "media_truncated"),
-        (answer(MP4_HEAD, length=3), Kind.REJECTED, "media_unsupported"),
-        (bomb(300 * 2**20), Kind.REJECTED, "media_type_mismatch"),
-        (BOMB, Kind.REJECTED, "media_too_large"),
-        (redirect("/loop"), Kind.REJECTED, "media_unreachable"),
-        (redirect("http://10.0.0.1/"), Kind.REJECTED, "media_address_forbidden"),
-        (redirect("http://127.0.0.1:1/"), Kind.REJECTED, "media_address_forbidden"),
+        (hangs, PACE, Kind.TRANSIENT, "media_timeout"),
+        (drops, PATIENT, Kind.TRANSIENT, "media_truncated"),
+        (drips_head(b"x"), PACE, Kind.TRANSIENT, "media_timeout"),
+        (drips_head(b"X-A: b\r\n"), PACE, Kind.TRANSIENT, "media_timeout"),
+        (endless(MP4_HEAD, b"\0", pause=0.02), PACE, Kind.TRANSIENT, "media_timeout"),
+        (tiny_chunks(), PATIENT, Kind.TRANSIENT, "media_truncated"),
+        (tiny_chunks(b"HTTP/1.1 103 Early Hints\r\n\r\n"), PATIENT, Kind.TRANSIENT, "media_truncated"),
+        (endless(MP4_HEAD), PATIENT, Kind.REJECTED, "media_too_large"),
+        (promises(DISK // 4), PACE, Kind.TRANSIENT, "media_timeout"),
+        (promises(DISK), PATIENT, Kind.REJECTED, "media_too_large"),
+        (promises(10**18), PATIENT, Kind.REJECTED, "media_too_large"),
+        (answer(MP4_HEAD, length=1_000_000), PATIENT, Kind.TRANSIENT, "media_truncated"),
+        (answer(MP4_HEAD, length=3), PATIENT, Kind.REJECTED, "media_unsupported"),
+        (bomb(300 * 2**20), PATIENT, Kind.REJECTED, "media_type_mismatch"),
+        (BOMB, PATIENT, Kind.REJECTED, "media_too_large"),
+        (redirect("/loop"), PATIENT, Kind.REJECTED, "media_unreachable"),
+        (redirect("http://10.0.0.1/"), PATIENT, Kind.REJECTED, "media_address_forbidden"),
+        (redirect("http://127.0.0.1:1/"), PATIENT, Kind.REJECTED, "media_address_forbidden"),
     ],
     ids=lambda value: "" if callable(value) else None,
 )
