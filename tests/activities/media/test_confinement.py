@@ -151,7 +151,8 @@ async def test_it_knows_no_secret_and_has_no_other_file(monkeypatch: pytest.Monk
 async def test_what_never_ends_is_ended() -> None:
     ending = await ending_of("while True: pass")
     assert (ending.answer, ending.signal) == (None, signal.SIGXCPU)
-    assert 0.9 < ending.cpu_seconds < 2
+    # The kernel charges the limit by its ticks and reports the time by its clock: the two differ on a busy machine.
+    assert 0.5 < ending.cpu_seconds < 2
     assert ending.used_up_its_seconds
 
 

@@ -327,13 +327,16 @@ async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.Monk
 async def test_who_stops_waiting_leaves_nothing_open(workshop: Workshop) -> None:
     await measured(workshop, files.file_of(files.jpeg(), "image/jpeg"))
     before = open_files()
-    file = files.file_of(files.jpeg(), "image/jpeg")
-    task = asyncio.create_task(workshop.examine("workspace", file))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    file.spool.close()
+    cancelled = False
+    while not cancelled:
+        # A decoder that answers before its answer is awaited leaves nothing to cancel.
+        file = files.file_of(files.jpeg(), "image/jpeg")
+        task = asyncio.create_task(workshop.examine("workspace", file))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        cancelled = task.cancelled()
+        file.spool.close()
     assert (await measured(workshop, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
     while files.MADE:
         files.MADE.pop().close()
