@@ -158,14 +158,14 @@ async def test_a_host_is_looked_up_by_one_thread_at_a_time(name_servers: NameSer
 async def test_a_slow_name_fails_at_once_while_it_is_still_looked_up(
     name_servers: NameServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "SLOW_AFTER_S", 0.1)
+    monkeypatch.setattr(resolver, "SLOW_AFTER_S", 2)
     names = Resolver()
     with pytest.raises(TimeoutError):
         await names.resolve("slow.test")
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         await names.resolve("slow.test")
-    assert time.monotonic() - started < 0.09
+    assert time.monotonic() - started < 1
     assert name_servers.asked == {"slow.test": 1}
 
 
