@@ -22,6 +22,8 @@ know."""
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request's first line and headers."""
+LONGEST_ADDRESS = 16 * 1024
+"""Bytes of a request's address with its query. The longest that this API has a use for are well below 8 KiB."""
 _LARGEST_FRAMING = 256 * 1024
 """Bytes of a body that are not content: the sizes of its chunks, and what follows the last."""
 _LINGER_S = 1.0
@@ -29,6 +31,7 @@ _PIECE = 16 * 1024
 """Bytes that are given to the parser at a time, so that no limit is exceeded by much."""
 
 _UNREADABLE = Problem("The request is not valid HTTP; does a header hold a control character?", "invalid_request")
+_TOO_LONG = Problem(f"The request's address is longer than {LONGEST_ADDRESS // 1024} KiB", "address_too_long")
 _TOO_LARGE = Problem(f"The request's headers are larger than {LARGEST_HEAD // 1024} KiB", "headers_too_large")
 _TOO_SLOW = Problem("The request did not arrive in time", "request_timeout")
 _BUSY = Problem("Too many connections are open; please try again", "unavailable")
@@ -54,6 +57,7 @@ class ApiProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = KEEP_ALIVE_S
         self._open = connections or Connections()
         self._admission = Admission.SERVED
+        self.url = b""
         self._part = _Part.HEAD
         self._begun = False
         self._refused = False
@@ -109,15 +113,20 @@ class ApiProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._wait_for(_Part.HEAD)
 
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address. Raises ValueError, which ends the parsing, if it is too long."""
+        super().on_url(url)
+        if len(self.url) > LONGEST_ADDRESS:
+            raise ValueError("the address is too long")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those behind a body are not used and not kept."""
         if self._part is _Part.HEAD:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the app."""
+        """Start the app. If uvicorn cannot read the address, this raises and the request is still in its head."""
         self._beside_content = 0
-        self._wait_for(_Part.BODY)
         served = self.app
         if self._admission is Admission.REFUSED and not self.url.startswith(b"/healthz"):
             self.app = _answer_busy
@@ -125,6 +134,7 @@ class ApiProtocol(HttpToolsProtocol):
             super().on_headers_complete()
         finally:
             self.app = served
+        self._wait_for(_Part.BODY)
         if self.parser.should_upgrade():
             # The parser reads nothing behind a request that asks for another protocol.
             self.cycle.keep_alive = False
@@ -191,7 +201,10 @@ class ApiProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, and close: where the next request would begin is unknown."""
-        self._refuse(400, _UNREADABLE)
+        if len(self.url) > LONGEST_ADDRESS:
+            self._refuse(414, _TOO_LONG)
+        else:
+            self._refuse(400, _UNREADABLE)
 
     def _refuse(self, status: int, problem: Problem) -> None:
         """Close the connection, with an answer if none is under way."""
