@@ -16,6 +16,7 @@ from domain.ownership import last_moment
 from domain.post import TargetStatus
 from platforms.base import Absent, Finding, Published, Refused, Unknown
 from platforms.errors import NetworkError
+from platforms.wire import TIMED_OUT
 from store.models import Attempt
 from store.publishing import Job, Note, finished_step, load, outcome_of, settle
 from store.twins import claim, others_posts
@@ -28,9 +29,18 @@ def _again(command: LookCommand) -> verdicts.Change | None:
     return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
 
 
-def _left_by(sent: Attempt) -> datetime:
+def _worked_at_until(sent: Attempt, step: Step) -> datetime:
+    """Return when the network can have made an unclear send public at the latest, but for what its reads lag behind."""
     lost = sent.code in {verdicts.WORKER_LOST, ROWS_LOST}
-    return last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
+    left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
+    if sent.http_status is not None or sent.code == TIMED_OUT:
+        # The network had ended with it, or was waited for as long as that.
+        return left
+    return left + step.network.may_still_work(step.sending.draft)
+
+
+def _is_believed_by_now(sent: Attempt, step: Step) -> bool:
+    return datetime.now(UTC) - _worked_at_until(sent, step) >= step.network.believes_absence_after
 
 
 class Confirming:
@@ -89,7 +99,7 @@ class Confirming:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
         match finding:
-            case Absent() if datetime.now(UTC) - _left_by(sent) >= step.network.believes_absence_after:
+            case Absent() if finding.never_sent or _is_believed_by_now(sent, step):
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
             case Absent():
                 return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
+from platforms import timeouts
 from platforms.boundary import shield
 from platforms.errors import NetworkError
 from platforms.files import MediaSource
@@ -123,7 +124,9 @@ def _check_id(found: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The network was asked and surely does not have it."""
+    """The network was asked and surely does not have it; `never_sent` if our own note says so, which is always true."""
+
+    never_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,8 @@ class Network(ABC, Generic[S, C]):
     request_id_header: ClassVar[str] = "x-request-id"
     believes_absence_after: ClassVar[timedelta] = timedelta(seconds=45)
     """How long after a send its absence must still hold before it is believed: reads lag behind writes."""
+    sends_files: ClassVar[bool] = False
+    """Whether the request that makes a post public carries its files."""
     finds_unaided: ClassVar[bool] = False
     """Whether a look-up finds a post without the handles of its send, so that its absence means something then."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
@@ -258,6 +263,11 @@ class Network(ABC, Generic[S, C]):
     @abstractmethod
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map the network's refusal to what it means; the account's Wire is built with this."""
+
+    def may_still_work(self, draft: Draft[S]) -> timedelta:
+        """Return how long the network may work at the request that makes a draft public, once it has all of it."""
+        carries_files = self.sends_files and bool(draft.media)
+        return timedelta(seconds=timeouts.LONGEST_ANSWER_S) if carries_files else timedelta(0)
 
     def preparing_paces(self, draft: Draft[S]) -> tuple[Pace, ...]:
         """Return how often an account may begin to upload or build such a draft."""

@@ -31,4 +31,4 @@ async def what_is_known(sending: Sending[Any]) -> Absent | Unknown:
         return Unknown(final=True)
     # Saved anew, so that a run that was given up but still lives cannot begin to send any more.
     await sending.save(sending.handles)
-    return Absent()
+    return Absent(never_sent=True)

@@ -1,6 +1,6 @@
 """Send a file as the body of a request: read while it goes out, so that no more than a piece of it is in memory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from platforms.files import MediaFile
 
@@ -27,3 +27,25 @@ class Body:
             yield piece
             sent += len(piece)
             self._told(sent)
+
+
+class Fenced:
+    """A body whose last piece waits for a fence: without that piece no server can take the request for whole.
+
+    Sending a large file takes minutes, in which another worker may take over the post.
+    """
+
+    def __init__(self, body: AsyncIterable[bytes], fence: Callable[[], Awaitable[None]]) -> None:
+        self._body = body
+        self._fence = fence
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece. Raises what the fence raises before the last one."""
+        held: bytes | None = None
+        async for piece in self._body:
+            if held is not None:
+                yield held
+            held = piece
+        await self._fence()
+        if held is not None:
+            yield held

@@ -11,14 +11,13 @@ from urllib.parse import quote
 import httpx
 
 from domain.pace import Allowance
-from platforms import answers
+from platforms import answers, timeouts
+from platforms.body import Fenced
 from platforms.domains import is_within
 from platforms.errors import LONGEST_CODE, Kind, NetworkError
 
-TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=10)
-"""Seconds; their sum stays below the publish activity's start-to-close timeout, so no attempt outlives its activity."""
-ANSWER_WITHIN_S = 60.0
-"""How long a whole answer may take, from the end of the request on."""
+TIMED_OUT = "timed_out"
+"""The code of a request that was not answered in time."""
 
 _FIRST_BYTE = "send_request_headers.started"
 """What httpcore's trace extension says when a connection is there and nothing of the request has been written to it."""
@@ -62,7 +61,8 @@ class Wire:
     workspace: str = ""
     """Whose requests these are; hosts that only an answer names are looked up in its share."""
     fence: Callable[[], Awaitable[None]] | None = None
-    """Awaited once the connection is made, right before the first byte of a public request.
+    """Awaited once the connection is made, right before the first byte of a public request, and again before the last
+    piece of a body that is read while it goes out.
 
     It raises NetworkError if the request must not leave.
     """
@@ -92,11 +92,12 @@ class Wire:
         `public` marks the one request that makes a post public (or changes it): wherever it may have had its effect
         the error is of kind `unclear`. Raises NetworkError.
         """
-        sent = _HEADERS | dict(headers or {})
-        extensions = {"timeout": TIMEOUT.as_dict(), "workspace": self.workspace}
+        sent, fence = _HEADERS | dict(headers or {}), self.fence if public else None
+        if fence and hasattr(options.get("content"), "__aiter__"):
+            options["content"] = Fenced(options["content"], fence)
         try:
             url = self._address(path, sent)
-            request = httpx.Request(method, url, headers=sent, extensions=extensions, **options)
+            request = httpx.Request(method, url, headers=sent, extensions={"workspace": self.workspace}, **options)
         except httpx.InvalidURL as error:
             # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
             message = f"{self.label} cannot be asked about what is named in this post."
@@ -104,7 +105,7 @@ class Wire:
         started = time.monotonic()
         self.has_gone_public |= public
         try:
-            response = await self._answer(request, self.fence if public else None)
+            response = await self._answer(request, fence)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
             raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
@@ -144,13 +145,15 @@ class Wire:
         self, request: httpx.Request, fence: Callable[[], Awaitable[None]] | None = None
     ) -> httpx.Response:
         """Return a whole answer. httpcore names each moment that a request goes through; two of them count."""
+        size = int(request.headers.get("content-length", 0))
+        request.extensions["timeout"] = timeouts.for_body(size).as_dict()
         async with asyncio.timeout(None) as deadline:
 
             async def follow(event: str, _: object) -> None:
                 if event.endswith(_FIRST_BYTE) and fence:
                     await fence()
                 if event.endswith(_ALL_SENT):
-                    deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_WITHIN_S)
+                    deadline.reschedule(asyncio.get_running_loop().time() + timeouts.answer_within(size))
 
             request.extensions["trace"] = follow
             return await answers.read(await self.transport.handle_async_request(request), request)
@@ -185,4 +188,4 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 def _code_of(error: Exception) -> str:
     if isinstance(error, answers.AnswerTooLarge):
         return "answer_too_large"
-    return "timed_out" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost"
+    return TIMED_OUT if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost"

@@ -57,7 +57,8 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
     api = ApiVersion("v10")
     account_prefix = "dc"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Short: within minutes a bot's repeat is harmless by its nonce, and a webhook's absence is our own note.
+    sends_files = True
+    # Short: within minutes a bot's repeat is harmless by its nonce.
     believes_absence_after = timedelta(seconds=15)
     places = (
         PlaceSetting("channelId", "channel_id", str, looked_up=True),

@@ -1,7 +1,6 @@
 """Publish to Telegram: one call makes the message or album, and nobody can read back whether it did."""
 
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -24,9 +23,8 @@ class Telegram(Network[TelegramSettings, TelegramCredentials]):
     label = "Telegram"
     base_url = "https://api.telegram.org"
     api = ApiVersion("Bot API")
+    sends_files = True
     account_prefix = "tg"
-    # Absence is never read from Telegram: it is our own note that nothing was sent, and needs no time to be true.
-    believes_absence_after = timedelta(0)
     rules = rules.RULES
     settings = TelegramSettings
     credentials = TelegramCredentials

@@ -31,6 +31,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     base_url = "https://open.tiktokapis.com"
     domains = ("tiktokapis.com",)
     api = ApiVersion("v2")
+    sends_files = True
     account_prefix = "tt"
     request_id_header = errors.REQUEST_ID_HEADER
     # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.

@@ -6,12 +6,14 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from activities.options import STEP_TIMEOUT
 from activities.transport import Transport
-from platforms import wire as wires
+from platforms import timeouts
 from platforms.answers import MOST_BYTES, parse
 from platforms.errors import Kind, NetworkError
 from platforms.wire import Wire, json_of
@@ -112,7 +114,7 @@ async def test_the_largest_answer_is_read() -> None:
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("answer", [drips, drips_its_head])
 async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wires, "ANSWER_WITHIN_S", 0.3)
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
     async with asyncio.timeout(5), wire_to(answer) as line:
         with pytest.raises(NetworkError) as caught:
             await line.send("POST", "/", public=public)
@@ -120,7 +122,7 @@ async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypa
 
 
 async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wires, "ANSWER_WITHIN_S", 0.3)
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
 
     async def body() -> AsyncIterator[bytes]:
         for _ in range(10):
@@ -129,6 +131,36 @@ async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.Mon
 
     async with wire_to(whole(b"{}")) as line:
         await line.send("POST", "/", content=body(), headers={"Content-Length": "10"})
+
+
+def slow(seconds: float) -> Answer:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        await whole(b"{}")(writer)
+
+    return write
+
+
+@pytest.mark.parametrize("size", [0, 2_000_000])
+async def test_a_network_may_take_the_longer_to_answer_the_more_it_is_sent(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeouts, "_QUIET_S", 0.1)
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.1)
+    async with wire_to(slow(0.5)) as line:
+        if size:
+            assert (await line.send("POST", "/", public=True, content=bytes(size))).status_code == httpx.codes.OK
+            return
+        with pytest.raises(NetworkError) as caught:
+            await line.send("POST", "/", public=True)
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR, "timed_out")
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 60), (1_000_000, 80), (12_000_000, 300), (4 * 2**30, 300)])
+def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most: float) -> None:
+    assert timeouts.answer_within(size) == most <= timeouts.LONGEST_ANSWER_S
+    assert (timeouts.for_body(size).read or 0) < most
+    assert timedelta(seconds=timeouts.LONGEST_ANSWER_S) < STEP_TIMEOUT / 2
 
 
 async def test_a_broken_encoding_is_unclear_for_what_may_be_public() -> None:

@@ -227,7 +227,7 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
 
 
 async def test_an_answer_that_comes_too_late_is_looked_up(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
     assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
@@ -317,7 +317,7 @@ async def test_a_webhooks_crash_while_the_files_come_is_told_from_one_after_send
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     sending.handles = hook.saved[-1] if hook.saved else {}
-    assert await NETWORK.confirm(hook.connection(), sending) == Absent()
+    assert await NETWORK.confirm(hook.connection(), sending) == Absent(never_sent=True)
     sending.media = files
     await NETWORK.publish(hook.connection(), sending)
     sending.handles = hook.saved[-1]

@@ -88,3 +88,38 @@ async def test_a_whole_form_without_an_answer_is_unclear() -> None:
         with pytest.raises(NetworkError) as caught:
             await post_form(wire, "/send", form, public=True)
     assert caught.value.kind is Kind.UNCLEAR
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_ours(*, ours: bool) -> None:
+    whole = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        headers = await head_of(reader)
+        try:
+            await reader.readexactly(int(headers["content-length"]))
+        except asyncio.IncompleteReadError:
+            whole.set_result(False)
+            return
+        whole.set_result(True)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        await writer.drain()
+
+    asked: list[bool] = []
+
+    async def fence() -> None:
+        asked.append(form.handed_over)
+        if form.handed_over and not ours:
+            raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+
+    form = Form({"caption": "x"}, [Part("video", "a.mp4", file_of(1_000_003))])
+    async with server(serve) as wire:
+        wire.fence = fence
+        if ours:
+            await post_form(wire, "/send", form, public=True)
+        else:
+            with pytest.raises(NetworkError) as caught:
+                await post_form(wire, "/send", form, public=True)
+            assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "overtaken")
+        assert await whole is ours
+    assert asked == [False, True]

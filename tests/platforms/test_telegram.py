@@ -164,7 +164,7 @@ async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: 
 
 
 async def test_an_answer_that_comes_too_late_is_unclear(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.wire.TIMEOUT", httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi")
     assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
@@ -190,7 +190,7 @@ async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: 
     await asyncio.gather(run, return_exceptions=True)
     # What the row holds is what the next worker knows.
     sending.handles = bot.saved[-1] if bot.saved else {}
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent(never_sent=True)
     assert len(bot.saved) == 1
     sending.media = files
     await NETWORK.publish(bot.connection(), sending)
@@ -206,7 +206,7 @@ async def test_a_definite_refusal_leaves_no_doubt_behind(bot: Rig) -> None:
     error = await refused(NETWORK.publish(bot.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=17))
     assert [row.get("sending", False) for row in bot.saved] == [True, False]
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await NETWORK.confirm(bot.connection(), sending) == Absent(never_sent=True)
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])

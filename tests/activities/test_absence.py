@@ -1,0 +1,80 @@
+"""A post that a network does not show is sent again only once the network cannot make it public any more."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from temporalio.testing import ActivityEnvironment
+
+from activities import verdicts
+from activities.commands import LookCommand, TargetCommand
+from activities.confirm import Confirming
+from activities.desk import Desk
+from activities.publish import Publishing
+from domain.post import TargetStatus
+from platforms.timeouts import LONGEST_ANSWER_S
+from platforms.wire import TIMED_OUT
+from runtime import worker
+from store.models import Attempt, Post
+from tests.stack import Stack
+
+MINUTE = timedelta(minutes=1)
+LONG = timedelta(seconds=LONGEST_ANSWER_S) + MINUTE
+DROPPED = {"fault": "drop"}
+FAILED = {"fault": "reject", "status": 500}
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
+        yield desk
+
+
+async def dropped(stack: Stack, desk: Desk, text: str, *, files: bool, how: dict[str, object]) -> Post:
+    await stack.fault("discord", operation="publish", **how)  # type: ignore[arg-type]
+    media = [f"{stack.sandbox_url}/_/media/a.jpg"] if files else []
+    post = await stack.save(text, [await stack.connect("discord")], media=media)
+    (target,) = post.targets
+    command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
+    assert (await ActivityEnvironment().run(Publishing(desk).publish, command)).status is TargetStatus.UNCONFIRMED
+    return await stack.read(post.id)
+
+
+@pytest.mark.parametrize(
+    ("files", "how", "code", "ago", "status"),
+    [
+        (False, DROPPED, None, MINUTE, TargetStatus.PENDING),
+        (True, DROPPED, None, MINUTE, TargetStatus.UNCONFIRMED),
+        (True, DROPPED, None, LONG, TargetStatus.PENDING),
+        (True, DROPPED, verdicts.WORKER_LOST, MINUTE, TargetStatus.UNCONFIRMED),
+        (True, DROPPED, verdicts.WORKER_LOST, LONG, TargetStatus.PENDING),
+        (True, DROPPED, TIMED_OUT, MINUTE, TargetStatus.PENDING),
+        (True, FAILED, None, MINUTE, TargetStatus.PENDING),
+    ],
+    ids=["text", "file", "file, later", "worker lost", "worker lost, later", "waited for", "answered"],
+)
+async def test_a_network_is_given_time_for_the_files_that_came_with_the_request(
+    stack: Stack,
+    desk: Desk,
+    request: pytest.FixtureRequest,
+    *,
+    files: bool,
+    how: dict[str, object],
+    code: str | None,
+    ago: timedelta,
+    status: TargetStatus,
+) -> None:
+    post = await dropped(stack, desk, f"absent: {request.node.callspec.id}", files=files, how=how)
+    (target,) = post.targets
+    async with stack.database.transaction() as session:
+        (sent,) = await session.scalars(
+            select(Attempt).where(Attempt.target_id == target.id, Attempt.step == "publish")
+        )
+        then = datetime.now(UTC) - ago
+        values = {"started_at": then, "finished_at": then, **({"code": code} if code else {})}
+        await session.execute(update(Attempt).where(Attempt.id == sent.id).values(values))
+    command = LookCommand(
+        post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
+    )
+    assert (await ActivityEnvironment().run(Confirming(desk).confirm, command)).status is status
