@@ -170,9 +170,13 @@ OPERATIONS = (
         _ONE,
         "updatePost",
         "Change a draft or a scheduled post",
-        "Any field of the create body. A new `scheduledFor` reschedules, `publishNow` true publishes, `isDraft` false "
-        "schedules a draft that has a time, `isDraft` true takes a post off the schedule. A new `timezone` alone moves "
-        "a time that was given without an offset. Once publishing has begun the answer is 409.",
+        "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. A "
+        "new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
+        "`publishNow` true publishes and keeps the planned time as `plannedFor`; `isDraft` true takes a post off the "
+        "schedule. A new `timezone` alone moves a time that was given without an offset. `null` is refused except for "
+        "`scheduledFor`, and for a target's `customContent` and `customMedia`, which it takes away. An answer can be "
+        "sent back: read-only fields are ignored if they are as the post has them. Once publishing has begun the "
+        "answer is 409.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_ALWAYS),

@@ -5,23 +5,28 @@ from datetime import datetime
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
 from api.shape import in_contract_order
+from api.unchanged import writable
 from api.wanted import Wanted, contents, contradictions, missing, place, read_body, read_time, time_problems
 from domain.errors import InvalidRequest, Problem
 from domain.post import Media, PostStatus
-from domain.schedule import Schedule
+from domain.schedule import Schedule, rfc3339
 from store.contents import content_of
 from store.models import Post
 
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
     """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
+    payload, of_fields = writable(post, payload)
     patch, problems, at_fault = read_body(payload)
+    problems += of_fields
+    at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
     given = patch.model_fields_set
-    merged = _body_of(post).model_copy(update={name: getattr(patch, name) for name in given})
+    current = _body_of(post)
+    merged = current.model_copy(update={name: getattr(patch, name) for name in given})
+    merged.platforms = _merged(current.platforms or [], merged.platforms)
     problems += contradictions(patch)
-    draft = bool(patch.is_draft) or (
-        post.status == PostStatus.DRAFT and not patch.publish_now and patch.is_draft is not False
-    )
+    timed = bool(patch.publish_now) or patch.scheduled_for is not None
+    draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
     schedule = None
     if "scheduledFor" not in at_fault:
         schedule, found = _schedule(post, patch, now, draft=draft)
@@ -30,25 +35,51 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
     problems += missing(merged, at_fault, draft=draft)
     if problems:
         raise InvalidRequest(in_contract_order(problems))
-    if not draft and not patch.publish_now and post.due_at is not None and not given & {"scheduled_for", "timezone"}:
+    content = contents(merged, schedule)
+    if patch.publish_now:
+        content.planned_for = post.scheduled_for or post.planned_for
+    if not draft and not patch.publish_now and post.due_at is not None and _keeps_its_time(post, patch):
         # The time is not the client's subject: whether it has come meanwhile is the workflow's to say.
-        return Wanted(contents(merged, schedule), PostStatus.SCHEDULED, post.due_at)
-    return place(contents(merged, schedule), now, draft=draft, publish_now=bool(patch.publish_now))
+        return Wanted(content, PostStatus.SCHEDULED, post.due_at)
+    return place(content, now, draft=draft, publish_now=bool(patch.publish_now))
+
+
+def _keeps_its_time(post: Post, patch: PostBody) -> bool:
+    """Tell whether a change says nothing about the post's time, or what its answer says."""
+    return not patch.model_fields_set & {"scheduled_for", "timezone"} or _repeats_its_time(post, patch)
+
+
+def _repeats_its_time(post: Post, patch: PostBody) -> bool:
+    # The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
+    same_zone = patch.timezone is None or patch.timezone == post.timezone
+    return same_zone and post.scheduled_for is not None and patch.scheduled_for == rfc3339(post.scheduled_for)
+
+
+def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[TargetBody] | None:
+    """Return targets that are wanted, each with what it says and else with what the post has for its account."""
+    known = {(each.platform, each.account_id): each for each in current}
+
+    def merged(target: TargetBody) -> TargetBody:
+        before = known.get((target.platform, target.account_id))
+        changes = {name: getattr(target, name) for name in target.model_fields_set}
+        return target if before is None else before.model_copy(update=changes)
+
+    return None if wanted is None else [merged(target) for target in wanted]
 
 
 def _schedule(post: Post, patch: PostBody, now: datetime, *, draft: bool) -> tuple[Schedule | None, list[Problem]]:
     given = patch.model_fields_set
-    zone = patch.timezone or ("UTC" if "timezone" in given else post.timezone)
+    zone = patch.timezone or post.timezone
     if patch.publish_now:
         return None, []
-    if patch.scheduled_for is not None:
+    if patch.scheduled_for is not None and not _repeats_its_time(post, patch):
         return read_time(patch.scheduled_for, zone, now)
-    if "scheduled_for" in given:
+    if "scheduled_for" in given and patch.scheduled_for is None:
         return None, [] if patch.is_draft or (draft and given != {"scheduled_for"}) else [_NULL_ALONE]
     if post.scheduled_for is None:
         return None, [] if draft else [_TIME_MISSING]
     kept = Schedule(post.scheduled_for, post.scheduled_wall, post.timezone)
-    if "timezone" in given:
+    if zone != post.timezone:
         moved = kept.in_zone(zone)
         return moved, [] if draft else time_problems(moved, now)
     if post.status == PostStatus.DRAFT and not draft:

@@ -115,7 +115,7 @@ class TargetBody(Body):
 
 
 class PostBody(Body):
-    """A post to create, or the fields of one to change. `null` means the default."""
+    """A post to create, or the fields of one to change. `null` means the default when creating."""
 
     content: Text | None = Field(
         None,

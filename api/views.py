@@ -1,7 +1,7 @@
 """What clients read: the answers of the contract, built from rows."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -77,6 +77,14 @@ class ChangeView(View):
     detail: str = Field(description="The change in words.", examples=["Converted from image/png to image/jpeg"])
 
 
+class ProblemView(View):
+    """One thing that is wrong."""
+
+    error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
+    code: str = Field(description="For a program.", examples=["invalid_field_value"])
+    param: str | None = Field(description="The dotted path of the field at fault.", examples=["mediaItems"])
+
+
 class TargetView(View):
     """Where a post stands on one account."""
 
@@ -145,7 +153,7 @@ class TargetView(View):
 class PostView(View):
     """A post with everything about its targets."""
 
-    sometimes = frozenset({"tiktokSettings", "facebookSettings"})
+    sometimes = frozenset({"plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
 
     id: str = Field(description="Sorts by creation.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
     status: PostStatus = Field(
@@ -158,6 +166,7 @@ class PostView(View):
     tags: list[str] = Field(description="Your labels.", examples=[["marketing"]])
     timezone: str = Field(description="The IANA time zone given, or UTC.", examples=["UTC"])
     scheduled_for: Moment | None = Field(description="The instant it is scheduled for.")
+    planned_for: Moment = Field(description="The instant it was scheduled for, if `publishNow` went ahead of it.")
     published_at: Moment | None = Field(description="When it first became public anywhere.")
     created_at: Moment = Field(description="When it was created.")
     updated_at: Moment = Field(description="When it last changed.")
@@ -167,6 +176,7 @@ class PostView(View):
     )
     tiktok_settings: dict[str, Any] = Field(description="The root-level TikTok settings, if given.", examples=[{}])
     facebook_settings: dict[str, Any] = Field(description="The root-level Facebook settings, if given.", examples=[{}])
+    warnings: list[ProblemView] = Field(description="What its owner should know, if anything.")
 
 
 class PageView(View):
@@ -215,14 +225,6 @@ class DeletedView(View):
     deleted: Literal[True] = Field(description="Always true.")
 
 
-class ProblemView(View):
-    """One thing that is wrong."""
-
-    error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
-    code: str = Field(description="For a program.", examples=["invalid_field_value"])
-    param: str | None = Field(description="The dotted path of the field at fault.", examples=["mediaItems"])
-
-
 class VerdictView(View):
     """What creating a post from this body would say."""
 
@@ -245,6 +247,13 @@ class ErrorView(View):
     errors: list[ProblemView] = Field(description="All problems, the first included.")
 
 
+_TIME_PASSED = ProblemView(
+    error="The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
+    code="scheduled_time_passed",
+    param="scheduledFor",
+)
+
+
 def view_of(post: Post) -> PostView:
     """Return a post as clients read it; its targets must be loaded. What was not given is left out, not null."""
     given: dict[str, Any] = {}
@@ -252,6 +261,10 @@ def view_of(post: Post) -> PostView:
         given["tiktok_settings"] = post.tiktok_settings
     if post.facebook_settings:
         given["facebook_settings"] = post.facebook_settings
+    if post.planned_for:
+        given["planned_for"] = rfc3339(post.planned_for)
+    if post.status == PostStatus.DRAFT and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
+        given["warnings"] = [_TIME_PASSED]
     return PostView.model_construct(
         id=post.id,
         status=PostStatus(post.status),

@@ -132,6 +132,8 @@ class Post(Base):
     scheduled_for: Mapped[datetime | None]
     scheduled_wall: Mapped[str | None]
     """The wall time as the client gave it, where it gave no offset; `scheduled_for` is what it resolved to."""
+    planned_for: Mapped[datetime | None]
+    """What `scheduled_for` was when the post was published ahead of it."""
     tiktok_settings: Mapped[dict[str, Any]]
     facebook_settings: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.schedule import rfc3339
+from store.models import Post
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
@@ -48,14 +49,46 @@ class TestDraft:
             "facebookSettings": {"b": 2},
             "scheduledFor": "2029-01-01T09:00:00",
         }
-        post = await patch(api, post_id, body)
+        post = await patch(api, post_id, {**body, "isDraft": True})
         assert post["status"] == "draft"
         assert post["scheduledFor"] == "2029-01-01T00:00:00Z"
         assert post["platforms"][0]["platformSpecificData"] == {"shareToFeed": True}
         for name in ("content", "mediaItems", "timezone", "tags", "tiktokSettings", "facebookSettings"):
             assert post[name] == body[name]
         assert (await patch(api, post_id, {}))["content"] == "after"
-        assert (await patch(api, post_id, {"tags": None, "scheduledFor": None}))["tags"] == []
+        assert (await patch(api, post_id, {"tags": [], "scheduledFor": None}))["tags"] == []
+
+    async def test_is_scheduled_by_a_time(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, isDraft=True, content="a draft that gets a time")
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        post = await patch(api, post_id, {"scheduledFor": rfc3339(soon)})
+        assert (post["status"], post["isDraft"]) == ("scheduled", False)
+        assert (await stack.settled(post_id)).status == "published"
+        assert len(await stack.public("a draft that gets a time")) == 1
+
+    async def test_is_scheduled_by_the_time_that_it_remembers_sent_again(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, isDraft=True, scheduledFor="2029-02-01T09:00", timezone="Europe/Paris")
+        post = await patch(api, post_id, {"scheduledFor": "2029-02-01T08:00:00Z"})
+        assert (post["status"], post["timezone"]) == ("scheduled", "Europe/Paris")
+        moved = await patch(api, post_id, {"timezone": "America/New_York"})
+        assert moved["scheduledFor"] == "2029-02-01T14:00:00Z"
+
+    async def test_only_remembers_a_time_with_is_draft_true(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack)
+        post = await patch(api, post_id, {"isDraft": True, "scheduledFor": DISTANT})
+        assert (post["status"], post["scheduledFor"]) == ("draft", DISTANT)
+        assert (await patch(api, post_id, {"timezone": "Asia/Tokyo", "content": "still one"}))["status"] == "draft"
+
+    async def test_says_that_its_time_has_passed(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, isDraft=True, scheduledFor=DISTANT)
+        assert "warnings" not in (await api.get(f"/v1/posts/{post_id}")).json()
+        async with stack.database.transaction() as session:
+            row = await session.get_one(Post, post_id)
+            row.scheduled_for = datetime.now(UTC) - timedelta(minutes=1)
+        for post in ((await api.get(f"/v1/posts/{post_id}")).json(), (await api.get("/v1/posts")).json()["posts"][0]):
+            (warning,) = post["warnings"]
+            assert (warning["code"], warning["param"]) == ("scheduled_time_passed", "scheduledFor")
+        assert "warnings" not in await patch(api, post_id, {"isDraft": True, "scheduledFor": DISTANT})
 
     async def test_is_scheduled_by_is_draft_false_with_a_time(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, isDraft=True)
@@ -73,7 +106,7 @@ class TestDraft:
     async def test_is_published_by_publish_now(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, isDraft=True, scheduledFor=DISTANT)
         post = await patch(api, post_id, {"publishNow": True, "content": "draft goes out"})
-        assert (post["status"], post["scheduledFor"]) == ("published", None)
+        assert (post["status"], post["scheduledFor"], post["plannedFor"]) == ("published", None, DISTANT)
         assert len(await stack.public("draft goes out")) == 1
 
     async def test_meets_the_network_rules_when_it_is_scheduled(self, api: Client, stack: Stack) -> None:
@@ -89,7 +122,13 @@ class TestDraft:
         [
             ({"isDraft": False}, "missing_required_field", "scheduledFor"),
             ({"scheduledFor": None}, "invalid_field_value", "scheduledFor"),
-            ({"content": None}, "missing_required_field", "content"),
+            ({"content": None}, "invalid_field_value", "content"),
+            ({"mediaItems": None}, "invalid_field_value", "mediaItems"),
+            ({"platforms": None}, "invalid_field_value", "platforms"),
+            ({"publishNow": None}, "invalid_field_value", "publishNow"),
+            ({"timezone": None}, "invalid_field_value", "timezone"),
+            ({"tags": None}, "invalid_field_value", "tags"),
+            ({"publishWithin": None}, "invalid_field_value", "publishWithin"),
             ({"content": ""}, "missing_required_field", "content"),
             ({"contents": "x"}, "unknown_parameter", "contents"),
             ({"publishNow": True, "isDraft": True}, "invalid_field_value", "isDraft"),
@@ -97,7 +136,9 @@ class TestDraft:
             ({"publishNow": True, "platforms": []}, "missing_required_field", "platforms"),
             ({"isDraft": False, "scheduledFor": "2020-01-01T00:00:00Z"}, "invalid_field_value", "scheduledFor"),
             ({"timezone": "Mars"}, "invalid_field_value", "timezone"),
-            ({"id": "x"}, "unknown_parameter", "id"),
+            ({"id": "x"}, "invalid_field_value", "id"),
+            ({"status": "published"}, "invalid_field_value", "status"),
+            ({"plannedFor": None}, "invalid_field_value", "plannedFor"),
         ],
     )
     async def test_bad_changes_are_400_and_change_nothing(
@@ -149,7 +190,7 @@ class TestScheduled:
     async def test_publish_now_publishes_and_waits(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT, content="at once")
         post = await patch(api, post_id, {"publishNow": True})
-        assert post["status"] == "published"
+        assert (post["status"], post["plannedFor"]) == ("published", DISTANT)
         assert len(await stack.public("at once")) == 1
 
     async def test_becomes_a_draft_and_can_be_scheduled_again(self, api: Client, stack: Stack) -> None:
@@ -222,3 +263,94 @@ class TestTooLate:
             await stack.settled(post_id)
             old, new = await stack.public(f"race {number}"), await stack.public(f"raced {number}")
             assert (len(old), len(new)) == ((0, 1) if answer.status_code == 200 else (1, 0))
+
+
+class TestWhatGetReturnsCanBeSentBack:
+    async def test_and_changes_nothing(self, api: Client, stack: Stack) -> None:
+        target = {
+            "platform": "twitter",
+            "accountId": stack.accounts["twitter"].id,
+            "customContent": "its own",
+            "platformSpecificData": {"replySettings": "following"},
+        }
+        media = [{"type": "image", "url": "https://example.com/a.jpg", "altText": "A"}]
+        wall = {"scheduledFor": "2029-02-01T09:00", "timezone": "Europe/Paris", "tags": ["t"], "mediaItems": media}
+        for more in (wall, {**wall, "isDraft": True}, {"isDraft": True}):
+            post_id = await create(api, stack, platforms=[target], **more)
+            before = (await api.get(f"/v1/posts/{post_id}")).json()
+            after = await patch(api, post_id, before)
+            assert {**after, "updatedAt": ""} == {**before, "updatedAt": ""}
+            if "timezone" in more and "isDraft" not in more:
+                # Its time is a wall time still.
+                moved = await patch(api, post_id, {"timezone": "America/New_York"})
+                assert moved["scheduledFor"] == "2029-02-01T14:00:00Z"
+
+    async def test_without_one_of_its_targets(self, api: Client, stack: Stack) -> None:
+        names = ("twitter", "plain")
+        targets = [
+            {"platform": "twitter", "accountId": stack.accounts[name].id, "customContent": f"for {name}"}
+            for name in names
+        ]
+        post_id = await create(api, stack, platforms=targets, scheduledFor=DISTANT)
+        post = (await api.get(f"/v1/posts/{post_id}")).json()
+        after = await patch(api, post_id, {"platforms": post["platforms"][1:]})
+        assert [each["customContent"] for each in after["platforms"]] == ["for plain"]
+
+    async def test_a_post_without_text(self, api: Client, stack: Stack) -> None:
+        post_id = await create(
+            api, stack, content=None, mediaItems=[{"type": "image", "url": "https://a.example/b.jpg"}]
+        )
+        before = (await api.get(f"/v1/posts/{post_id}")).json()
+        assert before["content"] is None
+        assert (await patch(api, post_id, {**before, "tags": ["new"]}))["content"] is None
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("status", "failed"), ("content", "x"), ("publishedAt", "2029-02-01T14:00:00Z"), ("warning", "new")],
+    )
+    async def test_what_is_read_only_in_a_target_cannot_be_changed(
+        self, api: Client, stack: Stack, name: str, value: str
+    ) -> None:
+        post_id = await create(api, stack, scheduledFor=DISTANT)
+        (target,) = (await api.get(f"/v1/posts/{post_id}")).json()["platforms"]
+        response = await api.patch(f"/v1/posts/{post_id}", json={"platforms": [{**target, name: value}]})
+        assert (response.status_code, response.json()["param"]) == (400, f"platforms.0.{name}")
+
+    async def test_what_is_read_only_is_no_field_of_a_new_target(self, api: Client, stack: Stack) -> None:
+        post_id = await create(api, stack, scheduledFor=DISTANT)
+        (target,) = (await api.get(f"/v1/posts/{post_id}")).json()["platforms"]
+        added = {**target, "accountId": stack.accounts["plain"].id}
+        response = await api.patch(f"/v1/posts/{post_id}", json={"platforms": [target, added]})
+        assert response.status_code == 400
+        assert {problem["param"].rpartition(".")[0] for problem in problems(response)} == {"platforms.1"}
+
+
+class TestTargetsAreMerged:
+    async def test_what_a_target_leaves_out_stays(self, api: Client, stack: Stack) -> None:
+        account = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+        own = {"customContent": "its own", "platformSpecificData": {"replySettings": "following"}}
+        post_id = await create(api, stack, platforms=[{**account, **own}], scheduledFor=DISTANT)
+        (target,) = (await patch(api, post_id, {"platforms": [account]}))["platforms"]
+        assert own.items() <= target.items()
+        (target,) = (await patch(api, post_id, {"platforms": [{**account, "customContent": "new"}]}))["platforms"]
+        assert (target["customContent"], target["platformSpecificData"]) == ("new", own["platformSpecificData"])
+
+    async def test_null_takes_a_text_and_media_of_its_own_away(self, api: Client, stack: Stack) -> None:
+        account = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+        own = {"customContent": "its own", "customMedia": [{"type": "image", "url": "https://example.com/a.jpg"}]}
+        post_id = await create(api, stack, platforms=[{**account, **own}], scheduledFor=DISTANT)
+        body = {"platforms": [{**account, "customContent": None, "customMedia": None}]}
+        (target,) = (await patch(api, post_id, body))["platforms"]
+        assert not {"customContent", "customMedia"} & target.keys()
+        assert target["content"] == "before"
+
+    async def test_settings_are_emptied_by_an_empty_object_and_not_by_null(self, api: Client, stack: Stack) -> None:
+        account = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+        own = {**account, "platformSpecificData": {"replySettings": "following"}}
+        post_id = await create(api, stack, platforms=[own], scheduledFor=DISTANT)
+        body = {"platforms": [{**account, "platformSpecificData": None}]}
+        response = await api.patch(f"/v1/posts/{post_id}", json=body)
+        assert (response.status_code, response.json()["param"]) == (400, "platforms.0.platformSpecificData")
+        emptied: dict[str, Any] = {"platforms": [{**account, "platformSpecificData": {}}]}
+        (target,) = (await patch(api, post_id, emptied))["platforms"]
+        assert "platformSpecificData" not in target

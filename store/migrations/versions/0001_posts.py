@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("timezone", sa.Text(), nullable=False),
         sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_wall", sa.Text(), nullable=True),
+        sa.Column("planned_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tiktok_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
