@@ -8,10 +8,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
-from activities.media.admission import MEDIA_BUSY
 from activities.options import LEFT, queue_of
 from activities.publish import Publishing
 from domain.outcome import Outcome
+from domain.waits import MEDIA_BUSY
 
 ROOM = 25
 """Steps of one network at a time: one that does not answer takes no room of the others."""

@@ -289,7 +289,7 @@ class Publishing:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
         delay = _sooner(busy.wait)
         try:
-            outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay)))
+            outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay, busy)))
         except _Unwanted as unwanted:
             return unwanted.outcome
         if outcome.stale or outcome.status in _STANDING:
@@ -430,7 +430,7 @@ class Publishing:
                 raise refused(network, error, outcome) from error
             return outcome
         note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
-        outcome = await self._close(command, attempt, note, verdicts.waiting(delay))
+        outcome = await self._close(command, attempt, note, verdicts.waiting(delay, error))
         if outcome.stale or outcome.early or outcome.status in _STANDING:
             return outcome
         await self._pacing.refused(step, error, delay, sending=attempt is not None)

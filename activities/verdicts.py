@@ -83,13 +83,18 @@ def refused(error: NetworkError) -> Change:
     return failed(error.message, error.code, CATEGORY[error.kind])
 
 
-def waiting(delay: timedelta) -> Change:
-    """Return the change that tells when a target is tried again."""
+def waiting(delay: timedelta, error: NetworkError | None = None) -> Change:
+    """Return the change of a target that is tried again after `delay`; without an error it waits for its rate limit."""
 
     def change(target: Target) -> None:
         forget_error(target)
         target.status = TargetStatus.PUBLISHING
         target.next_attempt_at = datetime.now(UTC) + delay
+        if error:
+            target.error = error.message
+            target.error_code = error.code
+            target.error_category = CATEGORY[error.kind]
+            target.retryable = False
 
     return change
 

@@ -17,6 +17,7 @@ from domain.post import (
     text_in_effect,
 )
 from domain.schedule import rfc3339
+from domain.waits import WaitsFor, waits_for
 from platforms.registry import networks
 from store.models import Attempt, Post, Target
 
@@ -94,6 +95,7 @@ class TargetView(View):
             "customMedia",
             "platformSpecificData",
             "nextAttemptAt",
+            "waitsFor",
             "holdReason",
             "mediaChanges",
             "warning",
@@ -127,6 +129,14 @@ class TargetView(View):
         description="The settings given for this account, if any.", examples=[{"shareToFeed": True}]
     )
     next_attempt_at: Moment = Field(description="While it waits: when it is tried again, where that is known.")
+    waits_for: WaitsFor = Field(
+        description=(
+            "What it waits for, if it is due and waits: its `network`, which refused it for now (see `errorCode`); "
+            "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, while it is looked up; "
+            "a `person` who says whether it is public; its `account`, which must be reconnected; or the `operator` "
+            "of this service."
+        )
+    )
     hold_reason: HoldReason = Field(
         description=(
             "While it is held: whether the account must be reconnected, has used up its network's allowance, "
@@ -142,7 +152,7 @@ class TargetView(View):
     )
     edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
     error: str = Field(
-        description="What went wrong, where it is failed, unconfirmed or held.",
+        description="What went wrong, if it is failed, unconfirmed, held or tried again.",
         examples=["X refused it as a duplicate."],
     )
     error_code: str | None = Field(description="The same for a program.", examples=["duplicate"])
@@ -318,21 +328,12 @@ def _target_view(post: Post, target: Target) -> TargetView:
         given["custom_media"] = _media(target.custom_media)
     if target.settings:
         given["platform_specific_data"] = target.settings
-    if target.next_attempt_at:
-        given["next_attempt_at"] = rfc3339(target.next_attempt_at)
     if target.media_changes:
         given["media_changes"] = [ChangeView.model_construct(**change) for change in target.media_changes]
     if target.warning:
         given["warning"] = target.warning
     if target.edit_history:
         given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
-    if target.hold_reason:
-        given["hold_reason"] = HoldReason(target.hold_reason)
-    if target.status in _EXPLAINED:
-        given["error"] = target.error or "The platform's answer was lost."
-        given["error_code"] = target.error_code
-        given["error_category"] = target.error_category and ErrorCategory(target.error_category)
-        given["retryable"] = bool(target.retryable)
     text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
     return TargetView.model_construct(
         platform=target.platform,
@@ -343,7 +344,31 @@ def _target_view(post: Post, target: Target) -> TargetView:
         content=text,
         published_at=_moment(target.published_at),
         **given,
+        **_difficulties(target),
     )
+
+
+def _difficulties(target: Target) -> dict[str, Any]:
+    """Return what a target waits for, and what went wrong with it."""
+    given: dict[str, Any] = {}
+    if target.next_attempt_at:
+        given["next_attempt_at"] = rfc3339(target.next_attempt_at)
+    if target.hold_reason:
+        given["hold_reason"] = HoldReason(target.hold_reason)
+    if waits := waits_for(
+        TargetStatus(target.status),
+        looking=target.looking,
+        hold_reason=target.hold_reason,
+        error_code=target.error_code,
+        next_attempt_at=target.next_attempt_at,
+    ):
+        given["waits_for"] = waits
+    if target.status in _EXPLAINED or target.error:
+        given["error"] = target.error or "The platform's answer was lost."
+        given["error_code"] = target.error_code
+        given["error_category"] = target.error_category and ErrorCategory(target.error_category)
+        given["retryable"] = bool(target.retryable)
+    return given
 
 
 def _media(items: list[dict[str, Any]]) -> list[MediaView]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from temporalio.common import MetricMeter
 from temporalio.runtime import (
@@ -15,7 +15,7 @@ from temporalio.runtime import (
 )
 
 from activities.meters import LATENESS, LATENESS_BUCKETS
-from domain.post import HoldReason
+from domain.waits import WaitsFor
 from platforms.registry import networks
 from platforms.versions import announced_ends
 from runtime.settings import Settings
@@ -63,7 +63,12 @@ class Gauges:
         self._unstarted = meter.create_gauge(
             "socialsyncer_posts_unstarted", "Posts whose workflow has not heard for long what is wanted"
         )
-        self._held = meter.create_gauge("socialsyncer_targets_held", "Targets that wait for their account")
+        self._stuck = meter.create_gauge(
+            "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
+        )
+        self._stuck_for = meter.create_gauge(
+            "socialsyncer_targets_waiting_oldest_seconds", "How long the oldest of these targets has waited"
+        )
         self._refused = meter.create_gauge(
             "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"
         )
@@ -79,14 +84,19 @@ class Gauges:
         """Count posts that were found late."""
         self._found_late.add(posts)
 
-    def waiting(self, late: int, unstarted: int, held: Mapping[tuple[str, str], int]) -> None:
-        """Tell how many posts are late and without a workflow, and how many targets are held by platform and reason."""
+    def waiting(self, late: int, unstarted: int) -> None:
+        """Tell how many posts are late, and how many have a workflow that does not know what is wanted."""
         self._late.set(late)
         self._unstarted.set(unstarted)
+
+    def stuck(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
+        """Tell how many targets wait, and the longest time, by platform and what they wait for."""
         for platform in networks():
-            for reason in HoldReason:
-                count = held.get((platform, reason), 0)
-                self._held.set(count, {"platform": platform, "reason": reason.value})
+            for waits in WaitsFor:
+                count, oldest = targets.get((platform, waits), (0, timedelta(0)))
+                labels = {"platform": platform, "for": waits.value}
+                self._stuck.set(count, labels)
+                self._stuck_for.set(max(round(oldest.total_seconds()), 0), labels)
 
     def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
         """Tell which apps are refused now, as (platform, app id, code); one that is accepted again becomes 0."""

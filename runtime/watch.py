@@ -15,7 +15,7 @@ from domain.schedule import rfc3339
 from runtime.metrics import Gauges
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import Late, NoLonger, count_held, count_late, count_untold, end_late, note_late
+from store.waiting import Late, NoLonger, count_late, count_untold, end_late, note_late, stuck_targets
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,9 @@ class Watch:
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
             untold = await count_untold(session, now - UNTOLD_AFTER)
-            self._gauges.waiting(late, untold.all, await count_held(session))
+            self._gauges.waiting(late, untold.all)
+            stuck = await stuck_targets(session)
+            self._gauges.stuck({key: (each.count, now - each.since) for key, each in stuck.items()})
             self._gauges.api_versions(now.date())
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 

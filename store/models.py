@@ -11,6 +11,10 @@ Id = String(collation="C")
 """Ids sort by their bytes, whatever the database's locale: the list's keyset order is creation order."""
 
 
+STUCK = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
+"""Targets that wait for something other than their time and a worker (see domain.waits)."""
+
+
 class Base(DeclarativeBase):
     """Map Python types to PostgreSQL's."""
 
@@ -238,6 +242,7 @@ class Target(Base):
         Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
         Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
+        Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
         Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )
 

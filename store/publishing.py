@@ -106,9 +106,9 @@ async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     now = datetime.now(UTC)
     attempt = Attempt(target_id=job.target.id, step="publish", state="sending", started_at=now)
     session.add(attempt)
+    forget_error(job.target)
     job.target.status = TargetStatus.PUBLISHING
     job.target.begun_at = job.target.begun_at or now
-    job.target.next_attempt_at = None
     if job.post.status != PostStatus.PUBLISHING:
         job.post.status = PostStatus.PUBLISHING
         job.post.updated_at = now

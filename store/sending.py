@@ -50,6 +50,7 @@ WITH post AS (
 {_WANTED.format(version="$7", due_by="$8")}
 ), target AS (
   UPDATE targets SET status = 'publishing', begun_at = coalesce(begun_at, $4), next_attempt_at = NULL,
+                     error = NULL, error_code = NULL, error_category = NULL, retryable = NULL,
                      handles = coalesce($3, handles)
   FROM post
   WHERE targets.id = $1 AND targets.status = 'pending' AND coalesce((targets.handles ->> $6)::int, 0) = $2

@@ -7,13 +7,16 @@ late while one of its targets has waited for longer than it may.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.models import Post, Target
+from domain.post import TargetStatus
+from domain.waits import WaitsFor, waits_for
+from store.models import STUCK, Post, Target
 
 # Written out: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
+_STUCK = text(STUCK.replace("status", "targets.status").replace("next_", "targets.next_"))
 _UNTOLD = text("posts.taken_up < posts.version AND posts.status IN ('scheduled', 'publishing')")
 
 _NOTE = text("""
@@ -96,11 +99,46 @@ async def count_late(session: AsyncSession, due_before: datetime) -> int:
     return await session.scalar(query) or 0
 
 
-async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
-    """Return how many targets are held, by platform and reason."""
-    query = select(Target.platform, Target.hold_reason, func.count()).where(text("targets.status = 'held'"))
-    rows = await session.execute(query.group_by(Target.platform, Target.hold_reason))
-    return {(platform, reason or ""): count for platform, reason, count in rows}
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """The targets of one network that wait for the same thing."""
+
+    count: int
+    since: datetime
+    """When the first of them began, or should have begun."""
+
+
+async def stuck_targets(session: AsyncSession) -> dict[tuple[str, WaitsFor], Stuck]:
+    """Return the targets that wait for something other than their time and a worker, by platform and what it is."""
+    code = case((Target.status == TargetStatus.PUBLISHING, Target.error_code))
+    query = (
+        select(
+            Target.platform,
+            Target.status,
+            Target.looking,
+            Target.hold_reason,
+            code,
+            func.count(),
+            func.min(func.coalesce(Target.begun_at, Target.due_at, Post.created_at)),
+            func.max(Target.next_attempt_at),
+        )
+        .join(Post, Post.id == Target.post_id)
+        .where(_STUCK)
+        .group_by(Target.platform, Target.status, Target.looking, Target.hold_reason, code)
+    )
+    found: dict[tuple[str, WaitsFor], Stuck] = {}
+    for platform, status, looking, reason, error_code, count, since, next_attempt_at in await session.execute(query):
+        waiting = waits_for(
+            TargetStatus(status),
+            looking=looking,
+            hold_reason=reason,
+            error_code=error_code,
+            next_attempt_at=next_attempt_at,
+        )
+        if waiting:
+            others = found.get((platform, waiting), Stuck(0, since))
+            found[platform, waiting] = Stuck(others.count + count, min(others.since, since))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from activities.shares import Share, Shares
+from domain.waits import MEDIA_BUSY
 from platforms.errors import Kind, NetworkError
-
-MEDIA_BUSY = "media_busy"
-"""The code of a step that gives its slot back, because its workspace has its share of what media need."""
 
 MOST_STEPS = 60
 """Steps of one network that hold media at the same time; the network's other slots are left to posts without."""

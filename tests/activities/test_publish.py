@@ -145,6 +145,9 @@ async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, desk: Desk) ->
     (target,) = (await stack.read(post.id)).targets
     assert target.status == TargetStatus.PUBLISHING
     assert target.next_attempt_at is not None
+    assert (target.error_category, target.retryable) == ("rate_limited", False)
+    assert target.error
+    assert target.error_code
 
 
 async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Desk) -> None:

@@ -23,6 +23,7 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
     assert time.monotonic() - begun < 20
     (target,) = post["platforms"]
     assert (post["status"], target["status"]) == ("publishing", "held")
+    assert target["waitsFor"] == "account"
     assert (target["holdReason"], target["errorCategory"]) == ("account_needs_reconnecting", "auth")
     assert target["error"]
     assert target["retryable"] is False
@@ -37,6 +38,20 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
     assert deleted.status_code == 200
     await stack.reconnect(account)
     assert await stack.public(wanted["content"]) == []
+
+
+async def test_a_target_that_its_network_refuses_for_now_says_why(api: Client, stack: Stack) -> None:
+    account = await stack.connect("twitter")
+    await stack.fault("twitter", "rate_limited", "publish", seconds=6)
+    post = (await api.send_post(body(account), Prefer="wait=3")).json()
+    (target,) = post["platforms"]
+    assert (target["status"], target["waitsFor"], target["errorCategory"]) == ("publishing", "network", "rate_limited")
+    assert target["error"]
+    assert target["nextAttemptAt"]
+    settled = await stack.settled(post["id"])
+    assert settled.status == "published"
+    (target,) = (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"]
+    assert not {"waitsFor", "error", "errorCode", "errorCategory", "nextAttemptAt"} & target.keys()
 
 
 async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> None:

@@ -266,6 +266,15 @@ def upgrade() -> None:
     )
     op.create_index("targets_of_post", "targets", ["post_id", "position"], unique=False)
     op.create_index(
+        "targets_stuck",
+        "targets",
+        ["platform"],
+        unique=False,
+        postgresql_where=sa.text(
+            "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
+        ),
+    )
+    op.create_index(
         "targets_waiting",
         "targets",
         ["due_at"],
@@ -341,6 +350,13 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_index("late_posts_now", table_name="late_posts", postgresql_where=sa.text("over_at IS NULL"))
     op.drop_table("late_posts")
+    op.drop_index(
+        "targets_stuck",
+        table_name="targets",
+        postgresql_where=sa.text(
+            "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
+        ),
+    )
     op.drop_index(
         "targets_waiting",
         table_name="targets",

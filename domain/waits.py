@@ -1,0 +1,57 @@
+"""What a target waits for, as its row says it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from domain.post import HoldReason, TargetStatus
+
+MEDIA_BUSY = "media_busy"
+"""The error code of a target that waits for other media of its workspace."""
+
+
+class WaitsFor(StrEnum):
+    """What must happen before a due target goes on."""
+
+    ACCOUNT = "account"
+    """Its owner must reconnect the account."""
+    NETWORK = "network"
+    """Its network refused it for now; it is tried again at `nextAttemptAt`."""
+    RATE_LIMIT = "rate_limit"
+    """Its account has published as much as its network allows for now."""
+    MEDIA = "media"
+    """Other media of its workspace are fetched first."""
+    ANSWER = "answer"
+    """The network's answer was lost; the post is looked up there."""
+    PERSON = "person"
+    """The network's answer was lost and cannot be looked up any more; a person must say whether it is public."""
+    OPERATOR = "operator"
+    """The operator must mend the service's app at the network."""
+
+
+_HELD = {
+    HoldReason.RECONNECT: WaitsFor.ACCOUNT,
+    HoldReason.CAP: WaitsFor.RATE_LIMIT,
+    HoldReason.OPERATOR: WaitsFor.OPERATOR,
+}
+
+
+def waits_for(
+    status: TargetStatus,
+    *,
+    looking: bool,
+    hold_reason: str | None,
+    error_code: str | None,
+    next_attempt_at: datetime | None,
+) -> WaitsFor | None:
+    """Return what a target waits for; None if a worker has it in hand, or it is settled or not due yet."""
+    match status:
+        case TargetStatus.HELD:
+            return _HELD[HoldReason(hold_reason or HoldReason.RECONNECT)]
+        case TargetStatus.UNCONFIRMED:
+            return WaitsFor.ANSWER if looking else WaitsFor.PERSON
+        case TargetStatus.PUBLISHING if next_attempt_at is not None:
+            if error_code is None:
+                return WaitsFor.RATE_LIMIT
+            return WaitsFor.MEDIA if error_code == MEDIA_BUSY else WaitsFor.NETWORK
+        case _:
+            return None

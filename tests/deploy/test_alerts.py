@@ -1,0 +1,140 @@
+"""The example alerts, evaluated by Prometheus' own promtool over the series of incidents.
+
+Samples are 15 s apart, as deploy/prometheus/prometheus.yml scrapes; trouble begins at four minutes.
+"""
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yml"
+BEGINS_S, ENDS_S, LAST_S = 240, 840, 1800
+UP = {
+    "socialsyncer_posts_late": 0,
+    "socialsyncer_posts_unstarted": 0,
+    'up{job="socialsyncer",instance="worker"}': 1,
+    'socialsyncer_part_up{part="database"}': 1,
+    'socialsyncer_part_up{part="temporal"}': 1,
+    'socialsyncer_part_up{part="worker"}': 1,
+    'socialsyncer_part_up{part="sweep"}': 1,
+}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What metrics show from the beginning of the trouble to its end, and the alerts that must fire meanwhile."""
+
+    shows: dict[str, float]
+    fires: list[str]
+    within_s: int = 60
+    grows: dict[str, float] = field(default_factory=dict)
+    """By how much counters and ages grow with each sample."""
+
+
+def waiting(platform: str, what: str, count: int) -> dict[str, float]:
+    return {f'socialsyncer_targets_waiting{{platform="{platform}",for="{what}"}}': count}
+
+
+def oldest(platform: str, what: str) -> str:
+    return f'socialsyncer_targets_waiting_oldest_seconds{{platform="{platform}",for="{what}"}}'
+
+
+def settled(platform: str, status: str) -> str:
+    return f'socialsyncer_targets_settled_total{{platform="{platform}",status="{status}"}}'
+
+
+def part(name: str) -> dict[str, float]:
+    return {f'socialsyncer_part_up{{part="{name}"}}': 0}
+
+
+INCIDENTS = {
+    "a network refuses everybody": Incident(
+        waiting("discord", "network", 25), ["NetworkRefuses"], within_s=300, grows={oldest("discord", "network"): 15}
+    ),
+    "a network takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
+    "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),
+    "a network refuses the app": Incident(
+        {**waiting("twitter", "operator", 3), 'socialsyncer_app_refused{platform="twitter",app="1",code="402"}': 1},
+        ["AppRefused"],
+    ),
+    "the worker is dead": Incident({**part("worker"), "socialsyncer_posts_late": 38}, ["PartAway", "PostsAreLate"]),
+    "the database is away": Incident({**part("database"), **part("sweep"), **part("worker")}, ["PartAway"]),
+    "Temporal is away": Incident({**part("temporal"), **part("worker"), **part("sweep")}, ["PartAway"]),
+    "a process is gone": Incident({'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsAway"]),
+    "answers are lost at a network that cannot be read": Incident(
+        waiting("telegram", "person", 30), ["APersonMustDecide"]
+    ),
+    "the disk is full": Incident(
+        {}, ["StepsFail"], grows={'temporal_activity_execution_failed_total{activity_type="prepare"}': 3}
+    ),
+    "new code does not fit sleeping posts": Incident(
+        {}, ["WorkflowTasksFail"], within_s=90, grows={"temporal_workflow_task_execution_failed_total": 1}
+    ),
+    "an operator cancels many posts": Incident({}, []),
+    "a network is slow for a minute": Incident({}, [], grows={settled("x", "published"): 5}),
+    "most posts to a network fail": Incident(
+        {}, ["PublicationsFail"], within_s=120, grows={settled("facebook", "failed"): 10}
+    ),
+}
+
+
+def series_of(incident: Incident) -> list[dict[str, str]]:
+    """Return the input of promtool: calm, the trouble, and calm again."""
+    names = [*UP, *(name for name in incident.shows if name not in UP), *incident.grows]
+    calm, trouble, after = BEGINS_S // 15, (ENDS_S - BEGINS_S) // 15, (LAST_S - ENDS_S) // 15
+    series = []
+    for name in names:
+        usual, value = UP.get(name, 0), incident.shows.get(name, UP.get(name, 0))
+        if grows := incident.grows.get(name):
+            peak = grows * trouble
+            end = 0 if "oldest" in name else peak
+            values = f"0x{calm} {grows}+{grows}x{trouble - 1} {end}x{after}"
+        else:
+            values = f"{usual}x{calm} {value}x{trouble - 1} {usual}x{after}"
+        series.append({"series": name, "values": values})
+    return series
+
+
+def promtool(tmp_path: Path, cases: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool (Debian: promtool) is not installed")
+    file = tmp_path / "incidents.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": cases}))
+    return subprocess.run([tool, "test", "rules", str(file)], capture_output=True, text=True, check=False, timeout=60)
+
+
+def firing(at_s: int, alerts: list[str]) -> dict[str, object]:
+    return {
+        "expr": 'group by (alertname) (ALERTS{alertstate="firing"})',
+        "eval_time": f"{at_s}s",
+        "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts],
+    }
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_an_incident_fires_its_alerts_in_time_and_no_others(name: str, tmp_path: Path) -> None:
+    incident = INCIDENTS[name]
+    moments = [
+        firing(BEGINS_S - 15, []),
+        firing(BEGINS_S + incident.within_s, incident.fires),
+        firing(ENDS_S - 15, incident.fires),
+        firing(LAST_S, []),
+    ]
+    case: dict[str, object] = {"interval": "15s", "input_series": series_of(incident), "promql_expr_test": moments}
+    outcome = promtool(tmp_path, [case])
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_an_expectation_that_is_not_met_is_seen(tmp_path: Path) -> None:
+    incident = INCIDENTS["the worker is dead"]
+    case: dict[str, object] = {
+        "interval": "15s",
+        "input_series": series_of(incident),
+        "promql_expr_test": [firing(BEGINS_S + 60, [])],
+    }
+    assert promtool(tmp_path, [case]).returncode != 0
