@@ -1,4 +1,4 @@
-"""Tell workflows of what their posts' rows want and they have not heard of, and forget what has expired."""
+"""Tell workflows of what their posts' rows want and they have not heard of."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
-from store.idempotency import forget_expired_answers
-from store.media_files import forget_expired_files
 from store.plans import plan_with_accounts
 from store.telling import claim_untold, free_untold, note_taken_up
 from workflows.client import PostWorkflows
@@ -32,9 +30,6 @@ async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
         try:
             while await sweep(database, workflows) == _BATCH:
                 pass
-            async with database.transaction() as session:
-                await forget_expired_answers(session, datetime.now(UTC))
-                await forget_expired_files(session, datetime.now(UTC))
         except (Unavailable, SQLAlchemyError, OSError) as error:
             log.warning("sweep.postponed", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)

@@ -33,6 +33,7 @@ from platforms.registry import networks
 from runtime.accounts import look_after_accounts
 from runtime.chores import Chore, doing
 from runtime.context import LogContext
+from runtime.expiry import expire_forever
 from runtime.recovery import Recovery
 from runtime.settings import Settings, VaultSettings
 from runtime.sweep import sweep_forever
@@ -199,6 +200,7 @@ async def running(
             "recovery": Recovery(desk.database, posts, Runs(client)).run,
             "accounts": lambda: look_after_accounts(desk, posts),
             "zones": lambda: follow_zones_forever(desk.database, posts),
+            "expiry": lambda: expire_forever(desk.database),
             "watch": (watch or Watch(desk.database)).run,
         }
         try:

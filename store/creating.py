@@ -31,8 +31,8 @@ _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 _CREATE = f"""
 WITH key AS (
   INSERT INTO idempotency_keys
-    (workspace_id, key, generation, request_sha256, post_id, expires_at, response_status, response_body)
-  SELECT $1, $2::text, 1, $3::bytea, $4, $5::timestamptz, $6::int, $7::bytea WHERE $2 IS NOT NULL
+    (workspace_id, key, generation, request_sha256, post_id, expires_at, check_at, response_status, response_body)
+  SELECT $1, $2::text, 1, $3::bytea, $4, $5::timestamptz, $5, $6::int, $7::bytea WHERE $2 IS NOT NULL
   ON CONFLICT DO NOTHING
   RETURNING key
 ), free AS (

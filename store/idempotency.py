@@ -1,15 +1,25 @@
 """Idempotency keys: who comes first makes the post, everybody gets the same answer."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
-from sqlalchemy import select, update
+from sqlalchemy import case, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.models import IdempotencyKey
+from domain.ids import workflow_id
+from store.models import IdempotencyKey, Post
 
 LIFETIME = timedelta(hours=24)
+KEPT = timedelta(days=30)
+"""How long a key's row is kept after the key has expired, and for how long again if a post of the key exists then.
+
+It must be longer than Temporal keeps what it knows of closed workflows (7 days).
+"""
+_IDS = 5_000
+"""Workflow ids that are looked up by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ async def claim(
         "expires_at": now + LIFETIME,
         "response_status": status,
         "response_body": body,
+        "check_at": now + LIFETIME,
     }
     statement = insert(IdempotencyKey).values(
         workspace_id=request.workspace_id, key=request.key, generation=1, **values
@@ -84,10 +95,58 @@ async def keep_response(
     return kept.response_status or status, kept.response_body
 
 
-async def forget_expired_answers(session: AsyncSession, now: datetime) -> None:
-    """Drop the answers of expired keys: they hold content. The keys stay, so that no workflow id ever repeats."""
-    await session.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.expires_at < now, IdempotencyKey.response_body.is_not(None))
-        .values(response_body=None, response_status=None)
+async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:
+    """Delete the answers of up to `most` expired keys, and the rows of those that no workflow id needs any more.
+
+    Answers hold content and go as soon as their key has expired. A row goes `KEPT` later, unless a post of the key
+    exists: a new post with that key would get the workflow id of the existing one. Returns how many keys were checked;
+    if it is `most`, there may be more.
+    """
+    query = (
+        select(IdempotencyKey.workspace_id, IdempotencyKey.key, IdempotencyKey.generation, IdempotencyKey.expires_at)
+        .where(IdempotencyKey.check_at <= now)
+        .order_by(IdempotencyKey.check_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
     )
+    keys = [_Key(*row) for row in await session.execute(query)]
+    old = {key.name for key in keys if key.expires_at + KEPT <= now}
+    gone = old - await _needed(session, [key for key in keys if key.name in old])
+    expired = [key.name for key in keys if key.expires_at <= now and key.name not in gone]
+    extended = [key.name for key in keys if key.expires_at > now]
+    named, until = tuple_(IdempotencyKey.workspace_id, IdempotencyKey.key), IdempotencyKey.expires_at + KEPT
+    again = case((until > now, until), else_=now + KEPT)
+    values = {"response_body": None, "response_status": None, "check_at": again}
+    for statement in (
+        update(IdempotencyKey).where(named.in_(expired)).values(values),
+        update(IdempotencyKey).where(named.in_(extended)).values(check_at=IdempotencyKey.expires_at),
+        delete(IdempotencyKey).where(named.in_(gone)),
+    ):
+        await session.execute(statement.execution_options(synchronize_session=False))
+    return len(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    workspace_id: str
+    key: str
+    generation: int
+    expires_at: datetime
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.workspace_id, self.key
+
+    @property
+    def workflow_ids(self) -> Iterator[str]:
+        return (workflow_id(self.workspace_id, "", self.key, each) for each in range(1, self.generation + 1))
+
+
+async def _needed(session: AsyncSession, keys: Sequence[_Key]) -> set[tuple[str, str]]:
+    """Return the names of the keys of which a post exists, in whichever generation."""
+    ids = ((each, key.name) for key in keys for each in key.workflow_ids)
+    found: set[tuple[str, str]] = set()
+    while names := dict(islice(ids, _IDS)):
+        taken = await session.scalars(select(Post.workflow_id).where(Post.workflow_id.in_(names)))
+        found.update(names[each] for each in taken)
+    return found

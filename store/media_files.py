@@ -21,6 +21,9 @@ async def find_file(session: AsyncSession, token: str, now: datetime) -> MediaFi
     return await session.scalar(select(MediaFile).where(MediaFile.token == token, MediaFile.expires_at > now))
 
 
-async def forget_expired_files(session: AsyncSession, now: datetime) -> None:
-    """Remove the files that nobody may ask for any more."""
-    await session.execute(delete(MediaFile).where(MediaFile.expires_at <= now))
+async def delete_expired_files(session: AsyncSession, now: datetime, most: int) -> int:
+    """Delete up to `most` files that have expired; returns how many there were."""
+    due = select(MediaFile.token).where(MediaFile.expires_at <= now).order_by(MediaFile.expires_at).limit(most)
+    tokens = list(await session.scalars(due))
+    await session.execute(delete(MediaFile).where(MediaFile.token.in_(tokens)))
+    return len(tokens)

@@ -248,7 +248,7 @@ class Target(Base):
 
 
 class LatePost(Base):
-    """A post of which some target had not begun long after its due time. Kept as long as the post."""
+    """A post of which some target had not begun long after its due time. Kept for a while (`store.waiting`)."""
 
     __tablename__ = "late_posts"
 
@@ -258,7 +258,10 @@ class LatePost(Base):
     over_at: Mapped[datetime | None]
     """When it was seen that none of its targets waits any more."""
 
-    __table_args__ = (Index("late_posts_now", "post_id", postgresql_where=text("over_at IS NULL")),)
+    __table_args__ = (
+        Index("late_posts_now", "post_id", postgresql_where=text("over_at IS NULL")),
+        Index("late_posts_over", "over_at", postgresql_where=text("over_at IS NOT NULL")),
+    )
 
 
 class Attempt(Base):
@@ -352,7 +355,10 @@ class Revision(Base):
 
 
 class IdempotencyKey(Base):
-    """A key a client sent. The row outlives the key's 24 h: its generation keeps workflow ids from ever repeating."""
+    """A key that a client sent.
+
+    The row outlives the key's 24 hours: as long as a post of the key exists, its generation keeps workflow ids apart.
+    """
 
     __tablename__ = "idempotency_keys"
 
@@ -364,10 +370,8 @@ class IdempotencyKey(Base):
     expires_at: Mapped[datetime]
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
-
-    __table_args__ = (
-        Index("idempotency_keys_expired", "expires_at", postgresql_where=text("response_body IS NOT NULL")),
-    )
+    check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
+    """When it is checked next whether the answer, or the whole row, can be deleted."""
 
 
 class MediaFile(Base):

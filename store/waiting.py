@@ -5,14 +5,14 @@ late while one of its targets has waited for longer than it may.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import TargetStatus
 from domain.waits import WaitsFor, waits_for
-from store.models import STUCK, Post, Target
+from store.models import STUCK, LatePost, Post, Target
 
 # Written out: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
@@ -55,6 +55,19 @@ FROM (
 WHERE late_posts.post_id = over.id AND late_posts.due_at = over.due_at AND late_posts.over_at IS NULL
 RETURNING over.id, over.workspace_id, over.workflow_id, over.due_at, over.begun_at, over.status
 """)
+
+
+OVER_KEPT = timedelta(days=90)
+"""How long it stays known that a post was late."""
+
+
+async def delete_old_lateness(session: AsyncSession, now: datetime, most: int) -> int:
+    """Delete up to `most` notes of posts that were late long ago; returns how many there were."""
+    key = tuple_(LatePost.post_id, LatePost.due_at)
+    due = select(LatePost.post_id, LatePost.due_at).where(LatePost.over_at <= now - OVER_KEPT).limit(most)
+    old = [tuple(row) for row in await session.execute(due)]
+    await session.execute(delete(LatePost).where(key.in_(old)))
+    return len(old)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from api.views import view_of
 from platforms.base import Published
 from platforms.errors import Kind, NetworkError
 from runtime import worker
-from store.media_files import find_file, forget_expired_files, keep_file
+from store.media_files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
 from store.publishing import load
 from tests.serving import listening, started
@@ -220,7 +220,7 @@ async def test_files_are_served_until_they_expire(stack: Stack, public_url: str)
             answer = await client.get(f"/media/{name}")
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     async with stack.database.transaction() as session:
-        await forget_expired_files(session, now)
+        assert await delete_expired_files(session, now, 1000) >= 1
     async with stack.database.transaction() as session:
         past = now - timedelta(days=1)
         assert await find_file(session, live, past) is not None

@@ -6,10 +6,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, select
 
-from domain.ids import new_id
+from domain.content import PostContent
+from domain.ids import new_id, workflow_id
+from domain.post import PostStatus
+from store.contents import new_post
 from store.database import Database
-from store.idempotency import LIFETIME, KeyedRequest, claim, find_key, forget_expired_answers, keep_response
+from store.idempotency import KEPT, LIFETIME, KeyedRequest, claim, delete_expired_keys, find_key, keep_response
+from store.models import IdempotencyKey, Post
+from store.posts import insert_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -79,15 +86,88 @@ async def test_a_late_answer_does_not_reach_the_keys_next_use(database: Database
         assert (known.post_id, known.request_sha256, known.response_body) == ("post_2", b"2" * 32, None)
 
 
-async def test_expired_answers_are_forgotten_and_their_keys_are_not(database: Database, request_: KeyedRequest) -> None:
+async def use(database: Database, request: KeyedRequest, post_id: str, now: datetime) -> int:
     async with database.transaction() as session:
-        await claim(session, request_, "post_1", NOW, (201, b"content"))
-        known = await find_key(session, request_, NOW)
-        assert known is not None
-        assert known.response_body == b"content"
+        generation = await claim(session, request, post_id, now, (201, b"content"))
+        assert generation is not None
+        return generation
+
+
+async def delete(database: Database, now: datetime) -> int:
     async with database.transaction() as session:
-        await forget_expired_answers(session, NOW + LIFETIME + timedelta(seconds=1))
+        return await delete_expired_keys(session, now, 1000)
+
+
+async def row_of(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
     async with database.transaction() as session:
-        known = await find_key(session, request_, NOW)
-        assert known is not None
-        assert (known.generation, known.response_body) == (1, None)
+        return await session.get(IdempotencyKey, (request.workspace_id, request.key))
+
+
+async def save(database: Database, request: KeyedRequest, generation: int) -> str:
+    """Insert a post of the key; returns its id."""
+    post_id = new_id("post")
+    content = PostContent(
+        content="a", media_items=[], targets=[], tags=[], timezone="UTC", scheduled_for=None, scheduled_wall=None
+    )
+    workflow = workflow_id(request.workspace_id, post_id, request.key, generation)
+    post = new_post(post_id, request.workspace_id, workflow, content, status=PostStatus.PUBLISHED, due_at=NOW, now=NOW)
+    async with database.transaction() as session:
+        await insert_post(session, post)
+    return post_id
+
+
+async def test_an_answer_is_deleted_when_its_key_expires_and_the_row_stays(
+    database: Database, request_: KeyedRequest
+) -> None:
+    await use(database, request_, "post_1", NOW)
+    await delete(database, NOW + LIFETIME - timedelta(seconds=1))
+    known = await row_of(database, request_)
+    assert known is not None
+    assert known.response_body == b"content"
+    await delete(database, NOW + LIFETIME)
+    known = await row_of(database, request_)
+    assert known is not None
+    assert (known.generation, known.response_body, known.response_status) == (1, None, None)
+    assert await use(database, request_, "post_2", NOW + LIFETIME) == 2
+
+
+@pytest.mark.parametrize("key", ["key", "k" * 255])
+@pytest.mark.parametrize("generation", [1, 2, 3])
+async def test_a_key_is_deleted_once_no_post_needs_its_generation(
+    database: Database, request_: KeyedRequest, generation: int, key: str
+) -> None:
+    request = replace(request_, key=key)
+    for number in range(3):
+        assert await use(database, request, f"post_{number}", NOW + number * LIFETIME) == number + 1
+    post_id = await save(database, request, generation)
+    late = NOW + 3 * LIFETIME + KEPT
+    await delete(database, late - timedelta(seconds=1))
+    await delete(database, late)
+    assert await row_of(database, request) is not None
+    async with database.transaction() as session:
+        await session.execute(sql_delete(Post).where(Post.id == post_id))
+    await delete(database, late + KEPT - timedelta(seconds=1))
+    assert await row_of(database, request) is not None
+    await delete(database, late + KEPT)
+    assert await row_of(database, request) is None
+    assert await use(database, request, "post_9", late + KEPT) == 1
+
+
+async def test_a_key_that_is_used_again_is_kept(database: Database, request_: KeyedRequest) -> None:
+    await use(database, request_, "post_1", NOW)
+    again = NOW + LIFETIME + KEPT
+    assert await use(database, request_, "post_2", again) == 2
+    await delete(database, again + timedelta(seconds=1))
+    known = await row_of(database, request_)
+    assert known is not None
+    assert (known.post_id, known.response_body, known.check_at) == ("post_2", b"content", again + LIFETIME)
+
+
+async def test_keys_are_deleted_in_batches(database: Database, request_: KeyedRequest) -> None:
+    for number in range(5):
+        await use(database, replace(request_, key=f"{number}"), f"post_{number}", NOW - timedelta(days=900))
+    async with database.transaction() as session:
+        assert await delete_expired_keys(session, NOW, 2) == 2
+    async with database.transaction() as session:
+        left = await session.scalar(select(func.count()).where(IdempotencyKey.workspace_id == request_.workspace_id))
+    assert left == 3

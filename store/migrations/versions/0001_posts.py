@@ -79,16 +79,16 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("response_status", sa.Integer(), nullable=True),
         sa.Column("response_body", sa.LargeBinary(), nullable=True),
+        sa.Column(
+            "check_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now() + interval '24 hours'"),
+            nullable=False,
+        ),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "key"),
     )
-    op.create_index(
-        "idempotency_keys_expired",
-        "idempotency_keys",
-        ["expires_at"],
-        unique=False,
-        postgresql_where=sa.text("response_body IS NOT NULL"),
-    )
+    op.create_index(op.f("ix_idempotency_keys_check_at"), "idempotency_keys", ["check_at"], unique=False)
     op.create_table(
         "app_refusals",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
@@ -293,6 +293,9 @@ def upgrade() -> None:
     op.create_index(
         "late_posts_now", "late_posts", ["post_id"], unique=False, postgresql_where=sa.text("over_at IS NULL")
     )
+    op.create_index(
+        "late_posts_over", "late_posts", ["over_at"], unique=False, postgresql_where=sa.text("over_at IS NOT NULL")
+    )
     op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -348,6 +351,7 @@ def downgrade() -> None:
     op.drop_table("lanes")
     op.drop_index("attempts_of_target", table_name="attempts")
     op.drop_table("attempts")
+    op.drop_index("late_posts_over", table_name="late_posts", postgresql_where=sa.text("over_at IS NOT NULL"))
     op.drop_index("late_posts_now", table_name="late_posts", postgresql_where=sa.text("over_at IS NULL"))
     op.drop_table("late_posts")
     op.drop_index(
@@ -389,9 +393,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
     op.drop_table("media_files")
     op.drop_table("app_refusals")
-    op.drop_index(
-        "idempotency_keys_expired", table_name="idempotency_keys", postgresql_where=sa.text("response_body IS NOT NULL")
-    )
+    op.drop_index(op.f("ix_idempotency_keys_check_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
     op.drop_index(op.f("ix_api_keys_workspace_id"), table_name="api_keys")
     op.drop_table("api_keys")

@@ -1,0 +1,62 @@
+"""Delete the rows that are kept for a time only, in batches, so that no statement takes long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.database import Database
+from store.idempotency import delete_expired_keys
+from store.media_files import delete_expired_files
+from store.waiting import delete_old_lateness
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 30.0
+_PAUSE_S = 0.1
+"""Between two batches: up to 5,000 keys a second, fifty times as many as one API key can use."""
+
+_Delete = Callable[[AsyncSession, datetime, int], Awaitable[int]]
+
+DELETES: tuple[tuple[_Delete, int], ...] = (
+    (delete_expired_keys, 500),
+    (delete_expired_files, 20),
+    (delete_old_lateness, 500),
+)
+"""What is deleted, and how many rows at a time; a file may have some MiB."""
+
+_ONE_PROCESS = text("SELECT pg_try_advisory_xact_lock(hashtextextended('socialsyncer.expiry', 0))")
+"""Workers that delete the same rows in another order would lock each other out."""
+
+
+async def expire_forever(database: Database) -> None:
+    """Delete what has expired, twice a minute. A database that is away is waited for."""
+    while True:
+        try:
+            await expire(database, datetime.now(UTC))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("expiry.postponed", reason=type(error).__name__)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def expire(database: Database, now: datetime) -> int:
+    """Delete all that has expired; returns how many rows were checked. Another process may be doing it: then 0."""
+    checked = 0
+    for delete, batch in DELETES:
+        while found := await _delete(database, delete, now, batch):
+            checked += found
+            if found < batch:
+                break
+            await asyncio.sleep(_PAUSE_S)
+    return checked
+
+
+async def _delete(database: Database, delete: _Delete, now: datetime, batch: int) -> int:
+    async with database.transaction() as session:
+        if not await session.scalar(_ONE_PROCESS):
+            return 0
+        return await delete(session, now, batch)
