@@ -1,6 +1,6 @@
 """Look for sends whose answer was lost."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from temporalio import activity
@@ -18,9 +18,11 @@ from platforms.base import Absent, Finding, Published, Refused, Unknown
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing import Job, Note, finished_step, load, outcome_of, settle
+from store.publishing import Job, Note, count_unclear_sends, finished_step, load, outcome_of, settle
 from store.twins import claim, others_posts
 from store.wishes import ROWS_LOST
+
+LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +41,17 @@ def _worked_at_until(sent: Attempt, step: Step) -> datetime:
     return left + step.network.may_still_work(step.sending.draft)
 
 
-def _is_believed_by_now(sent: Attempt, step: Step) -> bool:
-    return datetime.now(UTC) - _worked_at_until(sent, step) >= step.network.believes_absence_after
+def _believed_after(step: Step, unclear_sends: int) -> timedelta:
+    """Return how long a post must have been absent before it is sent again: twice as long after each unclear send.
+
+    A network that loses every answer for an hour would get hundreds of sends of each post otherwise.
+    """
+    first = step.network.believes_absence_after
+    return max(first, min(first * (1 << min(max(unclear_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
+
+
+def _is_believed_by_now(sent: Attempt, step: Step, unclear_sends: int) -> bool:
+    return datetime.now(UTC) - _worked_at_until(sent, step) >= _believed_after(step, unclear_sends)
 
 
 class Confirming:
@@ -58,6 +69,7 @@ class Confirming:
             async with self._database.transaction() as session:
                 job = await load(session, command.target_id)
                 taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
+                unclear_sends = await count_unclear_sends(session, command.target_id)
             if job is None:
                 return STALE
             if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
@@ -68,14 +80,15 @@ class Confirming:
                 step.sending.taken = taken
                 finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
-                note = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
-                return await self._write_finding(command, job.sent, note, _again(command), started)
-            note, incomplete = verdicts.note(step, "done", "it is public"), False
+                unread = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
+                return await self._write_finding(command, job.sent, unread, _again(command), started)
+            note: Note | None = verdicts.note(step, "done", "it is public")
+            incomplete = False
             if isinstance(finding, Published):
                 finding, incomplete = await completed(step, finding)
                 change: verdicts.Change | None = verdicts.published(finding)
             else:
-                note, change = self._judge(command, step, finding, job.sent)
+                note, change = self._judge(command, step, finding, job.sent, unclear_sends)
             outcome = await self._write_finding(command, job.sent, note, change, started)
             return outcome.model_copy(update={"incomplete": incomplete})
 
@@ -91,16 +104,23 @@ class Confirming:
         return finding if await persist(claimed) else Unknown()
 
     def _judge(
-        self, command: LookCommand, step: Step, finding: Absent | Unknown | Refused, sent: Attempt
-    ) -> tuple[Note, verdicts.Change | None]:
-        """Decide upon an unclear send that the network does not show."""
+        self,
+        command: LookCommand,
+        step: Step,
+        finding: Absent | Unknown | Refused,
+        sent: Attempt,
+        unclear_sends: int,
+    ) -> tuple[Note | None, verdicts.Change | None]:
+        """Decide upon an unclear send that the network does not show; no note if nothing was asked or decided."""
         again = command.again_in
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.network.finds_unaided:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
         match finding:
-            case Absent() if finding.never_sent or _is_believed_by_now(sent, step):
+            case Absent() if finding.never_sent or _is_believed_by_now(sent, step, unclear_sends):
                 return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
+            case Absent() if not step.last:
+                return None, _again(command)
             case Absent():
                 return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
             case Refused(error):
@@ -115,7 +135,7 @@ class Confirming:
         self,
         command: TargetCommand,
         looked_for: Attempt,
-        note: Note,
+        note: Note | None,
         change: verdicts.Change | None,
         started: datetime,
     ) -> Outcome:
@@ -126,7 +146,8 @@ class Confirming:
                     return STALE
                 # A look that took long says nothing of a send that was made meanwhile.
                 same = job.sent is not None and job.sent.id == looked_for.id
-                session.add(finished_step(command.target_id, "confirm", started, note))
+                if note:
+                    session.add(finished_step(command.target_id, "confirm", started, note))
                 if change is None or not same or job.target.status != TargetStatus.UNCONFIRMED:
                     return outcome_of(job.target)
                 return await settle(session, command.target_id, change)
@@ -134,5 +155,7 @@ class Confirming:
         outcome = await persist(write)
         if not outcome.looking:
             self._meters.came_to(command.platform, outcome)
-        log.info("target.looked_up", platform=command.platform, decision=note.decision)
+        log.info(
+            "target.looked_up", platform=command.platform, decision=note.decision if note else "nothing to ask yet"
+        )
         return outcome

@@ -101,6 +101,14 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
     return Job(row.Post, row.Target, row.Account, sent, row.unclear_since)
 
 
+async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
+    """Return how many sends of a target have ended without an answer that was understood."""
+    query = select(func.count()).where(
+        Attempt.target_id == target_id, Attempt.step == "publish", Attempt.state == "unclear"
+    )
+    return await session.scalar(query) or 0
+
+
 async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     """Write that the one request which makes the target public is about to be sent. Commit before sending it."""
     now = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Answers that are lost: looked up, never blindly re-sent."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -137,3 +138,20 @@ async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdi
     assert (target.status, target.error_category, target.error_code) == (TargetStatus.FAILED, "rejected", "rejected")
     assert (target.retryable, target.platform_post_id) == (False, None)
     assert "nobody" in (target.error or "")
+
+
+async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack, quick_looks: None) -> None:
+    account = await stack.connect("linkedin")
+    await stack.fault("linkedin", "drop", "publish", times=4)
+    post = await stack.publish("dropped again and again", [account])
+    assert post.status == PostStatus.PUBLISHED
+    async with stack.database.transaction() as session:
+        attempts = [attempt for attempt, _ in await list_attempts(session, post.id)]
+    sends = [attempt for attempt in attempts if attempt.step == "publish"]
+    assert [attempt.state for attempt in sends] == ["unclear"] * 4 + ["done"]
+    waits = [
+        after.started_at - before.finished_at for before, after in pairwise(sends) if before.finished_at is not None
+    ]
+    for number, wait in enumerate(waits):
+        assert wait >= timedelta(seconds=2**number)
+    assert len([each for each in attempts if each.step == "confirm"]) == 4, "only looks that decided or asked"
