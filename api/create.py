@@ -1,7 +1,5 @@
 """Create a post once, however often it is asked for with the same key."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +8,7 @@ from structlog.contextvars import bind_contextvars
 from api.answer import Answer, answer_post
 from api.body import JsonObject, size_of
 from api.dependencies import Dependencies
+from api.keyed import find_use, keep, keyed
 from api.lookup import accounts_of, plan_for
 from api.network_rules import find_network_problems
 from api.turns import turn
@@ -17,7 +16,6 @@ from api.waiting import Patience
 from api.wanted import read_create
 from domain.errors import (
     Conflict,
-    IdempotencyKeyReused,
     InvalidRequest,
     Problem,
     RateLimited,
@@ -28,8 +26,8 @@ from domain.ids import new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
 from store.contents import new_post
-from store.creating import create_at_once, is_moving, keep_first_response, read_accounts, read_post
-from store.idempotency import KeyedRequest, claim, find_key, keep_response
+from store.creating import create_at_once, is_moving, read_accounts, read_post
+from store.idempotency import KeyedRequest, claim
 from store.models import Post
 from store.posts import find_post, insert_post
 
@@ -38,14 +36,6 @@ def now_ms() -> datetime:
     """Return the time to the millisecond, which is what answers show: a filter by what was read must find the post."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def keyed(workspace_id: str, key: str | None, payload: JsonObject) -> KeyedRequest | None:
-    """Name a use of a key; bodies that are equal as JSON have the same digest."""
-    if key is None:
-        return None
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return KeyedRequest(workspace_id, key, hashlib.sha256(canonical.encode()).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +144,7 @@ async def _outcome(
         post = await read_post(deps.database, workspace_id, post_id)
     if post is None:
         return None
-    answer = answer_post(post, 201, waited=True)
-    if request and not await keep_first_response(deps.database, request, post_id, answer.status, answer.body):
-        async with deps.database.reading() as session:
-            status, body = await keep_response(session, request, post_id, answer.status, answer.body)
-        answer = Answer(status, body, waited=True)
-    return answer
+    return await keep(deps, request, post_id, answer_post(post, 201, waited=True))
 
 
 async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -> Answer | None:
@@ -168,12 +153,9 @@ async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -
     While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
     """
     async with deps.database.transaction() as session:
-        known = await find_key(session, request, datetime.now(UTC))
+        known = await find_use(session, request)
         if known is None:
             return None
-        if known.request_sha256 != request.sha256:
-            sentence = "This Idempotency-Key was used with another body; use a new key for a new post"
-            raise IdempotencyKeyReused(Problem(sentence, "idempotency_key_reused", "Idempotency-Key"))
         if known.response_body is not None:
             return Answer(known.response_status or 201, known.response_body, replayed=True)
         post = await find_post(session, request.workspace_id, known.post_id)
@@ -182,5 +164,5 @@ async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, patience)
     if answer is None:
-        raise Conflict(Problem("The post that was made with this Idempotency-Key is deleted", "conflict"))
+        raise Conflict(Problem("The post of this Idempotency-Key is deleted", "conflict"))
     return Answer(answer.status, answer.body, replayed=True, waited=True)

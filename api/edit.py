@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from api.answer import Answer, answer_post
 from api.body import JsonObject
 from api.create import now_ms
 from api.dependencies import Dependencies
+from api.keyed import keyed, once, take_key
 from api.lookup import accounts_of, plan_for, require_post
 from api.network_rules import text_problems
 from api.schemas import EditBody
@@ -15,11 +17,13 @@ from api.waiting import Patience
 from domain.bounds import LARGEST_ANSWER
 from domain.content import Edit
 from domain.errors import InvalidRequest, Problem, Unprocessable
+from domain.ids import new_id
 from domain.post import TargetStatus, text_in_effect
 from domain.size import edit_bytes
 from platforms.base import Editable
 from platforms.registry import networks
 from store.contents import content_of
+from store.idempotency import KeyedRequest
 from store.models import ConnectedAccount, Post, Revision, Target
 from store.revisions import add_revision, find_revision
 
@@ -29,19 +33,59 @@ _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 """Known here only to be answered with the rule that they break."""
 
 
-async def edit(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, patience: Patience) -> Answer:
-    """Replace the text of the post's published tweets. Raises NotFound, InvalidRequest, Unprocessable, Unavailable."""
+async def edit(
+    deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None, patience: Patience
+) -> Answer:
+    """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
+
+    Raises NotFound, InvalidRequest, Unprocessable, Unavailable, IdempotencyKeyReused.
+    """
+    request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/edit")
+    return await once(
+        deps,
+        request,
+        post_id,
+        partial(_begin, deps, workspace_id, post_id, payload, request, patience),
+        lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", patience),
+    )
+
+
+async def _begin(
+    deps: Dependencies,
+    workspace_id: str,
+    post_id: str,
+    payload: JsonObject,
+    request: KeyedRequest | None,
+    patience: Patience,
+) -> Answer:
     text = read_edit(payload)
-    now = now_ms()
+    now, revision_id = now_ms(), new_id("rev")
     async with deps.database.transaction() as session:
+        await take_key(session, request, post_id, revision_id=revision_id)
         post = await require_post(session, workspace_id, post_id)
         accounts = await accounts_of(session, post)
         targets = _editable(post, accounts, now)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
         change = Edit(content=text, target_ids=[target.id for target in targets])
-        revision_id = await add_revision(session, post_id, change, now)
+        await add_revision(session, post_id, change, now, revision_id)
         plan = plan_for(post, accounts)
     await deps.workflows.edit(plan, revision_id, change.target_ids)
+    return await _outcome(deps, workspace_id, post_id, revision_id, patience)
+
+
+async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, patience: Patience) -> Answer:
+    """Answer with the outcome of an edit that an earlier request has saved and may not have begun."""
+    async with deps.database.reading() as session:
+        post = await require_post(session, workspace_id, post_id)
+        revision = await find_revision(session, revision_id)
+        plan = plan_for(post, await accounts_of(session, post))
+    if revision is not None and revision.state == "waiting":
+        # Begun twice, it is made once: the second finds it settled.
+        await deps.workflows.edit(plan, revision_id, revision.body["target_ids"])
+    return await _outcome(deps, workspace_id, post_id, revision_id, patience)
+
+
+async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, patience: Patience) -> Answer:
     await _wait(deps, post_id, revision_id, patience)
     async with deps.database.transaction() as session:
         revision = await find_revision(session, revision_id)

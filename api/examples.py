@@ -187,7 +187,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             None,
         ),
         ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
-        ("deletedSince", 409, "The post that was made with this Idempotency-Key is deleted", "conflict", None),
+        ("deletedSince", 409, "The post of this Idempotency-Key is deleted", "conflict", None),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
         (
             "nothingToResolve",
@@ -223,7 +223,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "keyReused",
             422,
-            "This Idempotency-Key was used with another body; use a new key for a new post",
+            "This Idempotency-Key was used with another request or body; use a new key for each request",
             "idempotency_key_reused",
             "Idempotency-Key",
         ),

@@ -50,7 +50,8 @@ _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "Makes a retry safe: the same key with the same body returns the original answer, byte for byte, for 24 hours."
+        "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
+        "byte, for 24 hours."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
@@ -105,6 +106,7 @@ _PAGE = (
 _ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
 _WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *_WITH_BODY)
+_KEYED = ("keyReused", "deletedSince")
 _RULES = ("networkRule", "accountNotFound", "unknownSetting")
 _POSTS = "/v1/posts"
 _ONE = "/v1/posts/{postId}"
@@ -120,7 +122,7 @@ OPERATIONS = (
         "are none, everything the networks and accounts would refuse (422).",
         PostView,
         {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
-        (*_SHAPE, *_RULES, "keyReused", "deletedSince", *_ALWAYS),
+        (*_SHAPE, *_RULES, *_KEYED, *_ALWAYS),
         status=201,
         body=PostBody,
         bodies=examples.CREATE,
@@ -179,11 +181,11 @@ OPERATIONS = (
         "answer is 409.",
         PostView,
         {"scheduled": examples.SCHEDULED},
-        (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_ALWAYS),
+        (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),
         body=PostBody,
         bodies=examples.PATCH,
-        parameters=(_POST_ID, _PREFER),
-        answer_headers=("Preference-Applied",),
+        parameters=(_POST_ID, _KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
         "delete",
@@ -194,8 +196,9 @@ OPERATIONS = (
         "out just then is not removed, but answered 409. A published one stays on the platforms.",
         DeletedView,
         {"deleted": examples.DELETED},
-        ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_ALWAYS),
-        parameters=(_POST_ID,),
+        ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED, *_ALWAYS),
+        parameters=(_POST_ID, _KEY),
+        answer_headers=("Idempotent-Replayed",),
     ),
     Operation(
         "post",
@@ -215,12 +218,13 @@ OPERATIONS = (
             "limitReached",
             "textOnly",
             "notFound",
+            *_KEYED,
             *_ALWAYS,
         ),
         body=EditBody,
         bodies=examples.EDIT,
-        parameters=(_POST_ID, _PREFER),
-        answer_headers=("Preference-Applied",),
+        parameters=(_POST_ID, _KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
         "post",
@@ -230,9 +234,9 @@ OPERATIONS = (
         "Published targets are skipped; unconfirmed ones are looked up again, never sent again blindly.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
-        ("unknownField", "invalidJson", "notFound", "nothingToRetry", "tooLarge", "notJson", *_ALWAYS),
-        parameters=(_POST_ID, _PREFER),
-        answer_headers=("Preference-Applied",),
+        ("unknownField", "invalidJson", "notFound", "nothingToRetry", "tooLarge", "notJson", *_KEYED, *_ALWAYS),
+        parameters=(_POST_ID, _KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
         "get",
@@ -267,9 +271,19 @@ OPERATIONS = (
         "`not_published` makes the target one that can be retried.",
         PostView,
         {"resolved": examples.POST},
-        (*_WITH_BODY, "missingField", "wrongValue", "targetNotFound", "notFound", "nothingToResolve", *_ALWAYS),
+        (
+            *_WITH_BODY,
+            "missingField",
+            "wrongValue",
+            "targetNotFound",
+            "notFound",
+            "nothingToResolve",
+            *_KEYED,
+            *_ALWAYS,
+        ),
         body=ResolveBody,
         bodies=examples.RESOLVE,
-        parameters=(_POST_ID,),
+        parameters=(_POST_ID, _KEY),
+        answer_headers=("Idempotent-Replayed",),
     ),
 )

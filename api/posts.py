@@ -86,10 +86,12 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
         await deps.restoring.require_over()
-        payload = await read_request(request, lambda body: amend.check(deps, workspace_id, post_id, body))
-        wait = preferred_wait(request)
+        payload = await read_request(
+            request, lambda body: amend.check(deps, workspace_id, post_id, body), idempotency_key
+        )
+        key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await amend.amend(deps, workspace_id, post_id, payload, patience)
+            answer = await amend.amend(deps, workspace_id, post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
 
     @delete("/{post_id:str}", status_code=200)
@@ -98,8 +100,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Remove a post from this service."""
         await deps.restoring.require_over()
-        await read_bare_request(request)
-        return respond(await actions.delete(deps, workspace_id, post_id))
+        await read_bare_request(request, idempotency_key)
+        return respond(await actions.delete(deps, workspace_id, post_id, idempotency_key(request)))
 
     @get("/{post_id:str}/attempts")
     async def list_attempts(
@@ -120,8 +122,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
         await deps.restoring.require_over()
-        payload = await read_request(request, resolve.read_resolution)
-        return respond(await resolve.resolve(deps, workspace_id, post_id, payload))
+        payload = await read_request(request, resolve.read_resolution, idempotency_key)
+        return respond(await resolve.resolve(deps, workspace_id, post_id, payload, idempotency_key(request)))
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(
@@ -129,10 +131,10 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
         await deps.restoring.require_over()
-        payload = await read_request(request, edit.read_edit)
-        wait = preferred_wait(request)
+        payload = await read_request(request, edit.read_edit, idempotency_key)
+        key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await edit.edit(deps, workspace_id, post_id, payload, patience)
+            answer = await edit.edit(deps, workspace_id, post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
 
     @post("/{post_id:str}/retry", status_code=200)
@@ -141,8 +143,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         await deps.restoring.require_over()
-        await read_bare_request(request)
-        wait = preferred_wait(request)
+        await read_bare_request(request, idempotency_key)
+        key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await actions.retry(deps, workspace_id, post_id, patience)
+            answer = await actions.retry(deps, workspace_id, post_id, key, patience)
         return respond(answer, wait if patience.granted else None)

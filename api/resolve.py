@@ -3,19 +3,37 @@
 from api.answer import Answer, answer_post
 from api.body import JsonObject
 from api.dependencies import Dependencies
+from api.keyed import keyed, once, take_key
 from api.lookup import accounts_of, plan_for, require_post
 from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from platforms.registry import networks
+from store.idempotency import KeyedRequest
 from store.models import Post, Target
 from store.wishes import resolve as resolve_target
 
 
-async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> Answer:
-    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict."""
-    body = read_resolution(payload)
+async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None) -> Answer:
+    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
+    request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/resolve")
+
+    async def answer() -> Answer:
+        async with deps.database.reading() as session:
+            return answer_post(await require_post(session, workspace_id, post_id))
+
+    async def settle() -> Answer:
+        await _settle(deps, workspace_id, post_id, read_resolution(payload), request)
+        return await answer()
+
+    return await once(deps, request, post_id, settle, lambda _: answer())
+
+
+async def _settle(
+    deps: Dependencies, workspace_id: str, post_id: str, body: ResolveBody, request: KeyedRequest | None
+) -> None:
     async with deps.database.transaction() as session:
+        await take_key(session, request, post_id)
         post = await require_post(session, workspace_id, post_id, lock=True)
         target, published = _named(post, body), body.outcome == "published"
         if not await resolve_target(session, post, target, body.platform_post_id, published=published):
@@ -23,8 +41,6 @@ async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: 
             raise Conflict(Problem(sentence, "conflict"))
         plan = plan_for(post, await accounts_of(session, post))
     await deps.starter.tell_now(plan)
-    async with deps.database.reading() as session:
-        return answer_post(await require_post(session, workspace_id, post_id))
 
 
 def read_resolution(payload: JsonObject) -> ResolveBody:

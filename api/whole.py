@@ -34,9 +34,9 @@ async def read_request(request: HttpRequest, shape: Shape | None = None, *header
     raise _refusal(found, beside)
 
 
-async def read_bare_request(request: HttpRequest) -> None:
+async def read_bare_request(request: HttpRequest, *headers: Check) -> None:
     """Accept a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
-    beside = _problems(request, read_query)
+    beside = _problems(request, read_query, *headers)
     try:
         await read_no_body(request)
     except InvalidRequest as error:

@@ -32,12 +32,17 @@ class KeyedRequest:
 
 
 async def claim(
-    session: AsyncSession, request: KeyedRequest, post_id: str, now: datetime, response: tuple[int, bytes] | None
+    session: AsyncSession,
+    request: KeyedRequest,
+    post_id: str,
+    now: datetime,
+    response: tuple[int, bytes] | None,
+    revision_id: str | None = None,
 ) -> int | None:
-    """Take a free or expired key for a new post; returns its generation, None where somebody else holds it.
+    """Take a free or expired key for a post; returns its generation, None if another request holds it.
 
-    `response` is the status and body of the answer where it is known already. Waits for a transaction that is just
-    taking the same key.
+    `response` is the status and body of the answer if it is known already; `revision_id` names the edit that the
+    request asks for. Waits for a transaction that is just taking the same key.
     """
     status, body = response or (None, None)
     values = {
@@ -47,6 +52,7 @@ async def claim(
         "response_status": status,
         "response_body": body,
         "check_at": now + LIFETIME,
+        "revision_id": revision_id,
     }
     statement = insert(IdempotencyKey).values(
         workspace_id=request.workspace_id, key=request.key, generation=1, **values

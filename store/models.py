@@ -367,6 +367,9 @@ class IdempotencyKey(Base):
     generation: Mapped[int]
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     post_id: Mapped[str] = mapped_column(Id)
+    """The post that the request makes or changes."""
+    revision_id: Mapped[str | None] = mapped_column(Id)
+    """The edit that the request asks for, if it asks for one."""
     expires_at: Mapped[datetime]
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)

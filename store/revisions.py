@@ -9,10 +9,12 @@ from domain.ids import new_id
 from store.models import Revision
 
 
-async def add_revision(session: AsyncSession, post_id: str, edit: Edit, now: datetime) -> str:
-    """Save an edit that waits for the post's workflow; returns its id."""
+async def add_revision(
+    session: AsyncSession, post_id: str, edit: Edit, now: datetime, revision_id: str | None = None
+) -> str:
+    """Save an edit that waits for the post's workflow, under an id that was made before if need be; returns its id."""
     revision = Revision(
-        id=new_id("rev"),
+        id=revision_id or new_id("rev"),
         post_id=post_id,
         body=edit.model_dump(mode="json"),
         state="waiting",

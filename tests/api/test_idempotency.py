@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from api.create import keyed
+from api.keyed import keyed
 from store.idempotency import claim
 from store.models import IdempotencyKey
 from tests.api.conftest import Client, problems
