@@ -1,5 +1,6 @@
 """Apps that their networks refuse, as this worker knows them: their posts are held without asking the network."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -18,21 +19,21 @@ class Apps:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._refused: dict[tuple[str, str], AppRefusal] = {}
+        self._refusals: list[AppRefusal] = []
 
     async def refresh(self) -> None:
         """Read which apps are refused now."""
         async with self._database.answers.reading() as session:
-            self._refused = {(app.platform, app.app_id): app for app in await refused_apps(session)}
+            self._refusals = await refused_apps(session)
 
-    def check(self, account: Account, released_at: datetime | None) -> None:
-        """Raise NetworkError(operator) if the account's app is refused, unless the target was released since then.
+    def check(self, account: Account, applies: Callable[[str], bool], released_at: datetime | None) -> None:
+        """Raise NetworkError(operator) if a refusal of the account's app applies, by its code, to what is to be sent.
 
-        A released target is the probe that finds out whether the network accepts the app again.
+        A target that was released since the refusal is the probe that finds out whether the network accepts the app.
         """
-        app = self._refused.get((account.platform, account.app_id))
-        if app and (released_at is None or released_at <= app.last_refused_at):
-            raise NetworkError(Kind.OPERATOR, app.message, code=app.code)
+        for refusal in self._refusals_of(account):
+            if applies(refusal.code) and (released_at is None or released_at <= refusal.last_refused_at):
+                raise NetworkError(Kind.OPERATOR, refusal.message, code=refusal.code)
 
     async def refuse(self, account: Account, error: NetworkError) -> None:
         """Note that the network refuses the account's app."""
@@ -42,13 +43,20 @@ class Apps:
                 await refuse_app(session, account.platform, account.app_id, error.code, error.message)
 
         await persist(write)
-        if (account.platform, account.app_id) not in self._refused:
+        if error.code not in {refusal.code for refusal in self._refusals_of(account)}:
             log.error("app.refused", platform=account.platform, app_id=account.app_id, code=error.code)
         await self.refresh()
 
-    async def accept(self, account: Account) -> None:
-        """Note that the network has accepted the account's app: a post was published with it."""
-        if self._refused.pop((account.platform, account.app_id), None):
-            async with self._database.answers.transaction() as session:
-                await accept_app(session, account.platform, account.app_id)
-            log.warning("app.accepted", platform=account.platform, app_id=account.app_id)
+    async def accept(self, account: Account, applies: Callable[[str], bool]) -> None:
+        """Note that the network has accepted the account's app: a post to which these refusals apply was published."""
+        over = {refusal.code for refusal in self._refusals_of(account) if applies(refusal.code)}
+        if not over:
+            return
+        async with self._database.answers.transaction() as session:
+            await accept_app(session, account.platform, account.app_id, over)
+        await self.refresh()
+        log.warning("app.accepted", platform=account.platform, app_id=account.app_id, codes=sorted(over))
+
+    def _refusals_of(self, account: Account) -> list[AppRefusal]:
+        app = (account.platform, account.app_id)
+        return [refusal for refusal in self._refusals if (refusal.platform, refusal.app_id) == app]

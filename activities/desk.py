@@ -54,6 +54,10 @@ class Step:
     turn_taken: float = 0
     """When it was given its turn to publish, by the monotonic clock."""
 
+    def refusal_applies(self, code: str) -> bool:
+        """Return whether a refusal of the operator's app, by its code, stops what is to be sent."""
+        return self.network.refusal_applies(code, self.connection.credentials, self.sending.draft)
+
     async def check_media(self) -> None:
         """Fetch what is not uploaded while preparing, before the network is told of it. Raises NetworkError."""
         if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):

@@ -210,9 +210,8 @@ class Publishing:
             self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
         if job.account and job.account.refused_at:
             raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
-        if job.account:
-            self._desk.apps.check(job.account, job.target.released_at)
         step = self._desk.open(job, progress.append)
+        self._desk.apps.check(step.account, step.refusal_applies, job.target.released_at)
         step.sending.taken = taken
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
@@ -349,7 +348,7 @@ class Publishing:
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         await self._pacing.answered(step)
-        await self._desk.apps.accept(step.account)
+        await self._desk.apps.accept(step.account, step.refusal_applies)
         if step.account.refusals:
             async with self._database.answers.transaction() as session:
                 await accept_account(session, step.account, published=True)

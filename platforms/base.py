@@ -237,6 +237,13 @@ class Network(ABC, Generic[S, C]):
         """Return the id of the app that the credentials were given to; empty if they do not name one."""
         return getattr(credentials, "client_id", None) or ""
 
+    def refusal_applies(self, code: str, credentials: C, draft: Draft[S]) -> bool:
+        """Return whether a refusal of the operator's app also stops this draft; `code` is that of the refusal.
+
+        Override it if the network refuses an app only some kinds of post, such as photos or posts that everybody sees.
+        """
+        return True
+
     def address(self, credentials: C) -> str:
         """Return the base URL at which an account is reached: its own server's, where accounts name one.
 

@@ -24,6 +24,10 @@ DUPLICATE = "duplicate_content"
 that cannot be found and the next send is refused so again: then the network means another post."""
 
 
+NO_PUBLIC_URL = "no_public_url"
+"""The code if a network must fetch media from this service's own address, and the operator has set none."""
+
+
 class Kind(StrEnum):
     """What an error of a network means for what we do next."""
 

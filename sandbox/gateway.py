@@ -40,7 +40,8 @@ class Gateway:
         account_id = twin.account_id(request)
         entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path, account_id))
         fault = self._faults.take(twin.platform, operation, account_id)
-        if operation in twin.refuses_app_for and twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id):
+        app_refused = twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id)
+        if app_refused and twin.refuses_app(operation, request):
             answer: Answer | None = twin.app_refused()
         else:
             answer = await (

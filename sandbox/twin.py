@@ -93,6 +93,10 @@ class Twin(ABC):
     def rate_limited(self, seconds: float) -> Answer:
         """Say with status 429 and the network's own headers that the limit is reached and resets in `seconds`."""
 
+    def refuses_app(self, operation: Operation, request: Request) -> bool:
+        """Tell whether a request is refused while the operator's app is; others go on."""
+        return operation in self.refuses_app_for
+
     def app_refused(self) -> Answer:
         """Say that the operator's app is not approved, not enabled or out of credits, as the network words it."""
         return self.failure(403, "This app is not approved.")

@@ -110,7 +110,8 @@ class AppRefusal(Base):
     platform: Mapped[str] = mapped_column(Id, primary_key=True)
     app_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """As in `Account.app_id`."""
-    code: Mapped[str]
+    code: Mapped[str] = mapped_column(Id, primary_key=True)
+    """The network's, or ours if it has none. An app may be refused for several reasons at a time."""
     message: Mapped[str]
     """What the operator has to do, as a sentence."""
     refused_at: Mapped[datetime]
@@ -118,6 +119,8 @@ class AppRefusal(Base):
     last_refused_at: Mapped[datetime]
     probe_at: Mapped[datetime]
     """When one held target is tried next, to see whether the network accepts the app again."""
+    probed_with: Mapped[str | None] = mapped_column(Id)
+    """The id of the target that was tried last: the next one follows it."""
 
 
 class Post(Base):

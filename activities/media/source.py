@@ -24,7 +24,7 @@ from activities.media.workshop import Workshop
 from activities.shares import Exhausted, Share
 from domain.post import Media, MediaType
 from platforms.base import Network
-from platforms.errors import Kind, NetworkError
+from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
@@ -112,7 +112,7 @@ class StepMedia:
                 f"{self._network.label} fetches pictures only from an address that is proven to be this service's. Set "
                 "SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
             )
-            raise NetworkError(Kind.OPERATOR, message, code="no_public_url")
+            raise NetworkError(Kind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
         async with self._file(media) as file:
             _, facts, _ = await self._examined(media, file, None)

@@ -20,6 +20,11 @@ _SERVER = (Kind.TRANSIENT, "TikTok had an error of its own.")
 _PULL = (Kind.REJECTED, "TikTok could not fetch the media from their URLs. Check that they are public https addresses.")
 _SPAM = (Kind.REJECTED, "TikTok took this for spam and refused it.")
 
+NOT_AUDITED = "unaudited_client_can_only_post_to_private_accounts"
+"""TikTok means the account: posts with SELF_ONLY to an account that is not private are refused, too
+(brightbeanxyz/brightbean-studio#144)."""
+ADDRESS_UNVERIFIED = "url_ownership_unverified"
+
 _FULL_INBOX = "spam_risk_too_many_pending_share"
 
 _BY_CODE = {
@@ -54,13 +59,16 @@ _BY_CODE = {
         Kind.REJECTED,
         "This account does not offer the privacy level. Choose another privacyLevel.",
     ),
-    "url_ownership_unverified": (
+    ADDRESS_UNVERIFIED: (
         Kind.OPERATOR,
         "TikTok fetches photos only from verified addresses. Verify this service's public URL in the app's settings.",
     ),
-    "unaudited_client_can_only_post_to_private_accounts": (
+    NOT_AUDITED: (
         Kind.OPERATOR,
-        "TikTok has not audited this service's app, so it may post with SELF_ONLY alone. Ask TikTok for the audit.",
+        (
+            "TikTok has not audited this service's app. Until then it takes posts with SELF_ONLY alone, and only for "
+            "accounts that are set to private in the TikTok app. Ask TikTok for the audit."
+        ),
     ),
     "app_version_check_failed": (Kind.REJECTED, "The TikTok app on the account's phone is too old for this."),
     "file_format_check_failed": (

@@ -8,14 +8,14 @@ import httpx
 from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.fields import photo_body
 from platforms.tiktok.line import Line, call, read
 from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
-from platforms.tiktok.settings import PUBLIC, TikTokCredentials, TikTokSettings
+from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
 from platforms.tiktok.status import Verdict
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
@@ -49,6 +49,16 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map TikTok's refusal to what it means."""
         return errors.error_of(response)
+
+    def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
+        """Return whether a refusal of the app, by its code, also stops this draft.
+
+        Only photos are fetched from addresses. An app that is not audited may fill inboxes, and may post with SELF_ONLY
+        to some accounts: only TikTok knows to which.
+        """
+        if code in {NO_PUBLIC_URL, errors.ADDRESS_UNVERIFIED}:
+            return not is_video(draft)
+        return code != errors.NOT_AUDITED or not (draft.settings.draft or draft.settings.privacy_level == ONLY_SELF)
 
     def preparing_paces(self, draft: Draft[TikTokSettings]) -> tuple[Pace, ...]:
         """Return how often an upload may begin: photos are fetched by TikTok."""

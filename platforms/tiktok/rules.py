@@ -7,7 +7,7 @@ from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
-from platforms.tiktok.settings import TikTokSettings
+from platforms.tiktok.settings import ONLY_SELF, TikTokSettings
 
 _VIDEOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-direct-post"
 _PHOTOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-photo-post"
@@ -128,6 +128,6 @@ def _check_kind(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
 def _check_brand(label: str, settings: TikTokSettings) -> list[Violation]:
     paid = settings.brand_partner_promote or settings.commercial_content_type == "brand_content"
     # General knowledge of TikTok's rules for apps, unverified.
-    if paid and settings.privacy_level == "SELF_ONLY":
+    if paid and settings.privacy_level == ONLY_SELF:
         return [setting("privacyLevel", f"{label} does not let paid content be private")]
     return []

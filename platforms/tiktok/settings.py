@@ -8,7 +8,7 @@ from platforms.base import WireModel
 from platforms.forms import WebAddress
 from platforms.oauth import OAuthCredentials
 
-PUBLIC = "PUBLIC_TO_EVERYONE"
+PUBLIC, ONLY_SELF = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
 Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]
 
 

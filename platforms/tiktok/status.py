@@ -145,7 +145,13 @@ class Verdict:
         since = self._sending.started_at
         if since is None:
             return Absent()
-        data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
+        try:
+            data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
+        except NetworkError as error:
+            if error.code != "scope_not_authorized":
+                raise
+            # The account was connected without the permission video.list, which publishing does not need.
+            return Unknown(final=True)
         wanted = caption_of(self._sending.draft).split()
         alike: list[Alike] = []
         for post in data.get("videos") or []:

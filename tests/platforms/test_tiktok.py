@@ -11,9 +11,10 @@ import pytest
 
 from domain.post import Media
 from platforms.base import Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
 from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import NETWORK, media, status
+from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Large, Rig, Sandbox, open_account
 
@@ -338,3 +339,55 @@ async def test_what_the_operator_has_not_done_at_tiktok_fails_no_post(rig: Rig, 
         return await NETWORK.publish(rig.connection(), await prepared(rig, ["a.jpg"]))
 
     assert (await refused(published())).kind is Kind.OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "private", "taken"),
+    [
+        (["a.mp4"], {}, True, False),
+        (["a.jpg"], {"privacyLevel": "MUTUAL_FOLLOW_FRIENDS"}, True, False),
+        (["a.mp4"], {"privacyLevel": "SELF_ONLY"}, True, True),
+        (["a.jpg"], {"privacyLevel": "SELF_ONLY"}, True, True),
+        (["a.mp4"], {"privacyLevel": "SELF_ONLY"}, False, False),
+        (["a.mp4"], {"draft": True}, False, True),
+        (["a.jpg"], {"draft": True}, False, True),
+    ],
+)
+async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
+    rig: Rig, names: list[str], settings: dict[str, Any], private: bool, taken: bool
+) -> None:
+    await rig.sandbox.switch_on("tiktok", "app_refused", rig.account.account_id)
+    if not private:
+        await rig.sandbox.switch_on("tiktok", "public_account", rig.account.account_id)
+    sending = sending_of(rig, names, **settings)
+
+    async def published() -> Published:
+        await NETWORK.prepare(rig.connection(), sending)
+        return await NETWORK.publish(rig.connection(), sending)
+
+    if taken:
+        await published()
+        return
+    error = await refused(published())
+    assert (error.kind, error.code) == (Kind.OPERATOR, NOT_AUDITED)
+    assert "set to private" in error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "names", "settings", "applies"),
+    [
+        (NOT_AUDITED, ["a.mp4"], {}, True),
+        (NOT_AUDITED, ["a.jpg"], {"privacyLevel": "FOLLOWER_OF_CREATOR"}, True),
+        (NOT_AUDITED, ["a.mp4"], {"privacyLevel": "SELF_ONLY"}, False),
+        (NOT_AUDITED, ["a.mp4"], {"draft": True}, False),
+        (ADDRESS_UNVERIFIED, ["a.jpg"], {"privacyLevel": "SELF_ONLY"}, True),
+        (ADDRESS_UNVERIFIED, ["a.mp4"], {}, False),
+        (NO_PUBLIC_URL, ["a.jpg"], {"draft": True}, True),
+        (NO_PUBLIC_URL, ["a.mp4"], {}, False),
+        ("invalid_client", ["a.mp4"], {"privacyLevel": "SELF_ONLY"}, True),
+    ],
+)
+async def test_which_posts_a_refusal_of_the_app_stops(
+    rig: Rig, code: str, names: list[str], settings: dict[str, Any], applies: bool
+) -> None:
+    assert NETWORK.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies

@@ -73,6 +73,16 @@ async def test_photos_that_are_not_listed_are_not_ruled_out(rig: Rig) -> None:
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
 
 
+async def test_photos_are_left_to_a_person_if_the_account_may_not_be_searched(rig: Rig) -> None:
+    await rig.sandbox.switch_on("tiktok", "no_list_scope", rig.account.account_id)
+    sending = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(final=True)
+    await rig.sandbox.fault("tiktok", "reject", "confirm", status=503)
+    assert (await refused(NETWORK.confirm(rig.connection(), sending))).kind is Kind.TRANSIENT
+
+
 async def test_an_older_post_of_the_same_words_is_not_ours(rig: Rig) -> None:
     await publish(rig, await prepared(rig, ["a.jpg"]))
     sending = await prepared(rig, ["b.jpg"])

@@ -53,6 +53,7 @@ def test_reasons(kind: Kind, reasons: list[str]) -> None:
 
 
 def test_waits() -> None:
+    assert refusal("spam_risk_too_many_pending_share").retry_after == timedelta(hours=1), "the owner empties the inbox"
     assert refusal("rate_limit_exceeded", 429).retry_after == timedelta(seconds=61)
     assert (refusal("spam_risk_too_many_posts").retry_after or timedelta()) > timedelta(hours=1)
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -11,7 +12,7 @@ from cli.doctor import as_text
 from domain.post import HoldReason, PostStatus, TargetStatus
 from runtime.doctor.doctor import Doctor
 from store.app_refusals import refused_apps
-from store.models import Account, AppRefusal
+from store.models import Account, AppRefusal, Post
 from tests.stack import Stack
 from tests.workflows.test_held import comes_to_be, held_post, sends
 from workflows.runs import Runs
@@ -128,3 +129,79 @@ async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
     assert finding.kind == "app_refused"
     assert "Buy credits" in finding.what
     assert "app_refused" in as_text(report, 0)
+
+
+TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
+ONLY_SELF, EVERYONE = {**TIKTOK, "privacyLevel": "SELF_ONLY"}, {**TIKTOK, "privacyLevel": "PUBLIC_TO_EVERYONE"}
+
+
+async def tiktok_with_app(stack: Stack) -> Account:
+    account = await stack.connect("tiktok")
+    async with stack.database.transaction() as session:
+        named = update(Account).where(Account.id == account.id).values(app_id=f"app_{secrets.token_hex(4)}")
+        await session.execute(named)
+    return account
+
+
+async def publish(stack: Stack, words: str, account: Account, media: str, settings: dict[str, Any]) -> Post:
+    post = await stack.save(words, [account], media=[f"https://example.com/{media}"], settings=settings)
+    await stack.start(post)
+    async with asyncio.timeout(30):
+        while (post := await stack.read(post.id)).targets[0].status not in _AT_REST:  # noqa: ASYNC110 a row
+            await asyncio.sleep(0.05)
+    return post
+
+
+_AT_REST = {TargetStatus.HELD, TargetStatus.PUBLISHED, TargetStatus.FAILED}
+
+
+async def test_a_refusal_holds_only_the_posts_that_it_applies_to(stack: Stack) -> None:
+    account = await tiktok_with_app(stack)
+    await stack.switch_on("tiktok", "app_refused", account)
+    seen = await publish(stack, "for everyone", account, "a.mp4", EVERYONE)
+    photo = await publish(stack, "a photo", account, "a.jpg", ONLY_SELF)
+    assert [(post.targets[0].status, post.targets[0].error_code) for post in (seen, photo)] == [
+        (TargetStatus.HELD, "unaudited_client_can_only_post_to_private_accounts"),
+        (TargetStatus.HELD, "no_public_url"),
+    ]
+    for words, settings in (("for myself", ONLY_SELF), ("an inbox draft", {**TIKTOK, "draft": True})):
+        post = await publish(stack, words, account, "a.mp4", settings)
+        assert post.targets[0].status == TargetStatus.PUBLISHED, post.targets[0].error
+    async with stack.database.reading() as session:
+        codes = {app.code for app in await refused_apps(session) if app.platform == "tiktok"}
+    assert codes == {seen.targets[0].error_code, photo.targets[0].error_code}, "a post of another kind proves nothing"
+
+
+async def test_held_posts_take_turns_as_probes(stack: Stack) -> None:
+    account, private = await tiktok_with_app(stack), await stack.connect("tiktok")
+    async with stack.database.transaction() as session:
+        await session.execute(update(Account).where(Account.id == private.id).values(app_id=await _app(stack, account)))
+    for each in (account, private):
+        await stack.switch_on("tiktok", "app_refused", each)
+        await stack.switch_on("tiktok", "public_account", each)
+    first = await publish(stack, "still public", account, "a.mp4", ONLY_SELF)
+    second = await publish(stack, "made private", private, "a.mp4", ONLY_SELF)
+    assert {post.targets[0].status for post in (first, second)} == {TargetStatus.HELD}
+    await stack.control("DELETE", f"conditions?platform=tiktok&accountId={private.id}")
+    for _ in range(2):
+        before = await _last_refused(stack, account)
+        await probe_now(stack, await _app(stack, account))
+        async with asyncio.timeout(20):
+            while await _waits(stack, second) and await _last_refused(stack, account) == before:  # noqa: ASYNC110 rows
+                await asyncio.sleep(0.05)
+    await comes_to_be(stack, second.id, TargetStatus.PUBLISHED)
+    assert (await stack.read(first.id)).targets[0].status == TargetStatus.HELD
+
+
+async def _waits(stack: Stack, post: Post) -> bool:
+    return (await stack.read(post.id)).targets[0].status == TargetStatus.HELD
+
+
+async def _app(stack: Stack, account: Account) -> str:
+    async with stack.database.reading() as session:
+        return str(await session.scalar(select(Account.app_id).where(Account.id == account.id)))
+
+
+async def _last_refused(stack: Stack, account: Account) -> datetime | None:
+    refused = await refusal(stack, await _app(stack, account))
+    return refused.last_refused_at if refused else None

@@ -11,6 +11,7 @@ from sandbox.accounts import Account
 from sandbox.formats import probe
 from sandbox.ids import Snowflakes
 from sandbox.journal import Shelf
+from sandbox.operations import Operation
 from sandbox.posts import Post, Shown
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
@@ -25,6 +26,7 @@ PER_MINUTE = {
     "/v2/post/publish/status/fetch/": 30,
 }
 """Requests per token; source: TikTok's pages of each."""
+DIRECT_POSTS = {"/v2/post/publish/video/init/", "/v2/post/publish/content/init/"}
 MODERATION_SECONDS = 20.0
 """How long `realistic` lets a public post wait for its id (unverified; sometimes hours)."""
 PROCESSING_SECONDS = 5.0
@@ -79,10 +81,29 @@ class TikTokTwin(Twin, ABC):
 
     conditions = {  # noqa: RUF012
         "no_profile_scope": "The token may not read the user name, and a request for it is refused as a whole.",
+        "public_account": "The account is not private: an app that is not audited may not even post with SELF_ONLY.",
+        "no_list_scope": "The token may not read the account's videos.",
         "unverified_addresses": "Photos are fetched from addresses with the path /media/ only.",
         "short_videos": "The creator may publish videos of half a second.",
         "count_lags": "Of an upload fewer bytes are counted than have arrived.",
     }
+
+    def refuses_app(self, operation: Operation, request: Request) -> bool:
+        """Tell whether TikTok refuses what begins a post of an app that it has not audited.
+
+        Such an app may fill inboxes, and may post for the creator alone (SELF_ONLY) to accounts that are set to private
+        (brightbeanxyz/brightbean-studio#144).
+        """
+        if request.path not in DIRECT_POSTS:
+            return False
+        try:
+            body = json_body(request)
+        except RefusedError:
+            return False
+        info = body.get("post_info")
+        only_self = isinstance(info, dict) and info.get("privacy_level") == "SELF_ONLY"
+        is_public = self.world.conditions.holds(self.platform, "public_account", self.account_id(request))
+        return body.get("post_mode") != "MEDIA_UPLOAD" and (is_public or not only_self)
 
     def app_refused(self) -> Answer:
         """Word that the app is not audited."""

@@ -107,6 +107,8 @@ class ReadRoutes(TikTokTwin):
     async def videos(self, request: Request) -> Answer:
         """List the account's public posts, newest first; that photos are among them is unverified."""
         account, body = self.account(request), json_body(request)
+        if self.holds("no_list_scope", account):
+            raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
         count, wanted = body.get("max_count", 10), _wanted(request, _VIDEO_FIELDS)
         if not isinstance(count, int) or not 1 <= count <= 20:
             raise refused("invalid_params", "max_count must be between 1 and 20.")

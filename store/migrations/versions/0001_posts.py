@@ -94,12 +94,13 @@ def upgrade() -> None:
         "app_refusals",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
         sa.Column("app_id", sa.String(collation="C"), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(collation="C"), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_refused_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("probe_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("platform", "app_id"),
+        sa.Column("probed_with", sa.String(collation="C"), nullable=True),
+        sa.PrimaryKeyConstraint("platform", "app_id", "code"),
     )
     op.create_table(
         "restores",
