@@ -34,7 +34,7 @@ class TargetPlan(BaseModel):
     prepared: bool = False
     """What is done ahead of its time has begun, and need not begin again."""
     released: bool = False
-    """Held, it goes on at once: its account is said to work."""
+    """Held or looked up, it goes on at once: its account works again, or an operator asks for it."""
     looks: int = 0
     """How often an unclear send was looked up."""
     look_at: datetime | None = None

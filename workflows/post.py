@@ -342,10 +342,11 @@ class PostWorkflow:
         return self._board.view(self._plan, self._status())
 
     @workflow.signal(
-        description="Publish again to what failed, look up what is unconfirmed; ignored if nothing has failed"
+        description="Try at once whatever waits: publish again to what failed or is held, look up what is unconfirmed"
     )
     async def retry(self) -> None:
         """Publish again to what failed, for operators with many posts at once; what is published is left alone."""
+        self._release_what_waits()
         # A row says failed a moment before its workflow knows.
         await workflow.wait_condition(lambda: self._stops() or bool(self._plan.failed) or not self._stepping())
         if not self._stops() and self._plan.failed:
@@ -356,6 +357,9 @@ class PostWorkflow:
     @workflow.signal(description="Let held targets go on: their account works again")
     async def release(self) -> None:
         """Try held targets again now; those that must still wait are held again."""
+        self._release_what_waits()
+
+    def _release_what_waits(self) -> None:
         for target in self._plan.targets:
             # Also one whose step is out: its row may say held already. Any other result takes this back.
             target.released = not target.settled

@@ -1,8 +1,10 @@
 """Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice, pairwise
 
 from temporalio import workflow
@@ -120,10 +122,13 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
     # An earlier run of the workflow may have looked already, and have been about to look again.
     for wait, next_wait in islice(pairwise(options.lookup_waits()), target.looks, None):
         target.look_at = target.look_at or workflow.now() + wait
-        await workflow.sleep(
-            max(target.look_at - workflow.now(), _NOTHING), summary=f"look for it on {name_of(target)}"
-        )
-        target.look_at, target.looks = None, target.looks + 1
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                partial(_is_released, target),
+                timeout=max(target.look_at - workflow.now(), _NOTHING),
+                timeout_summary=f"look for it on {name_of(target)}",
+            )
+        target.released, target.look_at, target.looks = False, None, target.looks + 1
         try:
             outcome = await workflow.execute_activity_method(
                 Confirming.confirm,
@@ -145,6 +150,10 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
         if workflow.now() >= target.look_until:
             break
     return await give_up(plan, target, "unconfirmed")
+
+
+def _is_released(target: TargetPlan) -> bool:
+    return target.released
 
 
 def _stop_if_cancelled() -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from activities import options
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from store.attempts import list_attempts
@@ -155,3 +156,25 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
     for number, wait in enumerate(waits):
         assert wait >= timedelta(seconds=2**number)
     assert len([each for each in attempts if each.step == "confirm"]) == 4, "only looks that decided or asked"
+
+
+@pytest.mark.parametrize("signal", ["retry", "release"])
+async def test_an_operator_has_what_is_unconfirmed_looked_up_at_once(
+    stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "FIRST_LOOKS", (timedelta(seconds=0.1), timedelta(hours=1)))
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503)
+    post = await stack.save(f"looked up after {signal}", [stack.accounts["twitter"]])
+    handle = await stack.start(post)
+
+    async def refused_once() -> bool:
+        async with stack.database.transaction() as session:
+            attempts = [attempt for attempt, _ in await list_attempts(session, post.id)]
+        return [attempt.step for attempt in attempts] == ["publish", "confirm"]
+
+    assert await stack.outcomes.wait(post.id, refused_once, 10)
+    await handle.signal(signal)
+    (target,) = (await stack.settled(post.id)).targets
+    assert target.status == TargetStatus.PUBLISHED
+    assert len(await stack.public(f"looked up after {signal}")) == 1
