@@ -15,12 +15,14 @@ from api.schemas import EditBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
 from domain.bounds import LARGEST_ANSWER
+from domain.codes import is_problem_code
 from domain.content import Edit
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.ids import new_id
 from domain.post import TargetStatus, text_in_effect
 from domain.size import edit_bytes
 from platforms.base import Editable
+from platforms.codes import known_codes
 from platforms.registry import networks
 from store.contents import content_of
 from store.idempotency import KeyedRequest
@@ -172,6 +174,7 @@ async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Pa
 
 
 def _refusal(revision: Revision) -> Problem:
-    return Problem(
-        revision.error or "The network refused the edit", revision.error_code or "edit_refused", revision.param
-    )
+    said, code = revision.error or "The network refused the edit", revision.error_code
+    if is_problem_code(code):
+        return Problem(said, code, revision.param)
+    return Problem(said, "edit_refused", revision.param, network_code=known_codes(code).network_code)

@@ -68,12 +68,18 @@ def error_type(status: int, *, idempotency: bool = False) -> str:
 
 
 def as_json(problem: Problem) -> dict[str, str | None]:
-    """Return a problem as it stands in `errors`."""
-    return {
+    """Return a problem as it stands in `errors`; what concerns no target names none."""
+    found: dict[str, str | None] = {
         "error": problem.error[:_LONGEST],
         "code": problem.code,
         "param": problem.param[:_LONGEST] if problem.param else None,
     }
+    beside = {
+        "platform": problem.platform,
+        "accountId": problem.account_id,
+        "networkCode": problem.network_code,
+    }
+    return found | {name: value[:_LONGEST] for name, value in beside.items() if value}
 
 
 def error_response(

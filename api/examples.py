@@ -53,7 +53,8 @@ ATTEMPTS: dict[str, Any] = {
             "startedAt": "2026-01-15T10:00:00.100Z",
             "finishedAt": "2026-01-15T10:00:30.102Z",
             "httpStatus": None,
-            "code": "ReadTimeout",
+            "errorCode": "timed_out",
+            "networkCode": None,
             "requestId": None,
             "decision": "looking on the network before anything else",
             "nextAttemptAt": "2026-01-15T10:00:31.102Z",
@@ -66,7 +67,8 @@ ATTEMPTS: dict[str, Any] = {
             "startedAt": "2026-01-15T10:00:31.140Z",
             "finishedAt": "2026-01-15T10:00:31.402Z",
             "httpStatus": 200,
-            "code": None,
+            "errorCode": None,
+            "networkCode": None,
             "requestId": "5f0c1d",
             "decision": "it is public",
             "nextAttemptAt": None,
@@ -135,7 +137,7 @@ PARTIAL: dict[str, Any] = {
             **_WAITING,
             "status": "failed",
             "error": "X refused the post: the text is a duplicate.",
-            "errorCode": "duplicate",
+            "errorCode": "duplicate_content",
             "errorCategory": "rejected",
             "retryable": False,
         },
@@ -146,12 +148,15 @@ DELETED: dict[str, Any] = {"id": POST["id"], "deleted": True}
 
 
 def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:
-    """Return an error's body as it is answered."""
+    """Return an error's body as it is answered; the examples' targets are those of CREATE."""
     kind = error_type(status, idempotency=code.startswith("idempotency"))
     body: dict[str, Any] = {"error": sentence, "type": kind, "code": code}
     if param:
         body["param"] = param
-    return {**body, "errors": [{"error": sentence, "code": code, "param": param}]}
+    problem = {"error": sentence, "code": code, "param": param}
+    if param and (param == "mediaItems" or param.startswith("platforms.")):
+        problem |= CREATE["publishNow"]["platforms"][int(param.split(".")[1]) if "." in param else 0]
+    return {**body, "errors": [problem]}
 
 
 ERRORS: dict[str, tuple[int, dict[str, Any]]] = {

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -81,7 +82,11 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
     """Name the accounts that their networks refuse at the moment: posts to them are held until that is over."""
     return [
         Problem(
-            f"{account.refusal} Until then its posts are held", "account_refused", f"platforms.{position}.accountId"
+            f"{account.refusal} Until then its posts are held",
+            "account_refused",
+            f"platforms.{position}.accountId",
+            target.platform,
+            target.account_id,
         )
         for position, target in enumerate(content.targets)
         if (account := accounts.get(target.account_id)) and account.refused_at
@@ -94,7 +99,8 @@ def _target_problems(
     network = networks()[target.platform]
     if account is None or account.platform != target.platform:
         where = f"platforms.{position}.accountId"
-        yield Problem(f"{network.label} account {target.account_id} is not connected", "account_not_found", where)
+        said = f"{network.label} account {target.account_id} is not connected"
+        yield Problem(said, "account_not_found", where, target.platform, target.account_id)
         # Only what no account of this network could publish is said beside it: nobody knows what this one may do.
         facts = AccountFacts(target.account_id, "", "", premium=True)
     else:
@@ -132,9 +138,13 @@ class _Place:
             own = "customMedia" if self._target.custom_media is not None else None
         else:
             path = (*self.settings(violation.path), *violation.path)
-            return Problem(violation.error, violation.code, ".".join(str(part) for part in path))
+            return self.of_target(Problem(violation.error, violation.code, ".".join(str(part) for part in path)))
         param = f"platforms.{self._position}.{own}" if own else violation.part
-        return Problem(violation.error, violation.code, param)
+        return self.of_target(Problem(violation.error, violation.code, param))
+
+    def of_target(self, problem: Problem) -> Problem:
+        """Return a problem with the network and account that it concerns."""
+        return replace(problem, platform=self._target.platform, account_id=self._target.account_id)
 
     def settings(self, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
         """Return where a setting was written: at the target, or at the root and merged under it."""
@@ -148,7 +158,7 @@ def _settings_problems(error: ValidationError, network: Network[Any, Any], place
     for detail in error.errors(include_url=False, include_input=False):
         # What is missing at the root may be given there or at the target; the target is where a person looks.
         prefix = place.settings(detail["loc"] if detail["type"] != "missing" else ())
-        yield as_problem(detail, known_names(network.settings, detail["loc"]), prefix)
+        yield place.of_target(as_problem(detail, known_names(network.settings, detail["loc"]), prefix))
 
 
 def _text_problems(
@@ -159,7 +169,7 @@ def _text_problems(
     draft = Draft(text, tuple(content.media_for(target)), settings)
     for found in network.check(draft, facts_of(accounts[target.account_id])):
         if found.part == "content":
-            yield Problem(found.error, found.code, "content")
+            yield Problem(found.error, found.code, "content", target.platform, target.account_id)
 
 
 def _idle_root_settings(content: PostContent) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
-from api.shape import in_contract_order
+from api.shape import in_contract_order, name_targets
 from api.unchanged import writable
 from api.wanted import Wanted, contents, contradictions, missing, place, read_body, read_time, time_problems
 from domain.errors import InvalidRequest, Problem
@@ -34,7 +34,7 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
             problems += found
     problems += missing(merged, at_fault, draft=draft)
     if problems:
-        raise InvalidRequest(in_contract_order(problems))
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
     content = contents(merged, schedule)
     if patch.publish_now:
         content.planned_for = post.scheduled_for or post.planned_for

@@ -1,6 +1,8 @@
 """Turn pydantic's findings into this API's problems: a sentence, a code, a dotted path, in the contract's order."""
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -35,6 +37,8 @@ _ORDER = (
 )
 """The contract's field tables; fields it does not know come after those it does, misspellings of these apart."""
 
+_TARGET = re.compile(r"platforms\.([0-9]{1,4})(?:\.|$)")
+
 _NO_TEXT = "string_unicode"
 
 _MUST_BE = {
@@ -67,6 +71,26 @@ def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
         return path, meant is None
 
     return sorted(dict.fromkeys(problems), key=rank)[:MAX_PROBLEMS]
+
+
+def name_targets(problems: Iterable[Problem], payload: JsonObject) -> list[Problem]:
+    """Return problems, those of a target with its network and account as far as the body says them."""
+    targets = payload.get("platforms")
+    return [_named(problem, targets if isinstance(targets, list) else []) for problem in problems]
+
+
+def _named(problem: Problem, targets: list[Any]) -> Problem:
+    match = _TARGET.match(problem.param or "")
+    position = int(match[1]) if match else len(targets)
+    target = targets[position] if position < len(targets) else None
+    if problem.platform or not isinstance(target, dict):
+        return problem
+    platform, account_id = target.get("platform"), target.get("accountId")
+    return replace(
+        problem,
+        platform=platform if isinstance(platform, str) else None,
+        account_id=account_id if isinstance(account_id, str) else None,
+    )
 
 
 def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:

@@ -1,5 +1,7 @@
 """Say what creating a post would say, and create nothing."""
 
+from typing import Any
+
 from api.answer import Answer, answer_view
 from api.body import JsonObject, size_of
 from api.create import now_ms
@@ -30,9 +32,16 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
 
 def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
     return answer_view(
-        VerdictView(
+        VerdictView.model_construct(
             valid=not errors,
-            errors=[ProblemView.model_validate(as_json(problem)) for problem in errors],
-            warnings=[ProblemView.model_validate(as_json(problem)) for problem in warnings],
+            errors=[_view(problem) for problem in errors],
+            warnings=[_view(problem) for problem in warnings],
         )
+    )
+
+
+def _view(problem: Problem) -> ProblemView:
+    found: dict[str, Any] = as_json(problem)
+    return ProblemView.model_construct(
+        **{name: found[field.alias] for name, field in ProblemView.model_fields.items() if field.alias in found}
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from domain.codes import ProblemCode, TargetCode
 from domain.post import (
     PUBLISH_WITHIN_S,
     ErrorCategory,
@@ -18,6 +19,7 @@ from domain.post import (
 )
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor, waits_for
+from platforms.codes import known_codes, public_codes
 from platforms.registry import networks
 from store.models import Attempt, Post, Target
 
@@ -81,9 +83,17 @@ class ChangeView(View):
 class ProblemView(View):
     """One thing that is wrong."""
 
+    sometimes = frozenset({"platform", "accountId", "networkCode"})
+
     error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
-    code: str = Field(description="For a program.", examples=["invalid_field_value"])
+    code: ProblemCode = Field(description="For a program.", examples=["invalid_field_value"])
     param: str | None = Field(description="The dotted path of the field at fault.", examples=["mediaItems"])
+    platform: str = Field(
+        description="The network of the target that it concerns, as the body names it, if it concerns one target.",
+        examples=["instagram"],
+    )
+    account_id: str = Field(description="The account of that target.", examples=["ig_123"])
+    network_code: str = Field(description="The network's own code, if it refused an edit.", examples=["187"])
 
 
 class TargetView(View):
@@ -102,6 +112,7 @@ class TargetView(View):
             "editHistory",
             "error",
             "errorCode",
+            "networkCode",
             "errorCategory",
             "retryable",
         }
@@ -155,7 +166,14 @@ class TargetView(View):
         description="What went wrong, if it is failed, unconfirmed, held or tried again.",
         examples=["X refused it as a duplicate."],
     )
-    error_code: str | None = Field(description="The same for a program.", examples=["duplicate"])
+    error_code: TargetCode | None = Field(
+        description="The same for a program; docs/errors.md gives the cause and the remedy of each.",
+        examples=["duplicate_content"],
+    )
+    network_code: str = Field(
+        description="The network's own code, or `http_` and the status of its answer, if it gave one.",
+        examples=["190"],
+    )
     error_category: ErrorCategory | None = Field(description="Whose move it is.", examples=["rejected"])
     retryable: bool = Field(description="Whether a retry can help without any change.", examples=[False])
 
@@ -212,7 +230,12 @@ class AttemptView(View):
     started_at: Moment = Field(description="When it began.")
     finished_at: Moment | None = Field(description="When it ended; null while it is under way.")
     http_status: int | None = Field(description="The network's HTTP status.", examples=[200])
-    code: str | None = Field(description="The network's own code for what went wrong.", examples=["36003/2207009"])
+    error_code: TargetCode | None = Field(
+        description="What went wrong, if it is more than the network's own code says.", examples=["timed_out"]
+    )
+    network_code: str | None = Field(
+        description="The network's own code, or `http_` and the status of its answer.", examples=["36003/2207009"]
+    )
     request_id: str | None = Field(description="The network's id of the request.", examples=["AbCdEf"])
     decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
     next_attempt_at: Moment | None = Field(description="When the step is taken again, where that was decided.")
@@ -252,16 +275,18 @@ class ErrorView(View):
     type: Literal[
         "invalid_request_error", "authentication_error", "idempotency_error", "rate_limit_error", "api_error"
     ] = Field(description="The kind of error.", examples=["authentication_error"])
-    code: str = Field(description="The first problem, for a program.", examples=["invalid_credentials"])
+    code: ProblemCode = Field(description="The first problem, for a program.", examples=["invalid_credentials"])
     param: str = Field(description="The dotted path of the field at fault, where there is one.", examples=["content"])
     errors: list[ProblemView] = Field(description="All problems, the first included.")
 
 
-_TIME_PASSED = ProblemView(
-    error="The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
-    code="scheduled_time_passed",
-    param="scheduledFor",
-)
+_PASSED: ProblemCode = "scheduled_time_passed"
+_SAID: dict[str, Any] = {
+    "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
+    "code": _PASSED,
+    "param": "scheduledFor",
+}
+_TIME_PASSED = ProblemView.model_construct(**_SAID)
 
 
 def view_of(post: Post) -> PostView:
@@ -307,7 +332,8 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None
                 started_at=rfc3339(attempt.started_at),
                 finished_at=_moment(attempt.finished_at),
                 http_status=attempt.http_status,
-                code=attempt.code,
+                error_code=known_codes(attempt.code).code,
+                network_code=known_codes(attempt.code).network_code,
                 request_id=attempt.request_id,
                 decision=attempt.decision,
                 next_attempt_at=_moment(attempt.next_attempt_at),
@@ -365,10 +391,18 @@ def _difficulties(target: Target) -> dict[str, Any]:
         given["waits_for"] = waits
     if target.status in _EXPLAINED or target.error:
         given["error"] = target.error or "The platform's answer was lost."
-        given["error_code"] = target.error_code
+        given |= _codes(target)
         given["error_category"] = target.error_category and ErrorCategory(target.error_category)
         given["retryable"] = bool(target.retryable)
     return given
+
+
+def _codes(target: Target) -> dict[str, str | None]:
+    category = ErrorCategory(target.error_category) if target.error_category else None
+    hold = HoldReason(target.hold_reason) if target.hold_reason else None
+    found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
+    network = {"network_code": found.network_code} if found.network_code else {}
+    return {"error_code": found.code, **network}
 
 
 def _media(items: list[dict[str, Any]]) -> list[MediaView]:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
-from api.shape import in_contract_order, read
+from api.shape import in_contract_order, name_targets, read
 from domain.bounds import LARGEST_POST, MAX_ITEMS, MAX_MEDIA
+from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
@@ -44,7 +45,7 @@ def read_create(payload: JsonObject, now: datetime) -> Wanted:
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
     problems += missing(body, at_fault, draft=draft or undecided)
     if problems:
-        raise InvalidRequest(in_contract_order(problems))
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
     return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
@@ -96,8 +97,8 @@ def contradictions(body: PostBody) -> list[Problem]:
     return found
 
 
-_INVALID = ("invalid_field_value",)
-_MISSING = ("missing_required_field",)
+_INVALID: tuple[ProblemCode] = ("invalid_field_value",)
+_MISSING: tuple[ProblemCode] = ("missing_required_field",)
 
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[Schedule | None, list[Problem]]:

@@ -13,14 +13,21 @@ PostsError
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from domain.codes import ProblemCode
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Say one thing that is wrong: a sentence for a person, a code for a program, the field at fault."""
+    """One thing that is wrong: a sentence for a person, a code for a program, the field at fault."""
 
     error: str
-    code: str
+    code: ProblemCode
     param: str | None = None
+    platform: str | None = None
+    """The network of the target that it concerns; None if it concerns all, or none."""
+    account_id: str | None = None
+    network_code: str | None = None
+    """The network's own code, if its refusal is the problem."""
 
 
 class PostsError(Exception):

@@ -6,13 +6,13 @@ customers, for one. So a post may name such a place only if whoever runs the ser
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from platforms.rules import Violation
 
 ANY = "*"
 """Allows every place that a setting may name."""
-CODE = "place_not_allowed"
+CODE: Final = "place_not_allowed"
 
 Allowed = Mapping[str, Collection[str]]
 """The values that an account may give its settings, by their names as clients write them."""

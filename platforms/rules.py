@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from domain.bounds import MAX_TEXT
+from domain.codes import ProblemCode
 from domain.pace import Pace
 from domain.post import Media, MediaType
 
@@ -24,13 +25,13 @@ class Violation:
 
     part: Part
     error: str
-    code: str = "invalid_field_value"
+    code: ProblemCode = "invalid_field_value"
     path: tuple[str | int, ...] = ()
 
 
 def setting(where: str | tuple[str | int, ...], error: str, *, missing: bool = False) -> Violation:
     """Say that a setting breaks a rule: the one of this name, or the one at the end of this path."""
-    code = "missing_required_field" if missing else "invalid_field_value"
+    code: ProblemCode = "missing_required_field" if missing else "invalid_field_value"
     return Violation("platformSpecificData", error, code, (where,) if isinstance(where, str) else where)
 
 

@@ -190,7 +190,7 @@ def _priority(plan: Plan) -> Priority:
 
 def _refusal(kind: str | None) -> PostsError:
     if kind == NOT_EDITABLE:
-        return Unprocessable(Problem("The post has no published target that can be edited", NOT_EDITABLE))
+        return Unprocessable(Problem("The post has no published target that can be edited", "edit_not_supported"))
     if kind != CANCELLED:
         log.error("update.failed", kind=kind)
     return unavailable()

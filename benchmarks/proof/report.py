@@ -140,7 +140,7 @@ def failures(posts: Sequence[Post]) -> list[str]:
 
 
 def _attempt(told: dict[str, Any]) -> str:
-    names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "code", "decision")
+    names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "errorCode", "networkCode", "decision")
     return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
 
 

@@ -261,7 +261,9 @@ class TestShape:
         answer = response.json()
         assert response.status_code == 400, answer
         assert (answer["type"], answer["code"], answer["param"]) == ("invalid_request_error", code, param)
-        assert answer["errors"] == [{"error": answer["error"], "code": code, "param": param}]
+        (problem,) = answer["errors"]
+        assert problem == problem | {"error": answer["error"], "code": code, "param": param}
+        assert set(problem) <= {"error", "code", "param", "platform", "accountId"}
         assert (await stranger.get("/v1/posts")).json()["posts"] == []
 
     async def test_the_contracts_sentence(self, api: Client) -> None:
@@ -386,6 +388,7 @@ class TestNetworkRules:
                     "error": "Instagram requires media for all posts",
                     "code": "invalid_field_value",
                     "param": "mediaItems",
+                    **instagram,
                 }
             ],
         }
@@ -450,9 +453,10 @@ class TestNetworkRules:
         assert response.status_code == 422
         assert (response.json()["code"], response.json()["param"]) == (code, f"platforms.0.platformSpecificData.{path}")
 
-    async def test_a_rule_said_by_two_targets_is_said_once(
+    async def test_a_rule_that_two_targets_break_is_said_of_each(
         self, api: Client, stack: Stack, instagram: dict[str, str]
     ) -> None:
         other = await stack.connect("instagram")
         both = [instagram, {"platform": "instagram", "accountId": other.id}]
-        assert len(problems(await api.send_post({"content": "x", "platforms": both, "publishNow": True}))) == 1
+        found = problems(await api.send_post({"content": "x", "platforms": both, "publishNow": True}))
+        assert [problem["accountId"] for problem in found] == [instagram["accountId"], other.id]

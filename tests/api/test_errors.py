@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from api.app import create_app
 from api.dependencies import Dependencies
 from cli.stack.ports import free_port
+from domain.codes import PROBLEM_CODES
 from store.database import OF_REQUESTS, Database, Limits
 from tests.api.conftest import Client, client_of
 from tests.serving import started
@@ -27,7 +28,9 @@ def check_shape(response: httpx.Response) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     first = body["errors"][0]
     assert set(body) == {"error", "type", "code", "errors"} | ({"param"} if first["param"] else set())
-    assert all(set(problem) == {"error", "code", "param"} for problem in body["errors"])
+    beside = {"platform", "accountId", "networkCode"}
+    assert all(set(problem) - beside == {"error", "code", "param"} for problem in body["errors"])
+    assert all(problem["code"] in PROBLEM_CODES for problem in body["errors"])
     assert (body["error"], body["code"], body.get("param")) == (first["error"], first["code"], first["param"])
     assert response.headers["content-type"] == "application/json"
     assert response.headers["x-request-id"]

@@ -82,7 +82,7 @@ def test_positions_are_numbers_and_unknown_names_come_last() -> None:
         "platforms",
         "content",
     ]
-    problems = [Problem("wrong", "code", param) for param in (*params, "content")]
+    problems = [Problem("wrong", "conflict", param) for param in (*params, "content")]
     assert [problem.param for problem in in_contract_order(problems)] == [
         "content",
         "platforms",

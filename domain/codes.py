@@ -1,0 +1,125 @@
+"""The codes that clients may meet. `docs/errors.md` gives the cause and the remedy of each, as a test makes sure."""
+
+from typing import Literal, TypeGuard, get_args
+
+from domain.post import ErrorCategory, HoldReason
+
+ProblemCode = Literal[
+    "account_not_found",
+    "account_refused",
+    "address_too_long",
+    "conflict",
+    "duplicate_target",
+    "edit_limit_reached",
+    "edit_not_supported",
+    "edit_refused",
+    "edit_window_closed",
+    "headers_too_large",
+    "idempotency_key_reused",
+    "internal_error",
+    "invalid_credentials",
+    "invalid_field_value",
+    "invalid_json",
+    "invalid_request",
+    "method_not_allowed",
+    "missing_required_field",
+    "not_found",
+    "nothing_to_retry",
+    "payload_too_large",
+    "place_not_allowed",
+    "post_too_large",
+    "premium_required",
+    "rate_limited",
+    "request_timeout",
+    "scheduled_time_passed",
+    "text_only",
+    "too_many_open_posts",
+    "unavailable",
+    "unknown_host",
+    "unknown_parameter",
+    "unsupported_media_type",
+]
+"""What `code` may be in an answer that refuses a request, and in the findings of a validation."""
+
+TargetCode = Literal[
+    "account_not_connected",
+    "account_refused",
+    "answer_lost",
+    "app_refused",
+    "cancelled",
+    "connection_lost",
+    "duplicate_content",
+    "edit_limit_reached",
+    "edit_not_supported",
+    "edit_window_closed",
+    "internal",
+    "invalid_field_value",
+    "invalid_settings",
+    "media_address_forbidden",
+    "media_dimensions",
+    "media_empty",
+    "media_invalid",
+    "media_is_html",
+    "media_not_public",
+    "media_processing_failed",
+    "media_ratio",
+    "media_timeout",
+    "media_too_large",
+    "media_too_long",
+    "media_too_short",
+    "media_truncated",
+    "media_type",
+    "media_type_mismatch",
+    "media_unavailable",
+    "media_unreachable",
+    "media_unsupported",
+    "missing_required_field",
+    "network_cap",
+    "network_failed",
+    "network_processing",
+    "network_refused",
+    "no_public_url",
+    "not_published",
+    "place_not_allowed",
+    "publish_window_passed",
+    "rate_limited",
+    "server_forbidden",
+    "timed_out",
+    "unreachable",
+    "unreadable_answer",
+    "upload_lost",
+    "worker_lost",
+]
+"""What `errorCode` may be of a target, and of an attempt."""
+
+PROBLEM_CODES = frozenset(get_args(ProblemCode))
+TARGET_CODES = frozenset(get_args(TargetCode))
+
+_OF_CATEGORY: dict[ErrorCategory, TargetCode] = {
+    ErrorCategory.AUTH: "account_refused",
+    ErrorCategory.REJECTED: "network_refused",
+    ErrorCategory.RATE_LIMITED: "rate_limited",
+    ErrorCategory.PLATFORM: "network_failed",
+    ErrorCategory.UNCONFIRMED: "answer_lost",
+    ErrorCategory.INTERNAL: "internal",
+}
+_OF_HOLD: dict[HoldReason, TargetCode] = {
+    HoldReason.RECONNECT: "account_refused",
+    HoldReason.CAP: "network_cap",
+    HoldReason.OPERATOR: "app_refused",
+}
+
+
+def is_problem_code(code: str | None) -> TypeGuard[ProblemCode]:
+    """Tell whether a code may stand in an answer that refuses a request."""
+    return code in PROBLEM_CODES
+
+
+def is_target_code(code: str | None) -> TypeGuard[TargetCode]:
+    """Tell whether a code may stand in a target's `errorCode`."""
+    return code in TARGET_CODES
+
+
+def general_code(category: ErrorCategory, hold: HoldReason | None = None) -> TargetCode:
+    """Return the code of a failure that has no more exact one: a network's own code is none of ours."""
+    return _OF_HOLD[hold] if hold is not None else _OF_CATEGORY[category]

@@ -1,0 +1,86 @@
+"""The codes that networks' modules and steps use for errors, as the codes that clients may meet.
+
+An error's `code` is a network's own, or a word of ours. Clients see a network's own as `networkCode`. Of ours they see
+those in `domain.codes`; the others say too exactly for them where something went wrong.
+"""
+
+from typing import NamedTuple
+
+from domain.codes import TargetCode, general_code, is_target_code
+from domain.post import ErrorCategory, HoldReason
+
+_OURS: dict[TargetCode, tuple[str, ...]] = {
+    "account_refused": (
+        "another_account",
+        "chat_moved",
+        "no_location",
+        "no_role",
+        "not_active",
+        "not_its_server",
+        "rights",
+        "several_locations",
+        "unknown_did",
+    ),
+    "answer_lost": ("edit_unconfirmed", "repeats_a_ghost", "rows_lost", "sending", "too_late", "unconfirmed_reply"),
+    "duplicate_content": ("link_taken", "repeats_another"),
+    "internal": (
+        "held_up",
+        "incomplete",
+        "media_busy",
+        "no_disk_space",
+        "overtaken",
+        "renewing",
+        "servers_busy",
+        "worker_stops",
+    ),
+    "invalid_settings": ("address_refused", "channel_type", "invalid_address", "mention_unknown"),
+    "media_processing_failed": ("media_failed", "media_refused", "unexplained", "video_processing_failed"),
+    "media_too_large": ("files_too_large",),
+    "network_cap": ("quota",),
+    "network_processing": (
+        "media_not_ready",
+        "no_post_id",
+        "processing",
+        "unknown_children",
+        "video_in_progress",
+        "video_processing",
+    ),
+    "network_refused": ("rejected", "removed"),
+    "unreadable_answer": ("answer_too_large", "no_did", "no_id", "no_identity", "no_time"),
+    "upload_lost": (
+        "changed",
+        "media_gone",
+        "no_blob",
+        "no_session",
+        "no_upload",
+        "no_video",
+        "session_gone",
+        "smaller_pieces",
+        "upload_expired",
+        "upload_offset",
+    ),
+}
+_PUBLIC: dict[str, TargetCode] = {word: code for code, words in _OURS.items() for word in words}
+
+
+class Codes(NamedTuple):
+    """An error's code for a client, and the network's own; either may be missing."""
+
+    code: TargetCode | None
+    network_code: str | None
+
+
+def known_codes(code: str | None) -> Codes:
+    """Return what an error's code says by itself: it is ours, or the network's own."""
+    if not code:
+        return Codes(None, None)
+    if is_target_code(code):
+        return Codes(code, None)
+    ours = _PUBLIC.get(code)
+    return Codes(ours, None) if ours else Codes(None, code)
+
+
+def public_codes(code: str | None, category: ErrorCategory, hold: HoldReason | None = None) -> Codes:
+    """Return the codes of a failure; one that only its network has a code for gets that of its category."""
+    found = known_codes(code)
+    return Codes(found.code or general_code(category, hold), found.network_code)

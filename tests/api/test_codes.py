@@ -1,0 +1,125 @@
+"""Every code that a client may meet is listed, and explained in docs/errors.md."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.openapi import document
+from domain.codes import PROBLEM_CODES, TARGET_CODES
+from domain.post import ErrorCategory, HoldReason
+from platforms.codes import _PUBLIC, known_codes, public_codes
+from tests.api.conftest import Client, problems
+from tests.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+NETWORKS_OWN = {
+    # Codes of networks that our own modules write, because they read them in another place than an error's code.
+    "MEDIA_ASSET_PROCESSING_FAILED",
+    "duration_check_failed",
+    "privacy_level_option_mismatch",
+    "youtubeSignupRequired",
+}
+
+
+def explained(heading: str) -> set[str]:
+    text = (ROOT / "docs/errors.md").read_text()
+    section = text.split(f"`{heading}`\n", maxsplit=1)[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) - {heading}
+
+
+def test_every_code_is_explained_and_no_other() -> None:
+    assert explained("code") == PROBLEM_CODES
+    assert explained("errorCode") == TARGET_CODES
+
+
+def test_the_document_lists_every_code() -> None:
+    schemas = document()["components"]["schemas"]
+    listed = {
+        frozenset(choice["enum"])
+        for schema in schemas.values()
+        for name, field in schema.get("properties", {}).items()
+        if name in {"code", "errorCode"}
+        for choice in field.get("anyOf", [field])
+        if choice.get("type") != "null"
+    }
+    assert listed == {PROBLEM_CODES, TARGET_CODES}
+
+
+def written_codes() -> Iterator[tuple[str, str]]:
+    """Yield every code that is given as a literal to an error of a network or of a medium, with its file."""
+    for package in ("platforms", "activities"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call):
+                    continue
+                given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                if called in {"_rejected", "_transient"} and node.args:
+                    given.append(node.args[0])
+                for value in given:
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
+                        yield str(path.relative_to(ROOT)), value.value
+
+
+def test_every_word_of_ours_has_a_code_for_clients() -> None:
+    written = set(written_codes())
+    assert len(written) > 80
+    unknown = {(path, code) for path, code in written if known_codes(code).code is None and code not in NETWORKS_OWN}
+    assert unknown == set(), "add it to domain/codes.py and docs/errors.md, or to platforms/codes.py"
+
+
+def test_a_networks_own_code_is_kept_apart() -> None:
+    assert known_codes("190") == (None, "190")
+    assert public_codes("190", ErrorCategory.AUTH) == ("account_refused", "190")
+    assert public_codes("http_400", ErrorCategory.REJECTED) == ("network_refused", "http_400")
+    assert public_codes("187", ErrorCategory.RATE_LIMITED, HoldReason.CAP) == ("network_cap", "187")
+    assert public_codes("media_ratio", ErrorCategory.REJECTED) == ("media_ratio", None)
+    assert public_codes("no_blob", ErrorCategory.PLATFORM) == ("upload_lost", None)
+    for category in ErrorCategory:
+        assert public_codes(None, category).code in TARGET_CODES
+    assert set(_PUBLIC.values()) <= TARGET_CODES
+    assert TARGET_CODES.isdisjoint(_PUBLIC)
+
+
+async def test_a_failed_target_has_a_code_of_ours_and_the_networks_own(api: Client, stack: Stack) -> None:
+    await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden", "code": 4711})
+    body = {
+        "content": "Refused with a code of X's own",
+        "platforms": [{"platform": "twitter", "accountId": stack.accounts["twitter"].id}],
+        "publishNow": True,
+    }
+    post = (await api.send_post(body)).json()
+    (target,) = post["platforms"]
+    assert (target["status"], target["errorCode"]) == ("failed", "network_refused")
+    assert target["networkCode"]
+    (attempt,) = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
+    assert (attempt["errorCode"], attempt["networkCode"]) == (None, target["networkCode"])
+
+
+async def test_a_problem_names_the_target_that_it_concerns(api: Client, stack: Stack) -> None:
+    accounts = [(name, (await stack.connect(name)).id) for name in ("twitter", "twitter", "mastodon")]
+    targets = [{"platform": platform, "accountId": account_id} for platform, account_id in accounts]
+    answer = await api.send_post({"content": "x" * 600, "platforms": targets, "publishNow": True})
+    assert answer.status_code == 422
+    found = [(each["param"], each["platform"], each["accountId"]) for each in problems(answer)]
+    assert found == [("content", *account) for account in accounts]
+
+
+@pytest.mark.parametrize(
+    ("target", "platform"),
+    [({"platform": "twiter", "accountId": "a"}, "twiter"), ({"platform": 5, "accountId": "a"}, None)],
+)
+async def test_a_malformed_target_is_named_as_far_as_it_can_be_read(
+    api: Client, target: dict[str, object], platform: str | None
+) -> None:
+    answer = await api.send_post({"content": "x", "platforms": [target], "publishNow": True})
+    (problem,) = problems(answer)
+    assert (problem["param"], problem.get("platform"), problem["accountId"]) == ("platforms.0.platform", platform, "a")
+
+
+async def test_what_concerns_no_target_names_none(api: Client) -> None:
+    (problem,) = problems(await api.send_post({"content": 5}))
+    assert set(problem) == {"error", "code", "param"}
