@@ -99,7 +99,10 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
 
 
 def allowance_in(response: httpx.Response) -> Allowance | None:
-    """Return what is left of the limit that the server tells of."""
+    """Return what is left of the limit that the server tells of: as many posts at most.
+
+    GoToSocial counts all requests from an address together, of other accounts and reads among them.
+    """
     return told_by(response, "x-ratelimit-remaining", _wait(response))
 
 

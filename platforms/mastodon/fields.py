@@ -3,10 +3,11 @@
 from typing import Any
 
 from platforms.base import Draft
+from platforms.mastodon.limits import DEFAULTS, Limits
 from platforms.mastodon.settings import MastodonSettings
 
 
-def status_body(draft: Draft[MastodonSettings], uploads: list[str]) -> dict[str, Any]:
+def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: Limits = DEFAULTS) -> dict[str, Any]:
     """Return the body of the request that makes the status; source: docs.joinmastodon.org/methods/statuses."""
     settings = draft.settings
     body: dict[str, Any] = {"status": draft.text}
@@ -15,4 +16,20 @@ def status_body(draft: Draft[MastodonSettings], uploads: list[str]) -> dict[str,
     if settings.poll:
         body["poll"] = settings.poll.model_dump()
     chosen = settings.model_dump(exclude={"poll"}, exclude_none=True)
+    if limits.is_of_pleroma:
+        chosen |= _of_pleroma(settings)
     return body | chosen
+
+
+def depends_on_server(settings: MastodonSettings) -> bool:
+    """Tell whether the body differs with the server."""
+    return settings.quoted_status_id is not None or "-" in (settings.language or "")
+
+
+def _of_pleroma(settings: MastodonSettings) -> dict[str, str]:
+    """Return what Pleroma and Akkoma take otherwise; source: Akkoma's own code.
+
+    Both name a quoted status by `quote_id`. Akkoma refuses a language of more than two letters.
+    """
+    found = {"quote_id": settings.quoted_status_id} if settings.quoted_status_id else {}
+    return found | ({"language": settings.language.partition("-")[0]} if settings.language else {})

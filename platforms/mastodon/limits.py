@@ -1,11 +1,13 @@
 """What a server allows: each sets its own limits, which are asked for once a day."""
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
+from domain.post import MediaType
 from platforms.errors import NetworkError
 from platforms.mastodon.line import Line, is_missing, read
 from platforms.told import count
@@ -14,6 +16,10 @@ LIFE = 86_400
 """Seconds for which a server's limits are believed."""
 MOST_SERVERS = 1000
 """Servers remembered by one process."""
+
+
+POLLS_WITH_MEDIA_SINCE = (4, 6)
+"""The version of Mastodon; source: mastodon/mastodon#39203."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,30 @@ class Limits:
     poll_longest: int = 2_629_746
     types: tuple[str, ...] = ()
     """MIME types; any, where the server names none."""
+    polls_with_media: int = 0
+    """Whether a post may have both: 1 or 0."""
+    version: str = ""
+    """What the server calls itself."""
 
     def numbers(self) -> dict[str, int]:
         """Return what the rules need to know, to be kept with an account."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "types"}
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def bytes_of(self, kind: MediaType) -> int:
+        """Return the size that a file may have. Mastodon makes a video of a GIF that moves, and judges it as one."""
+        if kind is MediaType.VIDEO:
+            return self.video_bytes
+        return max(self.image_bytes, self.video_bytes) if kind is MediaType.GIF else self.image_bytes
+
+    @property
+    def is_mastodon(self) -> bool:
+        """Whether the server is Mastodon itself or a fork of it."""
+        return bool(_MASTODON.fullmatch(self.version))
+
+    @property
+    def is_of_pleroma(self) -> bool:
+        """Whether the server is Pleroma or Akkoma, which grew out of it."""
+        return bool(_PLEROMA.search(self.version))
 
 
 DEFAULTS = Limits()
@@ -67,14 +93,20 @@ _MOST = {
     "poll_longest": 316_224_000,
 }
 """The most that is believed of each: a server may say anything, and the API counts texts by it."""
-_MOST_TYPES, _LONGEST_TYPE = 200, 100
+_MOST_TYPES, _LONGEST_TYPE, _LONGEST_VERSION = 200, 100, 100
+
+_MASTODON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[-+][A-Za-z0-9.+-]{1,40})?")
+"""The version of a server that is Mastodon; its kin name themselves behind it, in brackets."""
+
+_PLEROMA = re.compile(r"\bcompatible; (?:Pleroma|Akkoma)\b", re.IGNORECASE)
+_KEPT = (*_PLACES, "polls_with_media")
 
 _known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()
 
 
 def kept(numbers: Mapping[str, int]) -> Limits:
     """Return the limits that are kept with an account; the defaults where none are."""
-    known: dict[str, Any] = {name: numbers[name] for name in _PLACES if name in numbers}
+    known: dict[str, Any] = {name: numbers[name] for name in _KEPT if name in numbers}
     return Limits(**known)
 
 
@@ -117,4 +149,7 @@ def _limits(instance: Mapping[str, Any]) -> Limits:
     media = configuration.get("media_attachments")
     types = media.get("supported_mime_types") if isinstance(media, dict) else None
     named = types[:_MOST_TYPES] if isinstance(types, list) else []
-    return Limits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named))
+    version = str(instance.get("version") or "")[:_LONGEST_VERSION]
+    takes_both = int(tuple(map(int, re.findall(r"[0-9]{1,3}", version)[:2])) >= POLLS_WITH_MEDIA_SINCE)
+    known = Limits(**found, types=tuple(str(each)[:_LONGEST_TYPE] for each in named), version=version)
+    return replace(known, polls_with_media=takes_both if known.is_mastodon else 0)

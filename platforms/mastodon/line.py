@@ -61,4 +61,5 @@ def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
 
 def is_missing(error: NetworkError) -> bool:
     """Tell whether a server does not have what was asked for, or not under this path."""
-    return error.kind is Kind.REJECTED and error.status in {404, 405, 410, 501}
+    # A 501 is no refusal: it reads as an error of the server's own.
+    return error.status == 501 or (error.kind is Kind.REJECTED and error.status in {404, 405, 410})

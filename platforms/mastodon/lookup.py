@@ -1,7 +1,6 @@
 """Recognise a post among the account's newest statuses, where its server has made HTML of it."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -11,19 +10,16 @@ from urllib.parse import quote
 from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
+from platforms.mastodon import listing
+from platforms.mastodon.limits import limits_of
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
 from platforms.told import moment
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
-PAGE, MOST_PAGES = 20, 10
-"""Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
-_MASTODON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[-+][A-Za-z0-9.+-]{1,40})?")
-"""The version of a server that is Mastodon; its kin name themselves behind it, in brackets."""
 AFTER = "after"
 """Where the handles name the newest status before the first send: "" where there was none, null where unknown."""
 
@@ -44,7 +40,7 @@ async def note_newest(line: Line, sending: Sending[MastodonSettings]) -> None:
     if AFTER in sending.handles:
         return
     try:
-        newest = await read_list(line, _path(line), limit="1", exclude_reblogs="true")
+        newest = await read_list(line, listing.of_account(line), limit="1", exclude_reblogs="true")
         sending.handles[AFTER] = id_of(newest[0]) if newest else ""
     except NetworkError:
         # Then the time of the attempt must tell; a token may be allowed to write only.
@@ -57,17 +53,44 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
     if sending.started_at is None or AFTER not in sending.handles:
         return Absent()
     search = _Search(line, sending)
-    params = {"limit": str(PAGE), "exclude_reblogs": "true"}
-    if sending.handles[AFTER]:
-        params["since_id"] = sending.handles[AFTER]
-    for _ in range(MOST_PAGES):
-        page = await read_list(line, _path(line), **params)
+    since = {"since_id": sending.handles[AFTER]} if sending.handles[AFTER] else {}
+    async for page in listing.pages(line, listing.of_account(line), exclude_reblogs="true", **since):
         # A page may be short because a server takes out of it what the account may not see: one that holds nothing new
-        # is the last. Some servers heed no parameter, and answer the same page for ever.
+        # is the last.
         if not await search.take(page):
-            return await search.verdict()
-        params["max_id"] = id_of(page[-1])
-    return search.found() or Unknown()
+            break
+    else:
+        return search.found() or Unknown()
+    if search.found() or not listing.may_be_left_out(sending.draft.settings) or await _lists_all(line):
+        return search.verdict()
+    return await _elsewhere(line, sending, search)
+
+
+async def _lists_all(line: Line) -> bool:
+    """Tell whether the account's list has all of its statuses for their author: that is known of Mastodon itself."""
+    try:
+        return (await limits_of(line)).is_mastodon
+    except NetworkError:
+        return False
+
+
+async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_Search") -> Finding:
+    """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
+
+    It is absent if none of them shows it and a list shows another status of the same kind.
+    """
+    settings = sending.draft.settings
+    shows_kind = any(listing.is_of_kind(each, settings) for each in await listing.newest(line))
+    await search.take_own(await listing.thread(line, settings))
+    async for page in listing.home(line, settings):
+        own = await search.take_own(page)
+        shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
+        if not page or _is_before(page[-1], sending):
+            break
+    else:
+        shows_kind &= settings.visibility not in listing.HIDDEN
+    verdict = search.verdict()
+    return Unknown() if isinstance(verdict, Absent) and not shows_kind else verdict
 
 
 class _Search:
@@ -92,6 +115,16 @@ class _Search:
             await self._judge(status)
         return bool(fresh)
 
+    async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Judge those of a list in any order that are the account's own and new enough; return all of its own."""
+        own = [status for status in statuses if listing.is_own(self._line, status)]
+        for status in own:
+            if id_of(status) not in self._seen and not _is_before(status, self._sending):
+                self._seen.add(id_of(status))
+                await asyncio.sleep(0)
+                await self._judge(status)
+        return own
+
     async def _judge(self, status: dict[str, Any]) -> None:
         # A post that somebody boosted is listed as a boost without words of its own.
         boosted = status.get("reblog")
@@ -109,7 +142,7 @@ class _Search:
         """Return the post that is surely ours."""
         return earliest(self._sending, reversed(self._ours))
 
-    async def verdict(self) -> Finding:
+    def verdict(self) -> Finding:
         """Return what the whole list comes to."""
         if found := self.found():
             return found
@@ -117,28 +150,7 @@ class _Search:
             return published(self._line, self._sending, same[0])
         if any(self._likely.values()):
             return Unknown()
-        return Absent() if await _would_be_listed(self._line, self._sending) else Unknown()
-
-
-async def _would_be_listed(line: Line, sending: Sending[MastodonSettings]) -> bool:
-    """Tell whether the server would list the post: some leave out private statuses or replies, even for their author.
-
-    Mastodon itself lists all. Of others it is known only once they list another status of the kind.
-    """
-    settings = sending.draft.settings
-    hidden = settings.visibility in {"private", "direct"}
-    if not hidden and not settings.in_reply_to_id:
-        return True
-    try:
-        version = str((await read(line, "/api/v2/instance")).get("version") or "")
-    except NetworkError:
-        version = ""
-    if _MASTODON.fullmatch(version):
-        return True
-    listed = await read_list(line, _path(line), limit="40")
-    private = any(each.get("visibility") == settings.visibility for each in listed)
-    replies = any(each.get("in_reply_to_id") for each in listed)
-    return (private or not hidden) and (replies or not settings.in_reply_to_id)
+        return Absent()
 
 
 def published(
@@ -164,14 +176,15 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
         yield "The server published the post without its quote."
 
 
-def _path(line: Line) -> str:
-    return f"/api/v1/accounts/{segment(line.account.user_id.partition('@')[0])}/statuses"
-
-
 def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
     """Tell whether a status, and so all after it, was there before the first send."""
     if (after := sending.handles[AFTER]) is not None:
         return bool(id_of(status) == after)
+    return _is_before(status, sending)
+
+
+def _is_before(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
+    """Tell whether a status was made before the first send, as far as two clocks agree."""
     made = _created(status)
     return made is not None and sending.started_at is not None and made < sending.started_at - CLOCKS_APART
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from domain.post import Media, MediaType
+from domain.post import Media
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
@@ -58,6 +58,24 @@ class Uploads:
         for index in range(len(items)):
             await self._wait(str(index))
 
+    async def explain(self, refusal: NetworkError) -> NetworkError:
+        """Return what the server meant by refusing a post with these media: that it still works on one of them.
+
+        Mastodon says so in words alone, which may be of any language.
+        """
+        if refusal.kind is not Kind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
+            return refusal
+        for known in self._known.values():
+            try:
+                answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
+            except NetworkError:
+                continue
+            if answer.status_code == httpx.codes.PARTIAL_CONTENT:
+                known["ready"] = False
+                await self._save()
+                return _not_ready()
+        return refusal
+
     async def forget(self) -> None:
         """Forget the uploads, which the server no longer has."""
         self._known.clear()
@@ -99,8 +117,7 @@ class Uploads:
             await asyncio.sleep(pause)
             await self._look(name, known)
         if not known["ready"]:
-            message = "The server is still processing the media."
-            raise NetworkError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+            raise _not_ready()
 
     async def _look(self, name: str, known: Handle) -> None:
         try:
@@ -122,6 +139,11 @@ class Uploads:
         await self._sending.save(self._sending.handles)
 
 
+def _not_ready() -> NetworkError:
+    message = "The server is still processing the media."
+    return NetworkError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+
+
 def _age(known: Handle) -> timedelta:
     return datetime.now(UTC) - datetime.fromisoformat(known["at"])
 
@@ -131,7 +153,7 @@ def _check(item: Media, file: MediaFile, limits: Limits) -> None:
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."
         raise NetworkError(Kind.REJECTED, message, code="media_type")
-    most = limits.video_bytes if item.type is MediaType.VIDEO else limits.image_bytes
+    most = limits.bytes_of(item.type)
     if file.size > most:
         message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
         raise NetworkError(Kind.REJECTED, message, code="media_too_large")

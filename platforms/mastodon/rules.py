@@ -10,6 +10,7 @@ from platforms.mastodon.limits import DEFAULTS, Limits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.unicode import graphemes, nfc
 
 CHARACTERS_PER_UNIT = 20
 """Our choice: far above what links, mentions and marks that stand on a letter make of a real text."""
@@ -37,7 +38,7 @@ RULES = Rules(
             max_bytes=DEFAULTS.image_bytes,
             source=_CONFIGURATION,
         ),
-        FileRule(MediaType.GIF, ("image/gif",), max_bytes=DEFAULTS.image_bytes, source=_CONFIGURATION),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=DEFAULTS.bytes_of(MediaType.GIF), source=_CONFIGURATION),
         FileRule(
             MediaType.VIDEO,
             ("video/mp4", "video/quicktime", "video/webm"),
@@ -60,15 +61,16 @@ def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> 
         found.append(Violation("content", f"{label} needs text or media"))
     if settings.poll:
         found += _check_poll(label, settings.poll, limits)
-        if draft.media:
+        if draft.media and not limits.polls_with_media:
             found.append(setting("poll", f"{label} does not take a poll together with media"))
     return found
 
 
 def _for(limits: Limits, settings: MastodonSettings) -> Rules:
     """Return the rules as the server has them for a post with these settings."""
-    # The warning counts together with the text it stands before.
-    warning = length(settings.spoiler_text or "", limits.characters_per_url)
+    # The warning counts together with the text it stands before, and a link in it in full; source: Mastodon's
+    # app/validators/status_length_validator.rb.
+    warning = graphemes(nfc(settings.spoiler_text or ""))
 
     def count(text: str) -> int:
         return length(text, limits.characters_per_url) + warning

@@ -6,8 +6,15 @@ from functools import partial
 import httpx
 import pytest
 
+from platforms.mastodon import limits
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_limits() -> None:
+    """Let no test know what a Mastodon server allows from the test before."""
+    limits._known.clear()
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +25,10 @@ async def running() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
-    """Be the sandbox without failures left over from the test before."""
+    """Be the sandbox without failures and conditions left over from the test before."""
     yield running
     await running.control("DELETE", "faults")
+    await running.control("DELETE", "conditions")
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from platforms.files import MediaFile, MediaSource
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
 
+EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
+"""For servers that close a connection after an answer without a word of it; people run them behind a proxy."""
+
 _numbers = itertools.count(1)
 
 
@@ -100,13 +103,18 @@ class Large:
 
 @dataclass(slots=True)
 class Rig:
-    """Be one account on one network of the sandbox; `stored` is what the credentials' row holds."""
+    """Be one account on one network; `stored` is what the credentials' row holds.
+
+    Without an `address` and a `client` of its own the sandbox plays the network.
+    """
 
     network: Network[Any, Any]
     sandbox: Sandbox
     account: AccountFacts
     stored: Any
     source: MediaFromUrl
+    address: str | None = None
+    client: httpx.AsyncClient | None = None
     saved: list[Handles] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -122,8 +130,8 @@ class Rig:
                 return self.stored
 
         wire = Wire(
-            Through(client or self.sandbox.client),
-            f"{self.sandbox.url}/{self.network.platform}",
+            Through(client or self.client or self.sandbox.client),
+            self.address or f"{self.sandbox.url}/{self.network.platform}",
             self.network.label,
             self.network.error_of,
             self.network.request_id_header,
@@ -161,6 +169,29 @@ class Rig:
         """Return what the requests to this network were for, oldest first."""
         query = f"requests?platform={self.network.platform}"
         return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
+
+
+@asynccontextmanager
+async def losing_answers(method: str, path: str, *, before: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that loses the answers to requests of a method whose path ends so; `before`: the requests, too."""
+
+    def is_lost(request: httpx.Request) -> bool:
+        return request.method == method and request.url.path.endswith(path)
+
+    async def drop(request: httpx.Request) -> None:
+        if before and is_lost(request):
+            raise httpx.ReadError("The request is lost.")
+
+    async def lose(response: httpx.Response) -> None:
+        if is_lost(response.request):
+            # The whole answer has come in, so the server has done what it was asked for.
+            await response.aread()
+            raise httpx.ReadError("The answer is lost.")
+
+    async with httpx.AsyncClient(
+        event_hooks={"request": [drop], "response": [lose]}, limits=EACH_ITS_CONNECTION
+    ) as client:
+        yield client
 
 
 def _copy(handles: Handles) -> Handles:

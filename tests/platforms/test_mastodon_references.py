@@ -60,6 +60,8 @@ async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: st
 
 async def test_a_server_that_knows_neither_is_told_of(rig: Rig) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/instance"):
+            return httpx.Response(404)
         return httpx.Response(
             200, json={"id": "3", "url": "https://snac.example/3"} if request.method == "POST" else []
         )

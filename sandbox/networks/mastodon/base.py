@@ -10,11 +10,13 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.ids import Snowflakes
 from sandbox.limits import Window
+from sandbox.networks.mastodon.dialects import CONDITIONS, DIALECTS
 from sandbox.posts import Shown, iso_milliseconds
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
+VERSION = "4.5.0"
 CHARACTERS, ATTACHMENTS, PER_URL = 500, 4, 23
 DESCRIPTION = 1500
 IMAGE_BYTES, VIDEO_BYTES = 16_777_216, 103_809_024
@@ -49,21 +51,22 @@ class Medium(msgspec.Struct, rename="camel"):
 class MastodonTwin(Twin, ABC):
     """Hold what all routes share."""
 
-    conditions = {  # noqa: RUF012
-        "public_only": "Lists show public statuses only, even to their author, as snac does.",
-        "unpaged": "Lists heed neither limit nor ids, as snac does.",
-        "raw_text": "Lists show the raw text beside HTML that has lost links and emojis, as snac does.",
-        "boosted": "The account's own statuses are listed as boosts without words.",
-        "known_key_400": "A repeat under a known key is 400, as Pixelfed does.",
-        "localized": "Errors are in the account's language unless lang=en is asked for.",
-        "html_without_accept": "Errors are redirects unless JSON is asked for, as Pixelfed does.",
-    }
+    conditions = CONDITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         # Milliseconds since 1970 and 16 bits; the sandbox has 22, which only makes the numbers larger.
         self.ids = Snowflakes(world.now, 1_288_834_974_657)
         self.media = world.shelf("mastodon", "media", Medium)
+
+    def holds(self, condition: str, account: Account | None = None) -> bool:
+        """Tell whether a condition holds, by itself or because the server speaks a dialect that has it."""
+        dialects = (name for name, dialect in DIALECTS.items() if condition in dialect.quirks)
+        return any(super(MastodonTwin, self).holds(name, account) for name in (condition, *dialects))
+
+    def version(self, account: Account | None) -> str:
+        """Return what the server calls itself."""
+        return next((each.version for name, each in DIALECTS.items() if self.holds(name, account)), VERSION)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone; what stands before the server answers 502 in HTML."""

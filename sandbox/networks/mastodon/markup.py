@@ -22,7 +22,12 @@ def length(text: str) -> int:
             return "x" * PER_URL
         return f"@{match['name']}" if match["name"] else str(match[0])
 
-    return len(regex.findall(r"\X", _FEATURES.sub(plain, unicodedata.normalize("NFC", text))))
+    return graphemes(_FEATURES.sub(plain, unicodedata.normalize("NFC", text)))
+
+
+def graphemes(text: object) -> int:
+    """Count the characters that a reader sees."""
+    return len(regex.findall(r"\X", unicodedata.normalize("NFC", str(text or ""))))
 
 
 def rendered(text: str) -> str:

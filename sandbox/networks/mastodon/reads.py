@@ -24,7 +24,6 @@ from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
-VERSION = "4.5.0"
 LARGEST_PAGE = 40
 
 CONFIGURATION = {
@@ -52,16 +51,19 @@ class ReadRoutes(MastodonTwin):
     @route("GET", "/api/v2/instance", "prepare")
     async def instance(self, request: Request) -> Answer:
         """Say what the server allows."""
-        return Answer.json(
-            {"domain": "mastodon.social", "title": "Sandbox", "version": VERSION, "configuration": CONFIGURATION}
-        )
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        if self.holds("no_v2", account):
+            return Answer.text("<h1>404 Not Found</h1>", 404)
+        return Answer.json({"domain": "mastodon.social", **self._of_itself(account)})
 
     @route("GET", "/api/v1/instance", "prepare")
     async def old_instance(self, request: Request) -> Answer:
         """Say the same in the older shape."""
-        return Answer.json(
-            {"uri": "mastodon.social", "title": "Sandbox", "version": VERSION, "configuration": CONFIGURATION}
-        )
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        return Answer.json({"uri": "mastodon.social", **self._of_itself(account)})
+
+    def _of_itself(self, account: Account | None) -> dict[str, Any]:
+        return {"title": "Sandbox", "version": self.version(account), "configuration": CONFIGURATION}
 
     @route("GET", "/api/v1/accounts/verify_credentials", "auth")
     async def me(self, request: Request) -> Answer:
@@ -85,6 +87,7 @@ class ReadRoutes(MastodonTwin):
             for post in self.world.posts.of(author)
             if not post.deleted
             and visible(post, None if self.holds("public_only", author) else reader)
+            and not (post.detail.get("in_reply_to_id") and self.holds("no_replies", author))
             and (not since.isdecimal() or int(post.platform_post_id) > int(since))
             and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
@@ -93,11 +96,36 @@ class ReadRoutes(MastodonTwin):
             listed = [{**each, "content": "", "reblog": each} for each in listed]
         return Answer.json(listed)
 
+    @route("GET", "/api/v1/timelines/home", "confirm")
+    async def home(self, request: Request) -> Answer:
+        """List what the account has published, whoever may see it; it follows nobody here."""
+        account, newest = self.account(request), request.query.get("max_id", "")
+        posts = (
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
+        )
+        return Answer.json([described_status(self, post, account) for post in islice(posts, 20)])
+
+    @route("GET", "/api/v1/statuses/{id}/context", "confirm")
+    async def context(self, request: Request) -> Answer:
+        """Return the account's answers to a status."""
+        account, answered = self.account(request), request.params["id"]
+        found = [
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted and post.detail.get("in_reply_to_id") == answered
+        ]
+        return Answer.json(
+            {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(found)]}
+        )
+
     @route("GET", "/api/v1/statuses/{id}/source", "confirm")
     async def source(self, request: Request) -> Answer:
         """Return a status's text as it was sent."""
         account, post = self.account(request), self.world.posts.get(self.platform, request.params["id"])
-        if post is None or post.deleted or post.account_id != account.account_id:
+        missing = post is None or post.deleted or post.account_id != account.account_id
+        if post is None or missing or self.holds("no_source", account):
             raise RefusedError(self.failure(404))
         return Answer.json({"id": post.platform_post_id, "text": post.text, "spoiler_text": ""})
 
@@ -122,8 +150,10 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
     media = [medium for each in post.detail["media_ids"] if (medium := twin.media.get(each)) is not None]
     options = post.detail["poll"]
     private = post.detail["visibility"] in ("private", "direct")
-    raw = twin.holds("raw_text", account)
+    content = _inline_quote(twin, post) + rendered(post.text)
+    akkoma = {"akkoma": {"source": {"content": post.text.strip(), "mediaType": "text/plain"}}}
     return {
+        **(akkoma if twin.holds("akkoma_source", account) else {}),
         "id": post.platform_post_id,
         "created_at": time_of(post.created_at),
         "visibility": post.detail["visibility"],
@@ -134,8 +164,8 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
         "url": None if private else post.url,
         "in_reply_to_id": post.detail.get("in_reply_to_id"),
         "quote": _quote(twin, post),
-        "content": _without_links(rendered(post.text)) if raw else _inline_quote(twin, post) + rendered(post.text),
-        "text": post.text if raw else None,
+        "content": _without_links(content) if twin.holds("loses_words", account) else content,
+        "text": post.text if twin.holds("raw_text", account) else None,
         "account": {"id": account.user_id, "username": account.username, "acct": account.username},
         "application": {"name": "Sandbox", "website": None},
         "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],

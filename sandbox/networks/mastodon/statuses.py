@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.formats import probe
@@ -26,15 +24,14 @@ from sandbox.networks.mastodon.base import (
     unprocessable,
     values_of,
 )
-from sandbox.networks.mastodon.markup import length
+from sandbox.networks.mastodon.keys import Keys
+from sandbox.networks.mastodon.markup import graphemes, length
 from sandbox.networks.mastodon.reads import described_medium, described_status, visible
 from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
-KEY_SECONDS = 3600
-"""How long an Idempotency-Key is honoured."""
 UNUSED_SECONDS = 86_400
 """How long an upload waits for its status."""
 PROCESSING_SECONDS = 6.0
@@ -42,19 +39,12 @@ PROCESSING_SECONDS = 6.0
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 
-class Key(msgspec.Struct, rename="camel"):
-    """Be one Idempotency-Key with the status it made. Times are seconds since 1970."""
-
-    status_id: str
-    used_at: float
-
-
 class StatusRoutes(MastodonTwin):
     """Serve uploads and everything that writes a status."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.keys = world.shelf("mastodon", "key", Key)
+        self.keys = Keys(self)
 
     @route("POST", "/api/v2/media", "prepare")
     @route("POST", "/api/v1/media", "prepare")
@@ -70,7 +60,8 @@ class StatusRoutes(MastodonTwin):
         found = probe(content)
         if found is None or found.content_type not in TYPES:
             raise unprocessable("Validation failed: File content type is invalid, File is invalid")
-        if len(content) > (IMAGE_BYTES if found.is_image else VIDEO_BYTES):
+        # A GIF is made a video of.
+        if len(content) > (IMAGE_BYTES if found.is_image and found.content_type != "image/gif" else VIDEO_BYTES):
             raise unprocessable("Validation failed: File file size must be less than allowed")
         if description is not None and len(str(description)) > DESCRIPTION:
             raise unprocessable(f"Validation failed: Description character limit of {DESCRIPTION} exceeded")
@@ -100,28 +91,26 @@ class StatusRoutes(MastodonTwin):
     async def create(self, request: Request) -> Answer:
         """Publish a status; under a key of the last hour the one that it made already is the answer."""
         account, values = self.account(request), values_of(request)
-        key = f"{account.account_id}/{request.header('idempotency-key')}"
-        used = self.keys.get(key) if request.header("idempotency-key") else None
-        if used is not None and self.world.now() - used.used_at < KEY_SECONDS:
-            post = self.world.posts.get(self.platform, used.status_id)
-            if self.holds("known_key_400", account):
-                raise RefusedError(self.failure(400, "Duplicate idempotency key."))
-            if post is not None:
-                return Answer.json(described_status(self, post, account))
-        if request.header("idempotency-key") and self.holds("known_key_400", account):
-            # Kept before anything is looked at, so that a refused request uses it up as well.
-            self.keys.put(key, Key("", self.world.now()))
+        made = self.keys.publish(account, request, lambda: self._make(account, values))
+        post = self.world.posts.get(self.platform, made)
+        if post is None:
+            raise RefusedError(self.failure(404))
+        return Answer.json(described_status(self, post, account))
+
+    def _make(self, account: Account, values: dict[str, Any]) -> str:
         window = (self.platform, account.account_id, "statuses")
         self.let_in(self.world.windows.take(window, STATUSES, STATUS_SECONDS))
         media = self._attached(account, values)
         text, poll = str(values.get("status") or ""), values.get("poll")
-        _check(values, text, media)
+        self._check(account, values, text, media)
+        quotes = "quote_id" if self.holds("quote_id", account) else "quoted_status_id"
+        values["quoted_status_id"] = values.get(quotes)
         self._named(account, values, "in_reply_to_id", "reply to")
         self._named(account, values, "quoted_status_id", "quote")
-        post = self._publish(account, values, text, media, _poll(poll) if poll else None)
-        if request.header("idempotency-key"):
-            self.keys.put(key, Key(post.platform_post_id, self.world.now()))
-        return Answer.json(described_status(self, post, account))
+        options = _poll(poll) if poll and not self.holds("no_polls", account) else None
+        if self.holds("public_or_private", account):
+            values["visibility"] = "private" if values.get("visibility") in ("private", "direct") else "public"
+        return self._publish(account, values, text, media, options).platform_post_id
 
     @route("PUT", "/api/v1/statuses/{id}", "edit")
     async def edit(self, request: Request) -> Answer:
@@ -129,7 +118,7 @@ class StatusRoutes(MastodonTwin):
         account, values = self.account(request), values_of(request)
         post = self.own_status(account, request.params["id"])
         text = str(values.get("status") or "")
-        _check(values, text, [])
+        self._check(account, values, text, [])
         post.text, post.edits = text, post.edits + 1
         post.detail["spoiler_text"] = str(values.get("spoiler_text") or "")
         return Answer.json(described_status(self, self.world.posts.changed(post), account))
@@ -182,9 +171,27 @@ class StatusRoutes(MastodonTwin):
             raise unprocessable("Cannot attach a video to a post that already contains images")
         if any(medium.ready_at > self.world.now() for medium in media):
             raise unprocessable("Cannot attach files that have not finished processing. Try again in a moment!")
-        if media and values.get("poll"):
+        if media and values.get("poll") and not self.holds("polls_with_media", account):
             raise unprocessable("Validation failed: Poll cannot be combined with media")
         return media
+
+    def _check(self, account: Account, values: dict[str, Any], text: str, media: list[Medium]) -> None:
+        """Refuse what the server does not take. Raises RefusedError."""
+        if not text.strip() and not media:
+            if self.holds("refuses_403", account):
+                raise RefusedError(self.failure(403, "Empty statuses are not allowed"))
+            raise unprocessable("Validation failed: Text can't be blank")
+        in_full = self.holds("full_links", account)
+        # A warning has no links.
+        if (graphemes(text) if in_full else length(text)) + graphemes(values.get("spoiler_text")) > CHARACTERS:
+            said = f"Text character limit of {CHARACTERS} exceeded"
+            raise RefusedError(self.failure(400, said)) if in_full else unprocessable(f"Validation failed: {said}")
+        if values.get("visibility") not in (None, *VISIBILITIES):
+            raise unprocessable(f"'{values['visibility']}' is not a valid visibility")
+        if values.get("quote_approval_policy") not in (None, "public", "followers", "nobody"):
+            raise unprocessable("Validation failed: Quote approval policy is invalid")
+        if self.holds("two_letter_languages", account) and len(str(values.get("language") or "en")) != 2:
+            raise unprocessable("Invalid language")
 
     def _publish(
         self, account: Account, values: dict[str, Any], text: str, media: list[Medium], options: list[str] | None
@@ -222,17 +229,6 @@ def _kind(values: dict[str, Any], options: list[str] | None) -> str:
     if options:
         return "poll"
     return "reply" if values.get("in_reply_to_id") else "quote" if values.get("quoted_status_id") else "post"
-
-
-def _check(values: dict[str, Any], text: str, media: list[Medium]) -> None:
-    if not text.strip() and not media:
-        raise unprocessable("Validation failed: Text can't be blank")
-    if length(text) + length(str(values.get("spoiler_text") or "")) > CHARACTERS:
-        raise unprocessable(f"Validation failed: Text character limit of {CHARACTERS} exceeded")
-    if values.get("visibility") not in (None, *VISIBILITIES):
-        raise unprocessable(f"'{values['visibility']}' is not a valid visibility")
-    if values.get("quote_approval_policy") not in (None, "public", "followers", "nobody"):
-        raise unprocessable("Validation failed: Quote approval policy is invalid")
 
 
 def _poll(poll: Any) -> list[str]:

@@ -1,0 +1,81 @@
+"""The places in which a server shows an account's statuses: not every one shows all of them in one place."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from platforms.errors import Kind, NetworkError
+from platforms.mastodon.line import Line, id_of, read, read_list
+from platforms.mastodon.settings import MastodonSettings
+from platforms.wire import segment
+
+PAGE, MOST_PAGES = 20, 10
+"""Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
+HIDDEN = frozenset({"private", "direct"})
+
+Status = dict[str, Any]
+
+
+def of_account(line: Line) -> str:
+    """Return the path of the account's own list. snac leaves private statuses out of it, Pixelfed replies."""
+    return f"/api/v1/accounts/{segment(_author(line))}/statuses"
+
+
+async def pages(line: Line, path: str, **params: str) -> AsyncIterator[list[Status]]:
+    """Read a list page by page, newest first; an empty page is its end. Raises NetworkError."""
+    params = {"limit": str(PAGE), **params}
+    for _ in range(MOST_PAGES):
+        page = await read_list(line, path, **params)
+        if not page or id_of(page[-1]) == params.get("max_id"):
+            # Some servers heed no parameter, and answer the same page for ever.
+            yield []
+            return
+        yield page
+        params["max_id"] = id_of(page[-1])
+
+
+async def newest(line: Line) -> list[Status]:
+    """Read the newest statuses of the account, whenever they were made. Raises NetworkError."""
+    return await read_list(line, of_account(line), limit="40")
+
+
+async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
+    """Read what answers the post that this one answers, in no order; nothing if there is none. Raises NetworkError."""
+    if not settings.in_reply_to_id:
+        return []
+    try:
+        found = await read(line, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
+    except NetworkError as error:
+        if error.kind not in {Kind.REJECTED, Kind.AUTH}:
+            raise
+        return []
+    answers = found.get("descendants")
+    return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
+
+
+async def home(line: Line, settings: MastodonSettings) -> AsyncIterator[list[Status]]:
+    """Read the home timeline, which has an account's own private statuses, too. Raises NetworkError."""
+    if settings.visibility not in HIDDEN:
+        return
+    async for page in pages(line, "/api/v1/timelines/home"):
+        yield page
+
+
+def may_be_left_out(settings: MastodonSettings) -> bool:
+    """Tell whether some servers leave such a post out of the account's list, even for its author."""
+    return settings.visibility in HIDDEN or settings.in_reply_to_id is not None
+
+
+def is_of_kind(status: Status, settings: MastodonSettings) -> bool:
+    """Tell whether a status is left out wherever one with these settings is."""
+    hidden = settings.visibility not in HIDDEN or status.get("visibility") == settings.visibility
+    return hidden and (not settings.in_reply_to_id or bool(status.get("in_reply_to_id")))
+
+
+def is_own(line: Line, status: Status) -> bool:
+    """Tell whether the account wrote a status."""
+    author = status.get("account")
+    return isinstance(author, dict) and str(author.get("id")) == _author(line)
+
+
+def _author(line: Line) -> str:
+    return line.account.user_id.partition("@")[0]

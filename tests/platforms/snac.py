@@ -1,0 +1,121 @@
+"""A snac server of our own for tests, with as many accounts as they want: a small server of Mastodon's API in C.
+
+Source: snac(8); Debian has it as the package snac2.
+"""
+
+import asyncio
+import json
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cli.stack.ports import free_port
+from platforms.base import AccountFacts
+from platforms.mastodon import NETWORK
+from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
+
+STARTS_WITHIN_S = 30.0
+SETTINGS = {
+    # Its addresses have no TLS.
+    "protocol": "http",
+    # Else it sends each post to its own accounts over HTTP, and its few threads wait for each other.
+    "disable_inbox_collection": True,
+    "num_threads": 16,
+    "queue_timeout": 1,
+    "queue_timeout_2": 1,
+}
+PROGRAM = shutil.which("snac")
+
+
+@dataclass(slots=True)
+class Snac:
+    """A running server."""
+
+    folder: Path
+    url: str
+    client: httpx.AsyncClient
+
+    async def open_account(self, sandbox: Sandbox) -> Rig:
+        """Make an account; the sandbox holds the files of its posts."""
+        name = f"u{secrets.token_hex(4)}"
+        said = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
+        password = said.partition("User password is ")[2].split()[0]
+        # A page for people, which answers with the token alone.
+        answer = await self.client.post(f"{self.url}/oauth/x-snac-get-token", data={"login": name, "passwd": password})
+        credentials = NETWORK.credentials.model_validate({"instance": self.url, "accessToken": answer.text.strip()})
+        source = MediaFromUrl(sandbox.client)
+        rig = Rig(NETWORK, sandbox, AccountFacts("", "", ""), credentials, source, self.url, self.client)
+        identity = await NETWORK.whoami(rig.connection())
+        rig.account = AccountFacts(f"ma_{name}", identity.user_id, identity.username, limits=identity.limits)
+        return rig
+
+    async def ask(self, rig: Rig, method: str, path: str, **options: Any) -> Any:
+        """Ask the server for something as the account."""
+        headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
+        answer = await self.client.request(method, f"{self.url}{path}", headers=headers, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def own(self, rig: Rig) -> list[dict[str, Any]]:
+        """Return all that the account has published, newest first, private statuses among it."""
+        listed = await self.ask(rig, "GET", "/api/v1/timelines/home?limit=200")
+        author = rig.account.user_id.partition("@")[0]
+        return [status for status in listed if status["account"]["id"] == author]
+
+
+@asynccontextmanager
+async def running_snac() -> AsyncIterator[Snac]:
+    """Run a server for the length of the block."""
+    root = Path(tempfile.mkdtemp(prefix="posts-test-snac-"))
+    folder, port = root / "data", free_port()
+    process: asyncio.subprocess.Process | None = None
+    try:
+        await asyncio.to_thread(_run, ["init", str(folder)], f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
+        settings = json.loads((folder / "server.json").read_text())
+        (folder / "server.json").write_text(json.dumps(settings | SETTINGS))
+        with (root / "log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                PROGRAM or "snac", "httpd", str(folder), stdout=log, stderr=log
+            )
+        async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as client:
+            url = f"http://127.0.0.1:{port}"
+            await _listens(client, url, process, root / "log")
+            yield Snac(folder, url, client)
+    finally:
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 20)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _run(words: list[str], given: str = "") -> str:
+    done = subprocess.run(
+        [PROGRAM or "snac", *words], input=given, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+async def _listens(client: httpx.AsyncClient, url: str, process: asyncio.subprocess.Process, log: Path) -> None:
+    async with asyncio.timeout(STARTS_WITHIN_S):
+        while True:
+            try:
+                (await client.get(f"{url}/api/v1/instance")).raise_for_status()
+            except httpx.TransportError:
+                if process.returncode is not None:
+                    said = await asyncio.to_thread(log.read_text)
+                    raise RuntimeError(f"snac ended: {said}") from None
+                await asyncio.sleep(0.1)
+            else:
+                return

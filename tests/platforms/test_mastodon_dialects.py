@@ -1,0 +1,195 @@
+"""Publish to the servers of Mastodon's API as they differ, and lose their answers."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from platforms.base import Absent, Published, Sending, Unknown
+from platforms.errors import Kind
+from platforms.mastodon import NETWORK, limits
+from sandbox.networks.mastodon.dialects import DIALECTS
+from tests.platforms.rig import Rig, losing_answers
+from tests.platforms.test_mastodon import Connect, publish, refused
+
+STATUSES = "/api/v1/statuses"
+RICH = ["Plain words", "see https://example.com/a.png", ":facepalm:", "---", "A <b>bold</b> word & more :beer:"]
+
+
+async def account_of(connect: Connect, *conditions: str) -> Rig:
+    rig = await connect("mastodon")
+    for condition in conditions:
+        await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
+    return rig
+
+
+async def attempt(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
+    sending = rig.sending(text, [rig.sandbox.media(name) for name in names or []], settings=settings)
+    await NETWORK.prepare(rig.connection(), sending)
+    return replace(sending, started_at=datetime.now(UTC))
+
+
+async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> None:
+    async with losing_answers("POST", STATUSES, before=before) as client:
+        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCLEAR
+
+
+async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
+    return await NETWORK.confirm(rig.connection(), sending)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("text", RICH)
+async def test_lost_answer_makes_no_second_status(connect: Connect, dialect: str, text: str) -> None:
+    rig = await account_of(connect, dialect)
+    sending = await attempt(rig, text)
+    await lost(rig, sending)
+    found = await confirm(rig, sending)
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("settings", [{"visibility": "private"}, {"visibility": "direct"}, {"inReplyToId": "…"}])
+async def test_status_that_a_list_may_leave_out_is_found(
+    connect: Connect, dialect: str, settings: dict[str, Any]
+) -> None:
+    rig = await account_of(connect, dialect)
+    parent = await publish(rig, rig.sending("Before"))
+    if "inReplyToId" in settings:
+        settings = {"inReplyToId": parent.platform_post_id}
+    sending = await attempt(rig, "For some & <b>few</b>", **settings)
+    await lost(rig, sending)
+    found = await confirm(rig, sending)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_public_status_that_never_arrived_is_sent_again(connect: Connect, dialect: str) -> None:
+    rig = await account_of(connect, dialect)
+    sending = await attempt(rig, "Never came")
+    await lost(rig, sending, before=True)
+    assert await confirm(rig, sending) == Absent()
+    await publish(rig, sending)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "settings"),
+    [("snac", {"visibility": "private"}), ("snac", {"visibility": "direct"}), ("pixelfed", {"inReplyToId": "…"})],
+)
+async def test_what_no_list_would_show_is_never_called_absent(
+    connect: Connect, dialect: str, settings: dict[str, Any]
+) -> None:
+    rig = await account_of(connect, dialect)
+    parent = await publish(rig, rig.sending("Before"))
+    if "inReplyToId" in settings:
+        settings = {"inReplyToId": parent.platform_post_id}
+    sending = await attempt(rig, "For friends", **settings)
+    await lost(rig, sending, before=True)
+    assert await confirm(rig, sending) == Unknown()
+
+
+@pytest.mark.parametrize("dialect", ["snac", "pleroma"])
+async def test_what_a_list_would_show_is_absent(connect: Connect, dialect: str) -> None:
+    rig = await account_of(connect, dialect)
+    await publish(rig, rig.sending("Seen before", settings={"visibility": "private"}))
+    sending = await attempt(rig, "Never came", visibility="private")
+    await lost(rig, sending, before=True)
+    assert await confirm(rig, sending) == Absent()
+
+
+async def test_private_status_of_before_is_not_taken_for_ours(connect: Connect) -> None:
+    """It says the same, no list of the account shows it, and only its time tells."""
+    rig = await account_of(connect, "snac")
+    old = await publish(rig, rig.sending("Again", settings={"visibility": "private"}))
+    sending = await attempt(rig, "Again", visibility="private")
+    await lost(rig, sending, before=True)
+    later = replace(sending, started_at=datetime.now(UTC).replace(year=2100))
+    assert await confirm(rig, later) == Absent()
+    assert await confirm(rig, replace(sending, taken=frozenset({old.platform_post_id}))) == Absent()
+
+
+async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
+    rig = await account_of(connect, "mastodon_4_6")
+    sending = await attempt(rig, "Answered by nobody")
+    await lost(rig, sending)
+    again = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (again.kind, again.status) == (Kind.UNCLEAR, 500)
+    assert isinstance(await confirm(rig, sending), Published)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("dialect", ["pixelfed", "pleroma", "akkoma"])
+async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialect: str) -> None:
+    rig = await account_of(connect, dialect)
+    sending = await attempt(rig, "Too long" + "!" * 500)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.REJECTED
+    shorter = replace(sending, draft=replace(sending.draft, text="Short enough"))
+    assert isinstance(await NETWORK.publish(rig.connection(), shorter), Published)
+
+
+async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -> None:
+    rig = await account_of(connect, "pixelfed")
+    error = await refused(NETWORK.publish(rig.connection(), await attempt(rig, " ")))
+    assert (error.kind, error.status) == (Kind.REJECTED, 403)
+    assert "Empty statuses are not allowed" in error.message
+
+
+async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Connect) -> None:
+    rig = await account_of(connect, "gotosocial")
+    error = await refused(NETWORK.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
+    assert (error.kind, error.status) == (Kind.REJECTED, 400)
+
+
+@pytest.mark.parametrize(("dialect", "language"), [("akkoma", "pt"), ("pleroma", "pt"), ("gotosocial", "pt-BR")])
+async def test_language_is_sent_as_the_server_takes_it(connect: Connect, dialect: str, language: str) -> None:
+    rig = await account_of(connect, dialect)
+    await publish(rig, rig.sending("Olá", settings={"language": "pt-BR"}))
+    listed = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/accounts/{rig.account.user_id}/statuses")
+    assert listed.json()[0]["language"] == language
+
+
+@pytest.mark.parametrize("dialect", ["akkoma", "pleroma", "mastodon_4_6"])
+async def test_quote_is_named_as_the_server_takes_it(connect: Connect, dialect: str) -> None:
+    rig = await account_of(connect, dialect)
+    quoted = await publish(rig, rig.sending("Worth a quote"))
+    made = await publish(rig, rig.sending("As I said", settings={"quotedStatusId": quoted.platform_post_id}))
+    assert made.warning is None
+
+
+async def test_poll_and_media_are_left_to_a_server_that_takes_both(connect: Connect) -> None:
+    settings = {"poll": {"options": ["Yes", "No"]}}
+    for condition, broken in ((None, 1), ("mastodon_4_6", 0)):
+        limits._known.clear()
+        rig = await account_of(connect, *([condition] if condition else []))
+        rig.account = replace(rig.account, limits=(await NETWORK.whoami(rig.connection())).limits)
+        sending = await attempt(rig, "Well?", ["a.jpg"], **settings)
+        assert len(NETWORK.check(sending.draft, rig.account)) == broken
+        if not broken:
+            assert (await NETWORK.publish(rig.connection(), sending)).warning is None
+
+
+async def test_unfinished_media_are_waited_for_whatever_the_language(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await account_of(connect)
+    sending = await attempt(rig, "Look", ["a.jpg"])
+    words = {"error": "Dateien, die noch nicht verarbeitet wurden, können nicht angehängt werden."}
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.REJECTED
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=206, body={"id": "1", "url": None})
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.NOT_READY, "media_not_ready")
+    await NETWORK.prepare(rig.connection(), sending)
+    assert isinstance(await NETWORK.publish(rig.connection(), sending), Published)
+
+
+async def test_server_without_a_way_answers_501(connect: Connect) -> None:
+    rig = await account_of(connect)
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=501)
+    assert (await NETWORK.whoami(rig.connection())).limits["characters"] == 500
