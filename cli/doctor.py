@@ -1,5 +1,6 @@
 """Say what rows, workflows and networks disagree about, for people and for programs."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -8,50 +9,72 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_camel
+from sqlalchemy import text
 from temporalio.service import RPCError
 
 from cli.errors import UserError
 from cli.place import Place, place_of
 from domain.printable import make_printable
 from domain.schedule import rfc3339
-from runtime.doctor.doctor import DATABASE_ERRORS, Doctor, database_away
-from runtime.doctor.findings import Exit, Finding, Heals, Report
+from runtime.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, database_away
+from runtime.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
 from runtime.temporal import connect
 from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
 from workflows.runs import Runs
 
+EXAMPLES = 5
+"""Findings of one kind that are printed unless all are asked for."""
 _HEALS = {Heals.ITSELF: "healing by themselves", Heals.PERSON: "for a person"}
 
 
-async def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> tuple[str, Exit]:
-    """Look once; returns what is to be printed, and the exit code."""
+async def doctor(
+    data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool = False
+) -> tuple[str, Exit]:
+    """Look, and once more if something could not be looked at; return what is to be printed, and the exit code."""
     began = time.monotonic()
+    report = await _report(data_dir, workspace)
+    if report.exit is Exit.COULD_NOT_LOOK:
+        # A worker that has just started answers a moment later.
+        await asyncio.sleep(AGAIN_AFTER_S)
+        report = await _report(data_dir, workspace)
+    text = as_program(report) if as_json else as_text(report, time.monotonic() - began, everything=everything)
+    return text, report.exit
+
+
+async def _report(data_dir: Path | None, workspace: str | None) -> Report:
     try:
-        report = await _look(place_of(data_dir, Settings), workspace)
+        return await _look(place_of(data_dir, Settings), workspace)
     except UserError as error:
-        report = Report(away=[error.message])
-    return (as_program(report) if as_json else as_text(report, time.monotonic() - began)), report.exit
+        return Report(away=[error.message])
 
 
 async def _look(place: Place[Settings], workspace: str | None) -> Report:
     """Raises UserError where the environment or the workspace is not what it says."""
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    away, client, workspace_id = list[str](), None, None
     try:
-        workspace_id = None if workspace is None else await _workspace_id(database, workspace)
-        client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1)
+        try:
+            workspace_id = await _workspace_id(database, workspace)
+        except DATABASE_ERRORS as error:
+            away.append(database_away(error))
+        try:
+            client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1)
+        except (RPCError, RuntimeError):
+            away.append("Temporal does not answer, so rows could not be held against workflows.")
+        if client is None or away:
+            return Report(away=away)
         return await Doctor(database, Runs(client), workspace_id, place.settings.sandbox_url).look()
-    except (RPCError, RuntimeError) as error:
-        raise UserError("Temporal does not answer, so rows could not be held against workflows.") from error
-    except DATABASE_ERRORS as error:
-        raise UserError(database_away(error)) from error
     finally:
         await database.close()
 
 
-async def _workspace_id(database: Database, workspace: str) -> str:
+async def _workspace_id(database: Database, workspace: str | None) -> str | None:
     async with database.reading() as session:
+        if workspace is None:
+            await session.execute(text("SELECT 1"))
+            return None
         found = await find_workspace(session, workspace)
     if found is None:
         raise UserError(f"There is no workspace {workspace}.")
@@ -63,6 +86,7 @@ def as_program(report: Report) -> str:
     findings = [_json(finding) for finding in report.findings]
     compared = {"posts": report.posts, "workflows": report.workflows, "publicPosts": report.public}
     whole = {"exitCode": int(report.exit), "compared": compared, "couldNotLook": report.away, "findings": findings}
+    whole["waiting"] = report.waiting
     return json.dumps(whole, indent=2)
 
 
@@ -72,10 +96,18 @@ def _json(finding: Finding) -> dict[str, Any]:
     return {"kind": finding.kind, "heals": finding.heals, **named, "what": finding.what, "how": finding.how, **by}
 
 
-def as_text(report: Report, seconds: float) -> str:
-    """Return the report for people: a paragraph for each disagreement, then what it comes to."""
-    paragraphs = ["\n".join(map(make_printable, _paragraph(finding))) for finding in report.findings]
-    return "\n\n".join([*paragraphs, *report.away, _summary(report, seconds)])
+def as_text(report: Report, seconds: float, *, everything: bool = False) -> str:
+    """Return the report for people: what is away and other causes, what they lead to, what waits, and the sum."""
+    ordered = sorted(report.findings, key=lambda each: (each.kind not in CAUSES, each.heals is Heals.ITSELF))
+    kinds = dict.fromkeys(each.kind for each in ordered)
+    paragraphs = list[str]()
+    for kind in kinds:
+        found = [each for each in ordered if each.kind is kind]
+        shown = found if everything else found[:EXAMPLES]
+        if len(found) > len(shown):
+            paragraphs.append(f"{kind}: {len(found):,} in all. The first {EXAMPLES}; --all shows the others.")
+        paragraphs += ["\n".join(map(make_printable, _paragraph(finding))) for finding in shown]
+    return "\n\n".join([*report.away, *paragraphs, *report.waiting, _summary(report, seconds)])
 
 
 def _paragraph(finding: Finding) -> Iterator[str]:

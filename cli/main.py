@@ -134,7 +134,8 @@ def restored(data_dir: Path | None, since: str, *, database: bool, temporal: boo
 @_data_dir
 @click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
-def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> None:
+@click.option("--all", "everything", is_flag=True, help="Print every finding, not only the first five of each kind.")
+def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool) -> None:
     """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
 
     Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs a person; 3: a part
@@ -142,7 +143,7 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool) -> No
     """
     from cli.doctor import doctor as look
 
-    text, code = asyncio.run(look(data_dir, workspace, as_json=as_json))
+    text, code = asyncio.run(look(data_dir, workspace, as_json=as_json, everything=everything))
     say(text)
     sys.exit(code)
 

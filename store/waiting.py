@@ -121,8 +121,11 @@ class Stuck:
     """When the first of them began, or should have begun."""
 
 
-async def stuck_targets(session: AsyncSession) -> dict[tuple[str, WaitsFor], Stuck]:
-    """Return the targets that wait for something other than their time and a worker, by platform and what it is."""
+async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) -> dict[tuple[str, WaitsFor], Stuck]:
+    """Return the targets that wait for something other than their time and a worker, by platform and what it is.
+
+    A workspace is named by its id; without one all are counted.
+    """
     code = case((Target.status == TargetStatus.PUBLISHING, Target.error_code))
     query = (
         select(
@@ -139,6 +142,8 @@ async def stuck_targets(session: AsyncSession) -> dict[tuple[str, WaitsFor], Stu
         .where(_STUCK)
         .group_by(Target.platform, Target.status, Target.looking, Target.hold_reason, code)
     )
+    if workspace_id is not None:
+        query = query.where(Target.workspace_id == workspace_id)
     found: dict[tuple[str, WaitsFor], Stuck] = {}
     for platform, status, looking, reason, error_code, count, since, next_attempt_at in await session.execute(query):
         waiting = waits_for(

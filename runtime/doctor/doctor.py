@@ -16,8 +16,10 @@ from runtime.doctor.loose import LooseEnds
 from runtime.doctor.networks import Networks
 from runtime.doctor.posts import Examination
 from runtime.doctor.sandbox import SandboxAway, see
+from runtime.doctor.waiting import waiting_sentence
 from store.database import Database
 from store.showing import showings
+from store.waiting import stuck_targets
 from workflows.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -47,6 +49,7 @@ class Doctor:
         report = Report()
         async with _noting_what_is_away(report):
             await self._look_at_workflows(report)
+            report.waiting = await self._what_waits()
             if self._sandbox_url:
                 await self._look_at_networks(report, self._sandbox_url)
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
@@ -76,6 +79,12 @@ class Doctor:
             doubted = {each.subject.workflow_id for each in first}
             again = await look(case for case in cases.values() if case.workflow_id in doubted)
             report.findings += _both(first, again)
+
+    async def _what_waits(self) -> list[str]:
+        async with self._database.reading() as session:
+            found = await stuck_targets(session, self._workspace_id)
+        now = datetime.now(UTC)
+        return [waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())]
 
     async def _look_at_networks(self, report: Report, sandbox_url: str) -> None:
         async def look() -> list[Finding]:

@@ -59,6 +59,10 @@ class Kind(StrEnum):
     OTHER_TEXT = "other_text"
 
 
+CAUSES = frozenset({Kind.NO_WORKER, Kind.APP, Kind.RESTORE, Kind.API_VERSION})
+"""Kinds that other findings follow from."""
+
+
 class Heals(StrEnum):
     """Whose move it is."""
 
@@ -119,6 +123,8 @@ class Report:
     away: list[str] = field(default_factory=list)
     posts: int = 0
     workflows: int = 0
+    waiting: list[str] = field(default_factory=list)
+    """What is due and waits for something other than this service, in a sentence for each platform and reason."""
     public: int | None = None
     """Public posts of the sandbox that were compared; None where the networks are real ones."""
 

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from temporalio.testing import WorkflowEnvironment
 
+from cli.doctor import as_text
 from cli.main import main
+from runtime.doctor.findings import Finding, Heals, Kind, Report, Subject
 from tests.runtime.doctor.conftest import asleep, new_workspace
 from tests.stack import Stack
 
@@ -25,6 +27,7 @@ def environment(
     monkeypatch.setenv("SOCIALSYNCER_SANDBOX_URL", stack.sandbox_url)
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
     monkeypatch.setattr("runtime.doctor.doctor.AGAIN_AFTER_S", 0.2)
+    monkeypatch.setattr("cli.doctor.AGAIN_AFTER_S", 0.2)
     return monkeypatch
 
 
@@ -57,6 +60,66 @@ async def _told(own: Stack) -> None:
         ("workflow_lost", "itself", post.id)
     ]
     assert "hush" not in told.stdout + json.dumps(answer)
+
+
+async def test_of_many_findings_of_a_kind_five_are_printed(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        posts = [await asleep(own, f"one of many {number}", timedelta(minutes=30)) for number in range(7)]
+        for _, handle in posts:
+            await handle.terminate()
+        told = await doctor("--workspace", own.workspace_id)
+        assert told.stdout.startswith("workflow_lost: 7 in all. The first 5; --all shows the others.\n\n")
+        assert told.stdout.count("workflow_lost: post_") == 5
+        whole = await doctor("--workspace", own.workspace_id, "--all")
+        assert whole.stdout.count("workflow_lost: post_") == 7
+        assert len(json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["findings"]) == 7
+
+
+async def test_what_waits_for_a_network_is_told_though_all_agree(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        post = await own.save("waits for its account", [await own.revoked("twitter")])
+        await own.start(post)
+
+        async def held() -> bool:
+            return (await own.read(post.id)).targets[0].status == "held"
+
+        assert await own.outcomes.wait(post.id, held, 10)
+        told = await doctor("--workspace", own.workspace_id)
+        assert told.exit_code == 0
+        assert "waiting: 1 post to X waits for accounts to be reconnected: `socialsyncer accounts list`" in told.stdout
+        (waiting,) = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["waiting"]
+        assert waiting.startswith("waiting: 1 post to X")
+
+
+async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SOCIALSYNCER_DATABASE_URL", "postgresql://u:p@127.0.0.1:1/d")
+    environment.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    told = await doctor()
+    assert told.exit_code == 3
+    assert told.stdout.startswith("The database does not answer")
+    assert "Temporal does not answer" in told.stdout
+
+
+async def test_what_could_not_be_looked_at_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = [Report(away=["No worker answered for 1 workflow."]), Report()]
+
+    async def look(*_: object) -> Report:
+        return reports.pop(0)
+
+    monkeypatch.setattr("cli.doctor._look", look)
+    monkeypatch.setattr("cli.doctor.AGAIN_AFTER_S", 0)
+    told = await doctor()
+    assert (told.exit_code, reports) == (0, [])
+    assert told.stdout.startswith("All agree")
+
+
+def test_causes_come_before_what_they_lead_to() -> None:
+    late = Finding(Kind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
+    cause = Finding(Kind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
+    text = as_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
+    assert [text.index(word) for word in ("The sandbox", "no_worker:", "late:")] == sorted(
+        text.index(word) for word in ("The sandbox", "no_worker:", "late:")
+    )
 
 
 @pytest.mark.parametrize(
