@@ -27,7 +27,7 @@ async def amend(
 ) -> Answer:
     """Change the post and answer with it, or as the first request with this key was answered.
 
-    Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
+    Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
     """
     request = keyed(workspace_id, key, payload, f"PATCH /v1/posts/{post_id}")
     return await once(
@@ -60,6 +60,7 @@ async def _change(
         if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
             raise Unprocessable(problems)
         rewrite(post, wanted.content, status=wanted.status, due_at=wanted.due_at, now=now)
+        deps.quotas.write(workspace_id, post.answer_bytes)
         plan = None if wanted.is_draft else plan_for(post, accounts)
     # The row has the last word from here on; its workflow is told, and told again if need be.
     if plan is None:

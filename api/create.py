@@ -95,7 +95,7 @@ async def _make(
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
         if problems := await find_network_problems(wanted.content, accounts, size_of(payload)):
             raise Unprocessable(problems)
-    await deps.open_posts.take(workspace_id)
+    await deps.quotas.take(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     response = None if immediate else (answer.status, answer.body)
     if not await create_at_once(deps.database, post, request, now, response):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.quotas import MOST_OPEN_POSTS, OpenPosts
+from api.quotas import Quotas, WorkspaceLimits
 from api.rates import Rates
 from api.readiness import Readiness
 from api.restoring import Restoring
@@ -29,7 +29,7 @@ class Dependencies:
     readiness: Readiness
     restoring: Restoring
     rates: Rates
-    open_posts: OpenPosts
+    quotas: Quotas
     waiting: Waiting
 
     @classmethod
@@ -40,7 +40,7 @@ class Dependencies:
         outcomes: Outcomes,
         late_after: timedelta = LATE_AFTER,
         rates: Rates | None = None,
-        most_open_posts: int = MOST_OPEN_POSTS,
+        limits: WorkspaceLimits | None = None,
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         starter = Starter(database, workflows)
@@ -52,7 +52,7 @@ class Dependencies:
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
             rates or Rates(),
-            OpenPosts(database, most_open_posts),
+            Quotas(database, limits),
             Waiting(),
         )
 

@@ -27,10 +27,12 @@ from platforms.registry import networks
 from store.contents import content_of
 from store.idempotency import KeyedRequest
 from store.models import ConnectedAccount, Post, Revision, Target
-from store.revisions import add_revision, find_revision
+from store.revisions import add_revision, count_revisions, find_revision
 
 EDIT_LIMIT = 5
 """Edits of one tweet, as this API's contract and X's documentation say."""
+MOST_REVISIONS = 100
+"""Edits that a post may be asked for, those that its network refuses included: each leaves a row and an attempt."""
 _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 """Known here only to be answered with the rule that they break."""
 
@@ -40,7 +42,7 @@ async def edit(
 ) -> Answer:
     """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
 
-    Raises NotFound, InvalidRequest, Unprocessable, Unavailable, IdempotencyKeyReused.
+    Raises NotFound, InvalidRequest, Unprocessable, Unavailable, RateLimited, IdempotencyKeyReused.
     """
     request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/edit")
     return await once(
@@ -64,12 +66,16 @@ async def _begin(
     now, revision_id = now_ms(), new_id("rev")
     async with deps.database.transaction() as session:
         await take_key(session, request, post_id, revision_id=revision_id)
-        post = await require_post(session, workspace_id, post_id)
+        # Locked, so that edits that come together are counted one by one.
+        post = await require_post(session, workspace_id, post_id, lock=True)
         accounts = await accounts_of(session, post)
         targets = _editable(post, accounts, now)
+        if await count_revisions(session, post_id) >= MOST_REVISIONS:
+            raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
         change = Edit(content=text, target_ids=[target.id for target in targets])
         await add_revision(session, post_id, change, now, revision_id)
+        deps.quotas.write(workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
     await deps.workflows.edit(plan, revision_id, change.target_ids)
     return await _outcome(deps, workspace_id, post_id, revision_id, patience)
@@ -156,6 +162,9 @@ def _check_text(
         raise Unprocessable(problems)
 
 
+_TOO_MANY = Problem(
+    f"A post takes at most {MOST_REVISIONS} requests to edit it, refused ones included", "edit_limit_reached"
+)
 _TOO_LARGE = Problem("With all its earlier versions the post would be larger than 4 MiB", "post_too_large", "content")
 
 

@@ -1,4 +1,4 @@
-"""How fast one API key may ask: a token bucket for each key, kept by each API process for itself."""
+"""How fast one API key or workspace may go: a token bucket for each, kept by each API process for itself."""
 
 import math
 import time
@@ -15,26 +15,32 @@ _TOO_FAST = Problem("Too many requests with this API key; please slow down", "ra
 
 
 class Rates:
-    """Let each key make `burst` requests at once and `rate` a second from then on; any number if `rate` is 0."""
+    """Let each key take `burst` at once and `rate` a second from then on; any number if `rate` is 0."""
 
     def __init__(
-        self, rate: float = DEFAULT_RATE, burst: int = DEFAULT_BURST, clock: Callable[[], float] = time.monotonic
+        self,
+        rate: float = DEFAULT_RATE,
+        burst: int = DEFAULT_BURST,
+        clock: Callable[[], float] = time.monotonic,
+        problem: Problem = _TOO_FAST,
     ) -> None:
+        self._problem = problem
         self._rate = rate
         self._burst = burst
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key_id: str) -> None:
-        """Count a request. Raises RateLimited, with the seconds until the next one is taken."""
+    def take(self, key_id: str, amount: int = 1) -> None:
+        """Take `amount`, at most the burst. Raises RateLimited, with the seconds until it can be taken."""
         if not self._rate:
             return
         now = self._clock()
         tokens, since = self._buckets.pop(key_id, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
-        taken = tokens >= 1
-        self._buckets[key_id] = (tokens - taken, now)
+        amount = min(amount, self._burst)
+        taken = tokens >= amount
+        self._buckets[key_id] = (tokens - amount if taken else tokens, now)
         if len(self._buckets) > _MOST_KEYS:
             self._buckets.popitem(last=False)
         if not taken:
-            raise RateLimited(_TOO_FAST, retry_after=math.ceil((1 - tokens) / self._rate))
+            raise RateLimited(self._problem, retry_after=math.ceil((amount - tokens) / self._rate))

@@ -7,6 +7,7 @@ from litestar import Litestar
 
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
+from api.quotas import WorkspaceLimits
 from api.rates import Rates
 from runtime.chores import doing
 from runtime.database import open_database
@@ -36,9 +37,8 @@ def create_app_from_env() -> Litestar:
         await outcomes.start()
         await announce_zones(database)
         rates = Rates(settings.api_rate, settings.api_burst)
-        deps = Dependencies.of(
-            database, PostWorkflows(client), outcomes, settings.late_after, rates, settings.open_posts
-        )
+        limits = WorkspaceLimits(settings.open_posts, settings.kept_posts, settings.kept_mb)
+        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after, rates, limits)
         # The worker may be the part that is away.
         watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from activities.allowed_hosts import AllowedHosts
 from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
-from api.quotas import MOST_OPEN_POSTS
+from api.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
 from store.roles import Part, Role
@@ -85,6 +85,12 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000_000,
         description="posts of one workspace that may be drafts, scheduled or publishing; 0 for any number",
+    )
+    kept_posts: int = Field(
+        default=MOST_POSTS, ge=0, le=10**12, description="posts of one workspace in all; 0 for any number"
+    )
+    kept_mb: int = Field(
+        default=MOST_MB, ge=0, le=10**9, description="MiB of all posts of one workspace; 0 for any number"
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

@@ -1,6 +1,8 @@
 """Read the attempt log: every step towards a network, for whoever must explain a post."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.models import Attempt, Target
@@ -18,3 +20,9 @@ async def list_attempts(
         .limit(limit)
     )
     return [(row.Attempt, row.Target) for row in await session.execute(query)]
+
+
+async def most_attempts(session: AsyncSession, target_ids: Sequence[str]) -> int:
+    """Return how many steps there are of that target which has the most."""
+    counts = select(func.count()).where(Attempt.target_id.in_(target_ids)).group_by(Attempt.target_id)
+    return max(await session.scalars(counts), default=0)

@@ -3,16 +3,40 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.models import MediaFile
 
+MOST_FILES = 10_000
+MOST_BYTES = 2 * 2**30
+"""What one workspace may have here at a time."""
 
-async def keep_file(session: AsyncSession, content_type: str, content: bytes, expires_at: datetime) -> str:
-    """Keep a file and return its token, which cannot be guessed."""
+
+class TooManyFiles(Exception):
+    """A workspace has as many files here as it may; some expire within two days."""
+
+
+async def keep_file(
+    session: AsyncSession, workspace_id: str, content_type: str, content: bytes, expires_at: datetime
+) -> str:
+    """Keep a file and return its token, which cannot be guessed. Raises TooManyFiles.
+
+    Locks out other files of the workspace until the transaction ends, so that the limits hold exactly.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"media_files {workspace_id}", 0))))
+    # PostgreSQL knows the length of a large value without reading it.
+    size = func.coalesce(func.sum(func.octet_length(MediaFile.content)), 0)
+    query = select(func.count(), size).where(MediaFile.workspace_id == workspace_id)
+    files, kept = (await session.execute(query)).one()
+    if files >= MOST_FILES or kept + len(content) > MOST_BYTES:
+        raise TooManyFiles
     token = secrets.token_urlsafe(24)
-    session.add(MediaFile(token=token, content_type=content_type, content=content, expires_at=expires_at))
+    session.add(
+        MediaFile(
+            token=token, workspace_id=workspace_id, content_type=content_type, content=content, expires_at=expires_at
+        )
+    )
     return token
 
 

@@ -177,7 +177,8 @@ class Post(Base):
     __table_args__ = (
         Index("posts_list", "workspace_id", text("id DESC")),
         Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
-        Index("posts_list_by_creation", "workspace_id", "created_at"),
+        # With the sizes, because they are summed for each workspace (store.posts.count_kept).
+        Index("posts_list_by_creation", "workspace_id", "created_at", postgresql_include=["answer_bytes"]),
         Index("posts_tags", "tags", postgresql_using="gin"),
         Index(
             "posts_untold",
@@ -386,6 +387,7 @@ class MediaFile(Base):
     __tablename__ = "media_files"
 
     token: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
     content_type: Mapped[str]
     content: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[datetime] = mapped_column(index=True)

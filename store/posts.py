@@ -117,6 +117,15 @@ SELECT count(*) FROM (
 """
 
 
+_COUNT_KEPT = "SELECT count(*) AS posts, coalesce(sum(answer_bytes), 0) AS bytes FROM posts WHERE workspace_id = $1"
+
+
+async def count_kept(database: Database, workspace_id: str) -> tuple[int, int]:
+    """Return how many posts a workspace has, and how many bytes these are by `Post.answer_bytes`."""
+    row = await database.row(_COUNT_KEPT, workspace_id)
+    return (int(row["posts"]), int(row["bytes"])) if row else (0, 0)
+
+
 async def count_open(database: Database, workspace_id: str, most: int) -> int:
     """Return how many posts of a workspace are not settled yet, drafts included; it counts no further than `most`."""
     row = await database.row(_COUNT_OPEN, workspace_id, most)

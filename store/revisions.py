@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.content import Edit
@@ -23,6 +24,11 @@ async def add_revision(
     session.add(revision)
     await session.flush()
     return revision.id
+
+
+async def count_revisions(session: AsyncSession, post_id: str) -> int:
+    """Return how many edits a post was asked for, whatever became of them."""
+    return await session.scalar(select(func.count()).where(Revision.post_id == post_id)) or 0
 
 
 async def find_revision(session: AsyncSession, revision_id: str) -> Revision | None:

@@ -120,7 +120,7 @@ class StepMedia:
                 stays = fitted is file and not self._network.fetches_from_us
                 if stays or self._tools.shelf is None:
                     return media.url
-                address = await self._tools.shelf.put(fitted)
+                address = await self._tools.shelf.put(self._workspace_id, fitted)
                 await self._record.note(media.url, made)
                 return address
 

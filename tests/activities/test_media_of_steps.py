@@ -211,9 +211,10 @@ async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
 
 async def test_files_are_served_until_they_expire(stack: Stack, public_url: str) -> None:
     now = datetime.now(UTC)
+    workspace_id, _ = await stack.new_workspace()
     async with stack.database.transaction() as session:
-        live = await keep_file(session, "image/jpeg", b"live", now + timedelta(hours=1))
-        dead = await keep_file(session, "image/jpeg", b"dead", now - timedelta(seconds=1))
+        live = await keep_file(session, workspace_id, "image/jpeg", b"live", now + timedelta(hours=1))
+        dead = await keep_file(session, workspace_id, "image/jpeg", b"dead", now - timedelta(seconds=1))
     async with httpx.AsyncClient(base_url=public_url) as client:
         assert (await client.get(f"/media/{live}.jpg")).content == b"live"
         for name in (f"{dead}.jpg", "unknown.jpg", "%00.jpg", "%C3%A9"):

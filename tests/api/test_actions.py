@@ -107,6 +107,26 @@ class TestRetry:
         assert again.headers["preference-applied"] == "wait=20"
         assert again.json()["updatedAt"] > post["updatedAt"]
 
+    async def test_a_target_that_was_tried_very_often_is_not_tried_again(
+        self, api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await fail(stack)
+        post = await create(
+            api,
+            stack,
+            "tried very often",
+            "twitter",
+            "instagram",
+            publishNow=True,
+            mediaItems=[{"type": "image", "url": "https://example.com/often.jpg"}],
+        )
+        assert post["status"] == "partial"
+        monkeypatch.setattr("api.actions.MOST_ATTEMPTS", 3)
+        await fail(stack)
+        assert (await api.post(f"/v1/posts/{post['id']}/retry")).status_code == 200
+        refused = await api.post(f"/v1/posts/{post['id']}/retry")
+        assert (refused.status_code, refused.json()["code"]) == (409, "retry_limit_reached")
+
     async def test_a_failure_that_its_workflow_does_not_know_yet_is_retried(self, api: Client, stack: Stack) -> None:
         """The row has the last word; a step of an earlier run may still be out."""
         # A network that no other test here uses: no post that is left over from one takes the delay.

@@ -1,5 +1,6 @@
 """POST /v1/posts/{postId}/edit."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,6 +68,23 @@ async def test_other_platforms_and_accounts_without_premium_are_left_alone(api: 
         "three places",
         "edited in one",
     ]
+
+
+async def test_a_post_is_asked_for_so_many_edits_and_no_more(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.edit.MOST_REVISIONS", 3)
+    post = await publish(api, stack, "edited in vain")
+    await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403}, times=3)
+    for number in range(3):
+        refused = await edit(api, post, content=f"edited in vain {number}")
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["code"] != "edit_limit_reached"
+    answers = await asyncio.gather(*(edit(api, post, content=f"edited in vain again {n}") for n in range(3)))
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(422, "edit_limit_reached")}
+    async with stack.database.transaction() as session:
+        revisions = list(await session.scalars(select(Revision).where(Revision.post_id == post["id"])))
+    assert len(revisions) == 3
 
 
 class TestRules:

@@ -41,9 +41,9 @@ async def test_all_that_has_expired_is_deleted_in_batches(database: Database, mo
         for number in range(5):
             request = KeyedRequest(workspace_id, str(number), b"1" * 32)
             await claim(session, request, "post_1", NOW - timedelta(days=60), (201, b"content"))
-            await keep_file(session, "image/jpeg", b"dead", NOW - timedelta(seconds=number))
+            await keep_file(session, workspace_id, "image/jpeg", b"dead", NOW - timedelta(seconds=number))
         await claim(session, KeyedRequest(workspace_id, "live", b"1" * 32), "post_1", NOW, (201, b"content"))
-        await keep_file(session, "image/jpeg", b"live", NOW + timedelta(seconds=1))
+        await keep_file(session, workspace_id, "image/jpeg", b"live", NOW + timedelta(seconds=1))
     assert await expire(database, NOW) == 10
     assert await count(database, IdempotencyKey) == 1
     assert await count(database, MediaFile) == 1
@@ -53,7 +53,8 @@ async def test_all_that_has_expired_is_deleted_in_batches(database: Database, mo
 
 async def test_only_one_process_deletes(database: Database) -> None:
     async with database.transaction() as session:
-        await keep_file(session, "image/jpeg", b"dead", NOW)
+        workspace_id = await create_workspace(session, new_id("w"))
+        await keep_file(session, workspace_id, "image/jpeg", b"dead", NOW)
     async with database.transaction() as session:
         assert await session.scalar(expiry._ONE_PROCESS)
         assert await expire(database, NOW) == 0
@@ -66,7 +67,7 @@ async def test_a_worker_may_delete_what_it_finds(stack: Stack) -> None:
     async with stack.database.transaction() as session:
         session.add(LatePost(post_id=post.id, due_at=long_ago, found_at=long_ago, over_at=long_ago))
         session.add(LatePost(post_id=post.id, due_at=datetime.now(UTC), found_at=long_ago, over_at=datetime.now(UTC)))
-        await keep_file(session, "image/jpeg", b"dead", long_ago)
+        await keep_file(session, post.workspace_id, "image/jpeg", b"dead", long_ago)
         request = KeyedRequest(post.workspace_id, new_id("key"), b"1" * 32)
         await claim(session, request, "post_1", long_ago, (201, b"content"))
 

@@ -59,7 +59,7 @@ DENIED = {
         "UPDATE accounts SET refused_at = NULL",
         "UPDATE attempts SET state = 'done'",
         "UPDATE revisions SET body = '{}'",
-        "INSERT INTO media_files VALUES ('x', 'text/html', '', now())",
+        "INSERT INTO media_files VALUES ('x', 'ws_x', 'text/html', '', now())",
         "UPDATE lanes SET told_left = 0",
         "DELETE FROM turns",
         "DELETE FROM idempotency_keys",

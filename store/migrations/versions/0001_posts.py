@@ -117,12 +117,15 @@ def upgrade() -> None:
     op.create_table(
         "media_files",
         sa.Column("token", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("token"),
     )
     op.create_index(op.f("ix_media_files_expires_at"), "media_files", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_media_files_workspace_id"), "media_files", ["workspace_id"], unique=False)
     op.create_table(
         "posts",
         sa.Column("id", sa.String(collation="C"), nullable=False),
@@ -153,7 +156,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("workflow_id"),
     )
     op.create_index("posts_list", "posts", ["workspace_id", sa.literal_column("id DESC")], unique=False)
-    op.create_index("posts_list_by_creation", "posts", ["workspace_id", "created_at"], unique=False)
+    op.create_index(
+        "posts_list_by_creation",
+        "posts",
+        ["workspace_id", "created_at"],
+        unique=False,
+        postgresql_include=["answer_bytes"],
+    )
     op.create_index(
         "posts_list_by_status", "posts", ["workspace_id", "status", sa.literal_column("id DESC")], unique=False
     )
@@ -389,9 +398,10 @@ def downgrade() -> None:
     op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_tags", table_name="posts", postgresql_using="gin")
     op.drop_index("posts_list_by_status", table_name="posts")
-    op.drop_index("posts_list_by_creation", table_name="posts")
+    op.drop_index("posts_list_by_creation", table_name="posts", postgresql_include=["answer_bytes"])
     op.drop_index("posts_list", table_name="posts")
     op.drop_table("posts")
+    op.drop_index(op.f("ix_media_files_workspace_id"), table_name="media_files")
     op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
     op.drop_table("media_files")
     op.drop_table("app_refusals")

@@ -39,7 +39,7 @@ class Kept(Shelf):
     def __init__(self) -> None:
         self.files: list[tuple[str, bytes]] = []
 
-    async def put(self, file: MediaFile) -> str:
+    async def put(self, workspace_id: str, file: MediaFile) -> str:
         self.files.append((file.content_type, await file.read()))
         return f"https://posts.example/media/{len(self.files)}.jpg"
 
