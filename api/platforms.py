@@ -47,6 +47,7 @@ class FileRuleView(View):
     content_types: list[str] = Field(
         description="What the network takes; images of other types are converted to JPEG.", examples=[["image/jpeg"]]
     )
+    min_bytes: int | None = Field(description="The smallest file.", examples=[75000])
     max_bytes: int | None = Field(description="The largest file.", examples=[8388608])
     min_seconds: float | None = Field(description="The shortest video.", examples=[3])
     max_seconds: float | None = Field(description="The longest video.", examples=[900])
@@ -54,6 +55,12 @@ class FileRuleView(View):
     max_width: int | None = Field(description="In pixels; wider images are scaled down.", examples=[6000])
     min_height: int | None = Field(description="In pixels.", examples=[250])
     max_height: int | None = Field(description="In pixels; higher images are scaled down.", examples=[6000])
+    max_shorter: int | None = Field(
+        description="Pixels of the shorter side; larger images are scaled down.", examples=[1080]
+    )
+    max_longer: int | None = Field(
+        description="Pixels of the longer side; larger images are scaled down.", examples=[1920]
+    )
     min_ratio: float | None = Field(description="Width divided by height, at least.", examples=[0.8])
     max_ratio: float | None = Field(description="Width divided by height, at most.", examples=[1.91])
     shrinks: bool = Field(description="Whether too large an image is compressed, not refused.", examples=[False])

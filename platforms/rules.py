@@ -110,6 +110,7 @@ class FileRule:
 
     kind: MediaType
     types: tuple[str, ...]
+    min_bytes: int | None = None
     max_bytes: int | None = None
     min_seconds: float | None = None
     max_seconds: float | None = None

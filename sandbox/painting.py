@@ -54,7 +54,7 @@ def mp4(name: str) -> bytes:
             stream.width, stream.height = VIDEO_SIZE
             stream.pix_fmt = "yuv420p"
             if codec == "libx264":
-                stream.options = {"preset": "ultrafast", "crf": "30"}
+                stream.options = {"preset": "ultrafast", "crf": "20"}
             for image in _frames(name, VIDEO_SIZE, VIDEO_FPS * VIDEO_SECONDS):
                 frame = av.VideoFrame.from_bytes(image.convert("RGBA").tobytes(), *VIDEO_SIZE)
                 container.mux(stream.encode(frame))

@@ -50,9 +50,7 @@ def _broken(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | Non
     a = _A[rule.kind]
     if file.content_type not in rule.types:
         yield "media_type", takes(label, rule, file.content_type)
-    if rule.max_bytes is not None and file.size > rule.max_bytes:
-        limit, sent = _bytes(rule.max_bytes, file.size)
-        yield TOO_LARGE, f"{label} allows {limit} for {a}; this has {sent}"
+    yield from _size(label, rule, file)
     if facts is None:
         return
     if facts.duration is not None:
@@ -75,6 +73,15 @@ def _broken(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | Non
         if least is not None and has < least:
             yield "media_dimensions", f"{label} needs {a} at least {least:,} pixels {side}; this has {has:,}"
     yield from _ratio(label, rule, facts)
+
+
+def _size(label: str, rule: FileRule, file: MediaFile) -> Iterator[tuple[str, str]]:
+    a = _A[rule.kind]
+    if rule.max_bytes is not None and file.size > rule.max_bytes:
+        limit, sent = _bytes(rule.max_bytes, file.size)
+        yield TOO_LARGE, f"{label} allows {limit} for {a}; this has {sent}"
+    if rule.min_bytes is not None and file.size < rule.min_bytes:
+        yield "media_too_small", f"{label} needs at least {rule.min_bytes:,} bytes for {a}; this has {file.size:,}"
 
 
 def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str, str]]:

@@ -43,8 +43,28 @@ _BY_CODE = {
     "CONFLICT": (Kind.TRANSIENT, "LinkedIn was working on the same thing already."),
 }
 _WAITED_FOR = frozenset({"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING_FAILED"})
-_PRODUCT = "Not enough permissions to access: partnerApiPosts.CREATE"
-"""LinkedIn names the API that the app was not granted; heard from clients."""
+NO_PRODUCT, NO_COMMENTS = "no_product", "no_comments"
+NO_PAGES, NO_MEMBERS = "no_product_for_pages", "no_product_for_members"
+"""Our codes: LinkedIn's is ACCESS_DENIED for all of them."""
+_LACKING = re.compile(
+    r"Not enough permissions to access: (?:partnerApi(Posts)(?:External)?|(?:partnerApiS|s)ocialActions)\.CREATE"
+)
+"""LinkedIn names the API that the app was not granted; heard from clients, also with a version behind it."""
+_PRODUCTS = {
+    NO_PRODUCT: "LinkedIn has not granted this service's app the product that posting here needs. Ask for it.",
+    NO_PAGES: (
+        "LinkedIn lets this service's app post for no company pages. Ask LinkedIn for the product Community "
+        "Management, in its standard tier."
+    ),
+    NO_MEMBERS: (
+        "LinkedIn lets this service's app post for no members. Add the product Share on LinkedIn to the app, and "
+        "connect accounts with w_member_social."
+    ),
+    NO_COMMENTS: (
+        "LinkedIn lets this service's app write no comments. That takes the product Community Management, and "
+        "w_member_social_feed (for pages w_organization_social_feed) when the account is connected."
+    ),
+}
 _BY_STATUS = {
     401: (Kind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
     403: (Kind.AUTH, _PERMISSION),
@@ -81,11 +101,9 @@ def error_of(response: httpx.Response) -> NetworkError:
     elif _FORBIDDEN_MEDIUM.search(said) or any(words in said.lower() for words in _STILL_WORKING):
         code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
         kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
-    elif status == 403 and _PRODUCT in said:
-        kind, sentence = (
-            Kind.OPERATOR,
-            "LinkedIn has not granted this service's app the product that posting here needs. Ask for it at LinkedIn.",
-        )
+    elif lacking := _LACKING.search(said) if status == 403 else None:
+        code, kind = NO_PRODUCT if lacking[1] else NO_COMMENTS, Kind.OPERATOR
+        sentence = _PRODUCTS[code]
     elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
         kind, sentence = known
     elif status >= 500 or "Unable to obtain activity" in said:
@@ -108,6 +126,23 @@ def _nested_code(body: Mapping[str, Any]) -> str | None:
     inputs = details.get("inputErrors") if isinstance(details, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
     return str(first["code"]) if first.get("code") else None
+
+
+def of_author(error: NetworkError, *, is_page: bool, named: str | None) -> NetworkError:
+    """Return what a refusal means for the one who was to publish.
+
+    `is_page` says whether that is a company page, `named` is the page if the post names another one than the account's:
+    that it may not be written to is not the account's fault.
+    """
+    kind, code, sentence = error.kind, error.code, error.message
+    if error.code == NO_PRODUCT:
+        code = NO_PAGES if is_page else NO_MEMBERS
+        sentence = _PRODUCTS[code]
+    elif named and error.kind is Kind.AUTH and error.status == httpx.codes.FORBIDDEN:
+        kind, sentence = Kind.REJECTED, f"LinkedIn does not let this member post for {named}. Check organizationUrn."
+    else:
+        return error
+    return NetworkError(kind, sentence, code=code, status=error.status, request_id=error.request_id)
 
 
 def duplicate_of(error: NetworkError) -> str | None:

@@ -18,6 +18,7 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may stand behind ours before its own post is not recognised."""
 PAGE = 50
 _HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
+_ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
 _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 
 
@@ -45,8 +46,11 @@ async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> P
 
 
 def _letters(commentary: str) -> str:
-    """Return only letters and digits: that LinkedIn gives escapes and hashtags back as they were sent is unproven."""
-    plain = _HASHTAG.sub(r"#\1", commentary)
+    """Return only letters and digits, without links and the URNs of mentions.
+
+    That LinkedIn gives escapes, hashtags, mentions and links back as they were sent is unproven.
+    """
+    plain = _ELSEWHERE.sub("", _HASHTAG.sub(r"#\1", commentary))
     return "".join(sign for sign in plain if sign.isalnum())
 
 

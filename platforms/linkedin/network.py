@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import PASSING, Kind, NetworkError
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.line import API, BASE_URL, Line, call
@@ -22,7 +23,8 @@ SENT_AT = "sentAt"
 """Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
 ROLES, MOST_PAGES = 100, 20
 """Roles of a member a page, and pages of them that are read."""
-POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"})
+POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
+"""The last is how LinkedIn's page on permissions spells it; answers have the one before."""
 REPEAT_WITHIN = timedelta(minutes=8)
 """LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
 the first. A member's post can be found by nothing else."""
@@ -58,6 +60,11 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         article = draft.settings.article
         return bool(draft.media) or bool(article and article.thumbnail and not draft.settings.disable_link_preview)
 
+    def refusal_applies(self, code: str, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
+        """Return whether a refusal of the app, by its code, also stops this draft: members and pages are apart."""
+        is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
+        return code != (errors.NO_MEMBERS if is_page else errors.NO_PAGES)
+
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is, and whether that member runs the company page that the account is to be."""
         page = connection.credentials.organization_urn
@@ -75,7 +82,10 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
 
     async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: goes on from the handles."""
-        await Uploads(connection, sending, author_of(connection, sending)).run()
+        try:
+            await Uploads(connection, sending, author_of(connection, sending)).run()
+        except NetworkError as error:
+            raise _of_author(error, connection, sending) from error
 
     async def publish(self, connection: Line, sending: Sending[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat what the first request made."""
@@ -100,9 +110,9 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             if error.kind is not Kind.UNCLEAR and not repeated:
                 del handles[SENT_AT]
                 await sending.save(handles)
-            if error.code in errors.USELESS_MEDIA:
+            if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
                 await uploads.drop()
-            raise
+            raise _of_author(error, connection, sending) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
             raise NetworkError(Kind.UNCLEAR, "LinkedIn did not name the post.", code="no_id", status=answer.status_code)
@@ -132,12 +142,29 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         text, urn = sending.draft.settings.first_comment, done.platform_post_id
         if not text:
             return done
-        path = f"/rest/socialActions/{segment(urn)}/comments"
         body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
-        warning = await once(
-            connection, sending, FIRST_COMMENT, lambda: call(connection, "POST", path, public=True, json=body)
-        )
+        warning = await once(connection, sending, FIRST_COMMENT, lambda: _comment(connection, urn, body))
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
+
+
+async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
+    """Write a comment. Raises NetworkError.
+
+    Without the product Community Management the versioned API refuses it, and /v2 takes it with the permission to post:
+    measured by others in August 2026. What LinkedIn refuses in both is told as the first refusal.
+    """
+    path = f"/socialActions/{segment(urn)}/comments"
+    try:
+        await call(line, "POST", f"/rest{path}", public=True, json=body)
+    except NetworkError as refusal:
+        if refusal.code != errors.NO_COMMENTS:
+            raise
+        try:
+            await call(line, "POST", f"/v2{path}", public=True, json=body)
+        except NetworkError as error:
+            if error.kind is Kind.UNCLEAR or error.kind in PASSING:
+                raise
+            raise refusal from error
 
 
 async def _may_post(line: Line, page: str) -> bool:
@@ -181,6 +208,12 @@ def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:
     """Return who publishes: the page that the post or the account names, else the member."""
     page = sending.draft.settings.organization_urn or line.credentials.organization_urn
     return page or f"urn:li:person:{line.account.user_id}"
+
+
+def _of_author(error: NetworkError, line: Line, sending: Sending[LinkedInSettings]) -> NetworkError:
+    named, own = sending.draft.settings.organization_urn, line.credentials.organization_urn
+    is_page = ":organization:" in author_of(line, sending)
+    return errors.of_author(error, is_page=is_page, named=None if named == own else named)
 
 
 def _too_late(sending: Sending[LinkedInSettings]) -> bool:

@@ -50,6 +50,7 @@ RULES = Rules(
         FileRule(
             MediaType.VIDEO,
             ("video/mp4",),
+            min_bytes=75_000,
             max_bytes=500 * MEGABYTE,
             min_seconds=3,
             max_seconds=1800,

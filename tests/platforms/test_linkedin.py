@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.linkedin import NETWORK, lookup, media, network
+from platforms.linkedin.errors import NO_MEMBERS, NO_PAGES
 from tests.platforms.rig import Rig, Sandbox
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -177,6 +178,26 @@ class TestFirstComment:
         assert (await NETWORK.complete(li.connection(), sending, done)).warning == warned.warning
         assert await comments(li, done.platform_post_id) == []
 
+    async def test_an_app_without_the_product_for_comments_writes_them_by_the_older_api(
+        self, li: Rig, page: dict[str, Any]
+    ) -> None:
+        await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
+        result = await publish(li, li.sending("Post", settings={"firstComment": "And more", **page}))
+        assert result.warning is None
+        assert await comments(li, result.platform_post_id) == ["And more"]
+
+    async def test_the_older_api_is_no_second_try_of_what_may_have_landed(self, li: Rig, page: dict[str, Any]) -> None:
+        await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
+        await li.sandbox.fault("linkedin", "accept_then_drop", "edit")
+        result = await publish(li, li.sending("Post", settings={"firstComment": "And more", **page}))
+        assert "not known" in (result.warning or "")
+        assert await comments(li, result.platform_post_id) == []
+
+    async def test_comments_that_are_not_allowed_at_all_say_which_permission_is_missing(self, li: Rig) -> None:
+        await li.sandbox.switch_on("linkedin", "no_comments", li.account.account_id)
+        result = await publish(li, li.sending("Post", settings={"firstComment": "And more"}))
+        assert "w_member_social_feed" in (result.warning or "")
+
 
 async def comments(rig: Rig, urn: str) -> list[str]:
     url = f"{rig.sandbox.url}/linkedin/rest/socialActions/{urn.replace(':', '%3A')}/comments"
@@ -310,9 +331,15 @@ class TestWhatLinkedInReallyAnswers:
         error = await refused(NETWORK.publish(li.connection(), sending))
         assert (error.kind, error.code) == (Kind.UNCLEAR, "repeats_a_ghost")
 
-    async def test_a_page_finds_its_post_however_linkedin_writes_the_text(self, li: Rig, page: dict[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        "text",
+        ["Read (this) *twice* #here", f"Thanks @[Acme]({PAGE}), see https://example.com/a?b=c#d"],
+    )
+    async def test_a_page_finds_its_post_however_linkedin_writes_the_text(
+        self, li: Rig, page: dict[str, Any], text: str
+    ) -> None:
         await li.sandbox.switch_on("linkedin", "commentary_rewritten", li.account.account_id)
-        sending = li.sending("Read (this) *twice* #here", settings=page)
+        sending = li.sending(text, settings=page)
         result = await publish(li, sending)
         assert await NETWORK.confirm(li.connection(), sending) == result
 
@@ -331,11 +358,75 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.clear_conditions("linkedin")
         assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
 
+    async def test_media_that_are_said_to_have_failed_while_they_are_processed_are_kept(self, li: Rig) -> None:
+        sending = li.sending("Patience", [li.sandbox.media("a.jpg")])
+        await NETWORK.prepare(li.connection(), sending)
+        uploaded = sending.handles["media"]["0"]["urn"]
+        await li.sandbox.switch_on("linkedin", "still_processing", li.account.account_id)
+        error = await refused(NETWORK.publish(li.connection(), sending))
+        assert (error.kind, error.status) == (Kind.NOT_READY, 400)
+        await li.sandbox.clear_conditions("linkedin")
+        assert sending.handles["media"]["0"]["urn"] == uploaded
+        assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
+
+    async def test_an_app_without_the_product_for_pages_posts_for_members(self, li: Rig, page: dict[str, Any]) -> None:
+        await li.sandbox.switch_on("linkedin", "no_page_product", li.account.account_id)
+        by_page, by_member = li.sending("By a page", settings=page), li.sending("By a member")
+        error = await refused(publish(li, by_page))
+        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_PAGES)
+        applies = [NETWORK.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
+        assert applies == [True, False]
+        as_page = li.stored.model_copy(update={"organization_urn": PAGE})
+        assert NETWORK.refusal_applies(NO_PAGES, as_page, by_member.draft)
+        assert NETWORK.refusal_applies("NONEXISTENT_VERSION", li.stored, by_member.draft)
+        assert (await publish(li, by_member)).url
+
     async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
         error = await refused(publish(li, li.sending("Not granted")))
-        assert (error.kind, error.status) == (Kind.OPERATOR, 403)
+        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_MEMBERS)
+        assert not NETWORK.refusal_applies(
+            NO_MEMBERS, li.stored, li.sending("", settings={"organizationUrn": PAGE}).draft
+        )
         assert (await NETWORK.whoami(li.connection())).user_id == li.account.user_id
+
+
+class TestOrganisation:
+    """A member with roles on three pages, only two of which let the member post."""
+
+    @pytest.fixture
+    async def member(self, li: Rig) -> Rig:
+        await li.sandbox.switch_on("linkedin", "organisation", li.account.account_id)
+        return li
+
+    @pytest.mark.parametrize(("page", "taken"), [("own", True), ("201", True), ("202", False), ("203", False)])
+    async def test_a_page_with_a_role_that_may_post_can_be_connected(self, member: Rig, page: str, taken: bool) -> None:
+        number = member.account.user_id if page == "own" else page
+        member.stored = member.stored.model_copy(update={"organization_urn": f"urn:li:organization:{number}"})
+        if taken:
+            assert (await NETWORK.whoami(member.connection())).user_id == number
+        else:
+            assert (await refused(NETWORK.whoami(member.connection()))).code == "no_role"
+
+    @pytest.mark.parametrize("names", [[], ["a.jpg"]])
+    @pytest.mark.parametrize(("number", "taken"), [("201", True), ("202", False), ("203", False)])
+    async def test_a_page_that_a_post_names_is_the_posts_own(
+        self, member: Rig, number: str, taken: bool, names: list[str]
+    ) -> None:
+        settings = {"organizationUrn": f"urn:li:organization:{number}"}
+        items = [member.sandbox.media(name) for name in names]
+        sending = member.sending(f"For {number} {names}", items, settings=settings)
+        if taken:
+            assert (await publish(member, sending)).url
+            return
+        error = await refused(publish(member, sending))
+        assert (error.kind, error.status) == (Kind.REJECTED, 403)
+        assert settings["organizationUrn"] in error.message
+        assert await member.posts() == []
+
+    async def test_the_accounts_own_page_that_is_lost_is_the_accounts(self, member: Rig) -> None:
+        member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
+        assert (await refused(publish(member, member.sending("Role lost")))).kind is Kind.AUTH
 
 
 class TestTokens:

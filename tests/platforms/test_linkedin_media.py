@@ -206,7 +206,7 @@ async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
     li: Rig, kind: MediaType, settings: dict[str, Any]
 ) -> None:
     item = Media(type=kind, url="https://cdn.example.com/a")
-    sending = replace(li.sending("", [item], settings=settings), media=Given(b"nothing of the kind"))
+    sending = replace(li.sending("", [item], settings=settings), media=Given(b"nothing of the kind" * 5000))
     error = await refused(NETWORK.prepare(li.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
@@ -225,3 +225,26 @@ async def test_an_upload_that_cannot_be_begun_is_begun_again(li: Rig, sandbox: S
     await sandbox.fault("linkedin", "reject", "prepare", status=200, body={})
     error = await refused(NETWORK.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")])))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+
+
+@pytest.mark.parametrize("condition", [None, "parts_need_token"])
+async def test_parts_of_videos_carry_a_token_only_if_linkedin_asks_for_it(
+    li: Rig, sandbox: Sandbox, condition: str | None
+) -> None:
+    if condition:
+        await sandbox.switch_on("linkedin", condition)
+    carried: list[bool] = []
+
+    async def note(request: httpx.Request) -> None:
+        if request.method == "PUT":
+            carried.append("authorization" in request.headers)
+
+    sending = li.sending("A video", [sandbox.media("a.mp4")])
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        await NETWORK.prepare(li.connection(client), sending)
+    await sandbox.clear_conditions("linkedin")
+    assert carried == ([False, True] if condition else [False])
+    [etag] = sending.handles["media"]["0"]["etags"]
+    assert '"' not in etag
+    await NETWORK.publish(li.connection(), sending)
+    assert len(await li.posts()) == 1

@@ -19,6 +19,8 @@ OLDEST_VERSION = "202512"
 REQUESTS_PER_DAY = 150
 """Of one member and one app, with the product "Share on LinkedIn"."""
 
+WRITING_ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
+
 SHORTEST_OF_DAY = 600
 """Seconds; a limit that passes sooner is none of the day's."""
 
@@ -57,6 +59,12 @@ def error(status: int, message: str, code: str | None = None) -> Answer:
     return Answer.json({"message": message, "status": status, **({"code": code} if code else {})}, status)
 
 
+def lacks(permission: str) -> Answer:
+    """Word that app or token lack what an API needs; LinkedIn names the API and its version."""
+    message = f"Not enough permissions to access: {permission}.20260901"
+    return Answer.json({"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message}, 403)
+
+
 def refused(status: int, code: str, message: str) -> RefusedError:
     """Refuse a request in LinkedIn's words."""
     return RefusedError(error(status, message, code))
@@ -75,17 +83,24 @@ class LinkedInTwin(Twin, ABC):
 
     refuses_app_for = frozenset({"publish"})
     conditions = {  # noqa: RUF012
+        "organisation": "The member administers the page with the own number, is CONTENT_ADMINISTRATOR of page 201 and "
+        "ANALYST of page 202, and has no role on any other page.",
+        "no_page_product": "The app may post for members and not for pages.",
+        "no_comments_product": "The app may write comments by /v2 only.",
+        "no_comments": "The app may write no comments.",
+        "parts_need_token": "Parts of videos are taken with the token only, against LinkedIn's documentation.",
+        "still_processing": "Media that are still processed are refused as if their processing had failed.",
         "content_administrator": "The member may post for the page, and does not administer it.",
         "many_roles": "The role on the page is on the second page of the list.",
         "unverified_member": "The member has not verified an identity, and has reached the limit of the day.",
         "ghosts": "A repeat is refused with the name of a post that does not exist.",
-        "commentary_rewritten": "Commentaries are shown without escapes, and hashtags without their template.",
+        "commentary_rewritten": "Commentaries are shown without escapes, templates and URNs, and with short links.",
         "media_forbidden": "Media that were just uploaded are forbidden for a moment.",
     }
 
     def app_refused(self) -> Answer:
         """Word that the app was not granted the product."""
-        return error(403, "Not enough permissions to access: partnerApiPosts.CREATE.20260901", "ACCESS_DENIED")
+        return lacks("partnerApiPostsExternal.CREATE")
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -120,11 +135,34 @@ class LinkedInTwin(Twin, ABC):
         return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
 
     def writer(self, request: Request, author: str) -> Account:
-        """Return whose request it is, if that member may write as `author`; here everybody runs every page."""
+        """Return whose request it is, if that member may write as `author`.
+
+        Everybody runs every page, unless the condition `organisation` says which ones.
+        """
         account = self.account(request)
+        if self.holds("organisation", account) and author not in {
+            f"urn:li:person:{account.user_id}",
+            *(page for page, role in self.roles_of(account) if role in WRITING_ROLES),
+        }:
+            # As quoted in n8n-io/n8n#1714.
+            fields = "Data Processing Exception while processing fields [/author]"
+            message = f"Field Value validation failed in REQUEST_BODY: {fields}"
+            raise RefusedError(Answer.json({"serviceErrorCode": 100, "message": message, "status": 403}, 403))
         if author != f"urn:li:person:{account.user_id}" and not re.fullmatch(r"urn:li:organization:\d+", author):
             raise refused(403, "ACCESS_DENIED", f"Not enough permissions to write as {author}")
         return account
+
+    def roles_of(self, account: Account) -> list[tuple[str, str]]:
+        """Return the pages on which a member has a role, and which."""
+        role = "CONTENT_ADMINISTRATOR" if self.holds("content_administrator", account) else "ADMINISTRATOR"
+        own = [(f"urn:li:organization:{account.user_id}", role)]
+        if not self.holds("organisation", account):
+            return own
+        return [
+            *own,
+            ("urn:li:organization:201", "CONTENT_ADMINISTRATOR"),
+            ("urn:li:organization:202", "ANALYST"),
+        ]
 
     def _gate(self, found: Route, request: Request) -> Answer | None:
         if not found.path.startswith("/rest/"):

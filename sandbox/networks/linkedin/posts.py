@@ -1,10 +1,11 @@
 """LinkedIn's posts: made with the id in a header, refused where they repeat, readable where a page made them."""
 
+import re
 from typing import Any
 
 import msgspec
 
-from sandbox.networks.linkedin.base import Medium, error, read, refused
+from sandbox.networks.linkedin.base import Medium, error, lacks, read, refused
 from sandbox.networks.linkedin.bodies import Content, NewComment, NewPost
 from sandbox.networks.linkedin.media import MediaRoutes
 from sandbox.networks.linkedin.text import shown
@@ -33,11 +34,16 @@ class PostRoutes(MediaRoutes):
         body = read(request, NewPost)
         account = self.writer(request, body.author)
         text, content = shown(body.commentary), body.content or Content()
+        if ":organization:" in body.author and self.holds("no_page_product", account):
+            raise RefusedError(lacks("partnerApiPostsExternal.CREATE"))
         if self.holds("unverified_member", account):
             said = "Your share limit has been reached for unverified members. Verify your identity to share more."
             raise refused(429, "TOO_MANY_REQUESTS", said)
         if self.holds("media_forbidden", account) and (content.media or content.multi_image):
             raise RefusedError(error(403, "Accessing this image resource is forbidden"))
+        if self.holds("still_processing", account) and (content.media or content.multi_image):
+            said = "The media asset could not be processed: it is still being processed"
+            raise refused(400, "MEDIA_ASSET_PROCESSING_FAILED", said)
         if len(body.commentary) > TEXT_LENGTH:
             raise refused(400, "FIELD_LENGTH_TOO_LONG", f"commentary has more than {TEXT_LENGTH} characters")
         media = self._attached(content, body.author)
@@ -82,7 +88,7 @@ class PostRoutes(MediaRoutes):
         posts = [post for post in self.world.posts.of(account) if not post.deleted and post.detail["author"] == author]
         elements = [_element(post) for post in posts[:count]]
         if self.holds("commentary_rewritten", account):
-            elements = [{**each, "commentary": shown(str(each["commentary"]))} for each in elements]
+            elements = [{**each, "commentary": _rewritten(str(each["commentary"]))} for each in elements]
         return Answer.json({"elements": elements, "paging": {"start": 0, "count": count}})
 
     @route("GET", "/rest/posts/{urn}", "confirm")
@@ -109,7 +115,20 @@ class PostRoutes(MediaRoutes):
 
     @route("POST", "/rest/socialActions/{urn}/comments", "edit")
     async def comment(self, request: Request) -> Answer:
-        """Write a comment below a post."""
+        """Write a comment below a post; apps without the product may not."""
+        account = self.account(request)
+        if self.holds("no_comments_product", account) or self.holds("no_comments", account):
+            raise RefusedError(lacks("partnerApiSocialActions.CREATE"))
+        return self._commented(request)
+
+    @route("POST", "/v2/socialActions/{urn}/comments", "edit")
+    async def comment_unversioned(self, request: Request) -> Answer:
+        """Write a comment by the older API, for which the permission to post is enough."""
+        if self.holds("no_comments", self.account(request)):
+            raise RefusedError(lacks("socialActions.CREATE"))
+        return self._commented(request)
+
+    def _commented(self, request: Request) -> Answer:
         body = read(request, NewComment)
         self.writer(request, body.actor)
         post = self.world.posts.get(self.platform, request.params["urn"])
@@ -148,6 +167,10 @@ class PostRoutes(MediaRoutes):
         if content.media and found[0][0].kind == "document" and not content.media.title:
             raise refused(400, "MISSING_FIELD", "content.media.title is required for documents")
         return [medium.shown(alt) for medium, alt in found]
+
+
+def _rewritten(commentary: str) -> str:
+    return re.sub(r"https?://\S+", "https://lnkd.in/e1", shown(commentary))
 
 
 def _duplicate(urn: str) -> Answer:

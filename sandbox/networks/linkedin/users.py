@@ -19,17 +19,16 @@ class UserRoutes(LinkedInTwin):
 
     @route("GET", "/rest/organizationAcls", "auth")
     async def roles(self, request: Request) -> Answer:
-        """List the member's roles on pages: one here, on the page with the member's own number."""
+        """List the member's roles on pages."""
         account, query = self.account(request), request.query
         start, count = int(query.get("start", "0")), int(query.get("count", "10"))
-        role = "CONTENT_ADMINISTRATOR" if self.holds("content_administrator", account) else "ADMINISTRATOR"
         member = {"state": "APPROVED", "roleAssignee": f"urn:li:person:{account.user_id}"}
         others = 150 if self.holds("many_roles", account) else 0
         roles = [
             {**member, "role": "ANALYST", "organization": f"urn:li:organization:9{number:09}"}
             for number in range(others)
         ]
-        roles.append({**member, "role": role, "organizationTarget": f"urn:li:organization:{account.user_id}"})
+        roles += [{**member, "role": role, "organizationTarget": page} for page, role in self.roles_of(account)]
         shown = [each for each in roles if query.get("role") in (None, each["role"])][start : start + count]
         return Answer.json({"elements": shown, "paging": {"start": start, "count": count}})
 

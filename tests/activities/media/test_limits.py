@@ -35,6 +35,7 @@ def refusal(rule: FileRule, facts: MediaFacts) -> NetworkError | None:
         (IMAGE, replace(FACTS, width=1910)),
         (VIDEO, replace(CLIP, size=2_000_000, duration=60)),
         (VIDEO, replace(CLIP, width=360, duration=3)),
+        (replace(VIDEO, min_bytes=75_000), replace(CLIP, size=75_000)),
     ],
 )
 def test_what_is_just_within_the_limits_is_taken(rule: FileRule, facts: MediaFacts) -> None:
@@ -61,6 +62,12 @@ def test_what_is_just_within_the_limits_is_taken(rule: FileRule, facts: MediaFac
             replace(CLIP, size=2_500_000),
             "media_too_large",
             "Instagram allows 2 MB for a video; this has 2.5 MB.",
+        ),
+        (
+            replace(VIDEO, min_bytes=75_000),
+            replace(CLIP, size=74_999),
+            "media_too_small",
+            "Instagram needs at least 75,000 bytes for a video; this has 74,999.",
         ),
         (
             IMAGE,
