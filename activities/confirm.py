@@ -14,7 +14,7 @@ from activities.persist import persist
 from domain.outcome import STALE, Outcome
 from domain.ownership import last_moment
 from domain.post import TargetStatus
-from platforms.base import Absent, Finding, Published, Refused, Unknown
+from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
@@ -107,7 +107,7 @@ class Confirming:
         self,
         command: LookCommand,
         step: Step,
-        finding: Absent | Unknown | Refused,
+        finding: Absent | Unknown | Refused | Unlisted,
         sent: Attempt,
         unclear_sends: int,
     ) -> tuple[Note | None, verdicts.Change | None]:
@@ -126,6 +126,9 @@ class Confirming:
             case Refused(error):
                 told = verdicts.note(step, "refused", "the network took it, then refused it", error)
                 return told, verdicts.refused(error)
+            case Unlisted():
+                told = verdicts.note(step, "done", "it is public, and the network does not list it")
+                return told, verdicts.unlisted(step.network.label)
             case Unknown(final=True):
                 return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
             case _:

@@ -64,6 +64,21 @@ def published(result: Published) -> Change:
     return change
 
 
+def unlisted(label: str) -> Change:
+    """Return the change that makes a target published whose id its network does not tell."""
+
+    def change(target: Target) -> None:
+        forget_error(target)
+        target.status = TargetStatus.PUBLISHED
+        target.warning = (
+            f"{label} says that the post is public and does not list it: its id and address are not known, "
+            "and what follows a post, such as a first comment, was not added."
+        )
+        target.published_at = datetime.now(UTC)
+
+    return change
+
+
 def failed(message: str, code: str, category: ErrorCategory) -> Change:
     """Return the change that makes a target failed."""
 

@@ -143,7 +143,12 @@ class Refused:
     error: NetworkError
 
 
-Finding = Published | Absent | Unknown | Refused
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """The network says that it is public, and does not show it where it could be found: its id is not known."""
+
+
+Finding = Published | Absent | Unknown | Refused | Unlisted
 
 
 Save = Callable[[Handles], Awaitable[None]]

@@ -41,13 +41,8 @@ _SUBCODES = {
     1404112: _IDENTITY,
     1404006: _IDENTITY,
 }
-_CODES = {
+_CODES: dict[int | str, Meaning] = {
     1390008: _TOO_FAST,
-    368: Meaning(
-        Kind.CAPPED,
-        "Facebook has blocked this Page from posting for a while. Look into its Page quality.",
-        wait=timedelta(hours=6),
-    ),
     389: Meaning(Kind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
     382: Meaning(Kind.REJECTED, "The video is too small for Facebook."),
     6000: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),

@@ -89,8 +89,8 @@ class Uploads:
                     Kind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
-            form = multipart.Form(fields, [multipart.Part("source", name, file)])
-            return text_of(self._line, await GRAPH.post_form(self._line, f"{self._page}/photos", form), "id")
+            part = multipart.Part("source", name, file)
+            return text_of(self._line, await GRAPH.post_file(self._line, f"{self._page}/photos", fields, part), "id")
 
     async def _video(self, form: Form) -> None:
         video: dict[str, Any] = self._sending.handles.get("video", {})
@@ -133,9 +133,9 @@ class Uploads:
                 "upload_session_id": video["session"],
                 "start_offset": str(video["offset"]),
             }
-            form = multipart.Form(fields, [multipart.Part("video_file_chunk", "chunk", part)])
+            chunk = multipart.Part("video_file_chunk", "chunk", part)
             try:
-                answer = await GRAPH.post_form(self._line, f"{self._page}/videos", form)
+                answer = await GRAPH.post_file(self._line, f"{self._page}/videos", fields, chunk)
             except WrongOffsetError as error:
                 # A piece has arrived whose answer was lost, or Facebook has lost one.
                 ahead = error.start > video["offset"]

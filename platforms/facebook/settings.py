@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from platforms.base import WireModel
 from platforms.forms import Digits, WebAddress
+from platforms.meta.credentials import MetaCredentials
 
 TITLE = 255
 """Characters of a video's title; unverified, Facebook only names the error for one that is too long."""
@@ -48,7 +49,5 @@ class FacebookSettings(WireModel):
     )
 
 
-class FacebookCredentials(WireModel):
-    """Hold a Page's access token; one that was made from a long-lived user token does not expire."""
-
-    access_token: SecretStr
+class FacebookCredentials(MetaCredentials):
+    """A Page's access token; one that was made from a long-lived user token does not expire."""

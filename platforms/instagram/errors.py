@@ -44,7 +44,7 @@ _SUBCODES = {
     2207057: Meaning(Kind.REJECTED, "thumbOffset lies outside the video."),
     2207081: Meaning(Kind.REJECTED, "This account cannot publish trial reels."),
 }
-_CODES = {
+_CODES: dict[int | str, Meaning] = {
     -2: Meaning(Kind.TRANSIENT, _UPLOAD),
     24: Meaning(Kind.TRANSIENT, _UPLOAD),
     9004: Meaning(Kind.TRANSIENT, _FETCH),

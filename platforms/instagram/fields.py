@@ -24,7 +24,10 @@ def _of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
 def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
     """Return what makes the container that is published; `items` are a carousel's finished items."""
     settings = draft.settings
+    # Of a carousel only the container that is published takes this; source: Instagram's changelog of June 22, 2026.
+    label = {"is_ai_generated": settings.is_ai_generated}
     caption = {
+        **label,
         "caption": draft.text or None,
         "collaborators": settings.collaborators or None,
         "location_id": settings.location_id,
@@ -35,7 +38,7 @@ def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
         case Form.CAROUSEL:
             return _encode({"media_type": "CAROUSEL", "children": ",".join(items), **caption})
         case Form.STORY:
-            return _encode({"media_type": "STORIES", **_media(draft, 0), "alt_text": None})
+            return _encode({"media_type": "STORIES", **_media(draft, 0), **label, "alt_text": None})
         case Form.REEL:
             trial = settings.trial_params
             return _encode(

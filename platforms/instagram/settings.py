@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.forms import Digits, Form, WebAddress
+from platforms.meta.credentials import MetaCredentials
 
 Username = Annotated[
     str,
@@ -69,13 +70,15 @@ class InstagramSettings(WireModel):
         description="Another name for `instagramThumbnail`; give one of them.",
         examples=["https://cdn.example.com/cover.jpg"],
     )
+    is_ai_generated: bool | None = Field(
+        None, description="Show Instagram's label of what was made by AI.", examples=[True]
+    )
     location_id: Digits | None = Field(
         None, description="The id of a place's Facebook page.", examples=["106377336067638"]
     )
 
 
-class InstagramCredentials(WireModel):
-    """Hold a long-lived Instagram user token (60 days) and, where known, its account's id."""
+class InstagramCredentials(MetaCredentials):
+    """A long-lived Instagram user token (60 days) and, if known, its account's id."""
 
-    access_token: SecretStr
     user_id: str | None = None

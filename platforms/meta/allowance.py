@@ -7,10 +7,13 @@ from platforms.errors import Kind, NetworkError
 from platforms.told import count
 
 
-def allowance_of(quotas: Any, label: str) -> Allowance:
-    """Return what Meta's edges on publishing limits tell. Raises NetworkError where that cannot be read."""
+def allowance_of(quotas: Any, label: str, of: str = "") -> Allowance:
+    """Return what Meta's edges on publishing limits tell; `of` begins the names of a limit of its own ("reply_").
+
+    Raises NetworkError if that cannot be read.
+    """
     try:
-        used, total = quotas[0]["quota_usage"], quotas[0]["config"]["quota_total"]
+        used, total = quotas[0][f"{of}quota_usage"], quotas[0][f"{of}config"]["quota_total"]
         most = int(total)
         return Allowance(count(most - int(used)) or 0, limit=count(most))
     except (LookupError, TypeError, ValueError, OverflowError) as error:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown, Unlisted
 from platforms.errors import Kind, NetworkError
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
@@ -30,6 +30,9 @@ UNSEEN_FOR = timedelta(minutes=1)
 REFUSED_FOR = timedelta(minutes=1)
 """How long a refusal to publish is held to be doubtful: posts went live although the answer said that Meta had blocked
 them (gitroomhq/postiz-app PR#1681)."""
+UNLISTED_FOR = timedelta(minutes=10)
+"""How long a post that its container calls published is looked for among the account's posts. Nothing says whether
+Instagram lists trial reels, and reels that are not shared to the feed."""
 STUCK_AFTER = timedelta(hours=1)
 """Instagram's guide looks for five minutes; long videos take longer, none this long."""
 REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
@@ -38,8 +41,10 @@ Instagram's page of error codes (once or twice), the waits are ours."""
 AT_ONCE = 4
 """How many items of a carousel are built at the same time; our choice, no network names a number."""
 
-DOUBTFUL = frozenset({"2207051"})
-"""Subcodes of refusals after which posts were seen to be live: "action blocked"."""
+DOUBTFUL_CODES, DOUBTFUL_SUBCODES = frozenset({"-1", "1", "2", "24"}), frozenset({"2207051"})
+"""Refusals after which posts were seen to be live: errors of Meta's own, and "action blocked"."""
+NO_SUCH_FIELD = "100"
+"""How the Graph API says that what it knows by an id has none of the fields that are asked for."""
 POST = "post"
 """The name of the container that is published; a carousel's items are named by it and their index."""
 
@@ -48,7 +53,10 @@ Built = Callable[[list[str]], Fields]
 
 
 class State(StrEnum):
-    """Where a container stands; `gone` is ours, for one that the network does not know (any more)."""
+    """Where a container stands.
+
+    Two are ours: `gone` if the network does not know it (any more), `unreadable` if it knows something without a state.
+    """
 
     IN_PROGRESS = "IN_PROGRESS"
     FINISHED = "FINISHED"
@@ -56,6 +64,7 @@ class State(StrEnum):
     ERROR = "ERROR"
     EXPIRED = "EXPIRED"
     GONE = "GONE"
+    UNREADABLE = "UNREADABLE"
 
     @classmethod
     def _missing_(cls, value: object) -> "State":  # noqa: ARG003
@@ -132,17 +141,22 @@ class Containers:
             # Neither read nor published: it does not exist. An earlier send whose answer was lost is looked for first.
             await self.drop(name)
             return self._error(Kind.TRANSIENT, "must be given the post again.", "expired")
-        if error.code.rpartition("/")[2] in DOUBTFUL and await self._is_new_refusal(name):
+        doubtful = state is State.UNREADABLE or (error.kind is Kind.REJECTED and _is_doubtful(error))
+        if doubtful and await self._is_new_refusal(name):
             return error.as_unclear()
         return error
 
     async def _is_new_refusal(self, name: str) -> bool:
         """Tell whether a container was refused for the first time less than REFUSED_FOR ago."""
-        now, refused = datetime.now(UTC), self._sending.handles.setdefault("refusedAt", {})
+        refused = self._sending.handles.setdefault("refusedAt", {})
         if name not in refused:
-            refused[name] = now.isoformat()
+            refused[name] = datetime.now(UTC).isoformat()
             await self._save()
-        return now - datetime.fromisoformat(refused[name]) < REFUSED_FOR
+        return not self._was_refused_long_ago(name)
+
+    def _was_refused_long_ago(self, name: str) -> bool:
+        refused_at = self._sending.handles.get("refusedAt", {}).get(name)
+        return bool(refused_at) and datetime.now(UTC) - datetime.fromisoformat(refused_at) >= REFUSED_FOR
 
     async def look(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
         """Read from a container whether it was published, then `find` the post among those since it was made.
@@ -161,10 +175,15 @@ class Containers:
             case State.IN_PROGRESS:
                 return Unknown()
             case State.PUBLISHED:
-                return await find(made_at) or Unknown()
+                started_at = self._sending.started_at
+                late = started_at is not None and datetime.now(UTC) - started_at > UNLISTED_FOR
+                return await find(made_at) or (Unlisted() if late else Unknown())
             case State.GONE:
                 # That it cannot be read does not prove that it does not exist, nor that it was not published.
                 return await find(made_at) or Unknown()
+            case State.UNREADABLE:
+                # If its publication was refused, it may be tried again: the same container makes no double.
+                return await find(made_at) or (Absent() if self._was_refused_long_ago(name) else Unknown())
 
     async def drop(self, name: str) -> None:
         """Forget a container that cannot be published, and its items with it."""
@@ -219,10 +238,10 @@ class Containers:
                     return self._known[name]["id"]
                 case State.ERROR:
                     raise await self._rebuild(name, self._dialect.failed(said))
-                case State.GONE if self._age(name) < LIFETIME:
+                case State.GONE | State.UNREADABLE if self._age(name) < LIFETIME:
                     if self._age(name) > UNREADABLE_FOR:
                         return self._known[name]["id"]
-                case State.EXPIRED | State.GONE:
+                case State.EXPIRED | State.GONE | State.UNREADABLE:
                     await self.drop(name)
                     said = "let what was prepared expire before it was published."
                     raise self._error(Kind.TRANSIENT, said, "expired")
@@ -243,6 +262,8 @@ class Containers:
         except NetworkError as error:
             if dialect.is_gone(error):
                 return State.GONE, ""
+            if error.kind is Kind.REJECTED and error.code == NO_SUCH_FIELD:
+                return State.UNREADABLE, ""
             raise
         state, said = State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
         if state is State.IN_PROGRESS and said.startswith("Error"):
@@ -274,6 +295,11 @@ class Containers:
     async def _save(self) -> None:
         async with self._saving:
             await self._sending.save(self._sending.handles)
+
+
+def _is_doubtful(error: NetworkError) -> bool:
+    code, _, subcode = error.code.partition("/")
+    return code in DOUBTFUL_CODES or subcode in DOUBTFUL_SUBCODES
 
 
 def _belongs(known: str, name: str) -> bool:

@@ -19,8 +19,21 @@ GONE = "100/33"
 """How the whole Graph API says that an id does not exist."""
 
 
-_OF_THE_APP = ("API access blocked", "app is in development mode", "App Not Active")
-"""Words of refusals that concern the operator's app: its mode, its review, its standing."""
+_STATE = "does not let this service's app publish. Look into the app's state at Meta."
+_PROOF = "wants another proof of the app's secret. Check clientSecret in the account's credentials."
+_OF_THE_APP = {
+    "API access blocked": _STATE,
+    "app is in development mode": _STATE,
+    "App Not Active": _STATE,
+    "does not have the capability": _STATE,
+    "must be reviewed and approved": _STATE,
+    "appsecret_proof": _PROOF,
+}
+"""Parts of refusals that concern the operator's app, and what is told of each."""
+_OF_THE_ACCOUNT = ("permission", "authorized", "scope")
+"""Parts of refusals with codes of permissions that concern all that an account does, not one post."""
+BLOCKED_FOR = timedelta(hours=6)
+"""How long to wait after a temporary block; Meta names no time, the figure is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Refusals:
     label: str
     owner: str = "account"
     subcodes: Mapping[int, Meaning] = field(default_factory=dict)
-    codes: Mapping[int, Meaning] = field(default_factory=dict)
+    codes: Mapping[int | str, Meaning] = field(default_factory=dict)
     words: Mapping[str, Meaning] = field(default_factory=dict)
 
     @property
@@ -54,7 +67,7 @@ class Refusals:
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal; the network's own words are used only where its code says nothing to us."""
         body, status = body_of(response), response.status_code
-        code, subcode = number(body, "code"), number(body, "error_subcode")
+        code, subcode = self._code(body), number(body, "error_subcode")
         meaning = self._meaning(body, code, subcode, response)
         own_code = "/".join(str(part) for part in (code, subcode) if part is not None)
         return NetworkError(
@@ -66,17 +79,22 @@ class Refusals:
             retry_after=(_regained(response) if meaning.kind is Kind.RATE_LIMITED else None) or meaning.wait,
         )
 
+    def _code(self, body: Mapping[str, Any]) -> int | str | None:
+        """Return the code of a refusal: a number, or one of the few names that are known."""
+        named = body.get("code")
+        return named if isinstance(named, str) and named in self.codes else number(body, "code")
+
     def _meaning(
-        self, body: dict[str, Any], code: int | None, subcode: int | None, response: httpx.Response
+        self, body: dict[str, Any], code: int | str | None, subcode: int | None, response: httpx.Response
     ) -> Meaning:
         said = str(body.get("error_user_msg") or body.get("message") or "")
-        if any(words in said for words in _OF_THE_APP):
-            message = f"{self.label} does not let this service's app publish. Look into the app's state at Meta."
-            return Meaning(Kind.OPERATOR, message)
+        for part, told in _OF_THE_APP.items():
+            if part in f"{said} {body.get('message')}":
+                return Meaning(Kind.OPERATOR, f"{self.label} {told}")
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(Kind.REJECTED, f"{self.label} refused: {said}")
-        if meaning := own or self._common(code) or self._by_status(response.status_code):
+        if meaning := own or self._common(code, said) or self._by_status(response.status_code):
             return meaning
         for part, by_words in self.words.items():
             if part in f"{said} {body.get('message')}":
@@ -86,7 +104,7 @@ class Refusals:
         told = f": {said}" if said else f" with status {response.status_code}."
         return Meaning(Kind.REJECTED, f"{self.label} refused{told}")
 
-    def _common(self, code: int | None) -> Meaning | None:
+    def _common(self, code: int | str | None, said: str) -> Meaning | None:
         """Return what a code means everywhere; source: the Graph API's page on errors, developers.facebook.com."""
         match code:
             case -1 | 1 | 2:
@@ -98,9 +116,14 @@ class Refusals:
                 return self._throttled
             case 102 | 104 | 190:
                 return self._reconnect
-            case int() if code in {3, 10} or 200 <= code <= 299:
-                said = f"{self.label} does not allow this with the account's permissions."
-                return Meaning(Kind.AUTH, f"{said} Reconnect the account and grant them.")
+            case 368:
+                message = (
+                    f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
+                )
+                return Meaning(Kind.CAPPED, message, wait=BLOCKED_FOR)
+            case int() if (code in {3, 10} or 200 <= code <= 299) and _is_of_the_account(said):
+                message = f"{self.label} does not allow this with the account's permissions."
+                return Meaning(Kind.AUTH, f"{message} Reconnect the account and grant them.")
         return None
 
     def _by_status(self, status: int) -> Meaning | None:
@@ -115,6 +138,10 @@ class Refusals:
     def _reconnect(self) -> Meaning:
         said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
         return Meaning(Kind.AUTH, said)
+
+
+def _is_of_the_account(said: str) -> bool:
+    return any(part in said.lower() for part in _OF_THE_ACCOUNT)
 
 
 def body_of(response: httpx.Response) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Form
+from platforms.meta.credentials import proof_of
+from platforms.multipart import Form, Part
 from platforms.wire import json_of
 
 Line = Connection[Any]
@@ -23,7 +24,7 @@ class Graph:
 
     async def get(self, line: Line, path: str, **params: str) -> Answer:
         """Read a node or an edge."""
-        return json_of(await self._send(line, "GET", path, params=params))
+        return json_of(await self._send(line, "GET", path, params=params | proof_of(line.credentials)))
 
     async def get_list(self, line: Line, path: str, **params: str) -> list[Answer]:
         """Read an edge. Raises NetworkError where it is none: that must not pass for an empty one."""
@@ -34,11 +35,12 @@ class Graph:
 
     async def post(self, line: Line, path: str, fields: Fields) -> Answer:
         """Make something that nobody sees yet."""
-        return json_of(await self._send(line, "POST", path, data=fields))
+        return json_of(await self._send(line, "POST", path, data=fields | proof_of(line.credentials)))
 
-    async def post_form(self, line: Line, path: str, form: Form) -> Answer:
-        """Upload a file that nobody sees yet."""
-        return json_of(await self._send(line, "POST", path, headers=form.headers, content=form))
+    async def post_file(self, line: Line, path: str, fields: Fields, part: Part, *, host: str = "") -> Answer:
+        """Upload a file that nobody sees yet; `host` is the base URL of another host than the usual one."""
+        form = Form(fields | proof_of(line.credentials), [part])
+        return json_of(await self._send(line, "POST", path, host=host, headers=form.headers, content=form))
 
     async def post_public(self, line: Line, path: str, fields: Fields, *, read: str | None = None) -> Answer:
         """Make something public; `read` names what the answer shall hold of it.
@@ -47,18 +49,19 @@ class Graph:
         may have published by then.
         """
         params = {"fields": read} if read else None
+        data = fields | proof_of(line.credentials)
         try:
-            return json_of(await self._send(line, "POST", path, data=fields, params=params, public=True))
+            return json_of(await self._send(line, "POST", path, data=data, params=params, public=True))
         except NetworkError as error:
             if error.status is not None and (error.status >= 500 or error.kind is Kind.TRANSIENT):
                 raise error.as_unclear() from error
             raise
 
-    async def _send(self, line: Line, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _send(self, line: Line, method: str, path: str, *, host: str = "", **options: Any) -> httpx.Response:
         # A token in the query, which the Graph API takes too, would end up in every log on the way.
         token = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
         headers = {**options.pop("headers", {}), **token}
-        return await line.wire.send(method, f"/{self.version}{path}", headers=headers, **options)
+        return await line.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
 
 
 def text_of(line: Line, answer: Answer, name: str, *, otherwise: Kind = Kind.TRANSIENT) -> str:

@@ -30,7 +30,10 @@ _SUBCODES = {
     4279013: Meaning(Kind.AUTH, "Threads has restricted this account. Open the Threads app to solve it."),
 }
 """The first and the last are from clients that work, not from documentation."""
-_CODES = {NOT_THERE: Meaning(Kind.NOT_READY, "Threads does not find the prepared post yet.", wait=PROPAGATION_WAIT)}
+_CODES: dict[int | str, Meaning] = {
+    NOT_THERE: Meaning(Kind.NOT_READY, "Threads does not find the prepared post yet.", wait=PROPAGATION_WAIT),
+    "THREADS_API__LINK_LIMIT_EXCEEDED": Meaning(Kind.REJECTED, "This post has more links than Threads takes."),
+}
 error_of = Refusals("Threads", subcodes=_SUBCODES, codes=_CODES, words={"could not be fetched": _UNFETCHED}).error_of
 
 _PROCESSING = {
@@ -53,15 +56,21 @@ def processing_error(said: str) -> NetworkError:
     return NetworkError(Kind.TRANSIENT, "Threads failed while taking in the media.", code=said[:64] or "unexplained")
 
 
-def quota_used() -> NetworkError:
-    """Say that the account's posts of the day are used up, for which Threads has no code."""
-    message = "This account has reached Threads' number of posts for one day."
+def quota_used(what: str) -> NetworkError:
+    """Say that the account's posts or replies of the day are used up, for which Threads has no code."""
+    message = f"This account has reached Threads' number of {what} for one day."
     return NetworkError(Kind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
 
 
-def nothing_to_answer() -> NetworkError:
-    """Say that the post to answer is not there; Threads has the same code for a container that it does not find yet."""
-    message = "Threads does not have the post that replyToId names. Check that it is still there."
+def token_ended() -> NetworkError:
+    """Say that the token is no longer accepted: Threads has said so as if nothing existed (trypostit/trypost#230)."""
+    message = "Threads no longer accepts this account's connection. Reconnect the account."
+    return NetworkError(Kind.AUTH, message, code=str(NOT_THERE))
+
+
+def nothing_there(setting: str) -> NetworkError:
+    """Say that a named post is not there; Threads has the same code for a container that it does not find yet."""
+    message = f"Threads does not have the post that {setting} names. Check that it is still there."
     return NetworkError(Kind.REJECTED, message, code=str(NOT_THERE))
 
 

@@ -1,15 +1,17 @@
 """Publish to Threads: build containers, wait until they are processed, publish them one after the other."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from pydantic.alias_generators import to_camel
 
 from domain.pace import Allowance
 from domain.post import MediaType
 from platforms.alike import Alike, earliest
-from platforms.base import AccountFacts, Draft, Finding, Identity, Metered, Network, Published, Sending, Unknown
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Metered, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
@@ -28,6 +30,9 @@ CLOCKS_APART = timedelta(seconds=60)
 POST_FIELDS = "id,permalink,text,timestamp"
 NEXT_LOOK = timedelta(seconds=10)
 """Between looks for a post of a thread whose answer was lost."""
+
+
+A = TypeVar("A")
 
 
 class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCredentials]):
@@ -61,7 +66,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""
-        me = await GRAPH.get(connection, "/me", fields="id,username")
+        me = await _of_me(GRAPH.get(connection, "/me", fields="id,username"))
         if not me.get("id") or not me.get("username"):
             raise NetworkError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
@@ -79,13 +84,18 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         except NetworkError as error:
             if draft.settings.reply_to_id and errors.forbids_reply(error):
                 raise errors.may_not_answer(error) from error
-            if errors.is_gone(error) and await _is_missing(connection, draft.settings.reply_to_id):
-                raise errors.nothing_to_answer() from error
+            if errors.is_gone(error):
+                await self.whoami(connection)
+                for name in ("reply_to_id", "quote_post_id"):
+                    if await _is_missing(connection, getattr(draft.settings, name)):
+                        raise errors.nothing_there(to_camel(name)) from error
             raise
 
     async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
         """Publish the container."""
-        return Published(await _publish(connection, Containers(CONTAINERS, connection, sending), POST), url=None)
+        replies = sending.draft.settings.reply_to_id is not None
+        containers = Containers(CONTAINERS, connection, sending)
+        return Published(await _publish(connection, containers, POST, replies=replies), url=None)
 
     async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
@@ -119,27 +129,37 @@ async def _is_missing(connection: Line, post_id: str | None) -> bool:
     return False
 
 
-async def _publish(connection: Line, containers: Containers, name: str) -> str:
-    """Publish a container, and tell of a refusal whether the account's posts of the day are used up."""
+async def _of_me(read: Awaitable[A]) -> A:
+    """Return what was read of the account itself. It exists, so if Threads denies that, the token has ended."""
     try:
-        return await containers.publish(name)
+        return await read
     except NetworkError as error:
-        if error.kind is Kind.REJECTED and await _quota_is_used(connection):
-            raise errors.quota_used() from error
+        if errors.is_gone(error):
+            raise errors.token_ended() from error
         raise
 
 
-async def _quota_is_used(connection: Line) -> bool:
-    """Tell whether the account's posts of the day are used up: a refusal for that has no code of its own."""
-    quotas = await _quotas(connection)
+async def _publish(connection: Line, containers: Containers, name: str, *, replies: bool) -> str:
+    """Publish a container, and tell of a refusal whether the account's posts or replies of the day are used up."""
     try:
-        return allowance_of(quotas, "Threads").left <= 0
+        return await containers.publish(name)
+    except NetworkError as error:
+        if error.kind is Kind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
+            raise errors.quota_used("replies" if replies else "posts") from error
+        raise
+
+
+async def _quota_is_used(connection: Line, of: str) -> bool:
+    """Tell whether a limit of the day is used up: a refusal for that has no code of its own."""
+    try:
+        return allowance_of(await _quotas(connection, of), "Threads", of).left <= 0
     except NetworkError:
         return False
 
 
-async def _quotas(connection: Line) -> list[dict[str, Any]]:
-    return await GRAPH.get_list(connection, "/me/threads_publishing_limit", fields="quota_usage,config")
+async def _quotas(connection: Line, of: str = "") -> list[dict[str, Any]]:
+    fields = f"{of}quota_usage,{of}config"
+    return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
 
 
 async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
@@ -153,7 +173,8 @@ async def _find(
 ) -> Published | None:
     """Find a post by its text."""
     start = since - CLOCKS_APART
-    posts = await GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=str(int(start.timestamp())), limit="50")
+    since_then = str(int(start.timestamp()))
+    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=since_then, limit="50"))
 
     thread = {post.get("id") for post in sending.handles.get("thread", {}).values()}
 
@@ -183,7 +204,7 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
         return state["id"]
     if "sent" in state:
         finding = await _look(connection, sending, name, item.content, "/me/replies")
-        if isinstance(finding, Unknown):
+        if not isinstance(finding, Absent | Published):
             message = "Threads cannot say yet whether a post of the thread is public."
             raise NetworkError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
         if isinstance(finding, Published):
@@ -195,7 +216,7 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
     state["sent"] = "true"
     await sending.save(sending.handles)
     try:
-        state["id"] = await _publish(connection, containers, name)
+        state["id"] = await _publish(connection, containers, name, replies=True)
     except NetworkError as error:
         if error.kind is not Kind.UNCLEAR:
             raise

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.forms import Digits, Form, WebAddress
+from platforms.meta.credentials import MetaCredentials
 from platforms.thread import ThreadItems
 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
@@ -35,7 +36,10 @@ class ThreadsSettings(WireModel):
         None, description="Quote the post with this id.", examples=["18000000000000001"]
     )
     reply_to_id: Digits | None = Field(
-        None, description="Answer the post with this id.", examples=["18000000000000001"]
+        None,
+        description="Answer the post with this id. Others' posts only if Threads has granted the service's app more "
+        "than publishing.",
+        examples=["18000000000000001"],
     )
     link_attachment: WebAddress | None = Field(
         None, description="A link shown as a card; only where there are no media.", examples=["https://example.com"]
@@ -48,8 +52,7 @@ class ThreadsSettings(WireModel):
     )
 
 
-class ThreadsCredentials(WireModel):
-    """Hold a long-lived Threads user token (60 days) and, where known, its account's id."""
+class ThreadsCredentials(MetaCredentials):
+    """A long-lived Threads user token (60 days) and, if known, its account's id."""
 
-    access_token: SecretStr = Field(min_length=1, description="A long-lived user token.")
     user_id: str | None = Field(None, description="The account's id.", examples=["17841400000000000"])

@@ -22,7 +22,7 @@ def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error
         (Kind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010)]),
         (Kind.RATE_LIMITED, [4, 17, 32, 341, 613, 80001]),
         (Kind.CAPPED, [368, 1390008, (4, 1390008)]),
-        (Kind.AUTH, [3, 10, 102, 104, 190, (190, 458), (190, 467), 200, 299, (200, 1404078), (100, 4854002)]),
+        (Kind.AUTH, [102, 104, 190, (190, 458), (190, 467), (200, 1404078), (100, 4854002)]),
         (Kind.AUTH, [(100, 1404112), (100, 1404006)]),
         (Kind.REJECTED, [100, (100, 1609005), (100, 1609008), (100, 2061006), (324, 2069019), 389, 382, 6000, 6001]),
         (Kind.REJECTED, [(100, 1366046), (100, 1349125), (100, 1346003), (100, 1404102), 506, (100, 1366051), 300]),
@@ -36,6 +36,29 @@ def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> N
         assert (given, error.kind) == (given, kind)
         assert error.request_id == "A6Ltrace"
         assert error.message.endswith(".") or error.message == "Facebook refused: its own words"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind"),
+    [
+        (10, "(#10) Application does not have permission for this action", Kind.AUTH),
+        (200, "(#200) The user hasn't authorized the application to perform this action", Kind.AUTH),
+        (200, "(#200) Requires pages_manage_posts permission", Kind.AUTH),
+        (283, "(#283) Requires pages_read_user_content permission to manage the object", Kind.AUTH),
+        (100, "(#100) No permission to publish the video", Kind.REJECTED),
+        (200, "(#200) This post cannot be shared", Kind.REJECTED),
+        (3, "(#3) Application does not have the capability to make this API call.", Kind.OPERATOR),
+        (10, "(#10) To use this endpoint, your use must be reviewed and approved by Facebook.", Kind.OPERATOR),
+        (200, "API access blocked.", Kind.OPERATOR),
+        (100, "API calls from the server require an appsecret_proof argument", Kind.OPERATOR),
+        (100, "Invalid appsecret_proof provided in the API argument", Kind.OPERATOR),
+        (368, "The action attempted has been deemed abusive or is otherwise disallowed", Kind.CAPPED),
+    ],
+)
+def test_words_tell_whether_the_account_the_app_or_one_post_is_refused(code: int, said: str, kind: Kind) -> None:
+    error = refusal(code=code, message=said)
+    assert (error.kind, error.code) == (kind, str(code))
+    assert kind is not Kind.CAPPED or error.retry_after == timedelta(hours=6)
 
 
 @pytest.mark.parametrize(("code", "subcode"), [(506, None), (100, 1366051)])

@@ -1,13 +1,13 @@
 """Lose Instagram's answers in every way there is: what was published is found, and nothing is published twice."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Unknown
+from platforms.base import Absent, Published, Unknown, Unlisted
 from platforms.errors import Kind, NetworkError
 from platforms.instagram import NETWORK
 from tests.platforms.rig import Rig
@@ -254,3 +254,36 @@ async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -
     await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
     error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])))
     assert error.kind is Kind.OPERATOR
+
+
+@pytest.mark.parametrize("settings", [{"shareToFeed": False}, {"trialParams": {"graduationStrategy": "MANUAL"}}])
+async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_address(
+    rig: Rig, settings: dict[str, Any]
+) -> None:
+    sending = await prepared(rig, ["a.mp4"], settings)
+    await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
+    await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    sending.started_at = datetime.now(UTC) - timedelta(minutes=9)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "lists may lag behind"
+    sending.started_at -= timedelta(minutes=2)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unlisted()
+    await rig.sandbox.clear_conditions("instagram")
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+
+
+async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> None:
+    await rig.sandbox.switch_on("instagram", "videos_unprocessable", rig.account.account_id)
+    for _ in ("status_code says ERROR", "status_code is empty"):
+        error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.mp4")])))
+        assert (error.kind, error.code) == (Kind.REJECTED, "2207085")
+        await rig.sandbox.switch_on("instagram", "state_unnamed", rig.account.account_id)
+
+
+async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
+    """Instagram words it as code 80002 with status 400, and names the minutes in a header."""
+    sending = await prepared(rig, ["a.jpg"], {})
+    await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
+    error = await send(rig, sending)
+    assert (error.kind, error.status, error.code) == (Kind.RATE_LIMITED, 400, "80002")
+    assert error.retry_after == timedelta(minutes=7)

@@ -54,8 +54,8 @@ def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error
         (100, 2207081, Kind.REJECTED),
         (190, 463, Kind.AUTH),
         (102, None, Kind.AUTH),
-        (10, None, Kind.AUTH),
-        (200, None, Kind.AUTH),
+        (368, None, Kind.CAPPED),
+        (352, 2207085, Kind.REJECTED),
     ],
 )
 def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int | None, kind: Kind) -> None:
@@ -65,6 +65,12 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int 
     assert "its own words" not in error.message
     assert error.message.endswith((".", ")."))
     assert (error.status, error.request_id) == (400, "A6Ltrace")
+
+
+def test_a_lost_permission_is_told_by_its_words() -> None:
+    said = "(#10) Application does not have permission for this action"
+    assert refusal(code=10, message=said).kind is Kind.AUTH
+    assert refusal(code=10).kind is Kind.REJECTED
 
 
 def test_a_spam_block_is_no_throttle_though_it_shares_its_code() -> None:
@@ -143,6 +149,7 @@ def test_the_daily_cap_waits_for_hours() -> None:
     [
         ("Error: Media upload has failed with error code 2207026", Kind.REJECTED, "2207026", False),
         ("Error: Media download failed, 2207052", Kind.TRANSIENT, "2207052", True),
+        ("Error: 2207085 - The video could not be processed.", Kind.REJECTED, "2207085", False),
         ("Error: something new", Kind.TRANSIENT, "unexplained", True),
         ("", Kind.TRANSIENT, "unexplained", True),
         ("Error: 22070261", Kind.TRANSIENT, "unexplained", True),

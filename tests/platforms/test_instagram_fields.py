@@ -68,6 +68,13 @@ def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
     }
 
 
+def test_what_ai_made_is_said_of_the_container_that_is_published() -> None:
+    for media, kind in (((IMAGE,), None), ((VIDEO,), None), ((IMAGE, VIDEO), None), ((IMAGE,), "story")):
+        post = draft("Hi", *media, isAiGenerated=True, contentType=kind)
+        assert fields.of_post(post, ["1", "2"])["is_ai_generated"] == "true"
+        assert not [item for item in fields.of_items(post) if "is_ai_generated" in item]
+
+
 def test_a_story_has_no_caption() -> None:
     assert fields.of_post(draft("Hi", IMAGE, contentType="story"), []) == {
         "media_type": "STORIES",

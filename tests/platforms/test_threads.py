@@ -73,7 +73,7 @@ async def test_a_text_takes_four_requests(rig: Rig) -> None:
         ("GET", 200),
     ]
     assert published.url is not None
-    assert published.url.startswith(f"https://www.threads.net/@{rig.account.username}/post/")
+    assert published.url.startswith(f"https://www.threads.com/@{rig.account.username}/post/")
     [post] = await rig.posts()
     assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
 
@@ -233,6 +233,31 @@ async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(slow: 
     assert error.retry_after >= timedelta(hours=1)
 
 
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> None:
+    first = await publish(rig, rig.sending("first"))
+    used, free = {"quota_total": 1000, "quota_duration": 86400}, {"quota_total": 250, "quota_duration": 86400}
+    told = {"reply_quota_usage": 1000, "reply_config": used, "quota_usage": 1, "config": free}
+    body = {"error": {"message": "Application request limit reached", "code": 100}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    if in_thread:
+        sending = rig.sending("first", settings={"threadItems": [{"content": "second"}]})
+        step: Awaitable[Any] = NETWORK.complete(rig.connection(), sending, first)
+    else:
+        sending = rig.sending("second", settings={"replyToId": first.platform_post_id})
+        await NETWORK.prepare(rig.connection(), sending)
+        step = NETWORK.publish(rig.connection(), sending)
+    told_of = "This account has reached Threads' number of replies for one day."
+    # The container's state is read first, then the quota.
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "FINISHED"})
+    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": [told]})
+    if in_thread:
+        assert told_of in ((await step).warning or "")
+    else:
+        error = await refused(step)
+        assert (error.kind, error.code, error.message) == (Kind.CAPPED, "quota", told_of)
+
+
 def items(rig: Rig) -> list[dict[str, Any]]:
     media = [{"type": "image", "url": rig.sandbox.media(name).url, "altText": name} for name in ("b.jpg", "c.jpg")]
     return [{"content": "second", "mediaItems": media}, {"content": "third"}]
@@ -272,7 +297,7 @@ async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig
     settings = {"threadItems": [{"content": "second"}]}
     sending = rig.sending("first", settings=settings)
     await NETWORK.prepare(rig.connection(), sending)
-    published = replace(await NETWORK.publish(rig.connection(), sending), url="https://www.threads.net/x")
+    published = replace(await NETWORK.publish(rig.connection(), sending), url="https://www.threads.com/x")
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
     await refused(NETWORK.complete(rig.connection(), sending, published))
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})

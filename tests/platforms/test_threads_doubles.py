@@ -235,3 +235,74 @@ async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig
     sending = rig.sending("Read", settings={"linkAttachment": "https://example.com/redirects"})
     error = await refused(NETWORK.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "-1/4279047")
+
+
+NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
+
+
+async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are quoted from exileum/meta-mcp#143."""
+    sending = await prepared(rig, [])
+    for _ in range(2):
+        await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+        await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+        error = await send(rig, sending)
+        assert (error.kind, error.code, "its own words" in error.message) == (Kind.UNCLEAR, "100", True)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent(), "the same container makes no double"
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert (await send(rig, sending)).kind is Kind.REJECTED
+
+
+async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+
+
+@pytest.mark.parametrize("code", [-1, 24])
+async def test_an_error_of_metas_own_is_doubted_for_a_minute(
+    rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending = await prepared(rig, [])
+    body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
+    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    assert (await send(rig, sending)).kind is Kind.REJECTED
+
+
+@pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
+async def test_a_token_that_ends_as_if_nothing_existed_is_told(
+    rig: Rig, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "token_ended_as_24", rig.account.account_id)
+    for step in (NETWORK.whoami(rig.connection()), NETWORK.confirm(rig.connection(), sending)):
+        assert (await refused(step)).kind is Kind.AUTH
+    assert (await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", settings=settings)))).kind is Kind.AUTH
+    monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
+    assert (await send(rig, sending)).code == "expired"
+    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.AUTH
+
+
+async def test_a_quoted_post_that_is_not_there_is_named(rig: Rig) -> None:
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=graph_error(24, 4279009))
+    sending = rig.sending("Look", settings={"quotePostId": "18000000000000001"})
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, "quotePostId" in error.message) == (Kind.REJECTED, True)
+
+
+async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:
+    other = await connect("threads")
+    theirs = await NETWORK.publish(other.connection(), await prepared(other, [], "theirs"))
+    sending = rig.sending("Re", settings={"replyToId": theirs.platform_post_id})
+    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")

@@ -112,8 +112,9 @@ def refusal(status: int = 400, **error: Any) -> NetworkError:
         (17, None, Kind.RATE_LIMITED),
         (32, None, Kind.RATE_LIMITED),
         (613, None, Kind.RATE_LIMITED),
-        (10, None, Kind.AUTH),
-        (200, None, Kind.AUTH),
+        (10, 4279067, Kind.OPERATOR),
+        (100, 4279004, Kind.NOT_READY),
+        (-1, 4279047, Kind.REJECTED),
         (190, 463, Kind.AUTH),
         (100, 2207051, Kind.REJECTED),
         (100, 2207052, Kind.TRANSIENT),
@@ -123,9 +124,31 @@ def refusal(status: int = 400, **error: Any) -> NetworkError:
 def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int | None, kind: Kind) -> None:
     error = refusal(code=code, error_subcode=subcode)
     assert (error.kind, error.status, error.request_id) == (kind, 400, "A6Ltrace")
-    assert error.code == (f"{code}/{subcode}" if subcode else str(code))
+    named = {4279004: "unknown_children"}
+    assert error.code == named.get(subcode or 0, f"{code}/{subcode}" if subcode else str(code))
     assert "its own words" not in error.message
     assert error.message.endswith(".")
+
+
+def test_a_lost_permission_is_told_by_its_words() -> None:
+    said = "Application does not have permission for this action"
+    assert refusal(code=10, message=said).kind is Kind.AUTH
+    assert refusal(code=10).kind is Kind.REJECTED
+
+
+def test_a_code_that_is_a_name_is_known_by_it() -> None:
+    error = refusal(code="THREADS_API__LINK_LIMIT_EXCEEDED", message="its own words")
+    assert (error.kind, error.code) == (Kind.REJECTED, "THREADS_API__LINK_LIMIT_EXCEEDED")
+    assert error.message == "This post has more links than Threads takes."
+    assert refusal(code="SOMETHING_ELSE").code == "http_400"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [({"is_transient": False}, Kind.REJECTED), ({"is_transient": True}, Kind.TRANSIENT), ({}, Kind.TRANSIENT)],
+)
+def test_an_error_of_threads_own_passes_unless_it_says_otherwise(answer: dict[str, Any], kind: Kind) -> None:
+    assert refusal(code=-1, **answer).kind is kind
 
 
 def test_an_unknown_refusal_is_told_in_threads_own_words_cut_to_a_sane_length() -> None:

@@ -34,6 +34,22 @@ async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: st
     assert len(await stack.public(text)) == 1
 
 
+async def test_what_its_network_says_is_public_and_never_lists_is_published(
+    stack: Stack, quick_looks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platforms.meta.containers.UNLISTED_FOR", timedelta(0))
+    account = stack.accounts["instagram"]
+    await stack.switch_on("instagram", "reels_unlisted", account)
+    await stack.fault("instagram", "accept_then_drop", "publish")
+    media = ["https://example.com/unlisted.mp4"]
+    post = await stack.publish("a reel that is not listed", [account], media=media, settings={"shareToFeed": False})
+    (target,) = post.targets
+    assert (post.status, target.platform_post_id, target.error) == (PostStatus.PUBLISHED, None, None)
+    assert target.published_at is not None
+    assert "does not list it" in (target.warning or "")
+    assert len(await stack.public("a reel that is not listed")) == 1
+
+
 async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)

@@ -60,7 +60,7 @@ class Comment(msgspec.Struct, rename="camel"):
 class PageTwin(GraphTwin, ABC):
     """Hold what all of Facebook's routes share."""
 
-    limit = ("(#32) Page request limit reached", 32)
+    limit = ("(#32) Page request limit reached", 32, 400)
     usage_type = "pages"
 
     def __init__(self, world: World) -> None:

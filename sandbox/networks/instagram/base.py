@@ -58,6 +58,7 @@ class Comment(msgspec.Struct, rename="camel"):
 class InstagramTwin(GraphTwin, ABC):
     """Hold what all of Instagram's routes share."""
 
+    limit = ("(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.", 80002, 400)
     usage_type = "instagram"
 
     def __init__(self, world: World) -> None:

@@ -20,7 +20,8 @@ COLLABORATORS = 3
 CAROUSEL_ITEMS = range(2, 11)
 CONTAINERS_PER_DAY = 400
 IMAGE_BYTES = 8 * 1024 * 1024
-RATIOS = (0.8, 1.91)
+RATIOS = (0.75, 1.91)
+"""Tried by publishers in May 2026; the reference still says 4:5."""
 REEL_SECONDS = (3, 900)
 STORY_SECONDS = (3, 60)
 
@@ -94,6 +95,8 @@ class ContainerRoutes(InstagramTwin):
         container = self._container(account, item.kind, [shown], caption, ready_at, is_child=is_child)
         if item.is_video:
             container.error = _video_error(item, fetched)
+            if self.holds("videos_unprocessable", account):
+                container.error = "Error: 2207085 - The video could not be processed."
         return container
 
     def _shown(self, fetched: Fetched, item: _Item, values: dict[str, Any]) -> Shown:
@@ -176,6 +179,8 @@ def _check_settings(values: dict[str, Any]) -> None:
     if len(str(values.get("alt_text") or "")) > ALT_TEXT_LENGTH:
         raise invalid(f"param alt_text must have at most {ALT_TEXT_LENGTH} characters.")
     flag(values, "share_to_feed")
+    if flag(values, "is_ai_generated") is not None and flag(values, "is_carousel_item"):
+        raise invalid("param is_ai_generated is not allowed for an item of a carousel.")
     tags = json_parameter(values, "user_tags")
     if tags is not None and not (isinstance(tags, list) and all(_is_tag(tag) for tag in tags)):
         raise refused("Invalid parameter", 100, 2207035, "Every tag needs a username, and x and y from 0 to 1.")
@@ -209,7 +214,7 @@ def _check_image(item: _Item, fetched: Fetched) -> None:
     ratio = found.width / found.height if found.height else 1
     if item.kind != "STORIES" and not RATIOS[0] - 0.01 <= ratio <= RATIOS[1] + 0.01:
         raise refused(
-            "The submitted image does not have a valid aspect ratio.", 36003, 2207009, "Allowed are 4:5 to 1.91:1."
+            "The submitted image does not have a valid aspect ratio.", 36003, 2207009, "Allowed are 3:4 to 1.91:1."
         )
 
 

@@ -91,7 +91,10 @@ class ReadRoutes(InstagramTwin):
             raise missing_object(object_id)
         container = self.containers.get(object_id)
         if container is not None and container.account_id == account.account_id:
-            return Answer.json(selected(self._status(container), fields, "IGContainer"))
+            status = self._status(container)
+            if self.holds("state_unnamed", account) and status["status_code"] == "ERROR":
+                status["status_code"] = ""
+            return Answer.json(selected(status, fields, "IGContainer"))
         post = self.world.posts.get(self.platform, object_id)
         if post is None or post.account_id != account.account_id:
             raise missing_object(object_id)
@@ -119,6 +122,7 @@ class ReadRoutes(InstagramTwin):
             post
             for post in self.world.posts.of(account)
             if (post.kind == "story") is stories and post.created_at >= since
+            if post.kind != "reel" or not self.holds("reels_unlisted", account)
         )
         if after:
             found = dropwhile(lambda post: post.platform_post_id != after, found)

@@ -105,7 +105,7 @@ class PublishRoutes(ThreadsTwin):
         if length(text) > CHARACTERS:
             raise refused("Param text must be at most 500 characters long.", 100)
         if len(set(_LINK.findall(text))) > LINKS:
-            raise refused("Too many links", 100, None, f"A post has up to {LINKS} links.")
+            raise RefusedError(_too_many_links())
         container.text = text
         if values.get("reply_control") not in (None, *REPLY_CONTROLS):
             raise invalid(f"param reply_control must be one of {REPLY_CONTROLS}")
@@ -122,7 +122,8 @@ class PublishRoutes(ThreadsTwin):
         if reply_to is None:
             return
         post = self.world.posts.get(self.platform, str(reply_to))
-        if self.holds("own_posts_only", account) and (post is None or post.account_id != account.account_id):
+        unknown = post is None and self.holds("own_posts_only", account)
+        if unknown or (post is not None and post.account_id != account.account_id):
             raise refused("Application does not have permission for this action", 10, 4279067)
         if post is None or post.deleted:
             raise not_there()
@@ -130,17 +131,15 @@ class PublishRoutes(ThreadsTwin):
 
     def _take_children(self, account: Account, container: Container, values: dict[str, Any]) -> None:
         ids = list_parameter(values, "children")
-        if self.holds("children_unseen", account):
-            said = "Invalid Carousel Children: one or more children are invalid, nonexistent, or expired."
-            raise refused(said, 100, 4279004)
         if len(ids) not in CAROUSEL_ITEMS:
             raise invalid("param children must name 2 to 20 containers")
         children = [self.containers.get(child_id) for child_id in ids]
         for child in children:
-            if child is None or child.account_id != account.account_id or not child.is_child:
-                raise not_there()
-            if child.status(self.world.now()) not in ("FINISHED", "IN_PROGRESS"):
-                raise invalid("param children names a container that has expired or failed")
+            own = child is not None and child.account_id == account.account_id and child.is_child
+            unseen = self.holds("children_unseen", account)
+            if child is None or not own or unseen or child.status(self.world.now()) != "FINISHED":
+                said = "Invalid Carousel Children: one or more children are invalid, nonexistent, or expired."
+                raise refused(said, 100, 4279004)
             container.media = [*container.media, *child.media]
             container.ready_at = max(container.ready_at, child.ready_at)
 
@@ -195,7 +194,7 @@ class PublishRoutes(ThreadsTwin):
                 text=container.text,
                 created_at=now,
                 kind=kind if kind != "carousel" or container.kind == "CAROUSEL" else "post",
-                url=f"https://www.threads.net/@{account.username}/post/{code}",
+                url=f"https://www.threads.com/@{account.username}/post/{code}",
                 media=container.media,
                 note=container.note,
                 detail={"shortcode": code, "media_type": container.kind, "reply_to": container.reply_to},
@@ -204,6 +203,13 @@ class PublishRoutes(ThreadsTwin):
         container.post_id = post_id
         self.containers.put(container.id, container)
         return post
+
+
+def _too_many_links() -> Answer:
+    """Word it as the page on posts does: with a name for a code."""
+    message = f"A post has up to {LINKS} links."
+    error = {"message": message, "type": "THApiException", "code": "THREADS_API__LINK_LIMIT_EXCEEDED"}
+    return Answer.json({"error": error}, 400)
 
 
 def length(text: str) -> int:

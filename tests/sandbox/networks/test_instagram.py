@@ -1,5 +1,6 @@
 import asyncio
 import re
+import struct
 from typing import Any
 
 import httpx
@@ -115,6 +116,7 @@ async def test_carousels_need_two_to_ten_children_of_their_own(shared: Sandbox) 
         ({"image_url": IMAGE, "collaborators": '["a","b","c","d"]'}, (100, None)),
         ({"image_url": IMAGE, "collaborators": "a", "is_carousel_item": "true"}, (100, None)),
         ({"image_url": IMAGE, "alt_text": "x" * 1001}, (100, None)),
+        ({"image_url": IMAGE, "is_ai_generated": "true", "is_carousel_item": "true"}, (100, None)),
         ({"image_url": IMAGE, "user_tags": '[{"x":0.5}]'}, (100, 2207035)),
         ({"image_url": IMAGE, "user_tags": "["}, (100, None)),
         ({"media_type": "VIDEO", "video_url": VIDEO}, (100, 2207023)),
@@ -149,6 +151,8 @@ async def test_other_addresses_are_really_fetched(shared: Sandbox) -> None:
         b"/gone": (b"404 Not Found", b"image/jpeg", b""),
         b"/image.png": (b"200 OK", b"image/png", media.sample("served", "png")),
         b"/text": (b"200 OK", b"text/plain", b"hello"),
+        b"/upright.jpg": (b"200 OK", b"image/jpeg", _sized(image, 600, 800)),
+        b"/tall.jpg": (b"200 OK", b"image/jpeg", _sized(image, 600, 900)),
     }
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -166,9 +170,18 @@ async def test_other_addresses_are_really_fetched(shared: Sandbox) -> None:
         assert await refusal(shared, image_url=f"{url}/gone") == (9004, 2207052)
         assert await refusal(shared, image_url=f"{url}/text") == (9004, 2207052)
         assert await refusal(shared, image_url=f"{url}/image.png") == (36001, 2207005)
+        assert await refusal(shared, image_url=f"{url}/tall.jpg") == (36003, 2207009)
+        await shared.publish(await shared.container(image_url=f"{url}/upright.jpg"))
         await shared.publish(await shared.container(image_url=f"{url}/a.jpg"))
     card = (await shared.control.get("/_/feed")).json()["cards"][0]
     assert (await shared.control.get(card["media"][0]["src"])).content == image
+
+
+def _sized(jpeg: bytes, width: int, height: int) -> bytes:
+    """Return an image whose header names another size."""
+    start = re.search(rb"\xff[\xc0-\xc2]\x00\x11\x08", jpeg)
+    assert start
+    return jpeg[: start.end()] + struct.pack(">HH", height, width) + jpeg[start.end() + 4 :]
 
 
 async def test_the_sandboxes_own_samples_are_known(shared: Sandbox) -> None:

@@ -96,7 +96,7 @@ async def test_a_text_is_published_once(server: Server) -> None:
     assert error(await server.publish(container))[:2] == (400, 100)
     shown = await server.read(post, fields="id,permalink,text,timestamp,media_type,username")
     assert (shown["text"], shown["media_type"], shown["username"]) == ("Hello", "TEXT_POST", "ann")
-    assert shown["permalink"].startswith("https://www.threads.net/@ann/post/")
+    assert shown["permalink"].startswith("https://www.threads.com/@ann/post/")
     [listed] = await server.posts()
     assert (listed["platformPostId"], listed["accountId"]) == (post, "th_1")
 
@@ -131,7 +131,10 @@ async def test_images_videos_and_carousels(server: Server) -> None:
         ({"media_type": "TEXT"}, (400, 100, None)),
         ({"media_type": "TEXT", "text": "x" * 501}, (400, 100, None)),
         ({"media_type": "TEXT", "text": "🌊" * 126}, (400, 100, None)),
-        ({"media_type": "TEXT", "text": " ".join(f"https://a.example/{n}" for n in range(6))}, (400, 100, None)),
+        (
+            {"media_type": "TEXT", "text": " ".join(f"https://a.example/{n}" for n in range(6))},
+            (400, "THREADS_API__LINK_LIMIT_EXCEEDED", None),
+        ),
         ({"media_type": "TEXT", "text": "a", "auto_publish_text": "true"}, (400, 100, None)),
         ({"media_type": "TEXT", "text": "a", "reply_control": "nobody"}, (400, 100, None)),
         ({"media_type": "TEXT", "text": "a", "topic_tag": "a.b"}, (400, 100, None)),
@@ -145,11 +148,11 @@ async def test_images_videos_and_carousels(server: Server) -> None:
         ({"media_type": "IMAGE", "image_url": IMAGE, "alt_text": "x" * 1001}, (400, 100, None)),
         ({"media_type": "IMAGE", "image_url": IMAGE, "text": "x", "is_carousel_item": "true"}, (400, 100, None)),
         ({"media_type": "CAROUSEL", "children": "1"}, (400, 100, None)),
-        ({"media_type": "CAROUSEL", "children": "1,2"}, (400, 24, 4279009)),
+        ({"media_type": "CAROUSEL", "children": "1,2"}, (400, 100, 4279004)),
     ],
 )
 async def test_what_threads_refuses(
-    server: Server, parameters: dict[str, str], expected: tuple[int, int, int | None]
+    server: Server, parameters: dict[str, str], expected: tuple[int, int | str, int | None]
 ) -> None:
     assert error(await server.client.post("/me/threads", data=parameters)) == expected
 
@@ -206,6 +209,15 @@ async def test_containers_take_their_time_and_expire(timed: Server, clock: Clock
     assert (await timed.read(f"{container}/", fields="status"))["status"] == "FINISHED"
     clock.now += 86_400
     assert (await timed.read(container, fields="status"))["status"] == "EXPIRED"
+
+
+async def test_a_carousel_finds_only_items_that_are_finished(timed: Server, clock: Clock) -> None:
+    names = {"media_type": "IMAGE", "image_url": IMAGE, "is_carousel_item": "true"}
+    children = ",".join([await timed.container(**names) for _ in range(2)])
+    carousel = {"media_type": "CAROUSEL", "children": children}
+    assert error(await timed.client.post("/me/threads", data=carousel)) == (400, 100, 4279004)
+    clock.now += 10
+    assert (await timed.client.post("/me/threads", data=carousel)).status_code == 200
 
 
 async def test_days_have_their_number_of_posts(timed: Server) -> None:

@@ -1,0 +1,31 @@
+"""What the credentials of all of Meta's networks hold."""
+
+import hashlib
+import hmac
+
+from pydantic import SecretStr
+
+from platforms.base import WireModel
+
+
+class MetaCredentials(WireModel):
+    """An access token, and the app that it was given to.
+
+    With the app's secret, every call carries a proof of it. Apps with the option "Require app secret" refuse calls
+    without one; all others accept it.
+    """
+
+    access_token: SecretStr
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+def proof_of(credentials: MetaCredentials) -> dict[str, str]:
+    """Return the parameter that proves the app's secret; none if the secret is not known.
+
+    Source: developers.facebook.com/docs/graph-api/guides/secure-requests.
+    """
+    if credentials.client_secret is None:
+        return {}
+    key, token = credentials.client_secret.get_secret_value(), credentials.access_token.get_secret_value()
+    return {"appsecret_proof": hmac.new(key.encode(), token.encode(), hashlib.sha256).hexdigest()}

@@ -1,0 +1,94 @@
+"""Apps that demand a proof of their secret with every call of the Graph API."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms.base import Published
+from platforms.errors import Kind, NetworkError
+from platforms.facebook import videos
+from platforms.meta.credentials import MetaCredentials, proof_of
+from platforms.registry import networks
+from sandbox.graph import APP_SECRET
+from tests.platforms.rig import Rig
+
+Connect = Callable[..., Awaitable[Rig]]
+
+POSTS: list[tuple[str, list[str], dict[str, Any]]] = [
+    ("facebook", [], {"firstComment": "first"}),
+    ("facebook", ["a.jpg"], {}),
+    ("facebook", ["a.mp4"], {}),
+    ("facebook", ["a.mp4"], {"contentType": "reel"}),
+    ("instagram", ["a.jpg", "b.jpg"], {"firstComment": "first"}),
+    ("threads", ["a.jpg"], {"threadItems": [{"content": "second"}]}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(videos, "LOOKS", (0, 0.01))
+
+
+async def publish(rig: Rig, client: httpx.AsyncClient | None, names: list[str], settings: dict[str, Any]) -> None:
+    network, line = rig.network, rig.connection(client)
+    media = [rig.sandbox.media(name) for name in names]
+    sending = rig.sending("Hello", media, settings=settings, started_at=datetime.now(UTC))
+    await network.whoami(line)
+    if network.prepares(sending.draft):
+        await network.prepare(line, sending)
+    published = await network.complete(line, sending, await network.publish(line, sending))
+    assert published.warning is None
+    assert isinstance(await network.confirm(line, sending), Published)
+
+
+@pytest.mark.parametrize(("platform", "names", "settings"), POSTS)
+async def test_every_call_proves_the_apps_secret(
+    connect: Connect, platform: str, names: list[str], settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await connect(platform, credentials={"clientSecret": APP_SECRET})
+    await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
+    with caplog.at_level(logging.DEBUG, logger="httpcore"):
+        await publish(rig, None, names, settings)
+    proof = proof_of(rig.stored)["appsecret_proof"]
+    assert len(proof) == 64
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("httpcore")]
+    assert said
+    assert not [line for line in said if proof in line or APP_SECRET in line]
+
+
+@pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
+@pytest.mark.parametrize(
+    ("credentials", "words"),
+    [({}, "wants another proof"), ({"clientSecret": "another app's"}, "Check clientSecret")],
+)
+async def test_a_missing_or_wrong_proof_is_the_operators_to_mend(
+    connect: Connect, platform: str, credentials: dict[str, Any], words: str
+) -> None:
+    rig = await connect(platform, credentials=credentials)
+    await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
+    with pytest.raises(NetworkError) as caught:
+        await rig.network.whoami(rig.connection())
+    assert caught.value.kind is Kind.OPERATOR
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
+def test_the_app_is_named_by_its_client_id(platform: str) -> None:
+    network = networks()[platform]
+    given = network.credentials.model_validate({"accessToken": "t", "clientId": "123", "clientSecret": "s"})
+    assert network.app_id(given) == "123"
+    assert "clientSecret" not in repr(given)
+    assert "'s'" not in repr(given)
+
+
+def test_the_proof_is_the_digest_of_the_token_under_the_secret() -> None:
+    """The digest was made with `openssl dgst -sha256 -hmac secret`."""
+    credentials = MetaCredentials(access_token=SecretStr("token"), client_secret=SecretStr("secret"))
+    expected = "e941110e3d2bfe82621f0e3e1434730d7305d106c5f68c87165d0b27a4611a4a"
+    assert proof_of(credentials) == {"appsecret_proof": expected}
+    assert proof_of(MetaCredentials(access_token=SecretStr("token"))) == {}
