@@ -26,12 +26,11 @@ from workflows.telling import tell
 
 log = structlog.get_logger(__name__)
 
-LATE = timedelta(minutes=2)
-"""How long after its due time an open post is held against Temporal."""
+SOON = timedelta(minutes=2)
+"""From how long before its due time an open post is compared with Temporal every minute."""
 EVERY = timedelta(minutes=1)
-"""How often that is done."""
 AHEAD = timedelta(hours=1)
-"""How long before their time posts are looked after that are not due yet."""
+"""From how long before their time posts are compared with Temporal every ten minutes."""
 AHEAD_EVERY = timedelta(minutes=10)
 
 _SHARE = 10
@@ -54,16 +53,16 @@ class Recovery:
         """Posts that need a person and of which the log has told."""
 
     async def run(self) -> None:
-        """Look after late posts every minute, after those that will soon be due every ten."""
+        """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""
         loop = asyncio.get_running_loop()
         ahead_at = loop.time()
         while True:
             began, now = loop.time(), datetime.now(UTC)
             try:
-                await self.round(_ALWAYS, now - LATE)
+                await self.round(_ALWAYS, now + SOON)
                 if began >= ahead_at:
                     ahead_at = began + AHEAD_EVERY.total_seconds()
-                    await self.round(now - LATE, now + AHEAD)
+                    await self.round(now + SOON, now + AHEAD)
             except (Unavailable, SQLAlchemyError, OSError) as error:
                 log.warning("recovery.postponed", reason=type(error).__name__)
             await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))

@@ -10,7 +10,7 @@ from domain.schedule import rfc3339
 from runtime.doctor.facts import Facts
 from runtime.doctor.findings import Finding, Heals, Kind
 from runtime.facts import facts_of_row, facts_of_run
-from runtime.recovery import AHEAD, AHEAD_EVERY, EVERY, LATE
+from runtime.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
 from store.checkup import OpenAttempt
 from store.models import Post
 from workflows.runs import Run
@@ -78,13 +78,13 @@ def _known(facts: Facts) -> str:
 
 
 def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None:
-    """Return until when the recovery has looked at a post: what is late every minute, what is due soon every ten."""
+    """Return until when the recovery has looked at a post: what is due soon every minute, the rest every ten."""
     if post.due_at is None:
         return None
     lost_at = run.closed_at if run and run.closed_at else now
-    late_at = max(post.due_at + LATE, lost_at) + EVERY
+    soon_at = max(post.due_at - SOON, lost_at) + EVERY
     ahead_at = max(post.due_at - AHEAD, lost_at) + AHEAD_EVERY
-    return min(late_at, ahead_at)
+    return min(soon_at, ahead_at)
 
 
 def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import PostStatus, TargetStatus
+from runtime import recovery as module
 from runtime.recovery import Recovery
 from store.models import Attempt, Post, Target
 from store.telling import note_taken_up
@@ -156,3 +157,30 @@ async def test_one_worker_of_all_does_a_round(stack: Stack, recovery: Recovery) 
     other = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     assert sorted(await asyncio.gather(recovery.round(ALWAYS, end), other.round(ALWAYS, end))) == [0, 1]
     await handle.terminate()
+
+
+async def test_a_post_that_is_due_soon_is_looked_after_every_minute(
+    stack: Stack, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EVERY", timedelta(seconds=0.2))
+    monkeypatch.setattr(module, "_SHARE", 0)
+    rounds = list[datetime]()
+    actual = recovery.round
+
+    async def counted(begin: datetime, end: datetime) -> int:
+        rounds.append(end)
+        return await actual(begin, end)
+
+    monkeypatch.setattr(recovery, "round", counted)
+    running = asyncio.create_task(recovery.run())
+    try:
+        async with asyncio.timeout(20):
+            while len(rounds) < 3:  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.05)
+            post, handle = await asleep(stack, "terminated a minute ahead", timedelta(seconds=60))
+            await handle.terminate()
+            while (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.1)
+    finally:
+        running.cancel()
+    await stack.delete(post)
