@@ -84,8 +84,10 @@ def forbid_other_calls(*, threads: bool) -> None:
     PR_SET_NO_NEW_PRIVS must be set. Raises OSError if the kernel refuses or the machine is none that is known here.
     """
     machine = _MACHINES.get(platform.machine())
-    if sys.platform != "linux" or machine is None:
-        raise OSError(ENOSYS, f"there is no filter for {sys.platform} on {platform.machine()}")
+    # A program of 32 bits makes calls by other numbers than the machine's name says; the filter would end it.
+    if sys.platform != "linux" or machine is None or sys.maxsize < 2**32:
+        kind = f"{platform.machine()}, {sys.maxsize.bit_length() + 1} bits"
+        raise OSError(ENOSYS, f"there is no filter for {sys.platform} on {kind}")
     program = b"".join(_program(machine, threads=threads))
     code = ctypes.create_string_buffer(program, len(program))
 
