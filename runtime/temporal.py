@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 from typing import Any, cast
 
 import structlog
@@ -20,22 +21,43 @@ from store.secret_values import SECRETS
 log = structlog.get_logger(__name__)
 
 
-class WordlessFailures(DefaultFailureConverter):
-    """Keep the words of exceptions that are not ours out of histories: they may repeat content or credentials.
+_LONGEST_TRACE = 1000
+_MOST_CAUSES = 2
 
-    Their type and stack trace stay; what they say is in the worker's log, behind its masks.
+
+class WordlessFailures(DefaultFailureConverter):
+    """A converter that keeps the messages of foreign exceptions out of histories: they may repeat content or secrets.
+
+    Their type, the system's words for an errno and the end of the stack trace stay, in less than the 2 kB from which
+    Temporal hides a pending activity's failure. The message is in the worker's log, behind its masks.
     """
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Convert an exception and what caused it."""
         if not isinstance(exception, FailureError):
-            wordless = ApplicationError("see the worker's log", type=type(exception).__name__)
+            wordless = ApplicationError(_explanation(exception), type=type(exception).__name__)
             wordless.__cause__ = exception.__cause__
             exception = wordless.with_traceback(exception.__traceback__)
         super().to_failure(exception, payload_converter, failure)
         if isinstance(exception.__cause__, NetworkError):
-            # All of it that may be told is told already, and Temporal hides what a failure says once it has 4 kB.
             failure.ClearField("cause")
+        failure.stack_trace = failure.stack_trace[-_LONGEST_TRACE:]
+        _shorten_causes(failure)
+
+
+def _explanation(exception: BaseException) -> str:
+    """Return what may be said of a foreign exception: of a failed system call, its number and the system's words."""
+    number = exception.errno if isinstance(exception, OSError) else None
+    return f"errno {number}: {os.strerror(number)}" if number else "see the worker's log"
+
+
+def _shorten_causes(failure: Failure) -> None:
+    for _ in range(_MOST_CAUSES):
+        if not failure.HasField("cause"):
+            return
+        failure = failure.cause
+        failure.stack_trace = ""
+    failure.ClearField("cause")
 
 
 DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=WordlessFailures)

@@ -1,5 +1,7 @@
 """What reaches a history from an error."""
 
+import errno
+
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
 
@@ -37,3 +39,30 @@ def test_our_own_words_stay_and_those_of_the_network_do_not() -> None:
     assert not failure.HasField("cause"), "with the way to it, Temporal shows of a failure that it is too long"
     assert b"your text" not in failure.SerializeToString()
     assert str(cause) == "rejected (bad)"
+
+
+def test_the_system_says_why_a_call_failed() -> None:
+    full = raised(OSError(errno.ENOSPC, "No space left on device", "/secret/path"))
+    failure = failure_of(full)
+    assert failure.application_failure_info.type == "OSError"
+    assert failure.message == f"errno {errno.ENOSPC}: No space left on device"
+    assert b"secret" not in failure.SerializeToString()
+
+
+def deep(depth: int) -> None:
+    if depth:
+        deep(depth - 1)
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
+    caught: Exception | None = None
+    for _ in range(12):
+        try:
+            deep(40)
+        except OSError as error:
+            caught = raised(RuntimeError("hidden"), caught or error)
+    assert caught is not None
+    failure = failure_of(raised(OSError(errno.ENOSPC, "full"), caught))
+    assert failure.ByteSize() < 2000
+    assert "No space left on device" in failure.message
