@@ -1,0 +1,118 @@
+"""Bluesky's reference server (PDS), run for tests, with as many accounts as they want.
+
+`.ci/pds` installs it into the user's cache. Source: github.com/bluesky-social/atproto packages/pds.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cli.stack.ports import free_port
+from platforms.base import AccountFacts
+from platforms.bluesky import NETWORK
+from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
+
+STARTS_WITHIN_S = 90.0
+ENDS_WITHIN_S = 20.0
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+FOLDER = Path(os.environ.get("SOCIALSYNCER_TEST_PDS") or _CACHE / "socialsyncer-pds")
+PASSWORD = "only-for-tests"
+_PROGRAM = Path(__file__).with_name("pds.cjs")
+
+
+def reason_to_skip() -> str | None:
+    """Return why the server cannot be run here, or None."""
+    if shutil.which("node") is None:
+        return "Node.js is not installed"
+    return None if (FOLDER / "ready").exists() else "Bluesky's server is not installed: run .ci/pds"
+
+
+@dataclass(slots=True)
+class Pds:
+    """A running server."""
+
+    url: str
+    directory: str
+    """Where the documents of its accounts' DIDs are, in place of plc.directory."""
+    secret: str
+    """What it signs its tokens with."""
+    client: httpx.AsyncClient
+
+    async def open_account(self, sandbox: Sandbox) -> Rig:
+        """Make an account with an app password; the sandbox holds the files of its posts."""
+        handle = f"u{secrets.token_hex(4)}.test"
+        made = await self.call("createAccount", handle=handle, email=f"{handle}@mail.test", password=PASSWORD)
+        token = made["accessJwt"]
+        app = await self.call("createAppPassword", token=token, name="tests")
+        credentials = NETWORK.credentials.model_validate(
+            {"service": self.url, "identifier": handle, "password": app["password"]}
+        )
+        account = AccountFacts(NETWORK.account_id(made["did"]), made["did"], handle)
+        return Rig(NETWORK, sandbox, account, credentials, MediaFromUrl(sandbox.client), self.url, self.client)
+
+    async def call(self, procedure: str, /, *, token: str = "", **body: Any) -> dict[str, Any]:
+        """Call one of the server's own procedures."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = await self.client.post(f"{self.url}/xrpc/com.atproto.server.{procedure}", json=body, headers=headers)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def posts(self, rig: Rig) -> list[dict[str, Any]]:
+        """Return the records of the account's posts with their names, newest first."""
+        answer = await self.client.get(
+            f"{self.url}/xrpc/com.atproto.repo.listRecords",
+            params={"repo": rig.account.user_id, "collection": "app.bsky.feed.post", "limit": 100},
+        )
+        answer.raise_for_status()
+        return list(answer.json()["records"])
+
+
+@asynccontextmanager
+async def running_pds() -> AsyncIterator[Pds]:
+    """Run a server for the length of the block."""
+    root = Path(tempfile.mkdtemp(prefix="posts-test-pds-"))
+    port, directory, secret = free_port(), free_port(), secrets.token_hex(32)
+    data = root / "data"
+    await asyncio.to_thread(data.mkdir)
+    arguments = [str(_PROGRAM), str(FOLDER), str(data), str(port), str(directory), secret]
+    with (root / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec("node", *arguments, stdout=log, stderr=log)
+    try:
+        async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as client:
+            # Its own name: what it writes into the documents of its accounts.
+            pds = Pds(f"http://localhost:{port}", f"http://127.0.0.1:{directory}", secret, client)
+            await _listens(pds, process, root / "log")
+            yield pds
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+
+
+async def _listens(pds: Pds, process: asyncio.subprocess.Process, log: Path) -> None:
+    async with asyncio.timeout(STARTS_WITHIN_S):
+        while True:
+            try:
+                (await pds.client.get(f"{pds.url}/xrpc/_health")).raise_for_status()
+            except httpx.TransportError:
+                if process.returncode is not None:
+                    said = await asyncio.to_thread(log.read_text)
+                    raise RuntimeError(f"Bluesky's server ended: {said}") from None
+                await asyncio.sleep(0.2)
+            else:
+                return
