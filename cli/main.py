@@ -16,6 +16,7 @@ from cli.terminal import say
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _PORT = click.IntRange(1, 65535)
+_WAITS_FOR = ("account", "network", "rate_limit", "media", "answer", "person", "operator")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -31,6 +32,10 @@ def _data_dir(command: Decorated) -> Decorated:
 def _workspace(command: Decorated) -> Decorated:
     text = "Name or id of the workspace; with --data-dir the stack's own is the default."
     return click.option("--workspace", default=None, help=text)(command)
+
+
+def _as_json(command: Decorated) -> Decorated:
+    return click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each line.")(command)
 
 
 @contextmanager
@@ -146,6 +151,45 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool, every
     text, code = asyncio.run(look(data_dir, workspace, as_json=as_json, everything=everything))
     say(text)
     sys.exit(code)
+
+
+@main.command()
+@click.option("--for", "reason", type=click.Choice(_WAITS_FOR), default=None, help="Only what waits for this.")
+@click.option("--platform", default=None, help="Only targets on this network.")
+@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
+@click.option(
+    "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List no more than these."
+)
+@_as_json
+@_data_dir
+def waiting(
+    reason: str | None, platform: str | None, workspace: str | None, most: int, data_dir: Path | None, *, as_json: bool
+) -> None:
+    """List the targets that are due and wait for an account, a network, a lost answer, a person or the operator."""
+    from cli.reports import waiting as find
+    from domain.waits import WaitsFor
+
+    rows = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
+    _print_rows(rows, as_json=as_json)
+
+
+@main.command()
+@click.option("--since", default="7d", show_default=True, help="What was due since then: 30m, 12h, 7d, 2w.")
+@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
+@_as_json
+@_data_dir
+def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Count what became of the targets that were due, by network, status and error code."""
+    from cli.reports import report as count
+
+    _print_rows(asyncio.run(count(data_dir, workspace, since)), as_json=as_json)
+
+
+def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    from cli.reports import as_table
+
+    for line in [json.dumps(row, ensure_ascii=False) for row in rows] if as_json else as_table(rows):
+        say(line)
 
 
 @main.group()

@@ -16,7 +16,7 @@ from store.models import STUCK, LatePost, Post, Target
 
 # Written out: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
-_STUCK = text(STUCK.replace("status", "targets.status").replace("next_", "targets.next_"))
+STUCK_TARGETS = text("(" + STUCK.replace("status", "targets.status").replace("next_", "targets.next_") + ")")
 _UNTOLD = text("posts.taken_up < posts.version AND posts.status IN ('scheduled', 'publishing')")
 
 _NOTE = text("""
@@ -139,7 +139,7 @@ async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) 
             func.max(Target.next_attempt_at),
         )
         .join(Post, Post.id == Target.post_id)
-        .where(_STUCK)
+        .where(STUCK_TARGETS)
         .group_by(Target.platform, Target.status, Target.looking, Target.hold_reason, code)
     )
     if workspace_id is not None:

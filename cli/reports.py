@@ -1,0 +1,78 @@
+"""Lists and counts of posts for operators."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.errors import UserError
+from cli.place import place_of
+from domain.schedule import rfc3339
+from domain.waits import WaitsFor
+from runtime.settings import Settings
+from store.database import OF_COMMANDS, Database
+from store.reports import outcomes_since, waiting_targets
+from store.workspaces import find_workspace
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST = timedelta(days=3650)
+
+
+def parsed_age(text: str) -> timedelta:
+    """Return how long `30m`, `12h`, `7d` or `2w` is. Raises UserError."""
+    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
+    age = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
+    if not timedelta(0) < age <= _LONGEST:
+        raise UserError(f"{text!r} is no length of time. Give one such as 30m, 12h, 7d or 2w.")
+    return age
+
+
+async def waiting(
+    data_dir: Path | None, workspace: str | None, platform: str | None, reason: WaitsFor | None, most: int
+) -> list[dict[str, Any]]:
+    """Return at most `most` targets that are due and wait, of all workspaces unless one is named. Raises UserError."""
+    async with _session(data_dir, workspace) as (session, workspace_id):
+        found = await waiting_targets(session, most, workspace_id=workspace_id, platform=platform, reason=reason)
+    return [{to_camel(name): _plain(value) for name, value in asdict(each).items()} for each in found]
+
+
+async def report(data_dir: Path | None, workspace: str | None, since: str) -> list[dict[str, Any]]:
+    """Return what became of what was due since, counted by network, status and code. Raises UserError."""
+    begin = datetime.now(UTC) - parsed_age(since)
+    async with _session(data_dir, workspace) as (session, workspace_id):
+        found = await outcomes_since(session, begin, workspace_id)
+    return [{to_camel(name): value for name, value in asdict(each).items()} for each in found]
+
+
+def as_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return lines with one column for each name, a dash for what a row does not have."""
+    if not rows:
+        return ["Nothing."]
+    names = list(rows[0])
+    cells = [names, *([("-" if row[name] is None else str(row[name])) for name in names] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _plain(value: object) -> object:
+    return rfc3339(value) if isinstance(value, datetime) else value
+
+
+@asynccontextmanager
+async def _session(data_dir: Path | None, workspace: str | None) -> AsyncIterator[tuple[AsyncSession, str | None]]:
+    """Open a reading transaction. Raises UserError if there is no such workspace."""
+    database = Database(place_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    try:
+        async with database.reading() as session:
+            workspace_id = None if workspace is None else await find_workspace(session, workspace)
+            if workspace is not None and workspace_id is None:
+                raise UserError(f"There is no workspace {workspace}.")
+            yield session, workspace_id
+    finally:
+        await database.close()

@@ -1,0 +1,73 @@
+"""`socialsyncer waiting` and `socialsyncer report` as an operator runs them."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import _WAITS_FOR, main
+from domain.waits import WaitsFor
+from tests.runtime.doctor.conftest import new_workspace
+from tests.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+
+
+async def rows_of(*arguments: str) -> list[dict[str, Any]]:
+    found = await run(*arguments, "--json")
+    assert found.exit_code == 0, found.output
+    return [json.loads(line) for line in found.stdout.splitlines()]
+
+
+async def test_what_waits_and_what_became_of_posts_is_listed(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        held = await own.save("waits for its account", [await own.revoked("twitter")])
+        await own.start(held)
+        account = await own.connect("twitter")
+        await own.publish("published", [account])
+        await own.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+        await own.publish("refused", [account])
+
+        async def is_held() -> bool:
+            return (await own.read(held.id)).targets[0].status == "held"
+
+        assert await own.outcomes.wait(held.id, is_held, 10)
+        mine = ("--workspace", own.workspace_id)
+        (waiting,) = await rows_of("waiting", *mine)
+        assert (waiting["postId"], waiting["platform"], waiting["waitsFor"]) == (held.id, "twitter", "account")
+        assert waiting["dueAt"].endswith("Z")
+        assert await rows_of("waiting", *mine, "--for", "person") == []
+        assert await rows_of("waiting", *mine, "--platform", "mastodon") == []
+        counted = {(row["status"], row["errorCategory"]): row["count"] for row in await rows_of("report", *mine)}
+        assert counted == {("held", "auth"): 1, ("published", None): 1, ("failed", "rejected"): 1}
+        table = (await run("report", *mine)).stdout.splitlines()
+        assert table[0].split() == ["platform", "status", "errorCategory", "errorCode", "count"]
+        assert len(table) == 4
+
+
+@pytest.mark.parametrize("age", ["7", "0d", "d", "-1d", "99999999w", "7 d", "1y"])
+async def test_a_length_of_time_that_is_none_is_refused_in_a_sentence(age: str) -> None:
+    refused = await run("report", f"--since={age}")
+    assert refused.exit_code == 1
+    assert "is no length of time. Give one such as 30m, 12h, 7d or 2w." in refused.stderr
+
+
+async def test_a_workspace_that_is_not_there_is_named() -> None:
+    refused = await run("waiting", "--workspace", "nobody's")
+    assert (refused.exit_code, refused.stderr) == (1, "Error: There is no workspace nobody's.\n")
+
+
+def test_the_command_offers_every_reason() -> None:
+    assert set(_WAITS_FOR) == set(WaitsFor)
