@@ -15,6 +15,7 @@ from platforms import answers, timeouts
 from platforms.body import Fenced
 from platforms.domains import is_within
 from platforms.errors import LONGEST_CODE, Kind, NetworkError
+from platforms.urls import url_of
 
 TIMED_OUT = "timed_out"
 """The code of a request that was not answered in time."""
@@ -131,8 +132,8 @@ class Wire:
         if path.startswith("/"):
             if {".", ".."}.intersection(path.partition("?")[0].split("/")):
                 raise httpx.InvalidURL("an id climbs up the path")
-            return httpx.URL(self.base_url + path)
-        url = httpx.URL(path)
+            return url_of(self.base_url + path)
+        url = url_of(path)
         if _origin(url) in {_origin(httpx.URL(known)) for known in (self.base_url, *self.elsewhere.values())}:
             return url
         carries_token = any(name.lower() == "authorization" for name in headers)

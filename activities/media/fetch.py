@@ -21,6 +21,7 @@ from activities.media.stored import StoredFile, stored
 from activities.shares import Shares
 from domain.post import Media
 from platforms.errors import NetworkError
+from platforms.urls import url_of
 
 MAX_BYTES = 4 * 2**30
 """The largest video that a network here takes in chunks (TikTok's 4 GB)."""
@@ -115,8 +116,8 @@ class MediaFetcher:
     ) -> str:
         refusals = Refusals(media, "")
         try:
-            url = httpx.URL(media.url)
-        except (httpx.InvalidURL, ValueError) as error:
+            url = url_of(media.url)
+        except httpx.InvalidURL as error:
             raise refusals.unreachable("the URL is not valid") from error
         refusals = Refusals(media, url.host)
         try:
@@ -156,8 +157,6 @@ class MediaFetcher:
         if not is_plain_host(url.raw_host.decode()):
             raise refusals.forbidden("its host is an address in an unusual spelling")
         port = url.port if url.port is not None else (443 if url.scheme == "https" else 80)
-        if not 0 < port < 2**16:
-            raise refusals.unreachable("its port does not exist")
         if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
             raise refusals.forbidden(_NOT_PUBLIC)
 
@@ -200,8 +199,8 @@ class _Body:
 
 def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
     try:
-        target = url.join(location)
-    except (httpx.InvalidURL, ValueError) as error:
+        target = url_of(location, url)
+    except httpx.InvalidURL as error:
         raise refusals.unreachable("it is redirected to a URL that is not valid") from error
     if (url.scheme, target.scheme) == ("https", "http"):
         raise refusals.unreachable("it is redirected from https to plain http")

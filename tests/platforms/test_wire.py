@@ -117,6 +117,14 @@ async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_t
             assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize("address", ["https://xn--a/1", "https://xn--/1", "https://[::1/1", "https://a:99999999999/1"])
+async def test_an_address_that_cannot_be_read_is_refused(address: str) -> None:
+    sent: list[httpx.Request] = []
+    with pytest.raises(NetworkError) as refused:
+        await noting(sent).send("PUT", address, public=True)
+    assert (refused.value.kind, sent) == (Kind.REJECTED, [])
+
+
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:4000/network", "http://sandbox.lan:4000"])
 async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -> None:
     sent: list[httpx.Request] = []

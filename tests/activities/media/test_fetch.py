@@ -206,13 +206,29 @@ async def test_five_redirects_are_followed_and_six_are_not(server: HostileServer
 
 
 @pytest.mark.parametrize(
-    "location", ["http://[nonsense", "http://cdn.test:99999/", "http://[::1", "http://cdn.test:port/"]
+    "location",
+    [
+        "http://[nonsense",
+        "http://cdn.test:99999/",
+        "http://[::1",
+        "http://cdn.test:port/",
+        "http://xn--a/",
+        "//xn--/a",
+        "http://cdn.xn--99999999999/a",
+    ],
 )
 async def test_a_redirect_to_nonsense_is_the_owners_to_mend(
     location: str, server: HostileServer, fetcher_with: Make
 ) -> None:
     server.routes["/a"] = redirect(location)
     error = await refusal(fetcher_with(), "http://cdn.test/a")
+    assert error.kind is Kind.REJECTED
+    assert error.code in {"media_unreachable", "media_address_forbidden"}
+
+
+@pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--99999999999", "a.xn--a.test", "[::1", "é" * 70])
+async def test_a_host_that_cannot_be_read_is_the_owners_to_mend(host: str, fetcher_with: Make) -> None:
+    error = await refusal(fetcher_with(), f"http://{host}/a.jpg")
     assert error.kind is Kind.REJECTED
     assert error.code in {"media_unreachable", "media_address_forbidden"}
 
