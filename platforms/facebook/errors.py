@@ -20,6 +20,9 @@ _STANDARDS = Meaning(Kind.REJECTED, "Facebook took this for a breach of its stan
 _REEL = "The video does not fit a Facebook reel"
 
 _SUBCODES = {
+    1363019: _SERVER,
+    1363030: _SERVER,
+    1363033: _SERVER,
     1363047: _SERVER,
     1609010: _SERVER,
     1390008: _TOO_FAST,
@@ -82,6 +85,12 @@ def processing_failed(said: str) -> NetworkError:
     """Say that Facebook could not make a video of what it was given."""
     reason = f" It says: {said}" if said else ""
     return NetworkError(Kind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed")
+
+
+def kept_as_draft() -> NetworkError:
+    """Say that a video was to be public, and that Facebook keeps it as a draft."""
+    message = "Facebook keeps this video as a draft instead of publishing it. Publish it in Meta Business Suite."
+    return NetworkError(Kind.REJECTED, message, code="kept_as_draft")
 
 
 def still_processing() -> NetworkError:

@@ -1,27 +1,30 @@
 """Give a post's media to a Page before anything is public: photos unpublished, videos going on where they stopped."""
 
 import asyncio
+import re
 from typing import Any
 
 from domain.post import Media, MediaType
 from platforms import multipart
 from platforms.base import Sending
 from platforms.body import Body
+from platforms.domains import is_within
 from platforms.errors import Kind, NetworkError
 from platforms.facebook.errors import WrongOffsetError
-from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
-from platforms.meta.graph import text_of
+from platforms.meta.graph import Answer, Fields, text_of
+from platforms.oauth import second_host
 from platforms.wire import segment
 
 AT_ONCE = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
-PIECE_BYTES = 4 * 1024 * 1024
-"""Bytes of a video in one request; Facebook takes any part of the range that it asks for (unverified)."""
 EDGE = {Form.VIDEO: "videos", Form.REEL: "video_reels", Form.VIDEO_STORY: "video_stories"}
 """Where each form of video begins and ends."""
+
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 _EXTENSION = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 
@@ -118,6 +121,7 @@ class Uploads:
         if form is Form.VIDEO:
             video["session"] = text_of(self._line, answer, "upload_session_id")
             video["end"] = int(answer.get("end_offset", size))
+            video["domain"] = answer.get("upload_domain")
         else:
             video["url"] = text_of(self._line, answer, "upload_url")
         self._sending.handles["video"] = video
@@ -125,9 +129,9 @@ class Uploads:
         return video
 
     async def _transfer(self, video: dict[str, Any], file: MediaFile) -> None:
-        """Send a video piece by piece, each within the range that Facebook asked for last."""
+        """Send a video piece by piece, each the whole range that Facebook asked for last."""
         while video["offset"] < file.size:
-            part = file.part(video["offset"], min(max(video["end"] - video["offset"], 1), PIECE_BYTES))
+            part = file.part(video["offset"], max(video["end"] - video["offset"], 1))
             fields = {
                 "upload_phase": "transfer",
                 "upload_session_id": video["session"],
@@ -135,7 +139,7 @@ class Uploads:
             }
             chunk = multipart.Part("video_file_chunk", "chunk", part)
             try:
-                answer = await GRAPH.post_file(self._line, f"{self._page}/videos", fields, chunk)
+                answer = await self._send_piece(video, fields, chunk, self._hosts(video))
             except WrongOffsetError as error:
                 # A piece has arrived whose answer was lost, or Facebook has lost one.
                 ahead = error.start > video["offset"]
@@ -151,6 +155,34 @@ class Uploads:
             if not in_step:
                 raise NetworkError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
             self._tell(video)
+
+    async def _send_piece(
+        self, video: dict[str, Any], fields: Fields, chunk: multipart.Part, hosts: list[str]
+    ) -> Answer:
+        """Send a piece to the first of these hosts that takes it; the pieces that follow go there, too."""
+        host, *others = hosts
+        try:
+            answer = await GRAPH.post_file(self._line, f"{self._page}/videos", fields, chunk, host=host)
+        except WrongOffsetError:
+            raise
+        except NetworkError as error:
+            if not others or error.kind not in {Kind.TRANSIENT, Kind.REJECTED}:
+                raise
+            return await self._send_piece(video, fields, chunk, others)
+        video["host"] = host
+        return answer
+
+    def _hosts(self, video: dict[str, Any]) -> list[str]:
+        """Return the base URLs that may take the bytes of a video, the likeliest first; the one that took some alone.
+
+        Some clients that work use the one that the answer to the start names, Meta's own libraries the one for videos,
+        and others the usual one.
+        """
+        if known := video.pop("host", None):
+            return [known]
+        wire, named = self._line.wire, str(video.get("domain") or "")
+        told = [f"https://{named}"] if HOST.fullmatch(named) and is_within(named, (DOMAIN,)) else []
+        return list(dict.fromkeys([*told, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""

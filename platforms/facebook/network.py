@@ -9,7 +9,7 @@ from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Netwo
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
-from platforms.facebook.line import API, GRAPH, Line
+from platforms.facebook.line import API, BASE_URL, DOMAIN, GRAPH, Line
 from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
@@ -27,8 +27,8 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
 
     platform = "facebook"
     label = "Facebook"
-    base_url = "https://graph.facebook.com"
-    domains = ("facebook.com",)
+    base_url = BASE_URL
+    domains = (DOMAIN,)
     api = API
     account_prefix = "fb"
     request_id_header = REQUEST_ID_HEADER
@@ -135,6 +135,7 @@ async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Fo
                 Kind.UNCLEAR, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
             )
         video["accepted"] = True
+        video["post"] = answer.get("post_id")
         await sending.save(sending.handles)
     if sending.draft.settings.draft:
         return Published(video["id"], None)

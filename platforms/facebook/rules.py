@@ -13,11 +13,14 @@ PHOTOS = 10
 """Photos of one post; Meta's reference names no number, publishers that work keep to ten."""
 PHOTO_BYTES = 4 * 1024 * 1024
 """What Meta's reference of the photos edge recommends; larger ones are refused with subcode 1366046."""
+GIF_BYTES = 10 * 1024 * 1024
+"""What Meta's page on stories names for all pictures; larger GIFs cannot be made smaller."""
 VIDEO_BYTES = 4 * 2**30
 """What this service carries; Meta's own limit for a Page's videos (10 GB, 240 minutes) is unverified."""
 ALT_TEXT = 1000
 """Characters; unverified, Meta's reference names none."""
 
+_STORIES_PAGE = "developers.facebook.com/docs/page-stories-api"
 _PHOTOS_PAGE = "developers.facebook.com/docs/graph-api/reference/page/photos"
 
 RULES = Rules(
@@ -32,7 +35,7 @@ RULES = Rules(
         FileRule(
             MediaType.IMAGE, ("image/jpeg", "image/png"), max_bytes=PHOTO_BYTES, shrinks=True, source=_PHOTOS_PAGE
         ),
-        FileRule(MediaType.GIF, ("image/gif",), max_bytes=PHOTO_BYTES, source=_PHOTOS_PAGE),
+        FileRule(MediaType.GIF, ("image/gif",), max_bytes=GIF_BYTES, source=_STORIES_PAGE),
         FileRule(
             MediaType.VIDEO,
             ("video/mp4", "video/quicktime"),

@@ -1,19 +1,26 @@
 """Where a video stands at Facebook between the request that publishes it and the moment it is public."""
 
 import asyncio
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, Published, Refused, Sending, Unknown
 from platforms.errors import NetworkError
 from platforms.facebook import errors
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
 from platforms.wire import segment
 
+KEPT_AFTER = timedelta(minutes=10)
+"""How long a video that was to be public may read as a draft before that is believed; our choice."""
 LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+
+
+_POST_ID = re.compile(r"[0-9]{1,32}_[0-9]{1,32}")
 
 
 class State(Enum):
@@ -22,6 +29,9 @@ class State(Enum):
     UPLOADING = auto()
     UPLOADED = auto()
     """Whole, and not publishing: it was not told to, or still processes."""
+    DRAFT = auto()
+    """Processed, and shown to nobody: as it was told, or upright videos though they were to be public
+    (gitroomhq/postiz-app PR#1740)."""
     PUBLISHING = auto()
     PUBLIC = auto()
     FAILED = auto()
@@ -51,9 +61,8 @@ async def look(connection: Line, video_id: str) -> Video:
     url = answer.get("permalink_url")
     url = f"https://www.facebook.com{url}" if url and url.startswith("/") else url
     state = _state(status, phases)
-    if state is State.PUBLIC and answer.get("published") is False and phases["publishing"].get("status") != "complete":
-        # Upright videos have been kept as drafts although the API said yes (gitroomhq/postiz-app PR#1740).
-        state = State.UPLOADED
+    if state is State.PUBLIC and _is_draft(answer, phases["publishing"]):
+        state = State.DRAFT
     return Video(state, url, _said(phases), answer.get("post_id"))
 
 
@@ -72,7 +81,7 @@ async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Publish
             # It was accepted: that we cannot look right now must not make anybody publish it again.
             continue
         if video.state is State.PUBLIC:
-            return published(video_id, video)
+            return published(connection, sending, video)
         if video.state is State.FAILED:
             sending.handles.pop("video")
             await sending.save(sending.handles)
@@ -86,7 +95,11 @@ async def find(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
     video = await look(connection, handle["id"])
     match video.state:
         case State.PUBLIC:
-            return published(handle["id"], video)
+            return published(connection, sending, video)
+        case State.DRAFT if sending.draft.settings.draft:
+            return Published(handle["id"], None)
+        case State.DRAFT if handle.get("accepted") and _is_long_ago(sending):
+            return Refused(errors.kept_as_draft())
         case State.FAILED:
             handle["failed"] = video.said
             await sending.save(sending.handles)
@@ -97,9 +110,24 @@ async def find(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
     return Unknown() if handle.get("accepted") else Absent()
 
 
-def published(video_id: str, video: Video) -> Published:
-    """Name a video."""
-    return Published(video_id, video.url or f"https://www.facebook.com/{video_id}")
+def published(connection: Line, sending: Sending[FacebookSettings], video: Video) -> Published:
+    """Name the post that shows a video, as comments and figures want it; the video itself if no post is told."""
+    handle = sending.handles["video"]
+    told = str(video.post_id or handle.get("post") or "")
+    if told.isdecimal():
+        told = f"{connection.account.user_id}_{told}"
+    post_id = told if _POST_ID.fullmatch(told) else handle["id"]
+    return Published(post_id, video.url or f"https://www.facebook.com/{handle['id']}")
+
+
+def _is_draft(answer: dict[str, Any], publishing: dict[str, Any]) -> bool:
+    if publishing.get("publish_status") == "draft":
+        return True
+    return answer.get("published") is False and publishing.get("status") != "complete"
+
+
+def _is_long_ago(sending: Sending[FacebookSettings]) -> bool:
+    return sending.started_at is not None and datetime.now(UTC) - sending.started_at > KEPT_AFTER
 
 
 def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> State:

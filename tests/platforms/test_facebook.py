@@ -1,15 +1,15 @@
 """Publish every form of post to a Facebook Page over real HTTP, and lose its answers in every way there is."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, Published, Refused, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.facebook import NETWORK, media, videos
+from platforms.facebook import NETWORK, videos
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -249,7 +249,7 @@ async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
 
 
 async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "PIECE_BYTES", 1000)
+    monkeypatch.setattr("sandbox.networks.facebook.videos.WINDOW", 1000)
     sending = sending_of(rig, ["a.mp4"], {})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
         assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
@@ -286,8 +286,7 @@ async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
     await NETWORK.prepare(rig.connection(), again)
     await NETWORK.publish(rig.connection(), again)
     assert again.handles["video"]["offset"] == again.handles["video"]["size"]
-    [post] = await rig.posts()
-    assert post["platformPostId"] == sending.handles["video"]["id"]
+    assert len(await rig.posts()) == 1
 
 
 async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) -> None:
@@ -306,6 +305,135 @@ async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
     await NETWORK.prepare(rig.connection(), sending)
     await NETWORK.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
+
+
+class Hosts(httpx.AsyncBaseTransport):
+    """The sandbox in place of all of Facebook's hosts; `asked` has the host and path of each request."""
+
+    def __init__(self, sandbox_url: str) -> None:
+        self._sandbox = httpx.URL(sandbox_url)
+        self._transport = httpx.AsyncHTTPTransport()
+        self.asked: list[tuple[str, str, bytes]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        content = await request.aread()
+        self.asked.append((request.url.host, request.url.path, content))
+        url = self._sandbox.copy_with(path=f"/facebook{request.url.path}", query=request.url.query)
+        headers = {**request.headers, "host": self._sandbox.netloc.decode(), "x-forwarded-host": request.url.host}
+        sent = httpx.Request(request.method, url, headers=headers, content=content)
+        sent.extensions = request.extensions
+        return await self._transport.handle_async_request(sent)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+async def uploaded(rig: Rig) -> list[str]:
+    """Publish a video as on the real hosts; return those that were sent its bytes."""
+    hosts = Hosts(rig.sandbox.url)
+    async with httpx.AsyncClient(transport=hosts) as client:
+        line = rig.connection(client)
+        line.wire.base_url = NETWORK.base_url
+        sending = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
+        await NETWORK.prepare(line, sending)
+        await NETWORK.publish(line, sending)
+    bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
+    assert {host for host, _, content in hosts.asked if b"video_file_chunk" not in content} == {"graph.facebook.com"}
+    return bytes_to
+
+
+@pytest.mark.parametrize(
+    ("condition", "hosts"),
+    [
+        (None, {"graph-video.facebook.com"}),
+        ("videos_elsewhere", {"graph-video.facebook.com"}),
+        ("videos_at_the_usual_host", {"graph-video.facebook.com", "graph.facebook.com"}),
+        ("upload_domain_told", {"vupload-edge.facebook.com"}),
+    ],
+)
+async def test_the_bytes_of_a_video_go_to_the_host_that_takes_them(
+    rig: Rig, condition: str | None, hosts: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.networks.facebook.videos.WINDOW", 1000)
+    if condition:
+        await rig.sandbox.switch_on("facebook", condition, rig.account.account_id)
+    bytes_to = await uploaded(rig)
+    assert len(bytes_to) > 2
+    assert set(bytes_to) == hosts
+    assert len(set(bytes_to[1:])) == 1, "a host that refuses is asked once"
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("named", ["evil.example", "facebook.com.evil.example", "x@facebook.com", "facebook.com/a", 7])
+async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named: object) -> None:
+    begun = {"video_id": "1", "upload_session_id": "2", "start_offset": "0", "end_offset": "9", "upload_domain": named}
+    await rig.sandbox.fault("facebook", "reject", "prepare", status=200, body=begun)
+    hosts = Hosts(rig.sandbox.url)
+    async with httpx.AsyncClient(transport=hosts) as client:
+        line = rig.connection(client)
+        line.wire.base_url = NETWORK.base_url
+        assert (await refused(NETWORK.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is Kind.REJECTED
+    assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
+
+
+async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
+    await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
+    sending = await prepared(rig, ["a.mp4"], {})
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    sending.started_at = datetime.now(UTC) - timedelta(minutes=11)
+    finding = await NETWORK.confirm(rig.connection(), sending)
+    assert isinstance(finding, Refused)
+    assert (finding.error.kind, finding.error.code) == (Kind.REJECTED, "kept_as_draft")
+    assert "Meta Business Suite" in finding.error.message
+    assert await rig.posts() == []
+
+
+READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"status": READY, "published": True}, videos.State.PUBLIC),
+        ({"status": READY}, videos.State.PUBLIC),
+        ({"status": READY, "published": False}, videos.State.DRAFT),
+        ({"status": {**READY, "publishing_phase": {"status": "complete"}}, "published": False}, videos.State.PUBLIC),
+        (
+            {"status": {**READY, "publishing_phase": {"status": "complete", "publish_status": "draft"}}},
+            videos.State.DRAFT,
+        ),
+        ({"status": {**READY, "publishing_phase": {"status": "in_progress"}}}, videos.State.PUBLISHING),
+    ],
+)
+async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[str, Any], state: videos.State) -> None:
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **told})
+    assert (await videos.look(rig.connection(), "1")).state is state
+
+
+@pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
+@pytest.mark.parametrize(
+    ("finish", "told", "post_id"),
+    [
+        ({}, "{page}_55", "{page}_55"),
+        ({}, "55", "{page}_55"),
+        ({"post_id": "{page}_66"}, None, "{page}_66"),
+        ({}, None, "{video}"),
+        ({}, "../me", "{video}"),
+    ],
+)
+async def test_a_video_is_named_by_its_post(
+    rig: Rig, form: dict[str, Any], finish: dict[str, str], told: str | None, post_id: str
+) -> None:
+    sending = await prepared(rig, ["a.mp4"], form)
+    names = {"page": rig.account.user_id, "video": sending.handles["video"]["id"]}
+    done = {"success": True, **{name: value.format(**names) for name, value in finish.items()}}
+    public = {"status": READY, "published": True, "post_id": told and told.format(**names)}
+    await rig.sandbox.fault("facebook", "reject", "publish", status=200, body=done)
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=public)
+    published = await NETWORK.publish(rig.connection(), sending)
+    assert published.platform_post_id == post_id.format(**names)
+    assert NETWORK.rules.post_id.matches(published.platform_post_id)
 
 
 async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
@@ -343,7 +471,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
         clock[0] += 10
         found = await NETWORK.confirm(rig.connection(), sending)
         assert isinstance(found, Published)
-        assert found.url == f"https://www.facebook.com/reel/{found.platform_post_id}/"
+        assert found.url == f"https://www.facebook.com/reel/{sending.handles['video']['id']}/"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        (Kind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010)]),
+        (Kind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010), (6000, 1363019), (6001, 1363033), (2, 1363030)]),
         (Kind.RATE_LIMITED, [4, 17, 32, 341, 613, 80001]),
         (Kind.CAPPED, [368, 1390008, (4, 1390008)]),
         (Kind.AUTH, [102, 104, 190, (190, 458), (190, 467), (200, 1404078), (100, 4854002)]),

@@ -76,6 +76,31 @@ def test_a_storys_text_is_never_sent() -> None:
     assert broken("x" * (TEXT + 1), "i", contentType="story") == []
 
 
+def test_pictures_have_the_sizes_that_facebook_takes() -> None:
+    sizes = {rule.kind: rule.max_bytes for rule in NETWORK.rules.files}
+    assert (sizes[MediaType.IMAGE], sizes[MediaType.GIF]) == (4 * 1024 * 1024, 10 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds", "ratio"),
+    [
+        ({}, (None, 14_400), None),
+        ({"contentType": "reel"}, (3, 90), 9 / 16),
+        ({"contentType": "story"}, (None, 60), None),
+    ],
+)
+def test_videos_have_the_limits_of_their_form(
+    settings: dict[str, Any], seconds: tuple[float | None, float], ratio: float | None
+) -> None:
+    draft = Draft("Hi", media("v"), FacebookSettings.model_validate(settings))
+    [rule] = [rule for rule in NETWORK.file_rules(draft, PAGE) if rule.kind is MediaType.VIDEO]
+    assert (rule.min_seconds, rule.max_seconds) == seconds
+    assert (rule.min_ratio is not None) is (ratio is not None)
+    if ratio:
+        assert (rule.min_ratio or 9) <= ratio <= (rule.max_ratio or 0)
+        assert (rule.min_width, rule.min_height) == (540, 960)
+
+
 def test_a_page_that_is_not_known_yet_is_not_held_against_the_setting() -> None:
     draft = Draft("Hi", (), FacebookSettings.model_validate({"pageId": "99"}))
     assert NETWORK.check(draft, AccountFacts("fb_1", "", "")) == []

@@ -60,6 +60,13 @@ class Comment(msgspec.Struct, rename="camel"):
 class PageTwin(GraphTwin, ABC):
     """Hold what all of Facebook's routes share."""
 
+    conditions = {  # noqa: RUF012
+        **GraphTwin.conditions,
+        "videos_stay_drafts": "Videos that are published stay drafts, as upright ones have.",
+        "videos_elsewhere": "Bytes of videos are refused unless they come to graph-video.facebook.com.",
+        "videos_at_the_usual_host": "Bytes of videos are refused at graph-video.facebook.com.",
+        "upload_domain_told": "An upload names a host of its own in upload_domain, which alone takes its bytes.",
+    }
     limit = ("(#32) Page request limit reached", 32, 400)
     usage_type = "pages"
 
@@ -75,9 +82,10 @@ class PageTwin(GraphTwin, ABC):
         """Videos that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
 
     def own_post(self, request: Request) -> tuple[Account, Post]:
-        """Return a post of the Page that the token speaks for."""
+        """Return a post of the Page that the token speaks for, by its own id or that of its video."""
         account = self.account(request)
-        post = self.world.posts.get(self.platform, request.params["id"])
+        video = self.videos.get(request.params["id"])
+        post = self.world.posts.get(self.platform, (video and video.post_id) or request.params["id"])
         if post is None or post.account_id != account.account_id or post.deleted:
             raise missing_object(request.params["id"], request.method.lower())
         return account, post
@@ -96,8 +104,8 @@ class PageTwin(GraphTwin, ABC):
     ) -> Post:
         """Show a post to the world."""
         path = {
-            "reel": f"reel/{post_id}/",
-            "video": f"{account.user_id}/videos/{post_id}/",
+            "reel": f"reel/{detail.get('media_id')}/",
+            "video": f"{account.user_id}/videos/{detail.get('media_id')}/",
             "story": f"stories/{account.user_id}/{post_id}/",
         }.get(kind, f"{account.user_id}/posts/{post_id.rpartition('_')[2]}")
         return self.world.posts.add(

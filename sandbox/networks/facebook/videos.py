@@ -16,6 +16,7 @@ from sandbox.world import World
 
 WINDOW = 1024 * 1024
 """Bytes that one transfer may carry; Facebook chooses it as it likes."""
+VIDEO_HOST, UPLOAD_DOMAIN = "graph-video.facebook.com", "vupload-edge.facebook.com"
 REELS_PER_DAY = 30
 PROCESSING_SECONDS = 8.0
 """How long `realistic` lets a video be processed (unverified; real ones vary widely)."""
@@ -50,9 +51,12 @@ class VideoRoutes(PageTwin):
             case "start":
                 size = _number(values, "file_size")
                 video = self._begin(account, "videos", size)
-                return Answer.json({"video_id": video.id, "upload_session_id": video.session} | self._wanted(video))
+                told = {"upload_domain": UPLOAD_DOMAIN} if self.holds("upload_domain_told", account) else {}
+                begun = {"video_id": video.id, "upload_session_id": video.session}
+                return Answer.json(begun | self._wanted(video) | told)
             case "transfer":
                 video = self._in_session(account, values)
+                self._check_host(account, request)
                 return self._take_piece(video, values)
             case "finish":
                 video = self._in_session(account, values)
@@ -118,6 +122,17 @@ class VideoRoutes(PageTwin):
     def _begun(self, request: Request, video: Video) -> Answer:
         return Answer.json({"video_id": video.id, "upload_url": f"{request.base_url}/video-upload/v25.0/{video.id}"})
 
+    def _check_host(self, account: Account, request: Request) -> None:
+        """Refuse the bytes of a video at a host that does not take them."""
+        host = request.header("x-forwarded-host") or request.header("host")
+        refuses = (
+            (self.holds("videos_elsewhere", account) and host != VIDEO_HOST)
+            or (self.holds("videos_at_the_usual_host", account) and host == VIDEO_HOST)
+            or (self.holds("upload_domain_told", account) and host != UPLOAD_DOMAIN)
+        )
+        if refuses:
+            raise refused("Service temporarily unavailable", 2, 1363030, "Your video upload timed out.")
+
     def _in_session(self, account: Account, values: dict[str, Any]) -> Video:
         video = self.videos.get(self.sessions.get(str(values.get("upload_session_id", "")), ""))
         if video is None or video.account_id != account.account_id or video.finished_at is not None:
@@ -135,8 +150,8 @@ class VideoRoutes(PageTwin):
             offsets = {name: int(offset) for name, offset in self._wanted(video).items()}
             message = "There was a problem uploading your video. Please try again."
             raise RefusedError(graph_error(message, 6001, 1363037, data=offsets))
-        if not isinstance(piece, bytes) or len(piece) > wanted:
-            raise refused("The chunk is not the one that was asked for", 6000)
+        if not isinstance(piece, bytes) or len(piece) != wanted:
+            raise refused("There was a problem uploading your video file. Please try again.", 6000, 1363019)
         content += piece
         if len(content) == video.size:
             self._whole(video)
@@ -167,10 +182,11 @@ class VideoRoutes(PageTwin):
         now = self.world.now()
         video.finished_at, video.ready_at = now, now + (PROCESSING_SECONDS if self.world.realistic else 0)
         published = str(values.get("published", "true")).lower() not in ("false", "0")
-        video.draft = values.get("video_state") == "DRAFT" or not published
+        stays = kind == "video" and self.holds("videos_stay_drafts", account)
+        video.draft = values.get("video_state") == "DRAFT" or not published or stays
         if video.error is None and not video.draft:
             text, media = str(values.get("description") or ""), [video.shown] if video.shown else []
-            post_id = self.ids.next() if kind == "story" else video.id
+            post_id = self.ids.next() if kind == "story" else f"{account.user_id}_{self.ids.next()}"
             post = self.make_public(account, post_id, text, kind, media, media_id=video.id)
             video.post_id = post.platform_post_id
             post.note = str(values["title"]) if values.get("title") else None

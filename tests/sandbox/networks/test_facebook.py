@@ -104,7 +104,9 @@ async def test_a_restart_forgets_nothing_public(tmp_path: Path) -> None:
         photo = (await made(fb, "photos", url=IMAGE, published="false"))["id"]
         story = (await made(fb, "photo_stories", photo_id=photo))["post_id"]
     async with running_sandbox(tmp_path) as url, client(url) as fb:
-        assert (await fb.get(f"/{video}", params={"fields": "post_id"})).json() == {"id": video, "post_id": video}
+        post_id = (await fb.get(f"/{video}", params={"fields": "post_id"})).json()["post_id"]
+        assert post_id.startswith(f"{PAGE}_")
+        assert (await fb.get(f"/{post_id}", params={"fields": "id"})).json() == {"id": post_id}
         stories = (await fb.get(f"/{PAGE}/stories", params={"fields": "post_id,media_id"})).json()["data"]
         assert stories == [{"post_id": story, "media_id": photo}]
 
