@@ -6,17 +6,11 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
-
+from api.components import name_of, ref, schemas
 from api.examples import ERRORS
 from api.operations import OPERATIONS, Json, Operation
-from api.platforms import PlatformsView
-from api.schemas import EditBody, PostBody, ResolveBody
-from api.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
-from platforms.registry import networks
+from api.views import ErrorView
 
-_TEMPLATE = "#/components/schemas/{model}"
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
     "schema": {"type": "string"},
@@ -48,16 +42,21 @@ Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at 
 Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers."""
 
 
+def servers(url: str) -> list[Json]:
+    """Return where a document says that the API is."""
+    return [{"url": url, "description": "The API that this document was read from."}]
+
+
 @cache
 def document() -> Json:
-    """Return the document; it is the same for as long as the process lives."""
+    """Return the document; only the address that it is served at is not yet known."""
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
-        "servers": [{"url": "/"}],
+        "servers": servers("http://127.0.0.1:8000"),
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
@@ -65,7 +64,7 @@ def document() -> Json:
         ],
         "paths": {**paths, **_health()},
         "components": {
-            "schemas": _schemas(),
+            "schemas": schemas(),
             "headers": _HEADERS,
             "securitySchemes": {
                 "apiKey": {
@@ -76,27 +75,6 @@ def document() -> Json:
             },
         },
     }
-
-
-_VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView)
-
-
-def _schemas() -> Json:
-    described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((body, "validation") for body in (PostBody, EditBody, ResolveBody)),
-        *((network.settings, "validation") for network in networks().values()),
-        *((view, "serialization") for view in _VIEWS),
-    ]
-    names, definitions = models_json_schema(described, ref_template=_TEMPLATE)
-    schemas: Json = definitions["$defs"]
-    choices = [{"title": network.label, **names[network.settings, "validation"]} for network in networks().values()]
-    own = schemas["TargetBody"]["properties"]["platformSpecificData"]
-    own["anyOf"] = [*choices, {"type": "null"}]
-    for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
-            # pydantic's titles are the names again, spelled worse.
-            field.pop("title", None)
-    return schemas
 
 
 def _operation(operation: Operation) -> Json:
@@ -110,7 +88,7 @@ def _operation(operation: Operation) -> Json:
             str(operation.status): {
                 "description": HTTPStatus(operation.status).phrase,
                 "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
-                "content": _content(operation.answer.__name__, operation.answers),
+                "content": _content(name_of(operation.answer), operation.answers),
             },
             **_error_responses(operation.errors),
         },
@@ -118,16 +96,18 @@ def _operation(operation: Operation) -> Json:
     if operation.body:
         described["requestBody"] = {
             "required": True,
-            "content": _content(operation.body.__name__, operation.bodies),
+            "content": _content(
+                operation.body if isinstance(operation.body, str) else name_of(operation.body), operation.bodies
+            ),
         }
     return described
 
 
-def _content(model: str, examples: dict[str, Json]) -> Json:
+def _content(name: str, examples: dict[str, Json]) -> Json:
     return {
         "application/json": {
-            "schema": {"$ref": _TEMPLATE.format(model=model)},
-            "examples": {name: {"value": value} for name, value in examples.items()},
+            "schema": ref(name),
+            "examples": {title: {"value": value} for title, value in examples.items()},
         }
     }
 
@@ -145,7 +125,7 @@ def _error_responses(names: Iterable[str]) -> Json:
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
-            "content": _content(ErrorView.__name__, found),
+            "content": _content(name_of(ErrorView), found),
         }
         for status, found in sorted(by_status.items())
     }

@@ -31,7 +31,8 @@ class Operation:
     answers: dict[str, Json]
     errors: Sequence[str]
     status: int = 200
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | str | None = None
+    """The model of the body, or the name of its schema if it is made from another's."""
     bodies: dict[str, Json] = field(default_factory=dict)
     parameters: Sequence[Json] = ()
     answer_headers: Sequence[str] = ()
@@ -182,7 +183,7 @@ OPERATIONS = (
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),
-        body=PostBody,
+        body="UpdatePost",
         bodies=examples.PATCH,
         parameters=(_POST_ID, _KEY, _PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
@@ -247,7 +248,7 @@ OPERATIONS = (
         "network's settings. Creating and validating go by the same rules; files are held against theirs when they "
         "are fetched, before anything is sent.",
         PlatformsView,
-        {"platforms": {"platforms": [view_of_network(networks()["instagram"]).model_dump(mode="json", by_alias=True)]}},
+        {"platforms": {"platforms": [view_of_network(networks()["pinterest"]).model_dump(mode="json", by_alias=True)]}},
         ("unknownQuery", *_ALWAYS),
         tag="Platforms",
     ),

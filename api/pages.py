@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from litestar import Controller, Response, get
+from litestar import Controller, Request, Response, get
 from litestar.response import Redirect
 
-from api.openapi import document
+from api.openapi import document, servers
 
 _DOCS = Path(__file__).with_name("docs.html")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
@@ -21,9 +22,10 @@ class Pages(Controller):
         return Redirect("/docs", status_code=302)
 
     @get("/openapi.json", sync_to_thread=False)
-    def openapi(self) -> Response[bytes]:
-        """Return the OpenAPI document."""
-        return Response(json.dumps(document(), ensure_ascii=False).encode(), media_type="application/json")
+    def openapi(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Return the OpenAPI document, which names the address that the caller has asked."""
+        served = document() | {"servers": servers(str(request.base_url).rstrip("/"))}
+        return Response(json.dumps(served, ensure_ascii=False).encode(), media_type="application/json")
 
     @get("/docs", sync_to_thread=False)
     def docs(self) -> Response[bytes]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency, Provide
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.auth import authenticate
 from api.query import read_query
@@ -70,6 +70,8 @@ class FileRuleView(View):
 class PlatformView(View):
     """The rules of one network. Accounts on servers of their own may have others, which publishing goes by."""
 
+    model_config = ConfigDict(title="PlatformRules")
+
     platform: NetworkName = Field(description="The network.")
     label: str = Field(description="Its name for people.", examples=["Instagram"])
     text: TextRuleView = Field(description="The limit of a text.")
@@ -86,6 +88,8 @@ class PlatformView(View):
 
 class PlatformsView(View):
     """Every network there is."""
+
+    model_config = ConfigDict(title="PlatformList")
 
     platforms: list[PlatformView] = Field(description="In alphabetical order.")
 

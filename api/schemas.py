@@ -79,12 +79,19 @@ class Body(BaseModel):
     """Take camelCase names only, nothing unknown, and no value of another type than documented."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=False, extra="forbid", strict=True, hide_input_in_errors=True
+        alias_generator=to_camel,
+        validate_by_name=False,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        model_title_generator=lambda model: model.__name__.removesuffix("Body"),
     )
 
 
 class MediaBody(Body):
     """One image, video, GIF or document."""
+
+    model_config = ConfigDict(title="MediaItem")
 
     type: Literal["image", "video", "gif", "document"] = Field(
         description="What the file is; a `document` (PDF, Word, PowerPoint) only where the network takes one.",
@@ -115,7 +122,9 @@ class TargetBody(Body):
 
 
 class PostBody(Body):
-    """A post to create, or the fields of one to change. `null` means the default when creating."""
+    """A post to create."""
+
+    model_config = ConfigDict(title="CreatePost")
 
     content: Text | None = Field(
         None,
@@ -172,6 +181,8 @@ class PostBody(Body):
 class ResolveBody(Body):
     """What a person found out about an unconfirmed target."""
 
+    model_config = ConfigDict(title="ResolveTarget")
+
     platform: NetworkName = Field(description="The target's network.", examples=["telegram"])
     account_id: Name = Field(description="The target's account.", examples=["tg_123"])
     outcome: Literal["published", "not_published"] = Field(
@@ -184,5 +195,7 @@ class ResolveBody(Body):
 
 class EditBody(Body):
     """The new text of a published tweet."""
+
+    model_config = ConfigDict(title="EditPost")
 
     content: Text = Field(description="The new text.", examples=["Hello from SocialSyncerAPI! (edited)"])

@@ -41,11 +41,19 @@ def _leave_out(schema: dict[str, Any], model: type[Any]) -> None:
     schema["required"] = [name for name in schema.get("required", []) if name not in model.sometimes]
 
 
+def _title(model: type[Any]) -> str:
+    return model.__name__.removesuffix("View")
+
+
 class View(BaseModel):
     """Write camelCase names; values come from our own rows and are not validated again."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, extra="forbid", json_schema_extra=_leave_out
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="forbid",
+        json_schema_extra=_leave_out,
+        model_title_generator=_title,
     )
     sometimes: ClassVar[frozenset[str]] = frozenset()
     """Fields that are left out where they do not apply."""
@@ -53,6 +61,8 @@ class View(BaseModel):
 
 class MediaView(View):
     """One image, video, GIF or document."""
+
+    model_config = ConfigDict(title="PostMedia")
 
     sometimes = frozenset({"altText"})
 
@@ -64,6 +74,8 @@ class MediaView(View):
 class VersionView(View):
     """An earlier version of an edited post."""
 
+    model_config = ConfigDict(title="PostVersion")
+
     platform_post_id: str = Field(description="Its id on the network.", examples=["1234567890"])
     platform_post_url: str | None = Field(description="Its address.", examples=["https://x.com/i/status/1234567890"])
     content: str = Field(description="Its text.", examples=["Hello from SocialSyncerAPI!"])
@@ -72,6 +84,8 @@ class VersionView(View):
 
 class ChangeView(View):
     """What was changed about a media file before its network got it."""
+
+    model_config = ConfigDict(title="MediaChange")
 
     url: str = Field(description="The media item's URL.", examples=["https://example.com/photo.png"])
     what: Literal["metadata_removed", "converted", "scaled", "compressed"] = Field(
@@ -98,6 +112,8 @@ class ProblemView(View):
 
 class TargetView(View):
     """Where a post stands on one account."""
+
+    model_config = ConfigDict(title="PostTarget")
 
     sometimes = frozenset(
         {
@@ -210,6 +226,8 @@ class PostView(View):
 class PageView(View):
     """One page of the list."""
 
+    model_config = ConfigDict(title="PostList")
+
     posts: list[PostView] = Field(description="Newest first.")
     cursor: str | None = Field(
         description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"]
@@ -244,6 +262,8 @@ class AttemptView(View):
 class AttemptsView(View):
     """One page of the steps of a post's targets."""
 
+    model_config = ConfigDict(title="AttemptList")
+
     attempts: list[AttemptView] = Field(description="Oldest first.")
     cursor: str | None = Field(
         description="Send it back for the next page; null on the last.", examples=["eyJpZCI6MTAwfQ"]
@@ -254,12 +274,16 @@ class AttemptsView(View):
 class DeletedView(View):
     """A post that is gone."""
 
+    model_config = ConfigDict(title="DeletedPost")
+
     id: str = Field(description="Its id.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
     deleted: Literal[True] = Field(description="Always true.")
 
 
 class VerdictView(View):
     """What creating a post from this body would say."""
+
+    model_config = ConfigDict(title="ValidationResult")
 
     valid: bool = Field(description="Whether it would be accepted.", examples=[False])
     errors: list[ProblemView] = Field(description="Why not.")
@@ -268,6 +292,8 @@ class VerdictView(View):
 
 class ErrorView(View):
     """Every error has this shape."""
+
+    model_config = ConfigDict(title="ApiError")
 
     sometimes = frozenset({"param"})
 

@@ -1,0 +1,253 @@
+"""Clients that are generated from the document compile strictly, and publish a post."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from api.openapi import document
+from tests.api.clients import tools
+from tests.api.clients.tools import npm_packages, run, uvx
+from tests.serving import listening
+from tests.stack import Stack
+
+pytestmark = pytest.mark.timeout(500)
+
+_ATTRS = """
+import os
+import uuid
+
+from posts_client import AuthenticatedClient
+from posts_client.api.posts import create_post, list_posts, update_post
+from posts_client.models import (
+    ApiError,
+    CreatePost,
+    Post,
+    TwitterSettings,
+    TwitterSettingsReplySettings,
+    TwitterTarget,
+    TwitterTargetPlatform,
+    UpdatePost,
+)
+
+client = AuthenticatedClient(os.environ["POSTS_API"], os.environ["POSTS_KEY"])
+target = TwitterTarget(
+    platform=TwitterTargetPlatform.TWITTER,
+    account_id=os.environ["POSTS_ACCOUNT"],
+    platform_specific_data=TwitterSettings(reply_settings=TwitterSettingsReplySettings.FOLLOWING),
+)
+wanted = CreatePost(content=os.environ["POSTS_TEXT"], platforms=[target], publish_now=True)
+post = create_post.sync(client=client, body=wanted, idempotency_key=str(uuid.uuid4()))
+assert isinstance(post, Post), post
+draft = create_post.sync(client=client, body=CreatePost(content="a draft", tags=["one"]))
+assert isinstance(draft, Post)
+changed = update_post.sync(draft.id, client=client, body=UpdatePost(tags=["two"]))
+assert isinstance(changed, Post) and changed.content == "a draft" and changed.tags == ["two"], changed
+refused = create_post.sync(client=client, body=CreatePost(content="x", platforms=[target, target], publish_now=True))
+assert isinstance(refused, ApiError) and refused.errors[0].account_id == target.account_id, refused
+print(post.id, post.status, post.platforms[0].status)
+"""
+
+_PYDANTIC = """
+import json
+import os
+import uuid
+
+from openapi_client import ApiClient, ApiException, Configuration, CreatePost, PostsApi, Target, UpdatePost
+
+configuration = Configuration(host=os.environ["POSTS_API"], access_token=os.environ["POSTS_KEY"])
+said = {
+    "platform": "twitter",
+    "accountId": os.environ["POSTS_ACCOUNT"],
+    "platformSpecificData": {"replySettings": "following"},
+}
+target = Target.from_json(json.dumps(said))
+with ApiClient(configuration) as client:
+    posts = PostsApi(client)
+    wanted = CreatePost(content=os.environ["POSTS_TEXT"], platforms=[target], publishNow=True)
+    post = posts.create_post(wanted, idempotency_key=str(uuid.uuid4()))
+    draft = posts.create_post(CreatePost(content="a draft", tags=["one"]))
+    changed = posts.update_post(draft.id, UpdatePost(tags=["two"]))
+    assert changed.content == "a draft" and changed.tags == ["two"], changed
+    try:
+        posts.create_post(CreatePost(content="x", platforms=[target, target], publishNow=True))
+        raise SystemExit("the same account twice was taken")
+    except ApiException as error:
+        assert error.status == 400 and error.data is not None, error
+        assert error.data.errors[0].account_id == said["accountId"], error
+print(post.id, post.status.value, post.platforms[0].status.value)
+"""
+
+_HEY = """
+import { createClient } from "./client/client";
+import { createPost, updatePost } from "./client";
+
+async function main() {
+  const client = createClient({ baseUrl: process.env.POSTS_API!, auth: process.env.POSTS_KEY! });
+  const target = {
+    platform: "twitter" as const,
+    accountId: process.env.POSTS_ACCOUNT!,
+    platformSpecificData: { replySettings: "following" as const },
+  };
+  const { data: post, error } = await createPost({
+    client,
+    headers: { "Idempotency-Key": crypto.randomUUID() },
+    body: { content: process.env.POSTS_TEXT!, platforms: [target], publishNow: true },
+  });
+  if (!post) throw new Error(error.error);
+  const draft = await createPost({ client, body: { content: "a draft", tags: ["one"] }, throwOnError: true });
+  const changed = await updatePost({
+    client, path: { postId: draft.data.id }, body: { tags: ["two"] }, throwOnError: true,
+  });
+  if (changed.data.content !== "a draft" || changed.data.tags[0] !== "two") throw new Error("not merged");
+  const refused = await createPost({ client, body: { content: "x", platforms: [target, target], publishNow: true } });
+  if (refused.error?.errors[0]?.accountId !== target.accountId) throw new Error("the target is not named");
+  console.log(post.id, post.status, post.platforms[0]?.status);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
+"""
+
+_FETCH = """
+import createClient from "openapi-fetch";
+import type { components, paths } from "./api";
+
+async function main() {
+  const client = createClient<paths>({
+    baseUrl: process.env.POSTS_API!, headers: { Authorization: `Bearer ${process.env.POSTS_KEY}` },
+  });
+  const target: components["schemas"]["Target"] = {
+    platform: "twitter",
+    accountId: process.env.POSTS_ACCOUNT!,
+    platformSpecificData: { replySettings: "following" },
+  };
+  const { data: post, error } = await client.POST("/v1/posts", {
+    params: { header: { "Idempotency-Key": crypto.randomUUID() } },
+    body: { content: process.env.POSTS_TEXT!, platforms: [target], publishNow: true },
+  });
+  if (!post) throw new Error(error.error);
+  const draft = await client.POST("/v1/posts", { body: { content: "a draft", tags: ["one"] } });
+  if (!draft.data) throw new Error(draft.error.error);
+  const changed = await client.PATCH("/v1/posts/{postId}", {
+    params: { path: { postId: draft.data.id } }, body: { tags: ["two"] },
+  });
+  if (changed.data?.content !== "a draft" || changed.data.tags[0] !== "two") throw new Error("not merged");
+  const refused = await client.POST("/v1/posts", {
+    body: { content: "x", platforms: [target, target], publishNow: true },
+  });
+  if (refused.error?.errors[0]?.accountId !== target.accountId) throw new Error("the target is not named");
+  console.log(post.id, post.status, post.platforms[0]?.status);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
+"""
+
+_TSCONFIG = {
+    "compilerOptions": {
+        "strict": True,
+        "noUncheckedIndexedAccess": True,
+        "target": "es2022",
+        "module": "commonjs",
+        "moduleResolution": "node10",
+        "types": ["node"],
+        "lib": ["es2022", "dom", "dom.iterable"],
+        "outDir": "out",
+    },
+    "include": ["*.ts", "client/**/*.ts"],
+}
+
+
+@pytest.fixture
+async def environment(app: Litestar, stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[dict[str, str]]:
+    """Serve the API, and say where it is as the environment of a program."""
+    async with listening(app) as url:
+        yield {
+            "POSTS_API": url,
+            "POSTS_KEY": stack.api_key,
+            "POSTS_ACCOUNT": stack.accounts["twitter"].id,
+            "POSTS_TEXT": f"Published by {request.node.name}",
+        }
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """Return a folder with the document."""
+    (tmp_path / "openapi.json").write_text(json.dumps(document()))
+    return tmp_path
+
+
+def settings_of(environment: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in environment.items()]
+
+
+async def check_published(said: str, stack: Stack, text: str) -> None:
+    assert said.split()[-2:] == ["published", "published"], said
+    assert len(await stack.public(text)) == 1
+
+
+async def test_openapi_python_client(described: Path, environment: dict[str, str], stack: Stack) -> None:
+    await uvx(
+        described,
+        tools.PYTHON_CLIENT,
+        *("openapi-python-client", "generate", "--path", "openapi.json", "--meta", "none"),
+        *("--output-path", "posts_client", "--fail-on-warning"),
+    )
+    (described / "program.py").write_text(_ATTRS)
+    # Its part for connections is the generator's, the same for every document.
+    (described / "mypy.ini").write_text("[mypy]\n[mypy-posts_client.client]\nignore_errors = true\n")
+    needed = ("httpx", "attrs", "python-dateutil", "types-python-dateutil")
+    await uvx(described, tools.MYPY, "mypy", "--strict", "posts_client", "program.py", beside=needed)
+    command = ("env", *settings_of(environment), "python", "program.py")
+    said = await uvx(described, tools.MYPY, *command, beside=needed)
+    await check_published(said, stack, environment["POSTS_TEXT"])
+
+
+async def test_openapi_generator(described: Path, environment: dict[str, str], stack: Stack) -> None:
+    if shutil.which("java") is None:
+        pytest.skip("Java is not installed, which runs the generator")
+    warnings = await uvx(
+        described, tools.GENERATOR, "openapi-generator-cli", "generate", "-g", "python", "-i", "openapi.json", "-o", "."
+    )
+    assert "renamed" not in warnings, warnings
+    assert "'host' (OAS 2.0) or 'servers' (OAS 3.0) not defined" not in warnings, warnings
+    (described / "program.py").write_text(_PYDANTIC)
+    needed = ("urllib3", "python-dateutil", "pydantic", "typing-extensions")
+    # The generated package is not written for `--strict`: the program that uses it is held to it.
+    options = ("--strict", "--follow-imports=silent", "--allow-untyped-calls", "program.py")
+    await uvx(described, tools.MYPY, "mypy", *options, beside=needed)
+    command = ("env", *settings_of(environment), "python", "program.py")
+    said = await uvx(described, tools.MYPY, *command, beside=needed)
+    await check_published(said, stack, environment["POSTS_TEXT"])
+
+
+async def typescript(folder: Path, packages: Path, program: str, environment: dict[str, str]) -> str:
+    """Compile a program strictly and return what it prints."""
+    (folder / "tsconfig.json").write_text(json.dumps(_TSCONFIG))
+    (folder / "program.ts").write_text(program)
+    await run(folder, str(packages / "node_modules/.bin/tsc"))
+    return await run(folder, "env", *settings_of(environment), "node", "out/program.js")
+
+
+async def test_hey_api(described: Path, environment: dict[str, str], stack: Stack) -> None:
+    packages = await npm_packages()
+    (described / "node_modules").symlink_to(packages / "node_modules")
+    await run(described, str(packages / "node_modules/.bin/openapi-ts"), "-i", "openapi.json", "-o", "client")
+    said = await typescript(described, packages, _HEY, environment)
+    await check_published(said, stack, environment["POSTS_TEXT"])
+
+
+async def test_openapi_typescript(described: Path, environment: dict[str, str], stack: Stack) -> None:
+    packages = await npm_packages()
+    (described / "node_modules").symlink_to(packages / "node_modules")
+    await run(described, str(packages / "node_modules/.bin/openapi-typescript"), "openapi.json", "-o", "api.d.ts")
+    said = await typescript(described, packages, _FETCH, environment)
+    await check_published(said, stack, environment["POSTS_TEXT"])

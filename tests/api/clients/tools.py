@@ -1,0 +1,90 @@
+"""The generators of clients, installed in a folder of the user's cache and not in this repository."""
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+NPM = {
+    "@hey-api/openapi-ts": "0.95.0",
+    "@types/node": "20.19.25",
+    "openapi-fetch": "0.17.0",
+    "openapi-typescript": "7.13.0",
+    "typescript": "5.9.3",
+}
+PYTHON_CLIENT = "openapi-python-client==0.29.1"
+GENERATOR = "openapi-generator-cli==7.26.0"
+"""Its wheel holds the generator itself, which Java runs."""
+MYPY = "mypy==2.4.0"
+
+_INSTALL_WITHIN_S = 150
+_RUN_WITHIN_S = 150
+
+
+async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> str:
+    """Return what a command printed. Raises AssertionError with it if the command fails or is too slow."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), within_s)
+    except TimeoutError:
+        process.kill()
+        raise AssertionError(f"{command[0]} took more than {within_s:.0f} s") from None
+    assert process.returncode == 0, f"{' '.join(command)}\n{said.decode(errors='replace')[-4000:]}"
+    return said.decode(errors="replace")
+
+
+async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...] = ()) -> str:
+    """Run a command of a Python package that is no dependency of ours; skip the test if it cannot be had."""
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed, which brings the generator of clients")
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    options = ["--no-project", "--exclude-newer", project["tool"]["uv"]["exclude-newer"], "--python", sys.executable]
+    for each in (package, *beside):
+        options += ["--with", each]
+    try:
+        await run(folder, uv, "run", *options, "python", "-c", "", within_s=_INSTALL_WITHIN_S)
+    except AssertionError as error:
+        pytest.skip(f"{package} cannot be installed here: {str(error)[-300:]}")
+    return await run(folder, uv, "run", *options, *command)
+
+
+async def npm_packages() -> Path:
+    """Return a folder with the packages of NPM; skip the test if they cannot be had."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("npm and Node.js are not installed, which bring the generators of clients in TypeScript")
+    wanted = json.dumps({"private": True, "type": "module", "dependencies": NPM}, indent=1)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialsyncer-tests"
+    folder = cache / f"clients-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
+    if not (folder / "complete").exists():
+        # A folder of this process alone first: another may install the same.
+        made = folder.with_name(f"{folder.name}.{os.getpid()}")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        (made / "package.json").write_text(wanted)
+        options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+        try:
+            await run(made, npm, "install", *options, within_s=_INSTALL_WITHIN_S)
+        except AssertionError as error:
+            shutil.rmtree(made, ignore_errors=True)
+            pytest.skip(f"npm cannot install the generators of clients here: {str(error)[-300:]}")
+        (made / "complete").touch()
+        try:
+            made.rename(folder)
+        except OSError:
+            shutil.rmtree(made, ignore_errors=True)
+    return folder
