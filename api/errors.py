@@ -70,16 +70,21 @@ def error_type(status: int, *, idempotency: bool = False) -> str:
 def as_json(problem: Problem) -> dict[str, str | None]:
     """Return a problem as it stands in `errors`; what concerns no target names none."""
     found: dict[str, str | None] = {
-        "error": problem.error[:_LONGEST],
+        "error": _text(problem.error),
         "code": problem.code,
-        "param": problem.param[:_LONGEST] if problem.param else None,
+        "param": _text(problem.param) if problem.param else None,
     }
     beside = {
         "platform": problem.platform,
         "accountId": problem.account_id,
         "networkCode": problem.network_code,
     }
-    return found | {name: value[:_LONGEST] for name, value in beside.items() if value}
+    return found | {name: _text(value) for name, value in beside.items() if value}
+
+
+def _text(value: str) -> str:
+    """Return text that can be answered: a client's lone surrogate may be part of a path that it names."""
+    return value[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def error_response(
@@ -92,8 +97,7 @@ def error_response(
     if first["param"] is not None:
         body["param"] = first["param"]
     body["errors"] = every
-    # A client's lone surrogate may be part of a path we name; it must not break the answer.
-    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(raw, media_type="application/json", status_code=status, headers=headers or {})
 
 

@@ -119,6 +119,9 @@ class TestBodies:
         response = await api.post("/v1/posts", content=raw, headers=JSON)
         body = check_shape(response)
         assert (response.status_code, body["code"], body["param"]) == (400, "invalid_field_value", param)
+        verdict = await api.post("/v1/posts/validate", content=raw, headers=JSON)
+        assert verdict.status_code == 200, verdict.text
+        assert [each["param"] for each in verdict.json()["errors"]] == [each["param"] for each in body["errors"]]
 
     async def test_emoji_and_every_script_are_text(self, api: Client) -> None:
         content = "🏳️‍🌈 שלום こんにちは \U0001f600"
