@@ -29,12 +29,16 @@ async def check_server(line: Connection[BlueskyCredentials], did: str) -> None:
     """
     if line.vouched:
         return
-    document = json_of(await line.wire.send("GET", _address(line, did)))
-    endpoint = server_in(document, did)
+    endpoint = server_in(await document_of(line, did), did)
     if endpoint is None or origin(endpoint) != origin(line.credentials.service):
         where = f" That is at {origin(endpoint)}; connect it there." if endpoint else ""
         message = f"This server says that it holds the account {did}, but the account's own record does not.{where}"
         raise NetworkError(Kind.REJECTED, message, code="not_its_server")
+
+
+async def document_of(line: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
+    """Return the account's document. Raises NetworkError."""
+    return json_of(await line.wire.send("GET", _address(line, did)))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:

@@ -14,6 +14,8 @@ from platforms.wire import json_of
 BLOB_GONE = "BlobNotFound"
 """Ours as well, for servers that say it in words only."""
 RECORD_ABSENT = "RecordNotFound"
+UPSTREAM = frozenset({"UpstreamFailure", "UpstreamTimeout"})
+"""Codes of a server that could not ask another for what it was asked."""
 
 SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_SAID = 300
@@ -88,7 +90,10 @@ bluesky-social/atproto#3097 and #4778."""
 
 
 def video_error_of(response: httpx.Response) -> NetworkError:
-    """Map a refusal of the video service, which speaks of videos alone: it refuses no account, whatever its status."""
+    """Map a refusal of the video service, which speaks of videos alone: it refuses no account, whatever its status.
+
+    It may come with status 200: a job without an id that has an error, or limits that allow nothing.
+    """
     body = json_of(response)
     wrapped = body.get("jobStatus")
     job = wrapped if isinstance(wrapped, dict) else {}
@@ -98,11 +103,21 @@ def video_error_of(response: httpx.Response) -> NetworkError:
         if words in said.lower():
             wait = DAILY_VIDEO_WAIT if kind is Kind.CAPPED else None
             return NetworkError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
-    error = error_of(response)
-    if error.kind is not Kind.AUTH:
+    if response.is_error and (error := error_of(response)).kind is not Kind.AUTH:
         return error
     message = f"Bluesky's video service does not take this account's video: {said.strip() or code}"
     return NetworkError(Kind.REJECTED, message, code=code, status=response.status_code)
+
+
+def video_day_used_up() -> NetworkError:
+    """Say that the account may give no more videos today."""
+    kind, sentence = _BY_CODE["DailyLimitExceeded"]
+    return NetworkError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
+
+
+def unreadable() -> NetworkError:
+    """Say that an answer is not what the API promises."""
+    return NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
 
 
 def _code(body: dict[str, Any], said: str) -> str:

@@ -4,36 +4,34 @@ Videos of accounts that Bluesky itself hosts go by its video service, which make
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from domain.post import Media, MediaType
 from platforms.base import Sending
-from platforms.bluesky import errors
-from platforms.bluesky.line import Line, call, open_session
+from platforms.bluesky import errors, video
+from platforms.bluesky.line import Line, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
-from platforms.wire import json_of
 
-VIDEO_SERVICE = "https://video.bsky.app"
 BLOB_LIFE = timedelta(minutes=5)
 """How long an uploaded blob is trusted to wait for its record: servers delete unused ones after minutes (lexicon
 com.atproto.repo.uploadBlob); the figure is unverified. The same bytes uploaded again are the same blob."""
-TOKEN_LIFE = timedelta(minutes=30)
-"""Of the token for the video service; source: Bluesky's guide to videos."""
 LOOKS = (0, 1, 2)
 """Seconds before each look at a video in one step."""
 NEXT_LOOK = timedelta(seconds=5)
 MOST_FAILURES = 2
 """How often a video is given anew after Bluesky failed at it without blaming it; our choice."""
 
-_HOSTED = (".bsky.social", ".bsky.network")
+LOST = "lostBlobs"
+"""Where the handles count how often the server lacked what had been uploaded."""
+MOST_LOST = 1
+"""After so many losses a video is given to the server itself: the service would name the same blob again."""
+
 _AT_FAULT = {
     "validation_failure": "Bluesky does not take this video.",
     "encoding_failure": "Bluesky could not convert the video.",
@@ -67,6 +65,7 @@ class Blobs:
     async def forget(self) -> None:
         """Forget the blobs, which the server no longer has."""
         self._known.clear()
+        self._sending.handles[LOST] = self._sending.handles.get(LOST, 0) + 1
         await self._save()
 
     def embed(self, part: str, media: tuple[Media, ...]) -> dict[str, Any] | None:
@@ -102,7 +101,7 @@ class Blobs:
             async with self._sending.media.open(item) as file:
                 _check(item, file)
                 known |= {"width": file.width, "height": file.height}
-                if item.type is MediaType.VIDEO and _is_hosted(self._line):
+                if item.type is MediaType.VIDEO and self._uses_service():
                     await self._start_job(name, known, file)
                 else:
                     body = self._body(file)
@@ -118,41 +117,19 @@ class Blobs:
         if "job" in known:
             await self._finish_job(name, known)
 
+    def _uses_service(self) -> bool:
+        return video.is_hosted(self._line) and self._sending.handles.get(LOST, 0) <= MOST_LOST
+
     async def _start_job(self, name: str, known: Handle, file: MediaFile) -> None:
-        did = await open_session(self._line)
-        host = self._line.credentials.pds or urlsplit(self._line.credentials.service).netloc
-        allowed = {
-            "aud": f"did:web:{host}",
-            "lxm": "com.atproto.repo.uploadBlob",
-            "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp())),
-        }
-        token = (await call(self._line, "GET", "com.atproto.server.getServiceAuth", params=allowed)).get("token")
-        body = self._body(file)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": file.content_type, **body.headers}
-        answer = await self._line.wire.send(
-            "POST",
-            f"{_video_service(self._line)}/xrpc/app.bsky.video.uploadVideo",
-            params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
-            headers=headers,
-            content=body,
-            # The service has words of its own, and the same video, given before, is answered 409 with its job.
-            accept=range(400, 500),
-        )
-        status = _job_of(json_of(answer))
-        if not status.get("jobId"):
-            raise errors.video_error_of(answer) if answer.is_error else _unreadable()
+        await video.check_limits(self._line, file.size)
+        status = await video.upload(self._line, self._body(file), file.content_type)
         known["job"] = status["jobId"]
         await self._judge(name, known, status)
 
     async def _finish_job(self, name: str, known: Handle) -> None:
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            answer = await self._line.wire.send(
-                "GET",
-                f"{_video_service(self._line)}/xrpc/app.bsky.video.getJobStatus",
-                params={"jobId": known["job"]},
-            )
-            status = _job_of(json_of(answer))
+            status = await video.job(self._line, known["job"])
             self._sending.heartbeat(f"processing {status.get('progress', 0)}%")
             if await self._judge(name, known, status):
                 return
@@ -179,7 +156,7 @@ class Blobs:
 
     async def _take(self, known: Handle, blob: object) -> None:
         if not isinstance(blob, dict) or not blob:
-            raise _unreadable()
+            raise errors.unreadable()
         known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}
         await self._save()
 
@@ -188,22 +165,6 @@ class Blobs:
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)
-
-
-def _is_hosted(line: Line) -> bool:
-    host = urlsplit(line.credentials.service).hostname or ""
-    return f".{host}".endswith(_HOSTED)
-
-
-def _video_service(line: Line) -> str:
-    # Whoever sends this network's requests somewhere else sends these along.
-    return VIDEO_SERVICE if line.wire.base_url == line.credentials.service else line.wire.base_url
-
-
-def _job_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the state of a job, which the service wraps up or not."""
-    wrapped = body.get("jobStatus")
-    return wrapped if isinstance(wrapped, dict) else body
 
 
 def _ratio(known: Handle) -> dict[str, Any]:
@@ -225,7 +186,3 @@ def _check(item: Media, file: MediaFile) -> None:
     if rule.max_bytes and file.size > rule.max_bytes:
         message = f"Bluesky takes {item.type}s of up to {rule.max_bytes:,} bytes; this has {file.size:,}."
         raise NetworkError(Kind.REJECTED, message, code="media_too_large")
-
-
-def _unreadable() -> NetworkError:
-    return NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")

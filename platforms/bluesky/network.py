@@ -12,11 +12,12 @@ from platforms.bluesky import errors, rules
 from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.line import Line, ask, call, did_of, open_session
-from platforms.bluesky.media import VIDEO_SERVICE, Blobs
-from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
+from platforms.bluesky.media import Blobs
+from platforms.bluesky.references import COLLECTION, INDEX, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
+from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import Kind, NetworkError
 from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
@@ -37,7 +38,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
     # that nobody waits for any more but that is still under way; the record would be the same one anyway.
     believes_absence_after = timedelta(seconds=5)
-    beside = (PLC,)
+    beside = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
@@ -98,6 +99,9 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         answer = await _put(connection, sending, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):
             raise NetworkError(Kind.UNCLEAR, "Bluesky answered without the post's name.", code="unreadable_answer")
+        if answer.get("cid"):
+            # For what follows it; saved with the key of that.
+            key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
     async def confirm(self, connection: Line, sending: Sending[BlueskySettings]) -> Finding:
@@ -118,7 +122,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
         if not items:
             return published
         did = await open_session(connection)
-        parent = reference(await read_record(connection, did, published.platform_post_id.rpartition("/")[2]))
+        parent = await _first(connection, sending, did, published)
         answered = _reply(sending)
         root = answered["root"] if answered else parent
         for number, item in enumerate(items):
@@ -127,6 +131,13 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
             except NetworkError as error:
                 return ended_early(published, number, error)
         return published
+
+
+async def _first(line: Line, sending: Sending[BlueskySettings], did: str, published: Published) -> Reference:
+    """Return the post that the thread follows."""
+    if cid := sending.handles.get("records", {}).get(POST, {}).get("cid"):
+        return {"uri": published.platform_post_id, "cid": cid}
+    return reference(await read_record(line, did, published.platform_post_id.rpartition("/")[2]))
 
 
 async def _follow(

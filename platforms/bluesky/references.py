@@ -4,11 +4,15 @@ import re
 from typing import Any
 
 from platforms.base import Sending
-from platforms.bluesky.line import Line, ask
+from platforms.bluesky import errors
+from platforms.bluesky.line import Line, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
 from platforms.errors import Kind, NetworkError
+from platforms.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
+INDEX = "https://public.api.bsky.app"
+"""Where everybody may ask for what any account has published; source: docs.bsky.app, API hosts and auth."""
 
 Reference = dict[str, str]
 """A record's name (uri) and hash (cid)."""
@@ -28,30 +32,63 @@ async def find_references(line: Line, sending: Sending[BlueskySettings]) -> None
 
 
 async def read_record(line: Line, repo: str, rkey: str) -> dict[str, Any]:
-    """Return a post's record with its name and its hash. Raises NetworkError, also where it cannot be read."""
-    record = await ask(line, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey)
+    """Return a post's record of the account's own with its name and hash. Raises NetworkError, also if unreadable.
+
+    It is read without a session, so that a post can be looked up whose account must be reconnected.
+    """
+    return _readable(await ask(line, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey))
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
     if not str(record.get("uri", "")).startswith("at://"):
-        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+        raise errors.unreadable()
     return record
 
 
 def reference(record: dict[str, Any]) -> Reference:
     """Return what other records call this one. Raises NetworkError where an answer lacks it."""
     if not record.get("uri") or not record.get("cid"):
-        raise NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+        raise errors.unreadable()
     return {"uri": str(record["uri"]), "cid": str(record["cid"])}
 
 
 async def _find(line: Line, name: str, setting: str) -> dict[str, Any]:
+    """Return a post's record, whoever wrote it, from the account's server or from Bluesky's public index."""
     [(repo, rkey)] = re.findall(POST_NAME, name)
     try:
-        # Of accounts that live elsewhere a server asks Bluesky itself.
-        return await read_record(line, repo, rkey)
+        # In the account's session: Bluesky's own address knows the servers of its accounts only by that.
+        params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+        return _readable(await call(line, "GET", "com.atproto.repo.getRecord", params=params))
+    except NetworkError as error:
+        # A server that holds few accounts need not ask Bluesky of others, and may fail to.
+        if error.kind is not Kind.REJECTED and error.code not in errors.UPSTREAM:
+            raise
+    try:
+        return await _indexed(line, repo, rkey)
     except NetworkError as error:
         if error.kind is not Kind.REJECTED:
             raise
         sentence = f"Bluesky does not have the post that {setting} names. Check that it is still there."
         raise NetworkError(Kind.REJECTED, sentence, code=error.code, status=error.status) from error
+
+
+async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
+    """Return a post as the index has it; source: lexicon app.bsky.feed.getPosts. Raises NetworkError."""
+    index = f"{line.wire.host(INDEX)}/xrpc"
+    if not repo.startswith("did:"):
+        answer = await line.wire.send(
+            "GET", f"{index}/com.atproto.identity.resolveHandle", params={"handle": repo.removeprefix("@")}
+        )
+        repo = str(json_of(answer).get("did") or "")
+    uri = f"at://{repo}/{COLLECTION}/{rkey}"
+    answer = await line.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
+    posts = json_of(answer).get("posts")
+    if not isinstance(posts, list):
+        raise errors.unreadable()
+    for post in posts:
+        if isinstance(post, dict) and post.get("uri") == uri:
+            return {"uri": uri, "cid": post.get("cid"), "value": post.get("record")}
+    raise NetworkError(Kind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
 
 
 def _root_of(parent: dict[str, Any]) -> Reference:

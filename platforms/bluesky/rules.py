@@ -21,7 +21,8 @@ THUMBNAIL_BYTES = 1_000_000
 IMAGES, MOST_IN_A_ROW = 10, 4
 """Of a post, and of one that is no gallery; source: lexicons app.bsky.embed.gallery and images."""
 POINTS = 3
-"""What making a record costs of an account's points; source: the page on limits."""
+"""What making a record costs of an account's points at most; source: the page on limits. putRecord, by which we make
+it, is charged 2 by the reference server."""
 _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
 
 _LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"

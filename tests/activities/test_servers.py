@@ -98,7 +98,7 @@ def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
     assert servers.reach(networks()["mastodon"], credentials(instance)) == reached
 
 
-PLC = "https://plc.directory"
+PLC, INDEX = "https://plc.directory", "https://public.api.bsky.app"
 OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.test"}
 
 
@@ -108,11 +108,11 @@ OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.t
         (Servers(), {}),
         (Servers({PLC: "http://localhost:2582"}), {PLC: "http://localhost:2582"}),
         (Servers({PLC: "http://localhost:2582"}, SANDBOX, ["pds.test:443"]), {PLC: "http://localhost:2582"}),
-        (Servers(None, SANDBOX), {PLC: f"{SANDBOX}/bluesky"}),
+        (Servers(None, SANDBOX), {PLC: f"{SANDBOX}/bluesky", INDEX: f"{SANDBOX}/bluesky"}),
         (Servers(None, SANDBOX, ["pds.test:443"]), {}),
     ],
 )
-def test_the_directory_of_accounts_is_the_real_one_unless_a_sandbox_plays_the_server(
+def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server(
     servers: Servers, elsewhere: dict[str, str]
 ) -> None:
     bluesky = networks()["bluesky"]

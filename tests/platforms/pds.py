@@ -19,6 +19,8 @@ import httpx
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
 from platforms.bluesky import NETWORK
+from platforms.bluesky.did import PLC
+from platforms.bluesky.references import INDEX
 from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
 
 STARTS_WITHIN_S = 90.0
@@ -42,7 +44,7 @@ class Pds:
 
     url: str
     directory: str
-    """Where the documents of its accounts' DIDs are, in place of plc.directory."""
+    """Where the documents of its accounts' DIDs are, in place of plc.directory; it knows no posts."""
     secret: str
     """What it signs its tokens with."""
     client: httpx.AsyncClient
@@ -57,7 +59,9 @@ class Pds:
             {"service": self.url, "identifier": handle, "password": app["password"]}
         )
         account = AccountFacts(NETWORK.account_id(made["did"]), made["did"], handle)
-        return Rig(NETWORK, sandbox, account, credentials, MediaFromUrl(sandbox.client), self.url, self.client)
+        elsewhere = {PLC: self.directory, INDEX: self.directory}
+        source = MediaFromUrl(sandbox.client)
+        return Rig(NETWORK, sandbox, account, credentials, source, self.url, self.client, elsewhere)
 
     async def call(self, procedure: str, /, *, token: str = "", **body: Any) -> dict[str, Any]:
         """Call one of the server's own procedures."""

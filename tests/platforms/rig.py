@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,6 +115,8 @@ class Rig:
     source: MediaFromUrl
     address: str | None = None
     client: httpx.AsyncClient | None = None
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Other addresses for hosts beside the server's, by their usual ones."""
     saved: list[Handles] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -129,14 +131,16 @@ class Rig:
                     self.stored = await renew(self.stored)
                 return self.stored
 
+        played = f"{self.sandbox.url}/{self.network.platform}"
         wire = Wire(
             Through(client or self.client or self.sandbox.client),
-            self.address or f"{self.sandbox.url}/{self.network.platform}",
+            self.address or played,
             self.network.label,
             self.network.error_of,
             self.network.request_id_header,
             self.exchanges.append,
             domains=self.network.own_domains,
+            elsewhere=self.elsewhere or dict.fromkeys(self.network.beside, played),
         )
         return Connection(wire, self.account, used, refresh)
 

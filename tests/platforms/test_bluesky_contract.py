@@ -174,7 +174,12 @@ FULL = {"langs": ["en", "de-CH"], "labels": ["graphic-media"], "threadItems": [{
             "Hi",
             ("a.mp4",),
             {},
-            {"com.atproto.server.getServiceAuth", "app.bsky.video.uploadVideo", "app.bsky.video.getJobStatus"},
+            {
+                "com.atproto.server.getServiceAuth",
+                "app.bsky.video.getUploadLimits",
+                "app.bsky.video.uploadVideo",
+                "app.bsky.video.getJobStatus",
+            },
         ),
     ],
 )

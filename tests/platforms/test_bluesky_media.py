@@ -10,6 +10,7 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.bluesky import NETWORK, media
+from platforms.bluesky.errors import DAILY_VIDEO_WAIT
 from platforms.errors import Kind
 from platforms.files import MediaFile
 from sandbox.server import running_sandbox
@@ -81,7 +82,14 @@ async def test_a_video_of_a_hosted_account_goes_by_the_video_service(rig: Rig) -
     assert (embed["$type"], embed["alt"]) == ("app.bsky.embed.video", "waves")
     assert embed["aspectRatio"] == {"width": 640, "height": 480}
     assert beats[0] == "uploading 100%"
-    assert (await names(rig))[-5:-1] == ["getServiceAuth", "uploadVideo", "getJobStatus", "putRecord"]
+    assert (await names(rig))[-7:-1] == [
+        "getServiceAuth",
+        "getUploadLimits",
+        "getServiceAuth",
+        "uploadVideo",
+        "getJobStatus",
+        "putRecord",
+    ]
 
 
 async def test_a_video_of_ones_own_server_is_a_blob_there(rig: Rig) -> None:
@@ -190,6 +198,55 @@ async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, ki
     error = await refused(NETWORK.prepare(rig.connection(), sending))
     assert error.kind is kind
     assert said in error.message
+
+
+@pytest.mark.parametrize("condition", ["video_unconfirmed_email", "video_day_used_up"])
+async def test_a_video_that_the_limits_forbid_is_not_sent(rig: Rig, condition: str) -> None:
+    await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
+    before = len(await names(rig))
+    await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    assert (await names(rig))[before:] == ["createSession", "getServiceAuth", "getUploadLimits"]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"canUpload": True, "remainingDailyVideos": 0}, {"canUpload": True, "remainingDailyBytes": 1}]
+)
+async def test_a_video_beyond_the_days_limits_waits_for_another_day(rig: Rig, limits: dict[str, object]) -> None:
+    await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=limits)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    assert (error.kind, error.retry_after) == (Kind.CAPPED, DAILY_VIDEO_WAIT)
+
+
+async def test_limits_that_nobody_tells_hold_up_no_video(rig: Rig) -> None:
+    await rig.sandbox.switch_on("bluesky", "video_limits_unknown", rig.account.account_id)
+    await publish(rig, rig.sending("Moving", [rig.sandbox.media("a.mp4")]))
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_refusal_that_looks_like_a_job_is_one(rig: Rig) -> None:
+    for condition in ("video_limits_unknown", "video_unconfirmed_email"):
+        await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    assert (error.kind, error.code, error.status) == (Kind.REJECTED, "unconfirmed_email", 200)
+    assert "confirmed email" in error.message
+
+
+async def test_a_session_without_a_document_does_not_hide_the_accounts_server(rig: Rig) -> None:
+    await rig.sandbox.switch_on("bluesky", "no_did_doc", rig.account.account_id)
+    await publish(rig, rig.sending("Moving", [rig.sandbox.media("a.mp4")]))
+    assert rig.stored.pds is None
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_video_that_is_lost_twice_is_given_to_the_server_itself(rig: Rig) -> None:
+    await rig.sandbox.switch_on("bluesky", "video_blob_lost", rig.account.account_id)
+    sending = rig.sending("Moving", [rig.sandbox.media("a.mp4")])
+    for _ in range(2):
+        await NETWORK.prepare(rig.connection(), sending)
+        assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "BlobNotFound"
+    await publish(rig, rig.sending("Moving", sending.draft.media, handles=rig.saved[-1]))
+    assert (await names(rig))[-2:] == ["uploadBlob", "putRecord"]
+    assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize(("count", "kind"), [(4, "images"), (5, "gallery"), (10, "gallery")])

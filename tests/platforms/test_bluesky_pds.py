@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from platforms.base import Absent, Published, Sending
 from platforms.bluesky import NETWORK
-from platforms.bluesky.did import PLC
 from platforms.errors import Kind, NetworkError
 from tests.platforms import pds
 from tests.platforms.pds import Pds
@@ -77,7 +76,6 @@ def signed(pds: Pds, did: str, *, typ: str, scope: str, until: float) -> SecretS
 async def test_account_is_known_by_its_own_document(server: Pds, rig: Rig) -> None:
     connection = rig.connection()
     connection.vouched = False
-    connection.wire.elsewhere = {PLC: server.directory}
     identity = await NETWORK.whoami(connection)
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 

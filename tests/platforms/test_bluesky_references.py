@@ -107,6 +107,31 @@ async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
     assert len(await rig.posts()) == 2
 
 
+async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> None:
+    other = await open_bluesky(rig.sandbox)
+    first = await publish(other, other.sending("first"))
+    root = await reference(rig, first.platform_post_id)
+    second, _ = await written(other, "second", replyToPostId=first.platform_post_id)
+    parent = await reference(rig, second.platform_post_id)
+    await rig.sandbox.switch_on("bluesky", "own_records_only")
+    settings = {"replyToPostId": seen(other, second), "quotePostId": first.platform_post_id}
+    third = await publish(rig, rig.sending("third", settings=settings))
+    missing = f"at://did:plc:{other.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", settings={"replyToPostId": missing})))
+    assert error.kind is Kind.REJECTED
+    await rig.sandbox.clear_conditions("bluesky")
+    deeper = await record(rig, third.platform_post_id)
+    assert deeper["reply"] == {"root": root, "parent": parent}
+    assert deeper["embed"]["record"] == root
+
+
+async def test_a_server_that_cannot_ask_others_is_no_reason_to_wait(rig: Rig) -> None:
+    first = await publish(rig, rig.sending("first"))
+    await rig.sandbox.fault("bluesky", "reject", "confirm", status=502, body={"error": "UpstreamFailure"})
+    _, answer = await written(rig, "second", replyToPostId=first.platform_post_id)
+    assert answer["reply"]["parent"]["uri"] == first.platform_post_id
+
+
 @pytest.mark.parametrize("setting", ["quotePostId", "replyToPostId"])
 async def test_a_post_that_is_not_there_is_named_before_anything_is_sent(rig: Rig, setting: str) -> None:
     for repo in (f"did:plc:{rig.account.user_id}", "nobody.example"):

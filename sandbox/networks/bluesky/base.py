@@ -15,9 +15,10 @@ from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
+PDS_HOST = "sandbox.host.bsky.network"
 ACCESS_SECONDS, REFRESH_SECONDS = 7200, 90 * 86_400
 POINTS_PER_HOUR, POINTS_PER_DAY = 5000, 35_000
-"""What writing costs and may cost: a new record 3 points, a changed one 2, a deleted one 1."""
+"""What writing costs and may cost: a record that is created 3 points, one that is put 2, a deleted one 1."""
 
 _NAMES = {
     401: "AuthenticationRequired",
@@ -85,6 +86,11 @@ def handle_of(account: Account) -> str:
     return name if "." in name else f"{name}.bsky.social"
 
 
+def server_of(account: Account) -> str:
+    """Return the address of the server that holds an account."""
+    return account.server or f"https://{PDS_HOST}"
+
+
 def cid(content: bytes, codec: int) -> str:
     """Return the hash by which content is named: version 1, SHA-256, in base 32."""
     digest = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(content).digest()
@@ -102,6 +108,10 @@ class ATTwin(Twin, ABC):
         "video_bad_audience": "The video service refuses the token for its audience.",
         "video_unconfirmed_email": "The video service wants the account's email address to be confirmed.",
         "video_day_used_up": "The account's videos of the day are used up.",
+        "video_limits_unknown": "The video service does not say what an account may upload.",
+        "video_blob_lost": "The account's server lacks what the video service has given it.",
+        "no_did_doc": "Sessions do not carry the account's document.",
+        "own_records_only": "The account's server knows the records of its own account alone, and in its session only.",
     }
 
     def __init__(self, world: World) -> None:

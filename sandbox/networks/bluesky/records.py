@@ -78,7 +78,7 @@ class RecordRoutes(ATTwin):
         rkey = text_of(body, "rkey")
         known = self.find_record(did_of(account), rkey)
         if known is None:
-            return self._written(self._publish(account, rkey, body["record"]))
+            return self._written(self._publish(account, rkey, body["record"], points=2))
         if known.detail["cid"] == record_cid(body["record"]):
             return Answer.json({"uri": known.platform_post_id, "cid": known.detail["cid"], "validationStatus": "valid"})
         self.take_points(account, 2)
@@ -103,11 +103,24 @@ class RecordRoutes(ATTwin):
         query = dict(request.query)
         account = self.find_account(text_of(query, "repo"))
         rkey = text_of(query, "rkey")
+        if self.holds("own_records_only", account):
+            session = self.sessions.get(request.bearer)
+            if account is None or session is None or session.account_id != account.account_id:
+                raise invalid(f"Could not find repo: {query['repo']}")
         known = self.find_record(did_of(account), rkey) if account and query.get("collection") == COLLECTION else None
         if known is None:
             where = f"at://{query['repo']}/{query.get('collection')}/{rkey}"
             raise refused("RecordNotFound", f"Could not locate record: {where}")
         return Answer.json(_described(known))
+
+    @route("GET", "/xrpc/app.bsky.feed.getPosts", "confirm")
+    async def get_posts(self, request: Request) -> Answer:
+        """Play the public index: return a post of any account, or an empty list."""
+        known = self.find_post(text_of(dict(request.query), "uris"))
+        if known is None:
+            return Answer.json({"posts": []})
+        found = _described(known)
+        return Answer.json({"posts": [{"uri": found["uri"], "cid": found["cid"], "record": found["value"]}]})
 
     @route("GET", "/xrpc/com.atproto.repo.listRecords", "confirm")
     async def list_records(self, request: Request) -> Answer:
@@ -131,8 +144,8 @@ class RecordRoutes(ATTwin):
         account = self.find_account(repo)
         return self.find_post(f"at://{did_of(account)}/{COLLECTION}/{rkey}") if account else None
 
-    def keep_blob(self, account: Account, content: bytes, claimed: str) -> Blob:
-        """Keep an upload by the name that its bytes have."""
+    def keep_blob(self, account: Account, content: bytes, claimed: str, *, kept: bool = True) -> Blob:
+        """Keep an upload by the name that its bytes have, or name it only."""
         found = probe(content)
         name = cid(content, RAW)
         kind = found.content_type if found else claimed or "application/octet-stream"
@@ -141,7 +154,8 @@ class RecordRoutes(ATTwin):
             extension = found.content_type.rpartition("/")[2]
             src = self.world.uploads.keep(f"bluesky-{name[-16:]}.{extension}", found.content_type, content)
         key = f"{account.account_id}/{name}"
-        return self.blobs.get(key) or self.blobs.put(key, Blob(name, account.account_id, kind, len(content), src))
+        blob = Blob(name, account.account_id, kind, len(content), src)
+        return self.blobs.get(key) or (self.blobs.put(key, blob) if kept else blob)
 
     def _writing(self, request: Request) -> tuple[Account, dict[str, Any]]:
         account, body = self.account(request), body_of(request)
@@ -168,8 +182,8 @@ class RecordRoutes(ATTwin):
         if blob.mime_type != reference["mimeType"]:
             raise refused("InvalidMimeType", f"Referenced Mimetype does not match stored blob: {blob.mime_type}")
 
-    def _publish(self, account: Account, rkey: str, record: dict[str, Any]) -> Post:
-        self.take_points(account, 3)
+    def _publish(self, account: Account, rkey: str, record: dict[str, Any], points: int = 3) -> Post:
+        self.take_points(account, points)
         uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
         reply, quoted = record.get("reply"), quoted_by(record)
         named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]

@@ -11,6 +11,7 @@ from sandbox.networks.bluesky.base import (
     handle_of,
     invalid,
     refused,
+    server_of,
     text_of,
     xrpc_error,
 )
@@ -19,7 +20,6 @@ from sandbox.wire import Answer, RefusedError, Request
 
 LOGINS = ((30, 300), (300, 86_400))
 """New sessions that one account may open in so many seconds."""
-PDS_HOST = "sandbox.host.bsky.network"
 
 
 class SessionRoutes(ATTwin):
@@ -37,7 +37,7 @@ class SessionRoutes(ATTwin):
             self.let_in(
                 self.world.windows.take((self.platform, account.account_id, "login", str(seconds)), limit, seconds)
             )
-        return Answer.json(_described(account, self.open_session(account)))
+        return Answer.json(self._described(account, self.open_session(account)))
 
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
     async def refresh_session(self, request: Request) -> Answer:
@@ -50,12 +50,12 @@ class SessionRoutes(ATTwin):
         account = self.holder(session)
         session.used = True
         self.sessions.put(session.access, session)
-        return Answer.json(_described(account, self.open_session(account)))
+        return Answer.json(self._described(account, self.open_session(account)))
 
     @route("GET", "/xrpc/com.atproto.server.getSession", "auth")
     async def get_session(self, request: Request) -> Answer:
         """Say whose session it is."""
-        return Answer.json(_described(self.account(request)))
+        return Answer.json(self._described(self.account(request)))
 
     @route("GET", "/xrpc/com.atproto.server.getServiceAuth", "auth")
     async def service_auth(self, request: Request) -> Answer:
@@ -88,20 +88,18 @@ class SessionRoutes(ATTwin):
         context = ["https://www.w3.org/ns/did/v1"]
         return Answer.json({"@context": context, **_document(account)})
 
-
-def _described(account: Account, session: Session | None = None) -> dict[str, Any]:
-    described = {
-        "did": did_of(account),
-        "handle": handle_of(account),
-        "email": "someone@example.com",
-        "emailConfirmed": True,
-        "active": True,
-        "didDoc": _document(account),
-    }
-    return described | ({"accessJwt": session.access, "refreshJwt": session.refresh} if session else {})
+    def _described(self, account: Account, session: Session | None = None) -> dict[str, Any]:
+        described = {
+            "did": did_of(account),
+            "handle": handle_of(account),
+            "email": "someone@example.com",
+            "emailConfirmed": True,
+            "active": True,
+            **({} if self.holds("no_did_doc", account) else {"didDoc": _document(account)}),
+        }
+        return described | ({"accessJwt": session.access, "refreshJwt": session.refresh} if session else {})
 
 
 def _document(account: Account) -> dict[str, Any]:
-    endpoint = account.server or f"https://{PDS_HOST}"
-    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
+    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": server_of(account)}
     return {"id": did_of(account), "alsoKnownAs": [f"at://{handle_of(account)}"], "service": [pds]}

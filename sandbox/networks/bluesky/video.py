@@ -1,15 +1,18 @@
 """The video service: takes a video with a token of the account's server, works on it, and puts it there as a blob."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from sandbox.accounts import Account
 from sandbox.formats import probe
-from sandbox.networks.bluesky.base import Blob, did_of, refused, xrpc_error
+from sandbox.networks.bluesky.base import Blob, did_of, refused, server_of, xrpc_error
 from sandbox.networks.bluesky.records import RecordRoutes
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
+SERVICE_HOST = "video.bsky.app"
 VIDEO_BYTES = 300_000_000
 VIDEOS_PER_DAY = 25
 """Unverified; Bluesky says 25 a day or 10 GB."""
@@ -20,7 +23,8 @@ PROCESSING_SECONDS = 6.0
 _REFUSALS: dict[str, tuple[int, dict[str, object]]] = {
     "video_profile_not_found": (401, {"error": "profile_not_found"}),
     "video_bad_audience": (401, {"did": "", "error": "invalid token: wrong audience"}),
-    "video_unconfirmed_email": (400, {"jobStatus": {"error": "unconfirmed_email", "jobId": ""}}),
+    # As a job that was taken.
+    "video_unconfirmed_email": (200, {"jobStatus": {"error": "unconfirmed_email", "jobId": ""}}),
     "video_day_used_up": (400, {"error": "User has exceeded daily upload videos limit"}),
 }
 """What the video service answers in its own words; those of the PDS are others."""
@@ -46,7 +50,7 @@ class VideoRoutes(RecordRoutes):
     @route("POST", "/xrpc/app.bsky.video.uploadVideo", "prepare")
     async def upload_video(self, request: Request) -> Answer:
         """Take a whole video."""
-        account = self._allowed(request)
+        account = self._allowed(request, "", "com.atproto.repo.uploadBlob")
         if request.query.get("did") != did_of(account) or not request.query.get("name"):
             raise refused("InvalidRequest", "did and name are required")
         for condition, refusal in _REFUSALS.items():
@@ -56,7 +60,7 @@ class VideoRoutes(RecordRoutes):
         self.let_in(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
         if len(request.body) > VIDEO_BYTES:
             raise refused("VideoTooLarge", "The video is too large")
-        blob = self.keep_blob(account, request.body, "video/mp4")
+        blob = self.keep_blob(account, request.body, "video/mp4", kept=not self.holds("video_blob_lost", account))
         job_id = f"c{blob.cid[-20:]}{account.account_id[-4:]}"
         known = self.jobs.get(job_id)
         if known is not None and known.failure is None:
@@ -80,15 +84,25 @@ class VideoRoutes(RecordRoutes):
     @route("GET", "/xrpc/app.bsky.video.getUploadLimits", "prepare")
     async def upload_limits(self, request: Request) -> Answer:
         """Say how much may still come today; everything where limits are off."""
-        self._allowed(request)
+        account = self._allowed(request, f"did:web:{SERVICE_HOST}", "app.bsky.video.getUploadLimits")
+        if self.holds("video_limits_unknown", account):
+            return self.failure(503)
+        if self.holds("video_day_used_up", account):
+            said = "User has exceeded daily upload videos limit"
+            return Answer.json({"canUpload": False, "remainingDailyVideos": 0, "message": said})
+        if self.holds("video_unconfirmed_email", account):
+            return Answer.json({"canUpload": False, "error": "unconfirmed_email"})
         return Answer.json({"canUpload": True, "remainingDailyVideos": VIDEOS_PER_DAY, "remainingDailyBytes": 10**10})
 
-    def _allowed(self, request: Request) -> Account:
+    def _allowed(self, request: Request, audience: str, method: str) -> Account:
         """Return whose token it is; the token of a session is none for this service."""
-        audience, method = self.services.get(request.bearer, ("", ""))
-        if not audience.startswith("did:web:") or method != "com.atproto.repo.uploadBlob":
-            raise RefusedError(xrpc_error(401, "AuthMissing", "This needs a token for com.atproto.repo.uploadBlob"))
-        return self.account(request)
+        found, allows = self.services.get(request.bearer, ("", ""))
+        if allows != method:
+            raise RefusedError(xrpc_error(401, "AuthMissing", f"This needs a token for {method}"))
+        account = self.account(request)
+        if found != (audience or f"did:web:{urlsplit(server_of(account)).netloc}"):
+            raise RefusedError(Answer.json({"did": "", "error": "invalid token: wrong audience"}, 401))
+        return account
 
     def _status(self, job: Job) -> dict[str, object]:
         account = self.world.accounts.get(self.platform, job.account_id)

@@ -1,0 +1,108 @@
+"""Bluesky's video service, which makes videos of accounts that Bluesky hosts playable before their post is out."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from platforms.bluesky import errors
+from platforms.bluesky.did import document_of, server_in
+from platforms.bluesky.line import Line, call, open_session
+from platforms.body import Body
+from platforms.errors import NetworkError
+from platforms.wire import json_of
+
+VIDEO_SERVICE = "https://video.bsky.app"
+TOKEN_LIFE = timedelta(minutes=30)
+"""Of the tokens for the video service; source: Bluesky's guide to videos."""
+
+_HOSTED = (".bsky.social", ".bsky.network")
+
+
+def is_hosted(line: Line) -> bool:
+    """Tell whether Bluesky itself hosts the account."""
+    host = urlsplit(line.credentials.service).hostname or ""
+    return f".{host}".endswith(_HOSTED)
+
+
+async def check_limits(line: Line, size: int) -> None:
+    """Raise NetworkError if the account may not give a video of `size` bytes now.
+
+    A service that does not answer is given the video: it says the same then. Source: lexicon
+    app.bsky.video.getUploadLimits.
+    """
+    service = urlsplit(VIDEO_SERVICE).netloc
+    try:
+        token = await _token(line, f"did:web:{service}", "app.bsky.video.getUploadLimits")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await line.wire.send("GET", _address(line, "getUploadLimits"), headers=headers)
+    except NetworkError:
+        return
+    limits = json_of(answer)
+    if limits.get("canUpload") is False:
+        raise errors.video_error_of(answer)
+    if _is_below(limits.get("remainingDailyVideos"), 1) or _is_below(limits.get("remainingDailyBytes"), size):
+        raise errors.video_day_used_up()
+
+
+async def upload(line: Line, body: Body, content_type: str) -> Mapping[str, Any]:
+    """Give the service a video; return the state of the job that works on it. Raises NetworkError."""
+    did = await open_session(line)
+    token = await _token(line, f"did:web:{await _host(line, did)}", "com.atproto.repo.uploadBlob")
+    answer = await line.wire.send(
+        "POST",
+        _address(line, "uploadVideo"),
+        params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
+        headers={"Authorization": f"Bearer {token}", "Content-Type": content_type, **body.headers},
+        content=body,
+        # The service has words of its own, and the same video, given before, is answered 409 with its job.
+        accept=range(400, 500),
+    )
+    job = _job_in(answer)
+    if job.get("jobId"):
+        return job
+    if answer.is_error or job.get("error"):
+        raise errors.video_error_of(answer)
+    raise errors.unreadable()
+
+
+async def job(line: Line, job_id: str) -> Mapping[str, Any]:
+    """Return the state of a job. Raises NetworkError."""
+    return _job_in(await line.wire.send("GET", _address(line, "getJobStatus"), params={"jobId": job_id}))
+
+
+async def _token(line: Line, audience: str, method: str) -> str:
+    allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp()))}
+    found = await call(line, "GET", "com.atproto.server.getServiceAuth", params=allowed)
+    return str(found.get("token"))
+
+
+async def _host(line: Line, did: str) -> str:
+    """Return the host that holds the account, which the service puts the video on: a session need not name it."""
+    if line.credentials.pds:
+        return line.credentials.pds
+    try:
+        endpoint = server_in(await document_of(line, did), did)
+    except NetworkError:
+        endpoint = None
+    return urlsplit(endpoint or line.credentials.service).netloc
+
+
+def _address(line: Line, method: str) -> str:
+    # Whoever sends this network's requests somewhere else sends these along.
+    service = VIDEO_SERVICE if line.wire.base_url == line.credentials.service else line.wire.base_url
+    return f"{service}/xrpc/app.bsky.video.{method}"
+
+
+def _job_in(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return the state of a job, which the service wraps up or not."""
+    body = json_of(answer)
+    wrapped = body.get("jobStatus")
+    return wrapped if isinstance(wrapped, dict) else body
+
+
+def _is_below(left: object, wanted: int) -> bool:
+    return isinstance(left, int) and not isinstance(left, bool) and left < wanted
