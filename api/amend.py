@@ -1,25 +1,33 @@
-"""Change a draft or a scheduled post: its row, under its lock; then its workflow is told."""
+"""Change a post that is not out, or correct what failed of one: its row, under its lock; then its workflow is told."""
 
 from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answer import Answer
 from api.at_rest import answer_at_rest
 from api.body import JsonObject
+from api.correct import correct_post
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.keyed import keyed, once, take_key
 from api.lookup import plan_for, require_post
 from api.network_rules import network_problems
-from api.patch import read_patch
+from api.patch import read_correction, read_patch
 from api.waiting import Patience
 from domain.errors import Conflict, Problem, Unprocessable
-from domain.ownership import may_change
+from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.contents import rewrite
 from store.idempotency import KeyedRequest
+from store.models import ConnectedAccount, Post
+from store.wishes import rows_of
 
-_BEGUN = Problem("Publishing has begun; a post can be changed only while it is a draft or scheduled", "conflict")
+_BEGUN = Problem(
+    "Publishing has begun; only a draft, a scheduled or held post, and what failed of a post can be changed",
+    "conflict",
+)
 
 
 async def amend(
@@ -47,34 +55,51 @@ async def _change(
     request: KeyedRequest | None,
     patience: Patience,
 ) -> Answer:
-    now = now_ms()
     async with deps.database.transaction() as session:
         await take_key(session, request, post_id)
         post = await require_post(session, workspace_id, post_id, lock=True)
         before = PostStatus(post.status)
-        if not may_change(before):
+        rows = [] if may_change(before) else await rows_of(session, post)
+        if may_change(before, rows):
+            accounts = await _amend(session, post, payload)
+        elif any(map(may_correct, rows)):
+            accounts = await correct_post(session, post, rows, payload)
+        else:
             raise Conflict(_BEGUN)
-        wanted = read_patch(post, payload, now)
-        account_ids = {each.account_id for each in post.targets} | {each.account_id for each in wanted.content.targets}
-        accounts = await find_accounts(session, workspace_id, sorted(account_ids))
-        if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
-            raise Unprocessable(problems)
-        rewrite(post, wanted.content, status=wanted.status, due_at=wanted.due_at, now=now)
         deps.quotas.write(workspace_id, post.answer_bytes)
-        plan = None if wanted.is_draft else plan_for(post, accounts)
+        plan = None if post.due_at is None else plan_for(post, accounts)
     # The row has the last word from here on; its workflow is told, and told again if need be.
     if plan is None:
         if before is not PostStatus.DRAFT:
             await deps.starter.rest_now(post.workflow_id, post.id, post.version)
     elif plan.immediate:
         deps.starter.tell(plan)
-    else:
+    elif post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}:
         await deps.starter.tell_now(plan)
-    begun = wanted.status is PostStatus.PUBLISHING
+    begun = plan is not None and plan.immediate
     return await answer_at_rest(deps, workspace_id, post_id, patience, begun=begun)
 
 
+async def _amend(session: AsyncSession, post: Post, payload: JsonObject) -> dict[str, ConnectedAccount]:
+    """Change a locked post that has not begun, or begins anew; returns its accounts.
+
+    Raises InvalidRequest, Unprocessable.
+    """
+    now = now_ms()
+    wanted = read_patch(post, payload, now)
+    account_ids = {each.account_id for each in wanted.content.targets}
+    accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
+    if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
+        raise Unprocessable(problems)
+    rewrite(post, wanted.content, status=wanted.status, due_at=wanted.due_at, now=now)
+    return accounts
+
+
 async def check(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> None:
-    """Say what is wrong with the shape of a change, and change nothing. Raises NotFound, InvalidRequest."""
+    """Say what is wrong with the shape of a change, and change nothing. Raises NotFound, InvalidRequest, Conflict."""
     async with deps.database.reading() as session:
-        read_patch(await require_post(session, workspace_id, post_id), payload, now_ms())
+        post = await require_post(session, workspace_id, post_id)
+    if may_change(PostStatus(post.status)):
+        read_patch(post, payload, now_ms())
+    else:
+        read_correction(post, payload)

@@ -48,6 +48,11 @@ async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     return payload
 
 
+async def read_optional_json(request: Request[Any, Any, Any]) -> JsonObject:
+    """Return the body as a JSON object, an empty one if there is no body. Raises as `read_json` does."""
+    return await read_json(request) if await _raw(request) else Body()
+
+
 async def read_no_body(request: Request[Any, Any, Any]) -> None:
     """Accept no body or an empty object. Raises as `read_json` does."""
     if not await _raw(request):

@@ -34,9 +34,15 @@ PATCH: dict[str, dict[str, Any]] = {
     "reschedule": {"scheduledFor": "2026-02-02T09:00:00", "timezone": "America/New_York"},
     "publishNow": {"publishNow": True},
     "backToDraft": {"isDraft": True},
+    "correct": {"content": "A text that the network takes"},
 }
 
 EDIT: dict[str, dict[str, Any]] = {"edit": {"content": "Hello from SocialSyncerAPI! (edited)"}}
+
+RETRY: dict[str, dict[str, Any]] = {
+    "all": {},
+    "one": {"platforms": [{"platform": "twitter", "accountId": "tw_456"}]},
+}
 
 RESOLVE: dict[str, dict[str, Any]] = {
     "notPublished": {"platform": "telegram", "accountId": "tg_123", "outcome": "not_published"},
@@ -187,7 +193,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "publishingHasBegun",
             409,
-            "Publishing has begun; a post can be changed only while it is a draft or scheduled",
+            "Publishing has begun; only a draft, a scheduled or held post, and what failed of a post can be changed",
             "conflict",
             None,
         ),

@@ -1,7 +1,7 @@
 """Hold a post against its accounts and its networks' rules, and say which field of the request is at fault."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -27,9 +27,14 @@ def facts_of(account: ConnectedAccount) -> AccountFacts:
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
-def network_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
-    """Return everything the accounts and networks of a post would refuse, in the contract's order."""
-    return _collected(chain(*_parts(content, accounts)))
+def network_problems(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
+) -> list[Problem]:
+    """Return everything the accounts and networks of a post would refuse, in the contract's order.
+
+    `only`: the positions of the targets that are meant; None for all.
+    """
+    return _collected(chain(*_parts(content, accounts, only)))
 
 
 async def find_network_problems(
@@ -48,9 +53,12 @@ async def find_network_problems(
         return in_contract_order(found)
 
 
-def _parts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> Iterator[Iterator[Problem]]:
+def _parts(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
+) -> Iterator[Iterator[Problem]]:
     for position, target in enumerate(content.targets):
-        yield _target_problems(content, target, position, accounts.get(target.account_id))
+        if only is None or position in only:
+            yield _target_problems(content, target, position, accounts.get(target.account_id))
     yield _idle_root_settings(content)
 
 

@@ -10,7 +10,7 @@ from api import examples
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from api.platforms import PlatformsView, view_of_network
-from api.schemas import EditBody, PostBody, ResolveBody
+from api.schemas import EditBody, PostBody, ResolveBody, RetryBody
 from api.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
@@ -34,6 +34,7 @@ class Operation:
     body: type[BaseModel] | str | None = None
     """The model of the body, or the name of its schema if it is made from another's."""
     bodies: dict[str, Json] = field(default_factory=dict)
+    body_required: bool = True
     parameters: Sequence[Json] = ()
     answer_headers: Sequence[str] = ()
     tag: str = "Posts"
@@ -172,14 +173,16 @@ OPERATIONS = (
         "patch",
         _ONE,
         "updatePost",
-        "Change a draft or a scheduled post",
+        "Change a post, or correct what failed of it",
         "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. A "
         "new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
         "`publishNow` true publishes and keeps the planned time as `plannedFor`; `isDraft` true takes a post off the "
         "schedule. A new `timezone` alone moves a time that was given without an offset. `null` is refused except for "
         "`scheduledFor`, and for a target's `customContent` and `customMedia`, which it takes away. An answer can be "
-        "sent back: read-only fields are ignored if they are as the post has them. Once publishing has begun the "
-        "answer is 409.",
+        "sent back: read-only fields are ignored if they are as the post has them. Of a post that was published in "
+        "part or nowhere, it changes what the failed targets will send when they are retried; a change of what is "
+        "public, may be public or is just being published is 409. A post that is held, and was sent nowhere, begins "
+        "anew with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),
@@ -232,10 +235,15 @@ OPERATIONS = (
         f"{_ONE}/retry",
         "retryPost",
         "Retry the platforms that failed",
-        "Published targets are skipped; unconfirmed ones are looked up again, never sent again blindly.",
+        "Published targets are skipped; unconfirmed ones are looked up again, never sent again blindly. Without a body "
+        "all that failed are tried again, with `platforms` those that are named. What the network refused can be "
+        "corrected before, by PATCH.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
-        ("unknownField", "invalidJson", "notFound", "nothingToRetry", "tooLarge", "notJson", *_KEYED, *_ALWAYS),
+        (*_WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED, *_ALWAYS),
+        body=RetryBody,
+        bodies=examples.RETRY,
+        body_required=False,
         parameters=(_POST_ID, _KEY, _PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),

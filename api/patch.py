@@ -7,7 +7,8 @@ from api.schemas import MediaBody, PostBody, TargetBody
 from api.shape import in_contract_order, name_targets
 from api.unchanged import writable
 from api.wanted import Wanted, contents, contradictions, missing, place, read_body, read_time, time_problems
-from domain.errors import InvalidRequest, Problem
+from domain.content import PostContent
+from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import Media, PostStatus
 from domain.schedule import Schedule, rfc3339
 from store.contents import content_of
@@ -16,15 +17,7 @@ from store.models import Post
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
     """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
-    payload, of_fields = writable(post, payload)
-    patch, problems, at_fault = read_body(payload)
-    problems += of_fields
-    at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
-    given = patch.model_fields_set
-    current = _body_of(post)
-    merged = current.model_copy(update={name: getattr(patch, name) for name in given})
-    merged.platforms = _merged(current.platforms or [], merged.platforms)
-    problems += contradictions(patch)
+    patch, merged, problems, at_fault = _read(post, payload)
     timed = bool(patch.publish_now) or patch.scheduled_for is not None
     draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
     schedule = None
@@ -38,21 +31,56 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
     content = contents(merged, schedule)
     if patch.publish_now:
         content.planned_for = post.scheduled_for or post.planned_for
-    if not draft and not patch.publish_now and post.due_at is not None and _keeps_its_time(post, patch):
+    timeless = post.scheduled_for is None and patch.scheduled_for is None
+    if not draft and not patch.publish_now and post.due_at is not None and (timeless or _keeps_its_time(post, patch)):
         # The time is not the client's subject: whether it has come meanwhile is the workflow's to say.
-        return Wanted(content, PostStatus.SCHEDULED, post.due_at)
+        content.planned_for = post.planned_for
+        waits = post.status == PostStatus.SCHEDULED
+        return Wanted(content, PostStatus.SCHEDULED if waits else PostStatus.PUBLISHING, post.due_at)
     return place(content, now, draft=draft, publish_now=bool(patch.publish_now))
 
 
+def read_correction(post: Post, payload: JsonObject) -> PostContent:
+    """Return what a post shall be whose publishing has begun. Raises InvalidRequest, and Conflict for another time."""
+    patch, merged, problems, at_fault = _read(post, payload)
+    problems += missing(merged, at_fault, draft=False)
+    if problems:
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+    if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
+        raise Conflict(_BEGUN_TIME)
+    kept = Schedule(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
+    content = contents(merged, kept)
+    content.planned_for = post.planned_for
+    return content
+
+
+_BEGUN_TIME = Problem(
+    "Publishing has begun, so the post's time cannot be changed any more: correct what failed, then retry it",
+    "conflict",
+)
+
+
+def _read(post: Post, payload: JsonObject) -> tuple[PostBody, PostBody, list[Problem], set[str]]:
+    """Return a change, the whole body that it leads to, its problems, and the names of the fields that these are in."""
+    payload, of_fields = writable(post, payload)
+    patch, problems, at_fault = read_body(payload)
+    problems += of_fields
+    at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
+    current = _body_of(post)
+    merged = current.model_copy(update={name: getattr(patch, name) for name in patch.model_fields_set})
+    merged.platforms = _merged(current.platforms or [], merged.platforms)
+    return patch, merged, problems + contradictions(patch), at_fault
+
+
 def _keeps_its_time(post: Post, patch: PostBody) -> bool:
-    """Tell whether a change says nothing about the post's time, or what its answer says."""
-    return not patch.model_fields_set & {"scheduled_for", "timezone"} or _repeats_its_time(post, patch)
+    """Tell whether a change says nothing about the post's time, or what its answer says.
 
-
-def _repeats_its_time(post: Post, patch: PostBody) -> bool:
-    # The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
-    same_zone = patch.timezone is None or patch.timezone == post.timezone
-    return same_zone and post.scheduled_for is not None and patch.scheduled_for == rfc3339(post.scheduled_for)
+    The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
+    """
+    if patch.timezone not in {None, post.timezone}:
+        return False
+    shown = rfc3339(post.scheduled_for) if post.scheduled_for else None
+    return "scheduled_for" not in patch.model_fields_set or patch.scheduled_for == shown
 
 
 def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[TargetBody] | None:
@@ -72,12 +100,14 @@ def _schedule(post: Post, patch: PostBody, now: datetime, *, draft: bool) -> tup
     zone = patch.timezone or post.timezone
     if patch.publish_now:
         return None, []
-    if patch.scheduled_for is not None and not _repeats_its_time(post, patch):
+    keeps = _keeps_its_time(post, patch)
+    if patch.scheduled_for is not None and not keeps:
         return read_time(patch.scheduled_for, zone, now)
-    if "scheduled_for" in given and patch.scheduled_for is None:
+    begun = post.due_at is not None
+    if "scheduled_for" in given and patch.scheduled_for is None and not (keeps and begun):
         return None, [] if patch.is_draft or (draft and given != {"scheduled_for"}) else [_NULL_ALONE]
     if post.scheduled_for is None:
-        return None, [] if draft else [_TIME_MISSING]
+        return None, [] if draft or begun else [_TIME_MISSING]
     kept = Schedule(post.scheduled_for, post.scheduled_wall, post.timezone)
     if zone != post.timezone:
         moved = kept.in_zone(zone)

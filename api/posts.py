@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api import actions, amend, create, edit, resolve
+from api import amend, create, edit, remove, resolve, retry
 from api.answer import Answer, answer_post, answer_view
 from api.auth import authenticate
 from api.dependencies import Dependencies, Deps
@@ -101,7 +101,7 @@ class Posts(Controller):
         """Remove a post from this service."""
         await deps.restoring.require_over()
         await read_bare_request(request, idempotency_key)
-        return respond(await actions.delete(deps, workspace_id, post_id, idempotency_key(request)))
+        return respond(await remove.delete(deps, workspace_id, post_id, idempotency_key(request)))
 
     @get("/{post_id:str}/attempts")
     async def list_attempts(
@@ -143,8 +143,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         await deps.restoring.require_over()
-        await read_bare_request(request, idempotency_key)
+        payload = await read_request(request, retry.read_retry, idempotency_key, optional=True)
         key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await actions.retry(deps, workspace_id, post_id, key, patience)
+            answer = await retry.retry(deps, workspace_id, post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)

@@ -178,6 +178,21 @@ class PostBody(Body):
     )
 
 
+class NamedTarget(Body):
+    """One target of a post."""
+
+    platform: NetworkName = Field(description="The target's network.", examples=["twitter"])
+    account_id: Name = Field(description="The target's account.", examples=["tw_456"])
+
+
+class RetryBody(Body):
+    """Which of the failed targets to try again."""
+
+    platforms: list[NamedTarget] | None = Field(
+        None, min_length=1, max_length=MAX_ITEMS, description="Those that are meant; all that failed if left out."
+    )
+
+
 class ResolveBody(Body):
     """What a person found out about an unconfirmed target."""
 

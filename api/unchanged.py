@@ -96,5 +96,6 @@ def _null(path: str, name: str) -> Problem:
 
 
 def _read_only(path: str, name: str) -> Problem:
-    sentence = f"{path}{name} cannot be changed, and it differs from what the post has now: leave it out"
+    how = "; a target's own text is its customContent" if path and name == "content" else ": leave it out"
+    sentence = f"{path}{name} cannot be changed, and it differs from what the post has now{how}"
     return Problem(sentence, "invalid_field_value", path + name)

@@ -31,7 +31,7 @@ NetworkName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": list(networks()), "examples": ["instagram"]}, mode="serialization")
 ]
 
-_STEPS = ["prepare", "publish", "confirm", "edit", "resolve"]
+_STEPS = ["prepare", "publish", "confirm", "edit", "resolve", "correct"]
 Step = Annotated[str, WithJsonSchema({"type": "string", "enum": _STEPS}, mode="serialization")]
 _STATES = ["sending", "done", "refused", "unclear"]
 State = Annotated[str, WithJsonSchema({"type": "string", "enum": _STATES}, mode="serialization")]
@@ -131,6 +131,7 @@ class TargetView(View):
             "networkCode",
             "errorCategory",
             "retryable",
+            "hint",
         }
     )
 
@@ -192,6 +193,10 @@ class TargetView(View):
     )
     error_category: ErrorCategory | None = Field(description="Whose move it is.", examples=["rejected"])
     retryable: bool = Field(description="Whether a retry can help without any change.", examples=[False])
+    hint: str = Field(
+        description="How to go on, if it is failed, held or left unconfirmed.",
+        examples=["Change what it sends by PATCH, then POST …/retry."],
+    )
 
 
 class PostView(View):
@@ -386,6 +391,8 @@ def _target_view(post: Post, target: Target) -> TargetView:
         given["warning"] = target.warning
     if target.edit_history:
         given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
+    if hint := _hint(target):
+        given["hint"] = hint
     text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
     return TargetView.model_construct(
         platform=target.platform,
@@ -429,6 +436,19 @@ def _codes(target: Target) -> dict[str, str | None]:
     found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
     network = {"network_code": found.network_code} if found.network_code else {}
     return {"error_code": found.code, **network}
+
+
+def _hint(target: Target) -> str | None:
+    """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
+    if target.status == TargetStatus.FAILED:
+        if target.retryable:
+            return "POST /v1/posts/{postId}/retry tries it again."
+        return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
+    if target.status == TargetStatus.UNCONFIRMED and not target.looking:
+        return "Look at the account, then say what you found by POST /v1/posts/{postId}/resolve."
+    if target.status == TargetStatus.HELD:
+        return "It goes on by itself. Until then the post can be changed by PATCH, or deleted."
+    return None
 
 
 def _media(items: list[dict[str, Any]]) -> list[MediaView]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request
 
-from api.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body
+from api.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body, read_optional_json
 from api.query import read_query
 from domain.errors import InvalidRequest, Problem
 
@@ -15,18 +15,20 @@ Check = Callable[[HttpRequest], object]
 Shape = Callable[[JsonObject], object]
 
 
-async def read_request(request: HttpRequest, shape: Shape | None = None, *headers: Check) -> JsonObject:
-    """Return the body of a request that takes no query.
+async def read_request(
+    request: HttpRequest, shape: Shape | None = None, *headers: Check, optional: bool = False
+) -> JsonObject:
+    """Return the body of a request that takes no query; an empty one if it is `optional` and there is none.
 
     `shape` raises what is wrong with a body, at once or when awaited. It is asked only where something beside the body
     is wrong, because whoever takes the body asks the same. Raises InvalidRequest, and what `read_json` and `shape` do.
     """
-    beside = _problems(request, read_query, *headers)
+    beside, read = _problems(request, read_query, *headers), read_optional_json if optional else read_json
     if not beside:
-        return await read_json(request)
+        return await read(request)
     found: tuple[Problem, ...] = ()
     try:
-        payload = await read_json(request)
+        payload = await read(request)
         if shape is not None and isawaitable(told := shape(payload)):
             await told
     except InvalidRequest as error:

@@ -44,6 +44,10 @@ class PostContent(BaseModel):
         """Return the media that a target gets."""
         return media_in_effect(self.media_items, target.custom_media)
 
+    def sent_to(self, target: TargetContent) -> tuple[str, list[Media], dict[str, Any]]:
+        """Return all that a target's network is sent: text, media and settings."""
+        return self.text_for(target), self.media_for(target), self.settings_for(target)
+
     def settings_for(self, target: TargetContent) -> dict[str, Any]:
         """Merge the root settings of the target's platform under its own."""
         return merge_settings(target.platform, target.settings, self.tiktok_settings, self.facebook_settings)

@@ -123,11 +123,6 @@ def last_moment(started_at: datetime, finished_at: datetime | None, *, worker_lo
 # -- changes of the row ----------------------------------------------------------------------------------------------
 
 
-def may_change(status: PostStatus) -> bool:
-    """Tell whether a post's content, targets and time may be changed: as long as nothing of it has begun."""
-    return status in {PostStatus.DRAFT, PostStatus.SCHEDULED}
-
-
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """What the rows say of one target, read under the lock of its post's row."""
@@ -143,6 +138,27 @@ class TargetRow:
     def state(self) -> TargetState:
         """Return what the post's status depends on."""
         return TargetState(self.status, self.looking)
+
+
+def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
+    """Tell whether a post's content, targets and time may be changed.
+
+    They may as long as nothing of it has begun, and also while nothing of it was sent and some of it is held: then it
+    begins anew. Targets are needed only of a post whose publishing has begun.
+    """
+    if status in {PostStatus.DRAFT, PostStatus.SCHEDULED}:
+        return True
+    found = list(targets)
+    held = any(each.status is TargetStatus.HELD for each in found)
+    return held and all(each.status in {TargetStatus.HELD, TargetStatus.PENDING} and not each.sending for each in found)
+
+
+def may_correct(target: TargetRow) -> bool:
+    """Tell whether another content may be given to a target of a post whose publishing has begun: nothing of it is out.
+
+    One that waits for its first or next try may not: its retry, or the post's time, came before the correction.
+    """
+    return target.status in {TargetStatus.FAILED, TargetStatus.HELD} and not target.sending
 
 
 def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:

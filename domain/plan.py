@@ -80,6 +80,10 @@ class TargetPlan(BaseModel):
         """Tell whether people may see it on its network."""
         return self.status in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
 
+    def begins_anew(self, newer: "TargetPlan | None") -> bool:
+        """Tell whether it is held by what is known here, and was changed: its row lets it begin again."""
+        return self.status is TargetStatus.HELD and newer is not None and newer.status is TargetStatus.PENDING
+
     @property
     def rests(self) -> bool:
         """Tell whether nothing is sent for the target: it is out, held, or waits for its turn."""

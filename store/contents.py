@@ -1,5 +1,6 @@
 """Between what a client asked for and the rows that keep it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -7,8 +8,8 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
 from domain.size import answer_bytes
-from store.models import Post, Target
-from store.publishing import raise_version, wait_from
+from store.models import Attempt, Post, Target
+from store.publishing import Note, finished_step, forget_error, raise_version, wait_from
 
 
 def _json(media: list[Media]) -> list[dict[str, Any]]:
@@ -117,6 +118,7 @@ def content_of(post: Post) -> PostContent:
 def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: datetime | None, now: datetime) -> None:
     """Give a locked post other content and another time; a target that stays the same account keeps its id."""
     raise_version(post)
+    same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
     post.status, post.due_at, post.updated_at = status.value, due_at, now
@@ -127,7 +129,8 @@ def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: dat
         if target is None:
             target = _new_target(post.id, post.workspace_id, wanted, position, due_at)
         else:
-            _reset(target, wanted, position, due_at)
+            # One that is tried again, and held, has a time of its own.
+            _reset(target, wanted, position, target.due_at if same_time else due_at)
         targets.append(target)
     post.targets = targets
 
@@ -137,6 +140,34 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
     if any(getattr(target, name) != value for name, value in columns.items()):
         # What a network was already given (uploads, containers) was built from the content before.
         target.handles, target.media_changes = {}, []
+    if target.status == TargetStatus.HELD:
+        forget_error(target)
+        target.status = TargetStatus.PENDING.value
     wait_from(target, due_at)
     for name, value in columns.items():
         setattr(target, name, value)
+
+
+def correct(post: Post, content: PostContent, changed: Collection[str], now: datetime) -> list[Attempt]:
+    """Give a locked post whose publishing has begun other content, which has the same targets.
+
+    `changed`: the ids of the targets that are sent something else now. Returns the lines for the attempt log.
+    """
+    raise_version(post)
+    # Earlier versions of what was edited count, too.
+    growth = post.answer_bytes - answer_bytes(content_of(post))
+    for name, value in _content_columns(content).items():
+        setattr(post, name, value)
+    post.answer_bytes += growth
+    post.updated_at = now
+    rows = {(target.platform, target.account_id): target for target in post.targets}
+    for position, wanted in enumerate(content.targets):
+        target = rows[wanted.platform, wanted.account_id]
+        for name, value in _target_columns(wanted, position).items():
+            setattr(target, name, value)
+        if target.id in changed:
+            target.handles, target.media_changes = {}, []
+            if target.status == TargetStatus.FAILED:
+                target.retryable = True
+    note = Note("done", "its owner has changed what it sends")
+    return [finished_step(target_id, "correct", now, note) for target_id in changed]

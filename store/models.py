@@ -276,7 +276,7 @@ class Attempt(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     target_id: Mapped[str] = mapped_column(Id, ForeignKey("targets.id", ondelete="CASCADE"))
     step: Mapped[str]
-    """prepare, publish, confirm or edit."""
+    """prepare, publish, confirm, edit, resolve or correct."""
     state: Mapped[str]
     """sending, done, refused or unclear; `sending` left behind by a crash reads as unclear."""
     started_at: Mapped[datetime]

@@ -4,7 +4,7 @@ Each locks the post's row, decides by what it says then, and raises its version.
 by itself before it sends anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, func, select
@@ -51,20 +51,25 @@ async def delete_post(session: AsyncSession, post: Post) -> bool:
 
     Once this is committed nothing is sent: every send begins by locking the row.
     """
-    out = await _open_sends(session, post)
-    if not may_delete(PostStatus(post.status), [row_of(each, sending=each.id in out) for each in post.targets]):
+    if not may_delete(PostStatus(post.status), await rows_of(session, post)):
         return False
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)
     return True
 
 
-async def reopen(session: AsyncSession, post: Post) -> bool:
+async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
+    """Return what the rows of a locked post's targets say, in their order."""
+    out = await _open_sends(session, post)
+    return [row_of(each, sending=each.id in out) for each in post.targets]
+
+
+async def reopen(session: AsyncSession, post: Post, only: Collection[str] | None = None) -> bool:
     """Let a locked post's failed targets wait again, and resting unconfirmed ones be looked up again.
 
-    False if there are none; what is published is left alone.
+    `only`: the ids of those that are meant; None for all. False if there are none; what is published is left alone.
     """
-    again = [each for each in post.targets if may_retry(row_of(each))]
+    again = [each for each in post.targets if may_retry(row_of(each)) and (only is None or each.id in only)]
     for target in again:
         if target.status == TargetStatus.FAILED:
             forget_error(target)

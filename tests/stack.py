@@ -43,7 +43,7 @@ from store.revisions import add_revision
 from store.roles import Part, Role
 from store.telling import note_taken_up
 from store.vault import Vault, new_key
-from store.wishes import delete_post, lock_post, reopen, resolve
+from store.wishes import delete_post, lock_post, reopen, resolve, rows_of
 from store.workspaces import create_workspace
 from workflows import search_attributes
 from workflows.client import PostWorkflows
@@ -288,7 +288,7 @@ class Stack:
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             assert row
-            if not may_change(PostStatus(row.status)):
+            if not may_change(PostStatus(row.status), await rows_of(session, row)):
                 raise Conflict(Problem("Publishing has begun", "conflict"))
             wanted = content_of(row).model_copy(update=content)
             rewrite(row, wanted, status=status, due_at=due, now=datetime.now(UTC))

@@ -218,6 +218,8 @@ class PostWorkflow:
             if not target.waits:
                 busy.add(target.target_id)
                 self._newer[target.target_id] = wanted
+            elif target.begins_anew(wanted):
+                self._delivering.pop(target.target_id).cancel()
             elif wanted and not wanted.settled:
                 busy.add(target.target_id)
             else:
@@ -263,15 +265,18 @@ class PostWorkflow:
             if target.incomplete and not self._cancelled:
                 target.take(await steps.complete(self._plan, target))
             self._keep_open_for(target)
-            if newer:
-                self._begin_again_if_reopened(target, newer)
+            again = newer is not None and self._begin_again_if_wanted(target, newer)
             self._tell(self._occupation())
+            if again:
+                return
 
-    def _begin_again_if_reopened(self, target: TargetPlan, newer: TargetPlan) -> None:
-        """Follow a wish for a target that came before its failure was known here."""
-        if target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled:
+    def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
+        """Follow a wish for a target that came before it was known here that it failed or is held."""
+        reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
+        if again := reopened or target.begins_anew(newer):
             self._plan.put(newer)
             self._changes += 1
+        return again
 
     def _has_to_begin_again(self, outcome: Outcome) -> bool:
         """Tell whether a step has done nothing because of what the row says; the post then begins with that."""

@@ -121,7 +121,7 @@ class TestRetry:
             mediaItems=[{"type": "image", "url": "https://example.com/often.jpg"}],
         )
         assert post["status"] == "partial"
-        monkeypatch.setattr("api.actions.MOST_ATTEMPTS", 3)
+        monkeypatch.setattr("api.retry.MOST_ATTEMPTS", 3)
         await fail(stack)
         assert (await api.post(f"/v1/posts/{post['id']}/retry")).status_code == 200
         refused = await api.post(f"/v1/posts/{post['id']}/retry")
@@ -153,7 +153,7 @@ class TestRetry:
             response = await api.post(f"/v1/posts/{post['id']}/retry")
             assert (response.status_code, response.json()["code"]) == (409, "nothing_to_retry")
 
-    async def test_takes_no_body(self, api: Client) -> None:
+    async def test_takes_targets_and_nothing_else(self, api: Client) -> None:
         post_id = (await api.send_post({"content": "draft"})).json()["id"]
-        response = await api.post(f"/v1/posts/{post_id}/retry", json={"platforms": ["twitter"]})
+        response = await api.post(f"/v1/posts/{post_id}/retry", json={"platform": "twitter"})
         assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

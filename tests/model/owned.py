@@ -27,6 +27,7 @@ from domain.ownership import (
     judge_send,
     may_be_behind,
     may_change,
+    may_correct,
     may_delete,
     may_retry,
     write_off,
@@ -216,10 +217,20 @@ class OwnedModel(Model):
             again = row._replace(target=target, version=row.version + 1)
             asked = world._replace(row=again, told=world.told._replace(canceled=False), left=spend(left, "retry"))
             yield "!a client retries it", post(asked, plan_of(Mail.TAKE_UP, again)), None
+        yield from _corrections(world)
 
     def restored(self, row: Row, now: int) -> Row:
         # Only what is due by now: where a network cannot tell, what is looked up first rests until a person decides.
         return _looked_up_first(row) if row.open and (row.begun or row.due <= now) else row
+
+
+def _corrections(world: World) -> Iterator[Move]:
+    row, left = world.row, world.left
+    if left.correct and may_correct(_target_row(row.target, sending=bool(row.sending))):
+        # Its workflow is not told: nothing is to be done before the retry.
+        other = row._replace(version=row.version + 1)
+        told = world.told._replace(corrected=other.version)
+        yield "!a client corrects it", world._replace(row=other, told=told, left=spend(left, "correct")), None
 
 
 def _patch(world: World, due: int) -> Move:

@@ -32,6 +32,7 @@ TWICE = "public twice"
 EARLY = "sent before its time"
 AFTER_DELETE = "sent after its deletion was answered"
 AFTER_CANCEL = "published after its cancel was answered"
+AFTER_CORRECTION = "sent as it was before its correction was answered"
 NOT_WAITED = "its cancel was answered while its request was about to be sent"
 DRAFT_SENT = "sent although it is a draft"
 LOST = "due, and without an owner"
@@ -362,6 +363,8 @@ def _lie(world: World, step: Step) -> str | None:
         return AFTER_DELETE
     if told.canceled:
         return NOT_WAITED if step.late else AFTER_CANCEL
+    if row.post == step.post and step.version < told.corrected:
+        return AFTER_CORRECTION
     if row.post == step.post:
         if row.draft:
             return DRAFT_SENT

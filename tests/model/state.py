@@ -170,6 +170,8 @@ class Told(NamedTuple):
 
     deleted: bool = False
     canceled: bool = False
+    corrected: int = 0
+    """The version that a correction has made, 0 if there was none."""
 
 
 class Budget(NamedTuple):
@@ -180,6 +182,7 @@ class Budget(NamedTuple):
     to_2: int = 0
     delete: int = 0
     retry: int = 0
+    correct: int = 0
     create: int = 0
     create_now: int = 0
     cancel: int = 0

@@ -5,7 +5,7 @@ import pytest
 from domain.ownership import Found
 from tests.model import owned
 from tests.model.owned import OwnedModel
-from tests.model.post import EARLY, NOT_WAITED, TWICE, start_of
+from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE, start_of
 from tests.model.scenarios import NEAR
 from tests.model.search import search
 from tests.model.state import Answer, Row, Step, Target, World
@@ -55,6 +55,7 @@ class _AnswersAtOnce(OwnedModel):
     ("model", "start", "broken"),
     [
         (_SendsWhatItRemembers(), start_of(due=1, to_2=1), EARLY),
+        (_SendsWhatItRemembers(), start_of(target=Target.FAILED, retry=2, correct=1, refuse=1), AFTER_CORRECTION),
         (_NeverAsks(), start_of(freeze=1), TWICE),
         (_CountsFromTheStart(), start_of(accept_late=1), TWICE),
         (_ConcludesAnything(), start_of(freeze=1, unclear=2), TWICE),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import delete, update
@@ -11,6 +12,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.exceptions import ApplicationError
 
 from activities import at_hand, posts
+from activities.publish import Publishing
 from domain.content import TargetContent
 from domain.plan import Plan
 from store.models import Post, Target
@@ -200,6 +202,42 @@ async def released_in_vain_and_deleted(stack: Stack) -> Handle:
     handle = await comes_to(await stack.start(post), "Held")
     await handle.signal("release")
     await stands(handle, 0, "held")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Taken off")
+
+
+@life
+async def changed_while_held(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} another door", [await stack.revoked("twitter")])
+    handle = await comes_to(await stack.start(post), "Held")
+    held = await stack.read(post.id)
+    await stack.change(held, due=datetime.now(UTC) + timedelta(seconds=4), content=f"{WORDS} a later door")
+    await comes_to(handle, "Sleeping")
+    await comes_to(handle, "Held")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Taken off")
+
+
+@life
+async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
+    """Its row says that it is held, and is changed, before the workflow hears the result of the step."""
+    settled, slept = Publishing._close, asyncio.Event()
+
+    async def told_late(*arguments: Any, **more: Any) -> Any:
+        outcome = await settled(*arguments, **more)
+        if not slept.is_set():
+            slept.set()
+            await asyncio.sleep(4)
+        return outcome
+
+    with patch.object(Publishing, "_close", told_late):
+        post = await stack.save(f"{WORDS} a door that shuts", [await stack.revoked("twitter")])
+        handle = await stack.start(post)
+        await slept.wait()
+        held = await stack.read(post.id)
+        await stack.change(held, due=datetime.now(UTC) + timedelta(seconds=11), content=f"{WORDS} a door that opens")
+        await comes_to(handle, "Sleeping")
+        await comes_to(handle, "Held")
     await stack.delete(await stack.read(post.id))
     return await comes_to(handle, "Taken off")
 

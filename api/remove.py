@@ -1,30 +1,21 @@
-"""Delete a post, and retry what failed of one: its row, under its lock; then its workflow is told."""
+"""Delete a post: its row, under its lock; then its workflow is told."""
 
 from functools import partial
 
 from api.answer import Answer, answer_view
-from api.at_rest import answer_at_rest
 from api.dependencies import Dependencies
 from api.keyed import keyed, once, take_key
-from api.lookup import accounts_of, plan_for, require_post
+from api.lookup import require_post
 from api.views import DeletedView
-from api.waiting import Patience
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
-from store.attempts import most_attempts
 from store.idempotency import KeyedRequest
 from store.models import IdempotencyKey, Post
 from store.posts import find_post
-from store.wishes import delete_post, reopen
+from store.wishes import delete_post
 
 _PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
-MOST_ATTEMPTS = 1_000
-"""Steps of one target from which on it is not retried any more: each is a row that is kept as long as the post."""
-_TRIED_TOO_OFTEN = Problem(
-    f"A target of this post was tried {MOST_ATTEMPTS:,} times; create a new post instead", "retry_limit_reached"
-)
-_NOTHING_TO_RETRY = Problem("No platform has failed, so there is nothing to retry", "nothing_to_retry")
 
 
 async def delete(deps: Dependencies, workspace_id: str, post_id: str, key: str | None) -> Answer:
@@ -60,26 +51,3 @@ async def _delete(
 
 def _may_be_public(post: Post) -> bool:
     return any(target.status in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED} for target in post.targets)
-
-
-async def retry(deps: Dependencies, workspace_id: str, post_id: str, key: str | None, patience: Patience) -> Answer:
-    """Publish to the targets that failed once more and wait for the outcome.
-
-    Raises NotFound, Conflict, RateLimited, IdempotencyKeyReused.
-    """
-    request = keyed(workspace_id, key, {}, f"POST /v1/posts/{post_id}/retry")
-
-    async def begin() -> Answer:
-        async with deps.database.transaction() as session:
-            await take_key(session, request, post_id)
-            post = await require_post(session, workspace_id, post_id, lock=True)
-            if await most_attempts(session, [target.id for target in post.targets]) >= MOST_ATTEMPTS:
-                raise Conflict(_TRIED_TOO_OFTEN)
-            if not await reopen(session, post):
-                raise Conflict(_NOTHING_TO_RETRY)
-            deps.quotas.write(workspace_id, post.answer_bytes)
-            plan = plan_for(post, await accounts_of(session, post))
-        deps.starter.tell(plan)
-        return await answer_at_rest(deps, workspace_id, post_id, patience, begun=True)
-
-    return await once(deps, request, post_id, begin, lambda _: answer_at_rest(deps, workspace_id, post_id, patience))

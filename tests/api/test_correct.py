@@ -1,0 +1,384 @@
+"""Correct what failed of a post, retry some of it, and change what is held."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from domain.schedule import rfc3339
+from domain.size import answer_bytes
+from store.contents import content_of
+from store.models import Account, Post
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+DISTANT = "2029-02-01T14:00:00Z"
+PICTURE = {"type": "image", "url": "https://example.com/correct.jpg"}
+
+
+def words(about: str) -> str:
+    return f"{about} {uuid.uuid4()}"
+
+
+def naming(*accounts: Account, **more: Any) -> list[dict[str, Any]]:
+    return [{"platform": each.platform, "accountId": each.id, **more} for each in accounts]
+
+
+async def make(api: Client, *accounts: Account, **body: Any) -> dict[str, Any]:
+    response = await api.send_post({"platforms": naming(*accounts), "publishNow": True, **body})
+    assert response.status_code == 201, response.text
+    post: dict[str, Any] = response.json()
+    return post
+
+
+async def refused(api: Client, stack: Stack, content: str, *others: Account, **body: Any) -> dict[str, Any]:
+    """Publish to an account of X, which refuses it, and to others, which do not."""
+    await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
+    post = await make(api, stack.accounts["plain"], *others, content=content, **body)
+    assert post["platforms"][0]["status"] == "failed"
+    return post
+
+
+async def patch(api: Client, post: dict[str, Any], body: dict[str, Any], status: int = 200) -> Any:
+    response = await api.patch(f"/v1/posts/{post['id']}", json=body)
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+async def retry(api: Client, post: dict[str, Any], **body: Any) -> dict[str, Any]:
+    response = await api.post(f"/v1/posts/{post['id']}/retry", json=body or None)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+class TestRefusedEverywhere:
+    async def test_is_corrected_and_retried(self, api: Client, stack: Stack) -> None:
+        old, new = words("refused"), words("corrected")
+        post = await refused(api, stack, old)
+        assert post["status"] == "failed"
+        assert "PATCH" in post["platforms"][0]["hint"]
+        after = await patch(api, post, {"content": new})
+        (target,) = after["platforms"]
+        assert (after["status"], after["content"], target["content"]) == ("failed", new, new)
+        assert (target["status"], target["retryable"]) == ("failed", True)
+        assert "retry" in target["hint"]
+        published = await retry(api, post)
+        assert published["status"] == "published"
+        assert "hint" not in published["platforms"][0]
+        assert (len(await stack.public(old)), len(await stack.public(new))) == (0, 1)
+        attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
+        assert [(each["step"], each["state"]) for each in attempts] == [
+            ("publish", "refused"),
+            ("correct", "done"),
+            ("publish", "done"),
+        ]
+
+    async def test_media_and_settings_are_corrected(self, api: Client, stack: Stack) -> None:
+        post = await refused(api, stack, words("with media"), mediaItems=[PICTURE])
+        own = {"customMedia": [], "platformSpecificData": {"replySettings": "following"}}
+        after = await patch(api, post, {"platforms": naming(stack.accounts["plain"], **own)})
+        assert own.items() <= after["platforms"][0].items()
+        assert (await retry(api, post))["status"] == "published"
+        assert len(await stack.public(post["content"])) == 1
+
+    async def test_what_get_returns_can_be_sent_back_with_a_correction(self, api: Client, stack: Stack) -> None:
+        due = datetime.now(UTC) + timedelta(seconds=1)
+        await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
+        made = await make(
+            api, stack.accounts["plain"], content=words("at its time"), publishNow=False, scheduledFor=rfc3339(due)
+        )
+        await stack.settled(made["id"])
+        post = (await api.get(f"/v1/posts/{made['id']}")).json()
+        assert post["status"] == "failed"
+        after = await patch(api, post, {**post, "content": words("sent back")})
+        assert after["scheduledFor"] == post["scheduledFor"]
+
+    async def test_it_may_be_labelled(self, api: Client, stack: Stack) -> None:
+        post = await refused(api, stack, words("labelled"))
+        after = await patch(api, post, {"tags": ["refused"]})
+        assert (after["tags"], after["platforms"]) == (["refused"], post["platforms"])
+
+    @pytest.mark.parametrize(
+        ("body", "status", "param"),
+        [
+            ({"scheduledFor": DISTANT}, 409, None),
+            ({"publishNow": True}, 409, None),
+            ({"isDraft": True}, 409, None),
+            ({"timezone": "Asia/Tokyo"}, 409, None),
+            ({"platforms": []}, 400, "platforms"),
+            ({"content": ""}, 400, "content"),
+            ({"content": None}, 400, "content"),
+            ({"content": "x" * 281}, 422, "content"),
+            ({"contents": "x"}, 400, "contents"),
+        ],
+    )
+    async def test_what_cannot_be_changed_is_refused_and_changes_nothing(
+        self, api: Client, stack: Stack, body: dict[str, Any], status: int, param: str | None
+    ) -> None:
+        post = await refused(api, stack, words("stays"))
+        answer = await patch(api, post, body, status)
+        assert answer.get("param") == param
+        assert (await api.get(f"/v1/posts/{post['id']}")).json() == post
+
+    async def test_targets_can_be_neither_added_nor_dropped(self, api: Client, stack: Stack) -> None:
+        post = await refused(api, stack, words("same targets"))
+        for others in (("plain", "twitter"), ("twitter",)):
+            body = {"platforms": naming(*(stack.accounts[name] for name in others))}
+            assert (await patch(api, post, body, 409))["param"] == "platforms"
+
+
+class TestPartial:
+    async def test_what_is_public_keeps_what_it_was_sent(self, api: Client, stack: Stack) -> None:
+        other = await stack.connect("mastodon")
+        post = await refused(api, stack, words("shared"), other)
+        assert post["status"] == "partial"
+        answer = await patch(api, post, {"content": "another"}, 409)
+        (problem,) = answer["errors"]
+        assert problem["param"] == "platforms.1"
+        assert (problem["platform"], problem["accountId"]) == ("mastodon", other.id)
+        assert other.id in problem["error"]
+        changes: list[dict[str, Any]] = [{"tags": []}, {"platforms": post["platforms"]}]
+        for change in changes:
+            assert (await patch(api, post, change))["platforms"] == post["platforms"]
+        assert (await api.get(f"/v1/posts/{post['id']}")).json()["content"] == post["content"]
+
+    async def test_the_others_are_given_their_own(self, api: Client, stack: Stack) -> None:
+        other, new = await stack.connect("mastodon"), words("own")
+        post = await refused(api, stack, words("shared"), other)
+        failed, public = post["platforms"]
+        after = await patch(api, post, {"platforms": [{**failed, "customContent": new}, public]})
+        assert after["platforms"][1] == public
+        published = await retry(api, post)
+        assert (published["status"], published["platforms"][1]) == ("published", public)
+        assert (len(await stack.public(new)), len(await stack.public(post["content"]))) == (1, 1)
+
+    async def test_the_shared_text_is_free_if_nothing_public_uses_it(self, api: Client, stack: Stack) -> None:
+        other, old, new = await stack.connect("mastodon"), words("shared"), words("shared and new")
+        post = await refused(api, stack, old, other)
+        failed, public = post["platforms"]
+        # The public one is given the text that it has, as its own.
+        body = {"content": new, "platforms": [failed, {**public, "customContent": old}]}
+        after = await patch(api, post, body)
+        assert [each["content"] for each in after["platforms"]] == [new, old]
+        assert (await retry(api, post))["status"] == "published"
+        assert (len(await stack.public(new)), len(await stack.public(old))) == (1, 1)
+
+    async def test_what_may_be_public_keeps_what_it_was_sent(self, api: Client, stack: Stack) -> None:
+        other = await stack.connect("telegram")
+        await stack.fault("telegram", "accept_then_drop", "publish")
+        post = await refused(api, stack, words("lost"), other)
+        assert [each["status"] for each in post["platforms"]] == ["failed", "unconfirmed"]
+        assert (await patch(api, post, {"content": "another"}, 409))["param"] == "platforms.1"
+        assert "resolve" in post["platforms"][1]["hint"]
+
+    async def test_a_rule_of_a_target_that_is_not_changed_stands_in_no_way(self, api: Client, stack: Stack) -> None:
+        other = await stack.connect("mastodon")
+        post = await refused(api, stack, words("account leaves"), other)
+        async with stack.database.transaction() as session:
+            await session.delete(await session.get_one(Account, (other.workspace_id, other.id)))
+        failed, public = post["platforms"]
+        too_long = {"platforms": [{**failed, "customContent": "x" * 281}, public]}
+        (problem,) = (await patch(api, post, too_long, 422))["errors"]
+        assert problem["param"] == "platforms.0.customContent"
+        await patch(api, post, {"platforms": [{**failed, "customContent": words("own")}, public]})
+
+    async def test_earlier_versions_still_count_for_the_size(self, api: Client, stack: Stack) -> None:
+        premium = stack.accounts["twitter"]
+        post = await refused(api, stack, words("edited"), premium)
+        edited = await api.post(f"/v1/posts/{post['id']}/edit", json={"content": words("edited once")})
+        assert edited.status_code == 200
+
+        async def growth() -> int:
+            row = await stack.read(post["id"])
+            return row.answer_bytes - answer_bytes(content_of(row))
+
+        before = await growth()
+        failed, public = edited.json()["platforms"]
+        await patch(api, post, {"platforms": [{**failed, "customContent": "short"}, public]})
+        assert await growth() == before > 0
+
+
+class TestChosenTargets:
+    async def test_only_they_are_tried_again(self, api: Client, stack: Stack) -> None:
+        one, two = stack.accounts["plain"], stack.accounts["twitter"]
+        for _ in range(2):
+            await stack.fault("twitter", "reject", "publish", status=400, body={"title": "no", "status": 400})
+        post = await make(api, one, two, content=words("both refused"))
+        assert post["status"] == "failed"
+        after = await retry(api, post, platforms=naming(two))
+        assert [each["status"] for each in after["platforms"]] == ["failed", "published"]
+        assert after["status"] == "partial"
+        assert (await retry(api, post))["status"] == "published"
+        assert len(await stack.public(post["content"])) == 2
+
+    async def test_what_cannot_be_meant_is_refused(self, api: Client, stack: Stack) -> None:
+        other = await stack.connect("mastodon")
+        post = await refused(api, stack, words("choice"), other)
+        plain = naming(stack.accounts["plain"])
+        for body, status, code, param in (
+            ({"platforms": []}, 400, "invalid_field_value", "platforms"),
+            ({"platforms": plain * 2}, 400, "duplicate_target", "platforms.1.accountId"),
+            ({"platforms": [{"platform": "twitter"}]}, 400, "missing_required_field", "platforms.0.accountId"),
+            ({"platform": "twitter"}, 400, "unknown_parameter", "platform"),
+            ({"platforms": naming(stack.accounts["instagram"])}, 422, "account_not_found", "platforms.0.accountId"),
+            ({"platforms": [*plain, *naming(other)]}, 409, "nothing_to_retry", "platforms.1.accountId"),
+        ):
+            answer = await api.post(f"/v1/posts/{post['id']}/retry", json=body)
+            problem = answer.json()
+            assert (answer.status_code, problem["code"], problem["param"]) == (status, code, param)
+        assert (await api.get(f"/v1/posts/{post['id']}")).json() == post
+
+
+class TestHeld:
+    async def held(self, api: Client, account: Account, content: str) -> dict[str, Any]:
+        post = await make(api, account, content=content)
+        assert post["platforms"][0]["status"] == "held"
+        assert post["platforms"][0]["hint"]
+        return post
+
+    async def test_is_changed_and_goes_out_changed(self, api: Client, stack: Stack) -> None:
+        account, old, new = await stack.revoked("twitter"), words("held"), words("changed while held")
+        post = await self.held(api, account, old)
+        after = await patch(api, post, {"content": new})
+        assert (after["status"], after["platforms"][0]["status"]) == ("publishing", "held")
+        await stack.reconnect(account)
+        assert (await patch(api, post, {"tags": ["again"]}))["status"] == "published"
+        assert (len(await stack.public(old)), len(await stack.public(new))) == (0, 1)
+
+    async def test_is_sent_back_as_it_is(self, api: Client, stack: Stack) -> None:
+        post = await self.held(api, await stack.revoked("twitter"), words("sent back"))
+        after = await patch(api, post, post)
+        assert (after["status"], after["scheduledFor"]) == ("publishing", None)
+
+    async def test_is_given_another_time(self, api: Client, stack: Stack) -> None:
+        account = await stack.revoked("twitter")
+        post = await self.held(api, account, words("held and moved"))
+        after = await patch(api, post, {"scheduledFor": DISTANT})
+        (target,) = after["platforms"]
+        assert (after["status"], target["status"]) == ("scheduled", "pending")
+        assert not {"error", "hint", "holdReason"} & target.keys()
+        await stack.reconnect(account)
+        assert (await patch(api, post, {"publishNow": True}))["status"] == "published"
+        assert len(await stack.public(post["content"])) == 1
+
+    async def test_becomes_a_draft(self, api: Client, stack: Stack) -> None:
+        account = await stack.revoked("twitter")
+        post = await self.held(api, account, words("held and taken back"))
+        assert (await patch(api, post, {"isDraft": True}))["status"] == "draft"
+        await stack.reconnect(account)
+        assert (await patch(api, post, {"publishNow": True}))["status"] == "published"
+        assert len(await stack.public(post["content"])) == 1
+
+    async def test_goes_elsewhere(self, api: Client, stack: Stack) -> None:
+        account = await stack.revoked("twitter")
+        post = await self.held(api, account, words("held and sent elsewhere"))
+        after = await patch(api, post, {"platforms": naming(stack.accounts["plain"])})
+        assert after["status"] == "published"
+        assert len(await stack.public(post["content"])) == 1
+
+    async def test_beside_what_is_public_it_is_corrected(self, api: Client, stack: Stack) -> None:
+        account, new = await stack.revoked("twitter"), words("own")
+        post = await make(api, account, stack.accounts["plain"], content=words("one held"))
+        held, public = post["platforms"]
+        assert (held["status"], public["status"]) == ("held", "published")
+        await patch(api, post, {"content": "another"}, 409)
+        after = await patch(api, post, {"platforms": [{**held, "customContent": new}, public]})
+        assert [each["status"] for each in after["platforms"]] == ["held", "published"]
+        await stack.reconnect(account)
+        await stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id).signal("release")
+        assert (await stack.settled(post["id"])).status == "published"
+        assert len(await stack.public(new)) == 1
+
+    async def test_retry_says_that_it_is_held(self, api: Client, stack: Stack) -> None:
+        post = await self.held(api, await stack.revoked("twitter"), words("held, not failed"))
+        answer = await api.post(f"/v1/posts/{post['id']}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_retry")
+        assert "held" in answer.json()["error"]
+
+
+class TestInterleavings:
+    """Whatever happens beside a correction, its answer is true of what goes out."""
+
+    async def outcome(self, stack: Stack, post_id: str, old: str, new: str, status: int) -> None:
+        await stack.settled(post_id)
+        was, now = len(await stack.public(old)), len(await stack.public(new))
+        assert status in {200, 409}
+        assert was + now <= 1
+        assert not (was if status == 200 else now), (status, was, now)
+
+    async def test_with_a_retry(self, api: Client, stack: Stack) -> None:
+        for number in range(6):
+            old, new = words("retry race"), words("corrected in a race")
+            post = await refused(api, stack, old)
+
+            async def later(pause: float, post: dict[str, Any] = post) -> int:
+                await asyncio.sleep(pause)
+                return (await api.post(f"/v1/posts/{post['id']}/retry")).status_code
+
+            pause = 0.004 * number
+            correction = api.patch(f"/v1/posts/{post['id']}", json={"content": new})
+            answer, retried = await asyncio.gather(correction, later(pause))
+            assert retried == 200
+            await self.outcome(stack, post["id"], old, new, answer.status_code)
+            assert len(await stack.public(old)) + len(await stack.public(new)) == 1
+
+    async def test_with_an_operators_signal(self, api: Client, stack: Stack) -> None:
+        for number in range(6):
+            old, new = words("signal race"), words("corrected beside a signal")
+            post = await refused(api, stack, old)
+            handle = stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id)
+
+            async def later(pause: float, where: str, body: dict[str, Any]) -> Any:
+                await asyncio.sleep(pause)
+                return await api.patch(where, json=body)
+
+            correction = later(0.01 * number, f"/v1/posts/{post['id']}", {"content": new})
+            _, answer = await asyncio.gather(handle.signal("retry"), correction)
+
+            async def public(post_id: str = post["id"]) -> bool:
+                return (await stack.read(post_id)).status == "published"
+
+            assert await stack.outcomes.wait(post["id"], public, 20)
+            await self.outcome(stack, post["id"], old, new, answer.status_code)
+
+    async def test_with_a_lost_workflow(self, api: Client, stack: Stack) -> None:
+        old, new = words("lost workflow"), words("corrected without it")
+        post = await refused(api, stack, old)
+        handle = stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id)
+        await handle.terminate()
+        await patch(api, post, {"content": new})
+        assert (await retry(api, post))["status"] == "published"
+        await self.outcome(stack, post["id"], old, new, 200)
+
+    async def test_a_step_of_before_the_correction_sends_nothing(self, api: Client, stack: Stack) -> None:
+        """Its run was told of the retry before, and not of the correction and the retry after it."""
+        old, new = words("before"), words("after")
+        post = await refused(api, stack, old)
+        async with stack.database.transaction() as session:
+            row = (await session.scalars(select(Post).where(Post.id == post["id"]))).one()
+            # As a restored Temporal would have it: a run that knows an older version wants to publish.
+            version = row.version
+        plan = (await stack.plan(await stack.read(post["id"]))).model_copy(deep=True)
+        await patch(api, post, {"content": new})
+        assert (await stack.read(post["id"])).version == version + 1
+        plan.version = version
+        for target in plan.targets:
+            target.status = type(target.status)("pending")
+        handle = stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id)
+        await handle.terminate()
+        await stack.workflows.take_up(plan)
+        await asyncio.sleep(1)
+        assert await stack.public(old) == await stack.public(new) == []
+        assert (await retry(api, post))["status"] == "published"
+        await self.outcome(stack, post["id"], old, new, 200)
+
+    async def test_of_two_corrections_none_undoes_the_other(self, api: Client, stack: Stack) -> None:
+        post = await refused(api, stack, words("twice"), mediaItems=[PICTURE])
+        content, tags = {"content": words("by one")}, {"tags": ["by another"]}
+        await asyncio.gather(patch(api, post, content), patch(api, post, tags))
+        after = (await api.get(f"/v1/posts/{post['id']}")).json()
+        assert {**content, **tags}.items() <= after.items()
