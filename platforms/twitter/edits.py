@@ -7,28 +7,20 @@ from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.told import moment
 from platforms.twitter.line import Line, call, data_of
-from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, same_text
+from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_fields, same_text
 from platforms.wire import segment
-
-_PASSING = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED})
 
 
 async def edit(line: Line, known: Published, text: str) -> Published:
-    """Replace the text by one request, after asking X whether it still allows it; without an answer it is tried."""
-    newest, until = known.platform_post_id, known.editable_until
-    try:
-        post = await _read(line, newest)
-    except NetworkError as error:
-        if error.kind not in _PASSING:
-            raise
-    else:
-        if post.get("attachments"):
-            # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
-            message = "Posts with media or a poll are not edited on X: nothing says that X would keep these."
-            raise NetworkError(Kind.REJECTED, message, code="edit_not_supported")
-        newest = _newest(post)
-        until = _check_controls(post.get("edit_controls") or {}) or until
-    body = {"text": text, "edit_options": {"previous_post_id": newest}}
+    """Replace the text by one request, after asking X whether it still allows it."""
+    post = await _read(line, known.platform_post_id)
+    references = post.get("referenced_tweets") or post.get("referenced_posts") or []
+    if post.get("attachments") or any(each.get("type") == "quoted" for each in references):
+        # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
+        message = "Posts with media, a poll or a quote are not edited on X: nothing says that X would keep these."
+        raise NetworkError(Kind.REJECTED, message, code="edit_not_supported")
+    until = _check_controls(post.get("edit_controls") or {}) or known.editable_until
+    body = {"text": text, "edit_options": {"previous_post_id": _newest(post)}}
     answer = await call(line, "POST", "/2/tweets", public=True, json=body)
     return published(data_of(answer, public=True)["id"], until)
 
@@ -58,7 +50,9 @@ async def confirm(line: Line, known: Published, text: str) -> Finding:
 
 
 async def _read(line: Line, post_id: str) -> dict[str, Any]:
-    return data_of(await call(line, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
+    post = data_of(await call(line, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
+    require_fields(post)
+    return post
 
 
 def _versions(post: dict[str, Any]) -> list[str]:

@@ -45,11 +45,10 @@ _BY_CODE = {
         Kind.AUTH,
         "X does not accept this kind of token for posting. Reconnect the account as a user.",
     ),
-    "not_authorized_for_resource": (
-        Kind.AUTH,
-        "X does not allow this with the account's permissions. Reconnect the account and grant them.",
+    "client_forbidden": (
+        Kind.OPERATOR,
+        "X does not let the X app post. Check its access level in X's developer console.",
     ),
-    "client_forbidden": (Kind.AUTH, "The X app may not post for this account. Check the app's access level at X."),
     "user_suspended": (Kind.AUTH, "X has suspended this account. Sign in at X to see why."),
     "internal_error": (Kind.TRANSIENT, _SERVER),
     DUPLICATE: (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
@@ -57,25 +56,32 @@ _BY_CODE = {
 """Source: the problem types of X's documentation and OpenAPI document, as the part after the last slash."""
 
 
+_NOT_AUTHORIZED = "not_authorized_for_resource"
+_OF_THE_ACCOUNT = ("permission", "scope")
+"""What X must speak of for a refusal of that name to concern all that an account does."""
+
+
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status."""
     body = json_of(response)
-    if response.request.url.path.endswith("/oauth2/token") and (refused := _refused_renewal(body, response)):
-        return refused
+    if response.request.url.path.endswith("/oauth2/token"):
+        return _refused_renewal(body, response)
     return problem_error(body, response)
 
 
-def _refused_renewal(body: Mapping[str, Any], response: httpx.Response) -> NetworkError | None:
-    """Map an answer of the token endpoint in OAuth's own shape.
+def _refused_renewal(body: Mapping[str, Any], response: httpx.Response) -> NetworkError:
+    """Map a refusal of the token endpoint.
 
     X calls a dead refresh token `invalid_request`, as it does a request that the app got wrong; its words tell them
-    apart (heard from several clients).
+    apart (heard from several clients). Only a dead token is the account's: whatever else is wrong passes or is the
+    operator's, and no post is at fault.
     """
-    refused = refused_renewal(response, "X")
-    if refused and refused.code == "invalid_request" and "for the token was invalid" not in str(body):
-        sentence = "X could not renew the account's access right now."
-        return NetworkError(Kind.TRANSIENT, sentence, code=refused.code, status=response.status_code)
-    return refused
+    refused = refused_renewal(response, "X") or problem_error(body, response)
+    dead = refused.code == "invalid_request" and "for the token was invalid" in str(body)
+    if refused.kind not in {Kind.AUTH, Kind.REJECTED} or refused.code == "invalid_grant" or dead:
+        return refused
+    sentence = "X could not renew the account's access right now."
+    return NetworkError(Kind.TRANSIENT, sentence, code=refused.code, status=response.status_code)
 
 
 def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> NetworkError:
@@ -84,7 +90,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
     code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
-    kind, sentence = _of_the_post(said) or _BY_CODE.get(code) or _by_status(status, said)
+    kind, sentence = _of_the_post(said) or _by_name(problem, code, said) or _by_status(status, said)
     wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
     if kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
@@ -110,7 +116,19 @@ def _code(problem: Mapping[str, Any]) -> str:
     if isinstance(problem.get("code"), int):
         return str(problem["code"])
     kind = str(problem.get("type") or "")
-    name = kind.rpartition("/")[2] if "/" in kind else str(problem.get("title") or "")
+    return _as_code(kind.rpartition("/")[2] if "/" in kind else problem.get("title"))
+
+
+def _by_name(problem: Mapping[str, Any], code: str, said: str) -> tuple[Kind, str] | None:
+    """Return what a problem's type or title means."""
+    if code == _NOT_AUTHORIZED and any(part in said.lower() for part in _OF_THE_ACCOUNT):
+        message = "X does not allow this with the account's permissions. Reconnect the account and grant them."
+        return Kind.AUTH, message
+    return _BY_CODE.get(code) or _BY_CODE.get(_as_code(problem.get("title")))
+
+
+def _as_code(name: object) -> str:
+    name = str(name or "")
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:LONGEST_CODE]
 
 

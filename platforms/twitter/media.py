@@ -140,7 +140,7 @@ class Uploads:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise
             # The upload begins again with smaller pieces: X counts them by their index.
-            upload["pieceBytes"] = SMALL_PIECE_BYTES
+            upload["pieceBytes"] = max(SMALL_PIECE_BYTES, -(-upload["size"] // MOST_PIECES))
             upload.pop("size", None)
             await self._save()
             raise NetworkError(Kind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces") from error

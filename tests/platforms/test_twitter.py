@@ -22,6 +22,7 @@ from tests.platforms.rig import Rig, Sandbox
 Connect = Callable[..., Awaitable[Rig]]
 
 INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
+NOW = "2026-11-27T04:00:00.000Z"
 INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
 
 
@@ -132,6 +133,53 @@ async def test_a_post_that_may_not_be_answered_refuses_no_account(x: Rig, name: 
     assert (error.kind, error.status) == (Kind.REJECTED, 403)
     assert "mention" in error.message
     await publish(x, x.sending("summoned", settings={name: own.platform_post_id}))
+
+
+@pytest.mark.parametrize("name", ["replyToTweetId", "quoteTweetId"])
+async def test_anothers_post_must_mention_the_account(connect: Connect, x: Rig, name: str) -> None:
+    other = await connect("twitter")
+    silent = await publish(other, other.sending("to nobody"))
+    summons = await publish(other, other.sending(f"what does @{x.account.username} say?"))
+    error = await refused(publish(x, x.sending("unasked", settings={name: silent.platform_post_id})))
+    assert (error.kind, error.code) == (Kind.REJECTED, "not_authorized_for_resource")
+    await publish(x, x.sending("asked", settings={name: summons.platform_post_id}))
+
+
+@pytest.mark.parametrize(
+    ("condition", "status", "words"),
+    [
+        ("app_refused", 402, "Buy credits"),
+        ("spend_cap_reached", 403, "Raise the cap"),
+        ("app_forbidden", 403, "access level"),
+    ],
+)
+async def test_what_x_refuses_the_app_is_the_operators_to_mend(
+    x: Rig, sandbox: Sandbox, condition: str, status: int, words: str
+) -> None:
+    with_picture = x.sending("with a picture", [sandbox.media("unpaid.jpg")])
+    await sandbox.switch_on("twitter", condition, x.account.account_id)
+    calls: list[Awaitable[Any]] = [
+        NETWORK.whoami(x.connection()),
+        NETWORK.prepare(x.connection(), with_picture),
+        NETWORK.publish(x.connection(), x.sending("a text")),
+        NETWORK.confirm(x.connection(), x.sending("a text", started_at=datetime.now(UTC))),
+        NETWORK.edit(x.connection(), published("1"), "a text"),
+    ]
+    for call in calls:
+        error = await refused(call)
+        assert (error.kind, error.status) == (Kind.OPERATOR, status)
+        assert words in error.message
+    await sandbox.clear_conditions("twitter")
+    await publish(x, with_picture)
+
+
+async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig, sandbox: Sandbox) -> None:
+    """X answers 200 and ignores names that it does not know."""
+    body = {"data": [{"id": "1", "text": "with a picture"}], "meta": {"result_count": 1}}
+    await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+    sending = x.sending("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
+    error = await refused(NETWORK.confirm(x.connection(), sending))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "fields_missing")
 
 
 async def test_a_video_that_x_finds_too_long_at_last_is_the_posts_fault(x: Rig, sandbox: Sandbox) -> None:
@@ -378,7 +426,8 @@ class TestEdits:
         first = await publish(premium, premium.sending("one"))
         second = await NETWORK.edit(premium.connection(), first, "two")
         history = [first.platform_post_id, second.platform_post_id]
-        body = {"data": {"id": first.platform_post_id, "text": "one", "edit_history_tweet_ids": history}}
+        data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
+        body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
         third = await NETWORK.edit(premium.connection(), first, "three")
         assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
@@ -402,17 +451,39 @@ class TestEdits:
         self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
     ) -> None:
         known = await publish(premium, premium.sending("final"))
-        body = {"data": {"id": known.platform_post_id, "text": "final", "edit_controls": controls}}
+        data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
+        body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
         error = await refused(NETWORK.edit(premium.connection(), known, "not final"))
         assert (error.kind, error.code) == (Kind.REJECTED, code)
         assert len(await premium.posts()) == 1
 
-    async def test_a_read_that_fails_for_a_moment_does_not_stop_the_edit(self, premium: Rig, sandbox: Sandbox) -> None:
+    @pytest.mark.parametrize(
+        ("answer", "code"),
+        [({"status": 503}, "service_unavailable"), ({"status": 200, "body": {"data": {"id": "1"}}}, "fields_missing")],
+    )
+    async def test_nothing_is_edited_unread(
+        self, premium: Rig, sandbox: Sandbox, answer: dict[str, Any], code: str
+    ) -> None:
         known = await publish(premium, premium.sending("befor"))
-        await sandbox.fault("twitter", "reject", "confirm", status=503)
+        await sandbox.fault("twitter", "reject", "confirm", **answer)
+        error = await refused(NETWORK.edit(premium.connection(), known, "before"))
+        assert (error.kind, error.code) == (Kind.TRANSIENT, code)
         await NETWORK.edit(premium.connection(), known, "before")
         assert (await premium.posts())[0]["text"] == "before"
+
+    async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
+        first = await publish(premium, premium.sending("quoted"))
+        known = await publish(premium, premium.sending("quotes", settings={"quoteTweetId": first.platform_post_id}))
+        error = await refused(NETWORK.edit(premium.connection(), known, "no more"))
+        assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
+
+    async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
+        known = await publish(premium, premium.sending("versio"))
+        data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
+        await NETWORK.edit(premium.connection(), known, "version")
+        assert (await premium.posts())[0]["text"] == "version"
 
     async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
         error = await refused(NETWORK.edit(premium.connection(), published("1"), "anything"))

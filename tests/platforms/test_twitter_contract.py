@@ -15,6 +15,7 @@ import pytest
 
 from domain.post import Media
 from platforms.twitter import NETWORK
+from platforms.twitter.line import call
 from platforms.twitter.lookup import FIELDS
 from tests.platforms.rig import Rig, Sandbox
 
@@ -143,6 +144,21 @@ def test_a_misspelt_field_would_be_seen() -> None:
         validate("CreatePostsRequest", {"text": "a", "reply_setting": "following"})
     with pytest.raises(jsonschema_rs.ValidationError):
         validate("AppendMediaUploadRequest", {"media": "bytes", "segmentIndex": 1})
+
+
+async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., Awaitable[Rig]]) -> None:
+    """X ignores names that it does not know: only the answer shows that all were known."""
+    x = await connect("twitter", premium=True)
+    first = await NETWORK.publish(x.connection(), x.sending("first"))
+    long = "long https://example.com/a " * 30
+    sending = x.sending(long, [x.sandbox.media("fields.jpg")], settings={"replyToTweetId": first.platform_post_id})
+    await NETWORK.prepare(x.connection(), sending)
+    second = await NETWORK.publish(x.connection(), sending)
+    path = f"/2/tweets/{second.platform_post_id}"
+    answer = await call(x.connection(), "GET", path, params={"tweet.fields": FIELDS})
+    assert set(FIELDS.split(",")) <= answer["data"].keys()
+    newer = await call(x.connection(), "GET", path, params={"post.fields": FIELDS})
+    assert not {"note_tweet", "edit_history_tweet_ids", "referenced_tweets"} & newer["data"].keys()
 
 
 def test_the_fields_that_are_read_exist() -> None:

@@ -20,15 +20,43 @@ def answer(status: int, body: Any = None, *, path: str = "/2/tweets", **headers:
 
 
 def problem(name: str, detail: str = "Because.", status: int | None = None, **more: Any) -> dict[str, Any]:
-    return {"type": PROBLEMS + name, "title": name.title(), "detail": detail, "status": status, **more}
+    return {"type": PROBLEMS + name, "title": name.title(), "detail": detail, "status": status} | more
 
 
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
         (answer(400, problem("invalid-request")), Kind.REJECTED, "invalid_request"),
-        (answer(403, problem("client-forbidden")), Kind.AUTH, "client_forbidden"),
-        (answer(403, problem("not-authorized-for-resource")), Kind.AUTH, "not_authorized_for_resource"),
+        (answer(403, problem("client-forbidden")), Kind.OPERATOR, "client_forbidden"),
+        (answer(403, problem("not-authorized-for-resource")), Kind.REJECTED, "not_authorized_for_resource"),
+        (
+            answer(403, problem("not-authorized-for-resource", "You lack the scope tweet.write.")),
+            Kind.AUTH,
+            "not_authorized_for_resource",
+        ),
+        (
+            answer(
+                403,
+                problem(
+                    "not-authorized-for-resource",
+                    "You can only reply to or quote posts where you are mentioned or are the author.",
+                ),
+            ),
+            Kind.REJECTED,
+            "not_authorized_for_resource",
+        ),
+        (
+            answer(
+                403, {"title": "Forbidden", "detail": "This user is not allowed to post a video longer than 2 minutes."}
+            ),
+            Kind.REJECTED,
+            "forbidden",
+        ),
+        (
+            answer(403, {"title": "Forbidden", "detail": "Posts are limited to a maximum of one cashtag."}),
+            Kind.REJECTED,
+            "forbidden",
+        ),
         (answer(403, problem("unsupported-authentication")), Kind.AUTH, "unsupported_authentication"),
         (
             answer(403, {"title": "Unsupported Authentication", "detail": "No."}),
@@ -63,6 +91,8 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
             "credits_depleted",
         ),
         (answer(402, {"title": "CreditsDepleted"}), Kind.OPERATOR, "creditsdepleted"),
+        (answer(402, problem("credits", title="CreditsDepleted")), Kind.OPERATOR, "credits"),
+        (answer(403, problem("something-new", title="SpendCapReached")), Kind.OPERATOR, "something_new"),
         (answer(402, ""), Kind.OPERATOR, "http_402"),
         (answer(403, {"title": "SpendCapReached"}), Kind.OPERATOR, "spendcapreached"),
         (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
@@ -82,6 +112,10 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
         ),
         (answer(400, {"error": "invalid_request"}, path="/2/oauth2/token"), Kind.TRANSIENT, "invalid_request"),
         (answer(401, {"error": "unauthorized_client"}, path="/2/oauth2/token"), Kind.OPERATOR, "unauthorized_client"),
+        (answer(400, {"error": "something_new"}, path="/2/oauth2/token"), Kind.TRANSIENT, "something_new"),
+        (answer(403, {"title": "Forbidden"}, path="/2/oauth2/token"), Kind.TRANSIENT, "forbidden"),
+        (answer(401, "", path="/2/oauth2/token"), Kind.TRANSIENT, "http_401"),
+        (answer(402, "", path="/2/oauth2/token"), Kind.OPERATOR, "http_402"),
         (answer(429, {"error": "slow_down"}, path="/2/oauth2/token"), Kind.RATE_LIMITED, "http_429"),
         (answer(503, {"error": "server_error"}, path="/2/oauth2/token"), Kind.TRANSIENT, "http_503"),
         (answer(418, {}), Kind.REJECTED, "http_418"),

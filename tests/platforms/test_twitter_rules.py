@@ -179,8 +179,20 @@ def test_credentials_show_no_secret() -> None:
 
 @pytest.mark.parametrize(
     ("text", "fits"),
-    [("buy $TSLA", True), ("$TSLA and $AAPL", False), ("$5 and $10 for $TSLA", True), ("a$TSLA $AAPL", True)],
+    [
+        ("buy $TSLA", True),
+        ("$TSLA and $AAPL", False),
+        ("$TSLA,\n$AAPL!", False),
+        ("$BRK.A or $BRK.B", False),
+        ("$TSLA, and again $tsla", True),
+        ("$5 and $10 for $TSLA", True),
+        ("a$TSLA $AAPL", True),
+        ("($TSLA) $AAPL", True),
+        ("$TOOLONGNAME $AAPL", True),
+    ],
 )
 def test_a_post_has_one_cashtag_at_most(text: str, fits: bool) -> None:
     found = [each for each in check(text) if "cashtag" in each.error]
     assert (found == []) is fits
+    in_thread = [each for each in check(threadItems=[{"content": text}]) if "cashtag" in each.error]
+    assert (in_thread == []) is fits

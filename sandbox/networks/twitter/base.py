@@ -4,6 +4,7 @@ import random
 from abc import ABC
 from http.client import responses
 
+from sandbox.accounts import Account
 from sandbox.ids import Snowflakes
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
@@ -60,6 +61,8 @@ class XTwin(Twin, ABC):
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
     conditions = {  # noqa: RUF012
         "not_mentioned": "No post but the account's own may be replied to or quoted.",
+        "spend_cap_reached": "All calls are refused with 403 SpendCapReached.",
+        "app_forbidden": "All calls are refused with 403 client-forbidden, as those of apps without access are.",
         "short_videos": "Videos of more than two minutes are refused when they are published.",
         "small_pieces": "Pieces of an upload over 1 MiB are answered 413.",
     }
@@ -98,6 +101,7 @@ class XTwin(Twin, ABC):
         if not window.allowed:
             return self._too_many(limit, window.resets_at)
         try:
+            self._check_app(account)
             answer = await found.handler(request)
         except RefusedError as refused:
             answer = refused.answer
@@ -109,6 +113,16 @@ class XTwin(Twin, ABC):
                 "x-transaction-id": f"{random.getrandbits(64):016x}",
             }
         )
+
+    def _check_app(self, account: Account | None) -> None:
+        """Refuse what the operator's app may not do."""
+        if self.holds("spend_cap_reached", account):
+            said = "The app has reached its spend cap for this billing cycle."
+            raise RefusedError(problem(403, "SpendCapReached", said))
+        if self.holds("app_forbidden", account):
+            said = "You must use keys and tokens from a developer App that is attached to a Project."
+            kind = f"{PROBLEMS}client-forbidden"
+            raise RefusedError(problem(403, "Client Forbidden", said, kind, reason="client-not-enrolled"))
 
     def _too_many(self, limit: int, resets_at: float) -> Answer:
         answer = problem(429, "Too Many Requests", "Too Many Requests")

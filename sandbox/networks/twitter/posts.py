@@ -66,9 +66,9 @@ class PostRoutes(MediaRoutes):
             raise forbidden(DUPLICATE)
         post = self._publish(account, body, media, previous)
         text, _ = rendered(post, account)
-        history = post.detail["history"]
-        data = {"id": post.platform_post_id, "text": text, "edit_history_tweet_ids": history}
-        return Answer.json({"data": {**data, "edit_history_post_ids": history}}, 201)
+        # That the list of a new post holds an empty string was seen in 2026.
+        data = {"id": post.platform_post_id, "text": text, "edit_history_tweet_ids": [""]}
+        return Answer.json({"data": data}, 201)
 
     @route("DELETE", "/2/tweets/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
@@ -101,9 +101,14 @@ class PostRoutes(MediaRoutes):
         return media
 
     def _check_target(self, account: Account, post_id: str, what: str) -> None:
-        """Refuse a deleted target; posts that the sandbox never saw are taken to be out there on X."""
+        """Refuse a deleted target, and others' that do not mention the account.
+
+        Posts that the sandbox never saw are taken to be out there on X, and to mention it.
+        """
         post = self.world.posts.get(self.platform, post_id)
-        if self.holds("not_mentioned", account) and (post is None or post.account_id != account.account_id):
+        foreign = post is None or post.account_id != account.account_id
+        mentions = post is None or f"@{account.username}".lower() in post.text.lower()
+        if foreign and (not mentions or self.holds("not_mentioned", account)):
             said = "You can only reply to or quote posts where you are mentioned or are the author."
             raise RefusedError(problem(403, "Forbidden", said, f"{PROBLEMS}not-authorized-for-resource"))
         if post is not None and post.deleted:

@@ -1,7 +1,7 @@
 """GET of posts and timelines, the way X gives them back."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.accounts import Account
 from sandbox.networks.twitter.base import PROBLEMS, XTwin, invalid
@@ -11,14 +11,18 @@ from sandbox.posts import Post
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
-_FIELDS = """
-article article_title attachments author_id card_uri community_id context_annotations conversation_id created_at
-display_text_range edit_controls edit_history_tweet_ids edit_history_post_ids entities geo id in_reply_to_user_id lang
-matched_media_notes media_metadata non_public_metrics note_post note_tweet note_request_suggestions organic_metrics
-paid_partnership possibly_sensitive promoted_metrics public_metrics referenced_tweets reply_settings scopes source
-suggested_source_links suggested_source_links_with_counts text withheld
-"""
-FIELDS = frozenset(_FIELDS.split())
+DIALECTS = {
+    "post.fields": {"history": "edit_history_post_ids", "note": "note_post", "references": "referenced_posts"},
+    "tweet.fields": {"history": "edit_history_tweet_ids", "note": "note_tweet", "references": "referenced_tweets"},
+}
+"""What X calls three fields, by the parameter that asks for fields. Names of one are unknown to the other."""
+
+
+class Wanted(NamedTuple):
+    """The names of the fields that were asked for, and what three of them are called."""
+
+    names: frozenset[str]
+    dialect: dict[str, str]
 
 
 class ReadRoutes(XTwin):
@@ -77,7 +81,7 @@ class ReadRoutes(XTwin):
                 break
         return Answer.json(self._page(page, int(count), fields))
 
-    def _page(self, posts: list[Post], count: int, fields: set[str]) -> dict[str, object]:
+    def _page(self, posts: list[Post], count: int, fields: Wanted) -> dict[str, object]:
         shown = posts[:count]
         if not shown:
             return {"meta": {"result_count": 0}}
@@ -94,31 +98,30 @@ class ReadRoutes(XTwin):
         post = self.world.posts.get(self.platform, post_id)
         return None if post is None or post.deleted else post
 
-    def _described(self, post: Post, fields: set[str]) -> dict[str, Any]:
+    def _described(self, post: Post, fields: Wanted) -> dict[str, Any]:
         account = self.world.accounts.get(self.platform, post.account_id)
         text, links = rendered(post, account)
         history = post.detail["history"]
-        data: dict[str, Any] = {"id": post.platform_post_id, "text": text, "edit_history_tweet_ids": history}
+        data: dict[str, Any] = {"id": post.platform_post_id, "text": text, fields.dialect["history"]: history}
         more: dict[str, Any] = {
-            "edit_history_post_ids": history,
             "created_at": _iso_seconds(post.created_at),
             "author_id": account.user_id if account else None,
             "conversation_id": post.detail.get("reply_to", history[0]),
             "entities": {"urls": [link.entity() for link in links]} if links else None,
             "attachments": {"media_keys": post.detail["media_keys"]} if post.media else None,
-            "referenced_tweets": _references(post) or None,
+            fields.dialect["references"]: _references(post) or None,
             "lang": "en",
         }
         if is_long(post.text):
-            more["note_tweet"] = more["note_post"] = _note(post)
-        if "edit_controls" in fields and account is not None:
+            more[fields.dialect["note"]] = _note(post)
+        if "edit_controls" in fields.names and account is not None:
             controls = edit_controls(post, account, self.world.now())
             more["edit_controls"] = {
                 "edits_remaining": controls.edits_remaining,
                 "is_edit_eligible": controls.is_eligible,
                 "editable_until": _iso_seconds(controls.until),
             }
-        data.update({name: value for name, value in more.items() if name in fields and value is not None})
+        data.update({name: value for name, value in more.items() if name in fields.names and value is not None})
         return data
 
 
@@ -140,13 +143,11 @@ def _note(post: Post) -> dict[str, object]:
     return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}
 
 
-def _fields(request: Request) -> set[str]:
-    """Return the fields that were asked for, by either name that X has for the parameter."""
-    names = request.query.get("tweet.fields") or request.query.get("post.fields") or ""
-    fields = {name for name in names.split(",") if name}
-    if unknown := sorted(fields - FIELDS):
-        raise invalid(f"`tweet.fields` does not know [{unknown[0]}].", **{"tweet.fields": unknown})
-    return fields
+def _fields(request: Request) -> Wanted:
+    """Return the fields that were asked for. Names that X does not know it ignores, as measured in September 2026."""
+    parameter = "post.fields" if "post.fields" in request.query else "tweet.fields"
+    names = frozenset(request.query.get(parameter, "").split(","))
+    return Wanted(names, DIALECTS[parameter])
 
 
 def _moment(query: dict[str, str], name: str) -> float | None:

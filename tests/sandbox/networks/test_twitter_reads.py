@@ -74,11 +74,23 @@ async def test_timelines_have_only_the_wanted_fields(shared: Sandbox) -> None:
         {"max_results": "101"},
         {"start_time": "yesterday"},
         {"start_time": "2026-01-01T00:00:00"},
-        {"tweet.fields": "text,likes"},
     ],
 )
 async def test_bad_queries_are_refused(shared: Sandbox, query: dict[str, str]) -> None:
     assert (await shared.x.get(f"/2/users/{X_USER}/tweets", params=query)).status_code == 400
+
+
+async def test_names_that_x_does_not_know_are_ignored(shared: Sandbox) -> None:
+    post = await shared.tweet("two dialects")
+    known = {
+        "tweet.fields": {"id", "text", "edit_history_tweet_ids", "created_at"},
+        "post.fields": {"id", "text", "edit_history_post_ids", "created_at"},
+    }
+    for parameter, names in known.items():
+        asked = {parameter: "created_at,likes,edit_history_post_ids,edit_history_tweet_ids"}
+        answer = await shared.x.get(f"/2/tweets/{post}", params=asked)
+        assert answer.status_code == 200
+        assert answer.json()["data"].keys() == names
 
 
 async def test_several_posts_at_once(shared: Sandbox) -> None:
