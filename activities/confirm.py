@@ -18,7 +18,7 @@ from platforms.base import Absent, Finding, Published, Refused, Unknown, Unliste
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing import Job, Note, count_unclear_sends, finished_step, load, outcome_of, settle
+from store.publishing import WORKER_LOST, Job, Note, count_unclear_sends, finished_step, load, outcome_of, settle
 from store.twins import claim, others_posts
 from store.wishes import ROWS_LOST
 
@@ -33,7 +33,7 @@ def _again(command: LookCommand) -> verdicts.Change | None:
 
 def _worked_at_until(sent: Attempt, step: Step) -> datetime:
     """Return when the network can have made an unclear send public at the latest, but for what its reads lag behind."""
-    lost = sent.code in {verdicts.WORKER_LOST, ROWS_LOST}
+    lost = sent.code in {WORKER_LOST, ROWS_LOST}
     left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
     if sent.http_status is not None or sent.code == TIMED_OUT:
         # The network had ended with it, or was waited for as long as that.

@@ -10,6 +10,7 @@ from activities import verdicts
 from activities.commands import EditCommand
 from activities.desk import Desk, Step, not_connected
 from activities.errors import try_again, wait_before_retry
+from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import Outcome
@@ -17,7 +18,7 @@ from platforms.base import Absent, Editable, Published
 from platforms.errors import PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.database import Database
-from store.editing import Edit, begin_edit, refuse_edit, settle_edit, still_unclear
+from store.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,7 @@ class Editing:
         Run again after a crash, it looks before it sends.
         """
         async with beating():
+            written = Stopwatch()
             async with self._database.transaction() as session:
                 edit = await begin_edit(session, command.target_id, command.revision_id)
             if edit is None:
@@ -45,8 +47,12 @@ class Editing:
                 if not isinstance(network, Editable) or edit.job.account is None:
                     raise not_connected(network)
                 step = self._desk.open(edit.job)
-                published = await self._looked_up(network, step, edit) if edit.unclear else None
+                published = await self._looked_up(network, step, edit)
                 if published is None:
+                    if edit.left_by:
+                        written = Stopwatch()
+                        edit = await self._begin_again(edit)
+                    step.connection.wire.fence = Fence(self._database.answers, edit.attempt_id, written)
                     published = await network.edit(step.connection, _current(edit), edit.text)
             except NetworkError as error:
                 return await self._went_wrong(command, edit, error)
@@ -63,14 +69,23 @@ class Editing:
             return outcome
 
     async def _looked_up(self, network: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
-        """Return the edit that an earlier try made after all, None where it surely made none."""
+        """Return the edit that an earlier try made after all, None if there was none or it surely made none."""
+        if edit.left_by is None:
+            return None
         finding = await network.confirm_edit(step.connection, _current(edit), edit.text)
         if isinstance(finding, Published):
             return finding
-        waited = datetime.now(UTC) - edit.started_at
+        waited = datetime.now(UTC) - edit.left_by
         if isinstance(finding, Absent) and waited >= step.network.believes_absence_after:
             return None
         raise NetworkError(Kind.NOT_READY, "The edit is being looked up.", code="edit_unconfirmed")
+
+    async def _begin_again(self, edit: Edit) -> Edit:
+        async with self._database.transaction() as session:
+            again = await begin_again(session, edit)
+        if again is None:
+            raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
+        return again
 
     async def _went_wrong(self, command: EditCommand, edit: Edit, error: NetworkError) -> Outcome:
         network = networks()[command.platform]
@@ -84,7 +99,7 @@ class Editing:
             async with self._database.answers.transaction() as session:
                 if delay is None:
                     return await refuse_edit(session, edit, error.message, error.code, note)
-                return await still_unclear(session, edit, note)
+                return await put_off_edit(session, edit, note)
 
         outcome = await persist(write)
         log.info("target.edit_refused", platform=command.platform, kind=error.kind, code=error.code, decision=decision)

@@ -15,7 +15,7 @@ from domain.post import ErrorCategory, TargetStatus
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
-from store.publishing import Note, close_attempt, load, outcome_of, settle
+from store.publishing import WORKER_LOST, Note, close_attempt, load, outcome_of, settle
 from store.wishes import lock_post, reopen, write_off_post
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
@@ -79,7 +79,7 @@ class Posts:
                 await close_attempt(
                     session,
                     job.sent.id,
-                    Note("unclear", "given up while the answer was out", code=verdicts.WORKER_LOST),
+                    Note("unclear", "given up while the answer was out", code=WORKER_LOST),
                 )
                 change: verdicts.Change = verdicts.unconfirmed(command.code, "The network's answer was lost.")
             elif job.target.status == TargetStatus.UNCONFIRMED:

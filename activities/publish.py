@@ -31,6 +31,7 @@ from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
 from store.models import Attempt
 from store.publishing import (
+    WORKER_LOST,
     Job,
     Note,
     begin_send,
@@ -241,7 +242,7 @@ class Publishing:
         """Return where the target stands; a send that was left behind becomes unclear."""
         if job.target.status not in _STANDING and job.sent and job.sent.state == "sending":
             # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
-            code = job.sent.code or verdicts.WORKER_LOST
+            code = job.sent.code or WORKER_LOST
             decision = (
                 job.sent.decision or "the worker was lost while sending; looking on the network before anything else"
             )

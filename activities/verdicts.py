@@ -13,9 +13,6 @@ from store.publishing import Note, forget_error, wait_from
 
 Change = Callable[[Target], None]
 
-WORKER_LOST = "worker_lost"
-"""The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
-
 UNTIL_ALLOWANCE = timedelta(hours=1)
 """How long a capped target waits where neither the network nor its module knows when the cap ends."""
 

@@ -1,19 +1,21 @@
 """The transactions of an edit of a published target."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outcome import Outcome
+from domain.ownership import last_moment
 from domain.post import TargetStatus, text_in_effect
 from domain.schedule import rfc3339
 from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
 from store.outcomes import announce
-from store.publishing import Job, Note, close_attempt, load, outcome_of
+from store.publishing import WORKER_LOST, Job, Note, close_attempt, load, outcome_of, still_sending
 
+_LOST = "the worker was lost while sending; looking on the network before anything else"
 _RESULTS = "results"
 """In an edit's revision: the error code of each target that is done, null where it went well."""
 
@@ -25,15 +27,18 @@ class Edit:
     job: Job
     revision_id: str
     attempt_id: int
+    """Of the request that this run is about to send, or of the one that it must look for first."""
     text: str
     platform_post_id: str
-    unclear: bool
-    """An earlier run may have made the edit already."""
-    started_at: datetime
+    left_by: datetime | None
+    """When an earlier run's request, which may have made the edit, can have left at the latest; None if none was sent."""
 
 
 async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) -> Edit | None:
-    """Write that an edit is about to be sent; None where there is nothing (more) to edit. Commit before sending."""
+    """Write that an edit is about to be sent, unless an earlier request may have made it. Commit before sending.
+
+    None if there is nothing (more) to edit.
+    """
     job = await load(session, target_id, lock=True)
     revision = await session.get(Revision, revision_id)
     if job is None or revision is None or job.target.status != TargetStatus.PUBLISHED:
@@ -47,20 +52,44 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
         .order_by(Attempt.id.desc())
         .limit(1)
     )
-    attempt = earlier
-    if attempt is None:
-        attempt = Attempt(target_id=target_id, step="edit", state="sending", started_at=datetime.now(UTC))
-        session.add(attempt)
-        await session.flush()
+    if earlier and earlier.state == "sending":
+        # Its worker is lost, or frozen: once this is written, its request does not leave any more.
+        await close_attempt(session, earlier.id, Note("unclear", _LOST, code=WORKER_LOST))
+        await session.refresh(earlier)
+    attempt = earlier or await _begun(session, target_id)
     return Edit(
         job=job,
         revision_id=revision_id,
         attempt_id=attempt.id,
         text=revision.body["content"],
         platform_post_id=job.target.platform_post_id,
-        unclear=earlier is not None,
-        started_at=attempt.started_at,
+        left_by=_left_by(earlier) if earlier else None,
     )
+
+
+async def begin_again(session: AsyncSession, edit: Edit) -> Edit | None:
+    """Write that an edit is sent once more which an earlier request surely did not make. Commit before sending.
+
+    None if another run has done so meanwhile.
+    """
+    await _locked(session, edit)
+    newest = select(func.max(Attempt.id)).where(Attempt.target_id == edit.job.target.id, Attempt.step == "edit")
+    if await session.scalar(newest) != edit.attempt_id:
+        return None
+    await close_attempt(session, edit.attempt_id, Note("refused", "it was not made; it is sent again"))
+    attempt = await _begun(session, edit.job.target.id)
+    return replace(edit, attempt_id=attempt.id, left_by=None)
+
+
+async def _begun(session: AsyncSession, target_id: str) -> Attempt:
+    attempt = Attempt(target_id=target_id, step="edit", state="sending", started_at=datetime.now(UTC))
+    session.add(attempt)
+    await session.flush()
+    return attempt
+
+
+def _left_by(attempt: Attempt) -> datetime:
+    return last_moment(attempt.started_at, attempt.finished_at, worker_lost=attempt.code == WORKER_LOST)
 
 
 async def settle_edit(
@@ -104,9 +133,16 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
     return outcome_of(edit.job.target).model_copy(update={"error_code": code})
 
 
-async def still_unclear(session: AsyncSession, edit: Edit, note: Note) -> Outcome:
-    """Write down that the edit may have been made; a refusal that is tried again leaves nothing open."""
-    await close_attempt(session, edit.attempt_id, note)
+async def put_off_edit(session: AsyncSession, edit: Edit, note: Note) -> Outcome:
+    """Write down why a run of an edit did not end it: its request was refused for now, or may have had its effect.
+
+    What was only looked for stays unclear, and as old as it is. An attempt that another run has closed stays so.
+    """
+    if edit.left_by is not None:
+        looked = {"decision": note.decision, "next_attempt_at": note.next_attempt_at}
+        await session.execute(update(Attempt).where(Attempt.id == edit.attempt_id).values(**looked))
+    elif await still_sending(session, edit.attempt_id):
+        await close_attempt(session, edit.attempt_id, note)
     return outcome_of(edit.job.target)
 
 

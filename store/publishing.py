@@ -50,6 +50,9 @@ class Note:
     next_attempt_at: datetime | None = None
 
 
+WORKER_LOST = "worker_lost"
+"""The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
+
 _WAITING = frozenset({TargetStatus.HELD, TargetStatus.PUBLISHING})
 
 

@@ -16,6 +16,7 @@ from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
 from store.publishing import (
+    WORKER_LOST,
     Note,
     close_attempt,
     finished_step,
@@ -126,7 +127,7 @@ async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:
         Attempt.target_id.in_([each.id for each in post.targets]),
         Attempt.step == "publish",
         Attempt.state == "unclear",
-        Attempt.code == "worker_lost",
+        Attempt.code == WORKER_LOST,
     )
     closed_at = await session.scalar(lost)
     return None if closed_at is None else last_moment(closed_at, closed_at, worker_lost=True)
@@ -172,4 +173,4 @@ async def _close_sends(session: AsyncSession, target_ids: Sequence[str], decisio
         Attempt.target_id.in_(target_ids), Attempt.step == "publish", Attempt.state == "sending"
     )
     for attempt_id in list(await session.scalars(query)):
-        await close_attempt(session, attempt_id, Note("unclear", decision, code="worker_lost"))
+        await close_attempt(session, attempt_id, Note("unclear", decision, code=WORKER_LOST))

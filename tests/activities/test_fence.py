@@ -1,26 +1,31 @@
 """A worker that was frozen before its request left sends nothing that another has taken over."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.commands import TargetCommand
+from activities.commands import EditCommand, TargetCommand
 from activities.desk import Desk
+from activities.edit import Editing
 from activities.fence import Fence, Stopwatch
 from activities.publish import Publishing
 from activities.transport import Transport
+from domain.content import Edit
 from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
+from platforms.base import Editable
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
 from runtime import worker
-from store.models import Attempt, Post
+from store.models import Account, Attempt, Post, Revision
+from store.revisions import add_revision
 from tests.stack import Stack
 
 LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
@@ -32,7 +37,7 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
         yield desk
 
 
-def frozen(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
+def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.publish.Stopwatch") -> None:
     """Let a step have been frozen since it began to write its attempt, by one of the clocks."""
 
     def stopwatch() -> Stopwatch:
@@ -41,7 +46,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
         setattr(watch, name, getattr(watch, name) - LONG_AGO)
         return watch
 
-    monkeypatch.setattr("activities.publish.Stopwatch", stopwatch)
+    monkeypatch.setattr(of, stopwatch)
 
 
 async def publish(desk: Desk, post: Post) -> Outcome:
@@ -80,6 +85,88 @@ async def test_what_is_still_its_own_is_sent_however_late(
     frozen(monkeypatch, "wall")
     assert (await publish(desk, post)).status is TargetStatus.PUBLISHED
     assert len(await stack.public("late, and still its own")) == 1
+
+
+async def edit(desk: Desk, stack: Stack, post: Post) -> Outcome | None:
+    """Run the one edit of a post once more."""
+    (target,) = post.targets
+    async with stack.database.transaction() as session:
+        revision_id = await session.scalar(select(Revision.id).where(Revision.post_id == post.id))
+        if revision_id is None:
+            wanted = Edit(content=f"{post.content}!", target_ids=[target.id])
+            revision_id = await add_revision(session, post.id, wanted, datetime.now(UTC))
+    command = EditCommand(
+        post_id=post.id,
+        version=post.version,
+        target_id=target.id,
+        platform=target.platform,
+        revision_id=revision_id,
+    )
+    return await ActivityEnvironment().run(Editing(desk).edit, command)
+
+
+async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
+    requests = (await stack.control("GET", "requests"))["requests"]
+    return [each for each in requests if each["accountId"] == account.id and each["operation"] == "edit"]
+
+
+async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await stack.connect("twitter", premium=True)
+    post = await stack.publish("to be edited by a frozen worker", [account])
+    frozen(monkeypatch, "monotonic", "activities.edit.Stopwatch")
+    network = networks()["twitter"]
+    assert isinstance(network, Editable)
+    send = network.edit
+
+    async def thaws(*args: Any) -> Any:
+        with pytest.raises(ApplicationError, match="edit_unconfirmed"):
+            await edit(desk, stack, post)
+        return await send(*args)
+
+    monkeypatch.setattr(network, "edit", thaws)
+    with pytest.raises(ApplicationError, match="overtaken"):
+        await edit(desk, stack, post)
+    assert await edits_of(stack, account) == []
+    async with stack.database.transaction() as session:
+        (attempt,) = await session.scalars(
+            select(Attempt).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
+        )
+        assert (attempt.state, attempt.code) == ("unclear", "worker_lost")
+
+
+async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_not_be_looked_up(
+    stack: Stack, desk: Desk
+) -> None:
+    account = await stack.connect("twitter", premium=True)
+    post = await stack.publish("to be edited once", [account])
+    await stack.fault("twitter", "accept_then_drop", "edit", accountId=account.id)
+    with pytest.raises(ApplicationError, match="unclear"):
+        await edit(desk, stack, post)
+    await stack.fault("twitter", "reject", "confirm", status=503, accountId=account.id)
+    with pytest.raises(ApplicationError, match="service_unavailable"):
+        await edit(desk, stack, post)
+    async with stack.database.transaction() as session:
+        query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
+        assert list(await session.scalars(query)) == ["unclear"]
+    assert await edit(desk, stack, post)
+    assert len(await edits_of(stack, account)) == 1
+
+
+async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks()["twitter"], "believes_absence_after", timedelta(0))
+    account = await stack.connect("twitter", premium=True)
+    post = await stack.publish("to be edited after all", [account])
+    await stack.fault("twitter", "drop", "edit", accountId=account.id)
+    with pytest.raises(ApplicationError):
+        await edit(desk, stack, post)
+    assert await edit(desk, stack, post)
+    async with stack.database.transaction() as session:
+        query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
+        assert list(await session.scalars(query.order_by(Attempt.id))) == ["refused", "done"]
 
 
 async def test_a_database_that_cannot_be_asked_lets_nothing_out(
