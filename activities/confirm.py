@@ -18,9 +18,18 @@ from platforms.base import Absent, Finding, Published, Refused, Unknown, Unliste
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing import WORKER_LOST, Job, Note, count_unclear_sends, finished_step, load, outcome_of, settle
+from store.publishing import (
+    ROWS_LOST,
+    WORKER_LOST,
+    Job,
+    Note,
+    count_unclear_sends,
+    finished_step,
+    load,
+    outcome_of,
+    settle,
+)
 from store.twins import claim, others_posts
-from store.wishes import ROWS_LOST
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 
@@ -78,6 +87,8 @@ class Confirming:
             try:
                 step = self._desk.open(job)
                 step.sending.taken = taken
+                if job.sent.code == ROWS_LOST:
+                    step.sending.ended_at = job.sent.finished_at
                 finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
                 unread = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)

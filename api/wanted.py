@@ -10,6 +10,7 @@ from domain.bounds import LARGEST_POST, MAX_ITEMS, MAX_MEDIA
 from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem
+from domain.ownership import CLOCK_ERROR
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
 from domain.size import answer_bytes
@@ -224,10 +225,13 @@ def _media(items: list[MediaBody]) -> list[Media]:
 
 
 def place(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> Wanted:
-    """Decide a sound post's status and due time; a time that has just passed counts as now."""
+    """Decide a sound post's status and due time; a time that has surely passed counts as now.
+
+    Of one that has only just passed this clock may be wrong: the worker's decides, so that nothing goes out early.
+    """
     if draft:
         return Wanted(content, PostStatus.DRAFT, None)
-    due_at = now if publish_now or content.scheduled_for is None else content.scheduled_for
-    if due_at <= now:
+    due_at = content.scheduled_for
+    if publish_now or due_at is None or due_at <= now - CLOCK_ERROR:
         return Wanted(content, PostStatus.PUBLISHING, now)
     return Wanted(content, PostStatus.SCHEDULED, due_at)

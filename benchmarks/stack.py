@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from cli.stack.ports import free_port
 
 
 @asynccontextmanager
-async def stack() -> AsyncIterator[dict[str, Any]]:
-    """Run a development stack; yields what its dev.json says, and its folder as `dataDir`."""
+async def stack(environment: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+    """Run a development stack; yields what its dev.json says, and its folder as `dataDir`.
+
+    All its processes get the `environment` beside their own.
+    """
     with tempfile.TemporaryDirectory(prefix="socialsyncer-bench-") as folder:
         ports = {name: str(free_port()) for name in ("api", "temporal", "ui", "sandbox")}
         options = itertools.chain.from_iterable((f"--{name}-port", port) for name, port in ports.items())
@@ -25,7 +28,7 @@ async def stack() -> AsyncIterator[dict[str, Any]]:
             *(sys.executable, "-m", "cli.main", "dev", "--data-dir", folder, "--no-example", *options),
             stdout=asyncio.subprocess.DEVNULL,
             # What is measured or proven comes from one key, faster than any client.
-            env={"SOCIALSYNCER_API_RATE": "0", **os.environ},
+            env={"SOCIALSYNCER_API_RATE": "0", **os.environ, **(environment or {})},
         )
         try:
             ready = Path(folder) / "dev.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.place import place_of
 from domain.schedule import parse_date_time, rfc3339
+from platforms.registry import networks
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.restores import (
@@ -44,18 +45,18 @@ async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, t
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
         await asyncio.sleep(HEARD_AFTER_S)
-        now = datetime.now(UTC)
+        now, searchable = datetime.now(UTC), {name for name, each in networks().items() if each.finds_unaided}
         more = restore.database
         while more:
             async with rows.transaction() as session:
-                more = await look_first_at_the_next(session, restore.id, now, _BATCH)
+                more = await look_first_at_the_next(session, restore.id, now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
                 await tell_again(session, now)
             await finish_restore(session, restore.id, datetime.now(UTC))
             waiting = await count_looked_up_first(session)
         if restore.database:
-            yield f"{waiting} targets that were due by now are looked up before they are sent; `doctor` shows the rest."
+            yield f"{waiting} targets are looked up before they are sent; `doctor` shows how many are left."
         if restore.temporal:
             yield "Workflows of posts that are due within the hour are told again what is wanted, later ones in time."
         yield "The API takes writes again."

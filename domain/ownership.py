@@ -20,8 +20,10 @@ The run's timer has fired by then, by Temporal's clock. So a post goes out early
 FENCE = timedelta(seconds=5)
 """How long after it was written an attempt may be sent without asking the database whether it is still ours."""
 
-CLOCKS_DIFFER = timedelta(seconds=10)
-"""How far apart the clocks of two machines are taken to be at most: each may be wrong by 5 seconds."""
+CLOCK_ERROR = timedelta(seconds=5)
+"""By how much the clock of a machine is taken to be wrong at most."""
+CLOCKS_DIFFER = 2 * CLOCK_ERROR
+"""How far apart the clocks of two machines are taken to be at most."""
 
 
 @dataclass(frozen=True, slots=True)

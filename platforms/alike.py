@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.base import Published, Sending
+
+_CLOCKS_APART = timedelta(seconds=60)
+"""How far a network's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,12 @@ def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
     A later one may be what another target has sent since, whose own look-up begins too late to see ours: taken for
     ours, it would leave that one to be sent again.
     """
-    free = (each for each in found if each.post.platform_post_id not in sending.taken)
+    free = (
+        each
+        for each in found
+        if each.post.platform_post_id not in sending.taken
+        and (sending.ended_at is None or each.made_at <= sending.ended_at + _CLOCKS_APART)
+    )
     first = min(free, key=lambda each: each.made_at, default=None)
     return first.post if first else None
 

@@ -179,6 +179,8 @@ class Sending(Generic[S]):
     target_id: str = ""
     """Ours, the same over all attempts: what a network's idempotency key may be derived from."""
     started_at: datetime | None = None
+    ended_at: datetime | None = None
+    """By when its last request had ended that may have made it public, if that is known: nothing made later is this."""
     taken: frozenset[str] = frozenset()
     """Posts of the account that are known to be others of ours: however alike, none of them is this one."""
     heartbeat: Callable[[str], None] = field(default=lambda _: None)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, Select, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
+from store.publishing import ROWS_LOST
 from store.waiting import WAITS
 
 
@@ -60,7 +61,8 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
     select(Target.id, Post.id, Post.workspace_id, Post.workflow_id, Attempt.step, Attempt.started_at)
     .join(Target, Target.id == Attempt.target_id)
     .join(Post, Post.id == Target.post_id)
-    .where(Attempt.state == "sending")
+    # What was lost with rows, and is due later, is looked up then.
+    .where(Attempt.state == "sending", or_(Attempt.code.is_distinct_from(ROWS_LOST), Post.due_at <= func.now()))
 )
 
 

@@ -31,7 +31,7 @@ class Edit:
     text: str
     platform_post_id: str
     left_by: datetime | None
-    """When an earlier run's request, which may have made the edit, can have left at the latest; None if none was sent."""
+    """By when an earlier run's request had left, which may have made the edit; None if there is none."""
 
 
 async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) -> Edit | None:

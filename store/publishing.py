@@ -52,6 +52,8 @@ class Note:
 
 WORKER_LOST = "worker_lost"
 """The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
+ROWS_LOST = "rows_lost"
+"""The code of a send that may have been made by rows which this database has lost."""
 
 _WAITING = frozenset({TargetStatus.HELD, TargetStatus.PUBLISHING})
 
@@ -138,8 +140,10 @@ def finished_step(target_id: str, step: str, started_at: datetime, note: Note) -
 
 
 async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> None:
-    """Write what a begun attempt came to."""
-    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**closed(note)))
+    """Write what a begun attempt came to. One whose rows were lost keeps the time by which it had ended."""
+    columns = closed(note)
+    ended = func.coalesce(Attempt.finished_at, columns.pop("finished_at"))
+    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**columns, finished_at=ended))
 
 
 async def still_sending(session: AsyncSession, attempt_id: int) -> bool:

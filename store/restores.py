@@ -1,5 +1,6 @@
 """What must happen to rows after the database, Temporal or both were restored from a backup."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text, update
@@ -8,13 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ownership import CLOCKS_DIFFER
 from store.models import Attempt, Post, Restore
 from store.open_posts import OPEN
-from store.wishes import ROWS_LOST, lock_post, look_first
+from store.publishing import ROWS_LOST
+from store.wishes import lock_post, look_first
 
 _TELL_AGAIN = text("""
 UPDATE posts SET taken_up = least(taken_up, version - 1), tell_at = NULL, tells = 0
 WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 """)
 
+MOVED_AT_MOST = timedelta(days=7)
+"""Posts that are due later are not looked up for having been moved: all that the account posts until then is read."""
 SOON = timedelta(hours=1)
 """Workflows of posts that are due later are held against their rows by the recovery, before their time comes."""
 
@@ -37,17 +41,26 @@ async def open_restore(session: AsyncSession) -> Restore | None:
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
 
 
-async def look_first_at_the_next(session: AsyncSession, restore_id: int, now: datetime, limit: int) -> bool:
-    """Have the next posts looked up before they are sent that were due by now; False if there are no more.
+async def look_first_at_the_next(
+    session: AsyncSession, restore_id: int, now: datetime, limit: int, searchable: Collection[str]
+) -> bool:
+    """Have the next posts looked up before they are sent that may be public; False if there are no more.
 
-    What they know ends at the moment of the copy: any of them may have been published since.
+    What they know ends at the moment of the copy. Any that was due by now may have been published since. One that is
+    due later may have been moved into that time: only on `searchable` networks is it looked up, which find a post by
+    its words alone. On any other it could only rest for a person to decide.
     """
     restore = await session.get_one(Restore, restore_id)
-    query = select(Post.id).where(Post.status.in_(OPEN), Post.due_at <= now, Post.id > restore.last_post_id)
+    query = select(Post.id).where(
+        Post.status.in_(OPEN), Post.due_at <= now + MOVED_AT_MOST, Post.id > restore.last_post_id
+    )
     ids = list(await session.scalars(query.order_by(Post.id).limit(limit)))
     for post_id in ids:
         post = await lock_post(session, post_id)
-        if post and await look_first(session, post, restore.restored_to - CLOCKS_DIFFER):
+        if post is None or post.due_at is None:
+            continue
+        since = restore.restored_to - CLOCKS_DIFFER
+        if await look_first(session, post, since, now, None if post.due_at <= now else searchable):
             restore.looked_up += 1
     if ids:
         restore.last_post_id = ids[-1]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import text_in_effect
 from store.models import Attempt, Post, Target
-from store.publishing import Job
+from store.publishing import ROWS_LOST, Job
 
 _MARGIN = timedelta(minutes=5)
 """How long before a target's first send another's publication is still of interest: clocks differ."""
@@ -32,7 +32,9 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_li
     # Two that are looked up at once must not both find the post free.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
     says = func.coalesce(Target.custom_content, Post.content, "")
-    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, Attempt.state == "sending").exists()
+    # An answer that was lost with rows never comes.
+    comes = Attempt.code.is_distinct_from(ROWS_LOST)
+    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, Attempt.state == "sending", comes).exists()
     same = says == text_in_effect(job.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
     if by_likeness:

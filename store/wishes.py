@@ -16,6 +16,7 @@ from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
 from store.publishing import (
+    ROWS_LOST,
     WORKER_LOST,
     Note,
     close_attempt,
@@ -27,8 +28,6 @@ from store.publishing import (
 )
 
 _CANCELLED = "An operator of this service cancelled the post before it was published."
-ROWS_LOST = "rows_lost"
-"""The code of a send that may have been made by rows which this database has lost."""
 
 _MORE_THAN_WERE_LOST = 1000
 _WHY_LOOK = "what was sent since is not known to this database; looking on the network before anything else"
@@ -143,21 +142,34 @@ def _write_off(target: Target, state: TargetState) -> None:
         target.error, target.error_category, target.retryable = _UNKNOWN, ErrorCategory.UNCONFIRMED, False
 
 
-async def look_first(session: AsyncSession, post: Post, since: datetime) -> bool:
+async def look_first(
+    session: AsyncSession,
+    post: Post,
+    since: datetime,
+    until: datetime | None = None,
+    platforms: Collection[str] | None = None,
+) -> bool:
     """Have a locked post's targets looked up before they are sent: what these rows know of was lost.
 
     Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
-    `since`: from when on the network may have the post. False if all targets are public, failed or unclear by their
-    rows.
+    `since` and `until`: when the network may have been sent the post; None: it may still be. `platforms`: where only;
+    None: everywhere. False if there is no such target that is not public, failed or unclear by these rows.
     """
     out = await _open_sends(session, post)
-    unsure = [each for each in post.targets if TargetStatus(each.status) in _UNSENT and each.id not in out]
+    unsure = [
+        each
+        for each in post.targets
+        if TargetStatus(each.status) in _UNSENT
+        and each.id not in out
+        and (platforms is None or each.platform in platforms)
+    ]
     for target in unsure:
-        lost = Attempt(target_id=target.id, step="publish", state="sending", started_at=since)
+        lost = Attempt(target_id=target.id, step="publish", state="sending", started_at=since, finished_at=until)
         lost.code, lost.decision = ROWS_LOST, _WHY_LOOK
         session.add(lost)
-    # A run may know versions of the time that was lost.
-    raise_version(post, _MORE_THAN_WERE_LOST)
+    if unsure or platforms is None:
+        # A run may know versions of the time that was lost.
+        raise_version(post, _MORE_THAN_WERE_LOST)
     return bool(unsure)
 
 

@@ -1,14 +1,16 @@
 """Prove that nothing goes out twice and nothing is lost: `uv run python -m benchmarks.proof`.
 
-Every network, every fault, every crash and every way to publish, each with each, on a development stack of its own:
+Every network, every fault, every crash and every way to publish, each with each, on development stacks of its own:
 real PostgreSQL, real Temporal, the real API and worker, over real HTTP to the sandbox, which counts what became public.
 Nothing in the product knows of it: parts are killed with SIGKILL by what the network has seen and by database locks.
+Only to stop a worker right before the first byte of its requests, and to set clocks wrong, `inside.hooks` is loaded
+into the product's processes.
 
 The posts of one crash are in flight together, each on an account of its own with a fault of its own. One that a crash
 did not strike at its point is run again; where that does not help, nothing is proven and the proof fails. Combinations
 without a meaning are left out and said so (see `Cell.left_out`).
 
-The whole takes some 30 minutes on two idle cores, --short some 3.
+The whole takes some 30 minutes on two idle cores, --short less than 4.
 """
 
 import argparse
@@ -16,15 +18,17 @@ import asyncio
 import gc
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.proof import report
 from benchmarks.proof.cells import Cell, chosen
+from benchmarks.proof.inside.folder import inside
 from benchmarks.proof.networks import NETWORKS
 from benchmarks.proof.posts import Post, ProofError
 from benchmarks.proof.product import Product
-from benchmarks.proof.rounds import Proof
+from benchmarks.proof.rounds import Proof, shares
 from benchmarks.stack import command, stack
 
 _TOGETHER = 490
@@ -35,26 +39,39 @@ _DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
 """How often the doctor looks, and the seconds between, for what is just healing to have healed."""
 
 
-async def prove(cells: list[Cell], together: int) -> tuple[list[Post], list[str]]:
-    """Run the cells on a fresh stack; returns their posts, and what the product's own doctor has to say in the end."""
+async def prove(cells: list[Cell], together: int, stacks: int) -> tuple[list[Post], list[str]]:
+    """Run the cells on fresh stacks side by side; returns their posts, and what the product's own doctor says at last.
+
+    Most of a crash is waiting: for answers that are held back, for servers, for absence to be believed.
+    """
     began = time.monotonic()
 
-    def say(line: str) -> None:
-        print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
+    def say_as(name: str) -> Callable[[str], None]:
+        return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    async with stack() as dev:
-        say("the stack is up")
-        product = Product(dev)
-        try:
-            proof = Proof(product, say)
-            await proof.run(cells, together)
-            say("the doctor looks")
-            looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
-            return proof.posts, await _disagreements(
-                dev, report.without_certainty([*proof.posts, *proof.run_again]), looks
-            )
-        finally:
-            await product.close()
+    shared = shares(cells, stacks)
+    found = await asyncio.gather(
+        *(_prove_on_one(share, together, say_as(name)) for name, share in zip("ABCDEFGH", shared, strict=False))
+    )
+    return [post for posts, _ in found for post in posts], [each for _, told in found for each in told]
+
+
+async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], None]) -> tuple[list[Post], list[str]]:
+    with inside() as folder:
+        async with stack(folder.environment) as dev:
+            say("the stack is up")
+            product = Product(dev, folder)
+            try:
+                proof = Proof(product, say)
+                await proof.run(cells, together)
+                say("the doctor looks")
+                looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
+                uncertain = report.without_certainty([*proof.posts, *proof.run_again])
+                found = await _disagreements(dev, uncertain, looks)
+                say("done")
+                return proof.posts, found
+            finally:
+                await product.close()
 
 
 async def _disagreements(dev: dict[str, Any], uncertain: set[str], looks: int) -> list[str]:
@@ -88,6 +105,7 @@ def main() -> None:
     parser.add_argument("--only", default="*/*/*/*", metavar="NETWORK/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--networks", default="", help=f"comma-separated: {', '.join(NETWORKS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
+    parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 2, or 4 if --short")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of every post")
     parser.add_argument(
         "--markdown",
@@ -107,7 +125,9 @@ def main() -> None:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        posts, disagreements = asyncio.run(prove(cells, arguments.together))
+        posts, disagreements = asyncio.run(
+            prove(cells, arguments.together, arguments.stacks or (4 if arguments.short else 2))
+        )
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot go on: {error}") from error
     took = time.monotonic() - began

@@ -38,7 +38,7 @@ class Fault(StrEnum):
 
 
 class Crash(StrEnum):
-    """What is killed with SIGKILL or frozen with SIGSTOP, and when."""
+    """What is killed with SIGKILL, frozen with SIGSTOP, put back to a copy or set wrong, and when."""
 
     NONE = "none"
     BEFORE = "worker-before-send"
@@ -53,13 +53,35 @@ class Crash(StrEnum):
     FROZEN_5 = "worker-frozen-5s"
     FROZEN_20 = "worker-frozen-20s"
     FROZEN_120 = "worker-frozen-120s"
+    HELD_5 = "worker-frozen-at-first-byte-5s"
+    HELD_20 = "worker-frozen-at-first-byte-20s"
+    HELD_120 = "worker-frozen-at-first-byte-120s"
     API_FROZEN = "api-frozen"
     TEMPORAL_FROZEN = "temporal-frozen"
     POSTGRES_FROZEN = "postgres-frozen"
+    FAILOVER = "failover-with-lost-commits"
+    RESTORED_POSTGRES = "restored-postgres"
+    RESTORED_TEMPORAL = "restored-temporal"
+    RESTORED_BOTH = "restored-both"
+    CLOCKS_APART = "api-ahead-worker-behind"
+    CLOCKS_APART_2 = "api-behind-worker-ahead"
 
 
-FROZEN_WORKER = {Crash.FROZEN_5: 5.0, Crash.FROZEN_20: 20.0, Crash.FROZEN_120: 120.0}
-"""For how many seconds the worker is frozen between its attempt and its request."""
+FROZEN_WRITING = {Crash.FROZEN_5: 5.0, Crash.FROZEN_20: 20.0, Crash.FROZEN_120: 120.0}
+"""For how many seconds the worker is frozen while its attempts are being written: it has not heard that they are."""
+FROZEN_SENDING = {Crash.HELD_5: 5.0, Crash.HELD_20: 20.0, Crash.HELD_120: 120.0}
+"""For how many seconds the worker is frozen on its connections, right before the first byte of its requests."""
+FROZEN_WORKER = FROZEN_WRITING | FROZEN_SENDING
+RESTORED = {
+    Crash.FAILOVER: frozenset({"database"}),
+    Crash.RESTORED_POSTGRES: frozenset({"database"}),
+    Crash.RESTORED_TEMPORAL: frozenset({"temporal"}),
+    Crash.RESTORED_BOTH: frozenset({"database", "temporal"}),
+}
+"""Which stores are put back to a moment before: while requests are out at the failover, else when all is published."""
+LOSES_ROWS = frozenset(crash for crash, stores in RESTORED.items() if "database" in stores)
+CLOCKS = {Crash.CLOCKS_APART: {"api": 5.0, "worker": -5.0}, Crash.CLOCKS_APART_2: {"api": -5.0, "worker": 5.0}}
+"""By how many seconds the clocks of parts are wrong; those of the others, Temporal's among them, are right."""
 FROZEN_PART = {Crash.API_FROZEN: "api", Crash.TEMPORAL_FROZEN: "temporal", Crash.POSTGRES_FROZEN: "postgres"}
 """What is frozen while requests are out."""
 
@@ -91,8 +113,19 @@ class Cell:
     @property
     def _tells_nothing_more(self) -> str | None:
         """Say why this lot would only cost time."""
-        if self.crash in FROZEN_WORKER and (self.mode is not Mode.SCHEDULED or self.fault is not Fault.NONE):
-            return "a frozen worker is tried with scheduled posts, whose rows can be locked before"
+        if self.crash in FROZEN_WRITING and (self.mode is not Mode.SCHEDULED or self.fault is not Fault.NONE):
+            return (
+                "a worker that is frozen while it writes is tried with scheduled posts, whose rows can be locked before"
+            )
+        if self.crash in FROZEN_SENDING and (self.mode not in {Mode.NOW, Mode.EDIT} or self.fault is not Fault.NONE):
+            return "a worker that is frozen before the first byte is tried with first requests and edits"
+        if self.crash in RESTORED:
+            return self._lost_for_good
+        if self.crash in CLOCKS and (
+            self.mode not in {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED, Mode.DRAFTED, Mode.RETRY}
+            or self.fault not in {Fault.NONE, Fault.DROPPED}
+        ):
+            return "wrong clocks are tried with first requests, and a network that does not fail or loses its answer"
         if self.crash in FROZEN_PART and (self.mode not in {*_SIMPLE, Mode.CHANGED} or self.fault is not Fault.NONE):
             return "frozen servers are tried with networks that do not fail"
         if self.mode in {Mode.DRAFTED, Mode.CANCELED} and self.fault not in {Fault.NONE, Fault.DROPPED}:
@@ -101,6 +134,18 @@ class Cell:
             return "a network that accepts late is tried without a crash, and with one while it does"
         if self.fault is Fault.ACCEPTED_LATE and self.mode is Mode.EDIT:
             return "an edit that is accepted late is an edit"
+        return None
+
+    @property
+    def _lost_for_good(self) -> str | None:
+        """Say why a restore cannot be judged by this lot: docs/backup.md says what it cannot know."""
+        modes = {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}
+        if self.crash in LOSES_ROWS and self.mode is Mode.CHANGED and not NETWORKS[self.network].found_by_words:
+            return "what was moved into the lost time is found again by words only"
+        if self.crash is Crash.RESTORED_BOTH and self.mode is Mode.NOW:
+            return "nothing that is left tells of a post that was made in the lost time of both stores"
+        if self.mode not in modes or self.fault is not Fault.NONE:
+            return "restores are tried with first requests and a network that does not fail"
         return None
 
 
@@ -114,18 +159,22 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
     Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.CHANGED, Mode.DRAFTED}), frozenset({Fault.NONE})),
     Crash.FROZEN_5: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
-    Crash.FROZEN_20: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.HELD_20: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE})),
     Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
+    Crash.FAILOVER: (frozenset({Mode.NOW, Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.RESTORED_BOTH: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
+    Crash.CLOCKS_APART: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.DRAFTED}), frozenset({Fault.NONE})),
 }
 """What the short version has, on every network: those that are over soon."""
-_SLOW = frozenset({"googlebusiness", "youtube"})
+_SLOW = frozenset({"googlebusiness", "pinterest", "youtube"})
 """Networks whose silence about a post is believed late only."""
+_WAITS_FOR_SILENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
 
 
 def short(cell: Cell) -> bool:
     """Tell whether the short version has this cell."""
     modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
-    slow = cell.crash is Crash.EVERYTHING and cell.network in _SLOW
+    slow = cell.crash in _WAITS_FOR_SILENCE and cell.network in _SLOW
     return cell.mode in modes and cell.fault in faults and not slow
 
 

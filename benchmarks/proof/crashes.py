@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Crash, Mode
+from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_SENDING, FROZEN_WORKER, RESTORED, Crash, Mode
+from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.freezes import another_worker, frozen
 from benchmarks.proof.networks import platform_of
@@ -26,6 +27,8 @@ _QUIET = 2.0
 _LONGEST_START = 90.0
 _STALLED = 8.0
 """Seconds without another post at the point after which no more are waited for."""
+_LONGEST_LIFE = 60.0
+"""Seconds after which no post that is not at rest is waited for any more."""
 _LOG_LAG = timedelta(seconds=1)
 
 PARTS: dict[Crash, tuple[str, ...]] = {
@@ -43,6 +46,7 @@ PARTS: dict[Crash, tuple[str, ...]] = {
     **dict.fromkeys(FROZEN_WORKER, ("worker",)),
     **{crash: (part,) for crash, part in FROZEN_PART.items()},
 }
+_AT_REST = frozenset({"published", "failed", "unconfirmed"})
 _FROZEN_FOR = 20.0
 """Seconds for which a server is frozen while requests are out."""
 
@@ -74,11 +78,19 @@ class Strike:
         self._taken: set[str] = set()
         self._barred_since: float | None = None
         self._until_struck = AsyncExitStack()
+        self._copies = Copies(product)
+
+    async def copy(self) -> None:
+        """Copy both stores if the crash puts them back: they know what is scheduled, and the rest is not asked yet."""
+        if self._crash in RESTORED:
+            await self._copies.take()
 
     async def bar(self) -> None:
         """Let nothing be sent from now on, where the crash comes before the send: what is prepared ahead is by now."""
         if self._crash is Crash.BEFORE:
             await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
+        elif self._crash in FROZEN_SENDING:
+            self._until_struck.enter_context(self._product.inside.requests_are_held())
         elif self._crash in FROZEN_WORKER:
             ids = [post.post_id for post in self._posts]
             await self._until_struck.enter_async_context(self._product.posts_are_locked(ids))
@@ -92,41 +104,58 @@ class Strike:
         async with self._until_struck:
             if self._crash is Crash.ROW:
                 self._product.signal(signal.SIGSTOP, "temporal")
+            if self._crash in CLOCKS:
+                await self._copies.with_clocks(CLOCKS[self._crash])
             yield
             match self._crash:
                 case Crash.NONE:
                     return
-                case Crash.BEFORE:
-                    await self._until(self._all_taken)
+                case crash if crash in CLOCKS:
+                    await self._set_clocks_right()
+                case crash if crash in RESTORED:
+                    await self._put_back()
                 case crash if crash in FROZEN_WORKER:
-                    await self._until(self._all_taken)
-                    await asyncio.sleep(_SETTLE)
                     await self._freeze_the_worker(FROZEN_WORKER[crash])
-                    return
-                case Crash.ROW:
-                    await self._until(self._rows_stand)
-                case Crash.ANSWER:
-                    await self._until(self._nobody_heard)
-                case Crash.EVERYTHING:
-                    await self._until(self._reached, share=0.5)
+                case crash if crash in FROZEN_PART:
+                    await self._freeze_a_server(FROZEN_PART[crash])
                 case _:
-                    await self._until(self._reached)
-            if self._crash in FROZEN_PART:
-                await self._freeze_a_server(FROZEN_PART[self._crash])
-                return
-            if self._crash is Crash.UNRECORDED:
-                await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
-                self._barred_since = time.time()
-                await self._answers_are_out()
-            had = await self._kill()
+                    await self._kill_at_its_point()
+
+    async def _kill_at_its_point(self) -> None:
+        match self._crash:
+            case Crash.BEFORE:
+                await self._until(self._all_taken)
+            case Crash.ROW:
+                await self._until(self._rows_stand)
+            case Crash.ANSWER:
+                await self._until(self._nobody_heard)
+            case Crash.EVERYTHING:
+                await self._until(self._reached, share=0.5)
+            case _:
+                await self._until(self._reached)
+        if self._crash is Crash.UNRECORDED:
+            await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
+            self._barred_since = time.time()
+            await self._answers_are_out()
+        had = await self._kill()
         missed = sum(not post.struck for post in self._posts)
         self._say(
             f"{' and '.join(had)} killed, {len(self._posts) - missed} of {len(self._posts)} at that point; "
             f"back after {await self._product.back(had):.1f} s"
         )
 
+    async def _set_clocks_right(self) -> None:
+        await self._until_at_rest()
+        await self._note(await self._state(), time.time())
+        await self._copies.with_clocks({})
+
     async def _freeze_the_worker(self, seconds: float) -> None:
-        """Freeze the worker, let its attempts be written then, and let another one go on."""
+        """Freeze the worker at its point, let what it waits for be done then, and let another one go on."""
+        if self._crash in FROZEN_SENDING:
+            await self._until(self._all_held)
+        else:
+            await self._until(self._all_taken)
+            await asyncio.sleep(_SETTLE)
         began = time.monotonic()
         async with AsyncExitStack() as going_on:
             with frozen(self._product, "worker"):
@@ -140,7 +169,18 @@ class Strike:
             await asyncio.sleep(_MARGIN)
         self._say_struck(f"the worker frozen for {seconds:.0f} s")
 
+    async def _put_back(self) -> None:
+        """Lose what the stores took since the copy: with requests out, or once all is published."""
+        if self._crash is Crash.FAILOVER:
+            await self._until(self._reached)
+        else:
+            await self._until_at_rest()
+        await self._note(await self._state(), time.time())
+        took = await self._copies.put_back(RESTORED[self._crash])
+        self._say_struck(f"{' and '.join(sorted(RESTORED[self._crash]))} put back within {took:.1f} s")
+
     async def _freeze_a_server(self, part: str) -> None:
+        await self._until(self._reached)
         state = await self._state() if part == "postgres" else {}
         with frozen(self._product, part):
             frozen_at = time.time()
@@ -190,7 +230,9 @@ class Strike:
         )
         if row is None:
             return seen
-        return replace(seen, **told_by(row, post.cell.mode), taken=row["workflow_id"] in self._taken)
+        workflow_id = row["workflow_id"]
+        held = workflow_id in self._product.inside.held()
+        return replace(seen, **told_by(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
 
     async def watch(self) -> None:
         """Note when each post's request reaches the network, until cancelled."""
@@ -230,6 +272,20 @@ class Strike:
 
     async def _reached(self) -> int:
         return len(self._arrived)
+
+    async def _until_at_rest(self) -> None:
+        """Wait until everything that can end has ended; the longest wait is for what is looked up."""
+        deadline = time.monotonic() + _LONGEST_LIFE
+        while time.monotonic() < deadline:
+            found = await self._state()
+            if sum(row["status"] in _AT_REST for row in found.values()) == len(self._posts):
+                return
+            await asyncio.sleep(_POLL)
+
+    async def _all_held(self) -> int:
+        """Count the posts whose request has its connection and has not begun."""
+        held = self._product.inside.held()
+        return sum(row["workflow_id"] in held for row in (await self._state()).values())
 
     async def _all_taken(self) -> int:
         """Count the posts whose step a worker has; none of them can begin to send."""

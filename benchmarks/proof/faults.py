@@ -18,7 +18,16 @@ _OUTAGE = 4
 _LIMITED_FOR = 2.0
 
 _HELD = frozenset(
-    {Crash.SENDING, Crash.UNRECORDED, Crash.ANSWER, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING, *FROZEN_PART}
+    {
+        Crash.SENDING,
+        Crash.UNRECORDED,
+        Crash.ANSWER,
+        Crash.TEMPORAL,
+        Crash.POSTGRES,
+        Crash.EVERYTHING,
+        Crash.FAILOVER,
+        *FROZEN_PART,
+    }
 )
 """Crashes that strike while the request is out."""
 

@@ -14,7 +14,8 @@ class Traits:
     `platform` is its name in the API where the two differ; `webhook` makes it an account that cannot be read back.
     `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
     publishes. `readable`: a lost answer can be looked up. `rules_out`: the look-up can also tell that there is no such
-    post. `renews`: an expired token is renewed without its owner.
+    post. `renews`: an expired token is renewed without its owner. `found_by_words`: a look-up needs nothing
+    that a send has left in the rows.
     """
 
     platform: str = ""
@@ -26,6 +27,7 @@ class Traits:
     rules_out: bool = True
     renews: bool = True
     editable: bool = False
+    found_by_words: bool = False
 
     @property
     def uploads(self) -> bool:
@@ -40,17 +42,17 @@ NETWORKS: dict[str, Traits] = {
     "discord": Traits(upload=None, renews=False),
     "discord-webhook": Traits("discord", webhook=True, upload=None, readable=False, renews=False),
     "facebook": Traits(renews=False),
-    "googlebusiness": Traits(upload=None),
+    "googlebusiness": Traits(upload=None, found_by_words=True),
     "instagram": Traits(media=IMAGE, renews=False),
     "linkedin": Traits(),
     "mastodon": Traits(renews=False),
-    "pinterest": Traits(settings={"boardId": "549755885175"}, media=IMAGE, upload=VIDEO),
-    "reddit": Traits(settings={"subreddit": "test"}),
+    "pinterest": Traits(settings={"boardId": "549755885175"}, media=IMAGE, upload=VIDEO, found_by_words=True),
+    "reddit": Traits(settings={"subreddit": "test"}, found_by_words=True),
     "telegram": Traits(upload=None, readable=False, renews=False),
     "threads": Traits(renews=False),
     # Photos may be in moderation for hours before they are listed.
     "tiktok": Traits(settings=_TIKTOK, media=IMAGE, rules_out=False),
-    "twitter": Traits(editable=True),
+    "twitter": Traits(editable=True, found_by_words=True),
     "youtube": Traits(media=VIDEO, upload=VIDEO),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
+from benchmarks.proof.cells import CLOCKS, FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Mode
 from benchmarks.proof.faults import refusal
 from benchmarks.proof.networks import body, platform_of
 from benchmarks.proof.product import Product
@@ -49,6 +49,8 @@ class Post:
     key: str = field(default_factory=_new_key)
     """Every second one is as long as a key may be."""
     post_id: str | None = None
+    due: datetime | None = None
+    """When it is due by its own schedule; None if it is to be published at once."""
     asked: bool = False
     unanswered: bool = False
     """Its client waits for an answer."""
@@ -117,6 +119,7 @@ class Client:
 
         Its answer comes at once and changes nothing. Where the api dies before it, that is an answer nobody hears.
         """
+        post.due = due
         async with self._slots:
             await self._create(post, wait=0, due=due)
         if post.cell.crash is Crash.ANSWER and not post.killed.is_set():
@@ -143,6 +146,14 @@ class Client:
                 await self._send(post, f"/v1/posts/{post.post_id}/retry", None, wait)
             case Mode.EDIT:
                 await self._send(post, f"/v1/posts/{post.post_id}/edit", {"content": post.new_text}, wait)
+
+    async def repeat(self, post: Post) -> None:
+        """Ask once more for what may be lost with the rows: a client that got no answer does, with the same key."""
+        if post.cell.mode is Mode.SCHEDULED or post.cell.crash not in LOSES_ROWS:
+            return
+        if post.cell.mode is Mode.NOW:
+            post.post_id = None
+        await self.ask(post)
 
     async def _publish_changed(self, post: Post, wait: int) -> None:
         wanted = {"content": post.new_text, "publishNow": True}
@@ -218,7 +229,7 @@ class Client:
             post.unanswered = False
 
 
-def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]]) -> Facts:
+def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, early: bool = False) -> Facts:
     """Put together what is known of a post; `target` is its one target as the API tells it."""
     return Facts(
         status=target["status"],
@@ -232,12 +243,13 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]]) -> 
         waited_as=post.waited_as,
         shown_while_waiting=post.shown_while_waiting,
         shown_when_canceled=post.shown_when_canceled,
+        early=early,
     )
 
 
 def _to_a_bystander(crash: Crash) -> Crash:
     """Return what a crash is to a post that it was not meant for: it strikes that wherever it just is, sending too."""
-    return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING, *FROZEN_WORKER} else crash
+    return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING, *FROZEN_WORKER, *CLOCKS} else crash
 
 
 def now() -> datetime:

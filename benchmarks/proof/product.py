@@ -17,6 +17,8 @@ from temporalio.client import Client as Temporal
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from benchmarks.proof.inside.folder import Inside
+
 _BACK_WITHIN = 240.0
 _TABLE_OF_SENDS = "attempts"
 _END_WHAT_WAITS = f"""
@@ -31,8 +33,9 @@ _LOOK_EVERY = 0.5
 class Product:
     """Hold the lines to a running stack."""
 
-    def __init__(self, dev: dict[str, Any]) -> None:
+    def __init__(self, dev: dict[str, Any], inside: Inside) -> None:
         self.dev = dev
+        self.inside = inside
         self.folder = Path(dev["dataDir"])
         limits = httpx.Limits(max_connections=600, max_keepalive_connections=32)
         headers = {"Authorization": f"Bearer {dev['apiKey']}"}

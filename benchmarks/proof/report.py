@@ -6,14 +6,22 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Crash, Fault, Mode, every
+from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_WORKER, RESTORED, Crash, Fault, Mode, every
 from benchmarks.proof.networks import NETWORKS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.verdict import Kind
 
 BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
 
-_MARKS = {Kind.DOUBLE: "D", Kind.LOST: "L", Kind.DISAGREES: "S", Kind.UNEXPECTED: "U", Kind.LIE: "T", Kind.MISSED: "?"}
+_MARKS = {
+    Kind.DOUBLE: "D",
+    Kind.EARLY: "E",
+    Kind.LOST: "L",
+    Kind.DISAGREES: "S",
+    Kind.UNEXPECTED: "U",
+    Kind.LIE: "T",
+    Kind.MISSED: "?",
+}
 _COLUMNS = {
     Crash.NONE: "none",
     Crash.BEFORE: "before send",
@@ -25,14 +33,24 @@ _COLUMNS = {
     Crash.TEMPORAL: "Temporal",
     Crash.POSTGRES: "PostgreSQL",
     Crash.EVERYTHING: "all at once",
-    Crash.FROZEN_5: "worker 5 s",
-    Crash.FROZEN_20: "worker 20 s",
-    Crash.FROZEN_120: "worker 120 s",
+    Crash.FROZEN_5: "writing 5 s",
+    Crash.FROZEN_20: "20 s",
+    Crash.FROZEN_120: "120 s",
+    Crash.HELD_5: "first byte 5 s",
+    Crash.HELD_20: "20 s",
+    Crash.HELD_120: "120 s",
     Crash.API_FROZEN: "API",
     Crash.TEMPORAL_FROZEN: "Temporal",
     Crash.POSTGRES_FROZEN: "PostgreSQL",
+    Crash.FAILOVER: "failover",
+    Crash.RESTORED_POSTGRES: "PostgreSQL",
+    Crash.RESTORED_TEMPORAL: "Temporal",
+    Crash.RESTORED_BOTH: "both",
+    Crash.CLOCKS_APART: "API +5 s, worker -5 s",
+    Crash.CLOCKS_APART_2: "API -5 s, worker +5 s",
 }
 _FROZEN = [*FROZEN_WORKER, *FROZEN_PART]
+_PUT_BACK = [*RESTORED, *CLOCKS]
 
 
 def right(posts: Sequence[Post]) -> bool:
@@ -48,17 +66,19 @@ def without_certainty(posts: Sequence[Post]) -> set[str]:
 
 
 def table(posts: Sequence[Post]) -> str:
-    """Return tables: networks, faults and modes by what was killed, networks by what was frozen.
+    """Return tables: networks, faults and modes by what was killed, networks by what was frozen, put back or set wrong.
 
     A number is posts that ended right.
     """
     had = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
-    killed, frozen = [each for each in had if each not in _FROZEN], [each for each in had if each in _FROZEN]
+    killed = [each for each in had if each not in {*_FROZEN, *_PUT_BACK}]
+    frozen, put_back = [each for each in had if each in _FROZEN], [each for each in had if each in _PUT_BACK]
     tables = [
         _table("network", list(NETWORKS), lambda post: post.cell.network, posts, killed),
         _table("fault", list(Fault), lambda post: post.cell.fault, posts, killed),
         _table("mode", list(Mode), lambda post: post.cell.mode, posts, killed),
         _table("frozen", list(NETWORKS), lambda post: post.cell.network, posts, frozen),
+        _table("put back", list(NETWORKS), lambda post: post.cell.network, posts, put_back),
     ]
     return "\n\n".join(each for each in tables if each)
 
@@ -106,6 +126,7 @@ def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
     counts = {
         "doubles": Kind.DOUBLE,
+        "early": Kind.EARLY,
         "lost": Kind.LOST,
         "status and reality disagree": Kind.DISAGREES,
         "ended otherwise than they must": Kind.UNEXPECTED,

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Mode
 from benchmarks.proof.crashes import Strike
 from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.networks import NETWORKS, platform_of
@@ -26,8 +26,14 @@ _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
 _LEAD, _LONG_LEAD = timedelta(seconds=3), timedelta(seconds=20)
+_COPIED_AHEAD = timedelta(seconds=30)
+"""How long before it is due a post is scheduled whose stores are copied: their servers die for it and come back."""
 _BARRED_AHEAD = timedelta(seconds=0.5)
 """How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
+_TAKES = {Crash.NONE: 30.0, Crash.ROW: 20.0, **dict.fromkeys(RESTORED, 80.0)}
+_A_POST_TAKES = 0.15
+"""Seconds, roughly; all that depends on them is which stack ends first."""
+_MOMENT = timedelta(milliseconds=50)
 _WAIT_IN_A_WORKER = 28
 """So many of a worker's database connections (of 30) can wait with their attempts when it is frozen."""
 
@@ -59,10 +65,7 @@ class Proof:
 
     async def run(self, cells: Iterable[Cell], most: int) -> None:
         """Run all cells, crash by crash, at most so many together."""
-        by_crash: dict[Crash, list[Cell]] = {}
-        for cell in cells:
-            by_crash.setdefault(cell.crash, []).append(cell)
-        for crash, all_of_it in by_crash.items():
+        for crash, all_of_it in _by_crash(cells).items():
             waiting, together = [(cell, 1) for cell in all_of_it], most
             while waiting:
                 batch = batch_of(waiting, together)
@@ -73,7 +76,8 @@ class Proof:
                     together = max(len(batch) - len(missed), _FEWEST)
                     self._say(f"{len(missed)} were not at the point; again, {together} together")
                 waiting += missed
-            await self._settle(_ROUND_PATIENCE)
+            # A restore would take back what became of others meanwhile.
+            await self._settle(None if crash in RESTORED else _ROUND_PATIENCE)
             await self._judge([post for post in self._open if post.status])
         await self._settle(None)
         await self._judge(self._open)
@@ -94,6 +98,7 @@ class Proof:
                 asking = asyncio.create_task(self._ask(posts, strike))
                 await asyncio.sleep(0)
             await asking
+            await asyncio.gather(*(self._client.repeat(post) for post in posts))
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -109,6 +114,9 @@ class Proof:
         due = now() + lead(posts[0].cell.crash) + timedelta(seconds=len(scheduled) / _CREATES_A_SECOND)
         creating = [asyncio.create_task(self._client.schedule(post, due)) for post in scheduled]
         waits = scheduled and posts[0].cell.crash is not Crash.ROW
+        if posts[0].cell.crash in RESTORED:
+            await asyncio.gather(*creating)
+            await strike.copy()
         if waits:
             await asyncio.sleep((due - _BARRED_AHEAD - now()).total_seconds())
         await strike.bar()
@@ -163,7 +171,7 @@ class Proof:
         shown = await self._shown()
         for post in posts:
             target = (await self._client.read(post))["platforms"][0]
-            seen = facts(post, target, shown_of(post.mark, shown))
+            seen = facts(post, target, shown_of(post.mark, shown), early=_is_early(post, shown))
             post.status, post.public = seen.status, len(seen.public)
             post.verdict = judge(post.cell, seen, post.new_text)
             if post.verdict.kind is not Kind.RIGHT:
@@ -176,10 +184,39 @@ class Proof:
         self._open = [post for post in self._open if post.verdict is None]
 
 
+def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
+    """Return cells by their crash, restores first: they would undo what other posts in flight came to."""
+    found: dict[Crash, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.crash not in RESTORED):
+        found.setdefault(cell.crash, []).append(cell)
+    return found
+
+
+def shares(cells: Iterable[Cell], stacks: int) -> list[list[Cell]]:
+    """Share cells out over stacks, each crash to one, so that all take about as long."""
+    crashes = sorted(_by_crash(cells).values(), key=_seconds, reverse=True)
+    shared: list[list[list[Cell]]] = [[] for _ in range(min(stacks, len(crashes)))]
+    for each in crashes:
+        min(shared, key=lambda share: sum(map(_seconds, share))).append(each)
+    return [[cell for crash in share for cell in crash] for share in shared]
+
+
+def _seconds(cells: Sequence[Cell]) -> float:
+    """Return about how long a crash takes: its own time, and that of its posts."""
+    crash = cells[0].crash
+    return _TAKES.get(crash, 40.0) + FROZEN_WORKER.get(crash, 0.0) + _A_POST_TAKES * len(cells)
+
+
 def _settled(post: Post, row: Any) -> bool:
     """Tell whether nothing more can come, or nothing more can be known, of a post."""
     cannot_be_ruled_out = row["target"] == "unconfirmed" and not NETWORKS[post.cell.network].rules_out
     return not row["revised"] and (row["status"] in _RESTS or (cannot_be_ruled_out and row["looks"] >= _LOOKS))
+
+
+def _is_early(post: Post, shown: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether a scheduled post was public before its time, by the network's clock, which is right."""
+    made = (datetime.fromisoformat(each["createdAt"]) for each in shown if post.mark in each["text"])
+    return post.due is not None and min(made, default=post.due) < post.due - _MOMENT
 
 
 def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
@@ -191,6 +228,8 @@ def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
 
 def lead(crash: Crash) -> timedelta:
     """Return how long before it is due a post is scheduled: it must be prepared by then, also after an outage."""
+    if crash in RESTORED:
+        return _COPIED_AHEAD
     return _LONG_LEAD if crash is Crash.BEFORE or crash in FROZEN_WORKER else _LEAD
 
 
@@ -201,7 +240,7 @@ def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell,
     for cell, tries in waiting:
         if len(batch) == most:
             break
-        if cell.crash in FROZEN_WORKER:
+        if cell.crash in FROZEN_WRITING:
             written += 1
             if written > _WAIT_IN_A_WORKER:
                 continue

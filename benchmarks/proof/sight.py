@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Mode
+from benchmarks.proof.cells import CLOCKS, FROZEN_SENDING, FROZEN_WORKER, RESTORED, Cell, Crash, Mode
 from benchmarks.proof.faults import HOLD, answered_after
 
 
@@ -28,18 +28,27 @@ class Sight:
     """Temporal says that a worker has its next task."""
     sending: bool = False
     """Its attempt says that the request is out."""
+    held: bool = False
+    """Its worker has held its request on the connection, right before the first byte."""
 
 
 def struck(cell: Cell, sight: Sight) -> bool:
     """Tell whether the crash hit the post where it was to hit."""
+    if cell.crash is Crash.NONE or cell.crash in CLOCKS:
+        return True
+    if cell.crash in FROZEN_WORKER:
+        at_first_byte = cell.crash in FROZEN_SENDING
+        return sight.sending and _unsent(sight) and (sight.held or not at_first_byte)
+    if cell.crash in RESTORED and cell.crash is not Crash.FAILOVER:
+        return sight.arrived_at is not None and not sight.sending
+    return _struck_by_kill(cell, sight)
+
+
+def _struck_by_kill(cell: Cell, sight: Sight) -> bool:
     out = sight.arrived_at is not None and sight.killed_at < sight.arrived_at + HOLD
     match cell.crash:
-        case Crash.NONE:
-            return True
         case Crash.BEFORE:
             return sight.taken and sight.arrived_at is None
-        case crash if crash in FROZEN_WORKER:
-            return sight.sending and (sight.arrived_at is None or sight.killed_at < sight.arrived_at)
         case Crash.UNRECORDED:
             return _unrecorded(cell, sight)
         case Crash.ROW:
@@ -52,6 +61,10 @@ def struck(cell: Cell, sight: Sight) -> bool:
             return sight.asked and (sight.arrived_at is None or out)
         case _:
             return out
+
+
+def _unsent(sight: Sight) -> bool:
+    return sight.arrived_at is None or sight.killed_at < sight.arrived_at
 
 
 def _unrecorded(cell: Cell, sight: Sight) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.proof.cells import FROZEN_WORKER, Cell, Crash, Fault, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Fault, Mode
 from benchmarks.proof.faults import needs_its_owner
 from benchmarks.proof.networks import NETWORKS
 
@@ -16,6 +16,8 @@ class Kind(StrEnum):
     RIGHT = "right"
     DOUBLE = "double"
     """More than one public post."""
+    EARLY = "early"
+    """Public before its time."""
     LOST = "lost"
     """A crash made it fail, or it is nowhere and nobody works on it."""
     DISAGREES = "disagrees"
@@ -46,6 +48,8 @@ class Facts:
     """The status in which it waited for its account to be reconnected."""
     shown_while_waiting: int = 0
     shown_when_canceled: int | None = None
+    early: bool = False
+    """It was public before it was due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
     """Return the verdict; `new_text` is what an edit or a change was to make of the post."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
         return Verdict(Kind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
+    if seen.early:
+        return Verdict(Kind.EARLY, "public before it was due")
     if seen.shown_when_canceled is not None and len(seen.public) > seen.shown_when_canceled:
         return Verdict(Kind.LIE, "published after its cancel was over")
     if seen.status == "failed" and seen.category == "internal" and cell.mode is not Mode.CANCELED:
@@ -125,6 +131,9 @@ def expected(cell: Cell, seen: Facts) -> set[str]:
     # Where the network cannot tell whether there is such a post, nobody can, and unconfirmed is the truth.
     if lost and (not traits.readable or not (traits.rules_out or seen.public)):
         statuses |= {"unconfirmed"}
+    # What a send has left in the rows, and by which it is found elsewhere, is lost with them.
+    if cell.crash in LOSES_ROWS and not traits.found_by_words:
+        statuses |= {"unconfirmed"}
     return statuses
 
 
@@ -140,7 +149,7 @@ def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
             )
     if cell.mode in {Mode.CHANGED, Mode.DRAFTED} and {seen.content, *(text for _, text in seen.public)} != {new_text}:
         return Verdict(Kind.UNEXPECTED, "the change was not made")
-    if seen.status == "unconfirmed" and not seen.crashes and cell.fault in _ACCEPTED and not seen.public:
+    if seen.status == "unconfirmed" and not seen.crashes - LOSES_ROWS and cell.fault in _ACCEPTED and not seen.public:
         return Verdict(Kind.LOST, "the network took it, and does not show it")
     return None
 

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
-from activities import verdicts
 from activities.commands import LookCommand, TargetCommand
 from activities.confirm import Confirming
 from activities.desk import Desk
@@ -17,6 +16,7 @@ from platforms.timeouts import LONGEST_ANSWER_S
 from platforms.wire import TIMED_OUT
 from runtime import worker
 from store.models import Attempt, Post
+from store.publishing import WORKER_LOST
 from tests.stack import Stack
 
 MINUTE = timedelta(minutes=1)
@@ -47,8 +47,8 @@ async def dropped(stack: Stack, desk: Desk, text: str, *, files: bool, how: dict
         (False, DROPPED, None, MINUTE, TargetStatus.PENDING),
         (True, DROPPED, None, MINUTE, TargetStatus.UNCONFIRMED),
         (True, DROPPED, None, LONG, TargetStatus.PENDING),
-        (True, DROPPED, verdicts.WORKER_LOST, MINUTE, TargetStatus.UNCONFIRMED),
-        (True, DROPPED, verdicts.WORKER_LOST, LONG, TargetStatus.PENDING),
+        (True, DROPPED, WORKER_LOST, MINUTE, TargetStatus.UNCONFIRMED),
+        (True, DROPPED, WORKER_LOST, LONG, TargetStatus.PENDING),
         (True, DROPPED, TIMED_OUT, MINUTE, TargetStatus.PENDING),
         (True, FAILED, None, MINUTE, TargetStatus.PENDING),
     ],

@@ -92,6 +92,16 @@ class TestPublishNow:
         assert response.headers["preference-applied"] == "wait=0"
         assert (await stack.settled(response.json()["id"])).status == "published"
 
+    async def test_a_time_that_has_only_just_passed_is_left_to_the_workers_clock(
+        self, api: Client, stack: Stack, twitter: dict[str, str]
+    ) -> None:
+        """The clock of the api may be ahead of the others: it must not call a post due that is not."""
+        moment = rfc3339(datetime.now(UTC) - timedelta(seconds=1))
+        body = {"content": "due a moment ago", "platforms": [twitter], "scheduledFor": moment}
+        response = await api.send_post(body)
+        assert response.json()["status"] == "scheduled"
+        assert (await stack.settled(response.json()["id"])).status == "published"
+
     async def test_a_time_just_past_counts_as_now(self, api: Client, twitter: dict[str, str]) -> None:
         moment = rfc3339(datetime.now(UTC) - timedelta(minutes=4))
         response = await api.send_post({"content": "late", "platforms": [twitter], "scheduledFor": moment})

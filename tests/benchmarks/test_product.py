@@ -1,10 +1,12 @@
 """What the proof holds up stays undone: a dead worker's last statement must not be carried out once the lock goes."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from benchmarks.proof.inside.folder import Inside
 from benchmarks.proof.product import Product
 from tests.stack import Stack
 
@@ -14,14 +16,16 @@ _INSERT = (
 _WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'attempts'::regclass"
 
 
-async def test_what_waits_for_the_lock_is_ended_with_it(stack: Stack) -> None:
+async def test_what_waits_for_the_lock_is_ended_with_it(stack: Stack, tmp_path: Path) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("never attempted", [account])
     # What other tests have left behind goes on.
     attempts = "SELECT count(*) FROM attempts JOIN targets ON targets.id = target_id WHERE post_id = $1"
     # Postgres's own scheme, for asyncpg.
     url = stack.database_url.replace("+asyncpg", "")
-    product = Product({"apiUrl": "http://api", "sandboxUrl": "", "apiKey": "", "dataDir": "", "databaseUrl": url})
+    product = Product(
+        {"apiUrl": "http://api", "sandboxUrl": "", "apiKey": "", "dataDir": "", "databaseUrl": url}, Inside(tmp_path)
+    )
     dying = await asyncpg.connect(url, ssl=False)
     async with product.no_attempt_can_be_written():
         last_words = asyncio.create_task(dying.execute(_INSERT))

@@ -5,11 +5,26 @@ from typing import Any
 
 import pytest
 
-from benchmarks.proof.cells import FROZEN_PART, FROZEN_WORKER, Cell, Crash, Fault, Mode, chosen, every, short
+from benchmarks.proof.cells import (
+    CLOCKS,
+    FROZEN_PART,
+    FROZEN_SENDING,
+    FROZEN_WORKER,
+    FROZEN_WRITING,
+    LOSES_ROWS,
+    RESTORED,
+    Cell,
+    Crash,
+    Fault,
+    Mode,
+    chosen,
+    every,
+    short,
+)
 from benchmarks.proof.crashes import told_by
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
 from benchmarks.proof.networks import NETWORKS
-from benchmarks.proof.rounds import batch_of
+from benchmarks.proof.rounds import batch_of, shares
 from benchmarks.proof.sight import Sight, struck
 
 OUT = Sight(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
@@ -98,7 +113,7 @@ def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() 
 def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network() -> None:
     whole = chosen()
     pairs = {(each.fault, each.crash) for each in whole}
-    killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART)
+    killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART) - set(RESTORED) - set(CLOCKS)
     assert pairs >= {(fault, crash) for fault in set(Fault) - {Fault.ACCEPTED_LATE} for crash in killed}
     assert {crash for _, crash in pairs} == set(Crash)
     assert (Fault.ACCEPTED_LATE, Crash.SENDING) in pairs
@@ -123,7 +138,9 @@ def test_a_frozen_worker_has_no_more_attempts_than_connections() -> None:
 def test_frozen_before_its_request_means_that_the_attempt_is_written_and_nothing_was_sent() -> None:
     written = replace(OUT, arrived_at=None, sending=True)
     for crash in FROZEN_WORKER:
+        written = replace(written, held=crash in FROZEN_SENDING)
         assert hit(crash, written)
+        assert hit(crash, written, held=False) is (crash in FROZEN_WRITING)
         assert not hit(crash, written, sending=False)
         # Sent later, by this worker or another, it does not count against that.
         assert hit(crash, written, arrived_at=OUT.killed_at + 1)
@@ -134,3 +151,28 @@ def test_a_server_is_frozen_while_requests_are_out() -> None:
     for crash in FROZEN_PART:
         assert hit(crash, OUT)
         assert not hit(crash, OUT, arrived_at=None)
+
+
+def test_stores_are_put_back_while_requests_are_out_or_once_all_is_published() -> None:
+    for crash in set(RESTORED) - {Crash.FAILOVER}:
+        assert hit(crash, OUT)
+        assert not hit(crash, OUT, sending=True)
+        assert not hit(crash, OUT, arrived_at=None)
+    assert hit(Crash.FAILOVER, OUT)
+    assert not hit(Crash.FAILOVER, OUT, killed_at=100 + HOLD)
+
+
+def test_a_restore_is_judged_only_where_something_can_be_known() -> None:
+    for crash in LOSES_ROWS:
+        assert cell(crash, Mode.CHANGED).left_out is None
+        assert Cell("mastodon", Mode.CHANGED, Fault.NONE, crash).left_out
+    assert cell(Crash.RESTORED_BOTH).left_out
+    assert cell(Crash.RESTORED_POSTGRES).left_out is None
+
+
+def test_stacks_share_all_crashes_and_restores_come_first() -> None:
+    cells = chosen(shortened=True)
+    shared = shares(cells, 3)
+    assert sorted(map(str, cells)) == sorted(str(each) for share in shared for each in share)
+    crashes = [{each.crash for each in share} for share in shared]
+    assert all(one.isdisjoint(other) for one in crashes for other in crashes if one is not other)

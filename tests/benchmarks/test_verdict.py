@@ -124,3 +124,18 @@ def test_deleted_and_replaced_posts_are_not_public() -> None:
     post = {"platformPostId": "1", "text": "a mark b", "deleted": False, "supersededBy": None}
     shown = [post, post | {"deleted": True}, post | {"supersededBy": "1"}, post | {"text": "another"}]
     assert shown_of("mark", shown) == [("1", "a mark b")]
+
+
+def test_what_is_public_before_its_time_is_early_whatever_its_status() -> None:
+    assert judge(cell(mode=Mode.SCHEDULED), seen(early=True)).kind is Kind.EARLY
+
+
+def test_rows_that_were_lost_leave_doubt_only_where_a_post_is_not_found_by_its_words() -> None:
+    for crash in (Crash.FAILOVER, Crash.RESTORED_POSTGRES, Crash.RESTORED_BOTH):
+        told = seen("unconfirmed", crashes=frozenset({crash}))
+        assert judge(cell("mastodon", crash=crash), told).kind is Kind.RIGHT
+        assert judge(cell("twitter", crash=crash), told).kind is Kind.UNEXPECTED
+        gone = seen("unconfirmed", [], crashes=frozenset({crash}))
+        assert judge(cell("mastodon", crash=crash), gone).kind is Kind.LOST
+    older = seen("unconfirmed", crashes=frozenset({Crash.RESTORED_TEMPORAL}))
+    assert judge(cell("mastodon", crash=Crash.RESTORED_TEMPORAL), older).kind is Kind.UNEXPECTED

@@ -1,18 +1,22 @@
 """After a restore from a backup, what may be public already is looked up before it is sent."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
+from temporalio.service import RPCError
 
 from api.app import create_app
 from api.dependencies import Dependencies
 from cli import restored
 from cli.errors import UserError
 from cli.place import Place
+from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
+from platforms.registry import networks
 from runtime.doctor.findings import Kind
 from store.models import Attempt, Post, Restore, Target
 from store.restores import begin_restore, finish_restore
@@ -49,6 +53,11 @@ async def rewind(stack: Stack, post: Post) -> None:
         await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
 
 
+async def due_at(stack: Stack, post: Post, due: datetime) -> None:
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(due_at=due))
+
+
 @pytest.mark.parametrize("both", [False, True])
 async def test_what_was_published_since_the_copy_is_found_and_not_sent_again(stack: Stack, *, both: bool) -> None:
     text = f"published in the lost time {both}"
@@ -77,12 +86,56 @@ async def test_what_a_network_cannot_tell_rests_for_a_person(stack: Stack) -> No
     assert len(await stack.public("published where nothing can be found")) == 1
 
 
-async def test_what_is_due_later_goes_out_as_before(stack: Stack) -> None:
-    post = await stack.save("due after the restore", [stack.accounts["plain"]], due_in=timedelta(seconds=3))
+@pytest.mark.parametrize("platform", ["twitter", "discord"])
+async def test_what_is_due_later_goes_out_as_before(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setattr(networks()["twitter"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
+    text = f"due after the restore on {platform}"
+    post = await stack.save(text, [await stack.connect(platform)], due_in=timedelta(seconds=3))
     await stack.start(post)
     await deal_with(datetime.now(UTC), database=True, temporal=True)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    assert len(await stack.public("due after the restore")) == 1
+    assert len(await stack.public(text)) == 1
+
+
+@pytest.mark.parametrize("platform", ["twitter", "telegram"])
+async def test_what_was_moved_into_the_lost_time_is_looked_up_at_its_old_time_if_that_can_tell(
+    stack: Stack, platform: str
+) -> None:
+    text = f"moved forward on {platform}"
+    account, before = await stack.connect(platform), datetime.now(UTC)
+    post = await stack.publish(text, [account])
+    with suppress(RPCError):
+        # It may have ended by itself.
+        await stack.client.get_workflow_handle(post.workflow_id).terminate()
+    await rewind(stack, post)
+    await due_at(stack, post, datetime.now(UTC) + timedelta(days=2))
+    await deal_with(before, database=True, temporal=True)
+    await due_at(stack, post, datetime.now(UTC))
+    await stack.tell(await stack.read(post.id))
+    settled = await stack.settled(post.id)
+    public = await stack.public(text)
+    assert settled.status == PostStatus.PUBLISHED
+    assert settled.targets[0].platform_post_id in {each["platformPostId"] for each in public}
+    assert len(public) == (1 if platform == "twitter" else 2), "docs/backup.md says where this cannot be known"
+
+
+async def test_what_says_the_same_and_was_made_after_the_restore_is_not_taken_for_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks()["pinterest"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
+    monkeypatch.setattr("platforms.alike._CLOCKS_APART", timedelta(0))
+    text, account = "said again by hand", await stack.connect("pinterest")
+    settings = {"boardId": "549755885175"}
+    media = ["https://example.com/p.jpg"]
+    post = await stack.save(text, [account], due_in=timedelta(seconds=6), media=media, settings=settings)
+    await stack.start(post)
+    await deal_with(datetime.now(UTC), database=True)
+    other = await stack.publish(text, [account], media=media, settings=settings)
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == other.id))
+    assert (await stack.settled(post.id)).targets[0].platform_post_id != other.targets[0].platform_post_id
 
 
 async def test_workflows_of_an_older_temporal_are_told_again(stack: Stack) -> None:

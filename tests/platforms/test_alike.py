@@ -25,6 +25,14 @@ async def test_the_earliest_that_is_free_is_taken(
     assert (chosen and chosen.platform_post_id) == found
 
 
+async def test_what_was_made_once_its_request_had_ended_is_another(connect: Callable[..., Awaitable[Rig]]) -> None:
+    sending = (await connect("twitter")).sending("words")
+    for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
+        sending.ended_at = NOW - timedelta(minutes=minutes)
+        chosen = earliest(sending, NEWEST_FIRST)
+        assert (chosen and chosen.platform_post_id) == found
+
+
 @pytest.mark.parametrize(
     ("sent", "shown", "too_long"),
     [("", "", False), ("", "x" * 20_000, False), ("", "x" * 20_001, True), ("x" * 500, "x" * 220_001, True)],

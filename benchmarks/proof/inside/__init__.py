@@ -1,0 +1,1 @@
+"""What the proof does inside the product's own processes, of which their code knows nothing."""

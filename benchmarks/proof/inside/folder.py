@@ -1,0 +1,59 @@
+"""The folder by which the proof tells the processes of a stack what to do; `hooks` is what they do."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmarks.proof.inside.hooks import CLOCKS, HELD, HOLD, STOPPED
+
+
+class Inside:
+    """The folder of one stack."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what the processes of a stack need in their environment to look into the folder."""
+        path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        return {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PROOF_INSIDE": str(self._folder)}
+
+    @contextmanager
+    def requests_are_held(self) -> Iterator[None]:
+        """Let public requests wait, on their connections, right before their first byte."""
+        (self._folder / HELD).write_text("")
+        (self._folder / HOLD).touch()
+        try:
+            yield
+        finally:
+            (self._folder / HOLD).unlink()
+
+    def held(self) -> set[str]:
+        """Return the ids of the workflows whose public request was held since the block began."""
+        with suppress(FileNotFoundError):
+            return set((self._folder / HELD).read_text().splitlines())
+        return set()
+
+    @contextmanager
+    def own_parts_do_not_start(self) -> Iterator[None]:
+        """Let the API and the worker do nothing when they are started, before their first line."""
+        (self._folder / STOPPED).touch()
+        try:
+            yield
+        finally:
+            (self._folder / STOPPED).unlink()
+
+    def set_clocks(self, seconds: Mapping[str, float]) -> None:
+        """Let the clocks of parts be wrong by so many seconds once they are started again."""
+        (self._folder / CLOCKS).write_text(json.dumps(seconds))
+
+
+@contextmanager
+def inside() -> Iterator[Inside]:
+    """Make the folder for one stack."""
+    with tempfile.TemporaryDirectory(prefix="socialsyncer-proof-") as folder:
+        yield Inside(Path(folder))

@@ -1,0 +1,113 @@
+"""Keep a part from starting, set its clock wrong, and hold a worker right before the first byte of public requests."""
+
+import asyncio
+import datetime as dt
+import importlib.abc
+import importlib.util
+import json
+import sys
+import time
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+STOPPED, CLOCKS, HOLD, HELD = "stopped", "clocks.json", "hold", "held"
+"""Files by which the proof tells the parts what to do, and the list of the workflows that a worker holds."""
+_PARTS = frozenset({"api", "worker"})
+_POLL = 0.02
+
+
+def begin(folder: Path, part: str) -> None:
+    """Do what the proof wants of a process of a stack; `part` is the last word of its command."""
+    if part not in _PARTS:
+        return
+    while (folder / STOPPED).exists():
+        time.sleep(_POLL)
+    clocks = folder / CLOCKS
+    if clocks.exists() and (seconds := json.loads(clocks.read_text()).get(part)):
+        set_wrong(seconds)
+    if part == "worker":
+        sys.meta_path.insert(0, _Finder(folder))
+
+
+def set_wrong(seconds: float) -> None:
+    """Let this process read the wall clock some seconds off. Must come before anything imports datetime's names."""
+    right, read, read_ns = dt.datetime, time.time, time.time_ns
+    off = dt.timedelta(seconds=seconds)
+
+    class AnyDatetime(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, right)
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return issubclass(subclass, right)
+
+    class Wrong(dt.datetime, metaclass=AnyDatetime):
+        def __new__(cls, *values: Any, **named: Any) -> Any:
+            return right(*values, **named)
+
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Any:
+            return right.now(tz) + off
+
+    time.time = lambda: read() + seconds
+    time.time_ns = lambda: read_ns() + int(seconds * 1e9)
+    dt.datetime = Wrong  # type: ignore[misc]  # for this process alone
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """The finder that patches `platforms.wire` once it is imported."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, path: object, target: object = None) -> Any:
+        if name != "platforms.wire":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.loader is not None
+        run = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            run(module)
+            hold_before_first_byte(module.Wire, self._folder)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def hold_before_first_byte(wire: Any, folder: Path) -> None:
+    """Let public requests wait on their connections while the file HOLD stands, and then pass their fence, if any."""
+    send, answer = wire.send, wire._answer  # noqa: SLF001 the one place between connection and first byte
+    is_public = ContextVar("is_public", default=False)
+
+    async def sending(self: Any, *words: Any, public: bool = False, **options: Any) -> Any:
+        token = is_public.set(public)
+        try:
+            return await send(self, *words, public=public, **options)
+        finally:
+            is_public.reset(token)
+
+    async def answering(self: Any, request: Any, fence: Any = None) -> Any:
+        async def first() -> None:
+            await _held(folder)
+            if fence:
+                await fence()
+
+        return await answer(self, request, first if is_public.get() else None)
+
+    wire.send, wire._answer = sending, answering  # noqa: SLF001
+
+
+async def _held(folder: Path) -> None:
+    from temporalio import activity  # noqa: PLC0415 not in the processes that hold nothing
+
+    hold = folder / HOLD
+    if not hold.exists():
+        return
+    with (folder / HELD).open("a") as held:
+        held.write(f"{activity.info().workflow_id}\n")
+    while hold.exists():  # noqa: ASYNC110 the other process has files only
+        await asyncio.sleep(_POLL)

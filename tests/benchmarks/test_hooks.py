@@ -1,0 +1,77 @@
+"""What the proof does inside the product's processes: wrong clocks, and requests held before their first byte."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from benchmarks.proof.inside.folder import Inside
+from benchmarks.proof.inside.hooks import hold_before_first_byte
+
+_ASK = """
+import sys, time
+from datetime import datetime, UTC
+from pydantic import TypeAdapter
+now = datetime.now(UTC)
+assert isinstance(TypeAdapter(datetime).validate_python(now.isoformat()), datetime)
+assert abs(now.timestamp() - time.time()) < 1
+print(now.timestamp())
+"""
+
+
+@pytest.mark.parametrize(("part", "wrong_by"), [("worker", -5), ("api", 5), ("sandbox", 0)])
+def test_the_clock_of_a_part_is_wrong_by_what_was_said(tmp_path: Path, part: str, wrong_by: int) -> None:
+    inside = Inside(tmp_path)
+    inside.set_clocks({"worker": -5, "api": 5})
+
+    def ask(environment: dict[str, str]) -> float:
+        asked = [sys.executable, "-P", "-c", _ASK, part]
+        return float(subprocess.run(asked, env=environment, capture_output=True, check=True).stdout)
+
+    before = ask({})
+    assert wrong_by - 1 <= ask(inside.environment) - before <= wrong_by + 60
+
+
+class Wire:
+    """A wire as the product's is: it asks its fence once it is connected, right before the first byte."""
+
+    def __init__(self, fence: Any) -> None:
+        self.fence = fence
+        self.moments: list[str] = []
+
+    async def send(self, *, public: bool = False) -> None:
+        await self._answer(None, self.fence if public else None)
+
+    async def _answer(self, _: object, fence: Any = None) -> None:
+        self.moments.append("connected")
+        if fence:
+            await fence()
+        self.moments.append("first byte")
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_a_public_request_is_held_before_its_fence_whether_it_has_one_or_not(
+    tmp_path: Path, *, fenced: bool
+) -> None:
+    class Held(Wire):
+        pass
+
+    hold_before_first_byte(Held, tmp_path)
+
+    async def fence() -> None:
+        wire.moments.append("fence")
+
+    inside, wire = Inside(tmp_path), Held(fence if fenced else None)
+    with inside.requests_are_held():
+        await wire.send()
+        sending = asyncio.create_task(ActivityEnvironment().run(wire.send, public=True))
+        async with asyncio.timeout(20):
+            while not inside.held():  # noqa: ASYNC110 the hook has files only
+                await asyncio.sleep(0.01)
+        assert wire.moments == ["connected", "first byte", "connected"]
+    await sending
+    assert wire.moments[3:] == [*(["fence"] if fenced else []), "first byte"]
