@@ -36,7 +36,7 @@ class MediaFacts:
             raise ValueError("a picture cannot have such sides")
         if not all(math.isfinite(amount) and amount >= 0 for amount in amounts):
             raise ValueError("a video cannot have such a length or rate")
-        if any(len(word) > _MAX_WORD for word in words):
+        if any(len(word) > _MAX_WORD or not word.isprintable() for word in words):
             raise ValueError("a codec cannot have such a name")
 
     @property
@@ -100,7 +100,9 @@ class Examined:
 
     def __post_init__(self) -> None:
         """Raise ValueError for words that none of our own readers has."""
-        if len(self.removed) > _MAX_WORD or any(len(word) > _MAX_WORD for word in self.removed):
+        if len(self.removed) > _MAX_WORD or any(
+            len(word) > _MAX_WORD or not word.isprintable() for word in self.removed
+        ):
             raise ValueError("nothing is called so")
 
 

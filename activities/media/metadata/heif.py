@@ -18,10 +18,11 @@ _EMPTY_EXIF = bytes(4) + orientation_only(UPRIGHT)
 
 def patches(source: Source) -> Iterator[Patch]:
     """Yield what to blank."""
+    budget = _Budget()
     for box in boxes(source, 0, source.size):
         if box.kind == b"meta":
             # A full box: version and flags stand before its children.
-            yield from _items(source, Box(box.kind, box.start, box.body + 4, box.end))
+            yield from _items(source, Box(box.kind, box.start, box.body + 4, box.end), budget)
         elif box.kind == b"moov":
             yield from mp4.movie(source, box)
         elif box.kind not in _TOP:
@@ -29,10 +30,24 @@ def patches(source: Source) -> Iterator[Patch]:
             yield box.blank("private box")
 
 
-def _items(source: Source, meta: Box) -> Iterator[Patch]:
+class _Budget:
+    """The items and pieces that a whole file may have, in however many lists."""
+
+    def __init__(self) -> None:
+        self._left = MAX_EXTENTS
+
+    def take(self, pieces: int) -> None:
+        """Count an item with so many pieces. Raises Damaged."""
+        # An item without pieces counts as well.
+        self._left -= max(pieces, 1)
+        if self._left < 0:
+            raise Damaged("its items are in too many pieces")
+
+
+def _items(source: Source, meta: Box, budget: _Budget) -> Iterator[Patch]:
     kinds = dict(_kinds(source, child(source, meta, b"iinf")))
     idat, iloc = child(source, meta, b"idat"), child(source, meta, b"iloc")
-    for item, start, end in _extents(source, iloc, idat) if iloc else ():
+    for item, start, end in _extents(source, iloc, idat, budget) if iloc else ():
         kind = kinds.get(item, b"")
         inside = min(end, source.size) - start
         if kind not in _NAMES or inside <= 0:
@@ -54,7 +69,7 @@ def _kinds(source: Source, iinf: Box | None) -> Iterator[tuple[int, bytes]]:
             yield int.from_bytes(content[:width], "big"), content[width + 2 :]
 
 
-def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int, int, int]]:
+def _extents(source: Source, iloc: Box, idat: Box | None, budget: _Budget) -> Iterator[tuple[int, int, int]]:
     """Yield item, start and end in the file for every piece of every item (ISO/IEC 14496-12, 8.11.3).
 
     Raises Damaged for widths that the standard does not have, and for more than MAX_EXTENTS items or pieces: pieces
@@ -68,7 +83,6 @@ def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int,
     if not {offset, length, base, index if version else 0} <= _WIDTHS:
         raise Damaged("its list of items has numbers of a width that there is not")
     wide = 4 if version == 2 else 2
-    left = MAX_EXTENTS
     for _ in range(fields.number(wide)):
         item = fields.number(wide)
         method = fields.number(2) & 15 if version else 0
@@ -77,10 +91,7 @@ def _extents(source: Source, iloc: Box, idat: Box | None) -> Iterator[tuple[int,
         if method == 1 and idat:
             start += idat.body
         count = fields.number(2)
-        # An item without pieces counts as well.
-        left -= max(count, 1)
-        if left < 0:
-            raise Damaged("its items are in too many pieces")
+        budget.take(count)
         for _ in range(count):
             if version:
                 fields.number(index)

@@ -35,6 +35,12 @@ def widthless_items(items: int, version: int = 1) -> bytes:
     return _meta(full(b"iloc", head, *(struct.pack(wide, n % 65536) + entry for n in range(items)), version=version))
 
 
+def many_lists(lists: int) -> bytes:
+    """Return a HEIC with many lists of items, each with as many pieces without width as one list may have."""
+    iloc = full(b"iloc", b"\0\0" + struct.pack(">HHHH", 1, 1, 0, 8192))
+    return _FTYP_HEIC + full(b"meta", iloc) * lists
+
+
 def odd_widths() -> bytes:
     """Return a HEIC whose items' numbers have a width that the standard does not have."""
     return _meta(full(b"iloc", b"\x11\x10", struct.pack(">H", 1), bytes(12)))
@@ -181,6 +187,7 @@ FILES: dict[str, HostileFile] = {
     "HEIC: 800 items without width": HostileFile("image/heic", lambda: widthless_items(800)),
     "HEIC: 64 kB of items without width": HostileFile("image/heic", lambda: widthless_items(8000)),
     "HEIC: items of version 2 without width": HostileFile("image/heic", lambda: widthless_items(40_000, 2)),
+    "HEIC: 64 kB of lists of items": HostileFile("image/heic", lambda: many_lists(1600)),
     "HEIC: odd widths": HostileFile("image/heic", odd_widths),
     "HEIC: overlapping pieces": HostileFile("image/heic", lambda: overlapping_items(300, 265_000)),
     "JPEG: stray bytes, 150 kB": HostileFile("image/jpeg", lambda: stray_bytes(150_000)),

@@ -201,7 +201,7 @@ async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not
     program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_START", fitting(program))
-    workshop = Workshop(cpu_seconds=1, seconds=3)
+    workshop = Workshop(cpu_seconds=1, seconds=60)
     error = await refused(workshop, bitmap())
     assert (error.kind, error.code) == (Kind.REJECTED, "media_invalid")
     assert (await measured(workshop, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
