@@ -101,6 +101,18 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
     ]
 
 
+def network_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
+    """Return what the networks of a valid post may refuse later, or show otherwise than it was given."""
+    found: list[Problem] = []
+    for position, target in enumerate(content.targets):
+        network, account = networks()[target.platform], accounts[target.account_id]
+        settings = network.settings.model_validate(content.settings_for(target))
+        draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
+        place = _Place(position, target)
+        found += [place.problem(caution) for caution in network.cautions(draft, facts_of(account))]
+    return found[:MAX_PROBLEMS]
+
+
 def _target_problems(
     content: PostContent, target: TargetContent, position: int, account: ConnectedAccount | None
 ) -> Iterator[Problem]:

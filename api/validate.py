@@ -7,7 +7,7 @@ from api.body import JsonObject, size_of
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.errors import as_json
-from api.network_rules import find_network_problems, refused_accounts
+from api.network_rules import find_network_problems, network_cautions, refused_accounts
 from api.turns import turn
 from api.views import ProblemView, VerdictView
 from api.wanted import read_create
@@ -27,6 +27,8 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
         accounts = await find_accounts(session, workspace_id, wanted_ids)
     problems = await find_network_problems(wanted.content, accounts, size_of(payload))
     warnings = refused_accounts(wanted.content, accounts)
+    if not problems:
+        warnings += network_cautions(wanted.content, accounts)
     return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
 
 

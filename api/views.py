@@ -292,7 +292,7 @@ class VerdictView(View):
 
     valid: bool = Field(description="Whether it would be accepted.", examples=[False])
     errors: list[ProblemView] = Field(description="Why not.")
-    warnings: list[ProblemView] = Field(description="What will stand in the way once the draft is to be published.")
+    warnings: list[ProblemView] = Field(description="What may stand in the way when it is published, and need not.")
 
 
 class ErrorView(View):

@@ -23,6 +23,7 @@ ProblemCode = Literal[
     "invalid_request",
     "method_not_allowed",
     "missing_required_field",
+    "network_caution",
     "not_found",
     "nothing_to_retry",
     "payload_too_large",

@@ -270,6 +270,10 @@ class Network(ABC, Generic[S, C]):
             found += refused_places(self.places, draft.settings, account.account_id, account.user_id, account.allowed)
         return found
 
+    def cautions(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
+        """Return what the author of a valid draft should know: what the network may refuse or change. Asks nobody."""
+        return []
+
     def file_rules(self, draft: Draft[S], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return what the files of this draft are held against before they are sent, at most one rule per kind."""
         return self.rules.files

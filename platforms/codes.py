@@ -45,8 +45,8 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "video_in_progress",
         "video_processing",
     ),
-    "network_refused": ("rejected", "removed"),
-    "unreadable_answer": ("answer_too_large", "no_did", "no_id", "no_identity", "no_time"),
+    "network_refused": ("kept_as_draft", "rejected", "removed"),
+    "unreadable_answer": ("answer_too_large", "fields_missing", "no_did", "no_id", "no_identity", "no_time"),
     "upload_lost": (
         "changed",
         "media_gone",

@@ -35,6 +35,14 @@ def setting(where: str | tuple[str | int, ...], error: str, *, missing: bool = F
     return Violation("platformSpecificData", error, code, (where,) if isinstance(where, str) else where)
 
 
+CAUTION: ProblemCode = "network_caution"
+
+
+def caution(where: str, warning: str) -> Violation:
+    """Warn of what comes of a setting of this name, although it breaks no rule."""
+    return Violation("platformSpecificData", warning, CAUTION, (where,))
+
+
 @dataclass(frozen=True, slots=True)
 class TextRule:
     """Limit a text to `limit` units, as `count` counts them; `premium_limit` for paying accounts.

@@ -43,6 +43,10 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
         """Return every rule of Facebook that the draft breaks."""
         return rules.check(self.label, draft, account)
 
+    def cautions(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of GIFs, which become photos."""
+        return rules.cautions(self.label, draft)
+
     def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return what the files of a reel, a story or a plain post are held against."""
         return rules.file_rules(draft)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.facebook.settings import FacebookSettings
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.rules import CAUTION, FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
@@ -108,6 +108,13 @@ def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
         case Form.VIDEO_STORY:
             return (VIDEO_STORY,)
     return RULES.files
+
+
+def cautions(label: str, draft: Draft[FacebookSettings]) -> list[Violation]:
+    """Return what Facebook may show otherwise than it was given."""
+    moving = any(item.type is MediaType.GIF for item in draft.media)
+    warning = f"{label} shows a GIF as a still picture on most Pages; send a video if it should move"
+    return [Violation("mediaItems", warning, CAUTION)] if moving else []
 
 
 def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:

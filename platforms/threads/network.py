@@ -56,6 +56,10 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         """Return every rule of Threads that the draft and its thread break; the bytes of media are not looked at."""
         return rules.check(self.label, draft)
 
+    def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of replies to others' posts, for which most apps have no access."""
+        return rules.cautions(self.label, draft)
+
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""
         return errors.error_of(response)

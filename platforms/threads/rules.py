@@ -7,7 +7,7 @@ import regex
 from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
 from platforms.thread import check_items
 from platforms.threads.settings import ThreadsSettings
 
@@ -66,6 +66,14 @@ RULES = Rules(
     # Each account is asked for its own number.
     paces=(Pace(250, timedelta(days=1), source="developers.facebook.com/docs/threads/overview"),),
 )
+
+
+def cautions(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
+    """Return what Threads may refuse; source: its page on replies, December 22, 2025."""
+    if draft.settings.reply_to_id is None:
+        return []
+    access = "threads_keyword_search or threads_manage_mentions"
+    return [caution("replyToId", f"{label} lets an app answer others' posts only if it was granted {access}")]
 
 
 def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:

@@ -49,6 +49,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
         """Return every rule of X that the draft and its thread break."""
         return rules.check(self.label, draft, premium=account.premium)
 
+    def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of replies and quotes, which X allows apps of few posts."""
+        return rules.cautions(self.label, draft)
+
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files, wider for a long video."""
         return rules.file_rules(premium=account.premium)

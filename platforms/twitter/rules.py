@@ -7,7 +7,7 @@ from datetime import timedelta
 from domain.pace import Pace
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
 from platforms.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
@@ -71,6 +71,21 @@ def file_rules(*, premium: bool) -> tuple[FileRule, ...]:
         else rule
         for rule in RULES.files
     )
+
+
+def cautions(label: str, draft: Draft[TwitterSettings]) -> list[Violation]:
+    """Return what X may refuse; whose post is answered or quoted is not known here.
+
+    Source: the warning on X's page on making posts, and its changelog of 2026-02-23 and 2026-04-20.
+    """
+    settings, found = draft.settings, []
+    if settings.reply_to_tweet_id:
+        warning = f"{label} lets apps answer only the account's own posts and those that mention it"
+        found.append(caution("replyToTweetId", warning))
+    if settings.quote_tweet_id:
+        warning = f"{label} lets apps quote others' posts only on its Enterprise plan"
+        found.append(caution("quoteTweetId", warning))
+    return found
 
 
 def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[Violation]:

@@ -46,6 +46,28 @@ async def test_a_drafts_network_problems_are_warnings(stranger: Client) -> None:
     ]
 
 
+async def test_what_a_network_may_refuse_or_change_is_a_warning(api: Client, stack: Stack) -> None:
+    x = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    page, threads = await stack.connect("facebook"), await stack.connect("threads")
+    targets: list[dict[str, Any]] = [
+        {**x, "platformSpecificData": {"replyToTweetId": "1"}, "customMedia": []},
+        {"platform": "facebook", "accountId": page.id},
+        {"platform": "threads", "accountId": threads.id, "platformSpecificData": {"replyToId": "1"}, "customMedia": []},
+    ]
+    media = [{"type": "gif", "url": "https://cdn.example.com/loop.gif"}]
+    body = {"content": "look", "mediaItems": media, "platforms": targets, "publishNow": True}
+    verdict = await validate(api, body)
+    assert (verdict["valid"], verdict["errors"]) == (True, [])
+    assert [(each["code"], each["param"], each["platform"]) for each in verdict["warnings"]] == [
+        ("network_caution", "platforms.0.platformSpecificData.replyToTweetId", "twitter"),
+        ("network_caution", "mediaItems", "facebook"),
+        ("network_caution", "platforms.2.platformSpecificData.replyToId", "threads"),
+    ]
+    targets[0]["platformSpecificData"] = {"quoteTweetId": "1"}
+    [quoted, *_] = (await validate(api, body))["warnings"]
+    assert "Enterprise" in quoted["error"]
+
+
 async def test_bad_json_is_still_400(api: Client) -> None:
     response = await api.post("/v1/posts/validate", content=b"{", headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
