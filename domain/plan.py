@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from domain.outcome import Outcome
 from domain.ownership import Wish
 from domain.post import PUBLISH_WITHIN_S, HoldReason, PostStatus, TargetState, TargetStatus, post_status
+from domain.waits import MOST_PRESSING, WaitsFor, waits_for
 
 
 class TargetPlan(BaseModel):
@@ -128,6 +129,21 @@ class Plan(BaseModel):
     def status(self) -> PostStatus:
         """Return the post's status once its publishing has begun."""
         return post_status(TargetState(target.status, target.looking) for target in self.targets)
+
+    @property
+    def waits_for(self) -> WaitsFor | None:
+        """Return what its targets wait for; of several, what needs somebody to act most."""
+        found = {
+            waits_for(
+                target.status,
+                looking=target.looking,
+                hold_reason=target.hold_reason,
+                error_code=target.error_code,
+                next_attempt_at=target.resumes_at,
+            )
+            for target in self.targets
+        }
+        return next((each for each in MOST_PRESSING if each in found), None)
 
     @property
     def untouched(self) -> bool:

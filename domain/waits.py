@@ -28,6 +28,16 @@ class WaitsFor(StrEnum):
     """The operator must mend the service's app at the network."""
 
 
+MOST_PRESSING = (
+    WaitsFor.PERSON,
+    WaitsFor.OPERATOR,
+    WaitsFor.ACCOUNT,
+    WaitsFor.ANSWER,
+    WaitsFor.NETWORK,
+    WaitsFor.RATE_LIMIT,
+    WaitsFor.MEDIA,
+)
+
 _HELD = {
     HoldReason.RECONNECT: WaitsFor.ACCOUNT,
     HoldReason.CAP: WaitsFor.RATE_LIMIT,

@@ -33,6 +33,12 @@ def _shielded(step: Step) -> Step:
     async def run(self: Any, connection: Any, *args: Any, **options: Any) -> Any:
         try:
             return await step(self, connection, *args, **options)
+        except NetworkError as error:
+            if error.__cause__ is error:
+                # What explains an error may return the same one: `raise explain(error) from error`. An error that is
+                # its own cause has no end for whoever follows its causes.
+                error.__cause__ = None
+            raise
         except _UNREADABLE as error:
             # It may be a mistake of ours as well, so the log says where. The value itself may be content or a secret.
             log.warning(

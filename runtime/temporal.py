@@ -34,13 +34,15 @@ class WordlessFailures(DefaultFailureConverter):
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Convert an exception and what caused it."""
+        told, cause = exception, exception.__cause__
         if not isinstance(exception, FailureError):
-            wordless = ApplicationError(_explanation(exception), type=type(exception).__name__)
-            wordless.__cause__ = exception.__cause__
-            exception = wordless.with_traceback(exception.__traceback__)
-        super().to_failure(exception, payload_converter, failure)
-        if isinstance(exception.__cause__, NetworkError):
-            failure.ClearField("cause")
+            told = ApplicationError(_explanation(exception), type=type(exception).__name__)
+            told.with_traceback(exception.__traceback__)
+        try:
+            told.__cause__ = _told_cause(exception)
+            super().to_failure(told, payload_converter, failure)
+        finally:
+            exception.__cause__ = cause
         failure.stack_trace = failure.stack_trace[-_LONGEST_TRACE:]
         _shorten_causes(failure)
 
@@ -49,6 +51,12 @@ def _explanation(exception: BaseException) -> str:
     """Return what may be said of a foreign exception: of a failed system call, its number and the system's words."""
     number = exception.errno if isinstance(exception, OSError) else None
     return f"errno {number}: {os.strerror(number)}" if number else "see the worker's log"
+
+
+def _told_cause(exception: BaseException) -> BaseException | None:
+    """Return the cause that a history may name: not a network's refusal, of which all that may be said is said."""
+    cause = exception.__cause__
+    return None if cause is exception or isinstance(cause, NetworkError) else cause
 
 
 def _shorten_causes(failure: Failure) -> None:

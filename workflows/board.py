@@ -7,9 +7,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from domain.plan import Plan
     from domain.post import PostStatus
+    from domain.waits import WaitsFor
     from workflows.details import details
     from workflows.messages import StatusView, TargetView
-    from workflows.search_attributes import DUE_AT, POST_STATUS
+    from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR
 
 
 class Board:
@@ -17,19 +18,27 @@ class Board:
 
     def __init__(self) -> None:
         self.waiting_for = ""
-        self._told: tuple[PostStatus, datetime] | None = None
+        self._told: tuple[PostStatus, datetime, WaitsFor | None] | None = None
 
-    def tell(self, plan: Plan, status: PostStatus, waiting_for: str) -> None:
+    def tell(self, plan: Plan, status: PostStatus, waiting_for: str, waits_for: WaitsFor | None) -> None:
         """Show this from now on."""
         self.waiting_for = waiting_for
         workflow.set_current_details(details(plan, status, waiting_for))
-        told = (status, plan.due_at)
+        told = (status, plan.due_at, waits_for)
         if self._told is None:
-            # Both were given at the start, or by the run before this one.
+            # All were given at the start, or by the run before this one.
             self._told = told
         if self._told != told:
+            waited_for = self._told[2]
             self._told = told
-            workflow.upsert_search_attributes([POST_STATUS.value_set(status.value), DUE_AT.value_set(plan.due_at)])
+            waits = [WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()]
+            workflow.upsert_search_attributes(
+                [
+                    POST_STATUS.value_set(status.value),
+                    DUE_AT.value_set(plan.due_at),
+                    *(waits if waits_for != waited_for else []),
+                ]
+            )
 
     def view(self, plan: Plan, status: PostStatus) -> StatusView:
         """Return what a query is answered."""

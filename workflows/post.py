@@ -470,4 +470,5 @@ class PostWorkflow:
         return max((target.open_until for target in self._plan.targets if target.open_until), default=workflow.now())
 
     def _tell(self, waiting_for: str) -> None:
-        self._board.tell(self._plan, self._status(), waiting_for)
+        waits_for = None if self._over else self._plan.waits_for
+        self._board.tell(self._plan, self._status(), waiting_for, waits_for)

@@ -17,6 +17,8 @@ WORKSPACE = SearchAttributeKey.for_keyword("Workspace")
 PLATFORMS = SearchAttributeKey.for_keyword_list("Platforms")
 ACCOUNTS = SearchAttributeKey.for_keyword_list("Accounts")
 TAGS = SearchAttributeKey.for_keyword_list("Tags")
+WAITS_FOR = SearchAttributeKey.for_keyword("WaitsFor")
+"""What a due post waits for (domain.waits); unset if a worker has it in hand."""
 DUE_AT = SearchAttributeKey.for_datetime("DueAt")
 
 REGISTRY: dict[str, str] = {
@@ -25,6 +27,7 @@ REGISTRY: dict[str, str] = {
     PLATFORMS.name: "KeywordList",
     ACCOUNTS.name: "KeywordList",
     TAGS.name: "KeywordList",
+    WAITS_FOR.name: "Keyword",
     DUE_AT.name: "Datetime",
 }
 """Name and type as `temporal operator search-attribute create` takes them."""
@@ -53,6 +56,7 @@ def attributes_of(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
             SearchAttributePair(POST_STATUS, status.value),
             SearchAttributePair(WORKSPACE, plan.workspace_id),
             SearchAttributePair(DUE_AT, plan.due_at),
+            *([SearchAttributePair(WAITS_FOR, plan.waits_for.value)] if plan.waits_for else []),
             *(SearchAttributePair(key, values) for key, values in lists if values),
         ]
     )

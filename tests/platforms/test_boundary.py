@@ -76,3 +76,18 @@ def test_an_address_that_no_browser_should_follow_is_left_out(url: object) -> No
 
 def test_an_address_of_a_post_is_kept() -> None:
     assert Published("1", "https://social.example/@ada/1").url == "https://social.example/@ada/1"
+
+
+async def test_an_error_that_is_raised_from_itself_is_not_its_own_cause(rig: Rig) -> None:
+    class Explaining(Twitter):
+        async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+            try:
+                await connection.wire.send("GET", "/2/users/me")
+            except NetworkError as error:
+                raise error from error
+            raise AssertionError
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(403, json={}))) as client:
+        with pytest.raises(NetworkError) as caught:
+            await Explaining().publish(rig.connection(client), rig.sending("content"))
+    assert caught.value.__cause__ is None

@@ -66,3 +66,12 @@ def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
     failure = failure_of(raised(OSError(errno.ENOSPC, "full"), caught))
     assert failure.ByteSize() < 2000
     assert "No space left on device" in failure.message
+
+
+def test_an_error_that_is_its_own_cause_has_an_end() -> None:
+    own = NetworkError(Kind.REJECTED, "no", code="bad")
+    own.__cause__ = own
+    assert failure_of(raised(ApplicationError("X: rejected (bad)"), own)).message == "X: rejected (bad)"
+    other = ValueError("hidden")
+    other.__cause__ = other
+    assert failure_of(other).application_failure_info.type == "ValueError"
