@@ -99,7 +99,12 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         """Publish the container."""
         replies = sending.draft.settings.reply_to_id is not None
         containers = Containers(CONTAINERS, connection, sending)
-        return Published(await _publish(connection, containers, POST, replies=replies), url=None)
+        try:
+            return Published(await _publish(connection, containers, POST, replies=replies), url=None)
+        except NetworkError as error:
+            if replies and errors.forbids_reply(error):
+                raise errors.may_not_answer(error) from error
+            raise
 
     async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""

@@ -230,6 +230,17 @@ async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) ->
     assert "replyToId" in error.message
 
 
+async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
+    first = await NETWORK.publish(rig.connection(), await prepared(rig, [], "first"))
+    sending = rig.sending("Re", settings={"replyToId": first.platform_post_id})
+    await NETWORK.prepare(rig.connection(), sending)
+    said = "Application does not have permission for this action"
+    body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    error = await send(rig, sending)
+    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+
+
 async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
     await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
     sending = rig.sending("Read", settings={"linkAttachment": "https://example.com/redirects"})

@@ -1,5 +1,6 @@
 """A sandbox on a free port, with one account on Instagram and two on X, and clients that speak as them."""
 
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,13 @@ from sandbox.server import running_sandbox
 
 X_USER = "2244994945"
 IG_USER = "17841400000000001"
+
+
+def lasting(seconds: int) -> bytes:
+    """Return the beginning of an MP4 that says it lasts so long."""
+    header = b"mvhd" + bytes(12) + struct.pack(">II", 1, seconds) + bytes(80)
+    return b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + header
+
 
 ACCOUNTS: list[dict[str, object]] = [
     {

@@ -41,6 +41,7 @@ class Video(msgspec.Struct, rename="camel"):
     complete: bool = False
     shown: Shown | None = None
     error: str | None = None
+    seconds: float = 0
     finished_at: float | None = None
     ready_at: float = 0
     draft: bool = False

@@ -4,8 +4,10 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fetching import FetchError, fetch
+from sandbox.formats import probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.networks.facebook.base import PageTwin, Video
 from sandbox.operations import Operation
@@ -18,6 +20,8 @@ WINDOW = 1024 * 1024
 """Bytes that one transfer may carry; Facebook chooses it as it likes."""
 VIDEO_HOST, UPLOAD_DOMAIN = "graph-video.facebook.com", "vupload-edge.facebook.com"
 REELS_PER_DAY = 30
+SECONDS = {"reel": (3, 90), "story": (0, 60)}
+"""Source: Meta's pages on reels (July 30, 2026) and stories; the subcode of a story is unverified."""
 PROCESSING_SECONDS = 8.0
 """How long `realistic` lets a video be processed (unverified; real ones vary widely)."""
 TITLE_LENGTH = 255
@@ -158,7 +162,9 @@ class VideoRoutes(PageTwin):
         return Answer.json(self._wanted(video))
 
     def _whole(self, video: Video) -> None:
-        video.shown = self.shown(bytes(self.received.pop(video.id)), "video")
+        content = bytes(self.received.pop(video.id))
+        video.shown, found = self.shown(content, "video"), probe(content)
+        video.seconds = found.seconds if found and not samples.origin(content) else 0
         if video.shown is None:
             video.error = "The video file you selected is in a format that we don't support."
         video.complete = True
@@ -175,6 +181,10 @@ class VideoRoutes(PageTwin):
     def _finish(self, account: Account, video: Video, values: dict[str, Any], kind: str) -> None:
         if not video.complete:
             raise refused("The video was not uploaded completely", 6000)
+        shortest, longest = SECONDS.get(kind, (0, 14_400))
+        if video.seconds and not shortest <= video.seconds <= longest:
+            said = f"The video must last {shortest} to {longest} seconds."
+            raise refused("Video duration is not supported", 100, 1363128, said)
         if len(str(values.get("title") or "")) > TITLE_LENGTH:
             raise invalid("Name parameter too long")
         if video.finished_at is not None:

@@ -50,6 +50,8 @@ class Medium(msgspec.Struct, rename="camel"):
     failure: str | None = None
     src: str | None = None
     alt: str | None = None
+    seconds: float = 0
+    """Of a video, if it tells."""
 
     @property
     def kind(self) -> str:
@@ -185,6 +187,7 @@ class MediaRoutes(XTwin):
         if kept is None and found is not None:
             kept = self.world.uploads.keep(f"twitter-{medium.id}.{extension}", found.content_type, content)
         medium.src = kept
+        medium.seconds = found.seconds if found else 0
         self.media.put(medium.id, medium)
 
     def _upload_data(self, medium: Medium, *, size: bool) -> dict[str, object]:

@@ -55,8 +55,10 @@ class PostRoutes(MediaRoutes):
         _check_text(account, body)
         if len(_CASHTAG.findall(body.text or "")) > 1:
             raise forbidden("Posts are limited to a maximum of one cashtag.")
-        if self.holds("short_videos", account) and any(medium.kind == "video" for medium in media):
-            raise forbidden("This user is not allowed to post a video longer than 2 minutes.")
+        minutes = 125 if account.premium else 20
+        short = self.holds("short_videos", account)
+        if any(medium.kind == "video" and (short or medium.seconds > minutes * 60) for medium in media):
+            raise forbidden(f"This user is not allowed to post a video longer than {2 if short else minutes} minutes.")
         if body.reply is not None:
             self._check_target(account, body.reply.in_reply_to_tweet_id, "reply to")
         if body.quote_tweet_id is not None:

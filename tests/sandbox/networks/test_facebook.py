@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from sandbox.server import running_sandbox
+from tests.sandbox.conftest import lasting
 
 PAGE = "1755847768034402"
 IMAGE = "https://example.com/photo.jpg"
@@ -75,6 +76,30 @@ async def test_a_reel_is_uploaded_from_an_address(page: httpx.AsyncClient) -> No
     found = (await page.get(f"/{begun['video_id']}", params={"fields": "status,permalink_url"})).json()
     assert found["status"]["publishing_phase"] == {"status": "complete", "publish_status": "published"}
     assert found["permalink_url"] == f"/reel/{begun['video_id']}/"
+
+
+@pytest.mark.parametrize(
+    ("edge", "seconds", "fits"),
+    [
+        ("video_reels", 90, True),
+        ("video_reels", 91, False),
+        ("video_reels", 2, False),
+        ("video_stories", 60, True),
+        ("video_stories", 61, False),
+    ],
+)
+async def test_reels_and_stories_have_their_length(
+    page: httpx.AsyncClient, edge: str, seconds: int, fits: bool
+) -> None:
+    begun, content = await made(page, edge, upload_phase="start"), lasting(seconds)
+    headers = {"offset": "0", "file_size": str(len(content)), "authorization": "OAuth fb-token"}
+    (await page.post(begun["upload_url"], headers=headers, content=content)).raise_for_status()
+    ending = {"upload_phase": "finish", "video_id": begun["video_id"]}
+    ending |= {"video_state": "PUBLISHED"} if edge == "video_reels" else {}
+    if fits:
+        assert (await made(page, edge, **ending))["success"] is True
+    else:
+        assert await refused(page, f"/{PAGE}/{edge}", **ending) == (100, 1363128)
 
 
 async def test_photos_are_shown_once(page: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from sandbox.media import sample
-from tests.sandbox.conftest import X_USER, Clock, Sandbox, sandbox_with_accounts
+from tests.sandbox.conftest import X_USER, Clock, Sandbox, lasting, sandbox_with_accounts
 
 
 async def test_publishing_answers_201_with_a_snowflake_and_rate_limit_headers(shared: Sandbox) -> None:
@@ -121,6 +121,29 @@ async def test_replies_quotes_and_polls(shared: Sandbox) -> None:
     await shared.x.delete(f"/2/tweets/{post}")
     late = await shared.x.post("/2/tweets", json={"text": "too late", "reply": {"in_reply_to_tweet_id": post}})
     assert late.status_code == 403
+
+
+async def test_a_post_has_one_cashtag(shared: Sandbox) -> None:
+    answer = await shared.x.post("/2/tweets", json={"text": "buy $TSLA and $AAPL"})
+    said = "Posts are limited to a maximum of one cashtag."
+    assert (answer.status_code, answer.json()["detail"]) == (403, said)
+    await shared.tweet("buy $TSLA for $5")
+
+
+@pytest.mark.parametrize(("minutes", "free", "premium"), [(20, 201, 201), (21, 403, 201), (126, 403, 403)])
+async def test_the_length_of_a_video_is_judged_when_it_is_posted(
+    shared: Sandbox, minutes: int, free: int, premium: int
+) -> None:
+    for client, status in ((shared.free, free), (shared.x, premium)):
+        content = lasting(minutes * 60)
+        begin = {"media_type": "video/mp4", "total_bytes": len(content), "media_category": "tweet_video"}
+        upload = (await client.post("/2/media/upload/initialize", json=begin)).json()["data"]["id"]
+        files = {"media": ("a", content, "application/octet-stream")}
+        await client.post(f"/2/media/upload/{upload}/append", data={"segment_index": "0"}, files=files)
+        assert (await client.post(f"/2/media/upload/{upload}/finalize")).status_code == 200
+        answer = await client.post("/2/tweets", json={"text": f"{minutes}", "media": {"media_ids": [upload]}})
+        assert answer.status_code == status
+        assert status == 201 or "is not allowed to post a video longer than" in answer.json()["detail"]
 
 
 async def test_editing_makes_a_new_version_and_supersedes_the_old(shared: Sandbox) -> None:
