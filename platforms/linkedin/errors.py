@@ -19,11 +19,13 @@ _OF_THE_DAY = "throttle limit"
 _UNVERIFIED_MEMBER = "share limit has been reached for unverified members"
 """A cap of the day for members who have not proven their identity; heard from clients in October 2026."""
 _STILL_WORKING = ("is processing", "still being processed", "waiting upload", "waiting_upload")
+FORBIDDEN_MEDIUM = "medium_forbidden"
+"""Our code: LinkedIn forbids a medium of the account's own, which it has only in words."""
 _FORBIDDEN_MEDIUM = re.compile(r"accessing this (?:image|video) resource is forbidden", re.IGNORECASE)
 """Shortly after an upload this passes by itself, as a publisher that runs live has found."""
 MEDIA_WAIT = timedelta(seconds=5)
 
-USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL"})
+USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL", FORBIDDEN_MEDIUM})
 """Codes after which only media uploaded anew can help."""
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
@@ -98,7 +100,10 @@ def error_of(response: httpx.Response) -> NetworkError:
             Kind.CAPPED,
             "LinkedIn lets members whose identity is not verified share little in a day. Verify it at LinkedIn.",
         )
-    elif _FORBIDDEN_MEDIUM.search(said) or any(words in said.lower() for words in _STILL_WORKING):
+    elif _FORBIDDEN_MEDIUM.search(said):
+        code, kind = FORBIDDEN_MEDIUM, Kind.NOT_READY
+        sentence = "LinkedIn forbids the media that were uploaded for the post."
+    elif any(words in said.lower() for words in _STILL_WORKING):
         code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
         kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
     elif lacking := _LACKING.search(said) if status == 403 else None:
@@ -116,7 +121,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         code=code,
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(kind),
+        retry_after=None if code == FORBIDDEN_MEDIUM else _wait(kind),
     )
 
 

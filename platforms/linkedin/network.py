@@ -25,6 +25,9 @@ ROLES, MOST_PAGES = 100, 20
 """Roles of a member a page, and pages of them that are read."""
 POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
 """The last is how LinkedIn's page on permissions spells it; answers have the one before."""
+FORBIDDEN_TRIES = 6
+"""How often a post is refused for its media before they are at fault: some minutes; ours. Shortly after an upload that
+passes by itself."""
 REPEAT_WITHIN = timedelta(minutes=8)
 """LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
 the first. A member's post can be found by nothing else."""
@@ -110,8 +113,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
             if error.kind is not Kind.UNCLEAR and not repeated:
                 del handles[SENT_AT]
                 await sending.save(handles)
-            if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
-                await uploads.drop()
+            error = await _judged_media(sending, uploads, error)
             raise _of_author(error, connection, sending) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
@@ -181,6 +183,17 @@ async def _may_post(line: Line, page: str) -> bool:
         if len(found) < ROLES:
             return False
     return False
+
+
+async def _judged_media(sending: Sending[LinkedInSettings], uploads: Uploads, error: NetworkError) -> NetworkError:
+    """Return a refusal, `rejected` once media were forbidden too often; media that are of no use are forgotten."""
+    if error.code == errors.FORBIDDEN_MEDIUM:
+        sending.handles["forbidden"] = sending.handles.get("forbidden", 0) + 1
+        await sending.save(sending.handles)
+        error = error.as_rejected() if sending.handles["forbidden"] >= FORBIDDEN_TRIES else error
+    if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
+        await uploads.drop()
+    return error
 
 
 async def _seen(line: Line, urn: str, author: str, error: NetworkError) -> Published:

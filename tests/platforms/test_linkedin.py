@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.linkedin import NETWORK, lookup, media, network
-from platforms.linkedin.errors import NO_MEMBERS, NO_PAGES
+from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
+from platforms.linkedin.network import FORBIDDEN_TRIES
 from tests.platforms.rig import Rig, Sandbox
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -354,9 +355,17 @@ class TestWhatLinkedInReallyAnswers:
         await NETWORK.prepare(li.connection(), sending)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
         error = await refused(NETWORK.publish(li.connection(), sending))
-        assert (error.kind, error.code) == (Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD")
+        assert (error.kind, error.code, error.retry_after) == (Kind.NOT_READY, FORBIDDEN_MEDIUM, None)
         await li.sandbox.clear_conditions("linkedin")
         assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
+
+    async def test_media_that_stay_forbidden_are_the_posts_fault(self, li: Rig) -> None:
+        sending = li.sending("Never", [li.sandbox.media("a.jpg")])
+        await NETWORK.prepare(li.connection(), sending)
+        await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
+        kinds = [(await refused(NETWORK.publish(li.connection(), sending))).kind for _ in range(FORBIDDEN_TRIES)]
+        assert kinds == [Kind.NOT_READY] * (FORBIDDEN_TRIES - 1) + [Kind.REJECTED]
+        assert li.saved[-1]["media"] == {}
 
     async def test_media_that_are_said_to_have_failed_while_they_are_processed_are_kept(self, li: Rig) -> None:
         sending = li.sending("Patience", [li.sandbox.media("a.jpg")])
