@@ -63,6 +63,10 @@ class FileRuleView(View):
     )
     min_ratio: float | None = Field(description="Width divided by height, at least.", examples=[0.8])
     max_ratio: float | None = Field(description="Width divided by height, at most.", examples=[1.91])
+    same_sides: bool = Field(
+        description="Whether the images of one post are scaled to the same sides, and refused if their shapes differ.",
+        examples=[False],
+    )
     shrinks: bool = Field(description="Whether too large an image is compressed, not refused.", examples=[False])
     source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
 

@@ -131,6 +131,9 @@ class FileRule:
     """Of the shorter and of the longer side, whichever that is."""
     min_ratio: float | None = None
     max_ratio: float | None = None
+    same_sides: bool = False
+    """Whether the images of one post must all have the same sides: they are scaled to the smallest one's, and refused
+    if their shapes differ."""
     shrinks: bool = False
     """Whether an image of too many bytes is compressed until it fits instead of being refused."""
     source: str = ""

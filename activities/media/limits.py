@@ -1,6 +1,7 @@
 """Hold a file against what its network takes, and say which limit it breaks."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from activities.media.decoding.facts import ImageDemand, MediaFacts
 from activities.media.refusals import TOO_LARGE
@@ -15,16 +16,36 @@ _SLACK = 0.01
 """By which a ratio may miss its limit: networks round, and so do people who cut pictures."""
 
 
-def demand_of(rule: FileRule, facts: MediaFacts) -> ImageDemand | None:
+def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
     """Return what an image must become before its network takes it, None where it can stay as it is.
 
-    Too many bytes alone are no reason to touch a picture, unless the rule says that it shrinks.
+    `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
+    says that it shrinks.
     """
-    sides = (rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer)
-    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *sides)
+    wanted = (*_limits_of_sides(rule), *(sides or ()))
+    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *wanted)
     if demand.is_met_by(facts):
         return None
-    return ImageDemand(rule.types, rule.max_bytes, *sides)
+    return ImageDemand(rule.types, rule.max_bytes, *wanted)
+
+
+def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tuple[int, int]:
+    """Return the sides, in pixels, that all images of one post get: those of the smallest one.
+
+    Raises NetworkError(rejected) if the shapes differ: cutting pictures is left to people.
+    """
+    demand = ImageDemand(rule.types, None, *_limits_of_sides(rule))
+    smallest = min(images, key=lambda facts: math.prod(demand.box(facts.width, facts.height)))
+    for facts in images:
+        if abs(facts.ratio / smallest.ratio - 1) > _SLACK:
+            sizes = " and ".join(f"{each.width:,} x {each.height:,}" for each in (smallest, facts))
+            message = f"{label} takes several images in a post only if they have the same shape; these are {sizes}."
+            raise NetworkError(Kind.REJECTED, message, code="media_shapes_differ")
+    return demand.box(smallest.width, smallest.height)
+
+
+def _limits_of_sides(rule: FileRule) -> tuple[int | None, ...]:
+    return rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer
 
 
 def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:

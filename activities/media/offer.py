@@ -4,14 +4,16 @@ Where a file that the network fetches had to be converted, the new one is named 
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from activities.media.source import StepMedia, worst_of
 from domain.post import Media, MediaType
 from platforms.base import Draft, Network
 from platforms.rules import FileRule
+
+T = TypeVar("T")
 
 AT_ONCE = 3
 """Files of one post that are fetched at the same time; our choice."""
@@ -33,19 +35,30 @@ def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str,
 
 async def offer(network: Network[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
     """Return for each URL the address that the network shall be given. Raises NetworkError."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def address(item: Media) -> str:
-        async with gate:
-            if item.type in network.fetches:
-                return await source.address(item)
-            async with source.open(item):
-                return item.url
+        if item.type in network.fetches:
+            return await source.address(item)
+        async with source.open(item):
+            return item.url
 
-    found = await asyncio.gather(*map(address, media), return_exceptions=True)
+    if images := source.images_to_match(media):
+        source.match_sides(await _of_each(images, source.measure))
+    return dict(zip((item.url for item in media), await _of_each(media, address), strict=True))
+
+
+async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
+    """Return what some work on each file came to, a few at a time. Raises NetworkError."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def done(item: Media) -> T:
+        async with gate:
+            return await work(item)
+
+    found = await asyncio.gather(*map(done, media), return_exceptions=True)
     if failure := worst_of(found):
         raise failure
-    return {item.url: str(address) for item, address in zip(media, found, strict=True)}
+    return [each for each in found if not isinstance(each, BaseException)]
 
 
 def addressed(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:

@@ -76,6 +76,8 @@ class StepMedia:
         self._progress = progress
         self._covers = covers or {}
         self._target_id = target_id
+        self._sides: dict[MediaType, tuple[int, int]] = {}
+        """By their kind the sides that all files of the post must have."""
         self._opened = 0
         self._held: Share | None = None
         self.sends = False
@@ -100,7 +102,29 @@ class StepMedia:
                 file, facts, removed = await self._examined(media, fetched, room)
                 async with self._fitted(media, file, facts) as (fitted, facts, made):
                     await self._record.note(media.url, (*removed, *made))
-                    yield _measured(fitted, facts)
+                    yield _with_facts(fitted, facts)
+
+    def images_to_match(self, media: Sequence[Media]) -> list[Media]:
+        """Return the images that must have the same sides; none if the network takes them as they are."""
+        rule = self._rules.get(MediaType.IMAGE)
+        images = [item for item in media if item.type is MediaType.IMAGE and item.url not in self._covers]
+        return images if rule and rule.same_sides and len(images) > 1 else []
+
+    async def measure(self, media: Media) -> MediaFacts:
+        """Return what an image is. Raises NetworkError as `open` does."""
+        self._start_decoders(media)
+        async with self._file(media) as file:
+            _, facts, _ = await self._tools.workshop.examine(self._workspace_id, file, None)
+            return facts
+
+    def match_sides(self, images: Sequence[MediaFacts]) -> None:
+        """Have images scaled to the same sides from now on, if they can be kept here for the network to fetch.
+
+        Raises NetworkError, `rejected`, if their shapes differ.
+        """
+        sides = limits.common_sides(self._network.label, self._rules[MediaType.IMAGE], images)
+        if self._tools.shelf is not None:
+            self._sides[MediaType.IMAGE] = sides
 
     async def address(self, media: Media) -> str:
         """Return the URL for the network to fetch: the file's own, unless it had to be converted or hosted here.
@@ -192,7 +216,8 @@ class StepMedia:
         kind, label = media.type, self._network.label
         cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
         rule = cover or self._rules.get(kind)
-        demand = limits.demand_of(rule, facts) if rule and facts and kind is MediaType.IMAGE else None
+        sides = None if cover else self._sides.get(kind)
+        demand = limits.demand_of(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None
         if rule is None or demand is None or facts is None:
             if rule is not None:
                 limits.check(label, rule, file, facts)
@@ -208,7 +233,7 @@ class StepMedia:
             yield made, new, changes
 
 
-def _measured(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
+def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
     return replace(file, width=facts.width, height=facts.height, seconds=facts.duration) if facts else file
 
 

@@ -12,7 +12,7 @@ from platforms.pinterest.fields import pin_body
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
-from platforms.rules import Violation
+from platforms.rules import FileRule, Violation
 
 FETCHES = 3
 """How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; publishers that work ask
@@ -40,6 +40,10 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Pinterest that the draft breaks."""
         return rules.check(self.label, draft)
+
+    def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return what the files of this draft must be: several images must have the same sides."""
+        return rules.file_rules(draft)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map Pinterest's refusal to what it means."""

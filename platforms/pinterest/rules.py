@@ -1,5 +1,7 @@
 """Pinterest's limits, and which settings go with a video."""
 
+from dataclasses import replace
+
 from domain.post import MediaType
 from platforms.base import Draft
 from platforms.pinterest.settings import PinterestSettings
@@ -47,6 +49,16 @@ COVER = FileRule(
     max_bytes=IMAGE_BYTES,
     source="as for images, unverified",
 )
+
+
+def file_rules(draft: Draft[PinterestSettings]) -> tuple[FileRule, ...]:
+    """Return what the files of a draft must be: several images must have the same sides.
+
+    Ayrshare's guidelines and publishers that run live say so; others ask for the same shape only.
+    """
+    if len(draft.media) < 2:
+        return RULES.files
+    return tuple(replace(rule, same_sides=True) for rule in RULES.files)
 
 
 def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:

@@ -1,11 +1,13 @@
 """What a step does about the media of its post, on the real database, sandbox and api."""
 
+import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from activities.desk import Desk, Step
 from api.app import create_app
@@ -17,6 +19,7 @@ from runtime import worker
 from store.media_files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
 from store.publishing import load
+from tests.activities.media.files import photo
 from tests.serving import listening, started
 from tests.stack import Stack
 
@@ -226,3 +229,87 @@ async def test_files_are_served_until_they_expire(stack: Stack, public_url: str)
         past = now - timedelta(days=1)
         assert await find_file(session, live, past) is not None
         assert await find_file(session, dead, past) is None
+
+
+@pytest.fixture
+async def carousels(stack: Stack, public_url: str) -> AsyncIterator[Desk]:
+    hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
+    settings = stack.settings.model_copy(update={"public_url": public_url, "private_media_hosts": hosts})
+    async with worker.desk(settings, stack.worker_database) as desk:
+        yield desk
+
+
+async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
+    """Save a pin of JPEGs with these sides, which stand at an address of their own."""
+    expires_at, urls = datetime.now(UTC) + timedelta(hours=1), []
+    for size in sizes:
+        content = io.BytesIO()
+        photo(*size).save(content, "JPEG")
+        async with stack.database.transaction() as session:
+            token = await keep_file(session, stack.workspace_id, "image/jpeg", content.getvalue(), expires_at)
+        urls.append(f"{public_url}/media/{token}.jpg")
+    return await stack.save(words, [await stack.connect("pinterest")], media=urls, settings={"boardId": "5"})
+
+
+async def sides_of(step: Step) -> list[tuple[int, int]]:
+    async with httpx.AsyncClient() as client:
+        contents = [(await client.get(item.url)).content for item in step.sending.draft.media]
+    return [Image.open(io.BytesIO(content)).size for content in contents]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ([(600, 900), (600, 900)], (600, 900)),
+        ([(1000, 1500), (600, 900), (1200, 1800)], (600, 900)),
+        ([(600, 900), (667, 1000)], (600, 900)),
+    ],
+)
+async def test_images_of_one_pin_get_the_same_sides(
+    stack: Stack, carousels: Desk, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
+) -> None:
+    words = f"alike {sizes}"
+    post = await pin_of(stack, public_url, words, *sizes)
+    before = [item["url"] for item in post.media_items]
+    step = await opened(stack, carousels, post)
+    await step.check_media()
+    assert await sides_of(step) == [wanted] * len(sizes)
+    kept = [item.url in before for item in step.sending.draft.media]
+    assert kept == [size == wanted for size in sizes], "what has the sides already stays where it is"
+    scaled = [change for change in (await target_of(stack, post)).media_changes if change["what"] == "scaled"]
+    assert len(scaled) == sum(size != wanted for size in sizes)
+    await published(step)
+    assert len(await stack.public(words)) == 1
+
+
+async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
+    stack: Stack, carousels: Desk, public_url: str
+) -> None:
+    post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
+    step = await opened(stack, carousels, post)
+    with pytest.raises(NetworkError) as caught:
+        await step.check_media()
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_shapes_differ")
+    assert "600 x 900" in caught.value.message
+    assert "800 x 800" in caught.value.message
+    assert step.last == []
+
+
+async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: Desk, public_url: str) -> None:
+    post = await pin_of(stack, public_url, "alone", (640, 480))
+    step = await opened(stack, carousels, post)
+    await step.check_media()
+    assert [item.url for item in step.sending.draft.media] == [item["url"] for item in post.media_items]
+
+
+async def test_without_a_public_address_images_of_one_shape_go_out_as_they_are(
+    stack: Stack, carousels: Desk, public_url: str
+) -> None:
+    post = await pin_of(stack, public_url, "as they are", (600, 900), (1000, 1500))
+    hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
+    async with worker.desk(
+        stack.settings.model_copy(update={"private_media_hosts": hosts}), stack.worker_database
+    ) as desk:
+        step = await opened(stack, desk, post)
+        await step.check_media()
+    assert [item.url for item in step.sending.draft.media] == [item["url"] for item in post.media_items]

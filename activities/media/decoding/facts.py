@@ -55,6 +55,9 @@ class ImageDemand:
     max_height: int | None = None
     max_shorter: int | None = None
     max_longer: int | None = None
+    width: int | None = None
+    height: int | None = None
+    """Exactly these sides, if both are given; the limits do not count then."""
 
     def is_met_by(self, facts: MediaFacts) -> bool:
         """Tell whether a file can be sent as it is."""
@@ -65,7 +68,9 @@ class ImageDemand:
         )
 
     def box(self, width: int, height: int) -> tuple[int, int]:
-        """Return the largest sides within the limits that keep the picture's shape."""
+        """Return the sides that are demanded, else the largest within the limits that keep the picture's shape."""
+        if self.width and self.height:
+            return self.width, self.height
         shorter, longer = sorted((width, height))
         scale = min(
             1,

@@ -121,7 +121,7 @@ class PinRoutes(VideoRoutes):
     async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[Shown]]:
         match body.media_source:
             case ImageUrl(url=url):
-                return "image", [await self._fetched(request, url, body.alt_text)]
+                return "image", [self._shown(await self._given(request, url), body.alt_text)]
             case ImageData(data=data):
                 try:
                     content = base64.b64decode(data, validate=True)
@@ -129,7 +129,12 @@ class PinRoutes(VideoRoutes):
                     raise refused(400, INVALID, "Invalid base64 image data") from problem
                 return "image", [self._shown(Fetched(probe(content), content), body.alt_text)]
             case ImageUrls(items=items):
-                return "carousel", [await self._fetched(request, item.url, body.alt_text) for item in items]
+                found = [await self._given(request, item.url) for item in items]
+                sides = {(each.format.width, each.format.height) for each in found if each.format and not each.sample}
+                if len(sides) > 1:
+                    # What Pinterest says is not known; other publishers refuse such pins before they are sent.
+                    raise refused(400, INVALID, "The images of a carousel must have the same dimensions.")
+                return "carousel", [self._shown(each, body.alt_text) for each in found]
             case VideoId() as source:
                 video = self.videos.get(source.media_id)
                 if video is None or video.account_id != account.account_id:
@@ -140,9 +145,9 @@ class PinRoutes(VideoRoutes):
                     raise refused(400, INVALID, "A cover image is required for a video pin")
                 return "video", [Shown("video", video.src, body.alt_text)]
 
-    async def _fetched(self, request: Request, url: str, alt: str | None) -> Shown:
+    async def _given(self, request: Request, url: str) -> Fetched:
         try:
-            return self._shown(await fetch(url, urlsplit(request.base_url).netloc), alt)
+            return await fetch(url, urlsplit(request.base_url).netloc)
         except FetchError as problem:
             message = "Unable to reach the URL. Please check the URL is correct and try again."
             raise refused(400, INVALID, message) from problem
