@@ -232,6 +232,18 @@ class TestLostAnswers:
         other = replace(sending, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
         assert await NETWORK.confirm(pi.connection(), other) == Absent()
 
+    async def test_a_pin_is_found_late_and_not_believed_absent_before(self) -> None:
+        now = [time()]
+        async with running_sandbox(clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+            pi = await open_account(Sandbox(url, client), "pinterest")
+            await pi.sandbox.switch_on("pinterest", "lists_lag")
+            sending = pin(pi, "a.jpg")
+            result = await publish(pi, sending)
+            assert await NETWORK.confirm(pi.connection(), sending) == Absent()
+            now[0] += 200
+            assert await NETWORK.confirm(pi.connection(), sending) == result
+        assert NETWORK.believes_absence_after > timedelta(seconds=200), "it would be sent twice"
+
     async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
         sending = pin(pi, "a.jpg", text="the first of many")
@@ -276,6 +288,14 @@ class TestRefusals:
         assert "standard access" in error.message
         assert (await NETWORK.whoami(pi.connection())).username == pi.account.username
 
+    async def test_an_app_that_is_not_activated_is_the_operators_to_mend(self, pi: Rig) -> None:
+        await pi.sandbox.switch_on("pinterest", "app_inactive", pi.account.account_id)
+        before = len(await pi.operations())
+        for step in (publish(pi, pin(pi, "a.jpg")), NETWORK.whoami(pi.connection())):
+            error = await refused(step)
+            assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 401, "3")
+        assert (await pi.operations())[before:] == ["publish", "auth"], "no token is renewed for it"
+
     async def test_media_that_cannot_be_fetched_are_tried_three_times(self, pi: Rig) -> None:
         item = Media(type=MediaType.IMAGE, url="http://127.0.0.1:9/a.jpg")
         sending = pi.sending("Gone", [item], settings=BOARD)
@@ -285,9 +305,13 @@ class TestRefusals:
         assert "could not fetch" in errors[2].message
         assert await pi.posts() == []
 
-    async def test_a_rate_limit_says_when_to_come_back(self, pi: Rig) -> None:
+    @pytest.mark.parametrize("structured", [False, True])
+    async def test_a_rate_limit_says_when_to_come_back(self, pi: Rig, structured: bool) -> None:
+        if structured:
+            await pi.sandbox.switch_on("pinterest", "structured_limits")
         await pi.sandbox.fault("pinterest", "rate_limited", "publish", seconds=30)
         error = await refused(publish(pi, pin(pi, "a.jpg")))
+        await pi.sandbox.clear_conditions("pinterest")
         assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
 
 

@@ -65,6 +65,9 @@ class PinterestTwin(Twin, ABC):
 
     refuses_app_for = frozenset({"publish"})
     conditions = {  # noqa: RUF012
+        "app_inactive": "The app is not activated: everything is refused, reads of the user too.",
+        "structured_limits": "Headers tell several limits at a time, as structured fields.",
+        "lists_lag": "Lists do not show the pins of the last three minutes.",
         "scopes_missing": "The account's token lacks a scope for everything but reads of the user.",
         "board_forbidden": "The account may not pin to any board.",
         "links_rewritten": "Links are shown with https and without their query.",
@@ -96,6 +99,9 @@ class PinterestTwin(Twin, ABC):
         """Word a reached limit."""
         answer = error(429, TOO_MANY, "You have exceeded your rate limit. Try again later.")
         reset = str(-int(-seconds // 1))
+        if self.holds("structured_limits"):
+            # As measured in July 2026.
+            reset = f'{reset}, {reset};w=1;name="safety_net_app_id_user_id", 60;w=60;name="org_write"'
         return answer.with_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
 
     async def serve(self, found: Route, request: Request) -> Answer:
@@ -104,6 +110,8 @@ class PinterestTwin(Twin, ABC):
         who = account.account_id if account else ""
         window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
         try:
+            if self.holds("app_inactive", account):
+                raise refused(401, LACKS_SCOPES, "Authentication failed: consumer type is not supported.")
             answer = await found.handler(request) if window.allowed else self.rate_limited(60)
         except RefusedError as problem:
             answer = problem.answer

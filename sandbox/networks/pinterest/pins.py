@@ -25,6 +25,7 @@ from sandbox.posts import Post, Shown
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
+LAG_SECONDS = 180
 LARGEST_IMAGE = 20 << 20
 """Unverified."""
 _KINDS = {"image": "image", "carousel": "multiple_images", "video": "video"}
@@ -107,10 +108,12 @@ class PinRoutes(VideoRoutes):
         size, bookmark = request.query.get("page_size", "25"), request.query.get("bookmark")
         if not size.isdecimal() or not 1 <= int(size) <= 250:
             raise refused(400, INVALID, "page_size must be between 1 and 250")
+        newest = self.world.now() - (LAG_SECONDS if self.holds("lists_lag", account) else 0)
         pins = [
             post
             for post in self.world.posts.of(account)
             if not post.deleted
+            and post.created_at <= newest
             and board_id in (None, post.detail["board_id"])
             and (bookmark is None or int(post.platform_post_id) < int(bookmark))
         ]
