@@ -6,12 +6,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
 from activities.allowed_hosts import AllowedHosts
 from activities.media.addresses import is_plain_host
 from activities.media.admission import MOST_FETCHES
+from activities.media.bandwidth import Bandwidth
 from activities.media.guard import AddressForbidden, GuardedTransport
 from activities.media.intake import Intake
 from activities.media.refusals import Refusals
@@ -68,12 +70,14 @@ class MediaFetcher:
         samples_url: str | None = None,
         max_bytes: int = MAX_BYTES,
         pace: Pace = Pace(),
+        bandwidth: Bandwidth | None = None,
         transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
         self._operator_allows = AllowedHosts(private_hosts)
         self.max_bytes = max_bytes
         self._pace = pace
+        self._bandwidth = bandwidth or Bandwidth()
         self._hosts = Shares(MOST_FETCHES)
         samples = (self._samples.origin,) if self._samples else ()
         # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
@@ -122,7 +126,8 @@ class MediaFetcher:
         refusals = Refusals(media, url.host)
         try:
             async with asyncio.timeout(self._pace.grace) as deadline:
-                body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes)
+                pause = partial(self._bandwidth.wait_after, workspace_id)
+                body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes, pause)
                 return await self._follow(url, media, body, workspace_id)
         except TimeoutError as error:
             raise refusals.too_slow() from error
@@ -179,6 +184,8 @@ class _Body:
     deadline: asyncio.Timeout
     pace: Pace
     most_bytes: Callable[[], int]
+    pause: Callable[[int], float]
+    """Return for how many seconds nothing is read after so many bytes."""
 
     async def take(self, response: httpx.Response, intake: Intake) -> str:
         loop = asyncio.get_running_loop()
@@ -190,8 +197,10 @@ class _Body:
                 self.deadline.reschedule(started + self.pace.seconds_for(received))
             if len(batch) >= _BATCH:
                 await asyncio.to_thread(intake.feed, bytes(batch))
-                batch.clear()
                 self.progress(received)
+                if wait := self.pause(len(batch)):
+                    await asyncio.sleep(wait)
+                batch.clear()
         await off_the_loop(intake.most_of(received), intake.feed, bytes(batch))
         self.progress(received)
         return intake.finish()
