@@ -99,10 +99,15 @@ def series_of(incident: Incident) -> list[dict[str, str]]:
     return series
 
 
-def promtool(tmp_path: Path, cases: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
+def promtool_path() -> str:
     tool = shutil.which("promtool")
     if tool is None:
         pytest.skip("promtool (Debian: promtool) is not installed")
+    return tool
+
+
+def promtool(tmp_path: Path, cases: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
+    tool = promtool_path()
     file = tmp_path / "incidents.yml"
     file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": cases}))
     return subprocess.run([tool, "test", "rules", str(file)], capture_output=True, text=True, check=False, timeout=60)
