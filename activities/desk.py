@@ -180,6 +180,10 @@ class Desk:
         network = networks()[account.platform]
         return self._servers.reach(network, self._credentials(network, account)).url
 
+    def connect(self, account: Account) -> Connection[Any]:
+        """Return an account's line to its network, outside of any post. Raises VaultError, NetworkError."""
+        return self._connect(networks()[account.platform], account, [])
+
     async def asks_about(self, account: Account) -> Identity:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
         network = networks()[account.platform]

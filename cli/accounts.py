@@ -68,7 +68,7 @@ async def add(
         # An account on a real server that the operator allows is no business of the sandbox's.
         if not servers(place.settings).reach(network, credentials).named:
             await _introduce(place.sandbox_url, network, credentials, about)
-    async with _database(place) as database:
+    async with opened(place) as database:
         # Before the network is asked: it may renew the credentials, which must then be kept.
         async with database.transaction() as session:
             await known_workspace(session, named)
@@ -128,7 +128,8 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _database(place: Place[S]) -> AsyncIterator[Database]:
+async def opened(place: Place[S]) -> AsyncIterator[Database]:
+    """Open the database of a place for the length of a command."""
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         yield database
@@ -141,7 +142,7 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
     """Open a transaction on a workspace that exists. Raises UserError."""
     place = place_of(data_dir, Settings)
     named = place.workspace_id if workspace is None else workspace
-    async with _database(place) as database, database.transaction() as session:
+    async with opened(place) as database, database.transaction() as session:
         yield session, await workspace_id_of(session, named, may_make=False)
 
 

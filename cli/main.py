@@ -192,6 +192,47 @@ def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         say(line)
 
 
+@main.command("live-check")
+@click.argument("platform")
+@click.option("--account", "account_id", required=True, help="Its id, as `accounts list` shows it.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting, such as boardId for Pinterest."
+)
+@click.option("--only", multiple=True, metavar="SAMPLE", help="Publish this sample only; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default=None,
+    help="Write a report as JSON; - prints it.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_workspace
+@_data_dir
+def live_check(
+    platform: str,
+    account_id: str,
+    settings: tuple[str, ...],
+    only: tuple[str, ...],
+    out: Path | None,
+    workspace: str | None,
+    data_dir: Path | None,
+    *,
+    yes: bool,
+) -> None:
+    """Publish marked posts of each kind on a real account of PLATFORM, look at them, and delete them again.
+
+    Says what was not as this software believes. Exit code 0: all was as believed; 1: some was not.
+    """
+    with _explaining_missing_packages():
+        from cli.live_check import parsed_settings, run_check, write_report
+
+    given = parsed_settings(settings)
+    checking = run_check(platform, account_id, workspace, data_dir, given=given, only=only, asks=not yes)
+    report = asyncio.run(checking)
+    write_report(report, out)
+    sys.exit(1 if report.otherwise else 0)
+
+
 @main.group()
 def keys() -> None:
     """Make, list and revoke API keys; make encryption keys and bring credentials under a new one."""

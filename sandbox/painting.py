@@ -20,12 +20,19 @@ VIDEO_FPS = 24
 VIDEO_SECONDS = 4
 """Longer than the 3 s that Reels ask for."""
 
+SIZES = {
+    ("jpg", "wide"): (1280, 720),
+    ("jpg", "portrait"): (810, 1080),
+    ("mp4", "wide"): (960, 540),
+}
+"""Of samples whose name begins with such a word, by kind."""
+
 Colour = tuple[int, int, int]
 
 
 def jpeg(name: str) -> bytes:
     """Paint a JPEG."""
-    return _encoded(_still(name, IMAGE_SIZE), "JPEG", quality=82)
+    return _encoded(_still(name, _size("jpg", name, IMAGE_SIZE)), "JPEG", quality=82)
 
 
 def png(name: str) -> bytes:
@@ -45,18 +52,19 @@ def mp4(name: str) -> bytes:
     """Paint a silent MP4 (H.264, or MPEG-4 where that encoder is missing) with its index at the front."""
     import av  # noqa: PLC0415  (still pictures work without it)
 
+    size = _size("mp4", name, VIDEO_SIZE)
     codec: Literal["libx264", "mpeg4"] = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     # Moving the index to the front means writing the file twice, which needs a real one.
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "sample.mp4")
         with av.open(path, "w", options={"movflags": "faststart"}) as container:
             stream = container.add_stream(codec, rate=VIDEO_FPS)
-            stream.width, stream.height = VIDEO_SIZE
+            stream.width, stream.height = size
             stream.pix_fmt = "yuv420p"
             if codec == "libx264":
                 stream.options = {"preset": "ultrafast", "crf": "20"}
-            for image in _frames(name, VIDEO_SIZE, VIDEO_FPS * VIDEO_SECONDS):
-                frame = av.VideoFrame.from_bytes(image.convert("RGBA").tobytes(), *VIDEO_SIZE)
+            for image in _frames(name, size, VIDEO_FPS * VIDEO_SECONDS):
+                frame = av.VideoFrame.from_bytes(image.convert("RGBA").tobytes(), *size)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         return path.read_bytes()
@@ -68,6 +76,11 @@ def pdf(name: str) -> bytes:
 
 
 PAINTERS: dict[str, Callable[[str], bytes]] = {"jpg": jpeg, "png": png, "gif": gif, "mp4": mp4, "pdf": pdf}
+
+
+def _size(extension: str, name: str, otherwise: tuple[int, int]) -> tuple[int, int]:
+    found = (size for (kind, word), size in SIZES.items() if kind == extension and name.startswith(word))
+    return next(found, otherwise)
 
 
 def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:

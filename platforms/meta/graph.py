@@ -42,6 +42,10 @@ class Graph:
         form = Form(fields | proof_of(line.credentials), [part])
         return json_of(await self._send(line, "POST", path, host=host, headers=form.headers, content=form))
 
+    async def delete(self, line: Line, path: str) -> Answer:
+        """Delete a node."""
+        return json_of(await self._send(line, "DELETE", path))
+
     async def post_public(self, line: Line, path: str, fields: Fields, *, read: str | None = None) -> Answer:
         """Make something public; `read` names what the answer shall hold of it.
 

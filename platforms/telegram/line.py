@@ -39,6 +39,13 @@ async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequen
     raise _unreadable(Kind.UNCLEAR)
 
 
+async def remove(line: Line, message: int) -> None:
+    """Delete a message of the account's chat."""
+    await line.wire.send(
+        "POST", _path(line, "deleteMessage"), json={"chat_id": line.account.user_id, "message_id": message}
+    )
+
+
 def _path(line: Line, method: str) -> str:
     return f"/bot{quote(line.credentials.access_token.get_secret_value(), safe=':')}/{method}"
 

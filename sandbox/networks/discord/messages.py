@@ -79,6 +79,17 @@ class MessageRoutes(GuildTwin):
         self.world.posts.changed(post)
         return Answer(204)
 
+    @route("DELETE", "/webhooks/{id}/{token}/messages/{message}", "delete")
+    async def remove_own(self, request: Request) -> Answer:
+        """Delete a message that the webhook has made."""
+        self.webhook(request)
+        post = self.world.posts.get(self.platform, request.params["message"])
+        if post is None or post.deleted or post.detail["webhook"] != request.params["id"]:
+            raise refused(404, 10008, "Unknown Message")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer(204)
+
     def _publish(
         self,
         account: Account,

@@ -85,11 +85,22 @@ class PostRoutes(GoogleTwin):
     @route("GET", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "confirm")
     async def one(self, request: Request) -> Answer:
         """Read a post with its state."""
+        return Answer.json(self._described(self._own(request)))
+
+    @route("DELETE", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "delete")
+    async def delete(self, request: Request) -> Answer:
+        """Delete a post."""
+        post = self._own(request)
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer.json({})
+
+    def _own(self, request: Request) -> Post:
         account, parent = self._parent(request)
         post = self.world.posts.get(self.platform, f"{parent}/localPosts/{request.params['post']}")
         if post is None or post.deleted or post.account_id != account.account_id:
             raise RefusedError(google_error(404))
-        return Answer.json(self._described(post))
+        return post
 
     def _parent(self, request: Request) -> tuple[Account, str]:
         account = self.account(request)

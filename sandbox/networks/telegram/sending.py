@@ -100,6 +100,18 @@ class SendRoutes(BotTwin):
             raise bad('failed to send message #2 with the error message "Too Many Requests: retry after 8"')
         return done(self._publish(account, caption, media, "album"))
 
+    @route("POST", "/bot{token}/deleteMessage", "delete")
+    async def remove(self, request: Request) -> Answer:
+        """Delete a message of the chat; of an album, the sandbox knows its first one."""
+        account, values = self.account(request), parameters(request)
+        self.own_chat(account, values.get("chat_id"))
+        post = self.world.posts.get(self.platform, str(values.get("message_id") or ""))
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise bad("message to delete not found")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return done(True)
+
     async def _single(self, request: Request, kind: str) -> Answer:
         account, values = self._checked(request, 1)
         caption = _caption(values.get("caption"), values.get("parse_mode"))

@@ -1,0 +1,134 @@
+"""Check a network on a real account: publish marked posts, look at them, delete them, and report what was different."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from activities.media.shelf import Shelf
+from cli.accounts import opened
+from cli.connecting import network_named
+from cli.errors import UserError
+from cli.keys import workspace_id_of
+from cli.place import Place, place_of
+from cli.terminal import say
+from platforms.live import live_check_of
+from runtime import worker
+from runtime.live_check.check import Check
+from runtime.live_check.files import CheckFile, CheckFiles, Host, in_the_sandbox
+from runtime.live_check.report import Report
+from runtime.settings import VaultSettings
+from sandbox import media as samples
+from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
+from store.database import Database
+from store.models import Account
+
+
+async def file_named(name: str) -> CheckFile:
+    """Paint one of the check's files."""
+    sample = samples.from_path(name)
+    content = await asyncio.to_thread(samples.sample, sample.name, sample.extension)
+    is_video = sample.extension == "mp4"
+    usual = VIDEO_SIZE if is_video else IMAGE_SIZE
+    width, height = SIZES.get((sample.extension, sample.name), usual)
+    return CheckFile(
+        name, sample.content_type, content, width=width, height=height, seconds=VIDEO_SECONDS if is_video else None
+    )
+
+
+def parsed_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Return settings as they are given on the command line. Raises UserError."""
+    given = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(given.values()):
+        raise UserError("Give settings as NAME=VALUE.")
+    return given
+
+
+def chosen(platform: str, only: Sequence[str]) -> list[str]:
+    """Return the names of the samples that will be published. Raises UserError for one that there is not."""
+    names = [sample.name for sample in live_check_of(network_named(platform)).samples]
+    if unknown := sorted(set(only) - set(names)):
+        raise UserError(f"There is no sample {unknown[0]!r}: choose among {', '.join(names)}.")
+    return [name for name in names if not only or name in only]
+
+
+async def run_check(
+    platform: str,
+    account_id: str,
+    workspace: str | None,
+    data_dir: Path | None,
+    *,
+    given: Mapping[str, str],
+    only: Sequence[str],
+    asks: bool,
+) -> Report:
+    """Check an account. Raises UserError; click.Abort if the person says no."""
+    network, place = network_named(platform), place_of(data_dir, VaultSettings)
+    names = chosen(platform, only)
+    async with opened(place) as database:
+        account = await _account(database, place, workspace, platform, account_id)
+        how = "deletes them" if live_check_of(network).remove else "cannot delete them: you must do that by hand"
+        say(f"This publishes up to {len(names)} posts as {account.username} on {network.label}, and {how}.", error=True)
+        say(f"They are: {', '.join(names)}.", error=True)
+        if asks:
+            await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
+        async with worker.desk(place.settings, database) as desk:
+            files = CheckFiles(file_named, host_of(place, database, account.workspace_id))
+            check = Check(
+                network,
+                desk.connect(account),
+                files,
+                given=given,
+                only=names,
+                say=lambda text: say(text, error=True),
+            )
+            try:
+                return await check.run()
+            except asyncio.CancelledError:
+                for post in (post for trial in check.trials for post in trial.left):
+                    say(f"DELETE BY HAND: {post.url or post.platform_post_id}", error=True)
+                raise
+
+
+def host_of(place: Place[VaultSettings], database: Database, workspace_id: str) -> Host | None:
+    """Return where networks find files that they fetch themselves."""
+    if place.settings.sandbox_url:
+        return in_the_sandbox
+    if not place.settings.public_url:
+        return None
+    shelf = Shelf(database, place.settings.public_url)
+
+    async def host(file: CheckFile) -> str:
+        return await shelf.put(workspace_id, file.as_media())
+
+    return host
+
+
+async def _account(
+    database: Database, place: Place[VaultSettings], workspace: str | None, platform: str, account_id: str
+) -> Account:
+    named = place.workspace_id if workspace is None else workspace
+    async with database.transaction() as session:
+        workspace_id = await workspace_id_of(session, named, may_make=False)
+        account = await session.get(Account, (workspace_id, account_id))
+        if account is None or account.platform != platform:
+            raise UserError(f"The workspace has no account {account_id} of {platform}.")
+        return account
+
+
+def write_report(report: Report, out: Path | None) -> None:
+    """Print what was seen, and write the report for those who maintain the adapters. Raises UserError."""
+    text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
+    to_stdout = out == Path("-")
+    for line in report.lines():
+        say(line, error=to_stdout)
+    if to_stdout:
+        say(text)
+    elif out:
+        try:
+            out.write_text(f"{text}\n")
+        except OSError as error:
+            raise UserError(f"The report could not be written to {out}: {error.strerror}.") from error
+        say(f"The report is in {out}. Read it before you send it: docs/live-check.md says where.", error=True)

@@ -1,0 +1,35 @@
+"""The live check of Bluesky."""
+
+from platforms.base import Published, Sending
+from platforms.bluesky.line import Line, call, open_session
+from platforms.bluesky.references import COLLECTION
+from platforms.bluesky.settings import BlueskySettings
+from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+
+
+async def _remove(line: Line, _: Sending[BlueskySettings], published: Published) -> None:
+    repo, rkey = await open_session(line), published.platform_post_id.rpartition("/")[2]
+    await call(
+        line, "POST", "com.atproto.repo.deleteRecord", json={"repo": repo, "collection": COLLECTION, "rkey": rkey}
+    )
+
+
+def _names_its_job(seen: Seen) -> bool | None:
+    answers = answers_at(seen, "app.bsky.video.uploadVideo")
+    return bool(values_of(answers[-1].body, "jobId")) if answers else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪 https://example.com/", repeats=True),
+        Sample("image", files=("plain.jpg",)),
+        Sample("gallery", files=("plain.jpg",) * 5),
+        Sample(
+            "video",
+            files=("tall.mp4",),
+            beliefs=(Belief("video_job", "The video service's answer to an upload names a job.", _names_its_job),),
+        ),
+    ),
+    remove=_remove,
+    by_hand=("How does an account look whose e-mail address is not confirmed: what does the video service answer?",),
+)

@@ -1,0 +1,42 @@
+"""The live check of Discord."""
+
+from platforms.base import Published, Sending
+from platforms.discord.line import Line, channel_path, headers_of, home
+from platforms.discord.network import CHANNEL
+from platforms.discord.settings import DiscordSettings
+from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.wire import segment
+
+
+async def _remove(line: Line, sending: Sending[DiscordSettings], published: Published) -> None:
+    # A webhook deletes its own messages below its own address; a bot does below the channel's.
+    where = home(line) if line.credentials.webhook else channel_path(sending.handles[CHANNEL])
+    path = f"{where}/messages/{segment(published.platform_post_id)}"
+    await line.wire.send("DELETE", path, headers=headers_of(line))
+
+
+def _is_bot(line: Line) -> bool:
+    return line.credentials.webhook is None
+
+
+def _keeps_nonce_to_itself(seen: Seen) -> bool | None:
+    lists = [each for each in answers_at(seen, "/messages", method="GET") if isinstance(each.body, list) and each.body]
+    return not any(values_of(each.body, "nonce") for each in lists) if lists else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample(
+            "text",
+            more_text=" · ünïcödé 🧪 \u2026",
+            repeats=True,
+            beliefs=(Belief("no_nonce", "Lists of messages do not show nonces.", _keeps_nonce_to_itself),),
+        ),
+        Sample("image", files=("plain.jpg",)),
+        Sample("poll", settings={"poll": {"question": "Is this a test?", "options": ["Yes", "No"]}}),
+    ),
+    remove=_remove,
+    can_read=_is_bot,
+    knows_repeats=_is_bot,
+    by_hand=("Take Read Message History from the bot: does its channel then read as empty, with status 200?",),
+)

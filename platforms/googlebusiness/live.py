@@ -1,0 +1,28 @@
+"""The live check of Google Business Profile."""
+
+from urllib.parse import quote
+
+from platforms.base import Published, Sending
+from platforms.googlebusiness.line import Line, call
+from platforms.googlebusiness.settings import GoogleBusinessSettings
+from platforms.live import Belief, LiveCheck, Sample, Seen, values_of
+
+
+async def _remove(line: Line, _: Sending[GoogleBusinessSettings], published: Published) -> None:
+    await call(line, "DELETE", f"/v4/{quote(published.platform_post_id)}")
+
+
+def _states(seen: Seen) -> bool | None:
+    told = [value for each in seen.exchanges for value in values_of(each.body, "state")]
+    return set(told) <= {"PROCESSING", "LIVE", "RECURRING"} if told else None
+
+
+_STATES = Belief("states", "A post that is taken is PROCESSING, then LIVE.", _states)
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪", beliefs=(_STATES,)),
+        Sample("image", files=("plain.jpg",), beliefs=(_STATES,)),
+    ),
+    remove=_remove,
+)

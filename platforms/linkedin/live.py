@@ -1,0 +1,43 @@
+"""The live check of LinkedIn."""
+
+from platforms.base import Published, Sending
+from platforms.linkedin.line import Line, call
+from platforms.linkedin.settings import LinkedInSettings
+from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.wire import segment
+
+_SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
+
+
+async def _remove(line: Line, _: Sending[LinkedInSettings], published: Published) -> None:
+    await call(line, "DELETE", f"/rest/posts/{segment(published.platform_post_id)}")
+
+
+def _is_page(line: Line) -> bool:
+    return line.credentials.organization_urn is not None
+
+
+def _keeps_escapes(seen: Seen) -> bool | None:
+    told = [
+        value for each in answers_at(seen, "/rest/posts", method="GET") for value in values_of(each.body, "commentary")
+    ]
+    return all("\\(a\\)" in str(value) for value in told) if told else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample(
+            "text",
+            more_text=_SPECIAL,
+            repeats=True,
+            beliefs=(
+                Belief("escapes", "A page's posts are read back with the escapes that were sent.", _keeps_escapes),
+            ),
+        ),
+        Sample("image", files=("plain.jpg",)),
+        Sample("video", files=("wide.mp4",)),
+    ),
+    remove=_remove,
+    can_read=_is_page,
+    by_hand=("Publish, delete, and publish the same text within ten minutes: which post does the refusal name?",),
+)

@@ -1,0 +1,117 @@
+"""What a live check publishes on a network's real account, how it is removed again, and which beliefs it settles.
+
+Each network's package has a module `live` with its LIVE. `runtime.live_check` runs them through the same adapters as
+the worker does; docs/live-check.md says how an operator starts that.
+"""
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from platforms.base import Connection, Finding, Network, Published, Sending
+from platforms.errors import NetworkError
+
+FILE = "file:"
+"""What the value of a setting begins with that names one of the check's own files, to be given its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One exchange with the network. `step` is the part of the check that it belongs to."""
+
+    step: str
+    method: str
+    host: str
+    path: str
+    status: int | None
+    """None if there was no answer."""
+    sent: Any = None
+    """The request's JSON, None if it has none."""
+    body: Any = None
+    """The answer's JSON, None if it has none."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The answer's."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one sample's check has shown so far."""
+
+    sample: "Sample"
+    exchanges: list[Answered] = field(default_factory=list)
+    published: Published | None = None
+    error: NetworkError | None = None
+    """Why the sample was not published."""
+    finding: Finding | None = None
+    """What a look-up said of the published post, as if its answer had been lost; None if it was not looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """One thing that an adapter takes for true and that only the network itself can show.
+
+    `holds` returns whether it is as believed, None if the check has not shown it. It may look, and asks nobody.
+    """
+
+    name: str
+    says: str
+    holds: Callable[[Seen], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One kind of post. `files` are names of the check's own files, such as wide.mp4 or plain.jpg."""
+
+    name: str
+    files: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What platformSpecificData holds; "{username}" in a text becomes the account's name."""
+    needs: tuple[str, ...] = ()
+    """Settings that only the operator can give."""
+    more_text: str = ""
+    """What follows the mark in the text."""
+    repeats: bool = False
+    """Whether the network knows a repeat of the same request, and answers it with the first post."""
+    beliefs: tuple[Belief, ...] = ()
+
+
+Remove = Callable[[Connection[Any], Sending[Any], Published], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCheck:
+    """The live check of one network."""
+
+    samples: tuple[Sample, ...]
+    remove: Remove | None = None
+    """Delete a post that the check has made; None if the network has no call for it."""
+    can_read: Callable[[Connection[Any]], bool] = lambda _: True
+    """Whether the account's posts can be read back at all."""
+    knows_repeats: Callable[[Connection[Any]], bool] = lambda _: True
+    by_hand: tuple[str, ...] = ()
+    """What no program can settle: questions for the person who runs the check."""
+
+
+def live_check_of(network: Network[Any, Any]) -> LiveCheck:
+    """Return a network's live check."""
+    check = importlib.import_module(f"platforms.{network.platform}.live").LIVE
+    if not isinstance(check, LiveCheck):
+        raise TypeError(f"platforms.{network.platform}.live has no LIVE")
+    return check
+
+
+def answers_at(seen: Seen, part: str, *, method: str | None = None) -> list[Answered]:
+    """Return the answered exchanges of a sample whose path has this part, oldest first."""
+    found = [each for each in seen.exchanges if part in each.path and each.status is not None]
+    return [each for each in found if method in (None, each.method)]
+
+
+def values_of(body: Any, name: str) -> list[Any]:
+    """Return every value of this name in a JSON answer, however deep."""
+    if isinstance(body, dict):
+        here = [body[name]] if name in body else []
+        return here + [value for each in body.values() for value in values_of(each, name)]
+    if isinstance(body, list):
+        return [value for each in body for value in values_of(each, name)]
+    return []

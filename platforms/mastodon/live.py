@@ -1,0 +1,22 @@
+"""The live check of Mastodon and other servers of its API."""
+
+from platforms.base import Published, Sending
+from platforms.live import LiveCheck, Sample
+from platforms.mastodon.line import Line, send
+from platforms.mastodon.settings import MastodonSettings
+from platforms.wire import segment
+
+
+async def _remove(line: Line, _: Sending[MastodonSettings], published: Published) -> None:
+    await send(line, "DELETE", f"/api/v1/statuses/{segment(published.platform_post_id)}")
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪 & <b>no tag</b> https://example.com/", repeats=True),
+        Sample("private text", more_text=" · for followers", settings={"visibility": "private"}),
+        Sample("image", files=("plain.jpg",)),
+        Sample("video", files=("wide.mp4",)),
+    ),
+    remove=_remove,
+)

@@ -1,0 +1,23 @@
+"""The live check of Pinterest."""
+
+from platforms.base import Published, Sending
+from platforms.live import LiveCheck, Sample
+from platforms.pinterest.line import Line, call
+from platforms.pinterest.settings import PinterestSettings
+from platforms.wire import segment
+
+_BOARD = ("boardId",)
+
+
+async def _remove(line: Line, _: Sending[PinterestSettings], published: Published) -> None:
+    await call(line, "DELETE", f"/v5/pins/{segment(published.platform_post_id)}")
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("image", files=("plain.jpg",), needs=_BOARD, settings={"link": "https://example.com/?a=1&b=2"}),
+        Sample("carousel", files=("plain.jpg", "plain.jpg"), needs=_BOARD),
+        Sample("video", files=("tall.mp4",), needs=_BOARD),
+    ),
+    remove=_remove,
+)

@@ -1,0 +1,23 @@
+"""The live check of Reddit: on the account's own profile, unless the operator names a subreddit."""
+
+from platforms.base import Published, Sending
+from platforms.live import LiveCheck, Sample
+from platforms.reddit.line import Line, call
+from platforms.reddit.settings import RedditSettings
+
+_PROFILE = {"subreddit": "u_{username}"}
+
+
+async def _remove(line: Line, _: Sending[RedditSettings], published: Published) -> None:
+    await call(line, "POST", "/api/del", data={"id": published.platform_post_id})
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪", settings=_PROFILE),
+        Sample("link", settings={**_PROFILE, "url": "https://example.com/?a=1&b=2"}),
+        Sample("image", files=("plain.jpg",), settings=_PROFILE),
+        Sample("gallery", files=("plain.jpg", "plain.jpg"), settings=_PROFILE),
+    ),
+    remove=_remove,
+)

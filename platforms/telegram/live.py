@@ -1,0 +1,22 @@
+"""The live check of Telegram, whose messages no bot can read back."""
+
+from platforms.base import Published, Sending
+from platforms.live import LiveCheck, Sample
+from platforms.telegram.line import Line, remove
+from platforms.telegram.settings import TelegramSettings
+
+
+async def _remove(line: Line, _: Sending[TelegramSettings], published: Published) -> None:
+    await remove(line, int(published.platform_post_id))
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪"),
+        Sample("image", files=("plain.jpg",)),
+        Sample("video", files=("wide.mp4",)),
+    ),
+    remove=_remove,
+    can_read=lambda _: False,
+    by_hand=("How long does the answer to a video of 40 MB take?",),
+)

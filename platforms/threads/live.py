@@ -1,0 +1,36 @@
+"""The live check of Threads."""
+
+from platforms.base import Published, Sending
+from platforms.live import Belief, LiveCheck, Sample, Seen
+from platforms.threads.line import GRAPH, Line
+from platforms.threads.settings import ThreadsSettings
+from platforms.wire import segment
+
+
+async def _remove(line: Line, _: Sending[ThreadsSettings], published: Published) -> None:
+    await GRAPH.delete(line, f"/{segment(published.platform_post_id)}")
+
+
+def _is_refused_as_forbidden(seen: Seen) -> bool | None:
+    if seen.published:
+        return False
+    return seen.error.code.partition("/")[0] == "10" if seen.error else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪"),
+        Sample("image", files=("plain.jpg",)),
+        Sample("carousel", files=("plain.jpg", "plain.jpg")),
+        Sample("video", files=("tall.mp4",)),
+        Sample(
+            "reply to another's post",
+            needs=("replyToId",),
+            beliefs=(
+                Belief("reply", "A reply below another's post is refused with code 10.", _is_refused_as_forbidden),
+            ),
+        ),
+    ),
+    remove=_remove,
+    by_hand=("Which code does a token of more than 60 days get: 190 or 24?",),
+)

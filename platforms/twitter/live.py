@@ -1,0 +1,29 @@
+"""The live check of X. It costs some cents."""
+
+from platforms.base import Published, Sending
+from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at
+from platforms.twitter.line import Line, call
+from platforms.twitter.settings import TwitterSettings
+from platforms.wire import segment
+
+
+async def _remove(line: Line, _: Sending[TwitterSettings], published: Published) -> None:
+    await call(line, "DELETE", f"/2/tweets/{segment(published.platform_post_id)}")
+
+
+def _takes_alt_text(seen: Seen) -> bool | None:
+    answers = answers_at(seen, "/2/media/metadata")
+    return answers[-1].status == 200 if answers else None
+
+
+_ALT_TEXT = Belief("alt_text", "Alt texts are taken.", _takes_alt_text)
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("text", more_text=" · ünïcödé 🧪"),
+        Sample("image", files=("plain.jpg",), beliefs=(_ALT_TEXT,)),
+        Sample("video", files=("wide.mp4",)),
+    ),
+    remove=_remove,
+    by_hand=("Does an edit keep the picture of a post? Edits of posts with media are refused until somebody knows.",),
+)

@@ -1,0 +1,31 @@
+"""The live check of YouTube: its videos are private."""
+
+from platforms.base import Published, Sending
+from platforms.live import FILE, Belief, LiveCheck, Sample, Seen, answers_at
+from platforms.youtube.line import Line, send
+from platforms.youtube.settings import YouTubeSettings
+
+_PRIVATE = {"visibility": "private"}
+
+
+async def _remove(line: Line, _: Sending[YouTubeSettings], published: Published) -> None:
+    await send(line, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
+
+
+def _takes_thumbnail(seen: Seen) -> bool | None:
+    if not answers_at(seen, "/thumbnails/set"):
+        return None
+    return bool(seen.published and not seen.published.warning)
+
+
+_THUMBNAIL = Belief("thumbnail", "A thumbnail is taken once the video is processed.", _takes_thumbnail)
+_WITH_THUMBNAIL = {**_PRIVATE, "thumbnail": f"{FILE}wide.jpg"}
+
+LIVE = LiveCheck(
+    samples=(
+        Sample("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, beliefs=(_THUMBNAIL,)),
+        Sample("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, beliefs=(_THUMBNAIL,)),
+    ),
+    remove=_remove,
+    by_hand=("Does the Short show its thumbnail in the app?",),
+)

@@ -1,0 +1,99 @@
+"""Check one account: choose the samples, run them one after another, report."""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from platforms.base import Connection, Draft, Network
+from platforms.live import FILE, LiveCheck, Sample, live_check_of
+from runtime.live_check.files import CheckFiles
+from runtime.live_check.recording import Recording
+from runtime.live_check.report import Report
+from runtime.live_check.trial import Runner, Trial
+
+
+class Check:
+    """The live check of one account's network. `given` are settings that the operator chose."""
+
+    def __init__(
+        self,
+        network: Network[Any, Any],
+        connection: Connection[Any],
+        files: CheckFiles,
+        *,
+        given: Mapping[str, Any],
+        only: Iterable[str] = (),
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._network = network
+        self._connection = connection
+        self._files = files
+        self._given = given
+        self._say = say
+        self.plan: LiveCheck = live_check_of(network)
+        self.samples = [sample for sample in self.plan.samples if not only or sample.name in only]
+        self.trials: list[Trial] = []
+
+    async def run(self) -> Report:
+        """Run all samples. What was broken off stands in `trials`, with what is left to be deleted."""
+        began, current = datetime.now(UTC), list[Trial]()
+        runner = Runner(self._network, self._connection, self.plan, self._files, self._say)
+        wire = self._connection.wire
+        wire.transport = Recording(
+            wire.transport, lambda: runner.step, lambda each: current[-1].exchanges.append(each) if current else None
+        )
+        for sample in self.samples:
+            trial = Trial(sample)
+            current.append(trial)
+            self.trials.append(trial)
+            self._say(sample.name)
+            mark = secrets.token_hex(4)
+            try:
+                draft = await self._draft(sample, mark)
+            except _Impossible as reason:
+                trial.skipped = str(reason)
+                self._say(f"  skipped: {reason}")
+                continue
+            await runner.run(trial, draft, f"live_check_{mark}")
+        return Report(self._network, self.plan, self._connection.account, began, self.trials)
+
+    async def _draft(self, sample: Sample, mark: str) -> Draft[Any]:
+        """Return a sample as it is published. Raises _Impossible."""
+        network, account = self._network, self._connection.account
+        if missing := [name for name in sample.needs if name not in self._given]:
+            raise _Impossible(f"needs --set {missing[0]}=…")
+        wanted = {**{name: await self._value(value) for name, value in sample.settings.items()}, **self._given}
+        try:
+            settings = network.settings.model_validate(self._of_this_sample(sample, wanted))
+        except ValidationError as error:
+            fault = error.errors(include_input=False, include_url=False)[0]
+            raise _Impossible(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
+        alt_text = "A planet on its way around a name." if network.rules.alt_text else None
+        try:
+            media = [await self._files.media(name, network.fetches, alt_text) for name in sample.files]
+        except LookupError:
+            raise _Impossible("set SOCIALSYNCER_PUBLIC_URL: the network must fetch the file") from None
+        text = f"A test of SocialSyncer, deleted in a moment ({sample.name}, {mark}){sample.more_text}"
+        draft = Draft(text, tuple(media), settings)
+        if broken := network.violations(draft, account):
+            raise _Impossible(broken[0].error)
+        return draft
+
+    def _of_this_sample(self, sample: Sample, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what the operator gave for other samples."""
+        theirs = {name for other in self.plan.samples for name in other.needs} - set(sample.needs)
+        return {name: value for name, value in wanted.items() if name not in theirs}
+
+    async def _value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.startswith(FILE):
+            return (await self._files.media(value.removeprefix(FILE), frozenset())).url
+        return value.replace("{username}", self._connection.account.username)
+
+
+class _Impossible(Exception):
+    """A sample cannot be tried, for the reason that is its text."""

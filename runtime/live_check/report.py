@@ -1,0 +1,113 @@
+"""What a live check has shown, for the person at the terminal and as JSON for those who maintain the adapters."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from domain.schedule import rfc3339
+from platforms.base import AccountFacts, Network
+from platforms.live import Answered, LiveCheck
+from runtime.live_check.shapes import headers_shape, path_shape, shape_of
+from runtime.live_check.trial import Trial
+from runtime.live_check.verdicts import Verdict, verdicts_on
+
+FORMAT = 1
+_WORDS = {True: "as believed", False: "NOT as believed", None: "not shown"}
+
+
+class Report:
+    """The outcome of one check."""
+
+    def __init__(
+        self,
+        network: Network[Any, Any],
+        check: LiveCheck,
+        account: AccountFacts,
+        began: datetime,
+        trials: Sequence[Trial],
+    ) -> None:
+        self._network = network
+        self._check = check
+        self._began = began
+        self._trials = trials
+        self._private = frozenset(
+            word.lower() for word in (account.username, account.user_id, account.account_id) if word
+        )
+        self.verdicts = [verdict for trial in trials for verdict in verdicts_on(network, check, trial)]
+
+    @property
+    def otherwise(self) -> list[Verdict]:
+        """Return what was not as believed."""
+        return [verdict for verdict in self.verdicts if verdict.holds is False]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what the person who ran the check should know."""
+        for trial in self._trials:
+            yield trial.sample.name
+            if trial.skipped:
+                yield f"  skipped: {trial.skipped}"
+            for step in trial.steps:
+                if step.sentence:
+                    yield f"  {step.name}: {step.sentence} ({step.code})"
+            for verdict in self.verdicts:
+                if verdict.sample == trial.sample.name:
+                    yield f"  {_WORDS[verdict.holds]}: {verdict.says}"
+            for post in trial.left:
+                yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"
+        for question in self._check.by_hand:
+            yield f"Only a person can tell: {question}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report. It holds no secret, no text of the network's and no id but those of the check's posts."""
+        return {
+            "format": FORMAT,
+            "product": version("socialsyncer"),
+            "platform": self._network.platform,
+            "api": self._network.api.name,
+            "startedAt": rfc3339(self._began),
+            "samples": [self._sample(trial) for trial in self._trials],
+            "questions": list(self._check.by_hand),
+        }
+
+    def _sample(self, trial: Trial) -> dict[str, Any]:
+        post = trial.published
+        steps = [
+            {
+                "step": step.name,
+                "outcome": step.outcome,
+                "tries": step.tries,
+                "seconds": round(step.seconds, 1),
+                **({"code": step.code} if step.code else {}),
+                **({"status": step.status} if step.status else {}),
+            }
+            for step in trial.steps
+        ]
+        beliefs = [
+            {"name": each.belief, "says": each.says, "verdict": _WORDS[each.holds].lower()}
+            for each in self.verdicts
+            if each.sample == trial.sample.name
+        ]
+        return {
+            "sample": trial.sample.name,
+            **({"skipped": trial.skipped} if trial.skipped else {}),
+            **({"post": {"id": post.platform_post_id, "url": post.url}} if post else {}),
+            "foundAfterSeconds": None if trial.found_after is None else round(trial.found_after, 1),
+            "steps": steps,
+            "beliefs": beliefs,
+            "exchanges": [self._exchange(each) for each in trial.exchanges],
+        }
+
+    def _exchange(self, each: Answered) -> dict[str, Any]:
+        return {
+            "step": each.step,
+            "request": f"{each.method} {self._host(each.host)}{path_shape(each.path, self._private)}",
+            "sent": shape_of(each.sent),
+            "status": each.status,
+            "headers": headers_shape(each.headers),
+            "answer": shape_of(each.body),
+        }
+
+    def _host(self, host: str) -> str:
+        own = any(host == domain or host.endswith(f".{domain}") for domain in self._network.own_domains)
+        return host if own else "…"

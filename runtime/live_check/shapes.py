@@ -1,0 +1,82 @@
+"""What may be told of requests and answers: names, types and numbers of the protocol, nothing that may be secret."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+MOST_KEYS = 60
+"""Of one JSON object; objects with more are maps from ids, mostly."""
+_DEEPEST = 8
+_WORD = re.compile(r"[A-Za-z][A-Za-z_.$-]{0,39}")
+_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3})?|\d")
+_FIELD = re.compile(r"[A-Za-z$@][A-Za-z0-9_.$@:-]{0,59}")
+_CODE = re.compile(r"[A-Za-z][A-Za-z_.-]{0,59}|-?\d{1,9}")
+_CODES = frozenset({"code", "subcode", "error_subcode", "error", "reason", "status", "state", "type", "is_transient"})
+"""Fields whose values are told where they are words or numbers of the protocol: they say what an answer means."""
+_NUMBERS = re.compile(r"[0-9.,;:= /a-zA-Z_-]{1,80}")
+_TOLD_HEADERS = re.compile(
+    r"content-type|retry-after|(x-)?rate-?limit.*|x-user-limit-.*|x-app-limit-.*|x-ratelimit.*|deprecation|sunset"
+)
+
+
+def shape_of(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value with its keys, and the types of its values in their place."""
+    if isinstance(value, dict):
+        if depth >= _DEEPEST or len(value) > MOST_KEYS:
+            return f"object of {len(value)}"
+        return {_key(key): _told(key, each, depth) for key, each in value.items()}
+    if isinstance(value, list):
+        if not value:
+            return []
+        shapes = [shape_of(each, depth + 1) for each in value[:MOST_KEYS]]
+        different = [each for at, each in enumerate(shapes) if each not in shapes[:at]]
+        return [*different[:5], f"{len(value)} in all"]
+    return _type(value)
+
+
+def _told(key: object, value: Any, depth: int) -> Any:
+    scalar = isinstance(value, str | int) and not isinstance(value, dict)
+    if scalar and str(key).lower() in _CODES and _CODE.fullmatch(str(value)):
+        return f"{_type(value)} {value}"
+    return shape_of(value, depth + 1)
+
+
+def _key(key: object) -> str:
+    name = str(key)
+    return name if _FIELD.fullmatch(name) and sum(map(str.isdigit, name)) < 6 else "…"
+
+
+def _type(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    text = str(value)
+    if not text:
+        return "string, empty"
+    if text.isdecimal():
+        return "string of digits"
+    if re.match(r"https?://", text):
+        return "string, address"
+    return "string, time" if re.match(r"\d{4}-\d\d-\d\dT\d\d:", text) else "string"
+
+
+def path_shape(path: str, private: frozenset[str]) -> str:
+    """Return a path with its words; ids, names and tokens in it become "…". `private` are words to be hidden, too."""
+    parts = [unquote(part) for part in path.partition("?")[0].split("/")]
+    return "/".join(part if not part or _may_be_told(part, private) else "…" for part in parts)
+
+
+def _may_be_told(part: str, private: frozenset[str]) -> bool:
+    return part.lower() not in private and bool(_WORD.fullmatch(part) or _VERSION.fullmatch(part))
+
+
+def headers_shape(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that tell of limits, versions and kinds of content, if their values are no more than that."""
+    told = {name.lower(): value for name, value in headers.items() if _TOLD_HEADERS.fullmatch(name.lower())}
+    return {name: value if _NUMBERS.fullmatch(value) else "…" for name, value in sorted(told.items())}

@@ -1,0 +1,281 @@
+"""One sample's way: prepared, published, found, repeated, edited and deleted, through the worker's adapter."""
+
+import asyncio
+import copy
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from typing import Any, TypeVar
+
+from platforms.base import Absent, Connection, Draft, Editable, Finding, Handles, Network, Published, Sending, Unknown
+from platforms.errors import PASSING, Kind, NetworkError
+from platforms.live import LiveCheck, Seen
+from runtime.live_check.files import CheckFiles
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=10)
+"""How long one step is tried again while the network says that it is not ready."""
+LOOK_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
+"""How long a post is looked for at least, and how long it may be seen once it is deleted."""
+LOOKS = (1, 2, 3, 5, 8, 13, 20, 30, 40)
+"""Seconds before each look for a post; then a minute each."""
+_LONGEST_WAIT_S = 30.0
+
+
+@dataclass(slots=True)
+class Step:
+    """How one step went. `code` is the network's own for the last refusal."""
+
+    name: str
+    outcome: str
+    seconds: float
+    tries: int = 1
+    code: str | None = None
+    status: int | None = None
+    sentence: str | None = None
+    """For the person at the terminal: it may hold the network's own words, so it is in no report."""
+
+
+@dataclass(slots=True)
+class Trial(Seen):
+    """What one sample's check has shown."""
+
+    steps: list[Step] = field(default_factory=list)
+    skipped: str | None = None
+    """Why it was not tried."""
+    found_after: float | None = None
+    """Seconds from the answer to the publication until a look-up found the post."""
+    believed_absent: bool = False
+    """Whether a look-up said that the post is absent, at a time when the worker would have sent it again."""
+    repeat: Published | None = None
+    """What a repeat of the same request was answered with."""
+    edited: Published | None = None
+    removed: bool = False
+    absent_once_removed: bool | None = None
+
+    @property
+    def left(self) -> list[Published]:
+        """Return what is public still, as far as the check knows."""
+        made = [self.published, self.repeat if self.has_doubled else None]
+        return [] if self.removed else [each for each in made if each]
+
+    @property
+    def has_doubled(self) -> bool:
+        """Tell whether the repeat has made a second post."""
+        ours = self.published and self.published.platform_post_id
+        return bool(self.repeat and self.repeat.platform_post_id != ours)
+
+
+class Runner:
+    """Runs the samples of one account. `at` is told the step that begins, `say` what a person should read at once."""
+
+    def __init__(
+        self,
+        network: Network[Any, Any],
+        connection: Connection[Any],
+        check: LiveCheck,
+        files: CheckFiles,
+        say: Callable[[str], None],
+    ) -> None:
+        self._network = network
+        self._connection = connection
+        self._check = check
+        self._files = files
+        self._say = say
+        self._made: set[str] = set()
+        self._reads = check.can_read(connection)
+        self._snapshot: Handles | None = None
+        self._left_at = datetime.now(UTC)
+        self.step = ""
+        """The step that is under way."""
+
+    async def run(self, trial: Trial, draft: Draft[Any], mark: str) -> None:
+        """Take a sample all its way; what it shows is in the trial, also of one that is broken off."""
+        sending = self._sending(draft, mark, {})
+        if not await self._publish(trial, sending):
+            return
+        lost, began = self._lost(sending)
+        if self._reads:
+            await self._look(trial, lost, began)
+        if trial.published is None:
+            return
+        if trial.sample.repeats and self._check.knows_repeats(self._connection):
+            await self._repeat(trial, lost)
+        await self._edit(trial, draft)
+        await self._remove(trial, sending, lost)
+        self._made.add(trial.published.platform_post_id)
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    async def _publish(self, trial: Trial, sending: Sending[Any]) -> bool:
+        """Return whether the post may be public."""
+        network, line = self._network, self._connection
+        if network.prepares(sending.draft) and not await self._try(
+            trial, "prepare", lambda: _done(network.prepare(line, sending))
+        ):
+            return False
+        await network.choose(sending)
+        self._snapshot = None
+        line.wire.fence = lambda: self._note_handles(sending)
+        done = await self._try(trial, "publish", lambda: network.publish(line, sending))
+        line.wire.fence = None
+        if done is None:
+            return trial.error is not None and trial.error.kind is Kind.UNCLEAR
+        trial.published = done
+        self._say(f"  public: {done.url or done.platform_post_id}")
+        completed = await self._try(trial, "complete", lambda: network.complete(line, sending, done))
+        trial.published = completed or done
+        return True
+
+    async def _note_handles(self, sending: Sending[Any]) -> None:
+        """Keep what a worker would know if the answer to the request that leaves now were lost."""
+        if self._snapshot is None:
+            self._snapshot, self._left_at = copy.deepcopy(sending.handles), datetime.now(UTC)
+
+    def _lost(self, sending: Sending[Any]) -> tuple[Sending[Any], float]:
+        handles = copy.deepcopy(sending.handles) if self._snapshot is None else self._snapshot
+        lost = self._sending(sending.draft, sending.target_id, handles)
+        lost.started_at = datetime.now(UTC) if self._snapshot is None else self._left_at
+        return lost, time.monotonic()
+
+    async def _look(self, trial: Trial, lost: Sending[Any], began: float) -> None:
+        """Look for the post as the worker does if an answer is lost."""
+        network = self._network
+        for wait in self._waits(max(2 * network.believes_absence_after, LOOK_FOR)):
+            finding = await self._find(trial, "confirm", lost)
+            passed = time.monotonic() - began
+            if finding is not None:
+                trial.finding = finding
+            if isinstance(finding, Published):
+                trial.found_after = passed
+                trial.published = trial.published or finding
+                return
+            if isinstance(finding, Unknown) and finding.final:
+                return
+            if isinstance(finding, Absent) and passed > network.believes_absence_after.total_seconds():
+                trial.believed_absent = True
+            await asyncio.sleep(wait)
+
+    async def _repeat(self, trial: Trial, lost: Sending[Any]) -> None:
+        again = self._sending(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
+        again.started_at = lost.started_at
+        trial.repeat = await self._try(
+            trial, "repeat", lambda: self._network.publish(self._connection, again), refusable=True
+        )
+
+    async def _edit(self, trial: Trial, draft: Draft[Any]) -> None:
+        network, known = self._network, trial.published
+        if not isinstance(network, Editable) or known is None:
+            return
+        editable: Editable[Any, Any] = network
+        text = f"{draft.text} (edited)"
+        trial.edited = await self._try(
+            trial, "edit", lambda: editable.edit(self._connection, known, text), refusable=True
+        )
+
+    async def _remove(self, trial: Trial, sending: Sending[Any], lost: Sending[Any]) -> None:
+        newest = trial.edited or trial.published
+        if self._check.remove is None or newest is None:
+            return
+        doomed = [newest, *([trial.repeat] if trial.repeat and trial.has_doubled else [])]
+        gone = [await self._try(trial, "remove", self._removing(sending, each), refusable=True) for each in doomed]
+        trial.removed = all(gone)
+        if not trial.removed or trial.found_after is None:
+            return
+        again = self._sending(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
+        again.started_at = lost.started_at
+        for wait in self._waits(GONE_WITHIN):
+            finding = await self._find(trial, "confirm once removed", again)
+            if isinstance(finding, Absent | Published):
+                trial.absent_once_removed = isinstance(finding, Absent)
+            if not isinstance(finding, Published):
+                return
+            await asyncio.sleep(wait)
+
+    # -- what they share ---------------------------------------------------------------------------------------------
+
+    def _sending(self, draft: Draft[Any], mark: str, handles: Handles) -> Sending[Any]:
+        async def save(_: Handles) -> None:
+            """Keep nothing: the check is not gone on with."""
+
+        return Sending(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._made))
+
+    def _removing(self, sending: Sending[Any], post: Published) -> Callable[[], Awaitable[bool]]:
+        async def run() -> bool:
+            if self._check.remove is None:
+                return False
+            await self._check.remove(self._connection, sending, post)
+            return True
+
+        return run
+
+    async def _find(self, trial: Trial, name: str, lost: Sending[Any]) -> Finding | None:
+        return await self._try(
+            trial, name, lambda: self._network.confirm(self._connection, lost), refusable=True, patient=False
+        )
+
+    async def _try(
+        self,
+        trial: Trial,
+        name: str,
+        call: Callable[[], Awaitable[T]],
+        *,
+        refusable: bool = False,
+        patient: bool = True,
+    ) -> T | None:
+        """Return what a step comes to; None if it fails, which is noted. `refusable`: the post is not failed by it."""
+        self.step, began, tries = name, time.monotonic(), 0
+        pauses = iter(LOOKS)
+        while True:
+            tries += 1
+            try:
+                found = await call()
+            except NetworkError as error:
+                wait = error.retry_after.total_seconds() if error.retry_after else next(pauses, _LONGEST_WAIT_S)
+                passed = time.monotonic() - began
+                if patient and error.kind in PASSING and passed + wait < PATIENCE.total_seconds():
+                    await asyncio.sleep(wait)
+                    continue
+                self._note(trial, Step(name, error.kind, passed, tries, error.code, error.status, error.message))
+                if not refusable:
+                    trial.error = error
+                return None
+            self._note(trial, Step(name, _outcome(found), time.monotonic() - began, tries))
+            return found
+
+    def _note(self, trial: Trial, step: Step) -> None:
+        last = trial.steps[-1] if trial.steps else None
+        if last and last.name == step.name and last.outcome == step.outcome:
+            # Looks that say the same are one step.
+            last.tries, last.seconds = last.tries + step.tries, last.seconds + step.seconds
+            return
+        trial.steps.append(step)
+
+    @staticmethod
+    def _waits(longest: timedelta) -> Iterator[float]:
+        passed = 0.0
+        for wait in chain(LOOKS, repeat(60.0)):
+            if passed >= longest.total_seconds():
+                return
+            yield wait
+            passed += wait
+
+
+async def _done(call: Awaitable[object]) -> bool:
+    await call
+    return True
+
+
+def _outcome(found: object) -> str:
+    match found:
+        case Published():
+            return "published"
+        case Absent():
+            return "absent"
+        case Unknown(final=final):
+            return "cannot be told" if final else "not told yet"
+        case _:
+            return "done"

@@ -1,0 +1,62 @@
+"""What a trial says of the beliefs that every adapter shares, and of the network's own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from platforms.base import Network, Unknown
+from platforms.live import LiveCheck
+from runtime.live_check.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether something is as believed; `holds` is None if the check has not shown it."""
+
+    sample: str
+    belief: str
+    says: str
+    holds: bool | None
+
+
+def verdicts_on(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
+    """Yield what a trial says of each belief."""
+    if trial.skipped:
+        for own in trial.sample.beliefs:
+            yield Verdict(trial.sample.name, own.name, own.says, None)
+        return
+    for name, says, holds in _shared(network, check, trial):
+        yield Verdict(trial.sample.name, name, says, holds)
+    for own in trial.sample.beliefs:
+        yield Verdict(trial.sample.name, own.name, own.says, own.holds(trial))
+
+
+def _shared(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
+    published = trial.published
+    expected_refusal = trial.sample.beliefs and trial.sample.needs and not published
+    if not expected_refusal:
+        yield "published", f"{network.label} takes it as it is sent.", published is not None
+    if published is None:
+        return
+    matches = network.rules.post_id.matches(published.platform_post_id)
+    yield "post_id", f"The post's id is {network.rules.post_id.words.removeprefix('must be ')}.", matches
+    seconds = network.believes_absence_after.total_seconds()
+    can_be_read = trial.finding is not None and not (isinstance(trial.finding, Unknown) and trial.finding.final)
+    if can_be_read:
+        found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False
+        yield "found", "A look-up finds it again if the answer is lost.", found
+        yield "absence", f"A look-up {seconds:.0f} s later never calls it absent.", not trial.believed_absent
+    if trial.repeat or (trial.sample.repeats and any(step.name == "repeat" for step in trial.steps)):
+        yield (
+            "repeat",
+            "A repeat of the same request makes no second post.",
+            not trial.has_doubled if trial.repeat else None,
+        )
+    if any(step.name == "edit" for step in trial.steps):
+        told = {step.code for step in trial.steps if step.name == "edit"}
+        yield "edit", "It can be edited.", True if trial.edited else None if "edit_not_supported" in told else False
+    if check.remove is not None:
+        yield "removed", "The network's call for it deletes it.", trial.removed
+        if trial.removed and can_be_read:
+            # No adapter needs this, so it is shown or it is not.
+            yield "gone", "A look-up calls it absent once it is deleted.", trial.absent_once_removed or None

@@ -1,0 +1,62 @@
+"""The command asks before anything is public, and writes a report that may be sent on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.live_check import file_named, host_of
+from cli.place import Place
+from tests.cli.test_commands import production, run
+from tests.stack import Stack
+
+__all__ = ["production"]
+
+
+async def test_it_publishes_nothing_unless_it_is_told_to(production: Stack) -> None:
+    account = await production.connect("mastodon")
+    told = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id)
+    refused = await run(*told, stdin="n\n")
+    assert refused.exit_code == 1
+    assert "This publishes up to 4 posts" in refused.stderr
+    assert (await production.control("GET", f"posts?accountId={account.id}"))["posts"] == []
+
+
+@pytest.mark.parametrize("to_stdout", [True, False])
+async def test_it_writes_a_report(production: Stack, tmp_path: Path, *, to_stdout: bool) -> None:
+    account, file = await production.connect("mastodon"), tmp_path / "report.json"
+    told = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id, "--yes")
+    result = await run(*told, "--only", "text", "--out", "-" if to_stdout else str(file))
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout if to_stdout else file.read_text())
+    assert (report["platform"], [sample["sample"] for sample in report["samples"]]) == ("mastodon", ["text"])
+    assert account.username not in json.dumps(report["samples"][0]["exchanges"])
+    assert "as believed" in (result.stderr if to_stdout else result.stdout)
+    (post,) = (await production.control("GET", f"posts?accountId={account.id}"))["posts"]
+    assert post["deleted"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nowhere", "--account", "x"), "There is no network"),
+        (("mastodon", "--account", "ma_0"), "has no account ma_0"),
+        (("mastodon", "--account", "x", "--only", "song"), "There is no sample"),
+        (("mastodon", "--account", "x", "--set", "visibility"), "NAME=VALUE"),
+    ],
+)
+async def test_what_there_is_not_is_told(production: Stack, arguments: tuple[str, ...], says: str) -> None:
+    result = await run("live-check", *arguments, "--workspace", production.workspace_id, "--yes")
+    assert result.exit_code == 1
+    assert says in result.stderr
+
+
+async def test_files_that_networks_fetch_are_at_our_own_address(stack: Stack) -> None:
+    settings = stack.settings.model_copy(update={"sandbox_url": "", "public_url": "https://posts.example"})
+    host = host_of(Place(settings), stack.worker_database, stack.workspace_id)
+    assert host
+    address = await host(await file_named("portrait.jpg"))
+    assert address.startswith("https://posts.example/media/")
+    assert address.endswith(".jpg")
+    without = settings.model_copy(update={"public_url": ""})
+    assert host_of(Place(without), stack.worker_database, stack.workspace_id) is None

@@ -1,0 +1,149 @@
+"""A live check of every network against the sandbox: published, found, deleted, and told of without a secret."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.desk import Desk
+from cli.live_check import file_named
+from domain.schedule import rfc3339
+from platforms.live import live_check_of
+from platforms.registry import networks
+from runtime import worker
+from runtime.live_check.check import Check
+from runtime.live_check.files import CheckFiles, in_the_sandbox
+from runtime.live_check.report import Report
+from tests.stack import Stack
+
+GIVEN = {"pinterest": {"boardId": "549755885175"}}
+TOKEN = "a-secret-token-that-no-report-shows"
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
+        yield desk
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing: the sandbox processes, shows and deletes at once."""
+    monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
+    for module in ("facebook.videos", "googlebusiness.network", "tiktok.status"):
+        monkeypatch.setattr(f"platforms.{module}.LOOKS", (0, 0.1, 0.1, 0.1))
+    monkeypatch.setattr("runtime.live_check.trial.LOOKS", (0.2,) * 100)
+    for name, seconds in (("PATIENCE", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
+        monkeypatch.setattr(f"runtime.live_check.trial.{name}", timedelta(seconds=seconds))
+    for network in networks().values():
+        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=1))
+
+
+async def checked(
+    stack: Stack, desk: Desk, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
+) -> Report:
+    given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
+    account = await stack.connect(platform, **given)
+    files = CheckFiles(file_named, in_the_sandbox)
+    check = Check(networks()[platform], desk.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
+    async with asyncio.timeout(60):
+        return await check.run()
+
+
+@pytest.mark.parametrize("platform", list(networks()))
+async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, desk: Desk, platform: str) -> None:
+    report = await checked(stack, desk, platform)
+    said = "\n".join(report.lines())
+    assert report.otherwise == [], said
+    check, by_name = live_check_of(networks()[platform]), dict[str, set[bool | None]]()
+    for verdict in report.verdicts:
+        by_name.setdefault(verdict.belief, set()).add(verdict.holds)
+    assert by_name["published"] == {True}, said
+    assert by_name.get("removed", {True}) == {True}, said
+    made = (await stack.control("GET", f"posts?platform={platform}&since={rfc3339(stack.began_at)}"))["posts"]
+    assert any(not post["deleted"] for post in made) is (check.remove is None), said
+    assert ("DELETE BY HAND" in said) is (check.remove is None)
+    sent = json.dumps(report.as_json())
+    assert TOKEN not in sent
+    assert "A test of SocialSyncer" not in sent
+
+
+async def test_a_linkedin_page_shows_its_posts(stack: Stack, desk: Desk) -> None:
+    page = {"organizationUrn": "urn:li:organization:5515715"}
+    report = await checked(stack, desk, "linkedin", credentials=page, only=["text"])
+    held = {verdict.belief: verdict.holds for verdict in report.verdicts}
+    assert (held["found"], held["escapes"]) == (True, True), "\n".join(report.lines())
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_a_belief_of_the_networks_own_is_judged(stack: Stack, desk: Desk, *, refuses: bool) -> None:
+    other = await stack.publish(f"another's, {refuses}", [await stack.connect("threads")])
+    if not refuses:
+        error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
+        await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
+    given = {"replyToId": other.targets[0].platform_post_id}
+    report = await checked(stack, desk, "threads", given=given, only=["reply to another's post"])
+    assert {each.holds for each in report.verdicts if each.belief == "reply"} == {refuses}
+    assert [each.belief for each in report.otherwise] == ([] if refuses else ["reply"])
+
+
+async def test_what_is_refused_is_told_without_the_networks_words(stack: Stack, desk: Desk) -> None:
+    body = {"ok": False, "error_code": 400, "description": "Bad Request: secret words"}
+    await stack.fault("telegram", "reject", "publish", status=400, body=body)
+    report = await checked(stack, desk, "telegram", only=["text"])
+    assert [(each.belief, each.holds) for each in report.otherwise] == [("published", False)]
+    assert "secret words" in "\n".join(report.lines())
+    told = report.as_json()
+    assert "secret words" not in json.dumps(told)
+    (sample,) = told["samples"]
+    assert sample["steps"] == [
+        {"step": "publish", "outcome": "rejected", "tries": 1, "seconds": sample["steps"][0]["seconds"]}
+        | {"code": "400", "status": 400}
+    ]
+    (exchange,) = sample["exchanges"]
+    assert exchange["request"] == "POST …/telegram/…/sendMessage"
+    assert exchange["answer"] == {"ok": "boolean", "error_code": "integer", "description": "string"}
+
+
+async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_matters(
+    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.live_check.trial.LOOK_FOR", timedelta(seconds=20))
+    nothing = {"data": [], "meta": {"result_count": 0}}
+    await stack.fault("twitter", "reject", "confirm", status=200, body=nothing, times=12)
+    report = await checked(stack, desk, "twitter", only=["text"])
+    held = {each.belief: each.holds for each in report.verdicts}
+    assert (held["published"], held["found"], held["absence"]) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("platform", "condition", "sample", "belief"),
+    [
+        ("linkedin", "commentary_rewritten", "text", "escapes"),
+        ("tiktok", "count_lags", "video", "uploaded_bytes"),
+    ],
+)
+async def test_a_network_that_is_otherwise_is_seen(
+    stack: Stack, desk: Desk, platform: str, condition: str, sample: str, belief: str
+) -> None:
+    page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
+    await stack.switch_on(platform, condition)
+    report = await checked(stack, desk, platform, credentials=page, only=[sample])
+    assert belief in {each.belief for each in report.otherwise}, "\n".join(report.lines())
+
+
+async def test_what_needs_a_word_of_the_operator_is_skipped(stack: Stack, desk: Desk) -> None:
+    report = await checked(stack, desk, "pinterest", given={})
+    assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
+    assert report.otherwise == []
+
+
+async def test_a_network_that_fetches_is_not_asked_to_without_an_address_of_ours(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("instagram")
+    check = Check(networks()["instagram"], desk.connect(account), CheckFiles(file_named, None), given={})
+    assert all(
+        "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
+    )
