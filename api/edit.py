@@ -132,6 +132,7 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
             ),
             Problem("Only published tweets can be edited, and this post has none", "edit_not_supported"),
         ),
+        (lambda target: target.platform_post_id is not None, _NO_ID),
         (premium, Problem("Editing needs an account with X Premium", "premium_required")),
         (open_still, Problem("A tweet can be edited within 1 hour of being published", "edit_window_closed")),
         (
@@ -145,6 +146,12 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
         if not targets:
             raise Unprocessable(problem)
     return targets
+
+
+_NO_ID = Problem(
+    "The id of the tweet is not known, so it cannot be edited: say it by POST /v1/posts/{postId}/resolve",
+    "edit_not_supported",
+)
 
 
 def _check_text(

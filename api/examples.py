@@ -203,7 +203,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "nothingToResolve",
             409,
-            "This target is not unconfirmed, so there is nothing to resolve",
+            "This target is not unconfirmed, nor settled by a person in the last 7 days: there is nothing to resolve",
             "conflict",
             None,
         ),

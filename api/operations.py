@@ -277,7 +277,8 @@ OPERATIONS = (
         "resolvePost",
         "Settle an unconfirmed target",
         "Where a network's answer was lost and nobody can look it up for you, say what you found there. "
-        "`not_published` makes the target one that can be retried.",
+        "`not_published` makes the target one that can be retried. `platformPostId` may be the address of the post's "
+        "page. What a person has said can be corrected so for 7 days, until something else is done for the target.",
         PostView,
         {"resolved": examples.POST},
         (

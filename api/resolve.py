@@ -13,6 +13,11 @@ from store.idempotency import KeyedRequest
 from store.models import Post, Target
 from store.wishes import resolve as resolve_target
 
+_NOTHING = Problem(
+    "This target is not unconfirmed, nor settled by a person in the last 7 days: there is nothing to resolve",
+    "conflict",
+)
+
 
 async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
@@ -36,10 +41,12 @@ async def _settle(
         await take_key(session, request, post_id)
         post = await require_post(session, workspace_id, post_id, lock=True)
         target, published = _named(post, body), body.outcome == "published"
-        if not await resolve_target(session, post, target, body.platform_post_id, published=published):
-            sentence = "This target is not unconfirmed, so there is nothing to resolve"
-            raise Conflict(Problem(sentence, "conflict"))
-        plan = plan_for(post, await accounts_of(session, post))
+        accounts = await accounts_of(session, post)
+        account = accounts.get(target.account_id)
+        found, url = _found(body, account.user_id if account else "")
+        if not await resolve_target(session, post, target, found, published=published, url=url):
+            raise Conflict(_NOTHING)
+        plan = plan_for(post, accounts)
     await deps.starter.tell_now(plan)
 
 
@@ -48,11 +55,24 @@ def read_resolution(payload: JsonObject) -> ResolveBody:
     body, problems = read(ResolveBody, payload)
     if body is None or problems:
         raise InvalidRequest(in_contract_order(problems))
-    post_id = networks()[body.platform].rules.post_id
-    if body.platform_post_id is not None and not post_id.matches(body.platform_post_id):
-        problem = Problem(f"platformPostId must be {post_id.words}", "invalid_field_value", "platformPostId")
-        raise InvalidRequest([problem])
+    _found(body, None)
     return body
+
+
+def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | None]:
+    """Return the id that a person has given, or the address of which it is a part, and that address.
+
+    `user_id`: the network's id of the account; None if only the form is checked. Raises InvalidRequest.
+    """
+    post_id, given = networks()[body.platform].rules.post_id, body.platform_post_id
+    if given is None:
+        return None, None
+    found = post_id.read(given, user_id)
+    if found is None:
+        either = ", or the address of the post" if post_id.addresses else ""
+        sentence = f"platformPostId must be {post_id.words}{either}"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "platformPostId"))
+    return found, given if found != given else None
 
 
 def _named(post: Post, body: ResolveBody) -> Target:

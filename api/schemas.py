@@ -188,6 +188,8 @@ class NamedTarget(Body):
 class RetryBody(Body):
     """Which of the failed targets to try again."""
 
+    model_config = ConfigDict(title="RetryPost")
+
     platforms: list[NamedTarget] | None = Field(
         None, min_length=1, max_length=MAX_ITEMS, description="Those that are meant; all that failed if left out."
     )
@@ -204,7 +206,9 @@ class ResolveBody(Body):
         description="`not_published` makes the target one that can be retried.", examples=["not_published"]
     )
     platform_post_id: Name | None = Field(
-        None, description="The post's id on the network, where it is known.", examples=["42"]
+        None,
+        description="The post's id on the network, or the address of its page, if it is known.",
+        examples=["42"],
     )
 
 

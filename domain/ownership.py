@@ -179,6 +179,18 @@ def may_retry(target: TargetRow) -> bool:
     return target.status is TargetStatus.FAILED or (target.status is TargetStatus.UNCONFIRMED and not target.looking)
 
 
+DECISION_STANDS_AFTER = timedelta(days=7)
+"""How long a person may take back what a person has said of an unconfirmed target."""
+
+
+def may_resolve(status: TargetStatus, settled_for: timedelta | None) -> bool:
+    """Tell whether a person may settle a target: one that is unconfirmed, or one that a person has settled lately.
+
+    `settled_for`: since when, if nothing was done for the target after that; None if a person has not settled it.
+    """
+    return status is TargetStatus.UNCONFIRMED or (settled_for is not None and settled_for < DECISION_STANDS_AFTER)
+
+
 def write_off(target: TargetRow) -> TargetState:
     """Return where a cancelled run leaves a target: what may be public is unconfirmed and no longer looked up."""
     if target.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED}:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from domain.bounds import MAX_TEXT
 from domain.codes import ProblemCode
@@ -139,12 +140,42 @@ class FileRule:
     source: str = ""
 
 
+_USER = "{user}"
+
+
 @dataclass(frozen=True, slots=True)
 class PostId:
     """The form of the ids that a network gives its posts: `pattern` matches a whole one, `words` say "must be …"."""
 
     pattern: str
     words: str = "the post's number, digits alone"
+    addresses: tuple[tuple[str, str], ...] = ()
+    """How the network's web pages of posts are addressed, and how their ids are read out of that.
+
+    Each is a pattern of a URL from its host on, without its fragment, and a template of the id as `re.Match.expand`
+    takes it. `{user}` in a template is the network's id of the account, if the address names it in another way.
+    """
+
+    def read(self, text: str, user_id: str | None = None) -> str | None:
+        """Return the id that a person means, who has given it or the address of the post; None if it is neither.
+
+        Without the network's id of the account, an address that needs it is returned as it is.
+        """
+        if self.matches(text):
+            return text
+        scheme, separator, rest = text.strip().partition("://")
+        if not separator or scheme.lower() not in {"http", "https"}:
+            return None
+        host, slash, path = unquote(rest.partition("#")[0]).partition("/")
+        for pattern, template in self.addresses:
+            match = re.fullmatch(pattern, host.lower() + slash + path, re.ASCII)
+            if match is None:
+                continue
+            if user_id is None and _USER in template:
+                return text
+            if self.matches(named := match.expand(template).replace(_USER, user_id or "")):
+                return named
+        return None
 
     def matches(self, text: str) -> bool:
         """Tell whether a text may be such an id."""

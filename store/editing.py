@@ -16,6 +16,7 @@ from store.outcomes import announce
 from store.publishing import WORKER_LOST, Job, Note, close_attempt, load, outcome_of, still_sending
 
 _LOST = "the worker was lost while sending; looking on the network before anything else"
+_NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
 _RESULTS = "results"
 """In an edit's revision: the error code of each target that is done, null where it went well."""
 
@@ -41,10 +42,14 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     """
     job = await load(session, target_id, lock=True)
     revision = await session.get(Revision, revision_id)
-    if job is None or revision is None or job.target.status != TargetStatus.PUBLISHED:
+    if job is None or revision is None or revision.state != "waiting":
         return None
-    done = target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]
-    if done or revision.state != "waiting" or job.target.platform_post_id is None:
+    if target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]:
+        return None
+    if job.target.status != TargetStatus.PUBLISHED or job.target.platform_post_id is None:
+        # A person has said something else of it since the edit was asked for: whoever waits must know.
+        await _close_revision(session, revision_id, target_id, _NOT_EDITABLE, "edit_not_supported")
+        await announce(session, job.post.id)
         return None
     earlier = await session.scalar(
         select(Attempt)
@@ -120,7 +125,7 @@ async def settle_edit(
         target.content = edit.text
     post.updated_at = datetime.now(UTC)
     await close_attempt(session, edit.attempt_id, note)
-    await _close_revision(session, edit)
+    await _close_revision(session, edit.revision_id, edit.job.target.id)
     await announce(session, post.id)
     return outcome_of(target)
 
@@ -128,7 +133,7 @@ async def settle_edit(
 async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, note: Note) -> Outcome:
     """Write down that the network surely did not make the edit."""
     await close_attempt(session, edit.attempt_id, note)
-    await _close_revision(session, edit, error, code)
+    await _close_revision(session, edit.revision_id, edit.job.target.id, error, code)
     await announce(session, edit.job.post.id)
     return outcome_of(edit.job.target).model_copy(update={"error_code": code})
 
@@ -152,12 +157,14 @@ async def _locked(session: AsyncSession, edit: Edit) -> tuple[Post | None, Targe
     return post, target
 
 
-async def _close_revision(session: AsyncSession, edit: Edit, error: str | None = None, code: str | None = None) -> None:
+async def _close_revision(
+    session: AsyncSession, revision_id: str, target_id: str, error: str | None = None, code: str | None = None
+) -> None:
     """Note a target's result in the revision; it is settled once every target it names has one."""
-    revision = await session.get(Revision, edit.revision_id, populate_existing=True)
+    revision = await session.get(Revision, revision_id, populate_existing=True)
     if revision is None or revision.state != "waiting":
         return
-    results = {**revision.body.get(_RESULTS, {}), edit.job.target.id: code}
+    results = {**revision.body.get(_RESULTS, {}), target_id: code}
     revision.body = {**revision.body, _RESULTS: results}
     if code is not None:
         revision.error, revision.error_code = error, code

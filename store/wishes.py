@@ -5,13 +5,13 @@ by itself before it sends anything.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from domain.ownership import TargetRow, last_moment, may_delete, may_retry, write_off
+from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
@@ -86,17 +86,28 @@ async def reopen(session: AsyncSession, post: Post, only: Collection[str] | None
 
 
 async def resolve(
-    session: AsyncSession, post: Post, target: Target, platform_post_id: str | None, *, published: bool
+    session: AsyncSession,
+    post: Post,
+    target: Target,
+    platform_post_id: str | None,
+    *,
+    published: bool,
+    url: str | None = None,
 ) -> bool:
-    """Settle a locked post's unconfirmed target as a person found it on the network; False if it is not unconfirmed."""
-    if target.status != TargetStatus.UNCONFIRMED:
+    """Settle a locked post's target as a person found it on the network, at `url` if that is known.
+
+    False if it is neither unconfirmed nor settled by a person lately.
+    """
+    now = datetime.now(UTC)
+    if not may_resolve(TargetStatus(target.status), await _settled_by_a_person(session, target, now)):
         return False
     forget_error(target)
     if published:
         target.status = TargetStatus.PUBLISHED
-        target.platform_post_id = platform_post_id
-        target.published_at = datetime.now(UTC)
+        target.platform_post_id, target.platform_post_url = platform_post_id, url
+        target.published_at = target.published_at or now
     else:
+        target.platform_post_id = target.platform_post_url = target.published_at = target.editable_until = None
         target.status = TargetStatus.FAILED
         target.error = "A person looked and did not find it published. Retry it if it should still go out."
         target.error_code = "not_published"
@@ -107,6 +118,13 @@ async def resolve(
     raise_version(post)
     await refresh_post(session, post, post.targets)
     return True
+
+
+async def _settled_by_a_person(session: AsyncSession, target: Target, now: datetime) -> timedelta | None:
+    """Return how long ago a person settled a target; None unless that is the last that happened to it."""
+    query = select(Attempt.step, Attempt.started_at).where(Attempt.target_id == target.id).order_by(Attempt.id.desc())
+    last = (await session.execute(query.limit(1))).one_or_none()
+    return now - last.started_at if last and last.step == "resolve" else None
 
 
 async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:

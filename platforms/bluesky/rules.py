@@ -31,6 +31,11 @@ RULES = Rules(
     post_id=PostId(
         r"at://did:[a-z]+:[A-Za-z0-9._:%-]{1,256}/app\.bsky\.feed\.post/[A-Za-z0-9._:~-]{1,512}",
         "an address such as at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k",
+        addresses=(
+            (r"bsky\.app/profile/(did:[a-z]+:[^/]+)/post/([^/?]+)(?:[/?].*)?", r"at://\1/app.bsky.feed.post/\2"),
+            # By its handle, which may be another's tomorrow.
+            (r"bsky\.app/profile/[^/:]+/post/([^/?]+)(?:[/?].*)?", r"at://{user}/app.bsky.feed.post/\1"),
+        ),
     ),
     text=TextRule(
         limit=MOST_GRAPHEMES,

@@ -24,7 +24,10 @@ def _files(kind: MediaType, *types: str) -> FileRule:
 
 
 RULES = Rules(
-    post_id=PostId(r"[1-9][0-9]{0,19}"),
+    post_id=PostId(
+        r"[1-9][0-9]{0,19}",
+        addresses=((r"(?:(?:ptb|canary)\.)?discord(?:app)?\.com/channels/(?:[0-9]+|@me)/[0-9]+/([0-9]+)/?", r"\1"),),
+    ),
     text=TextRule(limit=2000, count=utf16_length, source=f"{_MESSAGES}#create-message"),
     media=MediaRule(
         max_items=FILES,

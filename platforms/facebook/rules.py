@@ -24,7 +24,17 @@ _STORIES_PAGE = "developers.facebook.com/docs/page-stories-api"
 _PHOTOS_PAGE = "developers.facebook.com/docs/graph-api/reference/page/photos"
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,32}(_[0-9]{1,32})?", "one or two numbers, such as 1234_5678"),
+    post_id=PostId(
+        r"[0-9]{1,32}(_[0-9]{1,32})?",
+        "one or two numbers, such as 1234_5678",
+        addresses=(
+            (r"(?:(?:www|m)\.)?facebook\.com/([0-9]+_[0-9]+)(?:[/?].*)?", r"\1"),
+            (r"(?:(?:www|m)\.)?facebook\.com/([0-9]+)/posts/([0-9]+)(?:[/?].*)?", r"\1_\2"),
+            (r"(?:(?:www|m)\.)?facebook\.com/[^/]+/posts/([0-9]+)(?:[/?].*)?", r"{user}_\1"),
+            (r"(?:(?:www|m)\.)?facebook\.com/(?:reel|[^/]+/videos)/([0-9]+)(?:[/?].*)?", r"\1"),
+            (r"(?:(?:www|m)\.)?facebook\.com/watch/?\?v=([0-9]+)(?:&.*)?", r"\1"),
+        ),
+    ),
     text=TextRule(limit=TEXT, count=len, source="general knowledge, unverified"),
     media=MediaRule(
         max_items=PHOTOS,

@@ -22,7 +22,7 @@ MEGABYTE = 1024 * 1024
 """Instagram's page does not say which it means; unverified."""
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,32}"),
+    post_id=PostId(r"[0-9]{1,32}", "the post's number, which its address does not contain"),
     text=TextRule(limit=2200, count=len, source=_MEDIA_PAGE),
     media=MediaRule(
         required=True,

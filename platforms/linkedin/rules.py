@@ -17,7 +17,14 @@ ALT_TEXT = 4086
 MEGABYTE = 1024 * 1024
 
 RULES = Rules(
-    post_id=PostId(r"urn:li:(share|ugcPost|activity):[0-9]{1,32}", "a name such as urn:li:share:7123456789012345678"),
+    post_id=PostId(
+        r"urn:li:(share|ugcPost|activity):[0-9]{1,32}",
+        "a name such as urn:li:share:7123456789012345678",
+        addresses=(
+            (r"(?:www\.)?linkedin\.com/feed/update/(urn:li:[A-Za-z]+:[0-9]+)(?:[/?].*)?", r"\1"),
+            (r"(?:www\.)?linkedin\.com/posts/[^/?]*-(share|ugcPost|activity)-([0-9]+)(?:[-/?].*)?", r"urn:li:\1:\2"),
+        ),
+    ),
     # LinkedIn counts the text as it is sent: each escape is a character, a hashtag's template 13 more (BrightBean).
     text=TextRule(
         limit=3000,

@@ -17,7 +17,15 @@ CHARACTERS_PER_UNIT = 20
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
-    post_id=PostId(r"[A-Za-z0-9_-]{1,64}", "the post's id on the account's own server"),
+    post_id=PostId(
+        r"[A-Za-z0-9_-]{1,64}",
+        "the post's id on the account's own server",
+        # One with a server in the name is another server's page of the post, under an id of its own.
+        addresses=(
+            (r"[^/]+/@[^/@]+/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
+            (r"[^/]+/users/[^/@]+/statuses/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
+        ),
+    ),
     text=TextRule(
         limit=DEFAULTS.characters, count=length, characters_per_unit=CHARACTERS_PER_UNIT, source=_CONFIGURATION
     ),

@@ -17,7 +17,10 @@ VIDEO_SECONDS = (4, 900)
 """General knowledge, unverified, as is that GIFs are taken by address."""
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,32}"),
+    post_id=PostId(
+        r"[0-9]{1,32}",
+        addresses=((r"(?:[a-z]+\.)?pinterest\.[a-z.]+/pin/(?:[^/?]*--)?([0-9]+)(?:[/?].*)?", r"\1"),),
+    ),
     text=TextRule(limit=800, count=len, source=f"{_DOCUMENT}, PinCreate.description"),
     media=MediaRule(
         required=True,

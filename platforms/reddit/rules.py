@@ -12,7 +12,14 @@ IMAGE_BYTES = 20 * 1024 * 1024
 """General knowledge, unverified; subreddits have rules of their own on top."""
 
 RULES = Rules(
-    post_id=PostId(r"t3_[0-9a-z]{1,16}", "a name such as t3_1abcde"),
+    post_id=PostId(
+        r"t3_[0-9a-z]{1,16}",
+        "a name such as t3_1abcde",
+        addresses=(
+            (r"(?:[a-z]+\.)?reddit\.com/(?:(?:r|user)/[^/]+/)?comments/([0-9a-z]+)(?:[/?].*)?", r"t3_\1"),
+            (r"redd\.it/([0-9a-z]+)(?:[/?].*)?", r"t3_\1"),
+        ),
+    ),
     text=TextRule(limit=40_000, count=len, source="github.com/praw-dev/praw and Reddit's own form; unverified"),
     media=MediaRule(
         max_items=GALLERY,

@@ -22,7 +22,11 @@ SIDES, STEEPEST = 10_000, 20
 """Of a photo: width and height together, and one by the other; source: sendPhoto."""
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,20}", "the message's number in its chat, digits alone"),
+    post_id=PostId(
+        r"[0-9]{1,20}",
+        "the message's number in its chat, digits alone",
+        addresses=((r"(?:t|telegram)\.me/(?:s/|c/)?[^/]+/(?:[0-9]+/)?([0-9]+)(?:\?.*)?", r"\1"),),
+    ),
     text=TextRule(
         limit=4096,
         count=utf16_length,

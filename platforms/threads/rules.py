@@ -37,7 +37,7 @@ def length(text: str) -> int:
 
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,32}"),
+    post_id=PostId(r"[0-9]{1,32}", "the post's number, which its address does not contain"),
     text=TextRule(limit=CHARACTERS, count=length, characters_per_unit=4, source=_POSTS_PAGE),
     media=MediaRule(
         max_items=CAROUSEL_ITEMS,

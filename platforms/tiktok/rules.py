@@ -27,7 +27,11 @@ def utf16_units(text: str) -> int:
 
 
 RULES = Rules(
-    post_id=PostId(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}", "the video's number, or the name under which TikTok took it"),
+    post_id=PostId(
+        r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}",
+        "the video's number, or the name under which TikTok took it",
+        addresses=((r"(?:(?:www|m)\.)?tiktok\.com/@[^/]+/(?:video|photo)/([0-9]+)(?:[/?].*)?", r"\1"),),
+    ),
     text=TextRule(
         limit=4000,
         count=utf16_units,

@@ -27,7 +27,10 @@ _CASHTAG = re.compile(
 """A stock's sign as X links it; source: github.com/twitter/twitter-text, validCashtag."""
 
 RULES = Rules(
-    post_id=PostId(r"[0-9]{1,19}"),
+    post_id=PostId(
+        r"[0-9]{1,19}",
+        addresses=((r"(?:(?:www|mobile)\.)?(?:x|twitter)\.com/(?:[^/]+|i/web)/status/([0-9]+)(?:[/?].*)?", r"\1"),),
+    ),
     text=TextRule(
         limit=LIMIT,
         count=weighted_length,

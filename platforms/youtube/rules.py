@@ -10,7 +10,15 @@ TITLE, TAGS = 100, 500
 """Characters of the title and of all tags together; source: YouTube's page of the video resource."""
 
 RULES = Rules(
-    post_id=PostId(r"[A-Za-z0-9_-]{11}", "the video's id of 11 characters"),
+    post_id=PostId(
+        r"[A-Za-z0-9_-]{11}",
+        "the video's id of 11 characters",
+        addresses=(
+            (r"(?:(?:www|m)\.)?youtube\.com/watch\?(?:[^#]*&)?v=([A-Za-z0-9_-]+)(?:&.*)?", r"\1"),
+            (r"(?:(?:www|m)\.)?youtube\.com/(?:shorts|live)/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
+            (r"youtu\.be/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
+        ),
+    ),
     text=TextRule(
         limit=5000,
         count=lambda text: len(text.encode("utf-8", "surrogatepass")),

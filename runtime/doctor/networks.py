@@ -63,7 +63,10 @@ class Networks:
             yield _other_id(showing, found[0])
         elif public is None and not showing.settings.get("draft"):
             what = f"The row says published as {claimed}, and {_named(showing)} never had that post."
-            how = f"Look at the account; where it surely is not public, the row has to say so {_BY_HAND}."
+            how = (
+                "If a person has settled it in the last 7 days, POST /v1/posts/{postId}/resolve corrects that. Else "
+                f"look at the account; if it surely is not public, the row has to say so {_BY_HAND}."
+            )
             yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, showing, what, how)
         elif self._claims[_place(showing), claimed] > 1:
             what = f"The row says published as {claimed}, and so does the row of another target."
@@ -101,7 +104,10 @@ def _unknown(showing: Showing, public: Public) -> Finding:
     if status == TargetStatus.UNCONFIRMED:
         how = f'Tell so: POST /v1/posts/{{postId}}/resolve with "published" and the platformPostId {public.id}.'
     elif status == TargetStatus.FAILED:
-        how = f"Do not retry it: that would publish it twice. The row has to say so {_BY_HAND}."
+        how = (
+            "Do not retry it: that would publish it twice. If a person has settled it in the last 7 days, POST "
+            f"/v1/posts/{{postId}}/resolve corrects that; else the row has to say so {_BY_HAND}."
+        )
     else:
         how = f"Cancel its workflow before it is sent again; then the row has to say so {_BY_HAND}."
     return _finding(Kind.UNKNOWN_PUBLIC, Heals.PERSON, showing, what, how)

@@ -1,14 +1,20 @@
 """What nobody can look up, a person settles; the attempt log says how it came to that."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select, update
 
 from activities.transport import Transport
+from domain.content import Edit
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from platforms.wire import Wire
+from store.editing import begin_edit
+from store.models import Attempt, Target
+from store.revisions import add_revision, find_revision
 from tests.stack import Stack
 
 
@@ -24,6 +30,16 @@ async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[s
     return post
 
 
+def body_of(post: dict[str, Any]) -> dict[str, Any]:
+    """Return a body that publishes to the post's accounts."""
+    targets = [{"platform": each["platform"], "accountId": each["accountId"]} for each in post["platforms"]]
+    return {"platforms": targets, "publishNow": True}
+
+
+def _targets_of(post_id: str) -> Any:
+    return select(Target.id).where(Target.post_id == post_id)
+
+
 def naming(post: dict[str, Any], **more: Any) -> dict[str, Any]:
     (target,) = post["platforms"]
     return {"platform": target["platform"], "accountId": target["accountId"], **more}
@@ -37,8 +53,89 @@ async def test_a_person_who_saw_it_makes_it_published(stack: Stack, api: httpx.A
     assert answer.status_code == 200
     assert answer.json()["status"] == "published"
     assert answer.json()["platforms"][0]["platformPostId"] == public["platformPostId"]
-    again = await api.post(f"/v1/posts/{post['id']}/resolve", json=body)
-    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    published = await api.post("/v1/posts", json={**body_of(post), "content": "never unconfirmed"})
+    other = await api.post(f"/v1/posts/{published.json()['id']}/resolve", json=body)
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+
+
+async def test_the_address_of_the_post_is_as_good_as_its_id(stack: Stack, api: httpx.AsyncClient) -> None:
+    post = await unconfirmed(stack, api, "named by its address")
+    body = naming(post, outcome="published", platformPostId="https://t.me/some_channel/4711?single")
+    (target,) = (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).json()["platforms"]
+    assert (target["platformPostId"], target["platformPostUrl"]) == ("4711", body["platformPostId"])
+
+
+async def test_a_person_may_take_back_what_a_person_has_said(stack: Stack, api: httpx.AsyncClient) -> None:
+    post = await unconfirmed(stack, api, "said wrongly")
+    where = f"/v1/posts/{post['id']}/resolve"
+
+    async def say(**said: Any) -> dict[str, Any]:
+        answer = await api.post(where, json=naming(post, **said))
+        assert answer.status_code == 200, answer.text
+        (target,) = answer.json()["platforms"]
+        stored: dict[str, Any] = target
+        return stored
+
+    assert (await say(outcome="published", platformPostId="1"))["platformPostId"] == "1"
+    target = await say(outcome="published", platformPostId="2")
+    assert (target["status"], target["platformPostId"]) == ("published", "2")
+    target = await say(outcome="not_published")
+    assert (target["status"], target["platformPostId"], target["publishedAt"]) == ("failed", None, None)
+    assert (await say(outcome="published"))["status"] == "published"
+    target = await say(outcome="not_published")
+    assert (await api.get(f"/v1/posts/{post['id']}")).json()["status"] == "failed"
+    assert (await api.post(f"/v1/posts/{post['id']}/retry")).json()["status"] == "published"
+    # What a person has said is over: it was published since.
+    assert (await api.post(where, json=naming(post, outcome="not_published"))).status_code == 409
+
+
+async def test_what_a_person_has_said_stands_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
+    post = await unconfirmed(stack, api, "said long ago")
+    body = naming(post, outcome="not_published")
+    assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
+    async with stack.database.transaction() as session:
+        said = update(Attempt).where(Attempt.step == "resolve", Attempt.target_id.in_(_targets_of(post["id"])))
+        await session.execute(said.values(started_at=datetime.now(UTC) - timedelta(days=8)))
+    assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 409
+
+
+async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, api: httpx.AsyncClient) -> None:
+    await stack.fault("twitter", "drop", "publish")
+    target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    wanted = {"content": "a tweet without an id", "platforms": [target], "publishNow": True}
+    post = (await api.post("/v1/posts", json=wanted, headers={"Prefer": "wait=0"})).json()
+
+    async def unclear() -> bool:
+        return (await stack.read(post["id"])).targets[0].status == "unconfirmed"
+
+    assert await stack.outcomes.wait(post["id"], unclear, 20)
+    resolved = await api.post(f"/v1/posts/{post['id']}/resolve", json=target | {"outcome": "published"})
+    assert resolved.json()["platforms"][0]["platformPostId"] is None
+    edit = await api.post(f"/v1/posts/{post['id']}/edit", json={"content": "edited"})
+    assert (edit.status_code, edit.json()["code"]) == (422, "edit_not_supported")
+    assert "resolve" in edit.json()["error"]
+    other = await stack.publish("the tweet that it is", [stack.accounts["twitter"]])
+    named = f"https://twitter.com/somebody/status/{other.targets[0].platform_post_id}?s=20"
+    body = target | {"outcome": "published", "platformPostId": named}
+    assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
+    edit = await api.post(f"/v1/posts/{post['id']}/edit", json={"content": "edited once it had an id"})
+    assert edit.json()["platforms"][0]["content"] == "edited once it had an id"
+
+
+async def test_an_edit_of_what_is_no_longer_said_to_be_public_ends(stack: Stack, api: httpx.AsyncClient) -> None:
+    post = await stack.publish("edited and taken back", [stack.accounts["twitter"]])
+    async with stack.database.transaction() as session:
+        revision_id = await add_revision(
+            session, post.id, Edit(content="late", target_ids=[post.targets[0].id]), datetime.now(UTC)
+        )
+        row = await session.get_one(Target, post.targets[0].id)
+        row.platform_post_id = None
+    async with stack.database.transaction() as session:
+        assert await begin_edit(session, post.targets[0].id, revision_id) is None
+    async with stack.database.transaction() as session:
+        revision = await find_revision(session, revision_id)
+        assert revision is not None
+        assert (revision.state, revision.error_code) == ("refused", "edit_not_supported")
 
 
 async def test_what_was_not_published_can_be_retried(stack: Stack, api: httpx.AsyncClient) -> None:
@@ -79,7 +176,8 @@ async def test_bad_resolutions_are_told_apart(stack: Stack, api: httpx.AsyncClie
 
 
 @pytest.mark.parametrize(
-    "named", ["12 3", "../../9", "1?fields=id", "1#x", "1\u0000", "1\n", "https://t.me/c/1/2", "\u0661", "%31", "-1"]
+    "named",
+    ["12 3", "../../9", "1?fields=id", "1#x", "1\u0000", "1\n", "https://example.com/c/1/2", "\u0661", "%31", "-1"],
 )
 async def test_what_is_no_id_of_the_network_is_refused(stack: Stack, api: httpx.AsyncClient, named: str) -> None:
     body = {"platform": "telegram", "accountId": "tg_1", "outcome": "published", "platformPostId": named}
