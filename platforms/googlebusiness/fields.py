@@ -9,11 +9,14 @@ DEFAULT_LANGUAGE = "en"
 """Whether Google does without a language is unverified."""
 
 
-def post_body(draft: Draft[GoogleBusinessSettings]) -> dict[str, Any]:
-    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost."""
+def post_body(draft: Draft[GoogleBusinessSettings], language: str | None = None) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost.
+
+    `language` is the account's, for posts that name none.
+    """
     settings = draft.settings
     body: dict[str, Any] = {
-        "languageCode": settings.language_code or DEFAULT_LANGUAGE,
+        "languageCode": settings.language_code or language or DEFAULT_LANGUAGE,
         "summary": draft.text,
         "topicType": settings.topic,
     }

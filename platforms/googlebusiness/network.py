@@ -98,9 +98,10 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
         """Make the post and wait for Google's verdict. Raises `unclear` where that takes long."""
         name = await _parent(connection, sending)
+        body = post_body(sending.draft, connection.credentials.language_code)
         try:
             path = f"/v4/{quote(name)}/localPosts"
-            made = await call(connection, "POST", path, public=True, json=post_body(sending.draft))
+            made = await call(connection, "POST", path, public=True, json=body)
         except NetworkError as error:
             if sending.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
                 message = "Google does not let this account post on the location that locationId names."

@@ -24,6 +24,8 @@ RULES = Rules(
         FileRule(
             MediaType.IMAGE,
             ("image/jpeg", "image/png"),
+            # Google names 10 KB for photos of profiles; which kind of KB it does not say.
+            min_bytes=10_000,
             max_bytes=5 * 1024 * 1024,
             min_width=250,
             min_height=250,

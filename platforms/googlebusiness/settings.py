@@ -102,7 +102,7 @@ class GoogleBusinessSettings(WireModel):
     )
     language_code: Language | None = Field(
         None,
-        description="The language of the text (BCP 47); English where left out.",
+        description="The language of the text (BCP 47); if left out, the account's, else English.",
         examples=["de"],
     )
     call_to_action: CallToAction | None = Field(None, description="A button; not with an offer.")
@@ -123,9 +123,11 @@ class GoogleBusinessSettings(WireModel):
 class GoogleBusinessCredentials(OAuthCredentials):
     """Hold a Google user's tokens (an hour), what renews them, and which location of which account this is.
 
-    `{"accessToken", "refreshToken", "clientId", "clientSecret", "accountId", "locationId"}`; the last two may be left
-    out where the user manages one location only. `userId` is another name for `locationId`.
+    `{"accessToken", "refreshToken", "clientId", "clientSecret", "accountId", "locationId", "languageCode"}`; account
+    and location may be left out if the user manages one location only. `userId` is another name for `locationId`.
+    `languageCode` (BCP 47) is the language of posts that name none.
     """
 
     account_id: AccountName | None = None
     user_id: LocationName | None = Field(None, validation_alias=AliasChoices("locationId", "userId"))
+    language_code: Language | None = None

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from platforms.base import Absent, Identity, Published, Refused, Sending, Unknown
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness import NETWORK, network
-from platforms.googlebusiness.line import MOST_PAGES
+from platforms.googlebusiness.line import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from tests.platforms.rig import Rig
 
@@ -146,6 +146,19 @@ async def test_every_kind_of_post(google: Rig, names: list[str], settings: dict[
     assert (post["text"], post["mediaCount"]) == ("Open late today", len(names))
     cards = (await google.sandbox.control("GET", "feed?platform=googlebusiness"))["cards"]
     assert cards[0]["kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("account", "post", "sent"),
+    [(None, None, "en"), ("de", None, "de"), ("de", "fr", "fr"), (None, "zh-Hant", "zh-Hant")],
+)
+async def test_a_post_is_in_its_own_language_else_in_its_accounts(
+    connect: Connect, account: str | None, post: str | None, sent: str
+) -> None:
+    rig = await connect("googlebusiness", credentials={"languageCode": account} if account else {})
+    published = await publish(rig, rig.sending("Hallo", settings={"languageCode": post} if post else {}))
+    body = await call(rig.connection(), "GET", f"/v4/{published.platform_post_id}")
+    assert body["languageCode"] == sent
 
 
 async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) -> None:
@@ -404,3 +417,16 @@ async def test_only_a_state_that_shows_the_post_is_believed(google: Rig, state: 
     body = {"name": published.platform_post_id, **({"state": state} if state else {})}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
     assert await NETWORK.confirm(google.connection(), sending) == Unknown()
+
+
+async def test_a_location_of_another_group_is_posted_on_as_that_group(google: Rig) -> None:
+    await google.sandbox.switch_on("googlebusiness", "other_group", google.account.account_id)
+    sending = google.sending("In the other shop", settings={"locationId": "locations/777"})
+    published = await publish(google, sending)
+    assert published.platform_post_id.startswith("accounts/204/locations/777/localPosts/")
+    assert google.stored.user_id == google.account.user_id, "the account's own location stays"
+    before = await google.operations()
+    again = google.sending("Again there", settings={"locationId": "locations/777"}, handles=google.saved[-1])
+    again.handles.pop("post")
+    await publish(google, again)
+    assert (await google.operations())[len(before) :] == ["publish"], "where it is was asked once"

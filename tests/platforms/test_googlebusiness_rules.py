@@ -103,3 +103,8 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], path: str) -
 def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         GoogleBusinessSettings.model_validate(settings)
+
+
+def test_photos_of_less_than_10_kb_are_refused_before_google_is_asked() -> None:
+    [rule] = NETWORK.rules.files
+    assert rule.min_bytes == 10_000

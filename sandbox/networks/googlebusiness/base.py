@@ -9,6 +9,7 @@ from sandbox.wire import Answer, RefusedError, Request
 
 SERVICE = "mybusiness.googleapis.com"
 QUERIES_PER_MINUTE = 300
+OTHER_GROUP, OTHER_LOCATION = "204", "777"
 _STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -65,6 +66,7 @@ class GoogleTwin(Twin, ABC):
     refuses_app_for = frozenset({"publish", "confirm"})
     conditions = {  # noqa: RUF012
         "organisation": "The user has an organisation and a group beside: both list the location too.",
+        "other_group": "The user manages a group too, with location 777, on which only that group may post.",
         "unlisted_account": "One of the user's accounts may not be listed.",
         "not_approved": "The project has a quota of 0: Google has not approved it.",
         "account_restricted": "Google does not let the profile post in its present state.",

@@ -1,6 +1,6 @@
 """Which accounts and locations a user manages, and the token endpoint."""
 
-from sandbox.networks.googlebusiness.base import GoogleTwin, account_number, google_error
+from sandbox.networks.googlebusiness.base import OTHER_GROUP, OTHER_LOCATION, GoogleTwin, account_number, google_error
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -22,6 +22,10 @@ class PlaceRoutes(GoogleTwin):
                 {"name": "accounts/202", "accountName": f"{own} shops", "type": "LOCATION_GROUP"},
                 *accounts,
             ]
+        if self.holds("other_group", account):
+            accounts.append(
+                {"name": f"accounts/{OTHER_GROUP}", "accountName": f"{own}'s group", "type": "LOCATION_GROUP"}
+            )
         if self.holds("unlisted_account", account):
             accounts.insert(0, {"name": "accounts/203", "accountName": "Another's", "type": "LOCATION_GROUP"})
         return Answer.json({"accounts": accounts})
@@ -32,6 +36,8 @@ class PlaceRoutes(GoogleTwin):
         account = self.account(request)
         if request.params["account"] == "203":
             raise RefusedError(google_error(403))
+        if request.params["account"] == OTHER_GROUP and self.holds("other_group", account):
+            return Answer.json({"locations": [{"name": f"locations/{OTHER_LOCATION}", "title": "Other"}]})
         groups = {"201", "202"} if self.holds("organisation", account) else set()
         if request.params["account"] not in {account_number(account), *groups}:
             raise RefusedError(google_error(404))

@@ -9,7 +9,14 @@ from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fetching import FetchError, fetch
 from sandbox.ids import Scrambled
-from sandbox.networks.googlebusiness.base import GoogleTwin, account_number, google_error, invalid
+from sandbox.networks.googlebusiness.base import (
+    OTHER_GROUP,
+    OTHER_LOCATION,
+    GoogleTwin,
+    account_number,
+    google_error,
+    invalid,
+)
 from sandbox.posts import Post, Shown
 from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
@@ -104,7 +111,10 @@ class PostRoutes(GoogleTwin):
 
     def _parent(self, request: Request) -> tuple[Account, str]:
         account = self.account(request)
-        if (request.params["account"], request.params["location"]) != (account_number(account), account.user_id):
+        pairs = {(account_number(account), account.user_id)}
+        if self.holds("other_group", account):
+            pairs.add((OTHER_GROUP, OTHER_LOCATION))
+        if (request.params["account"], request.params["location"]) not in pairs:
             raise RefusedError(google_error(404))
         return account, f"accounts/{request.params['account']}/locations/{request.params['location']}"
 
