@@ -114,6 +114,7 @@ POST: dict[str, Any] = {
     "tags": ["marketing"],
     "timezone": "UTC",
     "scheduledFor": None,
+    "scheduledForLocal": None,
     "publishedAt": _PUBLISHED,
     "createdAt": "2026-01-15T10:00:00Z",
     "updatedAt": _PUBLISHED,
@@ -130,6 +131,7 @@ SCHEDULED: dict[str, Any] = {
     "tags": [],
     "timezone": "America/New_York",
     "scheduledFor": "2026-02-01T14:00:00Z",
+    "scheduledForLocal": "2026-02-01T09:00:00",
     "publishedAt": None,
     "updatedAt": "2026-01-15T10:00:00Z",
 }

@@ -5,50 +5,82 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
 from litestar import Request
 
-from api.query import parse_query
-from api.suggest import did_you_mean
+from api.query import parse_lists, parse_query
+from api.suggest import did_you_mean, zone_meant
 from domain.errors import InvalidRequest, Problem
-from domain.post import PostStatus
+from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
+from domain.zones import UnknownZone, zone_named
 from platforms.registry import networks
-from store.posts import Filter
+from store.lists import Filter, Order, Place
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-PARAMETERS = ("status", "platform", "limit", "cursor", "fromDate", "toDate", "tag", "accountId")
+PARAMETERS = (
+    "status",
+    "platform",
+    "limit",
+    "cursor",
+    "fromDate",
+    "toDate",
+    "tag",
+    "accountId",
+    "scheduledFrom",
+    "scheduledTo",
+    "updatedSince",
+    "timezone",
+    "sort",
+)
 _ID = re.compile(r"post_[0-9A-Za-z]{1,64}")
 _LONGEST_CURSOR = 200
-_NO_CURSOR = "must be a cursor from an earlier answer"
+_NO_CURSOR = "must be a cursor from an earlier answer to the same question"
 T = TypeVar("T")
 
 
-def cursor_after(last_id: str | int) -> str:
-    """Return the cursor of the page that follows the post or attempt of this id."""
-    return base64.urlsafe_b64encode(json.dumps({"id": last_id}, separators=(",", ":")).encode()).rstrip(b"=").decode()
+def cursor_after(last: Place | int) -> str:
+    """Return the cursor of the page that follows a post or an attempt."""
+    if isinstance(last, int):
+        return _cursor({"id": last})
+    return _cursor({"id": last.id} | ({} if last.at is None else {"at": last.at.astimezone(UTC).isoformat()}))
 
 
-def read_cursor(text: str) -> str:
-    """Return the id of the post that a page starts after. Raises ValueError."""
-    post_id = _id_in(text)
-    if not isinstance(post_id, str) or not _ID.fullmatch(post_id):
+def _cursor(content: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def read_cursor(text: str, order: Order = Order.CREATED) -> Place:
+    """Return the place in a list that a page starts after. Raises ValueError."""
+    content = _content(text)
+    post_id, at = content.get("id"), content.get("at")
+    if not isinstance(post_id, str) or not _ID.fullmatch(post_id) or (at is None) != (order is Order.CREATED):
         raise ValueError(_NO_CURSOR)
-    return post_id
+    return Place(post_id, None if at is None else _moment(at))
+
+
+def _moment(text: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise ValueError(_NO_CURSOR) from error
+    if moment.tzinfo is None or moment.utcoffset():
+        raise ValueError(_NO_CURSOR)
+    return moment
 
 
 def _read_attempts_cursor(text: str) -> int:
-    attempt_id = _id_in(text)
+    attempt_id = _content(text).get("id")
     if not isinstance(attempt_id, int) or not 0 < attempt_id < 2**63:
         raise ValueError(_NO_CURSOR)
     return attempt_id
 
 
-def _id_in(text: str) -> object:
+def _content(text: str) -> dict[str, Any]:
     if len(text) > _LONGEST_CURSOR:
         raise ValueError(_NO_CURSOR)
     try:
@@ -56,34 +88,55 @@ def _id_in(text: str) -> object:
         content = json.loads(raw)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise ValueError(_NO_CURSOR) from error
-    return content.get("id") if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
     """Return what to list and how much of it. Raises InvalidRequest with every problem."""
-    query, beside = parse_query(request, PARAMETERS)
+    lists, beside = parse_lists(request, PARAMETERS, {"status", "tag"})
+    query = {name: ",".join(values) for name, values in lists.items() if name != "tag"}
     problems: list[Problem] = []
     take = partial(_take, query, problems)
-    status = take("status", _status)
+    statuses = take("status", _statuses) or ((), ())
     platform = take("platform", _platform)
     limit = take("limit", _limit)
-    before_id = take("cursor", read_cursor)
-    created_from = take("fromDate", lambda text: _bound(text, end=False))
-    created_to = take("toDate", lambda text: _bound(text, end=True))
-    if created_from and created_to and created_from > created_to:
-        problems.append(Problem("fromDate is after toDate", "invalid_field_value", "fromDate"))
+    order = take("sort", _order) or _default_order(query)
+    after = take("cursor", lambda text: read_cursor(text, order))
+    zone = take("timezone", _zone) or UTC
+    bounds = {name: take(name, partial(_bound, zone=zone, end=name in {"toDate", "scheduledTo"})) for name in _BOUNDS}
+    for first, last in (("fromDate", "toDate"), ("scheduledFrom", "scheduledTo")):
+        if (begin := bounds[first]) and (end := bounds[last]) and begin > end:
+            problems.append(Problem(f"{first} is after {last}", "invalid_field_value", first))
     if problems or beside:
         raise InvalidRequest([*problems, *beside])
     wanted = Filter(
-        status=status,
+        statuses=statuses[0],
+        target_statuses=statuses[1],
         platform=platform,
         account_id=query.get("accountId"),
-        tag=query.get("tag"),
-        created_from=created_from,
-        created_to=created_to,
-        before_id=before_id,
+        tags=tuple(dict.fromkeys(lists.get("tag", []))),
+        **{field: bounds[name] for name, field in _BOUNDS.items()},
+        order=order,
+        after=after,
     )
     return wanted, limit or DEFAULT_LIMIT
+
+
+_BOUNDS = {
+    "fromDate": "created_from",
+    "toDate": "created_to",
+    "scheduledFrom": "scheduled_from",
+    "scheduledTo": "scheduled_to",
+    "updatedSince": "updated_since",
+}
+"""Parameters that hold a date or a time, by the fields of a Filter."""
+
+
+def _default_order(query: Mapping[str, str]) -> Order:
+    """Return the order in which a client reads the list that it narrows by these times."""
+    if "scheduledFrom" in query or "scheduledTo" in query:
+        return Order.SCHEDULED
+    return Order.UPDATED if "updatedSince" in query else Order.CREATED
 
 
 def read_attempts_query(request: Request[Any, Any, Any]) -> tuple[int, int]:
@@ -108,11 +161,32 @@ def _take(query: Mapping[str, str], problems: list[Problem], name: str, convert:
         return None
 
 
-def _status(text: str) -> PostStatus:
+TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
+"""What may be asked for beside the statuses of posts: a post with such a target may need a person."""
+
+
+def _statuses(text: str) -> tuple[tuple[PostStatus, ...], tuple[TargetStatus, ...]]:
+    known = [*PostStatus, *TARGET_STATUSES]
+    named = list(dict.fromkeys(text.split(",")))
+    for name in named:
+        if name not in known:
+            raise ValueError(f"must be one or more of {', '.join(known)}{did_you_mean(name, known)}")
+    posts = tuple(status for status in PostStatus if status in named)
+    return posts, tuple(status for status in TARGET_STATUSES if status in named)
+
+
+def _order(text: str) -> Order:
     try:
-        return PostStatus(text)
+        return Order(text)
     except ValueError:
-        raise ValueError(f"must be one of {', '.join(PostStatus)}{did_you_mean(text, PostStatus)}") from None
+        raise ValueError(f"must be one of {', '.join(Order)}{did_you_mean(text, Order)}") from None
+
+
+def _zone(text: str) -> tzinfo:
+    try:
+        return zone_named(text)
+    except UnknownZone:
+        raise ValueError(f"must be an IANA time zone such as Europe/Berlin{zone_meant(text)}") from None
 
 
 def _platform(text: str) -> str:
@@ -127,9 +201,9 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _bound(text: str, *, end: bool) -> datetime:
+def _bound(text: str, *, zone: tzinfo, end: bool) -> datetime:
     try:
-        return parse_bound(text, end=end)
+        return parse_bound(text, end=end, zone=zone)
     except (ValueError, OverflowError):
         hint = "2026-01-31 or 2026-01-31T09:30:00Z (in a query, + is written %2B)"
         raise ValueError(f"must be an ISO 8601 date or date and time such as {hint}") from None

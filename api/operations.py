@@ -8,12 +8,13 @@ from pydantic import BaseModel
 
 from api import examples
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
-from api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from api.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.platforms import PlatformsView, view_of_network
 from api.schemas import EditBody, PostBody, ResolveBody, RetryBody
 from api.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
+from store.lists import Order
 
 Json = dict[str, Any]
 
@@ -74,25 +75,66 @@ def _query(name: str, description: str, schema: Json, example: Any) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
 
 
+def _moment(name: str, description: str, example: str) -> Json:
+    said = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
+    return _query(name, f"{description} {said}", {"type": "string"}, example)
+
+
 _LIST = (
-    _query("status", "Only posts in this status.", {"type": "string", "enum": list(PostStatus)}, "scheduled"),
+    {
+        **_query(
+            "status",
+            "Only posts in one of these statuses, or with a target that is `held` or `unconfirmed` if these are named. "
+            "Several are separated by commas.",
+            {"type": "array", "items": {"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}},
+            ["failed", "partial", "held"],
+        ),
+        "style": "form",
+        "explode": False,
+    },
     _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(networks())}, "instagram"),
+    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
+    {
+        **_query(
+            "tag",
+            "Only posts with this tag; given several times, only posts with all of them.",
+            {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ["marketing"],
+        ),
+        "style": "form",
+        "explode": True,
+    },
+    _moment("scheduledFrom", "Only posts scheduled for then or later.", "2026-12-03"),
+    _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2026-12-03"),
+    _moment("fromDate", "Only posts created then or later: not when they go out.", "2026-01-01"),
+    _moment("toDate", "Only posts created then or earlier.", "2026-01-31T23:59:59Z"),
+    _moment(
+        "updatedSince",
+        "Only posts that changed then or later. Ask with the time of your last question, less a minute: a change is "
+        "dated from before it can be read.",
+        "2026-01-15T10:00:00Z",
+    ),
+    _query(
+        "timezone",
+        "The IANA time zone of dates and of times without an offset.",
+        {"type": "string", "default": "UTC"},
+        "Europe/Berlin",
+    ),
+    _query(
+        "sort",
+        "`createdAt` is newest first; `scheduledFor` soonest first, without posts that have no time; `updatedAt` the "
+        "longest unchanged first. By default the list is sorted by what it is narrowed by: `scheduledFor` with "
+        "`scheduledFrom` or `scheduledTo`, `updatedAt` with `updatedSince`, else `createdAt`.",
+        {"type": "string", "enum": list(Order)},
+        "scheduledFor",
+    ),
     _query(
         "limit",
         "The most posts to return.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         20,
     ),
-    _query("cursor", "From the previous answer.", {"type": "string"}, examples.PAGE["cursor"]),
-    _query(
-        "fromDate",
-        "Only posts created then or later: an ISO 8601 date (its whole UTC day) or date and time.",
-        {"type": "string"},
-        "2026-01-01",
-    ),
-    _query("toDate", "Only posts created then or earlier; inclusive.", {"type": "string"}, "2026-01-31T23:59:59Z"),
-    _query("tag", "Only posts with this tag.", {"type": "string", "minLength": 1}, "marketing"),
-    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
+    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.PAGE["cursor"]),
 )
 
 _PAGE = (
@@ -136,8 +178,8 @@ OPERATIONS = (
         _POSTS,
         "listPosts",
         "List posts",
-        "Newest first. A page never skips or repeats a post while posts are being added. It holds fewer posts than "
-        "`limit` if it would be larger than 4 MiB; `hasMore` then says that there are more.",
+        "Newest first, unless `sort` says otherwise. A page never skips or repeats a post while posts are being added. "
+        "It holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` then says that there are more.",
         PageView,
         {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
         ("unknownQuery", "wrongQuery", *_ALWAYS),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from api.suggest import did_you_mean
+from api.suggest import did_you_mean, zone_meant
 from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.zones import zone_names
@@ -35,7 +35,7 @@ def _network(name: str) -> str:
 
 def _zone(name: str) -> str:
     if name not in zone_names():
-        raise _bad(f"must be an IANA time zone such as America/New_York{did_you_mean(name, zone_names())}")
+        raise _bad(f"must be an IANA time zone such as America/New_York{zone_meant(name)}")
     return name
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from domain.zones import zone_names
+
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
     """Return the known name that a wrong one resembles, if there is one."""
@@ -15,4 +17,16 @@ def closest(wrong: str, known: Iterable[str]) -> str | None:
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?" where a known name is close, else nothing."""
     meant = closest(wrong, known)
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def zone_meant(wrong: str) -> str:
+    """Return "; did you mean …?" if a time zone is written like this, or is that of a city written like this."""
+    names = sorted(zone_names(), key=lambda name: (-name.count("/"), name))
+    by_city = {name.rpartition("/")[2].lower(): name for name in names}
+    written = wrong.strip().replace(" ", "_").lower()
+    city = written.rpartition("/")[2]
+    meant = by_city.get(city) or (closest(written, names) if "/" in written else None)
+    if meant is None and (close := closest(city, by_city)):
+        meant = by_city[close]
     return f"; did you mean {meant}?" if meant else ""

@@ -17,7 +17,7 @@ from domain.post import (
     TargetStatus,
     text_in_effect,
 )
-from domain.schedule import rfc3339
+from domain.schedule import local_time, rfc3339
 from domain.waits import WaitsFor, waits_for
 from platforms.codes import known_codes, public_codes
 from platforms.registry import networks
@@ -215,6 +215,10 @@ class PostView(View):
     tags: list[str] = Field(description="Your labels.", examples=[["marketing"]])
     timezone: str = Field(description="The IANA time zone given, or UTC.", examples=["UTC"])
     scheduled_for: Moment | None = Field(description="The instant it is scheduled for.")
+    scheduled_for_local: str | None = Field(
+        description="The same as wall time in `timezone`, without an offset, as `scheduledFor` takes it.",
+        examples=["2026-02-01T09:00:00"],
+    )
     planned_for: Moment = Field(description="The instant it was scheduled for, if `publishNow` went ahead of it.")
     published_at: Moment | None = Field(description="When it first became public anywhere.")
     created_at: Moment = Field(description="When it was created.")
@@ -233,7 +237,7 @@ class PageView(View):
 
     model_config = ConfigDict(title="PostList")
 
-    posts: list[PostView] = Field(description="Newest first.")
+    posts: list[PostView] = Field(description="In the order that `sort` names; newest first by default.")
     cursor: str | None = Field(
         description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"]
     )
@@ -340,6 +344,7 @@ def view_of(post: Post) -> PostView:
         tags=post.tags,
         timezone=post.timezone,
         scheduled_for=_moment(post.scheduled_for),
+        scheduled_for_local=local_time(post.scheduled_for, post.timezone) if post.scheduled_for else None,
         published_at=_moment(post.published_at),
         created_at=rfc3339(post.created_at),
         updated_at=rfc3339(post.updated_at),

@@ -3,9 +3,9 @@
 import re
 from calendar import isleap
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from domain.zones import zone_named
+from domain.zones import UnknownZone, zone_named
 
 LATE_COUNTS_AS_NOW = timedelta(minutes=5)
 HORIZON_YEARS = 5
@@ -45,8 +45,7 @@ def parse_date_time(text: str) -> datetime:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
-    time = match["time"].replace(",", ".")
-    whole, dot, fraction = time.partition(".")
+    whole, dot, fraction = match["time"].replace(",", ".").partition(".")
     return datetime.fromisoformat(f"{match['date']}T{whole}{dot}{fraction[:6]}{(match['offset'] or '').upper()}")
 
 
@@ -66,16 +65,27 @@ def resolve(text: str, zone: str) -> Schedule:
         raise ValueError("the date is out of range") from error
 
 
-def parse_bound(text: str, *, end: bool) -> datetime:
-    """Parse a list filter: a date and time (UTC where it has no offset), or a bare date that covers its whole UTC day.
+def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:
+    """Parse a list filter: a date and time, or a bare date that covers its whole day, in `zone` if it has no offset.
 
-    `end` asks for the last instant covered. Raises ValueError for anything else.
+    `end` asks for the last instant covered. Raises ValueError for anything else, OverflowError.
     """
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        start = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-        return start + timedelta(days=1, microseconds=-1) if end else start
-    moment = parse_date_time(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        clock = time.max if end else time.min
+        # Of a time that a clock change repeats, the day ends with the second.
+        moment = datetime.combine(date.fromisoformat(text), clock, zone).replace(fold=int(end))
+    else:
+        moment = parse_date_time(text)
+    return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(UTC)
+
+
+def local_time(moment: datetime, zone: str) -> str | None:
+    """Write an aware datetime as the wall time of a zone, without an offset; None if there is no such zone any more."""
+    try:
+        local = moment.astimezone(zone_named(zone)).replace(tzinfo=None)
+    except (UnknownZone, OverflowError):
+        return None
+    return local.isoformat(timespec="milliseconds" if local.microsecond else "seconds")
 
 
 def rfc3339(moment: datetime) -> str:

@@ -179,6 +179,15 @@ class Post(Base):
         Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
         # With the sizes, because they are summed for each workspace (store.posts.count_kept).
         Index("posts_list_by_creation", "workspace_id", "created_at", postgresql_include=["answer_bytes"]),
+        Index(
+            "posts_list_by_schedule",
+            "workspace_id",
+            "status",
+            "scheduled_for",
+            "id",
+            postgresql_where=text("scheduled_for IS NOT NULL"),
+        ),
+        Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
         Index("posts_tags", "tags", postgresql_using="gin"),
         Index(
             "posts_untold",
@@ -245,6 +254,13 @@ class Target(Base):
         Index("targets_of_post", "post_id", "position"),
         Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
         Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
+        Index(
+            "targets_list_by_status",
+            "workspace_id",
+            "status",
+            "post_id",
+            postgresql_where=text("status IN ('held', 'unconfirmed')"),
+        ),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
         Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
         Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),

@@ -1,14 +1,9 @@
 """Posts as the api reads and writes them: insert, look up, list."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select
+from sqlalchemy import and_, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, TargetStatus
 from store.database import Database
 from store.models import Post, Target
@@ -41,73 +36,6 @@ async def is_moving(session: AsyncSession, post_id: str) -> bool:
     begun = Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING])
     moving = and_(begun, exists().where(Target.post_id == Post.id, busy))
     return bool(await session.scalar(select(moving).where(Post.id == post_id)))
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Narrow a list. Times are inclusive bounds of createdAt; `before_id` is where the last page ended."""
-
-    status: PostStatus | None = None
-    platform: str | None = None
-    account_id: str | None = None
-    tag: str | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    before_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Posts with their targets, newest first, and whether there are more."""
-
-    posts: list[Post]
-    more: bool
-
-
-async def list_posts(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> Page:
-    """Return up to `limit` posts, but no more than an answer of LARGEST_ANSWER bytes holds.
-
-    Content is read of those only that are returned.
-    """
-    found = select(Post.id, Post.answer_bytes).where(Post.workspace_id == workspace_id, *_conditions(wanted))
-    page = found.order_by(Post.id.desc()).limit(limit + 1).subquery()
-    sizes = func.sum(page.c.answer_bytes).over(order_by=page.c.id.desc())
-    places = func.row_number().over(order_by=page.c.id.desc())
-    counted = select(
-        page.c.id, sizes.label("sizes"), places.label("place"), func.count().over().label("everything")
-    ).subquery()
-    query = (
-        select(Post, counted.c.everything)
-        .join(counted, counted.c.id == Post.id)
-        .where(
-            or_(counted.c.place == 1, counted.c.sizes <= LARGEST_ANSWER),
-            counted.c.place <= limit,
-        )
-        .order_by(Post.id.desc())
-        .options(selectinload(Post.targets))
-    )
-    rows = (await session.execute(query)).all()
-    return Page([row.Post for row in rows], more=bool(rows) and len(rows) < rows[0].everything)
-
-
-def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    if wanted.status:
-        yield Post.status == wanted.status.value
-    if wanted.platform or wanted.account_id:
-        target = exists().where(Target.post_id == Post.id)
-        if wanted.platform:
-            target = target.where(Target.platform == wanted.platform)
-        if wanted.account_id:
-            target = target.where(Target.account_id == wanted.account_id)
-        yield target
-    if wanted.tag:
-        yield Post.tags.contains([wanted.tag])
-    if wanted.created_from:
-        yield Post.created_at >= wanted.created_from
-    if wanted.created_to:
-        yield Post.created_at <= wanted.created_to
-    if wanted.before_id:
-        yield Post.id < wanted.before_id
 
 
 _COUNT_OPEN = """

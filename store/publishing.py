@@ -187,6 +187,8 @@ async def add_details(
     session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
 ) -> Outcome:
     """Keep what could be told only once the target was public: its id, too, unless an edit has changed it meanwhile."""
+    its_post = select(Target.post_id).where(Target.id == target_id).scalar_subquery()
+    await session.execute(update(Post).where(Post.id == its_post).values(updated_at=datetime.now(UTC)))
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
     if target is None:
         return STALE

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from api.listing import cursor_after, read_cursor
+from domain.post import PostStatus, TargetStatus
+from store.lists import Order, Place
+from store.models import Post, Target
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -68,6 +72,70 @@ async def test_filters(api: Client, stranger: Client, stack: Stack) -> None:
     assert await ids(stranger, "?tag=a&platform=twitter&status=draft") == [on_twitter["id"]]
 
 
+async def test_several_statuses_and_tags(stranger: Client, stack: Stack) -> None:
+    twitter = {"platform": "twitter", "accountId": "tw_any"}
+    states = {
+        "failed": (PostStatus.FAILED, TargetStatus.FAILED),
+        "partial": (PostStatus.PARTIAL, TargetStatus.UNCONFIRMED),
+        "held": (PostStatus.PUBLISHING, TargetStatus.HELD),
+        "published": (PostStatus.PUBLISHED, TargetStatus.PUBLISHED),
+    }
+    made = {}
+    for name, (status, target) in states.items():
+        post = await draft(stranger, name, platforms=[twitter])
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == post["id"]).values(status=status))
+            await session.execute(update(Target).where(Target.post_id == post["id"]).values(status=target))
+        made[name] = post["id"]
+    both = (await draft(stranger, "both", tags=["a", "b"]))["id"]
+    one = (await draft(stranger, "one", tags=["a"]))["id"]
+    assert await ids(stranger, "?status=failed,partial") == [made["partial"], made["failed"]]
+    assert await ids(stranger, "?status=failed&status=partial") == [made["partial"], made["failed"]]
+    assert await ids(stranger, "?status=failed,held,unconfirmed") == [made["held"], made["partial"], made["failed"]]
+    assert await ids(stranger, "?status=held") == [made["held"]]
+    # A post that is asked for twice is in the list once.
+    assert await ids(stranger, "?status=unconfirmed,partial,partial") == [made["partial"]]
+    assert await ids(stranger, "?tag=a") == [one, both]
+    assert await ids(stranger, "?tag=a&tag=b") == [both]
+
+
+async def test_a_content_calendar(stranger: Client) -> None:
+    # 20 minutes before and after midnight in Berlin, on one UTC day.
+    year = datetime.now(UTC).year + 1
+    late = await draft(stranger, "late", scheduledFor=f"{year}-12-03T23:40:00", timezone="Europe/Berlin")
+    early = await draft(stranger, "early", scheduledFor=f"{year}-12-04T00:20:00", timezone="Europe/Berlin")
+    soon = await draft(stranger, "soon", scheduledFor=f"{year}-11-01T09:00:00Z")
+    await draft(stranger, "never")
+    assert late["scheduledForLocal"] == f"{year}-12-03T23:40:00"
+    assert early["scheduledForLocal"] == f"{year}-12-04T00:20:00"
+    assert soon["scheduledForLocal"] == f"{year}-11-01T09:00:00"
+    assert await ids(stranger, "?sort=scheduledFor") == [soon["id"], late["id"], early["id"]]
+    day = f"{year}-12-03"
+    assert await ids(stranger, f"?scheduledFrom={day}&scheduledTo={day}") == [late["id"], early["id"]]
+    in_berlin = "&timezone=Europe/Berlin"
+    assert await ids(stranger, f"?scheduledFrom={day}&scheduledTo={day}{in_berlin}") == [late["id"]]
+    newest_first = "&sort=createdAt"
+    assert await ids(stranger, f"?scheduledFrom={year}-12-01{newest_first}") == [early["id"], late["id"]]
+    pages, query = [], "?sort=scheduledFor&limit=1"
+    while True:
+        page = (await stranger.get(f"/v1/posts{query}")).json()
+        pages += [post["id"] for post in page["posts"]]
+        if not page["hasMore"]:
+            break
+        query = f"?sort=scheduledFor&limit=1&cursor={page['cursor']}"
+    assert pages == [soon["id"], late["id"], early["id"]]
+
+
+async def test_what_changed_since(stranger: Client) -> None:
+    first, second = await draft(stranger, "first"), await draft(stranger, "second")
+    changed = (await stranger.patch(f"/v1/posts/{first['id']}", json={"content": "changed"})).json()
+    assert await ids(stranger, f"?updatedSince={first['updatedAt']}") == [second["id"], first["id"]]
+    assert await ids(stranger, f"?updatedSince={changed['updatedAt']}") == [first["id"]]
+    page = (await stranger.get(f"/v1/posts?updatedSince={first['updatedAt']}&limit=1")).json()
+    rest = await ids(stranger, f"?updatedSince={first['updatedAt']}&cursor={page['cursor']}")
+    assert ([post["id"] for post in page["posts"]], rest) == ([second["id"]], [first["id"]])
+
+
 async def test_dates_are_inclusive_to_what_answers_show(stranger: Client) -> None:
     post = await draft(stranger, "dated")
     moment, day = post["createdAt"], datetime.now(UTC).date().isoformat()
@@ -91,6 +159,16 @@ async def test_dates_are_inclusive_to_what_answers_show(stranger: Client) -> Non
         ("limit=" + "9" * 400, "invalid_field_value", "limit"),
         ("limit=%D9%A3", "invalid_field_value", "limit"),
         ("limit=5&limit=6", "invalid_field_value", "limit"),
+        ("status=draft,done", "invalid_field_value", "status"),
+        ("status=draft,", "invalid_field_value", "status"),
+        ("status=pending", "invalid_field_value", "status"),
+        ("sort=createdat", "invalid_field_value", "sort"),
+        ("sort=-createdAt", "invalid_field_value", "sort"),
+        ("timezone=Berlin", "invalid_field_value", "timezone"),
+        ("scheduledFrom=soon", "invalid_field_value", "scheduledFrom"),
+        ("scheduledFrom=2026-12-04&scheduledTo=2026-12-03", "invalid_field_value", "scheduledFrom"),
+        ("updatedSince=1", "invalid_field_value", "updatedSince"),
+        ("sort=scheduledFor&cursor=eyJpZCI6InBvc3RfYWJjMTIzIn0", "invalid_field_value", "cursor"),
         ("fromDate=yesterday", "invalid_field_value", "fromDate"),
         ("fromDate=2026-02-30", "invalid_field_value", "fromDate"),
         ("fromDate=0001-01-01T00:00:00%2B10:00", "invalid_field_value", "fromDate"),
@@ -128,7 +206,21 @@ async def test_the_contracts_cursor_is_one(stranger: Client) -> None:
 
 @given(st.from_regex(r"post_[0-9a-f]{32}", fullmatch=True))
 def test_cursors_survive_the_round_trip(post_id: str) -> None:
-    assert read_cursor(cursor_after(post_id)) == post_id
+    assert read_cursor(cursor_after(Place(post_id))) == Place(post_id)
+
+
+@given(
+    st.from_regex(r"post_[0-9a-f]{32}", fullmatch=True), st.datetimes(timezones=st.just(UTC)), st.sampled_from(Order)
+)
+def test_cursors_hold_for_the_order_that_they_were_made_in(post_id: str, at: datetime, order: Order) -> None:
+    place = Place(post_id, at)
+    if order is Order.CREATED:
+        with pytest.raises(ValueError, match="same question"):
+            read_cursor(cursor_after(place), order)
+    else:
+        assert read_cursor(cursor_after(place), order) == place
+        with pytest.raises(ValueError, match="same question"):
+            read_cursor(cursor_after(Place(post_id)), order)
 
 
 @given(st.text())

@@ -12,8 +12,9 @@ from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
 from store.database import Database
+from store.lists import Filter, Page, Place, list_posts
 from store.models import Post, Target
-from store.posts import Filter, Page, find_post, insert_post, is_moving, list_posts
+from store.posts import find_post, insert_post, is_moving
 from store.telling import note_taken_up
 from store.workspaces import create_workspace
 from tests.stack import new_database
@@ -140,6 +141,6 @@ async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
     made = [(await save(database, workspace)).id for _ in range(5)]
     async with database.transaction() as session:
         page = await list_posts(session, workspace, Filter(), 2)
-        rest = await list_posts(session, workspace, Filter(before_id=page.posts[-1].id), 10)
+        rest = await list_posts(session, workspace, Filter(after=Place(page.posts[-1].id)), 10)
     assert [post.id for post in (*page.posts, *rest.posts)] == made[::-1]
     assert (page.more, rest.more) == (True, False)

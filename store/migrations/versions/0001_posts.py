@@ -166,6 +166,14 @@ def upgrade() -> None:
     op.create_index(
         "posts_list_by_status", "posts", ["workspace_id", "status", sa.literal_column("id DESC")], unique=False
     )
+    op.create_index(
+        "posts_list_by_schedule",
+        "posts",
+        ["workspace_id", "status", "scheduled_for", "id"],
+        unique=False,
+        postgresql_where=sa.text("scheduled_for IS NOT NULL"),
+    )
+    op.create_index("posts_list_by_change", "posts", ["workspace_id", "status", "updated_at", "id"], unique=False)
     op.create_index("posts_tags", "posts", ["tags"], unique=False, postgresql_using="gin")
     op.create_index(
         "posts_open",
@@ -255,6 +263,13 @@ def upgrade() -> None:
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "targets_list_by_status",
+        "targets",
+        ["workspace_id", "status", "post_id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('held', 'unconfirmed')"),
     )
     op.create_index(
         "targets_held",
@@ -397,6 +412,8 @@ def downgrade() -> None:
     )
     op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_tags", table_name="posts", postgresql_using="gin")
+    op.drop_index("posts_list_by_change", table_name="posts")
+    op.drop_index("posts_list_by_schedule", table_name="posts", postgresql_where=sa.text("scheduled_for IS NOT NULL"))
     op.drop_index("posts_list_by_status", table_name="posts")
     op.drop_index("posts_list_by_creation", table_name="posts", postgresql_include=["answer_bytes"])
     op.drop_index("posts_list", table_name="posts")
