@@ -10,6 +10,7 @@ from domain.codes import TargetCode, general_code, is_target_code
 from domain.post import ErrorCategory, HoldReason
 
 _OURS: dict[TargetCode, tuple[str, ...]] = {
+    "app_refused": ("app_secret",),
     "account_refused": (
         "another_account",
         "chat_moved",

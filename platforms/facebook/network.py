@@ -14,6 +14,7 @@ from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
 from platforms.meta.comments import add_first_comment
+from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import text_of
 from platforms.rules import FileRule, Violation
@@ -50,6 +51,10 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
     def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return what the files of a reel, a story or a plain post are held against."""
         return rules.file_rules(draft)
+
+    def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""

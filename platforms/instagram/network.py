@@ -26,6 +26,7 @@ from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.meta.allowance import allowance_of
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
+from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.rules import FileRule, Violation
 from platforms.told import moment
@@ -58,6 +59,10 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files; stories have their own."""
         return rules.STORY_FILES if form_of(draft) is Form.STORY else rules.RULES.files
+
+    def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""

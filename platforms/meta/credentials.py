@@ -20,6 +20,15 @@ class MetaCredentials(WireModel):
     client_secret: SecretStr | None = None
 
 
+NO_PROOF = "app_secret"
+"""Our code for refusals of calls without the right proof of the app's secret."""
+
+
+def applies_to(code: str, credentials: MetaCredentials) -> bool:
+    """Return whether a refusal of the app, by its code, also stops an account with these credentials."""
+    return code != NO_PROOF or credentials.client_secret is None
+
+
 def proof_of(credentials: MetaCredentials) -> dict[str, str]:
     """Return the parameter that proves the app's secret; none if the secret is not known.
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.meta.credentials import NO_PROOF
 from platforms.told import wait
 from platforms.wire import json_of
 
@@ -21,15 +22,14 @@ GONE = "100/33"
 
 _STATE = "does not let this service's app publish. Look into the app's state at Meta."
 _PROOF = "wants another proof of the app's secret. Check clientSecret in the account's credentials."
-_OF_THE_APP = {
-    "API access blocked": _STATE,
-    "app is in development mode": _STATE,
-    "App Not Active": _STATE,
-    "does not have the capability": _STATE,
-    "must be reviewed and approved": _STATE,
-    "appsecret_proof": _PROOF,
-}
-"""Parts of refusals that concern the operator's app, and what is told of each."""
+_OF_THE_APP = (
+    "API access blocked",
+    "app is in development mode",
+    "App Not Active",
+    "does not have the capability",
+    "must be reviewed and approved",
+)
+"""Parts of refusals that concern the operator's app: its mode, its review, its standing."""
 _OF_THE_ACCOUNT = ("permission", "authorized", "scope")
 """Parts of refusals with codes of permissions that concern all that an account does, not one post."""
 BLOCKED_FOR = timedelta(hours=6)
@@ -88,16 +88,18 @@ class Refusals:
         self, body: dict[str, Any], code: int | str | None, subcode: int | None, response: httpx.Response
     ) -> Meaning:
         said = str(body.get("error_user_msg") or body.get("message") or "")
-        for part, told in _OF_THE_APP.items():
-            if part in f"{said} {body.get('message')}":
-                return Meaning(Kind.OPERATOR, f"{self.label} {told}")
+        spoken = f"{said} {body.get('message')}"
+        if "appsecret_proof" in spoken:
+            return Meaning(Kind.OPERATOR, f"{self.label} {_PROOF}", NO_PROOF)
+        if any(part in spoken for part in _OF_THE_APP):
+            return Meaning(Kind.OPERATOR, f"{self.label} {_STATE}")
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(Kind.REJECTED, f"{self.label} refused: {said}")
         if meaning := own or self._common(code, said) or self._by_status(response.status_code):
             return meaning
         for part, by_words in self.words.items():
-            if part in f"{said} {body.get('message')}":
+            if part in spoken:
                 return by_words
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server

@@ -81,7 +81,7 @@ def forbids_reply(error: NetworkError) -> bool:
 
 def may_not_answer(error: NetworkError) -> NetworkError:
     """Say that this app may answer only below the account's own posts."""
-    message = "Threads lets this app answer only below the account's own posts. Check replyToId."
+    message = "Threads lets this app answer or quote only the account's own posts. Check replyToId and quotePostId."
     return NetworkError(Kind.REJECTED, message, code=error.code, status=error.status)
 
 

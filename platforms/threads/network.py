@@ -15,6 +15,7 @@ from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Meter
 from platforms.errors import Kind, NetworkError
 from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
+from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.rules import Violation
 from platforms.thread import ended_early
@@ -60,6 +61,10 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         """Warn of replies to others' posts, for which most apps have no access."""
         return rules.cautions(self.label, draft)
 
+    def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
+
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""
         return errors.error_of(response)
@@ -86,7 +91,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
         try:
             await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
         except NetworkError as error:
-            if draft.settings.reply_to_id and errors.forbids_reply(error):
+            if (draft.settings.reply_to_id or draft.settings.quote_post_id) and errors.forbids_reply(error):
                 raise errors.may_not_answer(error) from error
             if errors.is_gone(error):
                 await self.whoami(connection)

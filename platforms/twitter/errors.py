@@ -28,6 +28,8 @@ _RECONNECT = "X no longer accepts this account's connection. Reconnect the accou
 _SERVER = "X had an error of its own."
 
 _CREDITS = "The X app has no credits or posts of its plan left. Buy credits or raise the plan in X's developer console."
+_SPEND_CAP = "The X app has reached its spending cap. Raise the cap in X's developer console."
+_ACCESS = "X does not let the X app post. Check its access level and permissions in X's developer console."
 _DUPLICATE = "duplicate content"
 """Seen with status 403 in public reports of many clients; X's documentation does not name it."""
 
@@ -37,18 +39,14 @@ _BY_CODE = {
     "credits": (Kind.OPERATOR, _CREDITS),
     "credits_depleted": (Kind.OPERATOR, _CREDITS),
     "creditsdepleted": (Kind.OPERATOR, _CREDITS),
-    "spendcapreached": (
-        Kind.OPERATOR,
-        "The X app has reached its spending cap. Raise the cap in X's developer console.",
-    ),
+    "spendcapreached": (Kind.OPERATOR, _SPEND_CAP),
+    "spend_cap_reached": (Kind.OPERATOR, _SPEND_CAP),
+    "oauth1_permissions": (Kind.OPERATOR, _ACCESS),
     "unsupported_authentication": (
         Kind.AUTH,
         "X does not accept this kind of token for posting. Reconnect the account as a user.",
     ),
-    "client_forbidden": (
-        Kind.OPERATOR,
-        "X does not let the X app post. Check its access level in X's developer console.",
-    ),
+    "client_forbidden": (Kind.OPERATOR, _ACCESS),
     "user_suspended": (Kind.AUTH, "X has suspended this account. Sign in at X to see why."),
     "internal_error": (Kind.TRANSIENT, _SERVER),
     DUPLICATE: (Kind.REJECTED, "X refuses a post that repeats one this account made before."),

@@ -19,7 +19,8 @@ def _forgotten_limits() -> None:
 
 @pytest.fixture(scope="session")
 async def running() -> AsyncIterator[Sandbox]:
-    async with running_sandbox() as url, httpx.AsyncClient() as client:
+    # On a busy machine the sandbox paints a sample video for several seconds.
+    async with running_sandbox() as url, httpx.AsyncClient(timeout=60) as client:
         yield Sandbox(url, client)
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.base import Published
+from platforms.base import Draft, Published
 from platforms.errors import Kind, NetworkError
 from platforms.facebook import videos
 from platforms.meta.credentials import MetaCredentials, proof_of
@@ -73,7 +73,7 @@ async def test_a_missing_or_wrong_proof_is_the_operators_to_mend(
     await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
     with pytest.raises(NetworkError) as caught:
         await rig.network.whoami(rig.connection())
-    assert caught.value.kind is Kind.OPERATOR
+    assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "app_secret")
     assert words in caught.value.message
 
 
@@ -84,6 +84,16 @@ def test_the_app_is_named_by_its_client_id(platform: str) -> None:
     assert network.app_id(given) == "123"
     assert "clientSecret" not in repr(given)
     assert "'s'" not in repr(given)
+
+
+@pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
+def test_a_missing_proof_holds_no_account_that_has_one(platform: str) -> None:
+    network = networks()[platform]
+    draft = Draft("Hi", (), network.settings())
+    for more, held in (({}, True), ({"clientSecret": "s"}, False)):
+        credentials = network.credentials.model_validate({"accessToken": "t", **more})
+        assert network.refusal_applies("app_secret", credentials, draft) is held
+        assert network.refusal_applies("200", credentials, draft)
 
 
 def test_the_proof_is_the_digest_of_the_token_under_the_secret() -> None:

@@ -230,6 +230,16 @@ async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) ->
     assert "replyToId" in error.message
 
 
+async def test_a_quote_that_the_app_may_not_make_refuses_no_app(rig: Rig) -> None:
+    body = {"error": {"message": "insufficient app access level", "code": 10, "error_subcode": 4279067}}
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Look", settings={"quotePostId": "17841400"})))
+    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
+    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("A text")))
+    assert (error.kind, error.code) == (Kind.OPERATOR, "10/4279067")
+
+
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
     first = await NETWORK.publish(rig.connection(), await prepared(rig, [], "first"))
     sending = rig.sending("Re", settings={"replyToId": first.platform_post_id})

@@ -95,6 +95,8 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
         (answer(403, problem("something-new", title="SpendCapReached")), Kind.OPERATOR, "something_new"),
         (answer(402, ""), Kind.OPERATOR, "http_402"),
         (answer(403, {"title": "SpendCapReached"}), Kind.OPERATOR, "spendcapreached"),
+        (answer(403, problem("spend-cap-reached")), Kind.OPERATOR, "spend_cap_reached"),
+        (answer(403, problem("oauth1-permissions")), Kind.OPERATOR, "oauth1_permissions"),
         (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
         (answer(400, {"code": 187, "message": "Status is a duplicate content."}), Kind.REJECTED, "duplicate_content"),
         (answer(500, problem("internal-error")), Kind.TRANSIENT, "internal_error"),
