@@ -71,6 +71,7 @@ TargetCode = Literal[
     "media_too_large",
     "media_too_long",
     "media_too_short",
+    "media_too_small",
     "media_truncated",
     "media_type",
     "media_type_mismatch",

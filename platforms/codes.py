@@ -10,7 +10,13 @@ from domain.codes import TargetCode, general_code, is_target_code
 from domain.post import ErrorCategory, HoldReason
 
 _OURS: dict[TargetCode, tuple[str, ...]] = {
-    "app_refused": ("app_secret",),
+    "app_refused": (
+        "app_secret",
+        "no_comments",
+        "no_product",
+        "no_product_for_members",
+        "no_product_for_pages",
+    ),
     "account_refused": (
         "another_account",
         "chat_moved",
@@ -36,10 +42,12 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     ),
     "invalid_settings": ("address_refused", "channel_type", "invalid_address", "mention_unknown"),
     "media_processing_failed": ("media_failed", "media_refused", "unexplained", "video_processing_failed"),
+    "media_ratio": ("media_shapes_differ",),
     "media_too_large": ("files_too_large",),
     "network_cap": ("quota",),
     "network_processing": (
         "media_not_ready",
+        "medium_forbidden",
         "no_post_id",
         "processing",
         "unknown_children",
