@@ -166,7 +166,7 @@ def _attempt(told: dict[str, Any]) -> str:
 
 
 def markdown(posts: Sequence[Post], disagreements: Sequence[str], took: float, arguments: str) -> str:
-    """Return the run for a README."""
+    """Return the run for a document."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     return "\n\n".join(

@@ -26,9 +26,11 @@ _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
 _LEAD, _LONG_LEAD = timedelta(seconds=3), timedelta(seconds=20)
+_TAKEN_UP_AHEAD = timedelta(seconds=15)
+"""How long before it is due a post is scheduled whose worker is frozen: there are few of them, after no outage."""
 _COPIED_AHEAD = timedelta(seconds=30)
 """How long before it is due a post is scheduled whose stores are copied: their servers die for it and come back."""
-_BARRED_AHEAD = timedelta(seconds=0.5)
+_BARRED_AHEAD = timedelta(seconds=3)
 """How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
 _TAKES = {Crash.NONE: 30.0, Crash.ROW: 20.0, **dict.fromkeys(RESTORED, 80.0)}
 _A_POST_TAKES = 0.15
@@ -185,9 +187,13 @@ class Proof:
 
 
 def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
-    """Return cells by their crash, restores first: they would undo what other posts in flight came to."""
+    """Return cells by their crash in the order in which they are run.
+
+    Restores come first, because they would undo what other posts in flight came to. What waits for absence to be
+    believed comes last, because all that is still looked up is waited for then.
+    """
     found: dict[Crash, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: cell.crash not in RESTORED):
+    for cell in sorted(cells, key=lambda cell: (cell.crash not in RESTORED, cell.crash in FROZEN_WORKER)):
         found.setdefault(cell.crash, []).append(cell)
     return found
 
@@ -230,7 +236,9 @@ def lead(crash: Crash) -> timedelta:
     """Return how long before it is due a post is scheduled: it must be prepared by then, also after an outage."""
     if crash in RESTORED:
         return _COPIED_AHEAD
-    return _LONG_LEAD if crash is Crash.BEFORE or crash in FROZEN_WORKER else _LEAD
+    if crash in FROZEN_WRITING:
+        return _TAKEN_UP_AHEAD
+    return _LONG_LEAD if crash is Crash.BEFORE else _LEAD
 
 
 def batch_of(waiting: Sequence[tuple[Cell, int]], most: int) -> list[tuple[Cell, int]]:

@@ -1,4 +1,4 @@
-"""The proof's tables, and the way they come into a README."""
+"""The proof's tables, and the way they come into a document."""
 
 from dataclasses import replace
 
