@@ -4,9 +4,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-PER_SECOND = 64 * 2**20
+PER_SECOND = 32 * 2**20
 """Bytes of all files of a workspace that a worker reads in a second for long, and at once after a pause. They take some
-2.5 ms of the processor for each MiB, so one workspace can take a sixth of a core."""
+2.5 ms of the processor for each MiB, so one workspace can take a twelfth of a core."""
 _MOST_WORKSPACES = 1_000
 """Most workspaces that are remembered; beyond, the one that read least recently starts with a full second again."""
 
