@@ -37,6 +37,13 @@ async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Fin
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
 
 
+async def find_video(connection: Line, sending: Sending[FacebookSettings], video_id: str) -> Published | None:
+    """Look for the post that shows a video among the Page's newest, in case the video itself cannot be read."""
+    path = f"/{segment(connection.account.user_id)}/published_posts"
+    posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
+    return earliest(sending, (_alike(post) for post in posts if video_id in _media_ids(post)))
+
+
 def _alike(post: dict[str, Any]) -> Alike:
     url = post.get("permalink_url") or url_of(post["id"])
     return Alike(Published(str(post["id"]), url), _moment(post["created_time"]))

@@ -10,7 +10,7 @@ from platforms.base import Sending
 from platforms.body import Body
 from platforms.domains import is_within
 from platforms.errors import Kind, NetworkError
-from platforms.facebook.errors import WrongOffsetError
+from platforms.facebook.errors import WrongOffsetError, is_gone
 from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
@@ -186,7 +186,13 @@ class Uploads:
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""
-        status = await GRAPH.get(self._line, f"/{segment(video['id'])}", fields="status")
+        try:
+            status = await GRAPH.get(self._line, f"/{segment(video['id'])}", fields="status")
+        except NetworkError as error:
+            if not is_gone(error) or video["offset"]:
+                raise
+            # Meta has answered reads of new objects so for days; nothing was sent of this one yet.
+            status = {}
         uploading = (status.get("status") or {}).get("uploading_phase") or {}
         if uploading.get("status") == "complete":
             return

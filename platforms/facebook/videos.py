@@ -9,7 +9,7 @@ from typing import Any
 
 from platforms.base import Absent, Finding, Published, Refused, Sending, Unknown
 from platforms.errors import NetworkError
-from platforms.facebook import errors
+from platforms.facebook import errors, lookup
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
 from platforms.wire import segment
@@ -106,6 +106,8 @@ async def find(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
             return Absent()
         case State.PUBLISHING:
             return Unknown()
+        case State.GONE if handle.get("accepted"):
+            return await lookup.find_video(connection, sending, handle["id"]) or Unknown()
     # Asking once more to publish the same video makes no double, but is in vain where Facebook said yes already.
     return Unknown() if handle.get("accepted") else Absent()
 

@@ -389,6 +389,21 @@ async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None
     assert await rig.posts() == []
 
 
+@pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
+async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: dict[str, Any]) -> None:
+    """The words are those of gitroomhq/postiz-app#1562."""
+    await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
+    sending = await prepared(rig, ["a.mp4"], form)
+    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code) == (Kind.UNCLEAR, "video_processing")
+    found = await NETWORK.confirm(rig.connection(), sending)
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    sending.taken = frozenset({post["platformPostId"]})
+    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+
+
 READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
 
 
@@ -462,7 +477,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
     monkeypatch.setattr(videos, "LOOKS", (0,))
     now = datetime.now(UTC).timestamp()
     clock = [now]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "facebook")
         sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
         error = await refused(NETWORK.publish(rig.connection(), sending))

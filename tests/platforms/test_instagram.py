@@ -39,7 +39,7 @@ def clock() -> Clock:
 async def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Be an account on an Instagram that takes its time; each step looks once instead of for some seconds."""
     monkeypatch.setattr(containers, "LOOKS", (0,))
-    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
         yield await open_account(Sandbox(url, client), "instagram")
 
 

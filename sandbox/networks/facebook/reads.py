@@ -65,6 +65,8 @@ class ReadRoutes(PageTwin):
         account, object_id = self.account(request), request.params["id"]
         if object_id == account.user_id:
             return Answer.json(self._page(account, request))
+        if self.holds("reads_refused", account):
+            raise missing_object(object_id)
         video = self.videos.get(object_id)
         if video is not None and video.account_id == account.account_id:
             return Answer.json(selected(self._video(video), _fields(request), "Video"))
