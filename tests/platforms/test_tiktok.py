@@ -1,5 +1,7 @@
 """Publish videos and photos to TikTok over real HTTP, in chunks, and lose its answers in every way there is."""
 
+import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import NETWORK, media, status
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
 from sandbox.server import running_sandbox
+from tests.activities.media.files import photo
 from tests.platforms.rig import Large, Rig, Sandbox, open_account
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
@@ -391,3 +394,40 @@ async def test_which_posts_a_refusal_of_the_app_stops(
     rig: Rig, code: str, names: list[str], settings: dict[str, Any], applies: bool
 ) -> None:
     assert NETWORK.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "code"),
+    [(1086, 1448, "picture_size_check_failed"), (1254, 1254, "picture_size_check_failed"), (941, 1672, None)],
+)
+async def test_a_photo_whose_shorter_side_is_too_long_fails_after_tiktok_took_it(
+    rig: Rig, width: int, height: int, code: str | None
+) -> None:
+    content = io.BytesIO()
+    photo(width, height).save(content, "JPEG")
+    async with serving(content.getvalue()) as url:
+        item = rig.sandbox.media("a.jpg").model_copy(update={"url": url})
+        sending = rig.sending(f"{width} x {height}", [item], settings=SETTINGS, started_at=datetime.now(UTC))
+        await NETWORK.prepare(rig.connection(), sending)
+        if code is None:
+            await NETWORK.publish(rig.connection(), sending)
+            return
+        error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert (error.kind, error.code, error.status) == (Kind.REJECTED, code, None)
+    [rule, _] = NETWORK.rules.files
+    assert (rule.max_shorter, rule.max_longer) == (1080, 1920), "so pictures are scaled before TikTok gets them"
+
+
+@asynccontextmanager
+async def serving(jpeg: bytes) -> AsyncIterator[str]:
+    """Serve one picture at an address of its own."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        writer.write(head % len(jpeg) + jpeg)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/photo.jpg"

@@ -114,6 +114,7 @@ async def test_tokens_are_renewed_once(tiktok: httpx.AsyncClient) -> None:
     assert (await tiktok.post("/v2/oauth/token/", data={**form, "client_key": ""})).json()["error"] == "invalid_client"
     renewed = (await tiktok.post("/v2/oauth/token/", data=form)).json()
     assert renewed["refresh_token"] != "tt-refresh"
+    assert (renewed["expires_in"], renewed["refresh_expires_in"]) == (2 * 3600, 180 * 86_400)
     assert (await tiktok.post("/v2/oauth/token/", data=form)).json()["error"] == "invalid_grant"
     headers = {"authorization": f"Bearer {renewed['access_token']}"}
     user = await tiktok.get("/v2/user/info/", params={"fields": "open_id"}, headers=headers)
