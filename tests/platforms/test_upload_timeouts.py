@@ -1,0 +1,50 @@
+"""Requests that carry a file say how long it is, so they are given time for it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms import timeouts
+from tests.platforms.rig import Large, Rig
+
+MEGABYTE = 10**6
+TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "settings", "size", "longest"),
+    [
+        ("tiktok", "a.mp4", TIKTOK, 25 * MEGABYTE, 10 * MEGABYTE),
+        ("youtube", "a.mp4", {}, 20 * MEGABYTE, 8 * MEGABYTE),
+        ("linkedin", "a.jpg", {}, 9 * MEGABYTE, 9 * MEGABYTE),
+        ("linkedin", "a.mp4", {}, 9 * MEGABYTE, 4 * MEGABYTE),
+        ("pinterest", "a.mp4", {"boardId": "5"}, 9 * MEGABYTE, 9 * MEGABYTE),
+    ],
+)
+async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
+    connect: Callable[..., Awaitable[Rig]],
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    name: str,
+    settings: dict[str, Any],
+    size: int,
+    longest: int,
+) -> None:
+    rig = await connect(platform)
+    sending = rig.sending("A large file", [rig.sandbox.media(name)], settings=settings)
+    sending.media = Large(rig.source, size)
+    given: dict[int, float] = {}
+
+    async def note(request: httpx.Request) -> None:
+        given[int(request.headers.get("content-length", 0))] = request.extensions["timeout"]["read"]
+
+    monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        await rig.network.prepare(rig.connection(client), sending)
+    largest = max(given)
+    assert largest >= longest
+    assert given[largest] == timeouts.for_body(largest).read
+    assert given[largest] > 60
