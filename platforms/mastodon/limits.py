@@ -59,6 +59,19 @@ class Limits:
         return bool(_MASTODON.fullmatch(self.version))
 
     @property
+    def lists_all(self) -> bool:
+        """Whether the server is known to list all of an account's statuses to it, private ones and replies as well.
+
+        Mastodon is, and what grew out of Pleroma by its own code. snac and Pixelfed are known not to be.
+        """
+        return self.is_mastodon or self.is_of_pleroma
+
+    @property
+    def shows_all_at_home(self) -> bool:
+        """Whether the home timeline is known to have all of the account's own statuses: snac's has."""
+        return bool(_SNAC.search(self.version))
+
+    @property
     def is_of_pleroma(self) -> bool:
         """Whether the server is Pleroma or Akkoma, which grew out of it."""
         return bool(_PLEROMA.search(self.version))
@@ -99,6 +112,7 @@ _MASTODON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[-+][A-Za-z0-9.+-]
 """The version of a server that is Mastodon; its kin name themselves behind it, in brackets."""
 
 _PLEROMA = re.compile(r"\bcompatible; (?:Pleroma|Akkoma)\b", re.IGNORECASE)
+_SNAC = re.compile(r"\breally snac/")
 _KEPT = (*_PLACES, "polls_with_media")
 
 _known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()

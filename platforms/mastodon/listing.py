@@ -52,12 +52,9 @@ async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
     return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
 
 
-async def home(line: Line, settings: MastodonSettings) -> AsyncIterator[list[Status]]:
-    """Read the home timeline, which has an account's own private statuses, too. Raises NetworkError."""
-    if settings.visibility not in HIDDEN:
-        return
-    async for page in pages(line, "/api/v1/timelines/home"):
-        yield page
+def home(line: Line) -> AsyncIterator[list[Status]]:
+    """Read the home timeline, which may have own statuses that the account's list lacks. Raises NetworkError."""
+    return pages(line, "/api/v1/timelines/home")
 
 
 def may_be_left_out(settings: MastodonSettings) -> bool:

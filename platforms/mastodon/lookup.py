@@ -11,7 +11,7 @@ from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
 from platforms.mastodon import listing
-from platforms.mastodon.limits import limits_of
+from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
@@ -61,34 +61,38 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
             break
     else:
         return search.found() or Unknown()
-    if search.found() or not listing.may_be_left_out(sending.draft.settings) or await _lists_all(line):
+    if search.found() or not listing.may_be_left_out(sending.draft.settings):
         return search.verdict()
-    return await _elsewhere(line, sending, search)
+    server = await _server(line)
+    return search.verdict() if server.lists_all else await _elsewhere(line, sending, search, server)
 
 
-async def _lists_all(line: Line) -> bool:
-    """Tell whether the account's list has all of its statuses for their author: that is known of Mastodon itself."""
+async def _server(line: Line) -> Limits:
+    """Return what is known of the server; nothing, where it does not say what it is."""
     try:
-        return (await limits_of(line)).is_mastodon
+        return await limits_of(line)
     except NetworkError:
-        return False
+        return DEFAULTS
 
 
-async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_Search") -> Finding:
+async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_Search", server: Limits) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
-    It is absent if none of them shows it and a list shows another status of the same kind.
+    It is absent if none of them shows it, and either one shows another status of the same kind or the server is known
+    to show all at home.
     """
     settings = sending.draft.settings
-    shows_kind = any(listing.is_of_kind(each, settings) for each in await listing.newest(line))
+    shows_kind = server.shows_all_at_home or any(
+        listing.is_of_kind(each, settings) for each in await listing.newest(line)
+    )
     await search.take_own(await listing.thread(line, settings))
-    async for page in listing.home(line, settings):
+    async for page in listing.home(line):
         own = await search.take_own(page)
         shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
         if not page or _is_before(page[-1], sending):
             break
     else:
-        shows_kind &= settings.visibility not in listing.HIDDEN
+        shows_kind = False
     verdict = search.verdict()
     return Unknown() if isinstance(verdict, Absent) and not shows_kind else verdict
 

@@ -77,14 +77,9 @@ async def test_public_status_that_never_arrived_is_sent_again(connect: Connect, 
     assert len(await rig.posts()) == 1
 
 
-@pytest.mark.parametrize(
-    ("dialect", "settings"),
-    [("snac", {"visibility": "private"}), ("snac", {"visibility": "direct"}), ("pixelfed", {"inReplyToId": "…"})],
-)
-async def test_what_no_list_would_show_is_never_called_absent(
-    connect: Connect, dialect: str, settings: dict[str, Any]
-) -> None:
-    rig = await account_of(connect, dialect)
+@pytest.mark.parametrize("settings", [{"visibility": "private"}, {"visibility": "direct"}, {"inReplyToId": "…"}])
+async def test_what_no_list_may_show_is_never_called_absent(connect: Connect, settings: dict[str, Any]) -> None:
+    rig = await account_of(connect, "pixelfed", "public_only")
     parent = await publish(rig, rig.sending("Before"))
     if "inReplyToId" in settings:
         settings = {"inReplyToId": parent.platform_post_id}
@@ -93,11 +88,25 @@ async def test_what_no_list_would_show_is_never_called_absent(
     assert await confirm(rig, sending) == Unknown()
 
 
-@pytest.mark.parametrize("dialect", ["snac", "pleroma"])
-async def test_what_a_list_would_show_is_absent(connect: Connect, dialect: str) -> None:
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+async def test_what_a_list_has_shown_before_is_absent(connect: Connect, dialect: str) -> None:
     rig = await account_of(connect, dialect)
     await publish(rig, rig.sending("Seen before", settings={"visibility": "private"}))
     sending = await attempt(rig, "Never came", visibility="private")
+    await lost(rig, sending, before=True)
+    assert await confirm(rig, sending) == Absent()
+
+
+@pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"pixelfed"}))
+@pytest.mark.parametrize("settings", [{"visibility": "private"}, {"visibility": "direct"}, {"inReplyToId": "…"}])
+async def test_what_a_server_is_known_to_show_is_absent(
+    connect: Connect, dialect: str, settings: dict[str, Any]
+) -> None:
+    rig = await account_of(connect, dialect)
+    parent = await publish(rig, rig.sending("Before"))
+    if "inReplyToId" in settings:
+        settings = {"inReplyToId": parent.platform_post_id}
+    sending = await attempt(rig, "Never came", **settings)
     await lost(rig, sending, before=True)
     assert await confirm(rig, sending) == Absent()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, Published, Sending
 from platforms.errors import Kind
 from platforms.mastodon import NETWORK
 from tests.platforms import snac
@@ -125,10 +125,19 @@ async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visib
     assert len(await server.own(rig)) == 1
 
 
-async def test_private_status_that_never_arrived_is_absent_once_another_is_shown(server: Snac, rig: Rig) -> None:
-    sending = await lost(rig, await prepared(rig, "For friends", visibility="private"), before=True)
-    assert await confirm(rig, sending) == Unknown()
-    await publish(rig, rig.sending("For the same friends", settings={"visibility": "private"}))
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+async def test_private_request_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
+    sending = await lost(rig, await prepared(rig, "For friends", visibility=visibility), before=True)
+    assert await confirm(rig, sending) == Absent()
+    await publish(rig, sending)
+    assert len(await server.own(rig)) == 1
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_reply_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
+    parent = await publish(rig, rig.sending("A question"))
+    answer = await prepared(rig, "An answer", inReplyToId=parent.platform_post_id, visibility=visibility)
+    sending = await lost(rig, answer, before=True)
     assert await confirm(rig, sending) == Absent()
     await publish(rig, sending)
     assert len(await server.own(rig)) == 2
