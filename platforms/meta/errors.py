@@ -96,7 +96,7 @@ class Refusals:
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(Kind.REJECTED, f"{self.label} refused: {said}")
-        if meaning := own or self._common(code, said) or self._by_status(response.status_code):
+        if meaning := own or self._common(code, spoken) or self._by_status(response.status_code):
             return meaning
         for part, by_words in self.words.items():
             if part in spoken:
@@ -106,7 +106,7 @@ class Refusals:
         told = f": {said}" if said else f" with status {response.status_code}."
         return Meaning(Kind.REJECTED, f"{self.label} refused{told}")
 
-    def _common(self, code: int | str | None, said: str) -> Meaning | None:
+    def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
         """Return what a code means everywhere; source: the Graph API's page on errors, developers.facebook.com."""
         match code:
             case -1 | 1 | 2:
@@ -123,7 +123,7 @@ class Refusals:
                     f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
                 )
                 return Meaning(Kind.CAPPED, message, wait=BLOCKED_FOR)
-            case int() if (code in {3, 10} or 200 <= code <= 299) and _is_of_the_account(said):
+            case int() if (code in {3, 10} or 200 <= code <= 299) and _is_of_the_account(spoken):
                 message = f"{self.label} does not allow this with the account's permissions."
                 return Meaning(Kind.AUTH, f"{message} Reconnect the account and grant them.")
         return None
@@ -142,8 +142,8 @@ class Refusals:
         return Meaning(Kind.AUTH, said)
 
 
-def _is_of_the_account(said: str) -> bool:
-    return any(part in said.lower() for part in _OF_THE_ACCOUNT)
+def _is_of_the_account(spoken: str) -> bool:
+    return any(part in spoken.lower() for part in _OF_THE_ACCOUNT)
 
 
 def body_of(response: httpx.Response) -> dict[str, Any]:

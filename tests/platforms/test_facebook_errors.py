@@ -58,6 +58,8 @@ def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> N
 def test_words_tell_whether_the_account_the_app_or_one_post_is_refused(code: int, said: str, kind: Kind) -> None:
     error = refusal(code=code, message=said)
     assert (error.kind, error.code) == (kind, "app_secret" if "appsecret_proof" in said else str(code))
+    translated = refusal(code=code, message=said, error_user_msg="Das geht gerade nicht.")
+    assert translated.kind is kind, "what is said for people may be in any language"
     assert kind is not Kind.CAPPED or error.retry_after == timedelta(hours=6)
 
 
