@@ -79,9 +79,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         if not await _may_post(connection, page):
             raise NetworkError(Kind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
-        # The field of the name is general knowledge, unverified.
-        name = json_of(await call(connection, "GET", f"/rest/organizations/{segment(number)}")).get("localizedName")
-        return Identity(number, str(name or number))
+        return Identity(number, await _name_of(connection, number))
 
     async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: goes on from the handles."""
@@ -147,6 +145,18 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
         warning = await once(connection, sending, FIRST_COMMENT, lambda: _comment(connection, urn, body))
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
+
+
+async def _name_of(line: Line, number: str) -> str:
+    """Return a page's name, its number if LinkedIn tells the name to administrators only: posting takes no name."""
+    try:
+        page = json_of(await call(line, "GET", f"/rest/organizations/{segment(number)}"))
+    except NetworkError as error:
+        if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
+            raise
+        return number
+    # The field of the name is general knowledge, unverified.
+    return str(page.get("localizedName") or number)
 
 
 async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """LinkedIn's "who am I", its pages and its token endpoint."""
 
-from sandbox.networks.linkedin.base import LinkedInTwin
+from sandbox.networks.linkedin.base import LinkedInTwin, lacks
 from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
 
 TOKEN_SECONDS = 5_184_000
 REFRESH_SECONDS = 31_536_000
@@ -34,8 +34,10 @@ class UserRoutes(LinkedInTwin):
 
     @route("GET", "/rest/organizations/{id}", "auth")
     async def page(self, request: Request) -> Answer:
-        """Describe a page."""
+        """Describe a page to those who administer it."""
         account = self.account(request)
+        if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.roles_of(account):
+            raise RefusedError(lacks("organizations.GET"))
         return Answer.json({"id": request.params["id"], "localizedName": f"{account.username}'s page"})
 
     @route("POST", "/oauth/v2/accessToken", "auth")
