@@ -118,6 +118,7 @@ def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
 def _update_of(create: Json) -> Json:
     """Return the schema of a change: every field may be left out, and null is a value of few."""
     update = deepcopy(create)
+    del update["properties"]["externalId"]
     update |= {
         "title": UPDATE,
         "description": "The fields of a post that shall change; what is left out stays as it is.",

@@ -8,7 +8,8 @@ from structlog.contextvars import bind_contextvars
 from api.answer import Answer, answer_post
 from api.body import JsonObject, size_of
 from api.dependencies import Dependencies
-from api.keyed import find_use, keep, keyed
+from api.external import answer_existing
+from api.keyed import digest_of, find_use, keep, keyed
 from api.lookup import accounts_of, plan_for
 from api.network_rules import find_network_problems
 from api.turns import turn
@@ -29,7 +30,7 @@ from store.contents import new_post
 from store.creating import create_at_once, is_moving, read_accounts, read_post
 from store.idempotency import KeyedRequest, claim
 from store.models import Post
-from store.posts import find_post, insert_post
+from store.posts import ExternalIdTakenError, find_post, insert_post
 
 
 def now_ms() -> datetime:
@@ -46,12 +47,15 @@ class _Made:
     answer: Answer
 
 
+_JUST_DELETED = Problem("The post with this externalId is just being deleted; please try again", "unavailable")
+
+
 async def create(
     deps: Dependencies, workspace_id: str, payload: JsonObject, key: str | None, patience: Patience
 ) -> Answer:
-    """Create the post, or answer as the first request with this key was answered.
+    """Create the post, or answer as the first request with this key or externalId was answered.
 
-    Raises InvalidRequest, Unprocessable, IdempotencyKeyReused.
+    Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
     """
     request = keyed(workspace_id, key, payload)
     # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
@@ -59,9 +63,15 @@ async def create(
     try:
         made = await _make(deps, workspace_id, payload, request)
     except (InvalidRequest, Unprocessable, RateLimited):
-        if request is None or (answer := await _join(deps, request, patience)) is None:
-            raise
-        return answer
+        if request is not None and (answer := await _join(deps, request, patience)):
+            return answer
+        if answer := await answer_existing(deps, workspace_id, payload, patience):
+            return answer
+        raise
+    except ExternalIdTakenError:
+        if answer := await answer_existing(deps, workspace_id, payload, patience, taken=True):
+            return answer
+        raise Unavailable(_JUST_DELETED, retry_after=1) from None
     if made is not None:
         return await _carry_out(deps, made, request, patience)
     if request is not None and (answer := await _join(deps, request, patience)):
@@ -73,7 +83,7 @@ async def create(
 async def _make(
     deps: Dependencies, workspace_id: str, payload: JsonObject, request: KeyedRequest | None
 ) -> _Made | None:
-    """Insert everything at once; None where somebody else holds the key."""
+    """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
     async with turn(size_of(payload)):
         wanted = read_create(payload, now)
@@ -86,6 +96,7 @@ async def _make(
         status=wanted.status,
         due_at=wanted.due_at,
         now=now,
+        external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
     )
     answer = answer_post(post, 201)
     immediate = wanted.status is PostStatus.PUBLISHING

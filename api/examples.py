@@ -201,6 +201,13 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ),
         ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
         ("deletedSince", 409, "The post of this Idempotency-Key is deleted", "conflict", None),
+        (
+            "externalIdTaken",
+            409,
+            "post_019bc10f27c07a7d has this externalId and was made by another body; change it, or use another id",
+            "external_id_taken",
+            "externalId",
+        ),
         ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
         (
             "nothingToResolve",

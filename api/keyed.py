@@ -35,9 +35,13 @@ def keyed(workspace_id: str, key: str | None, payload: JsonObject, target: str =
     """
     if key is None:
         return None
+    return KeyedRequest(workspace_id, key, digest_of(payload, target))
+
+
+def digest_of(payload: JsonObject, target: str = "") -> bytes:
+    """Return the SHA-256 of a body, the same for bodies that are equal as JSON; `target` as in `keyed`."""
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    named = f"{target}\n{canonical}" if target else canonical
-    return KeyedRequest(workspace_id, key, hashlib.sha256(named.encode()).digest())
+    return hashlib.sha256((f"{target}\n{canonical}" if target else canonical).encode()).digest()
 
 
 async def take_key(

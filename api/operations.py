@@ -93,6 +93,9 @@ _LIST = (
         "explode": False,
     },
     _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(networks())}, "instagram"),
+    _query(
+        "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
+    ),
     _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
     {
         **_query(
@@ -163,10 +166,11 @@ OPERATIONS = (
         "Create and optionally publish a post",
         "`publishNow` publishes at once and waits for the outcome on every platform; `scheduledFor` publishes at that "
         "time, never early; otherwise the post is a draft. Shape errors (400) are listed together; only where there "
-        "are none, everything the networks and accounts would refuse (422).",
+        "are none, everything the networks and accounts would refuse (422). A repeat of a body with an `externalId` is "
+        "answered 200 with the existing post and `Idempotent-Replayed`.",
         PostView,
         {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
-        (*_SHAPE, *_RULES, *_KEYED, *_ALWAYS),
+        (*_SHAPE, *_RULES, *_KEYED, "externalIdTaken", *_ALWAYS),
         status=201,
         body=PostBody,
         bodies=examples.CREATE,

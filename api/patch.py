@@ -146,6 +146,7 @@ def _body_of(post: Post) -> PostBody:
         tiktok_settings=content.tiktok_settings,
         facebook_settings=content.facebook_settings,
         publish_within=content.publish_within,
+        external_id=content.external_id,
     )
 
 

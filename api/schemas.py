@@ -18,7 +18,7 @@ _MAX_ROOT_SETTINGS = 16_000
 """Characters of root-level settings as JSON: they are held against the rules of each of up to 100 targets."""
 SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 30 * 24 * 60 * 60
 _LONGEST_URL = 2048
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 
 
 def _bad(sentence: str) -> PydanticCustomError:
@@ -72,7 +72,7 @@ WebAddress = Annotated[
 ]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 RootSettings = Annotated[dict[str, Any], AfterValidator(_short)]
-Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_not_blank)]
 
 
 class Body(BaseModel):
@@ -165,6 +165,14 @@ class PostBody(Body):
     tiktok_settings: RootSettings | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
     facebook_settings: RootSettings | None = Field(
         None, description="Settings for all Facebook targets.", examples=[{}]
+    )
+    external_id: Name | None = Field(
+        None,
+        description=(
+            "Your own id of the post, unique in your workspace as long as the post exists. A repeat of the same body "
+            "answers the existing post, for ever; another body with the id is 409."
+        ),
+        examples=["campaign-7/row-12"],
     )
     publish_within: int | None = Field(
         None,

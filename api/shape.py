@@ -26,6 +26,7 @@ _ORDER = (
     "tiktokSettings",
     "facebookSettings",
     "publishWithin",
+    "externalId",
     "platform",
     "accountId",
     "customContent",

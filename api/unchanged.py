@@ -13,6 +13,8 @@ from store.models import Post
 _POST, _TARGET = (
     frozenset(field.alias or name for name, field in body.model_fields.items()) for body in (PostBody, TargetBody)
 )
+_NAMES_IT = "externalId"
+"""Set when the post is created, and never again."""
 _POST_SHOWN, _TARGET_SHOWN = (
     frozenset(field.alias or name for name, field in view.model_fields.items()) for view in (PostView, TargetView)
 )
@@ -45,7 +47,7 @@ def writable(post: Post, payload: JsonObject) -> tuple[JsonObject, list[Problem]
             shown = view_of(post).model_dump(mode="json", by_alias=True, exclude_unset=True)
         return shown
 
-    kept, problems = _fields(payload, _POST, _POST_SHOWN, answer, "")
+    kept, problems = _fields(payload, _POST - {_NAMES_IT}, _POST_SHOWN, answer, "")
     if isinstance(targets := kept.get("platforms"), list):
         kept["platforms"] = list(targets)
         for position, target in enumerate(targets[:MAX_ITEMS]):

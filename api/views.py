@@ -202,7 +202,7 @@ class TargetView(View):
 class PostView(View):
     """A post with everything about its targets."""
 
-    sometimes = frozenset({"plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
+    sometimes = frozenset({"externalId", "plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
 
     id: str = Field(description="Sorts by creation.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
     status: PostStatus = Field(
@@ -219,6 +219,7 @@ class PostView(View):
         description="The same as wall time in `timezone`, without an offset, as `scheduledFor` takes it.",
         examples=["2026-02-01T09:00:00"],
     )
+    external_id: str = Field(description="Your own id, if given.", examples=["campaign-7/row-12"])
     planned_for: Moment = Field(description="The instant it was scheduled for, if `publishNow` went ahead of it.")
     published_at: Moment | None = Field(description="When it first became public anywhere.")
     created_at: Moment = Field(description="When it was created.")
@@ -331,6 +332,8 @@ def view_of(post: Post) -> PostView:
         given["tiktok_settings"] = post.tiktok_settings
     if post.facebook_settings:
         given["facebook_settings"] = post.facebook_settings
+    if post.external_id is not None:
+        given["external_id"] = post.external_id
     if post.planned_for:
         given["planned_for"] = rfc3339(post.planned_for)
     if post.status == PostStatus.DRAFT and post.scheduled_for and post.scheduled_for < datetime.now(UTC):

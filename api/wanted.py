@@ -206,6 +206,7 @@ def contents(body: PostBody, schedule: Schedule | None) -> PostContent:
         tiktok_settings=body.tiktok_settings or {},
         facebook_settings=body.facebook_settings or {},
         publish_within=body.publish_within or PUBLISH_WITHIN_S,
+        external_id=body.external_id,
     )
     if answer_bytes(content) > LARGEST_POST:
         raise InvalidRequest(_TOO_LARGE)

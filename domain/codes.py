@@ -14,6 +14,7 @@ ProblemCode = Literal[
     "edit_not_supported",
     "edit_refused",
     "edit_window_closed",
+    "external_id_taken",
     "headers_too_large",
     "idempotency_key_reused",
     "internal_error",

@@ -29,6 +29,8 @@ class PostContent(BaseModel):
     timezone: str = "UTC"
     scheduled_for: datetime | None = None
     scheduled_wall: str | None = None
+    external_id: str | None = None
+    """The client's own id of the post."""
     planned_for: datetime | None = None
     """What `scheduled_for` was when the post was published ahead of it."""
     tiktok_settings: dict[str, Any] = {}

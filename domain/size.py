@@ -21,7 +21,7 @@ def answer_bytes(content: PostContent) -> int:
     """
     shared_text, shared_media = _size(content.content or ""), _media(content.media_items)
     size = _OF_A_POST + shared_text + shared_media
-    size += _size([content.tags, content.tiktok_settings, content.facebook_settings])
+    size += _size([content.external_id, content.tags, content.tiktok_settings, content.facebook_settings])
     for target in content.targets:
         size += _OF_A_TARGET + _size(target.settings)
         # A text of its own is the one in effect, too. What was changed about media names their addresses once more.

@@ -24,6 +24,7 @@ def _content_columns(content: PostContent) -> dict[str, Any]:
         "timezone": content.timezone,
         "scheduled_for": content.scheduled_for,
         "scheduled_wall": content.scheduled_wall,
+        "external_id": content.external_id,
         "planned_for": content.planned_for,
         "tiktok_settings": content.tiktok_settings,
         "facebook_settings": content.facebook_settings,
@@ -69,6 +70,7 @@ def new_post(
     status: PostStatus,
     due_at: datetime | None,
     now: datetime,
+    external_digest: str | None = None,
 ) -> Post:
     """Return a post that is not in the database yet, with its targets."""
     return Post(
@@ -77,6 +79,7 @@ def new_post(
         workflow_id=workflow_id,
         status=status.value,
         due_at=due_at,
+        external_digest=external_digest,
         version=1,
         taken_up=0,
         tells=0,
@@ -108,6 +111,7 @@ def content_of(post: Post) -> PostContent:
         timezone=post.timezone,
         scheduled_for=post.scheduled_for,
         scheduled_wall=post.scheduled_wall,
+        external_id=post.external_id,
         planned_for=post.planned_for,
         tiktok_settings=post.tiktok_settings,
         facebook_settings=post.facebook_settings,

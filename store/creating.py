@@ -3,12 +3,14 @@
 import json
 from datetime import datetime
 
+import asyncpg
 from sqlalchemy import any_, select
 
 from domain.post import PostStatus, TargetState, TargetStatus
 from store.database import Database
 from store.idempotency import LIFETIME, KeyedRequest
-from store.models import ConnectedAccount, Post, Target
+from store.models import EXTERNAL_ID, ConnectedAccount, Post, Target
+from store.posts import ExternalIdTakenError
 from store.rows import Reader, argument, columns, written
 
 _ACCOUNTS = written(
@@ -65,16 +67,21 @@ async def create_at_once(
 ) -> bool:
     """Insert a post with its targets, and a key that was never used; False, and nothing, where the key was.
 
-    `response` is as in `store.idempotency.claim`.
+    `response` is as in `store.idempotency.claim`. Raises ExternalIdTakenError.
     """
     key, digest = (request.key, request.sha256) if request else (None, None)
     status, body = response or (None, None)
     row = {name: getattr(post, name) for name in _POST_COLUMNS}
     targets = [{name: getattr(target, name) for name in _TARGET_COLUMNS} for target in post.targets]
-    created = await database.rows(
-        *(_CREATE, post.workspace_id, key, digest, post.id, now + LIFETIME, status, body),
-        *(json.dumps(rows, default=datetime.isoformat) for rows in (row, targets)),
-    )
+    try:
+        created = await database.rows(
+            *(_CREATE, post.workspace_id, key, digest, post.id, now + LIFETIME, status, body),
+            *(json.dumps(rows, default=datetime.isoformat) for rows in (row, targets)),
+        )
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == EXTERNAL_ID:
+            raise ExternalIdTakenError from error
+        raise
     return bool(created)
 
 

@@ -57,6 +57,7 @@ class Filter:
     target_statuses: tuple[TargetStatus, ...] = ()
     platform: str | None = None
     account_id: str | None = None
+    external_id: str | None = None
     tags: tuple[str, ...] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -143,6 +144,8 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.platform or wanted.account_id:
         given = ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id))
         yield exists().where(Target.post_id == Post.id, *(column == value for column, value in given if value))
+    if wanted.external_id is not None:
+        yield Post.external_id == wanted.external_id
     if wanted.tags:
         yield Post.tags.contains(list(wanted.tags))
     bounds = (

@@ -123,6 +123,10 @@ class AppRefusal(Base):
     """The id of the target that was tried last: the next one follows it."""
 
 
+EXTERNAL_ID = "posts_by_external_id"
+"""The index that lets a workspace have one post of an external id."""
+
+
 class Post(Base):
     """A post: what is wanted, and what has become of it. Every change locks the row first (domain.ownership)."""
 
@@ -139,6 +143,10 @@ class Post(Base):
     scheduled_for: Mapped[datetime | None]
     scheduled_wall: Mapped[str | None]
     """The wall time as the client gave it, where it gave no offset; `scheduled_for` is what it resolved to."""
+    external_id: Mapped[str | None] = mapped_column(Id)
+    """The client's own id, unique in the workspace as long as the post exists."""
+    external_digest: Mapped[str | None]
+    """The digest of the body that made the post, in hexadecimal; null without an `external_id`."""
     planned_for: Mapped[datetime | None]
     """What `scheduled_for` was when the post was published ahead of it."""
     tiktok_settings: Mapped[dict[str, Any]]
@@ -176,6 +184,13 @@ class Post(Base):
 
     __table_args__ = (
         Index("posts_list", "workspace_id", text("id DESC")),
+        Index(
+            EXTERNAL_ID,
+            "workspace_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
         Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
         # With the sizes, because they are summed for each workspace (store.posts.count_kept).
         Index("posts_list_by_creation", "workspace_id", "created_at", postgresql_include=["answer_bytes"]),

@@ -1,23 +1,42 @@
 """Posts as the api reads and writes them: insert, look up, list."""
 
 from sqlalchemy import and_, exists, insert, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from domain.post import PostStatus, TargetStatus
 from store.database import Database
-from store.models import Post, Target
+from store.models import EXTERNAL_ID, Post, Target
 
 _POST_COLUMNS = [column.key for column in Post.__mapper__.column_attrs]
 _TARGET_COLUMNS = [column.key for column in Target.__mapper__.column_attrs]
 
 
+class ExternalIdTakenError(Exception):
+    """Another post of the workspace has the external id of a post that was to be inserted."""
+
+
 async def insert_post(session: AsyncSession, post: Post) -> None:
-    """Insert a post and its targets by two statements; cheaper than the unit of work, and creates are many."""
-    await session.execute(insert(Post), {name: getattr(post, name) for name in _POST_COLUMNS})
+    """Insert a post and its targets by two statements; cheaper than the unit of work, and creates are many.
+
+    Raises ExternalIdTakenError.
+    """
+    try:
+        await session.execute(insert(Post), {name: getattr(post, name) for name in _POST_COLUMNS})
+    except IntegrityError as error:
+        if EXTERNAL_ID in str(error.orig):
+            raise ExternalIdTakenError from error
+        raise
     if post.targets:
         rows = [{name: getattr(target, name) for name in _TARGET_COLUMNS} for target in post.targets]
         await session.execute(insert(Target), rows)
+
+
+async def find_by_external_id(session: AsyncSession, workspace_id: str, external_id: str) -> Post | None:
+    """Return the post of the workspace that has this external id, with its targets."""
+    query = select(Post).where(Post.workspace_id == workspace_id, Post.external_id == external_id)
+    return (await session.scalars(query.options(joinedload(Post.targets)))).unique().one_or_none()
 
 
 async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, lock: bool = False) -> Post | None:

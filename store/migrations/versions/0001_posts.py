@@ -139,6 +139,8 @@ def upgrade() -> None:
         sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_wall", sa.Text(), nullable=True),
         sa.Column("planned_for", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("external_id", sa.String(collation="C"), nullable=True),
+        sa.Column("external_digest", sa.Text(), nullable=True),
         sa.Column("tiktok_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("facebook_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
@@ -154,6 +156,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("workflow_id"),
+    )
+    op.create_index(
+        "posts_by_external_id",
+        "posts",
+        ["workspace_id", "external_id"],
+        unique=True,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
     )
     op.create_index("posts_list", "posts", ["workspace_id", sa.literal_column("id DESC")], unique=False)
     op.create_index(
@@ -417,6 +426,7 @@ def downgrade() -> None:
     op.drop_index("posts_list_by_status", table_name="posts")
     op.drop_index("posts_list_by_creation", table_name="posts", postgresql_include=["answer_bytes"])
     op.drop_index("posts_list", table_name="posts")
+    op.drop_index("posts_by_external_id", table_name="posts", postgresql_where=sa.text("external_id IS NOT NULL"))
     op.drop_table("posts")
     op.drop_index(op.f("ix_media_files_workspace_id"), table_name="media_files")
     op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
