@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from domain.post import PostStatus
 from platforms.mastodon.network import Mastodon
@@ -23,7 +22,7 @@ from tests.platforms import pds, snac
 from tests.platforms.lossy import Lossy, losing
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_mastodon_snac import TEXTS
-from tests.stack import Stack, plain_credentials, running_stack
+from tests.stack import Stack, plain_credentials, running_stack, temporal_server
 
 BELIEVED_AFTER = timedelta(seconds=3)
 SETTLED_WITHIN_S = 120.0
@@ -33,9 +32,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @asynccontextmanager
-async def working(postgres_url: str, temporal: WorkflowEnvironment, proxy: Lossy) -> AsyncIterator[Stack]:
-    """Run the product, whose worker may call the proxy."""
-    async with running_stack(postgres_url, temporal) as stack:
+async def working(postgres_url: str, proxy: Lossy) -> AsyncIterator[Stack]:
+    """Run a stack of its own, whose worker may call the proxy."""
+    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         settings = stack.settings.model_copy(update={"private_account_hosts": [urlsplit(proxy.url).netloc]})
         async with worker.desk(settings, stack.worker_database) as desk, worker.running(stack.client, desk):
             yield stack
@@ -75,14 +74,12 @@ def assert_published(posts: Sequence[Post], texts: dict[str, str]) -> None:
 
 
 @pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
-async def test_snac_gets_every_post_once(
-    postgres_url: str, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_snac_gets_every_post_once(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mastodon, "believes_absence_after", BELIEVED_AFTER)
     async with AsyncExitStack() as up:
         server = await up.enter_async_context(snac.running_snac())
         proxy = await up.enter_async_context(losing(server.url, "POST", "/api/v1/statuses"))
-        stack = await up.enter_async_context(working(postgres_url, temporal, proxy))
+        stack = await up.enter_async_context(working(postgres_url, proxy))
         rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http))
         account = await connect(stack, rig, instance=proxy.url)
         first = await server.ask(rig, "POST", "/api/v1/statuses", json={"status": "Before all"})
@@ -98,11 +95,11 @@ async def test_snac_gets_every_post_once(
 
 
 @pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
-async def test_bluesky_gets_every_post_once(postgres_url: str, temporal: WorkflowEnvironment) -> None:
+async def test_bluesky_gets_every_post_once(postgres_url: str) -> None:
     async with AsyncExitStack() as up:
         server = await up.enter_async_context(pds.running_pds())
         proxy = await up.enter_async_context(losing(server.url, "POST", "com.atproto.repo.putRecord"))
-        stack = await up.enter_async_context(working(postgres_url, temporal, proxy))
+        stack = await up.enter_async_context(working(postgres_url, proxy))
         rig = await server.open_account(Sandbox(stack.sandbox_url, stack.http))
         account = await connect(stack, rig, service=proxy.url)
         picture = [f"{stack.sandbox_url}/_/media/real.jpg"]
