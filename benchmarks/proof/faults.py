@@ -67,8 +67,8 @@ def programs(cell: Cell, account_id: str) -> list[Program]:
 
 
 def refusal(cell: Cell, account_id: str) -> Program:
-    """Return the fault with which the network definitely refuses the next post."""
-    return _program(cell, account_id, "reject", "publish", {"status": 400})
+    """Return the fault with which the network definitely refuses whatever is posted."""
+    return _program(cell, account_id, "reject", "publish", {"status": 400, "times": _FOR_GOOD})
 
 
 def _program(cell: Cell, account_id: str, name: str, asked: str | None, more: dict[str, Any]) -> Program:

@@ -111,6 +111,9 @@ class Client:
         while made["status"] not in _AT_REST and time.monotonic() < deadline:
             await asyncio.sleep(0.5)
             made = await self.read(post)
+        if failing:
+            mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+            await self._product.control("DELETE", "faults", **mine)
         if made["status"] != wanted:
             raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
 
