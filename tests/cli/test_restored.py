@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from temporalio.service import RPCError
 
 from api.app import create_app
@@ -119,6 +119,20 @@ async def test_what_was_moved_into_the_lost_time_is_looked_up_at_its_old_time_if
     assert settled.status == PostStatus.PUBLISHED
     assert settled.targets[0].platform_post_id in {each["platformPostId"] for each in public}
     assert len(public) == (1 if platform == "twitter" else 2), "docs/backup.md says where this cannot be known"
+
+
+async def test_what_says_the_same_and_is_due_later_does_not_keep_a_post_from_being_found(stack: Stack) -> None:
+    text, account, before = "every week the same", await stack.connect("twitter"), datetime.now(UTC)
+    post = await stack.publish(text, [account])
+    later = await stack.save(text, [account], due_in=timedelta(days=2))
+    await rewind(stack, post)
+    await deal_with(before, database=True)
+    async with stack.database.transaction() as session:
+        lost = select(Attempt.target_id).where(Attempt.target_id.in_([post.targets[0].id, later.targets[0].id]))
+        assert len(set(await session.scalars(lost))) == 2
+    await stack.tell(await stack.read(post.id))
+    settled = await stack.settled(post.id)
+    assert settled.targets[0].platform_post_id == post.targets[0].platform_post_id
 
 
 async def test_what_says_the_same_and_was_made_after_the_restore_is_not_taken_for_it(
