@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LAUNCHER = "uv"
 _PARENT_POLL = 0.5
-_STOP_ORDER = ("api", "worker", "sandbox", "temporal", "postgres")
+_STOP_ORDER = ("api", "worker", "sandbox", "temporal-ui", "temporal", "postgres")
 """Those who use a part stop before it."""
 
 
@@ -175,7 +175,8 @@ class Stack:
         return postgres, temporal
 
     async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: State) -> "Furnishing":
-        foundations = [postgres_part(postgres), temporal_part(temporal)]
+        web_ui = self._own.web_ui(self._options.ui_port, temporal)
+        foundations = [postgres_part(postgres), temporal_part(temporal), web_ui]
         if self._options.sandbox_url is None:
             foundations.append(self._own.sandbox(realistic=self._options.realistic))
         starting = asyncio.create_task(together(*(self._keep(part) for part in foundations)))

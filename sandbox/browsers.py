@@ -15,10 +15,22 @@ _CONTROL = "/_/"
 
 
 class OwnOriginOnly:
-    """An ASGI app that passes on what is addressed to one of its names and does not come from a foreign page."""
+    """An ASGI app that passes on what is addressed to one of its names and does not come from a foreign page.
 
-    def __init__(self, app: Any, names: Iterable[str] = ()) -> None:
+    `called` and `to_change` are words for the person whose request is refused.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        names: Iterable[str] = (),
+        *,
+        called: str = "The sandbox",
+        to_change: str = "Use 127.0.0.1, or start it with --names",
+    ) -> None:
         self._app = app
+        self._called = called
+        self._to_change = to_change
         self._names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -37,11 +49,11 @@ class OwnOriginOnly:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if _name_of(host) not in self._names:
-            return 403, "The sandbox is not called by this name. Use 127.0.0.1, or start it with --names"
+            return 403, f"{self._called} is not called by this name. {self._to_change}"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
         if (origin and origin not in own) or headers.get(b"sec-fetch-site") == b"cross-site":
-            return 403, "The sandbox takes no requests from other web pages"
+            return 403, f"{self._called} takes no requests from other web pages"
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if scope["method"] == "POST" and scope["path"].startswith(_CONTROL) and kind != b"application/json":
             return 415, "Send JSON, with the header Content-Type: application/json"

@@ -32,7 +32,7 @@ def postgres_part(postgres: Postgres) -> Part:
 
 
 def temporal_part(temporal: Temporal) -> Part:
-    """Return Temporal with its Web UI."""
+    """Return Temporal."""
     return Part("temporal", "Temporal", temporal.command, temporal.check)
 
 
@@ -55,6 +55,19 @@ class OwnParts:
     def own_sandbox_url(self) -> str:
         """Return where the stack's own sandbox answers."""
         return f"http://{HOST}:{self.sandbox_port}"
+
+    def web_ui(self, port: int, temporal: Temporal) -> Part:
+        """Return what stands before Temporal's Web UI and keeps web pages from it."""
+        where = ("--host", HOST, "--port", str(port), "--to", temporal.hidden_ui_url)
+        command = Command([*_PYTHON, "cli.stack.web_ui", *where], env=_without_proxy())
+
+        async def start() -> Command:
+            return command
+
+        async def check() -> None:
+            await self._get(f"{temporal.ui_url}/healthz")
+
+        return Part("temporal-ui", "Temporal's Web UI", start, check, grace=5)
 
     def sandbox(self, *, realistic: bool) -> Part:
         """Return the sandbox of networks, `realistic` with their limits and processing times."""

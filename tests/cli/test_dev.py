@@ -19,7 +19,7 @@ from tests.cli.parts import alive, kill, until
 from tests.cli.stacks import DevStack, socialsyncer
 
 EXAMPLE = "Hello from SocialSyncerAPI!"
-PARTS = {"postgres", "temporal", "sandbox", "api", "worker"}
+PARTS = {"postgres", "temporal", "temporal-ui", "sandbox", "api", "worker"}
 BACK_WITHIN = 15
 
 
@@ -59,6 +59,8 @@ async def test_it_says_where_everything_is(stacks: tuple[DevStack, DevStack]) ->
     async with httpx.AsyncClient(trust_env=False) as client:
         for url in (dev["temporalUiUrl"], dev["sandboxUrl"], f"{dev['apiUrl']}/docs"):
             assert (await client.get(url, follow_redirects=True)).status_code == 200
+            foreign = await client.get(url, headers={"Host": "evil.example"})
+            assert foreign.status_code in {403, 421}
     connection = await asyncpg.connect(dev["databaseUrl"])
     assert await connection.fetchval("SELECT count(*) FROM posts") == 1
     await connection.close()
