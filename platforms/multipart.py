@@ -18,10 +18,13 @@ LONGEST_NAME = 100
 """Characters of a file name; our choice, networks take more."""
 
 
-def name_in(url: str) -> str:
-    """Return the name that a file has in its address, as a form can carry it; "" where it has none."""
+def name_in(url: str, *, takes_utf8: bool = False) -> str:
+    """Return the name that a file has in its address, as a form can carry it; "" if it has none.
+
+    `takes_utf8`: letters and digits of every script are kept, for networks that show such names.
+    """
     own = unquote(urlsplit(url).path).rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")[:LONGEST_NAME]
+    return re.sub(r"[^\w.-]+", "-", own, flags=0 if takes_utf8 else re.ASCII).strip("-.")[:LONGEST_NAME]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Part:
 
 
 class Form:
-    """Be the body of a request; it can be sent more than once. Names and file names must be ASCII without quotes."""
+    """The body of a request, which can be sent more than once. No name may hold quotes or line ends."""
 
     def __init__(self, fields: Mapping[str, str], parts: Sequence[Part]) -> None:
         self._boundary = secrets.token_hex(16)

@@ -68,7 +68,7 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
 
 def _part(name: str, item: Media, file: MediaFile) -> Part:
     """Return a file; of a document readers see the name, and its ending tells what opens it."""
-    own = name_in(item.url) if item.type is MediaType.DOCUMENT else ""
+    own = name_in(item.url, takes_utf8=True) if item.type is MediaType.DOCUMENT else ""
     return Part(name, own or f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
 
 

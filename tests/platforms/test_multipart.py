@@ -56,7 +56,7 @@ async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         await writer.drain()
 
-    form = Form({"caption": "Grüße ✓"}, [Part("video", "a.mp4", file_of(size)), Part("b", "b.jpg", file_of(3))])
+    form = Form({"caption": "Grüße ✓"}, [Part("video", "Übersicht.mp4", file_of(size)), Part("b", "b.jpg", file_of(3))])
     async with server(serve) as wire:
         answer = await post_form(wire, "/send", form, public=True)
     assert answer.text == "ok"

@@ -299,6 +299,8 @@ async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
     [
         ("Annual%20report.pdf", "application/pdf", "Annual-report.pdf"),
         ("plan.docx", "application/zip", "plan.docx"),
+        ("%C3%9Cbersicht%20%22neu%22.pdf", "application/pdf", "Übersicht-neu-.pdf"),
+        ("%E5%B9%B4%E5%A0%B1%0D%0A.pdf", "application/pdf", "年報-.pdf"),
         ("", "application/pdf", "document.pdf"),
         ("", "application/x-ole-storage", "document.bin"),
     ],
