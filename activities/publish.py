@@ -155,7 +155,18 @@ class Publishing:
             await self._refuse_account(step, error)
         if error.kind is Kind.OPERATOR and step:
             await self._desk.apps.refuse(step.account, error)
+        await persist(lambda: self._warn(command, step, error))
         log.info("prepare.refused", code=error.code)
+
+    async def _warn(self, command: TargetCommand, step: Step | None, error: NetworkError) -> None:
+        """Write down why a target could not be prepared, unless the post was changed or the target begun since."""
+        note = verdicts.note(step, "refused", "tried again when the post is due", error)
+        async with self._database.answers.transaction() as session:
+            job = await load(session, command.target_id, lock=True)
+            if job is None or job.post.version != command.version or job.target.status != TargetStatus.PENDING:
+                return
+            job.target.warning, job.post.updated_at = error.message, datetime.now(UTC)
+            session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:

@@ -175,7 +175,10 @@ class TargetView(View):
         description="What was changed about media files before the network got them, if anything."
     )
     warning: str = Field(
-        description="What belongs to the published post and could not be done, if anything.",
+        description=(
+            "What belongs to the published post and could not be done; of a `pending` one, what was found wrong when "
+            "it was prepared, minutes before its time."
+        ),
         examples=["The first comment could not be added."],
     )
     edit_history: list[VersionView] = Field(description="Earlier versions, oldest first, once it was edited.")
@@ -448,6 +451,8 @@ def _codes(target: Target) -> dict[str, str | None]:
 
 def _hint(target: Target) -> str | None:
     """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
+    if target.status == TargetStatus.PENDING and target.warning:
+        return "Change the post by PATCH before its time; unless this is mended, it will be refused then."
     if target.status == TargetStatus.FAILED:
         if target.retryable:
             return "POST /v1/posts/{postId}/retry tries it again."

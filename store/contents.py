@@ -147,6 +147,8 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
     if target.status == TargetStatus.HELD:
         forget_error(target)
         target.status = TargetStatus.PENDING.value
+    # What could not be prepared may be mended; if not, that is found again.
+    target.warning = None
     wait_from(target, due_at)
     for name, value in columns.items():
         setattr(target, name, value)

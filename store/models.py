@@ -249,7 +249,7 @@ class Target(Base):
     published_at: Mapped[datetime | None]
     editable_until: Mapped[datetime | None]
     warning: Mapped[str | None]
-    """What belongs to the published post and could not be done."""
+    """What belongs to the published post and could not be done, or why a pending one could not be prepared."""
     media_changes: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
     """What was changed about its media before the network got them: url, what and detail."""
     edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))

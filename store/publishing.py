@@ -210,7 +210,9 @@ async def refresh_post(session: AsyncSession, post: Post, targets: list[Target])
 
 
 def forget_error(target: Target) -> None:
-    """Clear what the last failure left in a target's row."""
+    """Clear what the last failure left in a target's row, and what was to be feared of one that is not public yet."""
+    if target.status != TargetStatus.PUBLISHED:
+        target.warning = None
     target.error = target.error_code = target.error_category = target.next_attempt_at = None
     target.retryable = None
     target.looking = False
