@@ -21,10 +21,10 @@ from platforms.base import AccountFacts
 from platforms.bluesky import NETWORK
 from platforms.bluesky.did import PLC
 from platforms.bluesky.references import INDEX
-from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
+from tests.platforms.programs import serving
+from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
 
 STARTS_WITHIN_S = 90.0
-ENDS_WITHIN_S = 20.0
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 FOLDER = Path(os.environ.get("SOCIALSYNCER_TEST_PDS") or _CACHE / "socialsyncer-pds")
 PASSWORD = "only-for-tests"
@@ -86,37 +86,12 @@ async def running_pds() -> AsyncIterator[Pds]:
     """Run a server for the length of the block."""
     root = Path(tempfile.mkdtemp(prefix="posts-test-pds-"))
     port, directory, secret = free_port(), free_port(), secrets.token_hex(32)
-    data = root / "data"
-    await asyncio.to_thread(data.mkdir)
-    arguments = [str(_PROGRAM), str(FOLDER), str(data), str(port), str(directory), secret]
-    with (root / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec("node", *arguments, stdout=log, stderr=log)
     try:
-        async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as client:
-            # Its own name: what it writes into the documents of its accounts.
-            pds = Pds(f"http://localhost:{port}", f"http://127.0.0.1:{directory}", secret, client)
-            await _listens(pds, process, root / "log")
-            yield pds
+        await asyncio.to_thread((root / "data").mkdir)
+        command = ["node", str(_PROGRAM), str(FOLDER), str(root / "data"), str(port), str(directory), secret]
+        # Its own name: what it writes into the documents of its accounts.
+        url = f"http://localhost:{port}"
+        async with serving(command, f"{url}/xrpc/_health", root / "log", STARTS_WITHIN_S) as client:
+            yield Pds(url, f"http://127.0.0.1:{directory}", secret, client)
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
-
-
-async def _listens(pds: Pds, process: asyncio.subprocess.Process, log: Path) -> None:
-    async with asyncio.timeout(STARTS_WITHIN_S):
-        while True:
-            try:
-                (await pds.client.get(f"{pds.url}/xrpc/_health")).raise_for_status()
-            except httpx.TransportError:
-                if process.returncode is not None:
-                    said = await asyncio.to_thread(log.read_text)
-                    raise RuntimeError(f"Bluesky's server ended: {said}") from None
-                await asyncio.sleep(0.2)
-            else:
-                return

@@ -20,7 +20,8 @@ import httpx
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
 from platforms.mastodon import NETWORK
-from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
+from tests.platforms.programs import serving
+from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
 
 STARTS_WITHIN_S = 30.0
 SETTINGS = {
@@ -76,28 +77,15 @@ async def running_snac() -> AsyncIterator[Snac]:
     """Run a server for the length of the block."""
     root = Path(tempfile.mkdtemp(prefix="posts-test-snac-"))
     folder, port = root / "data", free_port()
-    process: asyncio.subprocess.Process | None = None
     try:
         await asyncio.to_thread(_run, ["init", str(folder)], f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((folder / "server.json").read_text())
         (folder / "server.json").write_text(json.dumps(settings | SETTINGS))
-        with (root / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                PROGRAM or "snac", "httpd", str(folder), stdout=log, stderr=log
-            )
-        async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as client:
-            url = f"http://127.0.0.1:{port}"
-            await _listens(client, url, process, root / "log")
+        url, command = f"http://127.0.0.1:{port}", [PROGRAM or "snac", "httpd", str(folder)]
+        async with serving(command, f"{url}/api/v1/instance", root / "log", STARTS_WITHIN_S) as client:
             yield Snac(folder, url, client)
     finally:
-        if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 20)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        shutil.rmtree(root, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
 
 def _run(words: list[str], given: str = "") -> str:
@@ -105,17 +93,3 @@ def _run(words: list[str], given: str = "") -> str:
         [PROGRAM or "snac", *words], input=given, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout + done.stderr
-
-
-async def _listens(client: httpx.AsyncClient, url: str, process: asyncio.subprocess.Process, log: Path) -> None:
-    async with asyncio.timeout(STARTS_WITHIN_S):
-        while True:
-            try:
-                (await client.get(f"{url}/api/v1/instance")).raise_for_status()
-            except httpx.TransportError:
-                if process.returncode is not None:
-                    said = await asyncio.to_thread(log.read_text)
-                    raise RuntimeError(f"snac ended: {said}") from None
-                await asyncio.sleep(0.1)
-            else:
-                return
