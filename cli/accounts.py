@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
 from cli.place import Place, S, place_of
 from cli.places import parsed_places
-from cli.sandbox import SandboxAccount, introduce, own_server, stable_user_id
+from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
 from platforms.registry import networks
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
-from store.accounts import change_places, list_accounts, remove_account
+from store.accounts import change_places, list_accounts, posts_waiting_for, remove_account
 from store.database import OF_COMMANDS, Database
 from store.models import Account
 
@@ -64,6 +64,13 @@ async def add(
         credentials = parsed_credentials(network, given)
     else:
         about = Described(username=given.pop("username", None), premium=given.pop("premium", False) is True)
+        # A name that the sandbox knows is that account's: so reconnecting can be practised.
+        known = await known_accounts(place.sandbox_url, platform) if "identifier" in given else {}
+        # Bluesky's handles are names with the server's behind them.
+        for name in (str(given.get("identifier")), str(given.get("identifier")).partition(".")[0]):
+            if name in known:
+                about, given["identifier"] = replace(about, username=about.username or name), known[name]
+                break
         credentials = parsed_credentials(network, given)
         # An account on a real server that the operator allows is no business of the sandbox's.
         if not servers(place.settings).reach(network, credentials).named:
@@ -83,6 +90,28 @@ async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str,
     """Return what may be shown of the workspace's accounts. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         return [shown(account) for account in await list_accounts(session, workspace_id)]
+
+
+async def waiting(account_id: str, workspace: str | None, data_dir: Path | None) -> str:
+    """Say which posts wait for an account and what removing it does to them; empty if there are none.
+
+    Raises UserError if there is no such account.
+    """
+    async with _workspace(workspace, data_dir) as (session, workspace_id):
+        if await session.get(Account, (workspace_id, account_id)) is None:
+            raise UserError(f"The workspace has no account {account_id}.")
+        found = await posts_waiting_for(session, workspace_id, account_id, _COUNTED + 1)
+    if not found:
+        return ""
+    count = f"more than {_COUNTED:,}" if len(found) > _COUNTED else f"{len(found):,}"
+    named = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+    return (
+        f"{count} post{'s' if len(found) != 1 else ''} still to be published to {account_id}: {named}.\n"
+        "Without the account they are held at their time, and fail unless it is connected again within publishWithin."
+    )
+
+
+_COUNTED, _NAMED = 10_000, 5
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
@@ -149,7 +178,8 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
 async def _introduce(sandbox_url: str, network: Network[Any, Any], credentials: BaseModel, about: Described) -> None:
     """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
     fields = plain(credentials)
-    user_id = fields.get("user_id") or stable_user_id(fields["access_token"])
+    known = (await known_accounts(sandbox_url, network.platform)).get(about.username or "")
+    user_id = known or fields.get("user_id") or stable_user_id(fields["access_token"])
     account = SandboxAccount(
         platform=network.platform,
         account_id=network.account_id(user_id),

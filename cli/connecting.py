@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities.desk import plain
 from activities.outgoing import Outgoing
 from activities.servers import FORBIDDEN
+from api.shape import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -42,10 +43,12 @@ def parsed_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> 
         credentials: BaseModel = network.credentials.model_validate(dict(given))
     except ValidationError as error:
         faults = [
-            f"{'.'.join(str(part) for part in fault['loc']) or 'credentials'}: {fault['msg']}"
+            as_problem(fault, known_names(network.credentials, fault["loc"])).error.strip()
             for fault in error.errors(include_input=False, include_url=False)
         ]
-        raise UserError(f"{network.label} does not take these credentials. " + "; ".join(faults)) from None
+        said = "; ".join(faults)
+        end = "" if said.endswith("?") else "."
+        raise UserError(f"{network.label} does not take these credentials: {said}{end}") from None
     return credentials
 
 

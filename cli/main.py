@@ -373,12 +373,19 @@ def accounts_list(workspace: str | None, data_dir: Path | None) -> None:
 
 @accounts.command("remove")
 @click.argument("account_id")
+@click.option("--yes", is_flag=True, help="Do not ask, even if posts still wait for the account.")
 @_workspace
 @_data_dir
-def accounts_remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
-    """Forget an account and its credentials; posts scheduled for it will fail."""
-    from cli.accounts import remove
+def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir: Path | None) -> None:
+    """Forget an account and its credentials. Names the posts that wait for it, and asks."""
+    from cli.accounts import remove, waiting
 
+    if posts := asyncio.run(waiting(account_id, workspace, data_dir)):
+        click.echo(posts, err=True)
+        if not yes and not sys.stdin.isatty():
+            raise UserError("The account is still connected. Add --yes to remove it all the same.")
+        if not yes and not click.confirm("Remove the account all the same?", err=True):
+            raise UserError("The account is still connected.")
     asyncio.run(remove(account_id, workspace, data_dir))
     say(f"{account_id} is no longer connected.")
 

@@ -60,6 +60,12 @@ async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> Non
     await _ask(sandbox_url, "POST", "accounts", json=body)
 
 
+async def known_accounts(sandbox_url: str, platform: str) -> dict[str, str]:
+    """Return the user ids of a network's accounts by their names. Raises UserError if the sandbox does not answer."""
+    found = (await _ask(sandbox_url, "GET", "accounts"))["accounts"]
+    return {each["username"]: each["userId"] for each in found if each["platform"] == platform}
+
+
 async def platforms_of(sandbox_url: str) -> set[str]:
     """Return the networks that the sandbox has. Raises UserError where it does not answer."""
     return set((await _ask(sandbox_url, "GET", "health"))["platforms"])

@@ -251,7 +251,8 @@ def read_settings(kind: type[S], **given: Any) -> S:
     except ValidationError as error:
         prefix = str(kind.model_config["env_prefix"])
         faults = [
-            "".join(f"{prefix}{field}: ".upper() for field in fault["loc"][:1]) + fault["msg"]
+            "".join(f"{prefix}{field}: ".upper() for field in fault["loc"][:1])
+            + fault["msg"].removeprefix("Value error, ")
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("The environment is not set up (see .env.example).\n  " + "\n  ".join(faults)) from None

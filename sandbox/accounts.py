@@ -37,6 +37,8 @@ class Account(msgspec.Struct, rename="camel"):
     access_tokens: list[str] = []
     refresh_tokens: list[str] = []
     retired_tokens: list[str] = []
+    revoked_tokens: list[str] = []
+    """Access tokens that were taken back: told of again, they stay worthless."""
 
 
 class Accounts:
@@ -61,7 +63,7 @@ class Accounts:
             account = Account(new.platform, new.account_id, new.user_id, new.username)
         account.user_id, account.username, account.premium = new.user_id, new.username, new.premium
         account.server = new.server or account.server
-        if new.access_token not in account.access_tokens:
+        if new.access_token not in (*account.access_tokens, *account.revoked_tokens):
             account.access_tokens = [*account.access_tokens, new.access_token]
         known = (*account.refresh_tokens, *account.retired_tokens)
         if new.refresh_token is not None and new.refresh_token not in known:
@@ -86,6 +88,17 @@ class Accounts:
         account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
         self._keep(account)
         return token
+
+    def revoke(self, account: Account) -> None:
+        """Make all of an account's tokens worthless, as its owner can at the network."""
+        for token in account.access_tokens:
+            self._by_access_token.pop((account.platform, token), None)
+        for token in account.refresh_tokens:
+            self._by_refresh_token.pop((account.platform, token), None)
+        account.revoked_tokens = [*account.revoked_tokens, *account.access_tokens][-TOKENS_KEPT:]
+        account.retired_tokens = [*account.retired_tokens, *account.refresh_tokens][-TOKENS_KEPT:]
+        account.access_tokens, account.refresh_tokens = [], []
+        self._keep(account)
 
     def rotate(self, platform: str, refresh_token: str) -> tuple[Account, str, str] | None:
         """Use up a refresh token: return its account, a new access token and a new refresh token, or None."""

@@ -57,6 +57,7 @@ class Control:
             delete("/_/conditions", status_code=200, sync_to_thread=False)(self.clear_conditions),
             get("/_/accounts", sync_to_thread=False)(self.accounts),
             post("/_/accounts")(self.upsert_accounts),
+            delete("/_/tokens", status_code=200, sync_to_thread=False)(self.revoke_tokens),
             get("/_/media/{name:str}")(self.sample),
             get("/_/uploads/{name:str}", sync_to_thread=False)(self.upload),
         ]
@@ -173,6 +174,15 @@ class Control:
         for account in wanted.accounts:
             self._world.accounts.upsert(account)
         return _json({"accounts": self._account_list()})
+
+    def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:
+        """Make the tokens of one account worthless: its network refuses it until it is connected again."""
+        platform, account_id = request.query_params.get("platform"), request.query_params.get("accountId")
+        account = self._world.accounts.get(platform, account_id) if platform and account_id else None
+        if account is None:
+            return _bad("Name a known account by platform and accountId; GET /_/accounts lists them")
+        self._world.accounts.revoke(account)
+        return _json({"platform": platform, "accountId": account_id})
 
     async def sample(self, name: FromPath[str]) -> Response[bytes]:
         """Serve a sample file; its name decides what it looks like."""

@@ -26,11 +26,16 @@ DEFAULT_SECONDS: dict[FaultName, float] = {
 }
 
 
+REFUSED = 400
+"""The status of a refusal that names none: the network does not take what it was given."""
+
+
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """One programmed failure. It strikes the next `times` requests that match.
 
-    `operation` and `accountId` left out mean any; requests that name no account by a token match no `accountId`.
-    `status` and `body` count for reject and accept_then_500. `hold` is how many seconds pass between what the network
+    `operation` left out means any, and of a token_expired the send; `accountId` left out means any. Requests that name
+    no account by a token match no `accountId`. `status` and `body` count for reject (400 by default, a refusal for
+    good) and accept_then_500. `hold` is how many seconds pass between what the network
     did with the request and what its sender gets to see, whatever the fault: time for the sender to die in. `seconds`
     means for
 
@@ -49,6 +54,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
     account_id: str | None = msgspec.field(default=None, name="accountId")
     hold: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0
+
+    def __post_init__(self) -> None:
+        """Let an expired token meet the send: a look-up before it would use the failure up."""
+        if self.fault == "token_expired" and self.operation is None:
+            self.operation = "publish"
 
     @property
     def wait(self) -> float:

@@ -7,7 +7,7 @@ import logging
 from litestar.types import Receive, Scope, Send
 
 from sandbox.conditions import APP_REFUSED
-from sandbox.faults import Fault, FaultBoard
+from sandbox.faults import REFUSED, Fault, FaultBoard
 from sandbox.requestlog import Entry, RequestLog
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
@@ -88,7 +88,7 @@ class Gateway:
     async def _struck(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
         match fault.fault:
             case "reject":
-                return self._programmed(fault, 503)
+                return self._programmed(fault, REFUSED)
             case "drop":
                 return None
             case "rate_limited":

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.models import Account, ConnectedAccount
+from domain.post import PostStatus, TargetStatus
+from store.models import Account, ConnectedAccount, Post, Target
 from store.vault import Vault
 
 
@@ -85,6 +86,23 @@ async def remove_account(session: AsyncSession, workspace_id: str, account_id: s
     """Forget an account and its credentials; tell whether there was one."""
     query = delete(Account).where(Account.workspace_id == workspace_id, Account.id == account_id).returning(Account.id)
     return await session.scalar(query) is not None
+
+
+async def posts_waiting_for(session: AsyncSession, workspace_id: str, account_id: str, most: int) -> list[str]:
+    """Return the ids of up to `most` posts that shall still be published to an account, the soonest due first."""
+    query = (
+        select(Post.id)
+        .join(Target, Target.post_id == Post.id)
+        .where(
+            Target.workspace_id == workspace_id,
+            Target.account_id == account_id,
+            Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD]),
+            Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING]),
+        )
+        .order_by(Post.due_at, Post.id)
+        .limit(most)
+    )
+    return list(await session.scalars(query))
 
 
 async def change_places(

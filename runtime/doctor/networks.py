@@ -12,7 +12,7 @@ from runtime.doctor.matching import Strangers
 from runtime.doctor.sandbox import Public, Seen
 from store.showing import Showing
 
-_BY_HAND = '(README.md, "After a restore from a backup")'
+_BY_HAND = '(docs/operations.md, "After a restore from a backup")'
 
 
 class Networks:

@@ -110,7 +110,7 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetView) -> Iter
     if says is TargetStatus.PUBLISHED:
         how = (
             "Look at the account, and do not retry it before: where it is public, the row has to say so "
-            '(README.md, "After a restore from a backup").'
+            '(docs/operations.md, "After a restore from a backup").'
         )
         kind = Kind.TARGET if settled(target) else Kind.WORKFLOW_AHEAD
         yield facts.finding(kind, Heals.PERSON, named, how, target=target)

@@ -470,3 +470,27 @@ class TestNetworkRules:
         both = [instagram, {"platform": "instagram", "accountId": other.id}]
         found = problems(await api.send_post({"content": "x", "platforms": both, "publishNow": True}))
         assert [problem["accountId"] for problem in found] == [instagram["accountId"], other.id]
+
+
+@pytest.mark.parametrize(
+    ("zone", "meant"),
+    [
+        ("Berlin", "Europe/Berlin"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("Europe/Berln", "Europe/Berlin"),
+        ("New York", "America/New_York"),
+        ("America/Berlin", "Europe/Berlin"),
+        ("Tokio", "Asia/Tokyo"),
+    ],
+)
+async def test_a_zone_that_does_not_exist_is_guessed(stranger: Client, zone: str, meant: str) -> None:
+    answer = await stranger.send_post({"content": "x", "scheduledFor": "2027-01-01T09:00", "timezone": zone})
+    assert [each["error"].rpartition("; ")[2] for each in problems(answer) if each["param"] == "timezone"] == [
+        f"did you mean {meant}?"
+    ]
+
+
+async def test_a_malformed_time_is_answered_with_wall_time_and_instant(stranger: Client) -> None:
+    answer = await stranger.send_post({"content": "x", "scheduledFor": "2027-12-24T9:00", "timezone": "Europe/Berlin"})
+    (problem,) = [each for each in problems(answer) if each["param"] == "scheduledFor"]
+    assert "wall time in timezone such as 2026-02-01T14:00, or an instant such as" in problem["error"]

@@ -118,6 +118,41 @@ async def test_commands_act_on_a_running_stack(stacks: tuple[DevStack, DevStack]
     assert answer.json()["status"] == "published"
 
 
+@pytest.mark.parametrize("platform", ["mastodon", "bluesky"])
+async def test_an_account_that_is_added_again_by_its_name_is_reconnected(
+    stacks: tuple[DevStack, DevStack], platform: str
+) -> None:
+    one, _ = stacks
+    where = ("--data-dir", one.data)
+    known = next(each for each in one.dev["accounts"] if each["platform"] == platform)
+    _, listed, _ = await socialsyncer("accounts", "list", *where)
+    name = next(each for each in map(json.loads, listed.splitlines()) if each["accountId"] == known["accountId"])[
+        "username"
+    ]
+    async with httpx.AsyncClient(trust_env=False, timeout=40) as client:
+        control = f"{one.dev['sandboxUrl']}/_/tokens"
+        answer = await client.delete(control, params={"platform": platform, "accountId": known["accountId"]})
+        assert answer.status_code == 200
+        given = (
+            {"identifier": name, "password": "new"}
+            if platform == "bluesky"
+            else {"accessToken": "new", "username": name}
+        )
+        code, added, _ = await socialsyncer("accounts", "add", platform, *where, stdin=json.dumps(given))
+        assert (code, json.loads(added)["accountId"]) == (0, known["accountId"])
+        _, again, _ = await socialsyncer("accounts", "list", *where)
+        assert len(again.splitlines()) == len(listed.splitlines())
+        body = {
+            "content": f"Reconnected to {platform}",
+            "platforms": [{"platform": platform, "accountId": known["accountId"]}],
+            "publishNow": True,
+        }
+        post = await client.post(
+            f"{one.dev['apiUrl']}/v1/posts", json=body, headers={"Authorization": f"Bearer {one.dev['apiKey']}"}
+        )
+    assert post.json()["status"] == "published", post.text
+
+
 async def test_what_cannot_be_is_one_sentence(stacks: tuple[DevStack, DevStack], tmp_path: Path) -> None:
     one, two = stacks
     third = DevStack(tmp_path)

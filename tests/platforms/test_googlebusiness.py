@@ -354,7 +354,7 @@ async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> N
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.TRANSIENT)]
+    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.REJECTED)]
 )
 async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: Kind) -> None:
     await google.sandbox.fault("googlebusiness", fault, "confirm")

@@ -1,4 +1,4 @@
-"""What the README says of networks is what they are."""
+"""What the documents say of networks is what these are."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from pydantic.fields import FieldInfo
 
 from platforms.registry import networks
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 _NAMES = re.compile(r"`[A-Za-z]+`(?:, `[A-Za-z]+`)*")
 
 
@@ -19,7 +21,7 @@ def names_in(text: str) -> set[str]:
 
 
 def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
-    section = README.split("### Credentials\n")[1].split("\n### ")[0]
+    section = OPERATIONS.split("## Credentials\n")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     assert rows[0] == ["network", "needed", "optional"]
     return {network: (names_in(needed), names_in(more.split(";")[0])) for network, needed, more in rows[2:]}

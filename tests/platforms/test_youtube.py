@@ -268,11 +268,13 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     assert (await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))).kind is Kind.AUTH
 
 
-@pytest.mark.parametrize("fault", ["rate_limited", "drop", "reject"])
-async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.REJECTED)]
+)
+async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
     await rig.sandbox.fault("youtube", fault, "prepare")
     error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))
-    assert error.kind is (Kind.RATE_LIMITED if fault == "rate_limited" else Kind.TRANSIENT)
+    assert error.kind is kind
 
 
 @pytest.mark.parametrize(

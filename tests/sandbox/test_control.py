@@ -142,3 +142,21 @@ async def test_the_feed_sends_cards_only_when_there_is_news(sandbox: Sandbox) ->
     await sandbox.tweet("one more")
     assert (await feed(count="2", version=page["version"])).json()["cards"][0]["text"] == "one more"
     assert (await feed(platform="instagram")).json()["cards"] == []
+
+
+async def test_tokens_of_an_account_can_be_made_worthless_until_it_is_connected_again(sandbox: Sandbox) -> None:
+    where = {"platform": "twitter", "accountId": "acc_premium"}
+    answer = await sandbox.control.delete("/_/tokens", params=where)
+    assert (answer.status_code, answer.json()) == (200, where)
+    assert (await sandbox.x.get("/2/users/me")).status_code == 401
+    assert (await sandbox.free.get("/2/users/me")).status_code == 200
+    renewal = {"grant_type": "refresh_token", "refresh_token": "x-refresh", "client_id": "c"}
+    assert (await sandbox.x.post("/2/oauth2/token", data=renewal)).status_code == 400
+    # A stack that starts again tells of its old tokens.
+    await sandbox.control.post("/_/accounts", json={"accounts": ACCOUNTS})
+    assert (await sandbox.x.get("/2/users/me")).status_code == 401
+    await sandbox.control.post("/_/accounts", json={"accounts": [{**ACCOUNTS[0], "accessToken": "x-new"}]})
+    headers = {"authorization": "Bearer x-new"}
+    assert (await sandbox.x.get("/2/users/me", headers=headers)).json()["data"]["username"] == "premium"
+    assert (await sandbox.control.delete("/_/tokens", params={**where, "accountId": "none"})).status_code == 400
+    assert (await sandbox.control.delete("/_/tokens")).status_code == 400

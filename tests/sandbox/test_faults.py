@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from platforms.errors import Kind
+from platforms.registry import networks
 from tests.sandbox.conftest import Sandbox
 
 
@@ -25,12 +27,12 @@ async def test_reject_answers_before_doing_anything_with_status_and_body(sandbox
     assert await published(sandbox, "rejected") == 0
 
 
-async def test_reject_without_status_is_the_networks_own_503(sandbox: Sandbox) -> None:
+async def test_reject_without_status_is_a_refusal_for_good_in_the_networks_own_words(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "reject")
     await sandbox.fault("instagram", "reject")
     x, instagram = await sandbox.x.get("/2/users/me"), await sandbox.ig.get("/v25.0/me")
-    assert (x.status_code, x.json()["status"]) == (503, 503)
-    assert (instagram.status_code, instagram.json()["error"]["is_transient"]) == (503, True)
+    assert (x.status_code, x.json()["status"]) == (400, 400)
+    assert (instagram.status_code, instagram.json()["error"].get("is_transient")) == (400, False)
 
 
 async def test_reject_with_text_sends_it_as_a_page(sandbox: Sandbox) -> None:
@@ -114,8 +116,8 @@ async def test_rate_limited_speaks_in_the_networks_own_headers(sandbox: Sandbox)
 
 
 async def test_token_expired_is_worded_as_the_network_does(sandbox: Sandbox) -> None:
-    await sandbox.fault("twitter", "token_expired")
-    await sandbox.fault("instagram", "token_expired")
+    await sandbox.fault("twitter", "token_expired", operation="auth")
+    await sandbox.fault("instagram", "token_expired", operation="auth")
     assert (await sandbox.x.get("/2/users/me")).status_code == 401
     answer = await sandbox.ig.get("/v25.0/me")
     error = answer.json()["error"]
@@ -123,11 +125,18 @@ async def test_token_expired_is_worded_as_the_network_does(sandbox: Sandbox) -> 
     assert (await sandbox.x.get("/2/users/me")).status_code == 200
 
 
+async def test_an_expired_token_meets_the_send_unless_it_is_said_otherwise(sandbox: Sandbox) -> None:
+    await sandbox.fault("twitter", "token_expired")
+    assert (await sandbox.x.get("/2/users/me")).status_code == 200
+    assert (await sandbox.x.post("/2/tweets", json={"text": "expired"})).status_code == 401
+    assert (await sandbox.x.post("/2/tweets", json={"text": "expired"})).status_code == 201
+
+
 async def test_a_fault_strikes_its_operation_only_and_as_often_as_told(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "reject", operation="publish", times=2)
     assert (await sandbox.x.get("/2/users/me")).status_code == 200
     statuses = [(await sandbox.x.post("/2/tweets", json={"text": "third time"})).status_code for _ in range(3)]
-    assert statuses == [503, 503, 201]
+    assert statuses == [400, 400, 201]
     assert (await sandbox.control.get("/_/faults")).json() == {"faults": []}
 
 
@@ -190,4 +199,12 @@ async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             await sending
     else:
-        assert (await sending).status_code in {500, 503}
+        assert (await sending).status_code in {400, 500}
+
+
+@pytest.mark.parametrize("platform", sorted(networks()))
+async def test_a_refusal_without_a_status_is_final_on_every_network(sandbox: Sandbox, platform: str) -> None:
+    await sandbox.fault(platform, "reject")
+    answer = await sandbox.control.get(f"/{platform}/")
+    assert answer.status_code == 400
+    assert networks()[platform].error_of(answer).kind is Kind.REJECTED
