@@ -306,9 +306,9 @@ class Strike:
     async def _nobody_heard(self) -> int:
         """Count the posts that are under way while their clients still wait for an answer."""
         state = await self._state()
-        scheduled = [post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED]
+        scheduled = {post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED}
         others = sum(post.mark in self._arrived for post in self._posts if post.cell.mode is not Mode.SCHEDULED)
-        return others + sum(key in state and bool(state[key]["started"]) for key in scheduled)
+        return others + sum(told_by(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled)
 
     async def _answers_are_out(self) -> None:
         """Wait until every answer has come or its sender has stopped waiting; what it came to cannot be recorded."""
