@@ -35,6 +35,8 @@ _TOGETHER = 490
 """Posts in flight together; each network has an own queue, and each post an account."""
 
 
+_ALL = "*/*/*/*"
+
 _DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
 """How often the doctor looks, and the seconds between, for what is just healing to have healed."""
 
@@ -102,7 +104,7 @@ def main() -> None:
     parser.add_argument(
         "--short", action="store_true", help="every network, a few faults and crashes that are over soon"
     )
-    parser.add_argument("--only", default="*/*/*/*", metavar="NETWORK/MODE/FAULT/CRASH", help="each part may be *")
+    parser.add_argument("--only", default=_ALL, metavar="NETWORK/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--networks", default="", help=f"comma-separated: {', '.join(NETWORKS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
     parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 2, or 4 if --short")
@@ -134,7 +136,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        told = report.markdown(posts, disagreements, took, "--short" if arguments.short else "")
+        told = report.markdown(posts, disagreements, took, _chosen_by(arguments))
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
         arguments.markdown.write_text(report.put_into(document, told))
     print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
@@ -142,6 +144,14 @@ def main() -> None:
     print(f"{report.totals(posts, disagreements)}\n{took:.0f} s")
     gc.collect()
     raise SystemExit(0 if report.right(posts) and not disagreements else 1)
+
+
+def _chosen_by(arguments: argparse.Namespace) -> str:
+    """Return the options that chose the cells."""
+    short = "--short" if arguments.short else ""
+    only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""
+    networks = f"--networks {arguments.networks}" if arguments.networks else ""
+    return " ".join(filter(None, (short, only, networks)))
 
 
 if __name__ == "__main__":

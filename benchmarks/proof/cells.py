@@ -158,6 +158,7 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.SENDING: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE, Fault.BROKEN})),
     Crash.UNRECORDED: (frozenset({Mode.NOW}), frozenset({Fault.NONE})),
     Crash.ROW: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.CHANGED, Mode.DRAFTED}), frozenset({Fault.NONE})),
+    Crash.ANSWER: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
     Crash.FROZEN_5: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
     Crash.HELD_20: (frozenset({Mode.NOW, Mode.EDIT}), frozenset({Fault.NONE})),
     Crash.EVERYTHING: (frozenset({Mode.NOW}), frozenset({Fault.DROPPED})),
