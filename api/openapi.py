@@ -39,7 +39,9 @@ _ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retr
 _ABOUT = """Publish social posts to every network, now or at a set time, never twice.
 
 Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
-Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers."""
+Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers.
+
+In the examples `ig_123` and `tw_456` stand for connected accounts of yours."""
 
 
 def servers(url: str) -> list[Json]:

@@ -20,7 +20,7 @@ Check = Callable[[str, tuple[Media, ...]], list[Violation]]
 
 
 class ThreadMedia(WireModel):
-    """Point at one image, video or GIF of a thread's post."""
+    """An image, video or GIF of a thread's post."""
 
     type: MediaType = Field(description="What it is.", examples=["image"])
     url: WebAddress = Field(description="Where it is fetched from.", examples=["https://cdn.example.com/second.jpg"])
@@ -30,7 +30,7 @@ class ThreadMedia(WireModel):
 
 
 class ThreadItem(WireModel):
-    """Be one further post of a thread."""
+    """One further post of a thread."""
 
     content: str = Field("", description="Its text.", examples=["And this is why:"])
     media_items: list[ThreadMedia] = Field(default_factory=list, description="Its media.")

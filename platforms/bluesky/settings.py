@@ -29,7 +29,7 @@ PostName = Annotated[
 
 
 class LinkCard(WireModel):
-    """Show a link as a card. Bluesky reads nothing from the page: what the card says must be given."""
+    """A link shown as a card. Bluesky reads nothing from the page: what the card says must be given."""
 
     url: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
     title: str = Field(min_length=1, max_length=CARD_TITLE, description="The title.", examples=["We have launched"])
@@ -42,7 +42,7 @@ class LinkCard(WireModel):
 
 
 class BlueskySettings(WireModel):
-    """Say how a post appears on Bluesky."""
+    """How a post appears on Bluesky."""
 
     langs: list[Language] = Field(
         default_factory=list, max_length=3, description="Up to 3 languages the text is in.", examples=[["en"]]

@@ -30,7 +30,7 @@ WebhookName = Annotated[str, StringConstraints(min_length=1, max_length=80), Aft
 
 
 class EmbedAuthor(WireModel):
-    """Name whom an embed is by."""
+    """The author of an embed."""
 
     name: str = Field(max_length=256, description="The author's name.", examples=["Ada"])
     url: WebAddress | None = Field(None, description="Where the name leads.", examples=["https://example.com/ada"])
@@ -40,7 +40,7 @@ class EmbedAuthor(WireModel):
 
 
 class EmbedFooter(WireModel):
-    """End an embed."""
+    """The last line of an embed."""
 
     text: str = Field(max_length=2048, description="The footer's text.", examples=["Issue 12"])
     icon_url: WebAddress | None = Field(
@@ -49,13 +49,13 @@ class EmbedFooter(WireModel):
 
 
 class EmbedPicture(WireModel):
-    """Show a picture in an embed."""
+    """A picture in an embed."""
 
     url: WebAddress = Field(description="The picture's address.", examples=["https://cdn.example.com/1.png"])
 
 
 class EmbedField(WireModel):
-    """Be one field of an embed."""
+    """One field of an embed."""
 
     name: str = Field(min_length=1, max_length=256, description="Its title.", examples=["When"])
     value: str = Field(min_length=1, max_length=1024, description="Its text.", examples=["Tonight"])
@@ -63,7 +63,7 @@ class EmbedField(WireModel):
 
 
 class Embed(WireModel):
-    """Be one embed; source of the limits: Discord's API document, RichEmbed."""
+    """An embed. The limits are those of RichEmbed in Discord's API document."""
 
     title: str | None = Field(None, max_length=256, description="The title.", examples=["Release 2.0"])
     description: str | None = Field(None, max_length=4096, description="The text.", examples=["What is new"])
@@ -84,7 +84,7 @@ class Embed(WireModel):
 
 
 class Poll(WireModel):
-    """Ask the readers; source of the limits: Discord's page on polls, in its API document PollCreateRequest."""
+    """A poll. The limits are those of PollCreateRequest in Discord's API document."""
 
     question: str = Field(min_length=1, max_length=300, description="The question.", examples=["Tea or coffee?"])
     options: list[PollOption] = Field(
@@ -95,7 +95,7 @@ class Poll(WireModel):
 
 
 class DiscordSettings(WireModel):
-    """Say how a post appears on Discord."""
+    """How a post appears on Discord."""
 
     embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
     poll: Poll | None = Field(None, description="A poll; not together with media.")

@@ -15,7 +15,7 @@ COMMENT = 8000
 
 
 class FacebookSettings(WireModel):
-    """Say how a post appears on a Facebook Page."""
+    """How a post appears on a Facebook Page."""
 
     draft: bool = Field(
         default=False,

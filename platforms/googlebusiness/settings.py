@@ -25,7 +25,7 @@ LocationName = Annotated[
 
 
 class CallToAction(WireModel):
-    """Put a button below the post."""
+    """A button below the post."""
 
     type: Literal["BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"] = Field(
         description="What the button says; CALL dials the profile's own number.", examples=["LEARN_MORE"]
@@ -42,7 +42,7 @@ class CallToAction(WireModel):
 
 
 class Date(WireModel):
-    """Be a day, as Google writes it."""
+    """A day, as Google writes it."""
 
     year: int = Field(ge=2000, le=9999, description="The year.", examples=[2026])
     month: int = Field(ge=1, le=12, description="The month.", examples=[1])
@@ -50,14 +50,14 @@ class Date(WireModel):
 
 
 class Time(WireModel):
-    """Be a time of the day at the location, which has no time zone here."""
+    """A time of the day at the location, without a time zone."""
 
     hours: int = Field(ge=0, le=23, description="The hour.", examples=[9])
     minutes: int = Field(0, ge=0, le=59, description="The minute.", examples=[30])
 
 
 class Schedule(WireModel):
-    """Say from when to when, in the location's own time."""
+    """From when to when, in the location's own time."""
 
     start_date: Date = Field(description="The first day.", examples=[{"year": 2026, "month": 1, "day": 20}])
     start_time: Time = Field(description="When it begins.", examples=[{"hours": 9, "minutes": 0}])
@@ -76,14 +76,14 @@ def _moment(day: Date, time: Time) -> datetime:
 
 
 class Event(WireModel):
-    """Say what happens when; an offer has its name and its time here too."""
+    """What happens when. An offer has its name and its time here, too."""
 
     title: str = Field(min_length=1, max_length=58, description="Its name.", examples=["Winter sale"])
     schedule: Schedule = Field(description="From when to when.")
 
 
 class Offer(WireModel):
-    """Say how to redeem an offer."""
+    """How to redeem an offer."""
 
     coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
     redeem_online_url: WebAddress | None = Field(
@@ -95,7 +95,7 @@ class Offer(WireModel):
 
 
 class GoogleBusinessSettings(WireModel):
-    """Say how a post appears on a Google Business Profile."""
+    """How a post appears on a Google Business Profile."""
 
     topic_type: Literal["STANDARD", "EVENT", "OFFER"] | None = Field(
         None, description="The kind of post; left out, `offer` and `event` tell.", examples=["STANDARD"]

@@ -17,7 +17,7 @@ Username = Annotated[
 
 
 class UserTag(WireModel):
-    """Tag a person on one of the post's media."""
+    """A person tagged on one of the post's media."""
 
     username: Username = Field(description="Whom to tag, with or without @.", examples=["natgeo"])
     x: float | None = Field(
@@ -30,7 +30,7 @@ class UserTag(WireModel):
 
 
 class TrialParams(WireModel):
-    """Show a reel to non-followers first."""
+    """A reel that is shown to non-followers first."""
 
     graduation_strategy: Literal["MANUAL", "SS_PERFORMANCE"] = Field(
         description="How the trial ends: by hand in the app, or by itself when the reel performs well.",
@@ -39,7 +39,7 @@ class TrialParams(WireModel):
 
 
 class InstagramSettings(WireModel):
-    """Say how a post appears on Instagram."""
+    """How a post appears on Instagram."""
 
     content_type: Literal["story"] | None = Field(
         None, description="`story` publishes for 24 hours as a story, without the text.", examples=["story"]

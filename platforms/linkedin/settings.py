@@ -19,7 +19,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1, max_length=30)]
 
 
 class Article(WireModel):
-    """Show a link as a card. LinkedIn reads nothing from the page: what the card says must be given."""
+    """A link shown as a card. LinkedIn reads nothing from the page: what the card says must be given."""
 
     source: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
     title: str = Field(min_length=1, max_length=TITLE, description="The card's title.", examples=["We have launched"])
@@ -32,7 +32,7 @@ class Article(WireModel):
 
 
 class Poll(WireModel):
-    """Ask the readers."""
+    """A poll."""
 
     question: str = Field(min_length=1, max_length=QUESTION, description="The question.", examples=["Tea or coffee?"])
     options: list[PollOption] = Field(
@@ -44,7 +44,7 @@ class Poll(WireModel):
 
 
 class LinkedInSettings(WireModel):
-    """Say how a post appears on LinkedIn."""
+    """How a post appears on LinkedIn."""
 
     organization_urn: OrganizationUrn | None = Field(
         None,

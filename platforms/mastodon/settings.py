@@ -16,7 +16,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Poll(WireModel):
-    """Ask the readers; how much of it a server takes is the server's own choice."""
+    """A poll. Each server chooses how much of it to take."""
 
     options: list[PollOption] = Field(
         min_length=2,
@@ -32,7 +32,7 @@ class Poll(WireModel):
 
 
 class MastodonSettings(WireModel):
-    """Say how a post appears on Mastodon."""
+    """How a post appears on Mastodon."""
 
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
         None, description="Who may see the post; the account's own default where left out.", examples=["unlisted"]

@@ -8,7 +8,7 @@ from platforms.oauth import OAuthCredentials
 
 
 class PinterestSettings(WireModel):
-    """Say where a pin goes and what it says; source of the limits: Pinterest's OpenAPI document v5, PinCreate."""
+    """Where a pin goes and what it says. The limits are those of PinCreate in Pinterest's API document."""
 
     board_id: Digits = Field(description="The board that takes the pin.", examples=["549755885175"])
     board_section_id: Digits | None = Field(None, description="A section of that board.", examples=["549755885176"])

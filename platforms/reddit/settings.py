@@ -19,7 +19,7 @@ Subreddit = Annotated[
 
 
 class RedditSettings(WireModel):
-    """Say where and how a post appears on Reddit."""
+    """Where and how a post appears on Reddit."""
 
     subreddit: Subreddit = Field(description="The subreddit, with or without r/.", examples=["test"])
     title: str | None = Field(

@@ -8,7 +8,7 @@ from platforms.base import WireModel
 
 
 class TelegramSettings(WireModel):
-    """Say how a post appears on Telegram."""
+    """How a post appears on Telegram."""
 
     parse_mode: Literal["HTML", "MarkdownV2", "Markdown"] | None = Field(
         None,

@@ -14,7 +14,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 
 class Poll(WireModel):
-    """Ask the readers."""
+    """A poll."""
 
     options: list[PollOption] = Field(
         min_length=2, max_length=4, description="2 to 4 answers of 1 to 25 characters.", examples=[["Yes", "No"]]
@@ -22,7 +22,7 @@ class Poll(WireModel):
 
 
 class ThreadsSettings(WireModel):
-    """Say how a post appears on Threads."""
+    """How a post appears on Threads."""
 
     topic_tag: (
         Annotated[str, StringConstraints(max_length=50), Form(r"^[^.&]+$", "must hold neither . nor &")] | None

@@ -13,7 +13,7 @@ Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CR
 
 
 class TikTokSettings(WireModel):
-    """Say how a post appears on TikTok; every name may also be written in snake_case.
+    """How a post appears on TikTok; every name may also be written in snake_case.
 
     TikTok's rules for apps want who may see, comment, duet and stitch to be chosen by a person: nothing is allowed that
     the settings do not allow, and there is no default privacy level.

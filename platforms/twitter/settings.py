@@ -14,7 +14,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 
 class Poll(WireModel):
-    """Ask the readers; source of the limits: X API v2 OpenAPI document, CreatePostsPoll."""
+    """A poll. The limits are those of CreatePostsPoll in X's API document."""
 
     options: list[PollOption] = Field(
         min_length=2, max_length=4, description="2 to 4 answers of 1 to 25 characters.", examples=[["Yes", "No"]]
@@ -28,7 +28,7 @@ class Poll(WireModel):
 
 
 class TwitterSettings(WireModel):
-    """Say how a post appears on X."""
+    """How a post appears on X."""
 
     reply_to_tweet_id: PostId | None = Field(
         None,

@@ -20,7 +20,7 @@ Playlist = Annotated[str, Form(r"^[\w-]+$", "must be a playlist's id such as PLB
 
 
 class YouTubeSettings(WireModel):
-    """Say how a video appears on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
+    """How a video appears on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
 
     title: Title | None = Field(
         None,

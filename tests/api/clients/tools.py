@@ -1,4 +1,4 @@
-"""The generators of clients, installed in a folder of the user's cache and not in this repository."""
+"""The generators of clients, and a browser's document, installed in a folder of the user's cache and not here."""
 
 import asyncio
 import hashlib
@@ -14,6 +14,7 @@ import pytest
 NPM = {
     "@hey-api/openapi-ts": "0.95.0",
     "@types/node": "20.19.25",
+    "jsdom": "24.1.3",
     "openapi-fetch": "0.17.0",
     "openapi-typescript": "7.13.0",
     "typescript": "5.9.3",

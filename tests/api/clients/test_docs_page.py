@@ -1,0 +1,56 @@
+"""The page /docs in a browser's document: it shows limits, and sends a request with the reader's key."""
+
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from tests.api.clients.tools import npm_packages, run
+from tests.serving import listening
+from tests.stack import Stack
+
+_READER = """
+const { JSDOM } = require("jsdom");
+const [url, key] = process.argv.slice(2);
+const failed = (error) => { console.error(error); process.exit(1); };
+const later = async (what) => {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (what()) return what();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("not shown in time");
+};
+(async () => {
+  const { window } = await JSDOM.fromURL(`${url}/docs`, {
+    runScripts: "dangerously",
+    beforeParse: (window) => {
+      window.fetch = (path, options) => fetch(new URL(path, url), options);
+      Object.assign(window, { AbortSignal, URLSearchParams });
+    },
+  });
+  const page = window.document;
+  const create = await later(() => page.getElementById("createPost"));
+  const shown = [...create.querySelectorAll("td .soft")].map((each) => each.textContent);
+  for (const limit of ["at most 100,000 characters", "at most 100 items", "at least 60, at most 2,592,000"]) {
+    if (!shown.some((each) => each.includes(limit))) throw new Error(`${limit} is not shown`);
+  }
+  const list = page.getElementById("listPosts").textContent;
+  if (!list.includes("at least 1, at most 100, default 20")) throw new Error("the limit of a page is not shown");
+  page.getElementById("key").value = key;
+  create.querySelector("textarea").value = JSON.stringify({ content: "Tried on the page", isDraft: true });
+  create.querySelector("button").onclick();
+  const answer = await later(() => create.querySelector("[role=status] pre"));
+  console.log(create.querySelector("[role=status] code").textContent, JSON.parse(answer.textContent).content);
+  window.close();
+})().catch(failed);
+"""
+
+
+@pytest.mark.timeout(400)
+async def test_the_page_shows_limits_and_sends_requests(app: Litestar, stack: Stack, tmp_path: Path) -> None:
+    packages = await npm_packages()
+    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
+    (tmp_path / "reader.js").write_text(_READER)
+    async with listening(app) as url:
+        said = await run(tmp_path, "node", "reader.js", url, stack.api_key)
+    assert said.strip() == "201 Tried on the page"
