@@ -1,7 +1,7 @@
 """What LinkedIn's refusals mean, in the few kinds that every network shares and in sentences for people."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,9 +49,14 @@ NO_PRODUCT, NO_COMMENTS = "no_product", "no_comments"
 NO_PAGES, NO_MEMBERS = "no_product_for_pages", "no_product_for_members"
 """Our codes: LinkedIn's is ACCESS_DENIED for all of them."""
 _LACKING = re.compile(
-    r"Not enough permissions to access: (?:partnerApi(Posts)(?:External)?|(?:partnerApiS|s)ocialActions)\.CREATE"
+    r"Not enough permissions to access: (?:"
+    r"partnerApi(?P<posts>Posts)(?:External)?\.CREATE"
+    r"|partnerApi(?P<media>Images|Videos|Documents)(?:External)?"
+    r"|(?:partnerApiS|s)ocialActions\.CREATE)"
 )
 """LinkedIn names the API that the app was not granted; heard from clients, also with a version behind it."""
+_WITHOUT_AUTHOR = re.compile(r"no_product(?:_(images|videos|documents))?")
+_OF_AUTHOR = re.compile(r"no_product(?:_(?P<media>images|videos|documents))?_for_(?P<who>pages|members)")
 _PRODUCTS = {
     NO_PRODUCT: "LinkedIn has not granted this service's app the product that posting here needs. Ask for it.",
     NO_PAGES: (
@@ -107,8 +112,8 @@ def error_of(response: httpx.Response) -> NetworkError:
         code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
         kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
     elif lacking := _LACKING.search(said) if status == 403 else None:
-        code, kind = NO_PRODUCT if lacking[1] else NO_COMMENTS, Kind.OPERATOR
-        sentence = _PRODUCTS[code]
+        code, kind = _lacking(lacking["posts"], lacking["media"]), Kind.OPERATOR
+        sentence = _PRODUCTS.get(code, _PRODUCTS[NO_PRODUCT])
     elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
         kind, sentence = known
     elif status >= 500 or "Unable to obtain activity" in said:
@@ -133,6 +138,21 @@ def _nested_code(body: Mapping[str, Any]) -> str | None:
     return str(first["code"]) if first.get("code") else None
 
 
+def _lacking(posts: str | None, media: str | None) -> str:
+    return NO_PRODUCT if posts else f"{NO_PRODUCT}_{media.lower()}" if media else NO_COMMENTS
+
+
+def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:
+    """Return whether a refusal of the app, by its code, stops a post: of a page or a member, with media of these kinds.
+
+    `media` are images, videos or documents.
+    """
+    refused = _OF_AUTHOR.fullmatch(code)
+    if refused is None:
+        return True
+    return refused["who"] == ("pages" if is_page else "members") and refused["media"] in {None, *media}
+
+
 def of_author(error: NetworkError, *, is_page: bool, named: str | None) -> NetworkError:
     """Return what a refusal means for the one who was to publish.
 
@@ -140,9 +160,13 @@ def of_author(error: NetworkError, *, is_page: bool, named: str | None) -> Netwo
     that it may not be written to is not the account's fault.
     """
     kind, code, sentence = error.kind, error.code, error.message
-    if error.code == NO_PRODUCT:
-        code = NO_PAGES if is_page else NO_MEMBERS
-        sentence = _PRODUCTS[code]
+    if lacking := _WITHOUT_AUTHOR.fullmatch(error.code):
+        who = "pages" if is_page else "members"
+        code = f"{error.code}_for_{who}"
+        sentence = _PRODUCTS.get(code) or (
+            f"LinkedIn lets this service's app upload no {lacking[1]} for {who}. Ask LinkedIn for the product "
+            "Community Management."
+        )
     elif named and error.kind is Kind.AUTH and error.status == httpx.codes.FORBIDDEN:
         kind, sentence = Kind.REJECTED, f"LinkedIn does not let this member post for {named}. Check organizationUrn."
     else:

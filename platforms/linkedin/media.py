@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import Sending
+from platforms.base import Draft, Sending
 from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
@@ -60,7 +60,7 @@ class Uploads:
 
     async def run(self) -> None:
         """Bring every item to where a post may use it. Raises NetworkError: `not_ready` while LinkedIn works on one."""
-        items = dict(wanted(self._sending))
+        items = dict(wanted(self._sending.draft))
         for name in self._known.keys() - items.keys():
             del self._known[name]
         for name, item in items.items():
@@ -178,9 +178,14 @@ class Uploads:
         await self._sending.save(self._sending.handles)
 
 
-def wanted(sending: Sending[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
+def kinds_of(draft: Draft[LinkedInSettings]) -> set[str]:
+    """Return what must be uploaded for a draft: images, videos or documents."""
+    return {_EDGE[item.type] for _, item in wanted(draft)}
+
+
+def wanted(draft: Draft[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
     """Return what must be uploaded, by the name under which it is kept."""
-    settings = sending.draft.settings
+    settings = draft.settings
     if settings.article and settings.article.thumbnail and not settings.disable_link_preview:
         return [(THUMBNAIL, Media(type=MediaType.IMAGE, url=settings.article.thumbnail))]
-    return [(str(index), item) for index, item in enumerate(sending.draft.media)]
+    return [(str(index), item) for index, item in enumerate(draft.media)]

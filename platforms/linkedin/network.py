@@ -1,5 +1,6 @@
 """Publish to LinkedIn: upload media, make the post by one request, find it where the answer was lost."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.line import API, BASE_URL, Line, call
 from platforms.linkedin.lookup import published
-from platforms.linkedin.media import Uploads
+from platforms.linkedin.media import Uploads, kinds_of
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
@@ -64,9 +65,12 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         return bool(draft.media) or bool(article and article.thumbnail and not draft.settings.disable_link_preview)
 
     def refusal_applies(self, code: str, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
-        """Return whether a refusal of the app, by its code, also stops this draft: members and pages are apart."""
+        """Return whether a refusal of the app, by its code, also stops this draft.
+
+        LinkedIn grants posts of members and of pages apart, and uploads of each kind of media.
+        """
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
-        return code != (errors.NO_MEMBERS if is_page else errors.NO_PAGES)
+        return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is, and whether that member runs the company page that the account is to be."""
@@ -86,7 +90,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         try:
             await Uploads(connection, sending, author_of(connection, sending)).run()
         except NetworkError as error:
-            raise _of_author(error, connection, sending) from error
+            raise await _of_author(error, connection, sending) from error
 
     async def publish(self, connection: Line, sending: Sending[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat what the first request made."""
@@ -112,7 +116,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
                 del handles[SENT_AT]
                 await sending.save(handles)
             error = await _judged_media(sending, uploads, error)
-            raise _of_author(error, connection, sending) from error
+            raise await _of_author(error, connection, sending) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
             raise NetworkError(Kind.UNCLEAR, "LinkedIn did not name the post.", code="no_id", status=answer.status_code)
@@ -233,10 +237,19 @@ def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:
     return page or f"urn:li:person:{line.account.user_id}"
 
 
-def _of_author(error: NetworkError, line: Line, sending: Sending[LinkedInSettings]) -> NetworkError:
-    named, own = sending.draft.settings.organization_urn, line.credentials.organization_urn
-    is_page = ":organization:" in author_of(line, sending)
-    return errors.of_author(error, is_page=is_page, named=None if named == own else named)
+async def _of_author(error: NetworkError, line: Line, sending: Sending[LinkedInSettings]) -> NetworkError:
+    """Return what a refusal means for who was to publish.
+
+    That the app lacks a product may be said of a member without a role on the page as well, so the roles are read then.
+    """
+    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    named = page if page != line.credentials.organization_urn else None
+    if page and error.kind is Kind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
+        with suppress(NetworkError):
+            if not await _may_post(line, page):
+                message = f"This LinkedIn member may not post for {page}."
+                error = NetworkError(Kind.AUTH, message, code="no_role", status=error.status)
+    return errors.of_author(error, is_page=bool(page), named=named)
 
 
 def _too_late(sending: Sending[LinkedInSettings]) -> bool:

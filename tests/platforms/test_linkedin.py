@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Absent, Published, Sending, Unknown
+from platforms.codes import known_codes
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.linkedin import NETWORK, lookup, media, network
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
@@ -378,7 +379,8 @@ class TestWhatLinkedInReallyAnswers:
         assert sending.handles["media"]["0"]["urn"] == uploaded
         assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
 
-    async def test_an_app_without_the_product_for_pages_posts_for_members(self, li: Rig, page: dict[str, Any]) -> None:
+    async def test_an_app_without_the_product_for_pages_posts_for_members(self, li: Rig) -> None:
+        page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
         await li.sandbox.switch_on("linkedin", "no_page_product", li.account.account_id)
         by_page, by_member = li.sending("By a page", settings=page), li.sending("By a member")
         error = await refused(publish(li, by_page))
@@ -389,6 +391,22 @@ class TestWhatLinkedInReallyAnswers:
         assert NETWORK.refusal_applies(NO_PAGES, as_page, by_member.draft)
         assert NETWORK.refusal_applies("NONEXISTENT_VERSION", li.stored, by_member.draft)
         assert (await publish(li, by_member)).url
+
+    @pytest.mark.parametrize("as_page", [False, True])
+    async def test_an_app_that_may_upload_no_videos_posts_everything_else(self, li: Rig, as_page: bool) -> None:
+        page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
+        await li.sandbox.switch_on("linkedin", "no_video_product", li.account.account_id)
+        settings = page if as_page else {}
+        video = li.sending("A video", [li.sandbox.media("a.mp4")], settings=settings)
+        error = await refused(publish(li, video))
+        who = "pages" if as_page else "members"
+        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, f"no_product_videos_for_{who}")
+        image = li.sending("An image", [li.sandbox.media("a.jpg")], settings=settings)
+        of_others = li.sending("A video", video.draft.media, settings={} if as_page else page)
+        applies = [NETWORK.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
+        assert applies == [True, False, False]
+        assert known_codes(error.code).code == "app_refused"
+        assert (await publish(li, image)).url
 
     async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
@@ -403,9 +421,12 @@ class TestWhatLinkedInReallyAnswers:
 class TestOrganisation:
     """A member with roles on three pages, only two of which let the member post."""
 
-    @pytest.fixture
-    async def member(self, li: Rig) -> Rig:
+    @pytest.fixture(params=[False, True], ids=["named", "as a product"])
+    async def member(self, li: Rig, request: pytest.FixtureRequest) -> Rig:
+        """Refuse what the member has no role for by its field, and in the words for apps without the product."""
         await li.sandbox.switch_on("linkedin", "organisation", li.account.account_id)
+        if request.param:
+            await li.sandbox.switch_on("linkedin", "roles_as_products", li.account.account_id)
         return li
 
     @pytest.mark.parametrize(("page", "taken"), [("own", True), ("201", True), ("202", False), ("203", False)])
@@ -424,7 +445,7 @@ class TestOrganisation:
     ) -> None:
         settings = {"organizationUrn": f"urn:li:organization:{number}"}
         items = [member.sandbox.media(name) for name in names]
-        sending = member.sending(f"For {number} {names}", items, settings=settings)
+        sending = member.sending(f"For {number} {names} by {member.account.user_id}", items, settings=settings)
         if taken:
             assert (await publish(member, sending)).url
             return

@@ -85,7 +85,9 @@ class LinkedInTwin(Twin, ABC):
     conditions = {  # noqa: RUF012
         "organisation": "The member administers the page with the own number, is CONTENT_ADMINISTRATOR of page 201 and "
         "ANALYST of page 202, and has no role on any other page.",
+        "roles_as_products": "A member without a role on a page is refused as an app without the product is.",
         "no_page_product": "The app may post for members and not for pages.",
+        "no_video_product": "The app may upload no videos.",
         "no_comments_product": "The app may write comments by /v2 only.",
         "no_comments": "The app may write no comments.",
         "parts_need_token": "Parts of videos are taken with the token only, against LinkedIn's documentation.",
@@ -144,6 +146,8 @@ class LinkedInTwin(Twin, ABC):
             f"urn:li:person:{account.user_id}",
             *(page for page, role in self.roles_of(account) if role in WRITING_ROLES),
         }:
+            if self.holds("roles_as_products", account):
+                raise RefusedError(lacks("partnerApiPostsExternal.CREATE"))
             # As quoted in n8n-io/n8n#1714.
             fields = "Data Processing Exception while processing fields [/author]"
             message = f"Field Value validation failed in REQUEST_BODY: {fields}"

@@ -8,7 +8,7 @@ from sandbox import media as samples
 from sandbox.formats import probe
 from sandbox.networks.linkedin.base import LinkedInTwin, Medium, error, read, refused
 from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 PART_BYTES = 4_194_304
@@ -122,7 +122,12 @@ class MediaRoutes(LinkedInTwin):
         if request.query.get("action") != "initializeUpload":
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "action must be initializeUpload")
         begin = read(request, BeginBody).initialize_upload_request
-        self.writer(request, begin.owner)
+        account = self.writer(request, begin.owner)
+        if kind == "video" and self.holds("no_video_product", account):
+            # As publishers met it: without the method.
+            message = "Not enough permissions to access: partnerApiVideosExternal"
+            body = {"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message}
+            raise RefusedError(Answer.json(body, 403))
         prefix = {"image": "C4E10AQ", "document": "C4D1FAQ", "video": "C5F10AQ"}[kind]
         urn = f"urn:li:{kind}:{prefix}{secrets.token_urlsafe(12)}"
         address = f"{request.base_url}/dms-uploads/{urn.replace(':', '%3A')}"
