@@ -33,6 +33,15 @@ class EditCommand(TargetCommand):
     revision_id: str
 
 
+class CheckMediaCommand(BaseModel):
+    """Name the saved validation whose files are looked at, and which of its targets is meant."""
+
+    check_id: str
+    position: int
+    platform: str
+    request_id: str | None = None
+
+
 class GiveUp(TargetCommand):
     """Name a target whose time is over, and why."""
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from activities.apps import Apps
 from activities.handles import HandleKeeper
 from activities.media.offer import addressed, covers_of, offer, unchecked
-from activities.media.record import ChangeRecord
+from activities.media.record import ChangeRecord, Unrecorded
 from activities.media.source import MediaTools, StepMedia
 from activities.meters import Meters
 from activities.renewal import Renewals
@@ -26,7 +26,7 @@ from platforms.registry import networks
 from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials
 from store.database import Database
-from store.models import Account, Post, Target
+from store.models import Account, MediaCheck, Post, Target
 from store.publishing import Job
 from store.vault import Vault
 
@@ -173,6 +173,21 @@ class Desk:
             job.account,
             last,
             last_send=last_send,
+        )
+
+    def look_at_files(
+        self,
+        check: MediaCheck,
+        network: Network[Any, Any],
+        draft: Draft[Any],
+        account: AccountFacts,
+        progress: Callable[[str], None],
+    ) -> StepMedia:
+        """Return the files of a validation as a step would have them; no network is asked and nothing is noted."""
+        rules = network.file_rules(draft, account)
+        covers = covers_of(network, draft)
+        return StepMedia(
+            self._media, check.workspace_id, check.id, network, rules, Unrecorded(), progress, covers, check.id
         )
 
     def server_of(self, account: Account) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.platforms import PlatformsView
-from api.schemas import EditBody, PostBody, ResolveBody, RetryBody
+from api.schemas import EditBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
 from platforms.registry import networks
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
 TARGET, UPDATE = "Target", "UpdatePost"
-_BODIES = (PostBody, EditBody, RetryBody, ResolveBody)
+_BODIES = (PostBody, ValidateBody, EditBody, RetryBody, ResolveBody)
 _VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView)
 _NULL = {"type": "null"}
 _NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})

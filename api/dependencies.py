@@ -11,7 +11,7 @@ from api.rates import Rates
 from api.readiness import Readiness
 from api.restoring import Restoring
 from api.starter import Starter
-from api.waiting import Waiting
+from api.waiting import Checks, Waiting
 from domain.post import LATE_AFTER
 from store.database import Database
 from store.outcomes import Outcomes
@@ -31,6 +31,7 @@ class Dependencies:
     rates: Rates
     quotas: Quotas
     waiting: Waiting
+    checks: Checks
 
     @classmethod
     def of(
@@ -54,6 +55,7 @@ class Dependencies:
             rates or Rates(),
             Quotas(database, limits),
             Waiting(),
+            Checks(),
         )
 
 

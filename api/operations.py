@@ -10,7 +10,7 @@ from api import examples
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.platforms import PlatformsView, view_of_network
-from api.schemas import EditBody, PostBody, ResolveBody, RetryBody
+from api.schemas import EditBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
@@ -194,15 +194,17 @@ OPERATIONS = (
         f"{_POSTS}/validate",
         "validatePost",
         "Check a post without creating it",
-        "Answers what creating it would say. For a draft, what the networks will refuse later is a warning.",
+        "Answers what creating it would say. For a draft, what the networks will refuse later is a warning. With "
+        "`checkMedia` the files are looked at too, if nothing else is wrong: fetched, and held against the networks' "
+        "rules.",
         VerdictView,
         {
             "valid": {"valid": True, "errors": [], "warnings": []},
             "invalid": {"valid": False, "errors": examples.ERRORS["networkRule"][1]["errors"], "warnings": []},
         },
         (*_WITH_BODY, *_ALWAYS),
-        body=PostBody,
-        bodies=examples.CREATE,
+        body=ValidateBody,
+        bodies={**examples.CREATE, "withFiles": {**examples.CREATE["schedule"], "checkMedia": True}},
     ),
     Operation(
         "get",

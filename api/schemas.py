@@ -186,6 +186,21 @@ class PostBody(Body):
     )
 
 
+class ValidateBody(PostBody):
+    """A post to check without creating it."""
+
+    model_config = ConfigDict(title="ValidatePost")
+
+    check_media: bool = Field(
+        False,
+        description=(
+            "Also look at the files, as publishing would: whether they can be fetched and are what the networks take. "
+            "It is done if nothing else is wrong, and takes up to 25 seconds."
+        ),
+        examples=[True],
+    )
+
+
 class NamedTarget(Body):
     """One target of a post."""
 

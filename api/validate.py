@@ -3,10 +3,11 @@
 from typing import Any
 
 from api.answer import Answer, answer_view
-from api.body import JsonObject, size_of
+from api.body import Body, JsonObject, size_of
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.errors import as_json
+from api.media_checks import check_files
 from api.network_rules import find_network_problems, network_cautions, refused_accounts
 from api.turns import turn
 from api.views import ProblemView, VerdictView
@@ -17,11 +18,15 @@ from store.accounts import find_accounts
 
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
     """Answer with everything that is wrong; of a draft, what a network will refuse later is a warning."""
+    checks, body = payload.get("checkMedia", False), _without_check(payload)
+    wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
     try:
         async with turn(size_of(payload)):
-            wanted = read_create(payload, now_ms())
+            wanted = read_create(body, now_ms())
     except InvalidRequest as error:
-        return _verdict(list(error.problems), [])
+        return _verdict([*error.problems, *wrong], [])
+    if wrong:
+        return _verdict(wrong, [])
     async with deps.database.transaction() as session:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
@@ -29,7 +34,21 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
     warnings = refused_accounts(wanted.content, accounts)
     if not problems:
         warnings += network_cautions(wanted.content, accounts)
+        if checks:
+            problems, unseen = await check_files(deps, workspace_id, wanted.content)
+            warnings += unseen
     return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
+
+
+_NO_FLAG = Problem("checkMedia must be true or false", "invalid_field_value", "checkMedia")
+
+
+def _without_check(payload: JsonObject) -> JsonObject:
+    if "checkMedia" not in payload:
+        return payload
+    body = Body({name: value for name, value in payload.items() if name != "checkMedia"})
+    body.size = size_of(payload)
+    return body
 
 
 def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.dependencies import Dependencies
+from domain.errors import Problem, RateLimited
 from store.posts import is_moving
 
 MOST_WAITING = 1_000
 """Requests of one workspace that may wait for outcomes at a time, in one process: half of its connections."""
+
+
+MOST_CHECKS, MOST_CHECKS_OF_ONE = 20, 2
+"""Validations that look at files at a time in one process: in all, and of one workspace; our choice."""
+_TOO_MANY_CHECKS = Problem("Files of other validations are looked at just now; please wait", "rate_limited")
 
 
 class Patience:
@@ -28,6 +34,27 @@ class Patience:
     def left(self) -> float:
         """Return the seconds that are left."""
         return max(0.0, self._end - asyncio.get_running_loop().time())
+
+
+class Checks:
+    """How many validations look at files at a time. It is counted in each API process for itself."""
+
+    def __init__(self, most: int = MOST_CHECKS, most_of_one: int = MOST_CHECKS_OF_ONE) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._running: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, workspace_id: str) -> Iterator[None]:
+        """Let one more run for the length of the block. Raises RateLimited."""
+        if self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most:
+            raise RateLimited(_TOO_MANY_CHECKS, retry_after=5)
+        self._running[workspace_id] += 1
+        try:
+            yield
+        finally:
+            self._running[workspace_id] -= 1
+            if not self._running[workspace_id]:
+                del self._running[workspace_id]
 
 
 class Waiting:

@@ -22,6 +22,8 @@ ProblemCode = Literal[
     "invalid_field_value",
     "invalid_json",
     "invalid_request",
+    "media_not_checked",
+    "media_refused",
     "method_not_allowed",
     "missing_required_field",
     "network_caution",

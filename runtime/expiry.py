@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.database import Database
 from store.idempotency import delete_expired_keys
+from store.media_checks import delete_old_checks
 from store.media_files import delete_expired_files
 from store.waiting import delete_old_lateness
 
@@ -26,6 +27,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_expired_keys, 500),
     (delete_expired_files, 20),
     (delete_old_lateness, 500),
+    (delete_old_checks, 100),
 )
 """What is deleted, and how many rows at a time; a file may have some MiB."""
 

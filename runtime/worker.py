@@ -13,6 +13,7 @@ from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.at_hand import AtHand
+from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
 from activities.desk import Desk
@@ -42,6 +43,7 @@ from runtime.zones import follow_zones_forever
 from store.database import Database
 from store.vault import Vault
 from workflows.client import PostWorkflows
+from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
 from workflows.runs import Runs
 
@@ -150,11 +152,12 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         Confirming(desk).confirm,
         Completing(desk).complete,
         Editing(desk).edit,
+        Checking(desk).check_media,
     ]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
-        workflows=[PostWorkflow],
+        workflows=[PostWorkflow, MediaCheckWorkflow],
         activities=[posts.look, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -424,6 +424,20 @@ class MediaFile(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class MediaCheck(Base):
+    """The content of a validation whose files a worker looks at, and what it has found. Deleted after minutes."""
+
+    __tablename__ = "media_checks"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    content: Mapped[dict[str, Any]]
+    """A domain.content.PostContent."""
+    findings: Mapped[dict[str, Any]]
+    """By the position of a target a list of what is wrong with its files. A target without one was not looked at."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Restore(Base):
     """A restore of the database, of Temporal, or of both from a backup, and how far it is dealt with."""
 

@@ -75,6 +75,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE, DELETE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
+    "media_checks": {Part.API: _ADD, Part.WORKER: "SELECT, UPDATE, DELETE"},
     "restores": {Part.API: _READ, Part.WORKER: _READ},
     "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},
 }

@@ -11,6 +11,7 @@ import structlog
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
+    WorkflowFailureError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -25,6 +26,7 @@ from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
 from workflows.details import summary
 from workflows.failures import AWAY, answering, unavailable, unknown
+from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
 from workflows.messages import ANOTHER_POST, CANCELLED, MEMO_POST, NOT_EDITABLE, EditRequest, Rest
 from workflows.post import PostWorkflow
 from workflows.queues import Queues
@@ -101,6 +103,25 @@ class PostWorkflows:
                 # The row is at rest; its workflow hears of that in a moment.
                 await asyncio.sleep(wait)
         return await self._update(PostWorkflow.edit, request, plan)
+
+    async def check_media(self, plan: MediaCheckPlan) -> None:
+        """Have workers look at the files of a saved validation; return when they have, or time is over.
+
+        Raises Unavailable.
+        """
+        async with answering(_PATIENCE.total_seconds()):
+            handle = await self._client.start_workflow(
+                MediaCheckWorkflow.run,
+                plan,
+                id=plan.check_id,
+                task_queue=POSTS_QUEUE,
+                execution_timeout=WITHIN,
+                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
+                rpc_timeout=_PATIENCE,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(WITHIN.total_seconds()):
+                await handle.result()
 
     async def release(self, plan: Plan) -> None:
         """Tell a post that its held targets may go on. Raises Unavailable."""

@@ -33,6 +33,12 @@ def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str,
     return list({item.url: item for item in media if item.url not in done}.values())
 
 
+def files_of(network: Network[Any, Any], draft: Draft[Any]) -> list[Media]:
+    """Return all files that a draft names, covers and those of a thread's posts included, each once."""
+    covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    return list({item.url: item for item in [*covers, *_media_of(draft)]}.values())
+
+
 async def offer(network: Network[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
     """Return for each URL the address that the network shall be given. Raises NetworkError."""
 

@@ -10,6 +10,13 @@ from store.database import Database
 from store.publishing import save_media_changes
 
 
+class Unrecorded:
+    """A record of changes that keeps nothing: the files are only looked at."""
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        """Keep nothing."""
+
+
 class ChangeRecord:
     """Note the changes of one target's media, each file's under its URL; written at once, and only what is new."""
 

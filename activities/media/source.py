@@ -14,7 +14,7 @@ from activities.media.changes import Change
 from activities.media.decoding.facts import MediaFacts
 from activities.media.decoding.jobs import IMAGES, VIDEOS
 from activities.media.fair_slots import TooManyWaiting
-from activities.media.record import ChangeRecord
+from activities.media.record import ChangeRecord, Unrecorded
 from activities.media.refusals import TOO_LARGE
 from activities.media.shared import SharedFiles
 from activities.media.shelf import Shelf
@@ -62,7 +62,7 @@ class StepMedia:
         post_id: str,
         network: Network[Any, Any],
         rules: Iterable[FileRule],
-        record: ChangeRecord,
+        record: ChangeRecord | Unrecorded,
         progress: Callable[[str], None],
         covers: Mapping[str, FileRule] | None = None,
         target_id: str = "",

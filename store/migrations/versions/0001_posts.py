@@ -127,6 +127,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_media_files_expires_at"), "media_files", ["expires_at"], unique=False)
     op.create_index(op.f("ix_media_files_workspace_id"), "media_files", ["workspace_id"], unique=False)
     op.create_table(
+        "media_checks",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("findings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_media_checks_expires_at"), "media_checks", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_media_checks_workspace_id"), "media_checks", ["workspace_id"], unique=False)
+    op.create_table(
         "posts",
         sa.Column("id", sa.String(collation="C"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
@@ -428,6 +440,9 @@ def downgrade() -> None:
     op.drop_index("posts_list", table_name="posts")
     op.drop_index("posts_by_external_id", table_name="posts", postgresql_where=sa.text("external_id IS NOT NULL"))
     op.drop_table("posts")
+    op.drop_index(op.f("ix_media_checks_workspace_id"), table_name="media_checks")
+    op.drop_index(op.f("ix_media_checks_expires_at"), table_name="media_checks")
+    op.drop_table("media_checks")
     op.drop_index(op.f("ix_media_files_workspace_id"), table_name="media_files")
     op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
     op.drop_table("media_files")

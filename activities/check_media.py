@@ -1,0 +1,104 @@
+"""Look at the files of a validation as a step of a post would: fetched, examined, held against the network's rules."""
+
+import asyncio
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.commands import CheckMediaCommand
+from activities.desk import Desk
+from activities.heartbeat import beating
+from activities.media.offer import files_of
+from activities.media.source import StepMedia
+from activities.persist import persist
+from domain.content import PostContent
+from domain.post import Media
+from platforms.base import AccountFacts, Draft
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from store.media_checks import find_check, note_findings
+from store.models import Account
+
+LOOK_FOR_S = 15.0
+"""How long the files of one target are looked at in all; our choice."""
+_AT_ONCE = 3
+
+Finding = dict[str, Any]
+
+
+class Checking:
+    """Look at files for validations."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+
+    @activity.defn
+    async def check_media(self, command: CheckMediaCommand) -> None:
+        """Note what is wrong with the files of one target of a validation."""
+        async with beating() as progress:
+            async with self._database.reading() as session:
+                check = await find_check(session, command.check_id)
+                if check is None:
+                    return
+                content = PostContent.model_validate(check.content)
+                target = content.targets[command.position]
+                account = await session.get(Account, (check.workspace_id, target.account_id))
+            network = networks()[command.platform]
+            try:
+                settings = network.settings.model_validate(content.settings_for(target))
+            except ValidationError:
+                # Said by the rules already.
+                return
+            draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
+            source = self._desk.look_at_files(
+                check, network, draft, _facts(account, target.account_id), progress.append
+            )
+            findings = await _look_at_each(source, files_of(network, draft))
+            if not findings and (images := source.images_to_match(draft.media)):
+                findings = await _match(source, images)
+
+            async def write() -> None:
+                async with self._database.answers.transaction() as session:
+                    await note_findings(session, command.check_id, command.position, findings)
+
+            await persist(write)
+            self._desk.forget_files(command.check_id)
+
+
+def _facts(account: Account | None, account_id: str) -> AccountFacts:
+    if account is None:
+        return AccountFacts(account_id, "", "", premium=True)
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
+
+
+async def _look_at_each(source: StepMedia, files: list[Media]) -> list[Finding]:
+    gate, deadline = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + LOOK_FOR_S
+
+    async def look_at(item: Media) -> Finding | None:
+        try:
+            async with asyncio.timeout_at(deadline), gate, source.open(item):
+                return None
+        except TimeoutError:
+            return {"url": item.url, "error": f"It could not be looked at within {LOOK_FOR_S:.0f} seconds."}
+        except NetworkError as error:
+            return _finding(error, item.url)
+
+    found = await asyncio.gather(*map(look_at, files))
+    return [each for each in found if each]
+
+
+async def _match(source: StepMedia, images: list[Media]) -> list[Finding]:
+    try:
+        async with asyncio.timeout(LOOK_FOR_S):
+            source.match_sides([await source.measure(each) for each in images])
+    except TimeoutError:
+        return []
+    except NetworkError as error:
+        return [_finding(error, images[-1].url)]
+    return []
+
+
+def _finding(error: NetworkError, url: str) -> Finding:
+    return {"url": url, "error": error.message, "refused": error.kind is Kind.REJECTED}

@@ -1,0 +1,73 @@
+"""Have workers look at the files of a validation, so many at a time and for so long."""
+
+from datetime import UTC, datetime
+
+from structlog.contextvars import get_contextvars
+
+from api.dependencies import Dependencies
+from domain.codes import ProblemCode
+from domain.content import PostContent, TargetContent
+from domain.errors import Problem, Unavailable
+from domain.size import answer_bytes
+from store.media_checks import add_check, find_check
+from workflows.media_check import MediaCheckPlan
+
+_NOT_CHECKED: ProblemCode = "media_not_checked"
+MOST_FILES = 50
+"""Files of one validation that are looked at, one that several targets get counted for each; our choice."""
+
+
+async def check_files(
+    deps: Dependencies, workspace_id: str, content: PostContent
+) -> tuple[list[Problem], list[Problem]]:
+    """Return what is wrong with the files of a post, and what could not be found out. Raises RateLimited."""
+    # Settings may name files, too: covers, and those of a thread.
+    platforms = {
+        at: each.platform
+        for at, each in enumerate(content.targets)
+        if content.media_for(each) or content.settings_for(each)
+    }
+    if not platforms:
+        return [], []
+    if sum(len(content.media_for(content.targets[at])) for at in platforms) > MOST_FILES or len(platforms) > MOST_FILES:
+        return [], [Problem(f"More than {MOST_FILES} files are not looked at; validate parts of it", _NOT_CHECKED)]
+    with deps.checks.take(workspace_id):
+        deps.quotas.write(workspace_id, answer_bytes(content))
+        async with deps.database.transaction() as session:
+            check_id = await add_check(session, workspace_id, content, datetime.now(UTC))
+        request_id = get_contextvars().get("request_id")
+        plan = MediaCheckPlan(check_id=check_id, workspace_id=workspace_id, platforms=platforms, request_id=request_id)
+        try:
+            await deps.workflows.check_media(plan)
+        except Unavailable:
+            return [], [_unseen(content.targets[at], at) for at in platforms]
+        async with deps.database.reading() as session:
+            check = await find_check(session, check_id)
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for position in platforms:
+        target = content.targets[position]
+        if check is None or str(position) not in check.findings:
+            warnings.append(_unseen(target, position))
+            continue
+        for found in check.findings[str(position)]:
+            where = _where(content, target, position, found["url"])
+            if found.get("refused"):
+                errors.append(Problem(found["error"], "media_refused", where, target.platform, target.account_id))
+            else:
+                warnings.append(Problem(found["error"], _NOT_CHECKED, where, target.platform, target.account_id))
+    return errors, warnings
+
+
+def _unseen(target: TargetContent, position: int) -> Problem:
+    sentence = "The files of this target could not be looked at just now"
+    return Problem(sentence, _NOT_CHECKED, f"platforms.{position}", target.platform, target.account_id)
+
+
+def _where(content: PostContent, target: TargetContent, position: int, url: str) -> str:
+    """Return the path of the field that names a file."""
+    named = f"platforms.{position}.customMedia" if target.custom_media is not None else "mediaItems"
+    for at, item in enumerate(content.media_for(target)):
+        if item.url == url:
+            return f"{named}.{at}"
+    return f"platforms.{position}.platformSpecificData"

@@ -1,0 +1,53 @@
+"""Look at the files of a validation: one short step for each target, on its network's queue."""
+
+import asyncio
+from datetime import timedelta
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from activities.check_media import Checking
+    from activities.commands import CheckMediaCommand
+
+WITHIN = timedelta(seconds=25)
+"""How long all of it may take, waiting for a worker included."""
+
+
+class MediaCheckPlan(BaseModel):
+    """Name a saved validation and the networks of its targets that have files, by their positions."""
+
+    check_id: str
+    workspace_id: str
+    platforms: dict[int, str]
+    request_id: str | None = None
+
+
+@workflow.defn
+class MediaCheckWorkflow:
+    """Look at the files of each target once. What could not be looked at is left out of the findings."""
+
+    @workflow.run
+    async def run(self, plan: MediaCheckPlan) -> None:
+        """Return once each target has been looked at, or could not be."""
+        await asyncio.gather(*(self._look(plan, position, plan.platforms[position]) for position in plan.platforms))
+
+    async def _look(self, plan: MediaCheckPlan, position: int, platform: str) -> None:
+        command = CheckMediaCommand(
+            check_id=plan.check_id, position=position, platform=platform, request_id=plan.request_id
+        )
+        try:
+            await workflow.execute_activity_method(
+                Checking.check_media,
+                command,
+                task_queue=options.queue_of(platform),
+                schedule_to_close_timeout=WITHIN,
+                heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary=f"the files for {platform}",
+            )
+        except ActivityError:
+            workflow.logger.info("files not looked at", extra={"check_id": plan.check_id})
