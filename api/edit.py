@@ -1,6 +1,7 @@
 """Edit the text of published posts on networks that allow it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -97,9 +98,10 @@ async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision
     await _wait(deps, post_id, revision_id, patience)
     async with deps.database.transaction() as session:
         revision = await find_revision(session, revision_id)
+        post = await require_post(session, workspace_id, post_id)
         if revision is not None and revision.state == "refused":
-            raise Unprocessable(_refusal(revision))
-        return answer_post(await require_post(session, workspace_id, post_id), waited=True)
+            raise Unprocessable(_refusals(revision, post))
+        return answer_post(post, waited=True)
 
 
 def read_edit(payload: JsonObject) -> str:
@@ -110,6 +112,9 @@ def read_edit(payload: JsonObject) -> str:
     if not body.content.strip():
         raise InvalidRequest(Problem("content must not be empty", "missing_required_field", "content"))
     return body.content
+
+
+_NO_TWEET = Problem("Only published tweets can be edited, and this post has none", "edit_not_supported")
 
 
 def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetime) -> list[Target]:
@@ -130,7 +135,7 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
             lambda target: (
                 target.status == TargetStatus.PUBLISHED and isinstance(networks()[target.platform], Editable)
             ),
-            Problem("Only published tweets can be edited, and this post has none", "edit_not_supported"),
+            _NO_TWEET,
         ),
         (lambda target: target.platform_post_id is not None, _NO_ID),
         (premium, Problem("Editing needs an account with X Premium", "premium_required")),
@@ -142,9 +147,12 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
     )
     targets = list(post.targets)
     for holds, problem in rules:
-        targets = [target for target in targets if holds(target)]
-        if not targets:
-            raise Unprocessable(problem)
+        kept = [target for target in targets if holds(target)]
+        if not kept:
+            # Of a post without any tweet no target is at fault.
+            named = [] if problem is _NO_TWEET else [_of_target(problem, target) for target in targets]
+            raise Unprocessable(named or problem)
+        targets = kept
     return targets
 
 
@@ -187,6 +195,16 @@ async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Pa
         return revision is None or revision.state != "waiting"
 
     await deps.outcomes.wait(post_id, settled, patience.left)
+
+
+def _of_target(problem: Problem, target: Target) -> Problem:
+    return replace(problem, platform=target.platform, account_id=target.account_id)
+
+
+def _refusals(revision: Revision, post: Post) -> list[Problem]:
+    """Return what an edit was refused with, for each target that refused it."""
+    problem, codes = _refusal(revision), revision.body.get("results", {})
+    return [_of_target(problem, target) for target in post.targets if codes.get(target.id)] or [problem]
 
 
 def _refusal(revision: Revision) -> Problem:

@@ -166,5 +166,8 @@ class TestRules:
         await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403})
         response = await edit(api, post, content="not this")
         assert response.status_code == 422
-        assert response.json()["error"]
+        (problem,) = response.json()["errors"]
+        assert (problem["code"], problem["platform"]) == ("edit_refused", "twitter")
+        assert problem["accountId"] == post["platforms"][0]["accountId"]
+        assert problem["networkCode"]
         assert (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"] == post["platforms"]

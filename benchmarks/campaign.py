@@ -1,0 +1,165 @@
+"""A campaign of 60 posts from a CSV, as a client's script runs it: imported, moved, partly cancelled, corrected.
+
+`uv run python -m benchmarks.campaign --data-dir DIR` runs it on a running `socialsyncer dev` and prints what each step
+cost. It knows the API from its documents alone, and does no arithmetic on time zones.
+"""
+
+import argparse
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+NETWORKS = ("twitter", "mastodon", "bluesky", "linkedin", "threads")
+ZONE = "Europe/Berlin"
+POSTS = 60
+TO_REFUSE = 3
+
+
+class Campaign:
+    """One run against a stack; `steps` holds the requests and seconds of each step."""
+
+    def __init__(self, dev: dict[str, Any]) -> None:
+        self.http = httpx.Client(
+            base_url=dev["apiUrl"], headers={"Authorization": f"Bearer {dev['apiKey']}"}, timeout=40, trust_env=False
+        )
+        self.sandbox = httpx.Client(base_url=dev["sandboxUrl"], timeout=40, trust_env=False)
+        self.accounts = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
+        self.requests = 0
+        self.steps: list[tuple[str, int, float]] = []
+        self._name = f"campaign-{int(time.time())}"
+
+    def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send a request and return its answer. Raises SystemExit with the API's words if it is refused."""
+        self.requests += 1
+        response = self.http.request(method, path, **options)
+        if response.is_error:
+            raise SystemExit(f"{method} {path}: {response.status_code} {response.text}")
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def listed(self, **query: str) -> Iterator[dict[str, Any]]:
+        """Yield the campaign's posts, page by page."""
+        wanted = {"tag": self._name, "limit": "100", **query}
+        while True:
+            page = self.ask("GET", "/v1/posts", params=wanted)
+            yield from page["posts"]
+            if not page["hasMore"]:
+                return
+            wanted["cursor"] = page["cursor"]
+
+    def table(self) -> str:
+        """Return the campaign as a CSV: two posts a day from next Monday on, at nine and at five in Berlin."""
+        start = date.today() + timedelta(days=7 - date.today().weekday())  # noqa: DTZ011 a day on the wall
+        out = io.StringIO()
+        rows = csv.writer(out)
+        rows.writerow(["row", "when", "networks", "text"])
+        for row in range(POSTS):
+            when = f"{start + timedelta(days=row // 2)}T{'09:00' if row % 2 == 0 else '17:00'}"
+            networks = " ".join(NETWORKS[each % len(NETWORKS)] for each in range(row, row + 1 + row % 3))
+            rows.writerow([row, when, networks, f"Winter {self._name}, post {row}"])
+        return out.getvalue()
+
+    def import_all(self, table: str) -> None:
+        """Create a post for each row; run again, it answers the posts that there are."""
+        for row in csv.DictReader(io.StringIO(table)):
+            targets = [{"platform": name, "accountId": self.accounts[name]} for name in row["networks"].split()]
+            body = {
+                "content": row["text"],
+                "platforms": targets,
+                "scheduledFor": row["when"],
+                "timezone": ZONE,
+                "tags": [self._name],
+                "externalId": f"{self._name}-{row['row']}",
+            }
+            self.ask("POST", "/v1/posts", json=body)
+
+    def move_by_a_day(self) -> None:
+        """Move every post to the same wall time of the next day."""
+        for post in list(self.listed(status="scheduled", sort="scheduledFor")):
+            local = datetime.fromisoformat(post["scheduledForLocal"]) + timedelta(days=1)
+            wanted = {"scheduledFor": local.isoformat()}
+            key = {"Idempotency-Key": f"{post['id']}-next-day"}
+            self.ask("PATCH", f"/v1/posts/{post['id']}", json=wanted, headers=key)
+
+    def cancel(self, platform: str) -> None:
+        """Take a network out of every post that is still scheduled."""
+        for post in list(self.listed(status="scheduled", platform=platform)):
+            left = [target for target in post["platforms"] if target["platform"] != platform]
+            if left:
+                self.ask("PATCH", f"/v1/posts/{post['id']}", json={"platforms": left})
+            else:
+                self.ask("DELETE", f"/v1/posts/{post['id']}")
+
+    def publish_some(self) -> None:
+        """Publish the first posts now; the sandbox refuses one target of each."""
+        for post in list(self.listed(status="scheduled", sort="scheduledFor"))[:TO_REFUSE]:
+            fault = {"platform": post["platforms"][0]["platform"], "operation": "publish", "fault": "reject"}
+            self.sandbox.post("/_/faults", json=fault).raise_for_status()
+            self.ask("PATCH", f"/v1/posts/{post['id']}", json={"publishNow": True})
+
+    def correct(self) -> int:
+        """Give what failed another text and retry it; return how many posts came out."""
+        out = 0
+        for post in list(self.listed(status="failed,partial")):
+            failed = [target for target in post["platforms"] if target["status"] == "failed"]
+            again = {(target["platform"], target["accountId"]) for target in failed}
+            text = f"{post['content']} (corrected)"
+            targets = [
+                {"platform": each["platform"], "accountId": each["accountId"]}
+                | ({"customContent": text} if (each["platform"], each["accountId"]) in again else {})
+                for each in post["platforms"]
+            ]
+            self.ask("PATCH", f"/v1/posts/{post['id']}", json={"platforms": targets})
+            out += self.ask("POST", f"/v1/posts/{post['id']}/retry")["status"] == "published"
+        return out
+
+    def step(self, name: str, requests: int, began: float) -> None:
+        """Note what a step cost."""
+        self.steps.append((name, self.requests - requests, time.monotonic() - began))
+
+    def run(self) -> None:
+        """Run all steps. Raises SystemExit if one comes to something else than it should."""
+        table = self.table()
+        corrected = 0
+
+        def correct() -> None:
+            nonlocal corrected
+            corrected = self.correct()
+
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("import", lambda: self.import_all(table)),
+            ("import again", lambda: self.import_all(table)),
+            ("move by a day", self.move_by_a_day),
+            ("cancel one network", lambda: self.cancel("threads")),
+            ("publish, partly refused", self.publish_some),
+            ("correct and retry", correct),
+        ]
+        for name, act in steps:
+            requests, began = self.requests, time.monotonic()
+            act()
+            self.step(name, requests, began)
+        left = list(self.listed())
+        if corrected != TO_REFUSE or any(each["platform"] == "threads" for post in left for each in post["platforms"]):
+            raise SystemExit(f"{corrected} posts came out after their correction, of {TO_REFUSE}")
+
+
+def main() -> None:
+    """Run the campaign and print what it cost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=Path(".socialsyncer"))
+    campaign = Campaign(json.loads((parser.parse_args().data_dir / "dev.json").read_text()))
+    campaign.run()
+    print("| step | requests | seconds |\n|---|---|---|")
+    for name, requests, seconds in campaign.steps:
+        print(f"| {name} | {requests} | {seconds:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
