@@ -308,6 +308,40 @@ async def test_a_retry_that_is_under_way_is_written_off_with_the_rest(stack: Sta
     assert await stack.public("cancelled while retried") == []
 
 
+async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it came after the write-off, the row would want a post that its operator was told is cancelled."""
+    gate = asyncio.Event()
+
+    class Slow(Posts):
+        @activity.defn(name="reopen")
+        async def reopen(self, command: PostCommand) -> Plan | None:
+            await gate.wait()
+            return await super().reopen(command)
+
+    monkeypatch.setattr("workflows.client.POSTS_QUEUE", "posts-late-retry")
+    monkeypatch.setattr("activities.options.POSTS_QUEUE", "posts-late-retry")
+    await stack.fault("twitter", "reject", "publish", status=403)
+    posts, text = Slow(stack.worker_database), "cancelled before its retry"
+    post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
+    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+    async with Worker(
+        stack.client, task_queue="posts-late-retry", workflows=[PostWorkflow], activities=activities, **UNCACHED
+    ):
+        handle = await comes_to(await stack.start(post), "Open for a retry")
+        await handle.signal("retry")
+        await until(lambda: _waits_for(handle, "reopen"))
+        await handle.cancel()
+        await asyncio.sleep(1)
+        assert not await _closed(handle)
+        gate.set()
+        await until(lambda: _closed(handle))
+    row = await stack.read(post.id)
+    assert (row.status, row.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
+    assert await stack.public(text) == []
+
+
 async def _waits_for(handle: Handle, step: str) -> bool:
     pending = (await handle.describe()).raw_description.pending_activities
     return any(each.activity_type.name == step for each in pending)
