@@ -207,7 +207,8 @@ class TestLeavesAlone:
         with altered_zones(tmp_path, {"Mars/Olympus": "Asia/Tokyo"}):
             post = await create(api, stack, "zone gone", scheduledFor="2027-02-01T09:00", timezone="Mars/Olympus")
         assert await follow_zones(stack.worker_database, stack.workflows) == 0
-        assert await read(api, post) == post
+        # Nobody can tell what its wall time is there.
+        assert await read(api, post) == post | {"scheduledForLocal": None}
         path = f"/v1/posts/{post['id']}"
         assert (await api.patch(path, json={"content": "still"})).json()["scheduledFor"] == post["scheduledFor"]
         refused = await api.patch(path, json={"scheduledFor": "2027-02-02T09:00"})
