@@ -88,6 +88,7 @@ def api(host: str | None, port: int | None) -> None:
 )
 @click.option("--data-dir", type=_FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
 @click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
+@click.option("--strict", is_flag=True, help="Refuse parameters that the networks do not know and would ignore.")
 @click.option(
     "--names",
     default="",
@@ -95,12 +96,12 @@ def api(host: str | None, port: int | None) -> None:
     show_envvar=True,
     help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
 )
-def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, names: str) -> None:
+def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, names: str) -> None:
     """Serve the sandbox of networks, where nothing becomes really public."""
     with _explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 
-    serve_sandbox(host, port, data_dir, realistic=realistic, names=names)
+    serve_sandbox(host, port, data_dir, realistic=realistic, strict=strict, names=names)
 
 
 @main.command()

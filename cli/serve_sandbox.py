@@ -9,11 +9,13 @@ from runtime.settings import comma_separated
 from sandbox.server import run
 
 
-def serve_sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, names: str = "") -> None:
+def serve_sandbox(
+    host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool = False, names: str = ""
+) -> None:
     """Serve the sandbox until told to end. Raises UserError."""
     configure("info", "json")
     require_free([Wish("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_uncaught()
     collect_seldom()
-    run(host, port, data_dir, realistic=realistic, names=comma_separated(names))
+    run(host, port, data_dir, realistic=realistic, strict=strict, names=comma_separated(names))

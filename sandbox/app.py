@@ -20,6 +20,7 @@ def create_sandbox(
     data_dir: Path | None = None,
     *,
     realistic: bool = False,
+    strict: bool = False,
     public_url: str | None = None,
     clock: Callable[[], float] | None = None,
 ) -> Litestar:
@@ -28,6 +29,7 @@ def create_sandbox(
     Args:
         data_dir: Where the journal lies; without one nothing survives a restart.
         realistic: Keep the networks' own rate limits and processing times.
+        strict: Refuse parameters that the networks would ignore because they do not know them.
         public_url: The address by which the sandbox is reached, for answers that hold addresses of the network
             itself; left out, it is taken from each request.
         clock: Tell the seconds since 1970; for tests.
@@ -36,7 +38,7 @@ def create_sandbox(
     faults, log = FaultBoard(), RequestLog()
     twins = [twin(world) for twin in discover()]
     control = Control(world, faults, log, twins)
-    mounts = [_mount(Gateway(twin, faults, log, public_url), twin.platform) for twin in twins]
+    mounts = [_mount(Gateway(twin, faults, log, public_url, strict=strict), twin.platform) for twin in twins]
     return Litestar(
         route_handlers=[*mounts, *control.handlers()],
         openapi_config=None,

@@ -21,10 +21,13 @@ _logger = logging.getLogger("sandbox")
 class Gateway:
     """Be the ASGI application of one network, under its own path prefix."""
 
-    def __init__(self, twin: Twin, faults: FaultBoard, log: RequestLog, public_url: str | None) -> None:
+    def __init__(
+        self, twin: Twin, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False
+    ) -> None:
         self._twin = twin
         self._faults = faults
         self._log = log
+        self._strict = strict
         self._prefix = f"/{twin.platform}"
         self._base_url = f"{public_url.rstrip('/')}{self._prefix}" if public_url else None
 
@@ -118,12 +121,19 @@ class Gateway:
         if found is None:
             return self._twin.failure(404)
         try:
-            return await self._twin.serve(found, request)
+            answer = await self._twin.serve(found, request)
+            return self._judged(request, answer) if self._strict and answer.status < 400 else answer
         except RefusedError as refused:
             return refused.answer
         except Exception:
             _logger.exception("The %s twin failed at %s %s", self._twin.platform, request.method, found.path)
             return self._twin.failure(500)
+
+    def _judged(self, request: Request, answer: Answer) -> Answer:
+        """Refuse a request that has said more than the network knows. It was carried out all the same."""
+        if unknown := sorted(request.unknown() - self._twin.without_effect):
+            return self._twin.failure(400, f"Unknown to {self._twin.label}: {', '.join(unknown)} (--strict).")
+        return answer
 
 
 async def _outlast(receive: Receive, at_most: float) -> None:

@@ -173,14 +173,10 @@ def missing_object(object_id: str, verb: str = "get") -> RefusedError:
 
 def parameters(request: Request) -> dict[str, Any]:
     """Merge the parameters of query and body (form or JSON); the body counts more."""
-    merged: dict[str, Any] = dict(request.query)
     if not request.body:
-        return merged
+        return request.merged()
     try:
-        if request.is_json:
-            body = request.json()
-            return merged | body if isinstance(body, dict) else merged
-        return merged | request.form()
+        return request.merged(request.json() if request.is_json else request.form())
     except MalformedBodyError as error:
         raise invalid("The request body could not be read.") from error
 

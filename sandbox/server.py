@@ -72,20 +72,35 @@ def _config(app: Litestar, host: str, port: int, names: Iterable[str] = ()) -> u
 
 
 async def serve(
-    host: str, port: int, data_dir: Path | None, realistic: bool = False, names: Iterable[str] = ()
+    host: str,
+    port: int,
+    data_dir: Path | None,
+    *,
+    realistic: bool = False,
+    strict: bool = False,
+    names: Iterable[str] = (),
 ) -> None:
     """Serve the sandbox until the process is told to end."""
-    await uvicorn.Server(_config(create_sandbox(data_dir, realistic=realistic), host, port, names)).serve()
+    app = create_sandbox(data_dir, realistic=realistic, strict=strict)
+    await uvicorn.Server(_config(app, host, port, names)).serve()
 
 
-def run(host: str, port: int, data_dir: Path | None, *, realistic: bool = False, names: Iterable[str] = ()) -> None:
+def run(
+    host: str,
+    port: int,
+    data_dir: Path | None,
+    *,
+    realistic: bool = False,
+    strict: bool = False,
+    names: Iterable[str] = (),
+) -> None:
     """Serve the sandbox in a fresh event loop, uvloop where it is there.
 
     It is reached by `host`, the names of this machine's loopback address, and `names`.
     """
     loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(host, port, data_dir, realistic, names))
+        runner.run(serve(host, port, data_dir, realistic=realistic, strict=strict, names=names))
 
 
 @asynccontextmanager
@@ -93,6 +108,7 @@ async def running_sandbox(
     data_dir: Path | None = None,
     *,
     realistic: bool = False,
+    strict: bool = True,
     port: int = 0,
     clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[str]:
@@ -104,7 +120,7 @@ async def running_sandbox(
         listener.bind(("127.0.0.1", port))
         host, bound = listener.getsockname()[:2]
         url = f"http://{host}:{bound}"
-        app = create_sandbox(data_dir, realistic=realistic, public_url=url, clock=clock)
+        app = create_sandbox(data_dir, realistic=realistic, strict=strict, public_url=url, clock=clock)
         server = _GuestServer(_config(app, host, bound))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -67,6 +67,9 @@ class Twin(ABC):
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
     """What a network that refuses the operator's app still refuses; reads mostly go on."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that the network documents and that change nothing here; with --strict all others are refused."""
+
     def __init__(self, world: World) -> None:
         self.world = world
         self._fixed: dict[tuple[str, str], Route] = {}

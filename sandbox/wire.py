@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from sandbox.strict import Noted
+
 Field = str | bytes
 """A form field: text, or the bytes of a file."""
 
@@ -27,7 +29,19 @@ class Request:
     parts of it that the route's template names.
     """
 
-    __slots__ = ("_form", "_query", "base_url", "body", "headers", "method", "params", "path", "query_string")
+    __slots__ = (
+        "_form",
+        "_noted",
+        "_overlooked",
+        "_query",
+        "base_url",
+        "body",
+        "headers",
+        "method",
+        "params",
+        "path",
+        "query_string",
+    )
 
     def __init__(
         self, method: str, path: str, query_string: bytes, headers: Headers, body: bytes, base_url: str = ""
@@ -39,7 +53,9 @@ class Request:
         self.body = body
         self.base_url = base_url
         self.params: dict[str, str] = {}
-        self._query: dict[str, str] | None = None
+        self._query: Noted | None = None
+        self._noted: list[Noted] = []
+        self._overlooked = False
         self._form: list[tuple[str, Field]] | None = None
 
     def header(self, name: str) -> str:
@@ -57,11 +73,42 @@ class Request:
         return token.strip() if scheme.lower() == "bearer" else ""
 
     @property
-    def query(self) -> dict[str, str]:
+    def query(self) -> Noted:
         """Return the query's parameters; of a repeated one the last counts."""
         if self._query is None:
-            self._query = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+            given = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+            self._query = self.noting(given)
         return self._query
+
+    def noting(self, values: dict[str, Any]) -> Noted:
+        """Return parameters that remember which of them were asked for, for `unknown`."""
+        noted = Noted(values)
+        self._noted.append(noted)
+        return noted
+
+    def merged(self, body: Any = None) -> Noted:
+        """Return the query's parameters and those of a body that is an object; the body counts more."""
+        more = body.raw() if isinstance(body, Noted) else {}
+        return self.noting(self.query.raw() | more)
+
+    def texts(self) -> Noted:
+        """Return the form's fields as texts."""
+        return self.noting({name: str(value) for name, value in self.fields()})
+
+    def overlook(self, *, looked: bool = False) -> None:
+        """Hold no name against this request: it is answered before all of it is looked at; not if it is `looked` at."""
+        self._overlooked = not looked
+
+    def unknown(self) -> set[str]:
+        """Return the names that the request gives and nobody has asked for, anywhere."""
+        if self._overlooked:
+            return set()
+        _ = self.query
+        unseen, seen = set[str](), set[str]()
+        for noted in self._noted:
+            unseen |= noted.unseen()
+            seen |= noted.seen
+        return unseen - seen
 
     @property
     def is_json(self) -> bool:
@@ -71,9 +118,10 @@ class Request:
     def json(self) -> Any:
         """Return the body read as JSON; raises MalformedBodyError."""
         try:
-            return msgspec.json.decode(self.body)
+            body = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedBodyError(str(error)) from error
+        return self.noting(body) if isinstance(body, dict) else body
 
     def fields(self) -> list[tuple[str, Field]]:
         """Return the body's form fields in order; empty where the body is no form."""
@@ -81,9 +129,9 @@ class Request:
             self._form = self._read_form()
         return self._form
 
-    def form(self) -> dict[str, Field]:
+    def form(self) -> Noted:
         """Return the body's form fields by name; of a repeated one the last counts."""
-        return dict(self.fields())
+        return self.noting(dict(self.fields()))
 
     def _read_form(self) -> list[tuple[str, Field]]:
         content_type = self.header("content-type")

@@ -9,6 +9,7 @@ from sandbox.networks.bluesky.video import VideoRoutes
 class Bluesky(SessionRoutes, VideoRoutes):
     """Be an AT Protocol server, in place of https://bsky.social, and https://video.bsky.app."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"collection", "repo"})
     platform: ClassVar[str] = "bluesky"
     label: ClassVar[str] = "Bluesky"
     colour: ClassVar[str] = "#0a7aff"

@@ -10,6 +10,9 @@ from sandbox.networks.facebook.videos import VideoRoutes
 class Facebook(PostRoutes, VideoRoutes, ReadRoutes):
     """Be Facebook, in place of https://graph.facebook.com and https://rupload.facebook.com."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"access_token", "fields", "description", "unpublished_content_type"}
+    )
     platform: ClassVar[str] = "facebook"
     label: ClassVar[str] = "Facebook"
     colour: ClassVar[str] = "#0866ff"

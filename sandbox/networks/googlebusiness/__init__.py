@@ -9,6 +9,7 @@ from sandbox.networks.googlebusiness.posts import PostRoutes
 class GoogleBusiness(PostRoutes, PlaceRoutes):
     """Be Google, in place of the hosts of the Business Profile APIs and of its token endpoint."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"pageSize", "readMask", "client_id", "client_secret"})
     platform: ClassVar[str] = "googlebusiness"
     label: ClassVar[str] = "Google Business Profile"
     colour: ClassVar[str] = "#1a73e8"

@@ -10,6 +10,9 @@ from sandbox.networks.instagram.reads import ReadRoutes
 class Instagram(ContainerRoutes, PublishRoutes, ReadRoutes):
     """Be Instagram, in place of https://graph.instagram.com."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"access_token", "fields", "audio_name", "cover_url", "location_id"}
+    )
     platform: ClassVar[str] = "instagram"
     label: ClassVar[str] = "Instagram"
     colour: ClassVar[str] = "#d62976"

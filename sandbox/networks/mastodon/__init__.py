@@ -9,6 +9,7 @@ from sandbox.networks.mastodon.statuses import StatusRoutes
 class Mastodon(StatusRoutes, ReadRoutes):
     """Be a Mastodon server, in place of https://mastodon.social."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"exclude_reblogs", "lang"})
     platform: ClassVar[str] = "mastodon"
     label: ClassVar[str] = "Mastodon"
     colour: ClassVar[str] = "#6364ff"

@@ -91,7 +91,14 @@ class StatusRoutes(MastodonTwin):
     async def create(self, request: Request) -> Answer:
         """Publish a status; under a key of the last hour the one that it made already is the answer."""
         account, values = self.account(request), values_of(request)
-        made = self.keys.publish(account, request, lambda: self._make(account, values))
+        # Of a repeat nothing but its key is looked at.
+        request.overlook()
+
+        def make() -> str:
+            request.overlook(looked=True)
+            return self._make(account, values)
+
+        made = self.keys.publish(account, request, make)
         post = self.world.posts.get(self.platform, made)
         if post is None:
             raise RefusedError(self.failure(404))

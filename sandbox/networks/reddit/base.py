@@ -99,6 +99,7 @@ class RedditTwin(Twin, ABC):
             answer = await found.handler(request)
         except RefusedError as problem:
             answer = problem.answer
+            request.overlook()
         return answer.with_headers(_limits(window.remaining, window.limit - window.remaining, int(seconds)))
 
 

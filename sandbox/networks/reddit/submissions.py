@@ -48,7 +48,7 @@ class SubmissionRoutes(StorageRoutes):
     @route("POST", "/api/submit", "publish")
     async def submit(self, request: Request) -> Answer:
         """Publish a text, a link or an image; of an image no id comes back."""
-        account, form = self.account(request), {name: str(value) for name, value in request.form().items()}
+        account, form = self.account(request), request.texts()
         kind, url = form.get("kind", ""), form.get("url", "")
         if form.get("api_type") != "json" or kind not in ("self", "link", "image"):
             raise refused("INVALID_OPTION", "that option is not valid", "kind")

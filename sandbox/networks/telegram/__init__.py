@@ -9,6 +9,21 @@ from sandbox.networks.telegram.whoami import ChatRoutes
 class Telegram(SendRoutes, ChatRoutes):
     """Be Telegram, in place of https://api.telegram.org."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {
+            "user_id",
+            "supports_streaming",
+            "width",
+            "height",
+            "disable_notification",
+            "protect_content",
+            "message_thread_id",
+            "link_preview_options",
+            "has_spoiler",
+            "show_caption_above_media",
+            "parse_mode",
+        }
+    )
     platform: ClassVar[str] = "telegram"
     label: ClassVar[str] = "Telegram"
     colour: ClassVar[str] = "#229ed9"

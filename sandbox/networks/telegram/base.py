@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.twin import Twin
-from sandbox.wire import Answer, Field, MalformedBodyError, RefusedError, Request
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 _TOKEN = re.compile(r"^/bot[^/]*")
 
@@ -72,11 +72,9 @@ class BotTwin(Twin, ABC):
 
 def parameters(request: Request) -> dict[str, Any]:
     """Merge the parameters of query and body (form or JSON); the body counts more."""
-    merged: dict[str, Any] = dict(request.query)
     if not request.body:
-        return merged
+        return request.merged()
     try:
-        body: dict[str, Field] | Any = request.json() if request.is_json else request.form()
+        return request.merged(request.json() if request.is_json else request.form())
     except MalformedBodyError as error:
         raise bad("request body can't be read") from error
-    return merged | body if isinstance(body, dict) else merged

@@ -9,6 +9,7 @@ from sandbox.networks.threads.reads import ReadRoutes
 class Threads(PublishRoutes, ReadRoutes):
     """Be Threads, in place of https://graph.threads.net."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"access_token", "fields"})
     platform: ClassVar[str] = "threads"
     label: ClassVar[str] = "Threads"
     colour: ClassVar[str] = "#101010"

@@ -9,6 +9,7 @@ from sandbox.networks.tiktok.reads import ReadRoutes
 class TikTok(PostingRoutes, ReadRoutes):
     """Be TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"client_key", "client_secret"})
     platform: ClassVar[str] = "tiktok"
     label: ClassVar[str] = "TikTok"
     colour: ClassVar[str] = "#fe2c55"

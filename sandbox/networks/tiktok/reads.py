@@ -35,7 +35,7 @@ class ReadRoutes(TikTokTwin):
     @route("POST", "/v2/oauth/token/", "auth")
     async def renew(self, request: Request) -> Answer:
         """Trade a refresh token for new tokens, in OAuth's own shape."""
-        form = {name: str(value) for name, value in request.form().items()}
+        form = request.texts()
         if not form.get("client_key"):
             return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
         renewed = None

@@ -10,6 +10,7 @@ from sandbox.networks.twitter.users import UserRoutes
 class Twitter(PostRoutes, ReadRoutes, UserRoutes):
     """Be X, in place of https://api.x.com."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"client_id"})
     platform: ClassVar[str] = "twitter"
     label: ClassVar[str] = "X"
     colour: ClassVar[str] = "#14171a"

@@ -9,6 +9,7 @@ from sandbox.networks.youtube.uploads import UploadRoutes
 class YouTube(UploadRoutes, ResourceRoutes):
     """Be YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"part", "uploadType", "client_id", "client_secret"})
     platform: ClassVar[str] = "youtube"
     label: ClassVar[str] = "YouTube"
     colour: ClassVar[str] = "#ff0033"

@@ -21,7 +21,7 @@ class ResourceRoutes(YouTubeTwin):
     @route("POST", "/token", "auth")
     async def renew(self, request: Request) -> Answer:
         """Give out a new access token; the refresh token stays good."""
-        form = {name: str(value) for name, value in request.form().items()}
+        form = request.texts()
         owner = next((account for account in self.world.accounts if self._owns(account, form)), None)
         if form.get("grant_type") != "refresh_token" or owner is None:
             error = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}

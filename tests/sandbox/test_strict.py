@@ -1,0 +1,40 @@
+"""With --strict a network refuses what it does not know, as if it did not ignore it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.server import running_sandbox
+from sandbox.strict import Noted
+from tests.sandbox.conftest import ACCOUNTS, IG_USER
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("where", ["query", "form", "json"])
+async def test_a_misspelt_parameter_is_seen(where: str, *, strict: bool) -> None:
+    async with running_sandbox(strict=strict) as url, httpx.AsyncClient(base_url=url, verify=False) as client:
+        await client.post("/_/accounts", json={"accounts": ACCOUNTS})
+        right = {"image_url": "https://example.com/a.jpg", "caption": "Hello"}
+        wrong = {"captoin": "Hello"}
+        options: dict[str, Any] = {
+            "query": {"params": wrong, "data": right},
+            "form": {"data": right | wrong},
+            "json": {"json": right | wrong},
+        }[where]
+        answer = await client.post(
+            f"/instagram/v25.0/{IG_USER}/media", headers={"authorization": "Bearer ig-token"}, **options
+        )
+        assert answer.status_code == (400 if strict else 200), answer.text
+        assert ("captoin" in answer.text) is strict
+
+
+def test_what_was_gone_through_was_seen() -> None:
+    for read in (dict, list, lambda noted: {**noted}, lambda noted: noted.items(), lambda noted: noted.values()):
+        noted = Noted({"a": 1, "b": 2})
+        assert noted.unseen() == {"a", "b"}
+        read(noted)
+        assert noted.unseen() == set()
+    noted = Noted({"a": 1, "b": 2})
+    assert (noted.get("a"), "c" in noted, noted.raw()) == (1, False, {"a": 1, "b": 2})
+    assert noted.unseen() == {"b"}
