@@ -25,8 +25,11 @@ ACTIONS = {
 }
 """Events that Temporal bills, or that mean one."""
 
-COST = ["WITH", "SELECT", "WITH", "WITH", "SELECT", "UPDATE", "UPDATE"]
-"""Create; open, begin and settle the send; read the outcome and keep the answer; note that the workflow has heard."""
+COST = ["WITH", "SELECT", "WITH", "WITH", "SELECT", "UPDATE"]
+"""Create; open, begin and settle the send; read the outcome and keep the answer.
+
+The seventh, that the workflow has heard, comes when its batch does: before or after the last ones.
+"""
 
 
 @pytest.fixture
@@ -62,7 +65,9 @@ async def test_a_post_that_is_published_now_costs_seven_statements_and_one_activ
     assert post.told
     ids = (post.id, post.targets[0].id)
     own = [statement for statement, arguments in noted if any(each in arguments for each in ids)]
-    assert [statement.split()[0] for statement in own] == COST
+    heard = [statement for statement in own if statement.split()[0] == "UPDATE" and "taken_up" in statement]
+    assert len(heard) == 1
+    assert [statement.split()[0] for statement in own if statement not in heard] == COST
     handle = stack.client.get_workflow_handle(post.workflow_id)
     events = (await (await comes_to(handle, "Open for edits")).fetch_history()).events
     actions = [each for each in events if each.event_type in ACTIONS]
