@@ -68,26 +68,22 @@ async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], N
                 await proof.run(cells, together)
                 say("the doctor looks")
                 looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
-                uncertain = report.without_certainty([*proof.posts, *proof.run_again])
-                found = await _disagreements(dev, uncertain, looks)
+                found = await _disagreements(dev, [*proof.posts, *proof.run_again], looks)
                 say("done")
                 return proof.posts, found
             finally:
                 await product.close()
 
 
-async def _disagreements(dev: dict[str, Any], uncertain: set[str], looks: int) -> list[str]:
-    """Return what rows, workflows and networks still disagree about; a little later only what does not heal.
-
-    That a post is public which its network does not show to us, the doctor knows from the sandbox alone.
-    """
+async def _disagreements(dev: dict[str, Any], posts: list[Post], looks: int) -> list[str]:
+    """Return what rows, workflows and networks still disagree about; a little later only what does not heal."""
     for look in range(looks):
         await asyncio.sleep(_BETWEEN_LOOKS if look else 0)
         told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
         found = [
             f"{each['kind']}: {each.get('postId', '')} {each['what']}"
             for each in told["findings"]
-            if not (each["kind"] == "public_unknown" and each.get("postId") in uncertain)
+            if not report.is_rightly_found(each, posts)
         ]
         if not found and not told["couldNotLook"]:
             break

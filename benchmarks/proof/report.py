@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_WORKER, RESTORED, Crash, Fault, Mode, every
+from benchmarks.proof.cells import (
+    CLOCKS,
+    FROZEN_PART,
+    FROZEN_WORKER,
+    LOSES_ROWS,
+    RESTORED,
+    Crash,
+    Fault,
+    Mode,
+    every,
+)
 from benchmarks.proof.networks import NETWORKS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.verdict import Kind
@@ -63,6 +73,24 @@ def without_certainty(posts: Sequence[Post]) -> set[str]:
     # One that its crash missed is run again, and may rest as it is all the same.
     ended = (post for post in posts if post.verdict and post.verdict.kind in {Kind.RIGHT, Kind.MISSED})
     return {post.post_id for post in ended if post.status == "unconfirmed" and post.post_id}
+
+
+def is_rightly_found(finding: dict[str, Any], posts: Sequence[Post]) -> bool:
+    """Tell whether the doctor is right to find something although every post ended as it must.
+
+    That a post is public which its network does not show to us, it knows from the sandbox alone. Where rows were lost,
+    workflows of posts are left that no client knows any more. Where Temporal was put back, a workflow that was to wait
+    for hours waits once more; it ends at its old time, without sending what is published.
+    """
+    match finding["kind"]:
+        case "public_unknown":
+            return finding.get("postId") in without_certainty(posts)
+        case "row_gone":
+            return any(post.cell.crash in LOSES_ROWS for post in posts)
+        case "row_ahead":
+            older = (post.post_id for post in posts if post.cell.crash is Crash.RESTORED_TEMPORAL)
+            return finding.get("postId") in set(older)
+    return False
 
 
 def table(posts: Sequence[Post]) -> str:

@@ -79,7 +79,7 @@ class Proof:
                     self._say(f"{len(missed)} were not at the point; again, {together} together")
                 waiting += missed
             # A restore would take back what became of others meanwhile.
-            await self._settle(None if crash in RESTORED else _ROUND_PATIENCE)
+            await self._settle(None if crash in RESTORED else 0 if crash in FROZEN_WORKER else _ROUND_PATIENCE)
             await self._judge([post for post in self._open if post.status])
         await self._settle(None)
         await self._judge(self._open)
@@ -189,11 +189,11 @@ class Proof:
 def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
     """Return cells by their crash in the order in which they are run.
 
-    Restores come first, because they would undo what other posts in flight came to. What waits for absence to be
-    believed comes last, because all that is still looked up is waited for then.
+    Restores come first, because they would undo what other posts in flight came to. Then comes what waits longest for
+    absence to be believed: it does so while the others run.
     """
     found: dict[Crash, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.crash not in RESTORED, cell.crash in FROZEN_WORKER)):
+    for cell in sorted(cells, key=lambda cell: (cell.crash not in RESTORED, cell.crash not in FROZEN_WORKER)):
         found.setdefault(cell.crash, []).append(cell)
     return found
 

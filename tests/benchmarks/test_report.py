@@ -9,6 +9,7 @@ from benchmarks.proof.report import (
     END,
     ends,
     failures,
+    is_rightly_found,
     markdown,
     put_into,
     right,
@@ -56,6 +57,18 @@ def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None
     assert without_certainty(posts) == {"1"}
     assert without_certainty([replace(posts[1], verdict=Verdict(Kind.MISSED))]) == {"1"}
     assert without_certainty([replace(posts[1], verdict=Verdict(Kind.UNEXPECTED))]) == set()
+
+
+def test_the_doctor_may_find_what_is_not_known_and_what_a_restore_leaves() -> None:
+    posts = [replace(POSTS[1], post_id="1"), replace(ended(Kind.RIGHT, "published", 1), post_id="2")]
+    assert is_rightly_found({"kind": "public_unknown", "postId": "1"}, posts)
+    assert not is_rightly_found({"kind": "public_unknown", "postId": "2"}, posts)
+    assert not is_rightly_found({"kind": "row_gone"}, posts)
+    assert not is_rightly_found({"kind": "row_ahead", "postId": "2"}, posts)
+    put_back = [replace(ended(Kind.RIGHT, "published", 1, Crash.RESTORED_TEMPORAL), post_id="3")]
+    assert is_rightly_found({"kind": "row_ahead", "postId": "3"}, [*posts, *put_back])
+    assert not is_rightly_found({"kind": "row_ahead", "postId": "2"}, [*posts, *put_back])
+    assert is_rightly_found({"kind": "row_gone"}, [ended(Kind.RIGHT, "published", 1, Crash.FAILOVER)])
 
 
 def test_what_the_doctor_finds_makes_it_no_proof() -> None:
