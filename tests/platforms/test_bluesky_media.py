@@ -112,7 +112,7 @@ async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatc
     def clock() -> float:
         return datetime.now(UTC).timestamp() + ahead[0]
 
-    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
         slow = await open_bluesky(Sandbox(url, client))
         sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
         error = await refused(NETWORK.prepare(slow.connection(), sending))

@@ -148,7 +148,7 @@ async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypa
 @pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE), ("a.pdf", PAGE)])
 async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> None:
     now = [time.time()]
-    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
         sandbox = Sandbox(url, client)
         li = await open_account(sandbox, "linkedin")
         sending = li.sending("Slow", [sandbox.media(name)], settings=settings)

@@ -202,7 +202,7 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list
     ahead = [0.0]
     async with (
         running_sandbox(realistic=True, clock=lambda: datetime.now(UTC).timestamp() + ahead[0]) as url,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
     ):
         yield await open_account(Sandbox(url, client), "mastodon"), ahead
 

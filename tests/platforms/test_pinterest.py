@@ -113,7 +113,10 @@ async def read(rig: Rig, path: str) -> dict[str, Any]:
 class TestVideos:
     async def test_processing_is_waited_for(self) -> None:
         now = [time()]
-        async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+        async with (
+            running_sandbox(realistic=True, clock=lambda: now[0]) as url,
+            httpx.AsyncClient(timeout=60) as client,
+        ):
             pi = await open_account(Sandbox(url, client), "pinterest")
             sending = pin(pi, "a.mp4")
             error = await refused(NETWORK.prepare(pi.connection(), sending))
@@ -234,7 +237,7 @@ class TestLostAnswers:
 
     async def test_a_pin_is_found_late_and_not_believed_absent_before(self) -> None:
         now = [time()]
-        async with running_sandbox(clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+        async with running_sandbox(clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
             pi = await open_account(Sandbox(url, client), "pinterest")
             await pi.sandbox.switch_on("pinterest", "lists_lag")
             sending = pin(pi, "a.jpg")

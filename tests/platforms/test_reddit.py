@@ -222,7 +222,10 @@ class TestImages:
 
     async def test_an_image_is_listed_a_little_later(self) -> None:
         now = [time()]
-        async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+        async with (
+            running_sandbox(realistic=True, clock=lambda: now[0]) as url,
+            httpx.AsyncClient(timeout=60) as client,
+        ):
             rd = await open_account(Sandbox(url, client), "reddit")
             sending = post(rd, "", "a.jpg", title="Slow")
             assert (await refused(publish(rd, sending))).kind is Kind.UNCLEAR
@@ -375,7 +378,7 @@ class TestRefusals:
         assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
 
     async def test_the_throttle_for_posts_says_when_to_come_back(self) -> None:
-        async with running_sandbox(realistic=True) as url, httpx.AsyncClient() as client:
+        async with running_sandbox(realistic=True) as url, httpx.AsyncClient(timeout=60) as client:
             rd = await open_account(Sandbox(url, client), "reddit")
             for number in range(5):
                 await publish(rd, post(rd, f"Number {number}"))

@@ -258,7 +258,7 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
     monkeypatch.setattr(status, "LOOKS", (0, 0))
     monkeypatch.setattr(status, "LOOKS_FOR_ID", 1)
     clock = [datetime.now(UTC).timestamp()]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "tiktok")
         sending = await prepared(rig, ["a.mp4"])
         error = await refused(NETWORK.publish(rig.connection(), sending))

@@ -178,7 +178,7 @@ async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
 
 async def test_a_video_is_waited_for_as_x_asks() -> None:
     now = [time.time()]
-    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
         sandbox = Sandbox(url, client)
         x = await open_account(sandbox, "twitter")
         sending = x.sending("", [sandbox.media("slow.mp4", "moving")])

@@ -120,7 +120,7 @@ async def test_a_video_that_youtube_does_not_show_is_told(rig: Rig, status: dict
 
 async def test_a_video_is_watched_until_it_is_processed() -> None:
     clock = [datetime.now(UTC).timestamp()]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient() as client:
+    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "youtube")
         sending = await prepared(rig)
         published = await NETWORK.publish(rig.connection(), sending)

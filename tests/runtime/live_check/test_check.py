@@ -49,7 +49,7 @@ async def checked(
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
     check = Check(networks()[platform], desk.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         return await check.run()
 
 
