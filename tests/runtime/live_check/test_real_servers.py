@@ -1,0 +1,47 @@
+"""A live check of the two real servers that the tests can start: snac, and Bluesky's reference server."""
+
+import pytest
+
+from cli.live_check import file_named
+from platforms.live import live_check_of
+from platforms.registry import networks
+from runtime.live_check.check import Check
+from runtime.live_check.files import CheckFiles
+from runtime.live_check.report import Report
+from tests.platforms import pds, snac
+from tests.platforms.conftest import running, sandbox
+from tests.platforms.rig import Rig, Sandbox
+
+__all__ = ["running", "sandbox"]
+
+
+async def checked(rig: Rig, only: list[str]) -> Report:
+    assert set(only) <= {sample.name for sample in live_check_of(rig.network).samples}
+    return await Check(rig.network, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
+
+
+def held(report: Report, belief: str) -> set[bool | None]:
+    return {verdict.holds for verdict in report.verdicts if verdict.belief == belief}
+
+
+@pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
+async def test_what_snac_does_otherwise_is_found_out(sandbox: Sandbox) -> None:
+    """It heeds no Idempotency-Key, and has no call that deletes: a person is told what is left."""
+    async with snac.running_snac() as server:
+        report = await checked(await server.open_account(sandbox), ["text", "image"])
+    said = "\n".join(report.lines())
+    otherwise = [(each.sample, each.belief) for each in report.otherwise]
+    assert otherwise == [("text", "repeat"), ("text", "removed"), ("image", "removed")], said
+    assert held(report, "found") == {True}, said
+    assert said.count("DELETE BY HAND: http") == 3, said
+
+
+@pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
+async def test_the_reference_server_of_bluesky_is_as_believed(sandbox: Sandbox) -> None:
+    async with pds.running_pds() as server:
+        report = await checked(await server.open_account(sandbox), ["text", "image", "gallery"])
+    said = "\n".join(report.lines())
+    assert report.otherwise == [], said
+    assert networks()["bluesky"].label in said
+    for belief in ("found", "repeat", "removed"):
+        assert held(report, belief) == {True}, said
