@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.schedule import rfc3339
 from platforms.base import AccountFacts, Network
+from platforms.errors import Kind
 from platforms.live import Answered, LiveCheck
 from runtime.live_check.shapes import headers_shape, path_shape, shape_of
 from runtime.live_check.trial import Trial
@@ -53,6 +54,8 @@ class Report:
             for verdict in self.verdicts:
                 if verdict.sample == trial.sample.name:
                     yield f"  {_WORDS[verdict.holds]}: {verdict.says}"
+            if trial.error and trial.error.kind is Kind.UNCLEAR and trial.published is None:
+                yield "  LOOK BY HAND: it may be public. The answer was lost, and it was not found."
             for post in trial.left:
                 yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"
         for question in self._check.by_hand:

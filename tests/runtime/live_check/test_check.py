@@ -135,6 +135,12 @@ async def test_a_network_that_is_otherwise_is_seen(
     assert belief in {each.belief for each in report.otherwise}, "\n".join(report.lines())
 
 
+async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, desk: Desk) -> None:
+    await stack.fault("telegram", "accept_then_drop", "publish")
+    report = await checked(stack, desk, "telegram", only=["text"])
+    assert "LOOK BY HAND" in "\n".join(report.lines())
+
+
 async def test_what_needs_a_word_of_the_operator_is_skipped(stack: Stack, desk: Desk) -> None:
     report = await checked(stack, desk, "pinterest", given={})
     assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
