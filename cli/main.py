@@ -382,7 +382,7 @@ def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir:
     from cli.accounts import remove, waiting
 
     if posts := asyncio.run(waiting(account_id, workspace, data_dir)):
-        click.echo(posts, err=True)
+        say(posts, error=True)
         if not yes and not sys.stdin.isatty():
             raise UserError("The account is still connected. Add --yes to remove it all the same.")
         if not yes and not click.confirm("Remove the account all the same?", err=True):

@@ -45,6 +45,12 @@ CONFIGURATION = {
 }
 
 
+def _count(request: Request) -> int:
+    """Return how many statuses a page of a list may have."""
+    limit = request.query.get("limit", "20")
+    return min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
+
+
 class ReadRoutes(MastodonTwin):
     """Serve what changes nothing."""
 
@@ -77,8 +83,7 @@ class ReadRoutes(MastodonTwin):
         author = self.world.accounts.by_user(self.platform, request.params["id"])
         if author is None:
             raise RefusedError(self.failure(404))
-        limit = request.query.get("limit", "20")
-        count = min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
+        count = _count(request)
         since, newest = request.query.get("since_id", ""), request.query.get("max_id", "")
         if self.holds("unpaged", author):
             count, since, newest = 256, "", ""
@@ -99,13 +104,13 @@ class ReadRoutes(MastodonTwin):
     @route("GET", "/api/v1/timelines/home", "confirm")
     async def home(self, request: Request) -> Answer:
         """List what the account has published, whoever may see it; it follows nobody here."""
-        account, newest = self.account(request), request.query.get("max_id", "")
+        account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
         posts = (
             post
             for post in self.world.posts.of(account)
             if not post.deleted and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
-        return Answer.json([described_status(self, post, account) for post in islice(posts, 20)])
+        return Answer.json([described_status(self, post, account) for post in islice(posts, count)])
 
     @route("GET", "/api/v1/statuses/{id}/context", "confirm")
     async def context(self, request: Request) -> Answer:

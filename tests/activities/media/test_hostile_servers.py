@@ -202,6 +202,7 @@ async def test_a_handshake_with_a_foreign_certificate_is_no_fetch(tmp_path: Path
     assert server.requests == []
 
 
+@pytest.mark.parametrize("pace", [PATIENT], ids=["patient"])
 async def test_many_small_files_leave_file_numbers_for_others(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
@@ -220,6 +221,7 @@ async def test_many_small_files_leave_file_numbers_for_others(
     assert open_files() - before <= 256 + 20
 
 
+@pytest.mark.parametrize("pace", [PATIENT], ids=["patient"])
 async def test_a_server_that_sends_fast_and_a_lot_holds_up_nothing_else(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
