@@ -81,7 +81,7 @@ async def _change(
 
 
 async def _amend(session: AsyncSession, post: Post, payload: JsonObject) -> dict[str, ConnectedAccount]:
-    """Change a locked post that has not begun, or begins anew; returns its accounts.
+    """Change a locked post that has not begun, or that begins again, and return its accounts.
 
     Raises InvalidRequest, Unprocessable.
     """

@@ -121,7 +121,7 @@ def _update_of(create: Json) -> Json:
     del update["properties"]["externalId"]
     update |= {
         "title": UPDATE,
-        "description": "The fields of a post that shall change; what is left out stays as it is.",
+        "description": "The fields of a post to change. A field that is left out stays as it is.",
     }
     return update
 

@@ -41,7 +41,10 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> Wanted:
 
 
 def read_correction(post: Post, payload: JsonObject) -> PostContent:
-    """Return what a post shall be whose publishing has begun. Raises InvalidRequest, and Conflict for another time."""
+    """Return the corrected content of a post whose publishing has begun.
+
+    Raises InvalidRequest, and Conflict for another time.
+    """
     patch, merged, problems, at_fault = _read(post, payload)
     problems += missing(merged, at_fault, draft=False)
     if problems:

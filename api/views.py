@@ -18,10 +18,11 @@ from domain.post import (
     text_in_effect,
 )
 from domain.schedule import local_time, rfc3339
-from domain.waits import WaitsFor, waits_for
+from domain.waits import WaitsFor
 from platforms.codes import known_codes, public_codes
 from platforms.registry import networks
 from store.models import Attempt, Post, Target
+from store.waiting import waits_of
 
 _EXAMPLE_TIME = "2026-01-15T10:00:00Z"
 Moment = Annotated[
@@ -425,13 +426,7 @@ def _difficulties(target: Target) -> dict[str, Any]:
         given["next_attempt_at"] = rfc3339(target.next_attempt_at)
     if target.hold_reason:
         given["hold_reason"] = HoldReason(target.hold_reason)
-    if waits := waits_for(
-        TargetStatus(target.status),
-        looking=target.looking,
-        hold_reason=target.hold_reason,
-        error_code=target.error_code,
-        next_attempt_at=target.next_attempt_at,
-    ):
+    if waits := waits_of(target):
         given["waits_for"] = waits
     if target.status in _EXPLAINED or target.error:
         given["error"] = target.error or "The platform's answer was lost."

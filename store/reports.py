@@ -7,10 +7,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import TargetStatus
-from domain.waits import WaitsFor, waits_for
+from domain.waits import WaitsFor
 from store.models import Post, Target, Workspace
-from store.waiting import STUCK_TARGETS
+from store.waiting import STUCK_TARGETS, waits_of
 
 _PAGE = 500
 
@@ -66,7 +65,7 @@ async def waiting_targets(
     while True:
         rows = (await session.execute(query.where(Target.id > last))).all()
         for target, workspace in rows:
-            waits = _waits(target)
+            waits = waits_of(target)
             if waits and (reason is None or waits is reason):
                 found.append(_waiting(target, workspace, waits))
                 if len(found) == most:
@@ -84,16 +83,6 @@ async def outcomes_since(session: AsyncSession, since: datetime, workspace_id: s
         query = query.where(Target.workspace_id == workspace_id)
     rows = await session.execute(query.order_by(Target.platform, func.count().desc(), *group[1:]))
     return [Outcomes(*row) for row in rows]
-
-
-def _waits(target: Target) -> WaitsFor | None:
-    return waits_for(
-        TargetStatus(target.status),
-        looking=target.looking,
-        hold_reason=target.hold_reason,
-        error_code=target.error_code,
-        next_attempt_at=target.next_attempt_at,
-    )
 
 
 def _waiting(target: Target, workspace: str, waits: WaitsFor) -> WaitingTarget:

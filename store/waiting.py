@@ -121,6 +121,17 @@ class Stuck:
     """When the first of them began, or should have begun."""
 
 
+def waits_of(target: Target) -> WaitsFor | None:
+    """Return what a target waits for, as its row says it."""
+    return waits_for(
+        TargetStatus(target.status),
+        looking=target.looking,
+        hold_reason=target.hold_reason,
+        error_code=target.error_code,
+        next_attempt_at=target.next_attempt_at,
+    )
+
+
 async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) -> dict[tuple[str, WaitsFor], Stuck]:
     """Return the targets that wait for something other than their time and a worker, by platform and what it is.
 
