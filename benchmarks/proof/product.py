@@ -134,6 +134,11 @@ class Product:
             else:
                 return True
 
+    async def retry(self, workflow_id: str) -> None:
+        """Send the signal `retry` as an operator does after an outage; a workflow that is over takes none."""
+        with suppress(RPCError, RuntimeError):
+            await (await self._client()).get_workflow_handle(workflow_id).signal("retry")
+
     async def _client(self) -> Temporal:
         if self._temporal is None:
             self._temporal = await Temporal.connect(self.dev["temporalAddress"])

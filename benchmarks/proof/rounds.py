@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Mode
+from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Fault, Mode
 from benchmarks.proof.crashes import Strike
 from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.networks import NETWORKS, platform_of
@@ -19,6 +19,8 @@ _ROUND_PATIENCE = 60.0
 """Seconds after which the next crash begins although some posts are still looked up on slow networks."""
 _STANDSTILL = 330.0
 """Seconds without any progress after which what is not settled is lost; look-ups come seldom after a while."""
+_OUTAGE_OVER_AFTER = 60.0
+"""Seconds after which an operator tells posts that an outage is over; by themselves they wait for up to ten minutes."""
 _LOOKS = 6
 """Looks for a post of which its network cannot say that it is not there; they go on for a day."""
 _TRIES = 6
@@ -41,7 +43,8 @@ _WAIT_IN_A_WORKER = 28
 
 # An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
 _STATE = """
-SELECT p.id, p.status, t.status AS target, (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
+SELECT p.id, p.workflow_id, p.status, t.status AS target,
+  (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS looks,
   (SELECT r.state = 'waiting' FROM revisions r WHERE r.post_id = p.id ORDER BY r.id DESC LIMIT 1) AS revised
 FROM posts p JOIN targets t ON t.post_id = p.id WHERE p.id = ANY($1)
@@ -130,7 +133,7 @@ class Proof:
     async def _settle(self, patience: float | None) -> None:
         """Wait until posts are at rest, or patience ends (None: or nothing moves any more); gives them their status."""
         began = moved = time.monotonic()
-        told, before = 0.0, None
+        told, signalled, before = 0.0, began, None
         while self._open:
             rows = await self._product.rows(_STATE, [post.post_id for post in self._open])
             found = {row["id"]: row for row in rows}
@@ -150,7 +153,17 @@ class Proof:
             if moment - told > 15:
                 told = moment
                 self._say(f"{resting} of {len(self._open)} settled{_named(self._open, found)}")
+            if moment - signalled > _OUTAGE_OVER_AFTER:
+                signalled = moment
+                await self._end_outages(found)
             await asyncio.sleep(1)
+
+    async def _end_outages(self, rows: Mapping[str | None, Any]) -> None:
+        """Do what an operator does after an outage: tell its posts not to wait any longer."""
+        waiting = [post for post in self._open if not post.status and post.cell.fault is Fault.DOWN]
+        await asyncio.gather(
+            *(self._product.retry(rows[each.post_id]["workflow_id"]) for each in waiting if each.post_id in rows)
+        )
 
     async def _reconnect(self, post: Post, waits_as: str) -> None:
         """Do what the account's owner would do; the post has to go on by itself."""
