@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.answer import Answer
 from api.at_rest import answer_at_rest
 from api.body import JsonObject
+from api.change import PostChange
 from api.correct import correct_post
 from api.create import now_ms
 from api.dependencies import Dependencies
-from api.keyed import keyed, once, take_key
 from api.lookup import plan_for, require_post
 from api.network_rules import network_problems
 from api.patch import read_correction, read_patch
@@ -20,7 +20,6 @@ from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.contents import rewrite
-from store.idempotency import KeyedRequest
 from store.models import ConnectedAccount, Post
 from store.wishes import rows_of
 
@@ -37,27 +36,15 @@ async def amend(
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
     """
-    request = keyed(workspace_id, key, payload, f"PATCH /v1/posts/{post_id}")
-    return await once(
-        deps,
-        request,
-        post_id,
-        partial(_change, deps, workspace_id, post_id, payload, request, patience),
-        lambda _: answer_at_rest(deps, workspace_id, post_id, patience),
+    change = PostChange.of(deps, workspace_id, post_id, payload, key, method="PATCH")
+    return await change.once(
+        partial(_change, change, payload, patience), lambda _: answer_at_rest(deps, workspace_id, post_id, patience)
     )
 
 
-async def _change(
-    deps: Dependencies,
-    workspace_id: str,
-    post_id: str,
-    payload: JsonObject,
-    request: KeyedRequest | None,
-    patience: Patience,
-) -> Answer:
-    async with deps.database.transaction() as session:
-        await take_key(session, request, post_id)
-        post = await require_post(session, workspace_id, post_id, lock=True)
+async def _change(change: PostChange, payload: JsonObject, patience: Patience) -> Answer:
+    deps = change.deps
+    async with change.locked_post() as (session, post):
         before = PostStatus(post.status)
         rows = [] if may_change(before) else await rows_of(session, post)
         if may_change(before, rows):
@@ -66,7 +53,7 @@ async def _change(
             accounts = await correct_post(session, post, rows, payload)
         else:
             raise Conflict(_BEGUN)
-        deps.quotas.write(workspace_id, post.answer_bytes)
+        deps.quotas.write(post.workspace_id, post.answer_bytes)
         plan = None if post.due_at is None else plan_for(post, accounts)
     # The row has the last word from here on; its workflow is told, and told again if need be.
     if plan is None:
@@ -77,7 +64,7 @@ async def _change(
     elif post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}:
         await deps.starter.tell_now(plan)
     begun = plan is not None and plan.immediate
-    return await answer_at_rest(deps, workspace_id, post_id, patience, begun=begun)
+    return await answer_at_rest(deps, post.workspace_id, post.id, patience, begun=begun)
 
 
 async def _amend(session: AsyncSession, post: Post, payload: JsonObject) -> dict[str, ConnectedAccount]:

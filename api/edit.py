@@ -7,9 +7,9 @@ from functools import partial
 
 from api.answer import Answer, answer_post
 from api.body import JsonObject
+from api.change import PostChange
 from api.create import now_ms
 from api.dependencies import Dependencies
-from api.keyed import keyed, once, take_key
 from api.lookup import accounts_of, plan_for, require_post
 from api.network_rules import text_problems
 from api.schemas import EditBody
@@ -26,7 +26,6 @@ from platforms.base import Editable
 from platforms.codes import known_codes
 from platforms.registry import networks
 from store.contents import content_of
-from store.idempotency import KeyedRequest
 from store.models import ConnectedAccount, Post, Revision, Target
 from store.revisions import add_revision, count_revisions, find_revision
 
@@ -45,41 +44,30 @@ async def edit(
 
     Raises NotFound, InvalidRequest, Unprocessable, Unavailable, RateLimited, IdempotencyKeyReused.
     """
-    request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/edit")
-    return await once(
-        deps,
-        request,
-        post_id,
-        partial(_begin, deps, workspace_id, post_id, payload, request, patience),
+    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="edit")
+    return await change.once(
+        partial(_begin, change, payload, patience),
         lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", patience),
     )
 
 
-async def _begin(
-    deps: Dependencies,
-    workspace_id: str,
-    post_id: str,
-    payload: JsonObject,
-    request: KeyedRequest | None,
-    patience: Patience,
-) -> Answer:
+async def _begin(change: PostChange, payload: JsonObject, patience: Patience) -> Answer:
+    deps, post_id = change.deps, change.post_id
     text = read_edit(payload)
     now, revision_id = now_ms(), new_id("rev")
-    async with deps.database.transaction() as session:
-        await take_key(session, request, post_id, revision_id=revision_id)
-        # Locked, so that edits that come together are counted one by one.
-        post = await require_post(session, workspace_id, post_id, lock=True)
+    # Locked, so that edits that come together are counted one by one.
+    async with change.locked_post(revision_id=revision_id) as (session, post):
         accounts = await accounts_of(session, post)
         targets = _editable(post, accounts, now)
         if await count_revisions(session, post_id) >= MOST_REVISIONS:
             raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
-        change = Edit(content=text, target_ids=[target.id for target in targets])
-        await add_revision(session, post_id, change, now, revision_id)
-        deps.quotas.write(workspace_id, post.answer_bytes)
+        wanted = Edit(content=text, target_ids=[target.id for target in targets])
+        await add_revision(session, post_id, wanted, now, revision_id)
+        deps.quotas.write(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
-    await deps.workflows.edit(plan, revision_id, change.target_ids)
-    return await _outcome(deps, workspace_id, post_id, revision_id, patience)
+    await deps.workflows.edit(plan, revision_id, wanted.target_ids)
+    return await _outcome(deps, change.workspace_id, post_id, revision_id, patience)
 
 
 async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, patience: Patience) -> Answer:

@@ -3,14 +3,12 @@
 from functools import partial
 
 from api.answer import Answer, answer_view
+from api.change import PostChange
 from api.dependencies import Dependencies
-from api.keyed import keyed, once, take_key
-from api.lookup import require_post
 from api.views import DeletedView
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
-from store.idempotency import KeyedRequest
 from store.models import IdempotencyKey, Post
 from store.posts import find_post
 from store.wishes import delete_post
@@ -23,23 +21,20 @@ async def delete(deps: Dependencies, workspace_id: str, post_id: str, key: str |
 
     Raises NotFound, Conflict, IdempotencyKeyReused.
     """
-    request = keyed(workspace_id, key, {}, f"DELETE /v1/posts/{post_id}")
+    change = PostChange.of(deps, workspace_id, post_id, {}, key, method="DELETE")
     answer = answer_view(DeletedView(id=post_id, deleted=True))
 
     async def follow(_: IdempotencyKey) -> Answer:
         return answer
 
-    return await once(deps, request, post_id, partial(_delete, deps, workspace_id, post_id, request, answer), follow)
+    return await change.once(partial(_delete, change, answer), follow)
 
 
-async def _delete(
-    deps: Dependencies, workspace_id: str, post_id: str, request: KeyedRequest | None, answer: Answer
-) -> Answer:
+async def _delete(change: PostChange, answer: Answer) -> Answer:
+    deps, workspace_id, post_id = change.deps, change.workspace_id, change.post_id
     async with deps.database.reading() as session:
         asked_for = await find_post(session, workspace_id, post_id) if is_post_id(post_id) else None
-    async with deps.database.transaction() as session:
-        await take_key(session, request, post_id, answer=answer)
-        post = await require_post(session, workspace_id, post_id, lock=True)
+    async with change.locked_post(answer=answer) as (session, post):
         # The answer to a request for a post that is not out yet must not be that it is deleted if it has just gone out.
         out_meanwhile = _may_be_public(post) and not (asked_for and _may_be_public(asked_for))
         if out_meanwhile or not await delete_post(session, post):

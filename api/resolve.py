@@ -2,14 +2,13 @@
 
 from api.answer import Answer, answer_post
 from api.body import JsonObject
+from api.change import PostChange
 from api.dependencies import Dependencies
-from api.keyed import keyed, once, take_key
 from api.lookup import accounts_of, plan_for, require_post
 from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from platforms.registry import networks
-from store.idempotency import KeyedRequest
 from store.models import Post, Target
 from store.wishes import resolve as resolve_target
 
@@ -21,25 +20,21 @@ _NOTHING = Problem(
 
 async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
-    request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/resolve")
+    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="resolve")
 
     async def answer() -> Answer:
         async with deps.database.reading() as session:
             return answer_post(await require_post(session, workspace_id, post_id))
 
     async def settle() -> Answer:
-        await _settle(deps, workspace_id, post_id, read_resolution(payload), request)
+        await _settle(change, read_resolution(payload))
         return await answer()
 
-    return await once(deps, request, post_id, settle, lambda _: answer())
+    return await change.once(settle, lambda _: answer())
 
 
-async def _settle(
-    deps: Dependencies, workspace_id: str, post_id: str, body: ResolveBody, request: KeyedRequest | None
-) -> None:
-    async with deps.database.transaction() as session:
-        await take_key(session, request, post_id)
-        post = await require_post(session, workspace_id, post_id, lock=True)
+async def _settle(change: PostChange, body: ResolveBody) -> None:
+    async with change.locked_post() as (session, post):
         target, published = _named(post, body), body.outcome == "published"
         accounts = await accounts_of(session, post)
         account = accounts.get(target.account_id)
@@ -47,7 +42,7 @@ async def _settle(
         if not await resolve_target(session, post, target, found, published=published, url=url):
             raise Conflict(_NOTHING)
         plan = plan_for(post, accounts)
-    await deps.starter.tell_now(plan)
+    await change.deps.starter.tell_now(plan)
 
 
 def read_resolution(payload: JsonObject) -> ResolveBody:

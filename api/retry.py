@@ -5,9 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.answer import Answer
 from api.at_rest import answer_at_rest
 from api.body import JsonObject
+from api.change import PostChange
 from api.dependencies import Dependencies
-from api.keyed import keyed, once, take_key
-from api.lookup import accounts_of, plan_for, require_post
+from api.lookup import accounts_of, plan_for
 from api.schemas import NamedTarget, RetryBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
@@ -38,13 +38,11 @@ async def retry(
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
     """
-    request = keyed(workspace_id, key, payload, f"POST /v1/posts/{post_id}/retry")
+    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="retry")
 
     async def begin() -> Answer:
         named = read_retry(payload)
-        async with deps.database.transaction() as session:
-            await take_key(session, request, post_id)
-            post = await require_post(session, workspace_id, post_id, lock=True)
+        async with change.locked_post() as (session, post):
             await require_tries_left(session, post)
             only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
             if not await reopen(session, post, only):
@@ -54,7 +52,7 @@ async def retry(
         deps.starter.tell(plan)
         return await answer_at_rest(deps, workspace_id, post_id, patience, begun=True)
 
-    return await once(deps, request, post_id, begin, lambda _: answer_at_rest(deps, workspace_id, post_id, patience))
+    return await change.once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, patience))
 
 
 async def require_tries_left(session: AsyncSession, post: Post) -> None:
