@@ -1,5 +1,7 @@
 """Let a person decide what became of a target whose answer was lost."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from api.answer import Answer, answer_post
 from api.body import JsonObject
 from api.change import PostChange
@@ -8,8 +10,9 @@ from api.lookup import accounts_of, plan_for, require_post
 from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.plan import Plan
 from platforms.registry import networks
-from store.models import Post, Target
+from store.models import ConnectedAccount, Post, Target
 from store.wishes import resolve as resolve_target
 
 _NOTHING = Problem(
@@ -35,14 +38,21 @@ async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: 
 
 async def _settle(change: PostChange, body: ResolveBody) -> None:
     async with change.locked_post() as (session, post):
-        target, published = _named(post, body), body.outcome == "published"
-        accounts = await accounts_of(session, post)
-        account = accounts.get(target.account_id)
-        found, url = _found(body, account.user_id if account else "")
-        if not await resolve_target(session, post, target, found, published=published, url=url):
-            raise Conflict(_NOTHING)
-        plan = plan_for(post, accounts)
+        plan = await settle_target(session, post, body)
     await change.deps.starter.tell_now(plan)
+
+
+async def settle_target(session: AsyncSession, post: Post, body: ResolveBody) -> Plan:
+    """Settle a locked post's target as a person says; return what its workflow must be told.
+
+    Raises InvalidRequest, Unprocessable, Conflict.
+    """
+    target, published = _named(post, body), body.outcome == "published"
+    accounts = await accounts_of(session, post)
+    found, url = id_and_address(body, accounts.get(target.account_id))
+    if not await resolve_target(session, post, target, found, published=published, url=url):
+        raise Conflict(_NOTHING)
+    return plan_for(post, accounts)
 
 
 def read_resolution(payload: JsonObject) -> ResolveBody:
@@ -52,6 +62,11 @@ def read_resolution(payload: JsonObject) -> ResolveBody:
         raise InvalidRequest(in_contract_order(problems))
     _found(body, None)
     return body
+
+
+def id_and_address(body: ResolveBody, account: ConnectedAccount | None) -> tuple[str | None, str | None]:
+    """Return the id of the post that a person names, and its address if that was given. Raises InvalidRequest."""
+    return _found(body, account.user_id if account else "")
 
 
 def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | None]:

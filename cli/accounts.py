@@ -3,11 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
@@ -25,6 +27,7 @@ from runtime.worker import servers
 from store.accounts import change_places, list_accounts, posts_waiting_for, remove_account
 from store.database import OF_COMMANDS, Database
 from store.models import Account
+from store.reports import account_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,18 @@ async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str,
     """Return what may be shown of the workspace's accounts. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         return [shown(account) for account in await list_accounts(session, workspace_id)]
+
+
+async def listed_everywhere(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
+    """Yield the accounts of all workspaces with their state; `refused`: only those that do not work."""
+    async with opened(place_of(data_dir, Settings)) as database, database.reading() as session:
+        async for each in account_states(session):
+            if not refused or each.state != "connected":
+                yield {
+                    to_camel(name): rfc3339(value) if isinstance(value, datetime) else value
+                    for name, value in asdict(each).items()
+                    if value is not None
+                }
 
 
 async def waiting(account_id: str, workspace: str | None, data_dir: Path | None) -> str:

@@ -162,16 +162,99 @@ def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool, every
     "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List no more than these."
 )
 @_as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with empty columns that `resolve --from` reads.")
 @_data_dir
 def waiting(
-    reason: str | None, platform: str | None, workspace: str | None, most: int, data_dir: Path | None, *, as_json: bool
+    reason: str | None,
+    platform: str | None,
+    workspace: str | None,
+    most: int,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     """List the targets that are due and wait for an account, a network, a lost answer, a person or the operator."""
+    from cli.reports import as_decisions
     from cli.reports import waiting as find
     from domain.waits import WaitsFor
 
     rows = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
-    _print_rows(rows, as_json=as_json)
+    if as_csv:
+        say(as_decisions(rows))
+    else:
+        _print_rows(rows, as_json=as_json)
+
+
+@main.command()
+@click.argument("post_id", required=False)
+@click.argument("platform", required=False)
+@click.argument("outcome", type=click.Choice(["published", "not-published"]), required=False)
+@click.argument("platform_post_id", required=False)
+@click.option("--account", "account_id", default=None, help="Id of the account, if the post has several on PLATFORM.")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Settle the targets in this CSV file: postId, platform, outcome, accountId, platformPostId.",
+)
+@click.option("--retry", is_flag=True, help="Publish again at once what is not published.")
+@click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_data_dir
+def resolve(
+    post_id: str | None,
+    platform: str | None,
+    outcome: str | None,
+    platform_post_id: str | None,
+    account_id: str | None,
+    file: Path | None,
+    data_dir: Path | None,
+    *,
+    retry: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Say what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
+
+    `waiting --for person` lists these targets; with --csv it prints a file for --from: fill in the column outcome.
+    A file may be given again: what is settled so already is left alone.
+    """
+    from cli.decisions import Decision, Decisions, read_decisions
+    from cli.resolving import foreseen, resolver
+
+    if file is not None:
+        if post_id is not None:
+            raise UserError("Give either a post or --from, not both.")
+        wanted = read_decisions(file)
+    elif post_id and platform and outcome:
+        decision = Decision(0, post_id, platform, outcome == "published", account_id, platform_post_id)
+        wanted = Decisions([decision], 0)
+    else:
+        raise UserError("Name the post, its network and published or not-published; or give --from FILE.")
+
+    async def run() -> None:
+        async with resolver(data_dir) as acting:
+            judged = await acting.judge(wanted.made)
+            for sentence in foreseen(judged, wanted.open):
+                say(sentence)
+            if dry_run:
+                return
+            if file is not None:
+                _ask("Settle them?", yes=yes, otherwise="Nothing was changed.", what="settle them")
+            async for sentence in acting.settle(judged, retry=retry):
+                say(sentence)
+
+    asyncio.run(run())
+
+
+def _ask(question: str, *, yes: bool, otherwise: str, what: str) -> None:
+    """Return if a person agrees, or has with --yes. Raises UserError."""
+    if not yes and not sys.stdin.isatty():
+        raise UserError(f"{otherwise} Add --yes to {what}.")
+    if not yes and not click.confirm(question, err=True):
+        raise UserError(otherwise)
 
 
 @main.command()
@@ -363,13 +446,30 @@ def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | N
 
 @accounts.command("list")
 @_workspace
+@click.option("--all", "everywhere", is_flag=True, help="The accounts of every workspace, and whether they work.")
+@click.option("--refused", is_flag=True, help="Only accounts that must be reconnected.")
 @_data_dir
-def accounts_list(workspace: str | None, data_dir: Path | None) -> None:
-    """Print the workspace's accounts, a JSON object each."""
-    from cli.accounts import listed
+def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
+    """Print the workspace's accounts, a JSON object each.
 
-    for account in asyncio.run(listed(workspace, data_dir)):
-        say(json.dumps(account, ensure_ascii=False))
+    With --all: of every workspace, each with its state and since when, why its network refuses it if it does, and how
+    many targets are held for it.
+    """
+    from cli.accounts import listed, listed_everywhere
+
+    if everywhere and workspace is not None:
+        raise UserError("Give either --workspace or --all, not both.")
+
+    async def run() -> None:
+        if everywhere:
+            async for account in listed_everywhere(data_dir, refused=refused):
+                say(json.dumps(account, ensure_ascii=False))
+            return
+        for account in await listed(workspace, data_dir):
+            if not refused or "refusedSince" in account:
+                say(json.dumps(account, ensure_ascii=False))
+
+    asyncio.run(run())
 
 
 @accounts.command("remove")
@@ -383,10 +483,12 @@ def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir:
 
     if posts := asyncio.run(waiting(account_id, workspace, data_dir)):
         say(posts, error=True)
-        if not yes and not sys.stdin.isatty():
-            raise UserError("The account is still connected. Add --yes to remove it all the same.")
-        if not yes and not click.confirm("Remove the account all the same?", err=True):
-            raise UserError("The account is still connected.")
+        _ask(
+            "Remove the account all the same?",
+            yes=yes,
+            otherwise="The account is still connected.",
+            what="remove it all the same",
+        )
     asyncio.run(remove(account_id, workspace, data_dir))
     say(f"{account_id} is no longer connected.")
 

@@ -1,9 +1,11 @@
 """Lists and counts of posts for operators."""
 
+import csv
+import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
-from store.reports import outcomes_since, waiting_targets
+from store.reports import WaitingTarget, outcomes_since, waiting_targets
 from store.workspaces import find_workspace
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3650)
+_WAITING = [to_camel(field.name) for field in fields(WaitingTarget)]
 
 
 def parsed_age(text: str) -> timedelta:
@@ -58,6 +61,15 @@ def as_table(rows: list[dict[str, Any]]) -> list[str]:
     cells = [names, *([("-" if row[name] is None else str(row[name])) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def as_decisions(rows: list[dict[str, Any]]) -> str:
+    """Return CSV of targets that wait, with empty columns for what a person finds out (`cli.decisions`)."""
+    text = io.StringIO()
+    lines = csv.DictWriter(text, [*_WAITING, "outcome", "platformPostId"], restval="", lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(rows)
+    return text.getvalue().removesuffix("\n")
 
 
 def _plain(value: object) -> object:

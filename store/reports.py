@@ -1,14 +1,15 @@
 """What operators ask about many posts: which targets wait, and what became of those of a time."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.post import HoldReason
 from domain.waits import WaitsFor
-from store.models import Post, Target, Workspace
+from store.models import ConnectedAccount, Post, Target, Workspace
 from store.waiting import STUCK_TARGETS, waits_of
 
 _PAGE = 500
@@ -38,6 +39,24 @@ class Outcomes:
     error_category: str | None
     error_code: str | None
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """Whether an account works, since when, and how many targets are held for it."""
+
+    workspace: str
+    """Its name."""
+    platform: str
+    account_id: str
+    username: str | None
+    state: str
+    """connected, refused or not_connected."""
+    since: datetime | None
+    """When it was connected, or first refused; when its oldest held target was due, if it is not connected."""
+    refusal: str | None
+    """What its network says of it, or what must be done."""
+    held_targets: int
 
 
 async def waiting_targets(
@@ -83,6 +102,48 @@ async def outcomes_since(session: AsyncSession, since: datetime, workspace_id: s
         query = query.where(Target.workspace_id == workspace_id)
     rows = await session.execute(query.order_by(Target.platform, func.count().desc(), *group[1:]))
     return [Outcomes(*row) for row in rows]
+
+
+# Written out: the planner must see that the partial index of held targets has them.
+_HELD: ColumnElement[str] = literal_column("'held'")
+
+
+async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
+    """Yield the accounts of all workspaces, in the order of their ids, then those of held targets not connected."""
+    account = ConnectedAccount
+    held = (
+        select(func.count())
+        .where(Target.status == _HELD, Target.workspace_id == account.workspace_id, Target.account_id == account.id)
+        .scalar_subquery()
+    )
+    query = (
+        select(account, Workspace.name, held)
+        .join(Workspace, Workspace.id == account.workspace_id)
+        .order_by(account.workspace_id, account.id)
+        .limit(_PAGE)
+    )
+    last = ("", "")
+    while True:
+        rows = (await session.execute(query.where(tuple_(account.workspace_id, account.id) > last))).all()
+        for found, workspace, count in rows:
+            state = "refused" if found.refused_at else "connected"
+            since = found.refused_at or found.connected_at
+            yield AccountState(workspace, found.platform, found.id, found.username, state, since, found.refusal, count)
+        if len(rows) < _PAGE:
+            break
+        last = (rows[-1][0].workspace_id, rows[-1][0].id)
+    connected = exists().where(account.workspace_id == Target.workspace_id, account.id == Target.account_id)
+    group = (Workspace.name, Target.platform, Target.account_id)
+    gone = (
+        select(*group, func.min(Target.due_at), func.count())
+        .join(Workspace, Workspace.id == Target.workspace_id)
+        .where(Target.status == _HELD, Target.hold_reason == HoldReason.RECONNECT, ~connected)
+        .group_by(*group)
+        .order_by(*group)
+    )
+    for workspace, platform, account_id, since, count in await session.execute(gone):
+        refusal = "The account is not connected. Connect it again."
+        yield AccountState(workspace, platform, account_id, None, "not_connected", since, refusal, count)
 
 
 def _waiting(target: Target, workspace: str, waits: WaitsFor) -> WaitingTarget:

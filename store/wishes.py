@@ -99,7 +99,7 @@ async def resolve(
     False if it is neither unconfirmed nor settled by a person lately.
     """
     now = datetime.now(UTC)
-    if not may_resolve(TargetStatus(target.status), await _settled_by_a_person(session, target, now)):
+    if not may_resolve(TargetStatus(target.status), await settled_by_a_person(session, target, now)):
         return False
     forget_error(target)
     if published:
@@ -120,7 +120,7 @@ async def resolve(
     return True
 
 
-async def _settled_by_a_person(session: AsyncSession, target: Target, now: datetime) -> timedelta | None:
+async def settled_by_a_person(session: AsyncSession, target: Target, now: datetime) -> timedelta | None:
     """Return how long ago a person settled a target; None unless that is the last that happened to it."""
     query = select(Attempt.step, Attempt.started_at).where(Attempt.target_id == target.id).order_by(Attempt.id.desc())
     last = (await session.execute(query.limit(1))).one_or_none()

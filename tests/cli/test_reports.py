@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from cli.main import _WAITS_FOR, main
 from domain.waits import WaitsFor
+from store.accounts import remove_account
+from store.models import Workspace
 from tests.runtime.doctor.conftest import new_workspace
 from tests.stack import Stack
 
@@ -71,3 +73,32 @@ async def test_a_workspace_that_is_not_there_is_named() -> None:
 
 def test_the_command_offers_every_reason() -> None:
     assert set(_WAITS_FOR) == set(WaitsFor)
+
+
+async def test_accounts_of_all_workspaces_are_listed_with_their_state(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        works, revoked = await own.connect("mastodon"), await own.revoked("twitter")
+        post = await own.save("held for two accounts", [revoked])
+        await own.start(post)
+
+        async def is_held() -> bool:
+            return (await own.read(post.id)).targets[0].status == "held"
+
+        assert await own.outcomes.wait(post.id, is_held, 10)
+        async with own.database.transaction() as session:
+            workspace = await session.get(Workspace, own.workspace_id)
+            assert workspace
+        found = await run("accounts", "list", "--all")
+        assert found.exit_code == 0, found.output
+        mine = [each for each in map(json.loads, found.stdout.splitlines()) if each["workspace"] == workspace.name]
+        states = {each["accountId"]: (each["state"], each["heldTargets"]) for each in mine}
+        assert (states[works.id], states[revoked.id]) == (("connected", 0), ("refused", 1))
+        refused = [each for each in mine if each["state"] == "refused"]
+        assert "Reconnect" in refused[0]["refusal"]
+        assert refused[0]["since"].endswith("Z")
+        async with own.database.transaction() as session:
+            await remove_account(session, own.workspace_id, revoked.id)
+        lines = (await run("accounts", "list", "--all", "--refused")).stdout.splitlines()
+        (gone,) = [each for each in map(json.loads, lines) if each["workspace"] == workspace.name]
+        assert (gone["accountId"], gone["state"], gone["heldTargets"]) == (revoked.id, "not_connected", 1)
+    assert (await run("accounts", "list", "--all", "--workspace", "x")).exit_code == 1

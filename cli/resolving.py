@@ -1,0 +1,234 @@
+"""Settle targets whose answer was lost, one or many, as the API's `resolve` does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+from temporalio.service import RPCError
+
+from api.resolve import id_and_address, read_resolution, settle_target
+from api.schemas import ResolveBody
+from cli.decisions import BadLines, Decision
+from cli.place import Place, place_of
+from domain.errors import Conflict, PostsError, Problem, Unavailable
+from domain.ownership import may_resolve
+from domain.plan import Plan
+from domain.post import TargetStatus
+from runtime.settings import Settings
+from runtime.temporal import connect
+from store.accounts import find_accounts
+from store.database import OF_COMMANDS, Database
+from store.models import Post, Target
+from store.plans import plan_with_accounts
+from store.telling import note_taken_up
+from store.wishes import lock_post, reopen, settled_by_a_person
+from workflows.client import PostWorkflows
+from workflows.telling import tell
+
+_PAGE = 200
+_AT_ONCE = 8
+
+
+class Effect(Enum):
+    """What a decision does to its target."""
+
+    SETTLES = "settles"
+    SAME = "same"
+    """The target is settled so already."""
+    TOO_LATE = "too late"
+    """The target waits for no decision: it was found, sent again, or settled otherwise since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision, the body of the request that it amounts to, and what it does."""
+
+    decision: Decision
+    body: ResolveBody
+    effect: Effect
+    status: str
+    """The target's."""
+
+
+class Resolver:
+    """Settle targets in the database of one place, and tell their workflows."""
+
+    def __init__(self, place: Place[Settings], database: Database) -> None:
+        self._place = place
+        self._database = database
+
+    async def judge(self, decisions: Sequence[Decision]) -> list[Judged]:
+        """Return what each decision does; nothing is changed. Raises UserError, which names each bad line."""
+        bad, judged = BadLines(), dict[tuple[str, str], Judged]()
+        for first in range(0, len(decisions), _PAGE):
+            part = decisions[first : first + _PAGE]
+            async with self._database.reading() as session:
+                posts = await _posts(session, {each.post_id for each in part})
+                for decision in part:
+                    if (found := await _judged(session, posts.get(decision.post_id), decision, bad)) is None:
+                        continue
+                    key = (decision.post_id, found.body.account_id)
+                    if key in judged:
+                        bad.add(decision.line, f"line {judged[key].decision.line} decides the same target.")
+                    judged[key] = found
+        bad.refuse_if_any()
+        return list(judged.values())
+
+    async def settle(self, judged: Sequence[Judged], *, retry: bool) -> AsyncIterator[str]:
+        """Carry out what settles a target, each in a transaction of its own; yield sentences about what was done.
+
+        `retry`: publish again at once what is not public.
+        """
+        done, plans = 0, list[Plan]()
+        for each in judged:
+            if each.effect is not Effect.SETTLES:
+                continue
+            try:
+                plan = await self._settle(each, retry=retry)
+            except PostsError as error:
+                yield f"{_place_of(each)}: {error.first.error}."
+                continue
+            done += 1
+            plans.append(plan)
+        yield f"{_counted(done, 'target')} settled."
+        if untold := await self._tell(plans):
+            yield (
+                f"{_counted(untold, 'workflow')} could not be told, because Temporal does not answer: the Web UI "
+                "still shows what was. The posts are settled all the same."
+            )
+
+    async def _settle(self, judged: Judged, *, retry: bool) -> Plan:
+        async with self._database.transaction() as session:
+            post = await lock_post(session, judged.decision.post_id)
+            if post is None:
+                raise Conflict(Problem("The post was deleted meanwhile", "conflict"))
+            plan = await settle_target(session, post, judged.body)
+            if retry and judged.body.outcome == "not_published":
+                only = [each.id for each in post.targets if each.account_id == judged.body.account_id]
+                await reopen(session, post, only)
+                plan = await plan_with_accounts(session, post)
+            return plan
+
+    async def _tell(self, plans: Sequence[Plan]) -> int:
+        """Tell the posts' workflows; return how many could not be told."""
+        if not plans:
+            return 0
+        try:
+            client = await connect(
+                address=self._place.temporal_address, namespace=self._place.temporal_namespace, attempts=1
+            )
+        except (RPCError, RuntimeError):
+            return len(plans)
+        workflows, slots = PostWorkflows(client), asyncio.Semaphore(_AT_ONCE)
+
+        async def told(plan: Plan) -> Plan | None:
+            async with slots:
+                try:
+                    await tell(self._database, workflows, plan)
+                except Unavailable:
+                    return None
+                return plan
+
+        # Of a post with several targets the newest plan counts.
+        newest = {plan.post_id: plan for plan in plans}
+        heard = [each for each in await asyncio.gather(*map(told, newest.values())) if each]
+        async with self._database.transaction() as session:
+            await note_taken_up(session, {plan.post_id: plan.version for plan in heard})
+        return len(newest) - len(heard)
+
+
+@asynccontextmanager
+async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
+    """Open what `resolve` acts on, for the length of a command. Raises UserError."""
+    place = place_of(data_dir, Settings)
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    try:
+        yield Resolver(place, database)
+    finally:
+        await database.close()
+
+
+def foreseen(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
+    """Yield what decisions will change, before anything is changed."""
+    settles = [each for each in judged if each.effect is Effect.SETTLES]
+    published = sum(each.decision.published for each in settles)
+    counts = f"{published} published, {len(settles) - published} not published"
+    yield f"{_counted(len(settles), 'target')} to settle: {counts}."
+    if same := sum(each.effect is Effect.SAME for each in judged):
+        yield f"{_counted(same, 'target')} settled so already."
+    for each in judged:
+        if each.effect is Effect.TOO_LATE:
+            yield f"{_place_of(each)}: it is {each.status} and waits for no decision."
+    if undecided:
+        yield f"{_counted(undecided, 'line')} without an outcome, left for later."
+
+
+async def _posts(session: AsyncSession, ids: set[str]) -> dict[str, Post]:
+    found = await session.scalars(select(Post).where(Post.id.in_(ids)).options(selectinload(Post.targets)))
+    return {post.id: post for post in found}
+
+
+async def _judged(session: AsyncSession, post: Post | None, decision: Decision, bad: BadLines) -> Judged | None:
+    """Return what a decision does; None if it cannot be carried out, which is noted."""
+    target = _target(post, decision, bad)
+    if post is None or target is None:
+        return None
+    payload = {
+        "platform": target.platform,
+        "accountId": target.account_id,
+        "outcome": "published" if decision.published else "not_published",
+        **({"platformPostId": decision.platform_post_id} if decision.platform_post_id else {}),
+    }
+    accounts = await find_accounts(session, post.workspace_id, [target.account_id])
+    try:
+        body = read_resolution(payload)
+        platform_post_id, _ = id_and_address(body, accounts.get(target.account_id))
+    except PostsError as error:
+        bad.add(decision.line, f"{error.first.error}.")
+        return None
+    if _is_settled_so(target, platform_post_id, published=decision.published):
+        effect = Effect.SAME
+    else:
+        settled_for = await settled_by_a_person(session, target, datetime.now(UTC))
+        effect = Effect.SETTLES if may_resolve(TargetStatus(target.status), settled_for) else Effect.TOO_LATE
+    return Judged(decision, body, effect, target.status)
+
+
+def _target(post: Post | None, decision: Decision, bad: BadLines) -> Target | None:
+    if post is None:
+        bad.add(decision.line, f"there is no post {decision.post_id}.")
+        return None
+    named = [
+        each
+        for each in post.targets
+        if each.platform == decision.platform and decision.account_id in {None, each.account_id}
+    ]
+    if len(named) > 1:
+        accounts = ", ".join(each.account_id for each in named)
+        bad.add(decision.line, f"{post.id} has several targets on {decision.platform}: name the account ({accounts}).")
+    elif not named:
+        where = ", ".join(f"{each.platform} {each.account_id}" for each in post.targets)
+        bad.add(decision.line, f"{post.id} has no such target; it has {where}.")
+    return named[0] if len(named) == 1 else None
+
+
+def _is_settled_so(target: Target, platform_post_id: str | None, *, published: bool) -> bool:
+    if published:
+        return target.status == TargetStatus.PUBLISHED and platform_post_id in {None, target.platform_post_id}
+    return target.status == TargetStatus.FAILED and target.error_code == "not_published"
+
+
+def _place_of(judged: Judged) -> str:
+    where = f"{judged.decision.post_id} on {judged.decision.platform}"
+    return f"line {judged.decision.line}, {where}" if judged.decision.line else where
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
