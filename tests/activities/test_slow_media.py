@@ -20,7 +20,8 @@ from tests.workflows.test_at_hand import queues
 PLATFORM = "mastodon"
 SLOW_POSTS = 110
 """More than a network's queue has slots."""
-SOON_S = 2.0
+SOON_S = 10.0
+"""Far less than a place lasts that a slow file or a silent server holds (30 s and more), on a busy machine too."""
 DRIP = endless(MP4_HEAD, bytes(8 * 1024), pause=0.1)
 """80 kB a second, without an end."""
 
