@@ -127,7 +127,7 @@ def main() -> None:
             prove(cells, arguments.together, arguments.stacks or (4 if arguments.short else 2))
         )
     except (ProofError, TimeoutError) as error:
-        raise SystemExit(f"The proof cannot go on: {error}") from error
+        raise SystemExit(f"The proof cannot go on: {error!r}") from error
     took = time.monotonic() - began
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))

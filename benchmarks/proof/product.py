@@ -179,7 +179,7 @@ class Product:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        connection = await asyncpg.connect(self.dev["databaseUrl"], ssl=False, timeout=5)
+        connection = await asyncpg.connect(self.dev["databaseUrl"], ssl=False, timeout=60)
         try:
             yield connection
         finally:
