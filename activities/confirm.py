@@ -1,5 +1,6 @@
 """Look for sends whose answer was lost."""
 
+import functools
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -11,18 +12,18 @@ from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.heartbeat import beating
 from activities.persist import persist
+from domain import transitions
+from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
 from domain.ownership import last_moment
 from domain.post import TargetStatus
+from domain.transitions import TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
 from store.publishing import (
-    ROWS_LOST,
-    WORKER_LOST,
     Job,
-    Note,
     count_unclear_sends,
     finished_step,
     load,
@@ -36,8 +37,8 @@ LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
 
-def _again(command: LookCommand) -> verdicts.Change | None:
-    return None if command.again_in is None else verdicts.looked_up_again(command.again_in)
+def _again(command: LookCommand) -> TargetTransition | None:
+    return None if command.again_in is None else transitions.looked_up_again(datetime.now(UTC) + command.again_in)
 
 
 def _worked_at_until(sent: Attempt, step: Step) -> datetime:
@@ -91,13 +92,14 @@ class Confirming:
                     step.sending.ended_at = job.sent.finished_at
                 finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
             except NetworkError as error:
-                unread = verdicts.note(step, "refused", "could not look; looking again", error, command.again_in)
+                decision = "could not look; looking again"
+                unread = verdicts.note(step, AttemptState.REFUSED, decision, error, command.again_in)
                 return await self._write_finding(command, job.sent, unread, _again(command), started)
-            note: Note | None = verdicts.note(step, "done", "it is public")
+            note: AttemptResult | None = verdicts.note(step, AttemptState.DONE, "it is public")
             incomplete = False
             if isinstance(finding, Published):
                 finding, incomplete = await completed(step, finding)
-                change: verdicts.Change | None = verdicts.published(finding)
+                change: TargetTransition | None = verdicts.published(finding)
             else:
                 note, change = self._judge(command, step, finding, job.sent, unclear_sends)
             outcome = await self._write_finding(command, job.sent, note, change, started)
@@ -121,36 +123,37 @@ class Confirming:
         finding: Absent | Unknown | Refused | Unlisted,
         sent: Attempt,
         unclear_sends: int,
-    ) -> tuple[Note | None, verdicts.Change | None]:
+    ) -> tuple[AttemptResult | None, TargetTransition | None]:
         """Decide upon an unclear send that the network does not show; no note if nothing was asked or decided."""
         again = command.again_in
+        done = functools.partial(verdicts.note, step, AttemptState.DONE)
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.network.finds_unaided:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
         match finding:
             case Absent() if finding.never_sent or _is_believed_by_now(sent, step, unclear_sends):
-                return verdicts.note(step, "done", "it is not public; it is sent again"), verdicts.pending
+                return done("it is not public; it is sent again"), transitions.pending(datetime.now(UTC))
             case Absent() if not step.last:
                 return None, _again(command)
             case Absent():
-                return verdicts.note(step, "done", "not public yet; looking again", None, again), _again(command)
+                return done("not public yet; looking again", None, again), _again(command)
             case Refused(error):
-                told = verdicts.note(step, "refused", "the network took it, then refused it", error)
+                told = verdicts.note(step, AttemptState.REFUSED, "the network took it, then refused it", error)
                 return told, verdicts.refused(error)
             case Unlisted():
-                told = verdicts.note(step, "done", "it is public, and the network does not list it")
-                return told, verdicts.unlisted(step.network.label)
+                told = done("it is public, and the network does not list it")
+                return told, transitions.unlisted(datetime.now(UTC), step.network.label)
             case Unknown(final=True):
-                return verdicts.note(step, "done", "the network cannot tell; a person must decide"), verdicts.resting
+                return done("the network cannot tell; a person must decide"), transitions.resting()
             case _:
-                return verdicts.note(step, "done", "cannot be told yet; looking again", None, again), _again(command)
+                return done("cannot be told yet; looking again", None, again), _again(command)
 
     async def _write_finding(
         self,
         command: TargetCommand,
         looked_for: Attempt,
-        note: Note | None,
-        change: verdicts.Change | None,
+        note: AttemptResult | None,
+        change: TargetTransition | None,
         started: datetime,
     ) -> Outcome:
         async def write() -> Outcome:
@@ -161,7 +164,7 @@ class Confirming:
                 # A look that took long says nothing of a send that was made meanwhile.
                 same = job.sent is not None and job.sent.id == looked_for.id
                 if note:
-                    session.add(finished_step(command.target_id, "confirm", started, note))
+                    session.add(finished_step(command.target_id, AttemptStep.CONFIRM, started, note))
                 if change is None or not same or job.target.status != TargetStatus.UNCONFIRMED:
                     return outcome_of(job.target)
                 return await settle(session, command.target_id, change)

@@ -13,6 +13,7 @@ from activities.errors import try_again, wait_before_retry
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.persist import persist
+from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published
 from platforms.errors import PASSING, Kind, NetworkError
@@ -56,7 +57,7 @@ class Editing:
                     published = await network.edit(step.connection, _current(edit), edit.text)
             except NetworkError as error:
                 return await self._went_wrong(command, edit, error)
-            note = verdicts.note(step, "done", "edited")
+            note = verdicts.note(step, AttemptState.DONE, "edited")
 
             async def write() -> Outcome:
                 async with self._database.answers.transaction() as session:
@@ -93,7 +94,7 @@ class Editing:
         delay = wait_before_retry(network, error) if again else None
         looking = error.kind is Kind.UNCLEAR or error.code == "edit_unconfirmed"
         decision = f"looking or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
-        note = verdicts.note(None, "unclear" if looking else "refused", decision, error)
+        note = verdicts.note(None, AttemptState.UNCLEAR if looking else AttemptState.REFUSED, decision, error)
 
         async def write() -> Outcome:
             async with self._database.answers.transaction() as session:

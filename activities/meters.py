@@ -5,13 +5,12 @@ from datetime import timedelta
 from temporalio.common import MetricMeter
 
 from domain.outcome import Outcome
-from domain.post import TargetStatus
+from domain.post import RESULTS, TargetStatus
 from platforms.registry import networks
 
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 """A second is a good day, a minute is late, a day is the default of `publishWithin`."""
-_RESTING = (TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED)
 
 
 class Meters:
@@ -27,7 +26,7 @@ class Meters:
         self._held = meter.create_counter("socialsyncer_targets_found_held", "Times that a target was held")
         self._unclear = meter.create_counter("socialsyncer_sends_unclear", "Sends whose effect nobody has seen yet")
         for platform in networks():
-            for status in _RESTING:
+            for status in RESULTS:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
             self._unclear.add(0, {"platform": platform})
@@ -45,5 +44,5 @@ class Meters:
             self._held.add(1, {"platform": platform})
         elif outcome.looking:
             self._unclear.add(1, {"platform": platform})
-        elif outcome.status in _RESTING:
+        elif outcome.status in RESULTS:
             self._settled.add(1, {"platform": platform, "status": outcome.status.value})

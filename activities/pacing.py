@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import Step
 from activities.verdicts import UNTIL_ALLOWANCE
+from domain.attempts import AttemptStep
 from domain.pace import Allowance, Pace, Turn
 from platforms.base import Metered
 from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
@@ -93,7 +94,7 @@ class Pacing:
         if self._on and told and told.until and told.left <= _SCARCE:
             # All turns since this one's may not have arrived yet.
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.turn_taken)
-            await self._tell(step, "publish", since, told.left, told.until)
+            await self._tell(step, AttemptStep.PUBLISH, since, told.left, told.until)
 
     async def refused(self, step: Step | None, error: NetworkError, delay: timedelta, *, sending: bool) -> None:
         """Keep the account's other targets from being refused for the same limit."""
@@ -101,7 +102,7 @@ class Pacing:
             everything = sending or error.kind is Kind.CAPPED
             now = datetime.now(UTC)
             until = now + min(delay, _longest(step))
-            await self._tell(step, "publish" if everything else "prepare", now, 0, until)
+            await self._tell(step, AttemptStep.PUBLISH if everything else AttemptStep.PREPARE, now, 0, until)
 
     async def _tell(self, step: Step, name: str, since: datetime, left: int, until: datetime) -> None:
         async with self._database.answers.transaction() as session:
@@ -131,7 +132,7 @@ class Pacing:
             turns = []
             for lane, paces in wanted:
                 place = await enter(session, lane, step.sending.target_id, step.last_send)
-                if asks and lane.step == "publish" and place.is_to_be_asked:
+                if asks and lane.step == AttemptStep.PUBLISH and place.is_to_be_asked:
                     return None
                 turns.append((place, await take(session, place, _in_effect(paces, place.limit))))
             longest = max((turn for _, turn in turns), key=lambda turn: turn.wait)
@@ -181,11 +182,11 @@ class Pacing:
 
 
 def _preparing(step: Step) -> Wanted:
-    return _lane(step, "prepare"), step.network.preparing_paces(step.sending.draft)
+    return _lane(step, AttemptStep.PREPARE), step.network.preparing_paces(step.sending.draft)
 
 
 def _publishing(step: Step) -> Wanted:
-    return _lane(step, "publish"), step.network.rules.paces
+    return _lane(step, AttemptStep.PUBLISH), step.network.rules.paces
 
 
 def _lane(step: Step, name: str) -> Lane:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities import verdicts
 from activities.commands import GiveUp, PostCommand
 from activities.meters import Meters
+from domain import transitions
+from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
 from domain.plan import Plan
@@ -15,7 +16,7 @@ from domain.post import ErrorCategory, TargetStatus
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
-from store.publishing import WORKER_LOST, Note, close_attempt, load, outcome_of, settle
+from store.publishing import close_attempt, load, outcome_of, settle
 from store.wishes import lock_post, reopen, write_off_post
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
@@ -75,22 +76,22 @@ class Posts:
             if command.code == WINDOW_PASSED and judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
                 # It has been given another time, of which the run does not know yet.
                 return STALE
-            if job.sent and job.sent.state == "sending":
+            if job.sent and job.sent.state == AttemptState.SENDING:
                 await close_attempt(
                     session,
                     job.sent.id,
-                    Note("unclear", "given up while the answer was out", code=WORKER_LOST),
+                    AttemptResult(AttemptState.UNCLEAR, "given up while the answer was out", code=WORKER_LOST),
                 )
-                change: verdicts.Change = verdicts.unconfirmed(command.code, "The network's answer was lost.")
+                change = transitions.unconfirmed(command.code, "The network's answer was lost.")
             elif job.target.status == TargetStatus.UNCONFIRMED:
-                change = verdicts.resting
+                change = transitions.resting()
             elif job.target.status in {TargetStatus.FAILED, TargetStatus.PUBLISHED}:
                 if command.code == "incomplete":
                     job.target.warning = job.target.warning or _INCOMPLETE
                 return outcome_of(job.target)
             else:
                 category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
-                change = verdicts.failed(_last_words(job.target), command.code, category)
+                change = transitions.failed(_last_words(job.target), command.code, category)
             outcome = await settle(session, command.target_id, change)
         self._meters.came_to(command.platform, outcome)
         return outcome

@@ -22,18 +22,19 @@ from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.refused_accounts import judge_refusal
+from domain import transitions
+from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send, wait_until_due
-from domain.post import TargetStatus
+from domain.post import RESULTS, TargetStatus
+from domain.transitions import TargetTransition
 from platforms.base import Network, Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
 from store.models import Attempt
 from store.publishing import (
-    WORKER_LOST,
     Job,
-    Note,
     begin_send,
     close_attempt,
     finished_step,
@@ -47,9 +48,6 @@ from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
 
-_STANDING = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED})
-
-
 _HELD_UNTIL = {
     Kind.AUTH: "held until its account can publish",
     Kind.CAPPED: "held until its account can publish",
@@ -58,7 +56,7 @@ _HELD_UNTIL = {
 
 
 def _stands(job: Job) -> bool:
-    return job.target.status in _STANDING or (job.sent is not None and job.sent.state == "sending")
+    return job.target.status in RESULTS or (job.sent is not None and job.sent.state == AttemptState.SENDING)
 
 
 def _sooner(wait: timedelta) -> timedelta:
@@ -160,13 +158,13 @@ class Publishing:
 
     async def _warn(self, command: TargetCommand, step: Step | None, error: NetworkError) -> None:
         """Write down why a target could not be prepared, unless the post was changed or the target begun since."""
-        note = verdicts.note(step, "refused", "tried again when the post is due", error)
+        note = verdicts.note(step, AttemptState.REFUSED, "tried again when the post is due", error)
         async with self._database.answers.transaction() as session:
             job = await load(session, command.target_id, lock=True)
             if job is None or job.post.version != command.version or job.target.status != TargetStatus.PENDING:
                 return
             job.target.warning, job.post.updated_at = error.message, datetime.now(UTC)
-            session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
+            session.add(finished_step(command.target_id, AttemptStep.PREPARE, datetime.now(UTC), note))
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -251,14 +249,14 @@ class Publishing:
 
     async def _standing(self, session: AsyncSession, job: Job) -> Outcome:
         """Return where the target stands; a send that was left behind becomes unclear."""
-        if job.target.status not in _STANDING and job.sent and job.sent.state == "sending":
+        if job.target.status not in RESULTS and job.sent and job.sent.state == AttemptState.SENDING:
             # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
             code = job.sent.code or WORKER_LOST
             decision = (
                 job.sent.decision or "the worker was lost while sending; looking on the network before anything else"
             )
-            await close_attempt(session, job.sent.id, Note("unclear", decision, code=code))
-            change = verdicts.unconfirmed(code, "The network's answer was lost.")
+            await close_attempt(session, job.sent.id, AttemptResult(AttemptState.UNCLEAR, decision, code=code))
+            change = transitions.unconfirmed(code, "The network's answer was lost.")
             outcome = await settle(session, job.target.id, change)
             self._meters.came_to(job.target.platform, outcome)
             return outcome
@@ -282,11 +280,12 @@ class Publishing:
     async def _wait_for_turn(self, command: TargetCommand, step: Step | None, turn: NotYet) -> Outcome:
         """Write down that a target waits for its account's turn: held where that may take hours or comes too late."""
         network, held = networks()[command.platform], turn.capped or turn.wait > time_left()
-        change = verdicts.held(verdicts.allowance_used_up(network, turn.wait)) if held else verdicts.waiting(turn.wait)
-
-        prepared: Note | None = None
+        change = transitions.waiting(datetime.now(UTC) + turn.wait)
+        if held:
+            change = verdicts.held(verdicts.allowance_used_up(network, turn.wait))
+        prepared: AttemptResult | None = None
         if step and step.last:
-            prepared = verdicts.note(step, "done", "ready, and waiting for its account's turn")
+            prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's turn")
         try:
             outcome = await persist(lambda: self._put_off(command, change, prepared))
         except _Unwanted as unwanted:
@@ -300,23 +299,23 @@ class Publishing:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
         delay = _sooner(busy.wait)
         try:
-            outcome = await persist(lambda: self._put_off(command, verdicts.waiting(delay, busy)))
+            outcome = await persist(lambda: self._put_off(command, verdicts.tried_again(delay, busy)))
         except _Unwanted as unwanted:
             return unwanted.outcome
-        if outcome.stale or outcome.status in _STANDING:
+        if outcome.stale or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
         raise give_slot_back(networks()[command.platform], busy, delay) from busy
 
-    async def _put_off(self, command: TargetCommand, change: verdicts.Change, prepared: Note | None = None) -> Outcome:
+    async def _put_off(
+        self, command: TargetCommand, change: TargetTransition, prepared: AttemptResult | None = None
+    ) -> Outcome:
         """Write that a target goes on later, and what was prepared of it. Raises _Unwanted."""
         async with self._database.answers.transaction() as session:
             _require_wanted(await load(session, command.target_id, lock=True), command)
-            # Another run of this step may have sent it meanwhile.
-            unsent = verdicts.taken_up(lambda target: None if target.status in _STANDING else change(target))
-            outcome = await settle(session, command.target_id, unsent)
+            outcome = await settle(session, command.target_id, change)
             if prepared and not outcome.stale:
-                session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), prepared))
+                session.add(finished_step(command.target_id, AttemptStep.PREPARE, datetime.now(UTC), prepared))
             return outcome
 
     async def _prepare(self, step: Step) -> Attempt | None:
@@ -334,9 +333,8 @@ class Publishing:
             step.keeper.deferring = False
         if not step.last:
             return None
-        return finished_step(
-            step.sending.target_id, "prepare", started, verdicts.note(step, "done", "ready to publish")
-        )
+        ready = verdicts.note(step, AttemptState.DONE, "ready to publish")
+        return finished_step(step.sending.target_id, AttemptStep.PREPARE, started, ready)
 
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
         asked_before = step.sending.started_at is not None
@@ -353,10 +351,10 @@ class Publishing:
             if error.kind is not Kind.UNCLEAR and not landed:
                 return await self._refused(command, error, step, attempt)
             soon = next(lookup_waits())
-            note = verdicts.note(step, "unclear", "looking on the network before anything else", error, soon)
-            return await self._close(command, attempt, note, verdicts.unconfirmed(error.code, error.message))
+            note = verdicts.note(step, AttemptState.UNCLEAR, "looking on the network before anything else", error, soon)
+            return await self._close(command, attempt, note, transitions.unconfirmed(error.code, error.message))
         step.connection.wire.fence = None
-        note = verdicts.note(step, "done", "published")
+        note = verdicts.note(step, AttemptState.DONE, "published")
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         await self._pacing.answered(step)
@@ -370,8 +368,8 @@ class Publishing:
         self,
         command: TargetCommand,
         attempt: Attempt | None,
-        note: Note,
-        change: verdicts.Change,
+        note: AttemptResult,
+        change: TargetTransition,
         published: Published | None = None,
     ) -> Outcome:
         """Write down what a step came to: the target, its post and the attempt in one transaction."""
@@ -389,14 +387,14 @@ class Publishing:
                     if _stands(job):
                         # Another run of this step has sent it meanwhile, and only what that came to counts.
                         return await self._standing(session, job)
-                    session.add(finished_step(command.target_id, "prepare", datetime.now(UTC), note))
+                    session.add(finished_step(command.target_id, AttemptStep.PREPARE, datetime.now(UTC), note))
                 elif not published:
                     # Given up meanwhile, it is looked up or written off: only that it is public would be news.
                     now = await load(session, command.target_id, lock=True)
                     if now is None or not await still_sending(session, attempt.id):
                         return outcome_of(now.target) if now else STALE
                 # The post's row is locked first, as everywhere.
-                outcome = await settle(session, command.target_id, verdicts.taken_up(change))
+                outcome = await settle(session, command.target_id, change)
                 if attempt is not None:
                     await close_attempt(session, attempt.id, note)
                 return outcome
@@ -428,21 +426,21 @@ class Publishing:
             if error.kind is Kind.OPERATOR and step:
                 await self._desk.apps.refuse(step.account, error)
             wait = verdicts.wait_while_held(error)
-            note = verdicts.note(step, "refused", _HELD_UNTIL[error.kind], error, wait)
+            note = verdicts.note(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
             outcome = await self._close(command, attempt, note, verdicts.held(error))
             await self._pacing.refused(step, error, delay, sending=attempt is not None)
             return outcome
         if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
             self._desk.forget_files(command.post_id)
-            note = verdicts.note(step, "refused", "failed", error)
+            note = verdicts.note(step, AttemptState.REFUSED, "failed", error)
             outcome = await self._close(command, attempt, note, verdicts.refused(error))
             if outcome.status is TargetStatus.FAILED:
                 raise refused(network, error, outcome) from error
             return outcome
-        note = verdicts.note(step, "refused", f"trying again in {delay.total_seconds():.0f} s", error, delay)
-        outcome = await self._close(command, attempt, note, verdicts.waiting(delay, error))
-        if outcome.stale or outcome.early or outcome.status in _STANDING:
+        note = verdicts.note(step, AttemptState.REFUSED, f"trying again in {delay.total_seconds():.0f} s", error, delay)
+        outcome = await self._close(command, attempt, note, verdicts.tried_again(delay, error))
+        if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         await self._pacing.refused(step, error, delay, sending=attempt is not None)
         raise try_again(network, error, delay) from error

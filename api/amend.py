@@ -61,7 +61,7 @@ async def _change(change: PostChange, payload: JsonObject, patience: Patience) -
             await deps.starter.rest_now(post.workflow_id, post.id, post.version)
     elif plan.immediate:
         deps.starter.tell(plan)
-    elif post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}:
+    elif PostStatus(post.status).is_open:
         await deps.starter.tell_now(plan)
     begun = plan is not None and plan.immediate
     return await answer_at_rest(deps, post.workspace_id, post.id, patience, begun=begun)

@@ -15,6 +15,7 @@ from api.network_rules import text_problems
 from api.schemas import EditBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
+from domain.attempts import RevisionState
 from domain.bounds import LARGEST_ANSWER
 from domain.codes import is_problem_code
 from domain.content import Edit
@@ -76,7 +77,7 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
         post = await require_post(session, workspace_id, post_id)
         revision = await find_revision(session, revision_id)
         plan = plan_for(post, await accounts_of(session, post))
-    if revision is not None and revision.state == "waiting":
+    if revision is not None and revision.state == RevisionState.WAITING:
         # Begun twice, it is made once: the second finds it settled.
         await deps.workflows.edit(plan, revision_id, revision.body["target_ids"])
     return await _outcome(deps, workspace_id, post_id, revision_id, patience)
@@ -87,7 +88,7 @@ async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision
     async with deps.database.transaction() as session:
         revision = await find_revision(session, revision_id)
         post = await require_post(session, workspace_id, post_id)
-        if revision is not None and revision.state == "refused":
+        if revision is not None and revision.state == RevisionState.REFUSED:
             raise Unprocessable(_refusals(revision, post))
         return answer_post(post, waited=True)
 
@@ -180,7 +181,7 @@ async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Pa
     async def settled() -> bool:
         async with deps.database.transaction() as session:
             revision = await find_revision(session, revision_id)
-        return revision is None or revision.state != "waiting"
+        return revision is None or revision.state != RevisionState.WAITING
 
     await deps.outcomes.wait(post_id, settled, patience.left)
 

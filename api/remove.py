@@ -45,4 +45,4 @@ async def _delete(change: PostChange, answer: Answer) -> Answer:
 
 
 def _may_be_public(post: Post) -> bool:
-    return any(target.status in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED} for target in post.targets)
+    return any(TargetStatus(target.status).may_be_public for target in post.targets)

@@ -47,7 +47,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody) ->
 
     Raises InvalidRequest, Unprocessable, Conflict.
     """
-    target, published = _named(post, body), body.outcome == "published"
+    target, published = _named(post, body), body.outcome != "not_published"
     accounts = await accounts_of(session, post)
     found, url = id_and_address(body, accounts.get(target.account_id))
     if not await resolve_target(session, post, target, found, published=published, url=url):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from domain.attempts import AttemptState, AttemptStep
 from domain.codes import ProblemCode, TargetCode
 from domain.post import (
     PUBLISH_WITHIN_S,
@@ -32,10 +33,8 @@ NetworkName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": list(networks()), "examples": ["instagram"]}, mode="serialization")
 ]
 
-_STEPS = ["prepare", "publish", "confirm", "edit", "resolve", "correct"]
-Step = Annotated[str, WithJsonSchema({"type": "string", "enum": _STEPS}, mode="serialization")]
-_STATES = ["sending", "done", "refused", "unclear"]
-State = Annotated[str, WithJsonSchema({"type": "string", "enum": _STATES}, mode="serialization")]
+Step = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptStep)}, mode="serialization")]
+State = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptState)}, mode="serialization")]
 
 
 def _leave_out(schema: dict[str, Any], model: type[Any]) -> None:
@@ -256,9 +255,9 @@ class AttemptView(View):
     account_id: str = Field(description="The account.", examples=["ig_123"])
     step: Step = Field(
         description="`publish` is the one request that makes a post public; `confirm` looks for a lost one.",
-        examples=["publish"],
+        examples=[AttemptStep.PUBLISH],
     )
-    state: State = Field(description="What it came to.", examples=["done"])
+    state: State = Field(description="What it came to.", examples=[AttemptState.DONE])
     started_at: Moment = Field(description="When it began.")
     finished_at: Moment | None = Field(description="When it ended; null while it is under way.")
     http_status: int | None = Field(description="The network's HTTP status.", examples=[200])
@@ -386,9 +385,6 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None
     )
 
 
-_EXPLAINED = frozenset({TargetStatus.FAILED, TargetStatus.UNCONFIRMED, TargetStatus.HELD})
-
-
 def _target_view(post: Post, target: Target) -> TargetView:
     given: dict[str, Any] = {}
     if target.custom_content is not None:
@@ -428,7 +424,7 @@ def _difficulties(target: Target) -> dict[str, Any]:
         given["hold_reason"] = HoldReason(target.hold_reason)
     if waits := waits_of(target):
         given["waits_for"] = waits
-    if target.status in _EXPLAINED or target.error:
+    if TargetStatus(target.status).is_explained or target.error:
         given["error"] = target.error or "The platform's answer was lost."
         given |= _codes(target)
         given["error_category"] = target.error_category and ErrorCategory(target.error_category)

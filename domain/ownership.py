@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.post import PostStatus, TargetState, TargetStatus
+from domain.post import UNSENT, PostStatus, TargetState, TargetStatus
 
 TOLERANCE = timedelta(seconds=2)
 """How long before its due time, by a worker's own clock, a post counts as due.
@@ -148,7 +148,7 @@ def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
     They may as long as nothing of it has begun, and also while nothing of it was sent and some of it is held: then it
     begins anew. Targets are needed only of a post whose publishing has begun.
     """
-    if status in {PostStatus.DRAFT, PostStatus.SCHEDULED}:
+    if not status.has_begun:
         return True
     found = list(targets)
     held = any(each.status is TargetStatus.HELD for each in found)
@@ -289,9 +289,6 @@ def judge_run(row: RowFacts, run: RunFacts | None) -> Fate:
     return Fate.ENDED if knows_more else Fate.LOST
 
 
-_SURELY_UNSENT = frozenset({TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD})
-
-
 def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
     """Tell whether a run knows a published target that is not published by its row."""
     return any(
@@ -303,8 +300,7 @@ def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetSta
 def saw_more(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
     """Tell whether a run has seen a send of which the rows know nothing."""
     return saw_published(rows, seen) or any(
-        status is TargetStatus.UNCONFIRMED and rows.get(target_id) in _SURELY_UNSENT
-        for target_id, status in seen.items()
+        status is TargetStatus.UNCONFIRMED and rows.get(target_id) in UNSENT for target_id, status in seen.items()
     )
 
 

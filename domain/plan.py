@@ -79,7 +79,7 @@ class TargetPlan(BaseModel):
     @property
     def may_be_public(self) -> bool:
         """Tell whether people may see it on its network."""
-        return self.status in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
+        return self.status.may_be_public
 
     def begins_anew(self, newer: "TargetPlan | None") -> bool:
         """Tell whether it is held by what is known here, and was changed: its row lets it begin again."""

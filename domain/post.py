@@ -24,6 +24,16 @@ class PostStatus(StrEnum):
     PARTIAL = "partial"
     FAILED = "failed"
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether something is still to be done for the post: it must have a running workflow."""
+        return self in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether its publishing has begun, or is over."""
+        return self not in {PostStatus.DRAFT, PostStatus.SCHEDULED}
+
 
 class TargetStatus(StrEnum):
     """Where a post stands on one account of one network."""
@@ -36,6 +46,33 @@ class TargetStatus(StrEnum):
     """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
     HELD = "held"
     """Surely not public; it waits for its account or for the operator (see HoldReason) and goes on by itself."""
+
+    @property
+    def is_unsent(self) -> bool:
+        """Tell whether nothing of it is known to have been made public or refused for good: it may be sent."""
+        return self in {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD}
+
+    @property
+    def may_be_public(self) -> bool:
+        """Tell whether people may see it on its network."""
+        return self in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
+
+    @property
+    def is_explained(self) -> bool:
+        """Tell whether its row says why it is neither on its way nor public."""
+        return self in {TargetStatus.FAILED, TargetStatus.UNCONFIRMED, TargetStatus.HELD}
+
+    @property
+    def may_have_a_time(self) -> bool:
+        """Tell whether its next attempt may have a time, before which nothing is sent."""
+        return self in {TargetStatus.HELD, TargetStatus.PUBLISHING}
+
+
+OPEN = tuple(each for each in PostStatus if each.is_open)
+UNBEGUN = tuple(each for each in PostStatus if not each.has_begun)
+UNSENT = tuple(each for each in TargetStatus if each.is_unsent)
+RESULTS = tuple(each for each in TargetStatus if not each.is_unsent)
+"""Statuses that a step's result leaves a target at. Nothing is sent from there unless somebody asks for it."""
 
 
 class HoldReason(StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import PostStatus, TargetStatus
+from domain.post import OPEN, UNSENT
 from store.models import Account, ConnectedAccount, Post, Target
 from store.vault import Vault
 
@@ -96,8 +96,8 @@ async def posts_waiting_for(session: AsyncSession, workspace_id: str, account_id
         .where(
             Target.workspace_id == workspace_id,
             Target.account_id == account_id,
-            Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD]),
-            Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING]),
+            Target.status.in_(UNSENT),
+            Post.status.in_(OPEN),
         )
         .order_by(Post.due_at, Post.id)
         .limit(most)

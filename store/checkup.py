@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
+from domain.attempts import ROWS_LOST, AttemptState, RevisionState
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
-from store.publishing import ROWS_LOST
 from store.waiting import WAITS
 
 
@@ -62,7 +62,8 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
     .join(Target, Target.id == Attempt.target_id)
     .join(Post, Post.id == Target.post_id)
     # What was lost with rows, and is due later, is looked up then.
-    .where(Attempt.state == "sending", or_(Attempt.code.is_distinct_from(ROWS_LOST), Post.due_at <= func.now()))
+    .where(Attempt.state == AttemptState.SENDING)
+    .where(or_(Attempt.code.is_distinct_from(ROWS_LOST), Post.due_at <= func.now()))
 )
 
 
@@ -87,7 +88,8 @@ async def waiting_revisions(session: AsyncSession, before: datetime, workspace_i
     query = (
         select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.created_at)
         .join(Post, Post.id == Revision.post_id)
-        .where(Revision.state == "waiting", Revision.created_at < before, ~newer.exists(), _of(workspace_id))
+        .where(Revision.state == RevisionState.WAITING, Revision.created_at < before)
+        .where(~newer.exists(), _of(workspace_id))
         .order_by(Revision.id)
     )
     return [WaitingRevision(*row) for row in await session.execute(query)]

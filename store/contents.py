@@ -4,12 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
 from domain.size import answer_bytes
 from store.models import Attempt, Post, Target
-from store.publishing import Note, finished_step, forget_error, raise_version, wait_from
+from store.publishing import finished_step, forget_error, raise_version, wait_from
 
 
 def _json(media: list[Media]) -> list[dict[str, Any]]:
@@ -175,5 +176,5 @@ def correct(post: Post, content: PostContent, changed: Collection[str], now: dat
             target.handles, target.media_changes = {}, []
             if target.status == TargetStatus.FAILED:
                 target.retryable = True
-    note = Note("done", "its owner has changed what it sends")
-    return [finished_step(target_id, "correct", now, note) for target_id in changed]
+    note = AttemptResult(AttemptState.DONE, "its owner has changed what it sends")
+    return [finished_step(target_id, AttemptStep.CORRECT, now, note) for target_id in changed]

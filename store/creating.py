@@ -101,7 +101,7 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
 
 def is_moving(post: Post) -> bool:
     """Tell whether something is being done for a post, as `store.posts.is_moving` does."""
-    begun = post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
+    begun = PostStatus(post.status).is_open
     return begun and any(TargetState(TargetStatus(each.status), each.looking).moving for each in post.targets)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import UNANSWERED, WORKER_LOST, AttemptResult, AttemptState, AttemptStep, RevisionState
 from domain.outcome import Outcome
 from domain.ownership import last_moment
 from domain.post import TargetStatus, text_in_effect
@@ -13,7 +14,7 @@ from domain.schedule import rfc3339
 from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
 from store.outcomes import announce
-from store.publishing import WORKER_LOST, Job, Note, close_attempt, load, outcome_of, still_sending
+from store.publishing import Job, close_attempt, load, outcome_of, still_sending
 
 _LOST = "the worker was lost while sending; looking on the network before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
@@ -42,7 +43,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     """
     job = await load(session, target_id, lock=True)
     revision = await session.get(Revision, revision_id)
-    if job is None or revision is None or revision.state != "waiting":
+    if job is None or revision is None or revision.state != RevisionState.WAITING:
         return None
     if target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]:
         return None
@@ -53,13 +54,13 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
         return None
     earlier = await session.scalar(
         select(Attempt)
-        .where(Attempt.target_id == target_id, Attempt.step == "edit", Attempt.state.in_(["sending", "unclear"]))
+        .where(Attempt.target_id == target_id, Attempt.step == AttemptStep.EDIT, Attempt.state.in_(UNANSWERED))
         .order_by(Attempt.id.desc())
         .limit(1)
     )
-    if earlier and earlier.state == "sending":
+    if earlier and earlier.state == AttemptState.SENDING:
         # Its worker is lost, or frozen: once this is written, its request does not leave any more.
-        await close_attempt(session, earlier.id, Note("unclear", _LOST, code=WORKER_LOST))
+        await close_attempt(session, earlier.id, AttemptResult(AttemptState.UNCLEAR, _LOST, code=WORKER_LOST))
         await session.refresh(earlier)
     attempt = earlier or await _begun(session, target_id)
     return Edit(
@@ -78,16 +79,18 @@ async def begin_again(session: AsyncSession, edit: Edit) -> Edit | None:
     None if another run has done so meanwhile.
     """
     await _locked(session, edit)
-    newest = select(func.max(Attempt.id)).where(Attempt.target_id == edit.job.target.id, Attempt.step == "edit")
-    if await session.scalar(newest) != edit.attempt_id:
+    edits = (Attempt.target_id == edit.job.target.id, Attempt.step == AttemptStep.EDIT)
+    if await session.scalar(select(func.max(Attempt.id)).where(*edits)) != edit.attempt_id:
         return None
-    await close_attempt(session, edit.attempt_id, Note("refused", "it was not made; it is sent again"))
+    not_made = AttemptResult(AttemptState.REFUSED, "it was not made; it is sent again")
+    await close_attempt(session, edit.attempt_id, not_made)
     attempt = await _begun(session, edit.job.target.id)
     return replace(edit, attempt_id=attempt.id, left_by=None)
 
 
 async def _begun(session: AsyncSession, target_id: str) -> Attempt:
-    attempt = Attempt(target_id=target_id, step="edit", state="sending", started_at=datetime.now(UTC))
+    attempt = Attempt(target_id=target_id, started_at=datetime.now(UTC))
+    attempt.step, attempt.state = AttemptStep.EDIT, AttemptState.SENDING
     session.add(attempt)
     await session.flush()
     return attempt
@@ -103,7 +106,7 @@ async def settle_edit(
     platform_post_id: str,
     url: str | None,
     editable_until: datetime | None,
-    note: Note,
+    note: AttemptResult,
 ) -> Outcome:
     """Move a target to its new version and keep the old one in its history."""
     post, target = await _locked(session, edit)
@@ -130,7 +133,7 @@ async def settle_edit(
     return outcome_of(target)
 
 
-async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, note: Note) -> Outcome:
+async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, note: AttemptResult) -> Outcome:
     """Write down that the network surely did not make the edit."""
     await close_attempt(session, edit.attempt_id, note)
     await _close_revision(session, edit.revision_id, edit.job.target.id, error, code)
@@ -138,7 +141,7 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
     return outcome_of(edit.job.target).model_copy(update={"error_code": code})
 
 
-async def put_off_edit(session: AsyncSession, edit: Edit, note: Note) -> Outcome:
+async def put_off_edit(session: AsyncSession, edit: Edit, note: AttemptResult) -> Outcome:
     """Write down why a run of an edit did not end it: its request was refused for now, or may have had its effect.
 
     What was only looked for stays unclear, and as old as it is. An attempt that another run has closed stays so.
@@ -162,13 +165,13 @@ async def _close_revision(
 ) -> None:
     """Note a target's result in the revision; it is settled once every target it names has one."""
     revision = await session.get(Revision, revision_id, populate_existing=True)
-    if revision is None or revision.state != "waiting":
+    if revision is None or revision.state != RevisionState.WAITING:
         return
     results = {**revision.body.get(_RESULTS, {}), target_id: code}
     revision.body = {**revision.body, _RESULTS: results}
     if code is not None:
         revision.error, revision.error_code = error, code
     if set(results) >= set(revision.body["target_ids"]):
-        revision.state = "refused" if revision.error_code else "applied"
+        revision.state = RevisionState.REFUSED if revision.error_code else RevisionState.APPLIED
         # The text stands in the target from now on; nobody reads it here again.
         revision.body = {name: value for name, value in revision.body.items() if name != "content"}

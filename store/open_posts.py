@@ -6,11 +6,8 @@ from datetime import datetime
 from sqlalchemy import Select, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import PostStatus
+from domain.post import OPEN, PostStatus
 from store.models import Post
-
-OPEN = (PostStatus.SCHEDULED, PostStatus.PUBLISHING)
-"""Statuses of posts for which something is still to be done: each must have a running workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class PostLine:
     @property
     def open(self) -> bool:
         """Tell whether something is still to be done for it."""
-        return self.status in OPEN
+        return PostStatus(self.status).is_open
 
 
 _Lines = Select[str, str, str, str, datetime | None, int, int, datetime, datetime]

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain.post import PostStatus, TargetStatus
+from domain.post import OPEN, TargetStatus
 from store.database import Database
 from store.models import EXTERNAL_ID, Post, Target
 
@@ -52,7 +52,7 @@ async def is_moving(session: AsyncSession, post_id: str) -> bool:
     """Tell whether something is being done for a post; it is not for one that is deleted."""
     # Held targets wait for hours: no request waits with them.
     busy = or_(Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING]), Target.looking)
-    begun = Post.status.in_([PostStatus.SCHEDULED, PostStatus.PUBLISHING])
+    begun = Post.status.in_(OPEN)
     moving = and_(begun, exists().where(Target.post_id == Post.id, busy))
     return bool(await session.scalar(select(moving).where(Post.id == post_id)))
 

@@ -5,17 +5,18 @@ is always the sum of its targets. A change that brings a target to rest or out o
 `store.sending` sees it. What is wanted is changed by `store.wishes`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
+from domain.transitions import TargetTransition
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import announce
 
@@ -38,26 +39,6 @@ class Job:
         return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Say for the attempt log what a step's last request came to, and what was decided upon it."""
-
-    state: str
-    decision: str
-    http_status: int | None = None
-    code: str | None = None
-    request_id: str | None = None
-    next_attempt_at: datetime | None = None
-
-
-WORKER_LOST = "worker_lost"
-"""The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
-ROWS_LOST = "rows_lost"
-"""The code of a send that may have been made by rows which this database has lost."""
-
-_WAITING = frozenset({TargetStatus.HELD, TargetStatus.PUBLISHING})
-
-
 def outcome_of(target: Target) -> Outcome:
     """Return what a workflow may know of a target's row."""
     return Outcome(
@@ -69,14 +50,14 @@ def outcome_of(target: Target) -> Outcome:
         error_code=target.error_code,
         hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
         error_category=ErrorCategory(target.error_category) if target.error_category else None,
-        resumes_at=target.next_attempt_at if target.status in _WAITING else None,
+        resumes_at=target.next_attempt_at if TargetStatus(target.status).may_have_a_time else None,
     )
 
 
-_SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == "publish").correlate(Target)
+_SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH).correlate(Target)
 _LAST_SEND = _SENDS.with_only_columns(func.max(Attempt.id)).scalar_subquery().label("last_send")
 _UNCLEAR_SINCE = (
-    _SENDS.where(or_(Attempt.state == "sending", Attempt.state == "unclear"))
+    _SENDS.where(Attempt.state.in_(UNANSWERED))
     .with_only_columns(func.min(Attempt.started_at))
     .scalar_subquery()
     .label("unclear_since")
@@ -109,7 +90,7 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
 async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
     """Return how many sends of a target have ended without an answer that was understood."""
     query = select(func.count()).where(
-        Attempt.target_id == target_id, Attempt.step == "publish", Attempt.state == "unclear"
+        Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCLEAR
     )
     return await session.scalar(query) or 0
 
@@ -117,7 +98,7 @@ async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
 async def begin_send(session: AsyncSession, job: Job) -> Attempt:
     """Write that the one request which makes the target public is about to be sent. Commit before sending it."""
     now = datetime.now(UTC)
-    attempt = Attempt(target_id=job.target.id, step="publish", state="sending", started_at=now)
+    attempt = Attempt(target_id=job.target.id, step=AttemptStep.PUBLISH, state=AttemptState.SENDING, started_at=now)
     session.add(attempt)
     forget_error(job.target)
     job.target.status = TargetStatus.PUBLISHING
@@ -134,12 +115,12 @@ async def save_media_changes(session: AsyncSession, target_id: str, changes: lis
     await session.execute(update(Target).where(Target.id == target_id).values(media_changes=changes))
 
 
-def finished_step(target_id: str, step: str, started_at: datetime, note: Note) -> Attempt:
+def finished_step(target_id: str, step: AttemptStep, started_at: datetime, note: AttemptResult) -> Attempt:
     """Return the line of the attempt log for a step that is over."""
     return Attempt(target_id=target_id, step=step, started_at=started_at, **closed(note))
 
 
-async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> None:
+async def close_attempt(session: AsyncSession, attempt_id: int, note: AttemptResult) -> None:
     """Write what a begun attempt came to. One whose rows were lost keeps the time by which it had ended."""
     columns = closed(note)
     ended = func.coalesce(Attempt.finished_at, columns.pop("finished_at"))
@@ -148,11 +129,11 @@ async def close_attempt(session: AsyncSession, attempt_id: int, note: Note) -> N
 
 async def still_sending(session: AsyncSession, attempt_id: int) -> bool:
     """Tell whether an attempt is still open. Its post's row must be locked."""
-    query = select(Attempt.id).where(Attempt.id == attempt_id, Attempt.state == "sending")
+    query = select(Attempt.id).where(Attempt.id == attempt_id, Attempt.state == AttemptState.SENDING)
     return await session.scalar(query) is not None
 
 
-def closed(note: Note) -> dict[str, Any]:
+def closed(note: AttemptResult) -> dict[str, Any]:
     """Return the columns of an attempt that is over."""
     return {
         "state": note.state,
@@ -165,11 +146,8 @@ def closed(note: Note) -> dict[str, Any]:
     }
 
 
-async def settle(session: AsyncSession, target_id: str, change: Callable[[Target], None]) -> Outcome:
-    """Apply a step's result to a target and derive the post's status from all of them.
-
-    A target that is published stays so, whatever a slower twin of the same attempt reports.
-    """
+async def settle(session: AsyncSession, target_id: str, change: TargetTransition) -> Outcome:
+    """Make a step's transition, if the target's status is one that it expects, and derive the post's status."""
     post = await session.scalar(
         select(Post).join(Target, Target.post_id == Post.id).where(Target.id == target_id).with_for_update(of=Post)
     )
@@ -177,8 +155,11 @@ async def settle(session: AsyncSession, target_id: str, change: Callable[[Target
         return STALE
     targets = list(await session.scalars(select(Target).where(Target.post_id == post.id).order_by(Target.position)))
     target = next(each for each in targets if each.id == target_id)
-    if target.status != TargetStatus.PUBLISHED:
-        change(target)
+    if target.status in change.expects:
+        for name, value in change.columns.items():
+            setattr(target, name, value)
+        if target.status != TargetStatus.PENDING:
+            target.begun_at = target.begun_at or datetime.now(UTC)
     await refresh_post(session, post, targets)
     return outcome_of(target)
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import ROWS_LOST, AttemptState
 from domain.ownership import CLOCKS_DIFFER
+from domain.post import OPEN
 from store.models import Attempt, Post, Restore
-from store.open_posts import OPEN
-from store.publishing import ROWS_LOST
 from store.wishes import lock_post, look_first
 
 _TELL_AGAIN = text("""
@@ -79,5 +79,5 @@ async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) 
 
 async def count_looked_up_first(session: AsyncSession) -> int:
     """Return how many targets are still to be looked up because of rows that were lost."""
-    query = select(func.count(Attempt.id)).where(Attempt.state == "sending", Attempt.code == ROWS_LOST)
+    query = select(func.count(Attempt.id)).where(Attempt.state == AttemptState.SENDING, Attempt.code == ROWS_LOST)
     return await session.scalar(query) or 0

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import RevisionState
 from domain.content import Edit
 from domain.ids import new_id
 from store.models import Revision
@@ -18,7 +19,7 @@ async def add_revision(
         id=revision_id or new_id("rev"),
         post_id=post_id,
         body=edit.model_dump(mode="json"),
-        state="waiting",
+        state=RevisionState.WAITING,
         created_at=now,
     )
     session.add(revision)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.outcome import Outcome
 from domain.ownership import TOLERANCE
 from domain.post import TargetStatus
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
-from store.publishing import JOB, Job, Note
+from store.publishing import JOB, Job
 from store.rows import Reader, argument, written
 
 VERSION = "version"
@@ -156,7 +157,9 @@ async def begin_at_once(
     still those of `version`; `prepared` is kept beside the send.
     """
     now = datetime.now(UTC)
-    lines: list[dict[str, object]] = [{"step": "publish", "state": "sending", "started_at": now.isoformat()}]
+    lines: list[dict[str, object]] = [
+        {"step": AttemptStep.PUBLISH, "state": AttemptState.SENDING, "started_at": now.isoformat()}
+    ]
     if prepared:
         lines.append({name: _json(getattr(prepared, name)) for name in _LINE})
     kept = None if handles is None else json.dumps(handles)
@@ -170,7 +173,7 @@ async def is_still_sending(database: Pool, attempt_id: int) -> bool:
 
 
 async def settle_at_once(
-    database: Pool, target_id: str, attempt_id: int, public: Publication, note: Note
+    database: Pool, target_id: str, attempt_id: int, public: Publication, note: AttemptResult
 ) -> Outcome | None:
     """Settle a target that is being published as published, with its attempt and its post.
 

@@ -8,15 +8,16 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
+from domain.attempts import UNANSWERED, AttemptState, AttemptStep
 from domain.content import merge_settings
 from domain.post import text_in_effect
 from store.database import Database
 from store.models import Attempt, Post, Target
 
 _PAGE = 500
-_TOWARDS = ("prepare", "publish")
+_TOWARDS = (AttemptStep.PREPARE, AttemptStep.PUBLISH)
 """Steps that belong to a send: a video is dated from when its upload began."""
-_UNANSWERED = ("sending", "unclear")
+_IS_SEND = Attempt.step == AttemptStep.PUBLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ async def showings(database: Database) -> AsyncIterator[Showing]:
                 select(
                     Attempt.target_id,
                     func.min(Attempt.started_at).filter(Attempt.step.in_(_TOWARDS)),
-                    func.max(func.coalesce(Attempt.finished_at, func.now())).filter(Attempt.step == "publish"),
-                    func.bool_or((Attempt.step == "publish") & (Attempt.state == "sending")),
-                    func.bool_or((Attempt.step == "edit") & Attempt.state.in_(_UNANSWERED)),
+                    func.max(func.coalesce(Attempt.finished_at, func.now())).filter(
+                        Attempt.step == AttemptStep.PUBLISH
+                    ),
+                    func.bool_or((Attempt.step == AttemptStep.PUBLISH) & (Attempt.state == AttemptState.SENDING)),
+                    func.bool_or((Attempt.step == AttemptStep.EDIT) & Attempt.state.in_(UNANSWERED)),
                 )
                 .where(Attempt.target_id.in_(ids))
                 .group_by(Attempt.target_id)

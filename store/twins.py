@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import ROWS_LOST, AttemptState
 from domain.post import text_in_effect
 from store.models import Attempt, Post, Target
-from store.publishing import ROWS_LOST, Job
+from store.publishing import Job
 
 _MARGIN = timedelta(minutes=5)
 """How long before a target's first send another's publication is still of interest: clocks differ."""
@@ -34,7 +35,8 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_li
     says = func.coalesce(Target.custom_content, Post.content, "")
     # An answer that was lost with rows never comes.
     comes = Attempt.code.is_distinct_from(ROWS_LOST)
-    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, Attempt.state == "sending", comes).exists()
+    is_open = Attempt.state == AttemptState.SENDING
+    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()
     same = says == text_in_effect(job.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
     if by_likeness:

@@ -7,18 +7,16 @@ by itself before it sends anything.
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
 from store.publishing import (
-    ROWS_LOST,
-    WORKER_LOST,
-    Note,
     close_attempt,
     finished_step,
     forget_error,
@@ -31,7 +29,7 @@ _CANCELLED = "An operator of this service cancelled the post before it was publi
 
 _MORE_THAN_WERE_LOST = 1000
 _WHY_LOOK = "what was sent since is not known to this database; looking on the network before anything else"
-_UNSENT = frozenset({TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD})
+_IS_OPEN_SEND = and_(Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.SENDING)
 _UNKNOWN = "An operator cancelled the post while its answer was awaited. It may be public: look at the account."
 
 
@@ -114,7 +112,8 @@ async def resolve(
         target.error_category = ErrorCategory.UNCONFIRMED
         target.retryable = True
     decision = f"a person says it is {'published' if published else 'not published'}"
-    session.add(finished_step(target.id, "resolve", datetime.now(UTC), Note("done", decision)))
+    result = AttemptResult(AttemptState.DONE, decision)
+    session.add(finished_step(target.id, AttemptStep.RESOLVE, datetime.now(UTC), result))
     raise_version(post)
     await refresh_post(session, post, post.targets)
     return True
@@ -124,7 +123,7 @@ async def settled_by_a_person(session: AsyncSession, target: Target, now: dateti
     """Return how long ago a person settled a target; None unless that is the last that happened to it."""
     query = select(Attempt.step, Attempt.started_at).where(Attempt.target_id == target.id).order_by(Attempt.id.desc())
     last = (await session.execute(query.limit(1))).one_or_none()
-    return now - last.started_at if last and last.step == "resolve" else None
+    return now - last.started_at if last and last.step == AttemptStep.RESOLVE else None
 
 
 async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:
@@ -142,8 +141,8 @@ async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:
     await refresh_post(session, post, post.targets)
     lost = select(func.max(Attempt.finished_at)).where(
         Attempt.target_id.in_([each.id for each in post.targets]),
-        Attempt.step == "publish",
-        Attempt.state == "unclear",
+        Attempt.step == AttemptStep.PUBLISH,
+        Attempt.state == AttemptState.UNCLEAR,
         Attempt.code == WORKER_LOST,
     )
     closed_at = await session.scalar(lost)
@@ -177,13 +176,13 @@ async def look_first(
     unsure = [
         each
         for each in post.targets
-        if TargetStatus(each.status) in _UNSENT
+        if TargetStatus(each.status).is_unsent
         and each.id not in out
         and (platforms is None or each.platform in platforms)
     ]
     for target in unsure:
-        lost = Attempt(target_id=target.id, step="publish", state="sending", started_at=since, finished_at=until)
-        lost.code, lost.decision = ROWS_LOST, _WHY_LOOK
+        lost = Attempt(target_id=target.id, started_at=since, finished_at=until, code=ROWS_LOST, decision=_WHY_LOOK)
+        lost.step, lost.state = AttemptStep.PUBLISH, AttemptState.SENDING
         session.add(lost)
     if unsure or platforms is None:
         # A run may know versions of the time that was lost.
@@ -192,15 +191,11 @@ async def look_first(
 
 
 async def _open_sends(session: AsyncSession, post: Post) -> set[str]:
-    query = select(Attempt.target_id).where(
-        Attempt.target_id.in_([each.id for each in post.targets]), Attempt.step == "publish", Attempt.state == "sending"
-    )
+    query = select(Attempt.target_id).where(Attempt.target_id.in_([each.id for each in post.targets]), _IS_OPEN_SEND)
     return set(await session.scalars(query))
 
 
 async def _close_sends(session: AsyncSession, target_ids: Sequence[str], decision: str) -> None:
-    query = select(Attempt.id).where(
-        Attempt.target_id.in_(target_ids), Attempt.step == "publish", Attempt.state == "sending"
-    )
+    query = select(Attempt.id).where(Attempt.target_id.in_(target_ids), _IS_OPEN_SEND)
     for attempt_id in list(await session.scalars(query)):
-        await close_attempt(session, attempt_id, Note("unclear", decision, code=WORKER_LOST))
+        await close_attempt(session, attempt_id, AttemptResult(AttemptState.UNCLEAR, decision, code=WORKER_LOST))

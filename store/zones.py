@@ -8,7 +8,7 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.post import PostStatus
+from domain.post import UNBEGUN
 from domain.zones import ZoneData
 from store.database import Database
 from store.models import Post, ZoneCheck
@@ -31,7 +31,7 @@ async def wall_times(database: Database, due_from: datetime, since: datetime | N
     place = tuple_(Post.scheduled_for, Post.id)
     query = (
         select(Post.id, Post.workspace_id, Post.scheduled_wall, Post.timezone, Post.scheduled_for)
-        .where(Post.scheduled_wall.is_not(None), Post.status.in_([PostStatus.DRAFT, PostStatus.SCHEDULED]))
+        .where(Post.scheduled_wall.is_not(None), Post.status.in_(UNBEGUN))
         .order_by(Post.scheduled_for, Post.id)
         .limit(_BATCH)
     )

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from activities.options import HEARTBEAT_TIMEOUT
-from domain.post import TargetState, TargetStatus
+from domain.post import OPEN, TargetState, TargetStatus
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
 from store.checkup import OpenAttempt
 from store.models import Post, Target
-from store.open_posts import OPEN
 from workflows.messages import StatusView, TargetView
 from workflows.runs import Run
 

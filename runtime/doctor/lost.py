@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from api.readiness import UNTOLD_AFTER
+from domain.attempts import AttemptStep
 from domain.ownership import Fate, judge_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
@@ -90,10 +91,10 @@ def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None
 def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
     """Tell of a send without an answer whose post is at rest and that nobody works on."""
     target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
-    if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == "publish"):
+    if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == AttemptStep.PUBLISH):
         # What it came to is known all the same: only the attempt log does not say how.
         return
     what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
-    again = "edit" if attempt.step == "edit" else "retry"
+    again = "edit" if attempt.step == AttemptStep.EDIT else "retry"
     how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is looked up before anything is sent."
     yield facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from api.readiness import UNTOLD_AFTER
 from domain.ownership import Fate, judge_run
-from domain.post import PostStatus
+from domain.post import OPEN, PostStatus
 from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case
 from runtime.doctor.facts import Facts, settled
@@ -17,7 +17,6 @@ from runtime.facts import facts_of_row, facts_of_run
 from store.checkup import open_attempts_of, post_and_targets
 from store.database import Database
 from store.models import Post
-from store.open_posts import OPEN
 from workflows.runs import Run, Runs
 
 

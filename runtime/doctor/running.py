@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
 from api.readiness import UNTOLD_AFTER
-from domain.post import LATE_AFTER, PostStatus, TargetStatus
+from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from runtime.doctor.facts import SILENT_AFTER, Facts, settled
 from runtime.doctor.findings import Finding, Heals, Kind
 from store.models import Post, Target
-from store.open_posts import OPEN
 from workflows.messages import TargetView
 from workflows.runs import Run
 

@@ -11,12 +11,12 @@ from activities.commands import LookCommand, TargetCommand
 from activities.confirm import Confirming
 from activities.desk import Desk
 from activities.publish import Publishing
+from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
 from platforms.timeouts import LONGEST_ANSWER_S
 from platforms.wire import TIMED_OUT
 from runtime import worker
 from store.models import Attempt, Post
-from store.publishing import WORKER_LOST
 from tests.stack import Stack
 
 MINUTE = timedelta(minutes=1)

@@ -13,23 +13,25 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetState, TargetStatus, post_status
+from domain.transitions import TargetTransition
 from store.accounts import save_account
 from store.contents import new_post
 from store.database import Database
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
 from store.posts import find_post, insert_post
-from store.publishing import Note, close_attempt, finished_step, load, settle
+from store.publishing import close_attempt, finished_step, load, settle
 from store.sending import Publication, begin_at_once, open_at_once, save_handles, settle_at_once
 from store.vault import Vault, new_key
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
-NOTE = Note("done", "published", http_status=200, request_id="r1")
+NOTE = AttemptResult(AttemptState.DONE, "published", http_status=200, request_id="r1")
 PUBLIC = Publication("id on the network", "https://example.com/1", None, None)
 ROUNDS = 60
 
@@ -106,13 +108,14 @@ async def land(database: Database, target: Target, attempt: Attempt) -> Outcome:
     return await take_long_way(database, target, attempt, TargetStatus.PUBLISHED)
 
 
-async def take_long_way(database: Database, target: Target, attempt: Attempt, status: TargetStatus) -> Outcome:
-    def change(row: Target) -> None:
-        row.status = status
-        row.published_at = datetime.now(UTC) if status is TargetStatus.PUBLISHED else None
+def ending(status: TargetStatus) -> TargetTransition:
+    now = datetime.now(UTC) if status is TargetStatus.PUBLISHED else None
+    return TargetTransition(frozenset({TargetStatus.PUBLISHING}), {"status": status, "published_at": now})
 
+
+async def take_long_way(database: Database, target: Target, attempt: Attempt, status: TargetStatus) -> Outcome:
     async with database.transaction() as session:
-        outcome = await settle(session, target.id, change)
+        outcome = await settle(session, target.id, ending(status))
         await close_attempt(session, attempt.id, NOTE)
         return outcome
 
@@ -163,7 +166,7 @@ class TestOpen:
         target = (await save(database, workspace)).targets[0]
         attempt = await begin(database, target)
         async with database.transaction() as session:
-            await close_attempt(session, attempt.id, Note("refused", "trying again"))
+            await close_attempt(session, attempt.id, AttemptResult(AttemptState.REFUSED, "trying again"))
         assert await open_at_once(database, target.id) is None
         assert await open_at_once(database, "tgt_none") is None
 
@@ -194,7 +197,12 @@ class TestBegin:
         target = (await save(database, workspace)).targets[0]
         await put(database, target, handles={"old": 1, "version": 3}, next_attempt_at=datetime.now(UTC))
         started = datetime.now(UTC) - timedelta(seconds=3)
-        prepared = finished_step(target.id, "prepare", started, Note("done", "ready", http_status=201, request_id="p"))
+        prepared = finished_step(
+            target.id,
+            AttemptStep.PREPARE,
+            started,
+            AttemptResult(AttemptState.DONE, "ready", http_status=201, request_id="p"),
+        )
         handles = {"media": ["é", 1], "version": 4}
         attempt = await begin_at_once(database, target.id, 1, prepared, 3, handles)
         assert attempt is not None
@@ -326,7 +334,7 @@ class TestSettle:
         mine, other = [await begin(database, target) for target in post.targets]
         async with announcements(database) as heard:
             async with database.transaction() as session:
-                await settle(session, post.targets[1].id, lambda row: setattr(row, "status", end))
+                await settle(session, post.targets[1].id, ending(end))
                 await close_attempt(session, other.id, NOTE)
                 await session.flush()
                 landing = asyncio.create_task(land(database, post.targets[0], mine))

@@ -1,0 +1,63 @@
+"""The words of the attempt log and of edits, and what they mean for the next step."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class AttemptStep(StrEnum):
+    """What was asked of a network, or done in its place."""
+
+    PREPARE = "prepare"
+    PUBLISH = "publish"
+    """The one request that makes a target public."""
+    CONFIRM = "confirm"
+    EDIT = "edit"
+    RESOLVE = "resolve"
+    """A person said what became of an unclear send."""
+    CORRECT = "correct"
+    """The owner gave a failed target another content."""
+
+
+class AttemptState(StrEnum):
+    """What a step came to."""
+
+    SENDING = "sending"
+    """Written before the request. Left behind by a worker that died, it reads as unclear: nothing is sent beside it."""
+    DONE = "done"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+    """The answer was lost."""
+
+    @property
+    def may_have_landed(self) -> bool:
+        """Tell whether the request may have had its effect although no answer says so."""
+        return self in {AttemptState.SENDING, AttemptState.UNCLEAR}
+
+
+class RevisionState(StrEnum):
+    """Where an edit of a published post stands."""
+
+    WAITING = "waiting"
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+UNANSWERED = tuple(each for each in AttemptState if each.may_have_landed)
+
+WORKER_LOST = "worker_lost"
+"""The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""
+ROWS_LOST = "rows_lost"
+"""The code of a send that may have been made by rows which this database has lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What a step's last request came to, and what was decided upon it, for the attempt log."""
+
+    state: AttemptState
+    decision: str
+    http_status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    next_attempt_at: datetime | None = None

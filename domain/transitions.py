@@ -1,0 +1,149 @@
+"""How a step's result changes a target: values without I/O, which `store.sending.settle` writes.
+
+A transition says from which statuses it may be made. Everything else that stands in the way is in its basis: what the
+step knew when it decided, held against the rows under the lock of the post's row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.post import UNSENT, ErrorCategory, HoldReason, TargetStatus
+
+Value = str | bool | datetime | None
+
+_UNSENT = frozenset(UNSENT)
+_UNPUBLISHED = frozenset(TargetStatus) - {TargetStatus.PUBLISHED}
+_UNCONFIRMED = frozenset({TargetStatus.UNCONFIRMED})
+_FORGOTTEN: Mapping[str, Value] = {
+    "warning": None,
+    "error": None,
+    "error_code": None,
+    "error_category": None,
+    "retryable": None,
+    "next_attempt_at": None,
+    "looking": False,
+    "hold_reason": None,
+    "released_at": None,
+}
+"""What the last failure left in a target's row."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTransition:
+    """A change of one target's row. `columns` are those that it writes; all others stay as they are."""
+
+    expects: frozenset[TargetStatus]
+    """The statuses that it may be made from."""
+    columns: Mapping[str, Value]
+
+    @property
+    def publishes(self) -> bool:
+        """Tell whether it says that the target is public: news even of a send that was given up."""
+        return self.columns.get("status") is TargetStatus.PUBLISHED
+
+
+def published(
+    now: datetime, platform_post_id: str, url: str | None, editable_until: datetime | None, warning: str | None
+) -> TargetTransition:
+    """Return the transition of a target that is public."""
+    return TargetTransition(
+        _UNPUBLISHED,
+        {
+            **_FORGOTTEN,
+            "status": TargetStatus.PUBLISHED,
+            "platform_post_id": platform_post_id,
+            "platform_post_url": url,
+            "editable_until": editable_until,
+            "warning": warning,
+            "published_at": now,
+        },
+    )
+
+
+def unlisted(now: datetime, label: str) -> TargetTransition:
+    """Return the transition of a target that is public and whose id its network does not tell."""
+    warning = (
+        f"{label} says that the post is public and does not list it: its id and address are not known, "
+        "and what follows a post, such as a first comment, was not added."
+    )
+    columns = {**_FORGOTTEN, "status": TargetStatus.PUBLISHED, "warning": warning, "published_at": now}
+    return TargetTransition(_UNPUBLISHED, columns)
+
+
+def failed(message: str, code: str, category: ErrorCategory) -> TargetTransition:
+    """Return the transition of a target that surely is not public and is not tried again by itself."""
+    retryable = category is not ErrorCategory.REJECTED
+    columns = _error(message, code, category, retryable=retryable) | {"status": TargetStatus.FAILED}
+    return TargetTransition(_UNSENT | _UNCONFIRMED, columns)
+
+
+def waiting(until: datetime) -> TargetTransition:
+    """Return the transition of a target that waits until its account may publish again."""
+    columns = {**_FORGOTTEN, "status": TargetStatus.PUBLISHING, "next_attempt_at": until}
+    return TargetTransition(_UNSENT, columns)
+
+
+def tried_again(until: datetime, message: str, code: str, category: ErrorCategory) -> TargetTransition:
+    """Return the transition of a target that is tried again by itself."""
+    columns = _error(message, code, category) | {"status": TargetStatus.PUBLISHING, "next_attempt_at": until}
+    return TargetTransition(_UNSENT, columns)
+
+
+def held(
+    reason: HoldReason, until: datetime | None, message: str, code: str, category: ErrorCategory
+) -> TargetTransition:
+    """Return the transition of a target that waits for its account, the account's quota or the operator.
+
+    `until`: when it goes on by itself, if that is known.
+    """
+    columns = _error(message, code, category) | {
+        "status": TargetStatus.HELD,
+        "hold_reason": reason,
+        "next_attempt_at": until,
+    }
+    return TargetTransition(_UNSENT, columns)
+
+
+def unconfirmed(code: str, message: str) -> TargetTransition:
+    """Return the transition of a target whose send may or may not have landed."""
+    told = f"{message} The post may be public; it is being looked up."
+    columns = _error(told, code, ErrorCategory.UNCONFIRMED) | {"status": TargetStatus.UNCONFIRMED, "looking": True}
+    return TargetTransition(_UNSENT, columns)
+
+
+def looked_up_again(at: datetime) -> TargetTransition:
+    """Return the transition that says when an unconfirmed target is looked up again."""
+    return TargetTransition(_UNCONFIRMED, {"next_attempt_at": at})
+
+
+def pending(now: datetime) -> TargetTransition:
+    """Return the transition of an unconfirmed target that surely is not public: it is sent again."""
+    columns = {**_FORGOTTEN, "status": TargetStatus.PENDING, "due_at": now, "begun_at": None}
+    return TargetTransition(_UNCONFIRMED, columns)
+
+
+def resting() -> TargetTransition:
+    """Return the transition of an unconfirmed target that is not looked up any more: only a person can decide now."""
+    error = "The network's answer was lost and the post could not be found or ruled out. Look at the account."
+    return TargetTransition(_UNCONFIRMED, {"looking": False, "next_attempt_at": None, "error": error})
+
+
+def warned(message: str) -> TargetTransition:
+    """Return the transition of a target that could not be prepared ahead of its time; it is tried all the same."""
+    return TargetTransition(frozenset({TargetStatus.PENDING}), {"warning": message})
+
+
+def incomplete(warning: str) -> TargetTransition:
+    """Return the transition of a settled target that lacks what was to follow it."""
+    return TargetTransition(frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED}), {"warning": warning})
+
+
+def _error(message: str, code: str, category: ErrorCategory, *, retryable: bool = False) -> dict[str, Value]:
+    return {
+        **_FORGOTTEN,
+        "error": message,
+        "error_code": code,
+        "error_category": category,
+        "retryable": retryable,
+    }

@@ -1,0 +1,143 @@
+"""Every transition: from which statuses it may be made, where it leads, and what it leaves in the row."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain import transitions
+from domain.attempts import AttemptState
+from domain.post import (
+    OPEN,
+    RESULTS,
+    UNBEGUN,
+    UNSENT,
+    ErrorCategory,
+    HoldReason,
+    PostStatus,
+    TargetState,
+    TargetStatus,
+)
+from domain.transitions import TargetTransition
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=1)
+PENDING, PUBLISHING, HELD = TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.HELD
+PUBLISHED, FAILED, UNCONFIRMED = TargetStatus.PUBLISHED, TargetStatus.FAILED, TargetStatus.UNCONFIRMED
+ERROR = ("Not now.", "x1", ErrorCategory.PLATFORM)
+CASES = {
+    "published": (transitions.published(NOW, "7", "https://x", None, None), PUBLISHED),
+    "unlisted": (transitions.unlisted(NOW, "X"), PUBLISHED),
+    "failed": (transitions.failed(*ERROR), FAILED),
+    "waiting": (transitions.waiting(SOON), PUBLISHING),
+    "tried_again": (transitions.tried_again(SOON, *ERROR), PUBLISHING),
+    "held": (transitions.held(HoldReason.CAP, SOON, *ERROR), HELD),
+    "unconfirmed": (transitions.unconfirmed("worker_lost", "Lost."), UNCONFIRMED),
+    "looked_up_again": (transitions.looked_up_again(SOON), None),
+    "pending": (transitions.pending(NOW), PENDING),
+    "resting": (transitions.resting(), None),
+    "warned": (transitions.warned("Too large."), None),
+    "incomplete": (transitions.incomplete("No comment."), None),
+}
+FROM = {
+    "published": {PENDING, PUBLISHING, HELD, FAILED, UNCONFIRMED},
+    "unlisted": {PENDING, PUBLISHING, HELD, FAILED, UNCONFIRMED},
+    "failed": {PENDING, PUBLISHING, HELD, UNCONFIRMED},
+    "waiting": {PENDING, PUBLISHING, HELD},
+    "tried_again": {PENDING, PUBLISHING, HELD},
+    "held": {PENDING, PUBLISHING, HELD},
+    "unconfirmed": {PENDING, PUBLISHING, HELD},
+    "looked_up_again": {UNCONFIRMED},
+    "pending": {UNCONFIRMED},
+    "resting": {UNCONFIRMED},
+    "warned": {PENDING},
+    "incomplete": {PUBLISHED, FAILED},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_transition_leads_from_certain_statuses_to_one(name: str) -> None:
+    transition, to = CASES[name]
+    assert set(transition.expects) == FROM[name]
+    assert transition.columns.get("status") == to
+    assert transition.publishes is (to is PUBLISHED)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_leads_to_another_status_forgets_the_last_failure(name: str) -> None:
+    transition, to = CASES[name]
+    if to is None:
+        assert len(transition.columns) <= 3
+        return
+    left = {"warning", "error", "error_code", "error_category", "retryable", "next_attempt_at", "hold_reason"}
+    assert left | {"looking", "released_at"} <= transition.columns.keys()
+    assert (transition.columns["hold_reason"] is not None) is (to is HELD)
+    assert (transition.columns["looking"] is True) is (to is UNCONFIRMED)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_that_may_be_public_is_sent_again_but_by_what_the_network_showed(name: str) -> None:
+    transition, to = CASES[name]
+    if to is not None and to.is_unsent and any(each.may_be_public for each in transition.expects):
+        assert name == "pending"
+    assert PUBLISHED not in transition.expects or to is None
+
+
+def _columns(transition: TargetTransition, *names: str) -> tuple[object, ...]:
+    return tuple(transition.columns[name] for name in names)
+
+
+def test_only_a_rejection_is_not_to_be_retried() -> None:
+    for category in ErrorCategory:
+        retryable = transitions.failed("No.", "x", category).columns["retryable"]
+        assert retryable is (category is not ErrorCategory.REJECTED)
+    assert _columns(transitions.tried_again(SOON, *ERROR), "retryable", "error", "error_code", "next_attempt_at") == (
+        False,
+        "Not now.",
+        "x1",
+        SOON,
+    )
+    assert _columns(transitions.held(HoldReason.RECONNECT, None, *ERROR), "hold_reason", "next_attempt_at") == (
+        HoldReason.RECONNECT,
+        None,
+    )
+
+
+def test_what_is_sent_again_waits_for_a_worker() -> None:
+    assert _columns(transitions.pending(NOW), "due_at", "begun_at") == (NOW, None)
+
+
+PREDICATES = {
+    # status: unsent, may be public, explained, may have a time, moving, settled
+    PENDING: (True, False, False, False, True, False),
+    PUBLISHING: (True, False, False, True, True, False),
+    HELD: (True, False, True, True, False, False),
+    PUBLISHED: (False, True, False, False, False, True),
+    FAILED: (False, False, True, False, False, True),
+    UNCONFIRMED: (False, True, True, False, False, True),
+}
+
+
+@pytest.mark.parametrize("status", TargetStatus)
+def test_what_a_target_s_status_means(status: TargetStatus) -> None:
+    state = TargetState(status)
+    assert PREDICATES[status] == (
+        status.is_unsent,
+        status.may_be_public,
+        status.is_explained,
+        status.may_have_a_time,
+        state.moving,
+        state.settled,
+    )
+
+
+def test_an_unconfirmed_target_moves_while_it_is_looked_up() -> None:
+    assert TargetState(UNCONFIRMED, looking=True).moving
+    assert not TargetState(UNCONFIRMED, looking=True).settled
+
+
+def test_statuses_are_grouped_by_what_they_mean() -> None:
+    assert set(UNSENT) == {PENDING, PUBLISHING, HELD}
+    assert set(RESULTS) == {PUBLISHED, FAILED, UNCONFIRMED}
+    assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
+    assert set(UNBEGUN) == {PostStatus.DRAFT, PostStatus.SCHEDULED}
+    assert {each for each in AttemptState if each.may_have_landed} == {AttemptState.SENDING, AttemptState.UNCLEAR}

@@ -1,0 +1,42 @@
+"""The words of the state machine are typed in the domain alone: a mistyped one would find no row and say so nowhere."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from domain.attempts import AttemptState, AttemptStep, RevisionState
+from domain.post import PostStatus, TargetStatus
+
+ROOT = Path(__file__).parents[2]
+WORDS = {str(word) for words in (AttemptState, AttemptStep, RevisionState, PostStatus, TargetStatus) for word in words}
+NAMES = {"state", "status", "step"}
+
+
+def words_in(file: Path) -> set[str]:
+    """Return the words that are compared, looked for or written as somebody's state, status or step."""
+    found: list[ast.AST] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                # A constant in something else is a key of that.
+                found += others if isinstance(left, ast.Constant) else [left, *others]
+            case ast.Call(func=ast.Attribute(attr="in_" | "not_in"), args=args):
+                found += args
+            case ast.Call(func=ast.Attribute(attr="note"), args=args):
+                found += args[1:2]
+            case ast.Call(func=ast.Name(id="AttemptResult" | "finished_step"), args=args):
+                found += args[:2]
+            case ast.keyword(arg=name, value=value) if name in NAMES:
+                found.append(value)
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name in NAMES:
+                found.append(value)
+    nodes = (each for node in found for each in ([node, *getattr(node, "elts", [])]))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and node.value in WORDS}
+
+
+@pytest.mark.parametrize("package", ["store", "activities", "api"])
+def test_states_are_not_typed_as_strings(package: str) -> None:
+    files = [file for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts]
+    found = {(str(file.relative_to(ROOT)), word) for file in files for word in words_in(file)}
+    assert found == set()
