@@ -22,6 +22,7 @@ from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.registered_apps import RegisteredApps
 from platforms.registry import networks
 from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials
@@ -118,8 +119,10 @@ class Desk:
         servers: Servers,
         paced: bool = True,
         meters: Meters | None = None,
+        registered_apps: RegisteredApps | None = None,
     ) -> None:
         self.database = database
+        self.registered_apps = registered_apps or RegisteredApps()
         self.paced = paced
         self.meters = meters or Meters()
         self.apps = Apps(database)

@@ -228,6 +228,12 @@ class Network(ABC, Generic[S, C]):
     covers: ClassVar[Mapping[str, FileRule]] = {}
     """Settings, by their fields' names, that hold the address of an image to be shown for a video, with what it must
     be: it is fetched, checked and converted as the post's own media are."""
+    app_family: ClassVar[str] = ""
+    """Another name for the network's app among the operator's: Google's one app serves two networks."""
+    app_options: ClassVar[frozenset[str]] = frozenset()
+    """What an app of the operator's may say beside its client id and secret, by the names of the environment."""
+    registers_itself: ClassVar[bool] = False
+    """Whether the app is registered at each server by this service, so that the operator needs no client id."""
     settings: type[S]
     credentials: type[C]
 

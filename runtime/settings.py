@@ -18,6 +18,7 @@ from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
+from platforms.registered_apps import RegisteredApps
 from store.roles import Part, Role
 from store.secret_values import SECRETS
 from store.vault import Vault
@@ -162,7 +163,8 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             value = getattr(self, name)
             for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, SecretStr):
+                # Of the apps only what is secret: people look for the rest.
+                if isinstance(each, SecretStr) and name != "apps":
                     secret = each.get_secret_value()
                     # Of the database's address only the password: people look for the rest.
                     SECRETS.remember(make_url(secret).password or "" if name == "database_url" else secret)
@@ -195,11 +197,28 @@ class VaultSettings(Settings):
         description="32-byte keys in base64url, comma-separated: the first encrypts (`socialsyncer keys secret`)",
     )
 
+    apps: SecretStr = Field(
+        default=SecretStr(""),
+        description="JSON object of the apps that the operator has registered at the networks (docs/connect.md)",
+    )
+
     @field_validator("encryption_keys")
     @classmethod
     def _usable(cls, value: list[SecretStr]) -> list[SecretStr]:
         Vault(value)
         return value
+
+    @field_validator("apps")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        for secret in RegisteredApps.parse(value.get_secret_value()).secrets():
+            SECRETS.remember(secret)
+        return value
+
+    @property
+    def registered_apps(self) -> RegisteredApps:
+        """Return the apps by which accounts are connected and renewed."""
+        return RegisteredApps.parse(self.apps.get_secret_value())
 
 
 class MigrateSettings(Settings):

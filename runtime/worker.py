@@ -92,6 +92,7 @@ async def desk(
             servers=reached,
             paced=settings.pacing,
             meters=Meters(meter),
+            registered_apps=settings.registered_apps,
         )
         try:
             yield opened

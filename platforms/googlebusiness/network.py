@@ -63,6 +63,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     """Be Google Business Profile, as My Business API v4 serves one location's posts."""
 
     platform = "googlebusiness"
+    app_family = "google"
     label = "Google Business Profile"
     base_url = BASE_URL
     domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, TOKENS))

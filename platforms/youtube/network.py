@@ -26,6 +26,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     """Be YouTube, as its Data API v3 serves channels."""
 
     platform = "youtube"
+    app_family = "google"
     label = "YouTube"
     base_url = BASE_URL
     domains = ("www.googleapis.com", "oauth2.googleapis.com")

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from runtime.settings import MigrateSettings, Settings, SettingsError, VaultSettings, read_settings
 from store.roles import Part
+from store.secret_values import SECRETS
 from store.vault import new_key
 
 URL = "postgresql://u:hunter2@127.0.0.1/d"
@@ -134,3 +135,22 @@ class TestSecretFiles:
         (folder / "socialsyncer_database_url").write_text("postgresql://other@127.0.0.1/d")
         monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
         assert "hunter2" in read_settings(Settings).database_url.get_secret_value()
+
+
+def test_apps_are_read_by_the_worker_alone_and_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", new_key())
+    monkeypatch.setenv("SOCIALSYNCER_APPS", '{"twitter": {"clientId": "an-id", "clientSecret": "app-secret-1"}}')
+    assert "app-secret-1" not in repr(vars(read_settings(Settings)))
+    settings = read_settings(VaultSettings)
+    assert "app-secret-1" not in repr(settings)
+    assert SECRETS.mask("clientSecret app-secret-1") == "clientSecret ***"
+
+
+def test_apps_that_cannot_be_read_are_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", new_key())
+    monkeypatch.setenv("SOCIALSYNCER_APPS", '{"twitter": {"clientId": "x", "secret": "app-secret-1"}}')
+    with pytest.raises(SettingsError, match="SOCIALSYNCER_APPS: twitter: unknown field 'secret'") as error:
+        read_settings(VaultSettings)
+    assert "app-secret-1" not in str(error.value)

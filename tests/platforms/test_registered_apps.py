@@ -1,0 +1,68 @@
+"""The operator's apps: which one a workspace and an account use, and what is refused."""
+
+import json
+
+import pytest
+
+from platforms.registered_apps import RegisteredApps
+from platforms.registry import networks
+
+X, YOUTUBE, BUSINESS = (networks()[name] for name in ("twitter", "youtube", "googlebusiness"))
+
+
+def apps(**given: object) -> RegisteredApps:
+    return RegisteredApps.parse(json.dumps(given))
+
+
+def test_without_any_there_is_none() -> None:
+    for text in ("", "{}"):
+        assert RegisteredApps.parse(text).of_workspace(X, "ws_1") is None
+
+
+def test_one_app_of_google_serves_both_networks_unless_one_has_its_own() -> None:
+    found = apps(google={"clientId": "g", "clientSecret": "s3cret"}, youtube={"clientId": "y"})
+    assert [getattr(found.of_workspace(each, "ws_1"), "client_id", None) for each in (YOUTUBE, BUSINESS)] == ["y", "g"]
+
+
+def test_a_workspace_uses_its_own_app_and_the_others_the_shared_one() -> None:
+    found = apps(twitter=[{"clientId": "own", "workspaces": ["ws_1"]}, {"clientId": "new"}, {"clientId": "old"}])
+    used = [found.of_workspace(X, workspace) for workspace in ("ws_1", "ws_2")]
+    assert [each and each.client_id for each in used] == ["own", "new"]
+
+
+def test_an_account_keeps_the_app_that_it_was_connected_by() -> None:
+    found = apps(twitter=[{"clientId": "new"}, {"clientId": "old", "clientSecret": "s3cret"}])
+    old = found.by_client(X, "old")
+    assert old is not None
+    assert old.secret == "s3cret"
+    assert found.by_client(X, "unknown") is None
+
+
+def test_tiktok_calls_it_a_client_key() -> None:
+    found = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(networks()["tiktok"], "ws_1")
+    assert found is not None
+    assert found.client_id == "k"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "JSON object by platform"),
+        ('{"twitter"', "JSON object by platform"),
+        ('{"myspace": {"clientId": "x"}}', "'myspace' is no network"),
+        ('{"twitter": {"clientSecret": "s3cret"}}', "clientId is missing"),
+        ('{"twitter": {"clientId": "x", "clientSecrets": "s3cret"}}', "unknown field 'clientSecrets'"),
+        ('{"twitter": {"clientId": "x", "clientSecret": 5}}', "clientSecret is not what it must be"),
+        ('{"twitter": "s3cret"}', "an app is not what it must be"),
+    ],
+)
+def test_what_cannot_be_is_named_without_its_value(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        RegisteredApps.parse(text)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_nothing_of_it_shows_in_a_repr() -> None:
+    found = apps(twitter={"clientId": "x", "clientSecret": "s3cret"})
+    assert "s3cret" not in repr(found) + repr(found.of_workspace(X, "ws_1"))
+    assert found.secrets() == ["s3cret"]
