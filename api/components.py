@@ -10,17 +10,22 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
 from api.platforms import PlatformsView
-from api.schemas import EditBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
+from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
 from platforms.registry import networks
 
 Json = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
-TARGET, UPDATE = "Target", "UpdatePost"
-_BODIES = (PostBody, ValidateBody, EditBody, RetryBody, ResolveBody)
-_VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView)
+TARGET = "Target"
+_BODIES = (
+    *(PostBody, PatchBody, ValidateBody, EditBody, RetryBody, ResolveBody),
+    *(CreateManyBody, PostItemBody, UpdateManyBody, PatchItemBody, SelectManyBody),
+)
+_CHANGES = (PatchBody, PatchItemBody)
+_VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView, ManyView)
 _NULL = {"type": "null"}
 _NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})
 """Fields that clients set to null. Elsewhere null is the default when a post is created, and refused in a change."""
@@ -40,7 +45,7 @@ def ref(name: str) -> Json:
 def schemas() -> Json:
     """Return every schema by its name."""
     found = _of_bodies_and_views()
-    for body in (*(name_of(each) for each in _BODIES), TARGET, "MediaItem"):
+    for body in (*(name_of(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
         found[body] = _without_nulls(found[body])
     target = found.pop(TARGET)
     choices: Json = {}
@@ -56,7 +61,8 @@ def schemas() -> Json:
         "oneOf": [{"$ref": each} for each in choices.values()],
         "discriminator": {"propertyName": "platform", "mapping": choices},
     }
-    found[UPDATE] = _update_of(found[name_of(PostBody)])
+    for change in _CHANGES:
+        del found[name_of(change)]["properties"]["externalId"]
     for schema in found.values():
         # pydantic's titles of fields are their names again, spelled worse.
         for field in schema.get("properties", {}).values():
@@ -113,17 +119,6 @@ def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
     own["properties"]["platform"] |= {"enum": [platform], "examples": [platform]}
     own["properties"]["platformSpecificData"] = {**settings, "description": f"{label}'s own settings."}
     return own
-
-
-def _update_of(create: Json) -> Json:
-    """Return the schema of a change: every field may be left out, and null is a value of few."""
-    update = deepcopy(create)
-    del update["properties"]["externalId"]
-    update |= {
-        "title": UPDATE,
-        "description": "The fields of a post to change. A field that is left out stays as it is.",
-    }
-    return update
 
 
 def _without_nulls(schema: Json) -> Json:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -87,6 +88,33 @@ def _text(value: str) -> str:
     return value[:_LONGEST].encode("utf-8", "replace").decode()
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an error is answered with. `retry_after`: the seconds after which asking again may help."""
+
+    status: int
+    problems: Sequence[Problem]
+    kind: str
+    retry_after: int | None = None
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """Return what an error is answered with: 503 if the database is away, 500 if it is none of ours.
+
+    Of the latter, what happened goes into the log only.
+    """
+    if isinstance(error, PostsError):
+        status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+        retry_after = error.retry_after if isinstance(error, RateLimited | Unavailable) else None
+        kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
+        return Refusal(status, error.problems, kind, retry_after)
+    if database_away(error):
+        log.warning("database.away", reason=type(error).__name__)
+        return Refusal(503, [_TOO_SLOW if took_too_long(error) else _AWAY], error_type(503), retry_after=5)
+    log.error("request.failed", exc_info=error)
+    return Refusal(500, [_INTERNAL], error_type(500))
+
+
 def error_response(
     status: int, problems: Sequence[Problem], kind: str, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
@@ -103,14 +131,7 @@ def error_response(
 
 def on_posts_error(_: Request[Any, Any, Any], error: PostsError) -> Response[bytes]:
     """Answer an error of our own."""
-    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    headers: dict[str, str] = {}
-    if isinstance(error, Unauthorized):
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, RateLimited | Unavailable):
-        headers["Retry-After"] = str(error.retry_after)
-    kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
-    return error_response(status, error.problems, kind, headers)
+    return _answer(refusal_of(error), {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {})
 
 
 def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -124,10 +145,11 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
 
 
 def on_unexpected_error(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer 503 where the database is away, else 500; what happened goes into the log only."""
-    if database_away(error):
-        log.warning("database.away", reason=type(error).__name__)
-        problem = _TOO_SLOW if took_too_long(error) else _AWAY
-        return error_response(503, [problem], error_type(503), {"Retry-After": "5"})
-    log.error("request.failed", exc_info=error)
-    return error_response(500, [_INTERNAL], error_type(500))
+    """Answer 503 if the database is away, else 500."""
+    return _answer(refusal_of(error), {})
+
+
+def _answer(refusal: Refusal, headers: dict[str, str]) -> Response[bytes]:
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    return error_response(refusal.status, refusal.problems, refusal.kind, headers)

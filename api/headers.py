@@ -25,6 +25,15 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     return keys[0]
 
 
+def required_key(request: Request[Any, Any, Any]) -> str:
+    """Return the Idempotency-Key of a request that cannot be repeated safely without one. Raises InvalidRequest."""
+    key = idempotency_key(request)
+    if key is None:
+        sentence = "Idempotency-Key is required: if the answer is lost, the same request with it is safe"
+        raise InvalidRequest(Problem(sentence, "missing_required_field", "Idempotency-Key"))
+    return key
+
+
 def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
     """Return the seconds of a `Prefer: wait=N` (RFC 7240), at most 60; None where there is none that can be read."""
     for preference in ",".join(request.headers.getall("prefer", [])).split(","):

@@ -20,7 +20,7 @@ _REUSED = Problem(
     "idempotency_key_reused",
     "Idempotency-Key",
 )
-_EXPIRING = Problem("Idempotency-Key is just expiring; please try again", "unavailable")
+EXPIRING = Problem("Idempotency-Key is just expiring; please try again", "unavailable")
 _DELETED = Problem("The post of this Idempotency-Key is deleted", "conflict")
 
 
@@ -112,7 +112,7 @@ async def _repeated(
         known = await find_use(session, request)
     if known is None:
         # The key ran out between the two looks.
-        raise Unavailable(_EXPIRING, retry_after=1)
+        raise Unavailable(EXPIRING, retry_after=1)
     if known.response_body is not None:
         return Answer(known.response_status or 200, known.response_body, replayed=True)
     try:

@@ -98,9 +98,7 @@ def _operation(operation: Operation) -> Json:
     if operation.body:
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": _content(
-                operation.body if isinstance(operation.body, str) else name_of(operation.body), operation.bodies
-            ),
+            "content": _content(name_of(operation.body), operation.bodies),
         }
     return described
 

@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from api import examples
+from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.platforms import PlatformsView, view_of_network
-from api.schemas import EditBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
+from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
 from store.lists import Order
@@ -32,8 +33,7 @@ class Operation:
     answers: dict[str, Json]
     errors: Sequence[str]
     status: int = 200
-    body: type[BaseModel] | str | None = None
-    """The model of the body, or the name of its schema if it is made from another's."""
+    body: type[BaseModel] | None = None
     bodies: dict[str, Json] = field(default_factory=dict)
     body_required: bool = True
     parameters: Sequence[Json] = ()
@@ -59,6 +59,14 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
 }
+_WHOLE_KEY = {
+    **_KEY,
+    "description": (
+        "Makes a repeat of the whole request safe for 24 hours. If it has not done everything, because its process "
+        "ended, there was no time or a limit was reached, a repeat does what is left and answers as before what was "
+        "done."
+    ),
+}
 _PREFER = {
     "name": "Prefer",
     "in": "header",
@@ -69,6 +77,10 @@ _PREFER = {
     "schema": {"type": "string"},
     "example": "wait=10",
 }
+
+
+def _required(parameter: Json) -> Json:
+    return {**parameter, "required": True}
 
 
 def _query(name: str, description: str, schema: Json, example: Any) -> Json:
@@ -157,6 +169,12 @@ _KEYED = ("keyReused", "deletedSince")
 _RULES = ("networkRule", "accountNotFound", "unknownSetting")
 _POSTS = "/v1/posts"
 _ONE = "/v1/posts/{postId}"
+_BULK = "/v1/posts/bulk"
+_MANY = (
+    f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. What is "
+    "wrong with one post is said in its own result, and the others are done. Each post counts as a request of the API "
+    "key."
+)
 
 OPERATIONS = (
     Operation(
@@ -224,17 +242,17 @@ OPERATIONS = (
         "Change a post, or correct what failed of it",
         "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. A "
         "new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
-        "`publishNow` true publishes and keeps the planned time as `plannedFor`; `isDraft` true takes a post off the "
-        "schedule. A new `timezone` alone moves a time that was given without an offset. `null` is refused except for "
-        "`scheduledFor`, and for a target's `customContent` and `customMedia`, which it takes away. An answer can be "
-        "sent back: read-only fields are ignored if they are as the post has them. Of a post that was published in "
-        "part or nowhere, it changes what the failed targets will send when they are retried; a change of what is "
-        "public, may be public or is just being published is 409. A post that is held, and was sent nowhere, begins "
-        "anew with the change.",
+        "`shiftBy` moves the time it has; `publishNow` true publishes and keeps the planned time as `plannedFor`; "
+        "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without an "
+        "offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and `customMedia`, "
+        "which it takes away. An answer can be sent back: read-only fields are ignored if they are as the post has "
+        "them. Of a post that was published in part or nowhere, it changes what the failed targets will send when "
+        "they are retried; a change of what is public, may be public or is just being published is 409. A post that "
+        "is held, and was sent nowhere, begins anew with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),
-        body="UpdatePost",
+        body=PatchBody,
         bodies=examples.PATCH,
         parameters=(_POST_ID, _KEY, _PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
@@ -293,6 +311,66 @@ OPERATIONS = (
         bodies=examples.RETRY,
         body_required=False,
         parameters=(_POST_ID, _KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        "post",
+        _BULK,
+        "createPosts",
+        "Create many posts",
+        f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: what is wrong with one is said in its own "
+        "result, and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same "
+        "request, or one with its mistakes mended, can be sent again and creates only what is missing. The answer "
+        "waits once for the outcome of all that are published now. Each post counts as a request of the API key.",
+        ManyView,
+        {"created": examples.CREATED_MANY},
+        (*_WITH_BODY, "keyRequired", "wrongValue", "keyReused", *_ALWAYS),
+        body=CreateManyBody,
+        bodies=examples.CREATE_MANY,
+        parameters=(_WHOLE_KEY, _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        "post",
+        f"{_BULK}/update",
+        "updatePosts",
+        "Change many posts, or correct what failed of them",
+        "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
+        f"for all that match a `filter`. {_MANY}",
+        ManyView,
+        {"moved": examples.MOVED_MANY},
+        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        body=UpdateManyBody,
+        bodies=examples.UPDATE_MANY,
+        parameters=(_required(_WHOLE_KEY), _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        "post",
+        f"{_BULK}/delete",
+        "deletePosts",
+        "Delete many posts",
+        f"Each as `DELETE /v1/posts/{{postId}}` deletes it. {_MANY}",
+        ManyView,
+        {"deleted": examples.DELETED_MANY},
+        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        body=SelectManyBody,
+        bodies=examples.SELECT_MANY,
+        parameters=(_required(_WHOLE_KEY), _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    ),
+    Operation(
+        "post",
+        f"{_BULK}/retry",
+        "retryPosts",
+        "Retry many posts",
+        f"Each as `POST /v1/posts/{{postId}}/retry` retries all that failed of it. {_MANY}",
+        ManyView,
+        {"retried": examples.RETRIED_MANY},
+        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        body=SelectManyBody,
+        bodies=examples.SELECT_MANY,
+        parameters=(_required(_WHOLE_KEY), _PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(

@@ -1,16 +1,18 @@
 """Read a PATCH body over the post it changes: the merged post must be as sound as a new one."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from api.body import JsonObject
-from api.schemas import MediaBody, PostBody, TargetBody
+from api.schemas import MediaBody, PatchBody, PostBody, TargetBody
 from api.shape import in_contract_order, name_targets
 from api.unchanged import writable
 from api.wanted import Wanted, contents, contradictions, missing, place, read_body, read_time, time_problems
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import Media, PostStatus
-from domain.schedule import Schedule, rfc3339
+from domain.schedule import Schedule, Shift, parse_shift, rfc3339, shifted
+from domain.zones import UnknownZone
 from store.contents import content_of
 from store.models import Post
 
@@ -63,24 +65,34 @@ _BEGUN_TIME = Problem(
 )
 
 
-def _read(post: Post, payload: JsonObject) -> tuple[PostBody, PostBody, list[Problem], set[str]]:
+def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:
     """Return a change, the whole body that it leads to, its problems, and the names of the fields that these are in."""
     payload, of_fields = writable(post, payload)
-    patch, problems, at_fault = read_body(payload)
+    patch, problems, at_fault = read_body(payload, PatchBody)
     problems += of_fields
     at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
     current = _body_of(post)
-    merged = current.model_copy(update={name: getattr(patch, name) for name in patch.model_fields_set})
+    given = patch.model_fields_set - {"shift_by"}
+    merged = current.model_copy(update={name: getattr(patch, name) for name in given})
     merged.platforms = _merged(current.platforms or [], merged.platforms)
-    return patch, merged, problems + contradictions(patch), at_fault
+    return patch, merged, problems + contradictions(patch) + _beside_shift(patch), at_fault
 
 
-def _keeps_its_time(post: Post, patch: PostBody) -> bool:
+def _beside_shift(patch: PatchBody) -> list[Problem]:
+    """Return a problem if a change moves the post's time and says something else of it, too."""
+    others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None))
+    given = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
+    if patch.shift_by is None or not given:
+        return []
+    return [Problem(f"shiftBy cannot be given beside {given[0]}", "invalid_field_value", "shiftBy")]
+
+
+def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
     """Tell whether a change says nothing about the post's time, or what its answer says.
 
     The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
     """
-    if patch.timezone not in {None, post.timezone}:
+    if patch.timezone not in {None, post.timezone} or patch.shift_by is not None:
         return False
     shown = rfc3339(post.scheduled_for) if post.scheduled_for else None
     return "scheduled_for" not in patch.model_fields_set or patch.scheduled_for == shown
@@ -98,11 +110,13 @@ def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[
     return None if wanted is None else [merged(target) for target in wanted]
 
 
-def _schedule(post: Post, patch: PostBody, now: datetime, *, draft: bool) -> tuple[Schedule | None, list[Problem]]:
+def _schedule(post: Post, patch: PatchBody, now: datetime, *, draft: bool) -> tuple[Schedule | None, list[Problem]]:
     given = patch.model_fields_set
     zone = patch.timezone or post.timezone
     if patch.publish_now:
         return None, []
+    if patch.shift_by is not None:
+        return _shifted(post, parse_shift(patch.shift_by), now, draft=draft)
     keeps = _keeps_its_time(post, patch)
     if patch.scheduled_for is not None and not keeps:
         return read_time(patch.scheduled_for, zone, now)
@@ -120,6 +134,20 @@ def _schedule(post: Post, patch: PostBody, now: datetime, *, draft: bool) -> tup
     return kept, []
 
 
+def _shifted(post: Post, shift: Shift, now: datetime, *, draft: bool) -> tuple[Schedule | None, list[Problem]]:
+    if post.scheduled_for is None:
+        return None, [_NO_TIME]
+    try:
+        moved = shifted(Schedule(post.scheduled_for, post.scheduled_wall, post.timezone), shift)
+    except (ValueError, UnknownZone):
+        return None, [_OUT_OF_RANGE]
+    return moved, [] if draft else [replace(problem, param="shiftBy") for problem in time_problems(moved, now)]
+
+
+_NO_TIME = Problem(
+    "The post has no time that shiftBy could move: give it a scheduledFor", "invalid_field_value", "shiftBy"
+)
+_OUT_OF_RANGE = Problem("shiftBy leads to no time that there is", "invalid_field_value", "shiftBy")
 _TIME_MISSING = Problem("scheduledFor is required to schedule a draft", "missing_required_field", "scheduledFor")
 _NULL_ALONE = Problem(
     "scheduledFor cannot be null alone: send isDraft true to keep the post as a draft, or publishNow true",

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from api.suggest import did_you_mean, zone_meant
 from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
+from domain.schedule import parse_shift
 from domain.zones import zone_names
 from platforms.registry import networks
 
@@ -54,6 +55,14 @@ def _short(settings: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(settings, ensure_ascii=False)) > _MAX_ROOT_SETTINGS:
         raise _bad(f"may be at most {_MAX_ROOT_SETTINGS:,} characters of JSON")
     return settings
+
+
+def _duration(text: str) -> str:
+    try:
+        parse_shift(text)
+    except ValueError:
+        raise _bad("must be an ISO 8601 duration of weeks, days, hours and minutes, such as P1D or -PT90M") from None
+    return text
 
 
 def _not_blank(text: str) -> str:
@@ -183,6 +192,22 @@ class PostBody(Body):
             f"service be away. Later it fails rather than appear stale. {PUBLISH_WITHIN_S} (24 hours) by default."
         ),
         examples=[PUBLISH_WITHIN_S],
+    )
+
+
+class PatchBody(PostBody):
+    """The fields of a post to change. A field that is left out stays as it is."""
+
+    model_config = ConfigDict(title="UpdatePost")
+
+    shift_by: Annotated[str, AfterValidator(_duration), Field(max_length=40)] | None = Field(
+        None,
+        description=(
+            "How far to move the post's time: an ISO 8601 duration such as `P1D`, `-P1W` or `PT90M`. Weeks and days "
+            "move the wall time in `timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the "
+            "instant."
+        ),
+        examples=["P1D"],
     )
 
 

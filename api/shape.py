@@ -27,6 +27,7 @@ _ORDER = (
     "facebookSettings",
     "publishWithin",
     "externalId",
+    "shiftBy",
     "platform",
     "accountId",
     "customContent",

@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from api.body import JsonObject
-from api.schemas import PostBody, TargetBody
+from api.schemas import PatchBody, TargetBody
 from api.views import PostView, TargetView, view_of
 from domain.bounds import MAX_ITEMS
 from domain.errors import Problem
 from store.models import Post
 
 _POST, _TARGET = (
-    frozenset(field.alias or name for name, field in body.model_fields.items()) for body in (PostBody, TargetBody)
+    frozenset(field.alias or name for name, field in body.model_fields.items()) for body in (PatchBody, TargetBody)
 )
 _NAMES_IT = "externalId"
 """Set when the post is created, and never again."""

@@ -1,16 +1,13 @@
 """Say what creating a post would say, and create nothing."""
 
-from typing import Any
-
-from api.answer import Answer, answer_view
+from api.answer import Answer, answer_view, view_problem
 from api.body import Body, JsonObject, size_of
 from api.create import now_ms
 from api.dependencies import Dependencies
-from api.errors import as_json
 from api.media_checks import check_files
 from api.network_rules import find_network_problems, network_cautions, refused_accounts
 from api.turns import turn
-from api.views import ProblemView, VerdictView
+from api.views import VerdictView
 from api.wanted import read_create
 from domain.errors import InvalidRequest, Problem
 from store.accounts import find_accounts
@@ -55,14 +52,7 @@ def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
     return answer_view(
         VerdictView.model_construct(
             valid=not errors,
-            errors=[_view(problem) for problem in errors],
-            warnings=[_view(problem) for problem in warnings],
+            errors=[view_problem(problem) for problem in errors],
+            warnings=[view_problem(problem) for problem in warnings],
         )
-    )
-
-
-def _view(problem: Problem) -> ProblemView:
-    found: dict[str, Any] = as_json(problem)
-    return ProblemView.model_construct(
-        **{name: found[field.alias] for name, field in ProblemView.model_fields.items() if field.alias in found}
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from api.body import JsonObject
 from api.schemas import MediaBody, PostBody, TargetBody
@@ -15,6 +16,8 @@ from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, Schedule, horizon, resolve
 from domain.size import answer_bytes
 from domain.zones import UnknownZone
+
+B = TypeVar("B", bound=PostBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Wanted:
 
 def read_create(payload: JsonObject, now: datetime) -> Wanted:
     """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
-    body, problems, at_fault = read_body(payload)
+    body, problems, at_fault = read_body(payload, PostBody)
     problems += contradictions(body)
     schedule: Schedule | None = None
     if body.scheduled_for is not None:
@@ -50,11 +53,11 @@ def read_create(payload: JsonObject, now: datetime) -> Wanted:
     return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
-def read_body(payload: JsonObject) -> tuple[PostBody, list[Problem], set[str]]:
+def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], set[str]]:
     """Return what can be read of a body, its problems, and the names of the fields that these are in."""
-    body, problems = read(PostBody, payload)
+    body, problems = read(model, payload)
     at_fault = {(problem.param or "").split(".")[0] for problem in problems}
-    body = body or PostBody()
+    body = body or model()
     if "platforms" in at_fault:
         body.platforms = _legible(payload["platforms"])
     return body, problems, at_fault

@@ -65,6 +65,65 @@ def resolve(text: str, zone: str) -> Schedule:
         raise ValueError("the date is out of range") from error
 
 
+_SHIFT = re.compile(
+    r"(?P<sign>[+-]?)P(?:(?P<weeks>\d{1,4})W)?(?:(?P<days>\d{1,4})D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d{1,5})H)?(?:(?P<minutes>\d{1,6})M)?)?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a time is moved: `days` on the calendar of its zone, then `exact`."""
+
+    days: int
+    exact: timedelta
+
+
+def parse_shift(text: str) -> Shift:
+    """Parse an ISO 8601 duration of weeks, days, hours and minutes, with a sign if it is one back.
+
+    Raises ValueError for any other, and for one that moves nothing.
+    """
+    match = _SHIFT.fullmatch(text)
+    if match is None:
+        raise ValueError("not an ISO 8601 duration such as P1D")
+    part = {name: int(value) for name, value in match.groupdict(default="0").items() if name != "sign"}
+    sign = -1 if match["sign"] == "-" else 1
+    shift = Shift(
+        sign * (7 * part["weeks"] + part["days"]), sign * timedelta(hours=part["hours"], minutes=part["minutes"])
+    )
+    if not shift.days and not shift.exact:
+        raise ValueError("the duration is zero")
+    return shift
+
+
+def shifted(schedule: Schedule, shift: Shift) -> Schedule:
+    """Return a schedule moved by weeks and days of wall time in its zone, and then by hours and minutes of time.
+
+    So a post at 09:00 stays at 09:00 when clocks change in between. A time that was given as wall time stays one,
+    unless it ends in the second of two equal hours, which wall time cannot name. Raises ValueError if the date is out
+    of range, UnknownZone.
+    """
+    zone = zone_named(schedule.zone)
+    try:
+        # A wall time that a clock change skips is moved as it was given: 02:30 of the next day is 02:30.
+        given = (
+            parse_date_time(schedule.wall) if schedule.wall else schedule.instant.astimezone(zone).replace(tzinfo=None)
+        )
+        moved = resolve((given + timedelta(days=shift.days)).isoformat(), schedule.zone) if shift.days else schedule
+        instant = moved.instant + shift.exact
+        if schedule.wall is None:
+            return Schedule(instant, None, schedule.zone)
+        if not shift.exact:
+            return moved
+        wall = instant.astimezone(zone).replace(tzinfo=None).isoformat()
+    except OverflowError as error:
+        raise ValueError("the date is out of range") from error
+    as_wall = resolve(wall, schedule.zone)
+    return as_wall if as_wall.instant == instant else Schedule(instant, None, schedule.zone)
+
+
 def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:
     """Parse a list filter: a date and time, or a bare date that covers its whole day, in `zone` if it has no offset.
 

@@ -38,11 +38,13 @@ async def claim(
     now: datetime,
     response: tuple[int, bytes] | None,
     revision_id: str | None = None,
+    post_ids: list[str] | None = None,
 ) -> int | None:
     """Take a free or expired key for a post; returns its generation, None if another request holds it.
 
     `response` is the status and body of the answer if it is known already; `revision_id` names the edit that the
-    request asks for. Waits for a transaction that is just taking the same key.
+    request asks for, `post_ids` the posts of a request for many. Waits for a transaction that is just taking the
+    same key.
     """
     status, body = response or (None, None)
     values = {
@@ -53,6 +55,7 @@ async def claim(
         "response_body": body,
         "check_at": now + LIFETIME,
         "revision_id": revision_id,
+        "post_ids": post_ids,
     }
     statement = insert(IdempotencyKey).values(
         workspace_id=request.workspace_id, key=request.key, generation=1, **values

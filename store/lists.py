@@ -4,7 +4,7 @@ Each status is asked for by itself and a page is put together from the first of 
 a status is that of all posts or of few.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -93,12 +93,7 @@ async def list_posts(session: AsyncSession, workspace_id: str, wanted: Filter, l
 def page_query(workspace_id: str, wanted: Filter, limit: int) -> Select[Any]:
     """Return the query for a page: its posts, each with how many there are from there on, up to `limit` + 1."""
     newest_first = wanted.order is Order.CREATED
-    choices = [_first(choice, wanted, limit + 1) for choice in _choices(workspace_id, wanted)]
-    # A post with two targets that are asked for is found twice.
-    joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
-    found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
-    order = (found.c.place.desc(),) if newest_first else (found.c.place, found.c.id)
-    page = select(found).order_by(*order).limit(limit + 1).subquery()
+    page = _found(workspace_id, wanted, limit + 1).subquery()
     order = (page.c.place.desc(),) if newest_first else (page.c.place, page.c.id)
     counted = select(
         page.c.id,
@@ -112,6 +107,27 @@ def page_query(workspace_id: str, wanted: Filter, limit: int) -> Select[Any]:
         .where(or_(counted.c.number == 1, counted.c.sizes <= LARGEST_ANSWER), counted.c.number <= limit)
         .order_by(counted.c.number)
     )
+
+
+async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> list[str]:
+    """Return the ids of up to `limit` posts, in the order of the list."""
+    return [row.id for row in await session.execute(_found(workspace_id, wanted, limit))]
+
+
+async def statuses_of(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
+    """Return the statuses of those of the posts that exist in the workspace, by id."""
+    query = select(Post.id, Post.status).where(Post.workspace_id == workspace_id, Post.id.in_(post_ids))
+    return {row.id: row.status for row in await session.execute(query)}
+
+
+def _found(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+    """Return the query for the first `count` posts of a list: their id, size and place, in its order."""
+    choices = [_first(choice, wanted, count) for choice in _choices(workspace_id, wanted)]
+    # A post with two targets that are asked for is found twice.
+    joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
+    found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
+    order = (found.c.place.desc(),) if wanted.order is Order.CREATED else (found.c.place, found.c.id)
+    return select(found).order_by(*order).limit(count)
 
 
 def _choices(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:

@@ -402,9 +402,11 @@ class IdempotencyKey(Base):
     generation: Mapped[int]
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     post_id: Mapped[str] = mapped_column(Id)
-    """The post that the request makes or changes."""
+    """The post that the request makes or changes; of a request for many, an id of its own."""
     revision_id: Mapped[str | None] = mapped_column(Id)
     """The edit that the request asks for, if it asks for one."""
+    post_ids: Mapped[list[str] | None]
+    """The posts that a request for many has found by its filter: a repeat goes on with the same."""
     expires_at: Mapped[datetime]
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -354,3 +354,40 @@ class TestTargetsAreMerged:
         emptied: dict[str, Any] = {"platforms": [{**account, "platformSpecificData": {}}]}
         (target,) = (await patch(api, post_id, emptied))["platforms"]
         assert "platformSpecificData" not in target
+
+
+class TestShift:
+    async def test_days_keep_the_wall_time_and_a_draft_stays_one(self, api: Client, stack: Stack) -> None:
+        when = {"scheduledFor": "2029-03-24T09:00", "timezone": "Europe/Berlin"}
+        scheduled, draft = await create(api, stack, **when), await create(api, stack, **when, isDraft=True)
+        for post_id, status in ((scheduled, "scheduled"), (draft, "draft")):
+            post = await patch(api, post_id, {"shiftBy": "P1D"})
+            assert (post["status"], post["scheduledForLocal"]) == (status, "2029-03-25T09:00:00")
+            assert post["scheduledFor"] == "2029-03-25T07:00:00Z"
+        assert (await patch(api, draft, {"shiftBy": "PT2H", "isDraft": False}))["status"] == "scheduled"
+        assert (await patch(api, scheduled, {"shiftBy": "-P1W", "tags": ["a"]}))["tags"] == ["a"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"shiftBy": "tomorrow"},
+            {"shiftBy": "P0D"},
+            {"shiftBy": None},
+            {"shiftBy": 1},
+            {"shiftBy": "-P9999D"},
+            {"shiftBy": "P9999D"},
+            {"shiftBy": "P1D", "scheduledFor": DISTANT},
+            {"shiftBy": "P1D", "timezone": "UTC"},
+            {"shiftBy": "P1D", "publishNow": True},
+        ],
+        ids=str,
+    )
+    async def test_what_cannot_be(self, api: Client, stack: Stack, body: dict[str, Any]) -> None:
+        post_id = await create(api, stack, scheduledFor=DISTANT)
+        response = await api.patch(f"/v1/posts/{post_id}", json=body)
+        assert (response.status_code, response.json()["param"]) == (400, "shiftBy"), response.text
+        assert (await api.get(f"/v1/posts/{post_id}")).json()["scheduledFor"] == DISTANT
+
+    async def test_a_post_without_a_time_has_none_to_move(self, api: Client, stack: Stack) -> None:
+        response = await api.patch(f"/v1/posts/{await create(api, stack)}", json={"shiftBy": "P1D"})
+        assert (response.status_code, response.json()["param"]) == (400, "shiftBy")

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.schedule import Schedule, horizon, parse_bound, parse_date_time, resolve, rfc3339
+from domain.schedule import (
+    Schedule,
+    horizon,
+    parse_bound,
+    parse_date_time,
+    parse_shift,
+    resolve,
+    rfc3339,
+    shifted,
+)
 from domain.zones import UnknownZone, zone_names
 
 zones = st.sampled_from(sorted(zone_names()))
@@ -167,3 +176,59 @@ def test_a_zone_that_is_none_is_unknown(zone: str) -> None:
     with pytest.raises(UnknownZone):
         resolve("2027-01-01T09:00", zone)
     assert resolve("2027-01-01T09:00Z", zone).zone == zone
+
+
+class TestShifts:
+    @given(walls, zones, st.integers(-400, 400).filter(bool))
+    def test_days_move_the_wall_time(self, wall: datetime, zone: str, days: int) -> None:
+        moved = shifted(resolve(wall.isoformat(), zone), parse_shift(f"{'-' * (days < 0)}P{abs(days)}D"))
+        assert moved == resolve((wall + timedelta(days=days)).isoformat(), zone)
+
+    @given(walls, zones, st.integers(-100_000, 100_000).filter(bool))
+    def test_minutes_move_the_instant(self, wall: datetime, zone: str, minutes: int) -> None:
+        before = resolve(wall.isoformat(), zone)
+        moved = shifted(before, parse_shift(f"{'-' * (minutes < 0)}PT{abs(minutes)}M"))
+        assert moved.instant == before.instant + timedelta(minutes=minutes)
+        assert moved.wall is None or resolve(moved.wall, zone) == moved
+
+    @given(instants, zones, st.integers(1, 400))
+    def test_an_instant_stays_one_and_keeps_its_wall_time(self, instant: datetime, zone: str, days: int) -> None:
+        moved = shifted(Schedule(instant, None, zone), parse_shift(f"P{days}D"))
+        assert moved.wall is None
+        wanted = (instant.astimezone(ZoneInfo(zone)) + timedelta(days=days)).replace(tzinfo=None)
+        assert moved.instant == resolve(wanted.isoformat(), zone).instant
+
+    @pytest.mark.parametrize(
+        ("text", "instant"),
+        [
+            ("P1D", "2029-03-25T07:00:00Z"),
+            ("+P1W", "2029-03-31T07:00:00Z"),
+            ("-P1D", "2029-03-23T08:00:00Z"),
+            ("PT24H", "2029-03-25T08:00:00Z"),
+            ("P1DT90M", "2029-03-25T08:30:00Z"),
+            ("P1W1DT1H30M", "2029-04-01T08:30:00Z"),
+        ],
+    )
+    def test_over_a_clock_change(self, text: str, instant: str) -> None:
+        before = resolve("2029-03-24T09:00:00", "Europe/Berlin")
+        assert rfc3339(shifted(before, parse_shift(text)).instant) == instant
+
+    def test_a_skipped_time_is_moved_as_it_was_given(self) -> None:
+        assert (
+            shifted(resolve("2029-03-25T02:30:00", "Europe/Berlin"), parse_shift("P1D")).wall == "2029-03-26T02:30:00"
+        )
+
+    def test_the_second_of_two_equal_hours_is_an_instant(self) -> None:
+        moved = shifted(resolve("2029-10-28T02:30:00", "Europe/Berlin"), parse_shift("PT1H"))
+        assert (moved.wall, rfc3339(moved.instant)) == (None, "2029-10-28T01:30:00Z")
+
+    @pytest.mark.parametrize(
+        "text", ["", "P", "PT", "P1DT", "1D", "P1", "P1Y", "P1M", "P0D", "-PT0M", "P1.5D", "P٣D", "P1D\n", "P99999D"]
+    )
+    def test_refuses_what_is_no_shift(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"duration"):
+            parse_shift(text)
+
+    def test_refuses_what_leads_out_of_all_calendars(self) -> None:
+        with pytest.raises(ValueError, match="out of range"):
+            shifted(Schedule(datetime(9999, 12, 30, tzinfo=UTC), None, "UTC"), parse_shift("P9999W"))

@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("request_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("post_id", sa.String(collation="C"), nullable=False),
         sa.Column("revision_id", sa.String(collation="C"), nullable=True),
+        sa.Column("post_ids", postgresql.ARRAY(sa.Text()), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("response_status", sa.Integer(), nullable=True),
         sa.Column("response_body", sa.LargeBinary(), nullable=True),

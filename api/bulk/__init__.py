@@ -1,0 +1,1 @@
+"""Requests that concern many posts: each post by itself, through the call that also serves it alone."""

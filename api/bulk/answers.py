@@ -1,0 +1,96 @@
+"""Carry out a request for many posts one by one, and answer what became of each."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.answer import Answer, view_refusal
+from api.dependencies import Dependencies
+from api.errors import refusal_of
+from api.views import ItemView
+from api.waiting import Patience, wait_until_at_rest
+from domain.errors import Problem, Unavailable
+from domain.post import PostStatus
+from store.lists import statuses_of
+
+_SIDE_BY_SIDE = 4
+"""Posts of one request that are worked on at a time: it takes no more of the process than as many single requests."""
+_LONGEST_S = 50.0
+"""Seconds after which no further post is begun. Proxies and clients usually give up after 60."""
+_MOST_PROBLEMS = 10
+"""Problems that are listed of one post, so that the whole answer stays below 1 MiB."""
+_NOT_BEGUN = Problem("There was no time for this post: send the same request again", "unavailable")
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One post of a request for many, and the call that serves it alone. `named` tells the client which it is."""
+
+    call: Callable[[], Awaitable[Answer]]
+    named: dict[str, Any]
+
+
+async def answer_each(items: Sequence[Item]) -> list[ItemView]:
+    """Call every item and return what became of it, in their order. Raises nothing that an item has raised."""
+    loop = asyncio.get_running_loop()
+    deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def answer(position: int, item: Item) -> ItemView:
+        async with room:
+            if loop.time() > deadline:
+                return _refused(position, item, Unavailable(_NOT_BEGUN, retry_after=1))
+            try:
+                return _done(position, await item.call())
+            except Exception as error:  # noqa: BLE001 `refusal_of` logs what is no error of a client
+                return _refused(position, item, error)
+
+    # Tasks, so that what one binds to its log lines does not reach the next.
+    return list(await asyncio.gather(*(answer(position, item) for position, item in enumerate(items))))
+
+
+def may_help_to_repeat(results: Sequence[ItemView]) -> bool:
+    """Tell whether a repeat of the request may answer something else: then its answer is not kept."""
+    return any(item.http_status == _TOO_MANY_REQUESTS or item.http_status >= 500 for item in results)
+
+
+async def wait_for_outcomes(
+    deps: Dependencies, workspace_id: str, results: Sequence[ItemView], patience: Patience
+) -> Sequence[ItemView]:
+    """Return results with the posts' statuses once none is being published any more, or once patience has ended."""
+    moving = [item.id for item in results if item.id and _status(item) == PostStatus.PUBLISHING]
+    if not moving:
+        return results
+    await asyncio.gather(*(wait_until_at_rest(deps, post_id, patience) for post_id in moving))
+    async with deps.database.reading() as session:
+        statuses = await statuses_of(session, workspace_id, moving)
+    return [
+        item.model_copy(update={"status": PostStatus(statuses[item.id])}) if item.id in statuses else item
+        for item in results
+    ]
+
+
+def _status(item: ItemView) -> PostStatus | None:
+    return item.status if "status" in item.model_fields_set else None
+
+
+def _done(position: int, answer: Answer) -> ItemView:
+    said = json.loads(answer.body)
+    given: dict[str, Any] = {"replayed": True} if answer.replayed else {}
+    if "status" in said:
+        given |= {"status": PostStatus(said["status"]), "scheduled_for": said["scheduledFor"]}
+    if "externalId" in said:
+        given["external_id"] = said["externalId"]
+    return ItemView.model_construct(position=position, http_status=answer.status, id=said["id"], **given)
+
+
+def _refused(position: int, item: Item, error: Exception) -> ItemView:
+    refusal = refusal_of(error)
+    given: dict[str, Any] = {"id": None} | item.named
+    if refusal.retry_after is not None:
+        given["retry_after"] = refusal.retry_after
+    return ItemView.model_construct(
+        position=position, http_status=refusal.status, error=view_refusal(refusal, _MOST_PROBLEMS), **given
+    )

@@ -1,0 +1,235 @@
+"""What clients may write of many posts in one request."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from api.body import JsonObject
+from api.listing import TARGET_STATUSES, read_cursor
+from api.schemas import Body, Name, NetworkName, PatchBody, PostBody
+from api.shape import in_contract_order, read
+from domain.bounds import MAX_ITEMS
+from domain.codes import ProblemCode
+from domain.errors import InvalidRequest, Problem
+from domain.post import PostStatus, TargetStatus
+from store.lists import Filter
+
+MOST_POSTS = 100
+"""Posts of one request: as many as a page of the list holds."""
+_KEY = "idempotencyKey"
+_LONGEST_KEY = 255
+_EXAMPLE_ID = "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
+
+
+class PostItemBody(PostBody):
+    """A post to create with others. It needs an `externalId` or an `idempotencyKey`, so that a repeat is safe."""
+
+    model_config = ConfigDict(title="CreatePostItem")
+
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=_LONGEST_KEY, pattern="^[ -~]+$")] | None = Field(
+        None,
+        description="As the header Idempotency-Key of a request that creates this post alone.",
+        examples=["winter-2026-row-17"],
+    )
+
+
+class PatchItemBody(PatchBody):
+    """A post to change with others: its id, and the fields to change."""
+
+    model_config = ConfigDict(title="UpdatePostItem")
+
+    id: str = Field(description="The post.", examples=[_EXAMPLE_ID])
+
+
+# Items are read by what reads them when they come alone; the document shows their schemas.
+_Created = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PostItemBody"})]
+_Changed = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PatchItemBody"})]
+_Change = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PatchBody"})]
+_Status = Annotated[
+    Literal["draft", "scheduled", "publishing", "published", "partial", "failed", "held", "unconfirmed"],
+    WithJsonSchema({"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}),
+]
+
+
+class FilterBody(Body):
+    """Which posts are meant: those that `GET /v1/posts` lists for the same parameters. At least one is needed."""
+
+    model_config = ConfigDict(title="PostFilter")
+
+    tag: list[Name] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_ITEMS,
+        description="Only posts with all of these tags.",
+        examples=[["winter-2026"]],
+    )
+    status: list[_Status] | None = Field(
+        None,
+        min_length=1,
+        max_length=len(PostStatus) + len(TARGET_STATUSES),
+        description="Only posts in one of these statuses, or with a target that is `held` or `unconfirmed`.",
+        examples=[["scheduled"]],
+    )
+    platform: NetworkName | None = Field(None, description="Only posts with a target there.", examples=["twitter"])
+    account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
+
+
+class CreateManyBody(Body):
+    """Posts to create."""
+
+    model_config = ConfigDict(title="CreatePosts")
+
+    posts: list[_Created] = Field(min_length=1, max_length=MOST_POSTS, description="The posts.")
+
+
+_FILTER_SAID = "The posts are those that match; at most 100 of them a request, newest first."
+_CURSOR_SAID = "From the previous answer, to go on with the posts after those."
+_CURSOR_EXAMPLE = "eyJpZCI6InBvc3RfYWJjMTIzIn0"
+
+
+class UpdateManyBody(Body):
+    """Posts to change: either `posts`, each with its own changes, or a `filter` and the `change` of all."""
+
+    model_config = ConfigDict(title="UpdatePosts")
+
+    posts: list[_Changed] | None = Field(
+        None, min_length=1, max_length=MOST_POSTS, description="The posts, each with the fields to change."
+    )
+    filter: FilterBody | None = Field(None, description=_FILTER_SAID)
+    change: _Change | None = Field(None, description="What to change of each post that matches.")
+    cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
+
+
+class SelectManyBody(Body):
+    """The posts that are meant: either by their `ids`, or by a `filter`."""
+
+    model_config = ConfigDict(title="SelectPosts")
+
+    ids: list[str] | None = Field(
+        None, min_length=1, max_length=MOST_POSTS, description="The posts.", examples=[[_EXAMPLE_ID]]
+    )
+    filter: FilterBody | None = Field(None, description=_FILTER_SAID)
+    cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
+
+
+def read_create_many(payload: JsonObject) -> list[tuple[JsonObject, str | None]]:
+    """Return the bodies of the posts to create, each with its Idempotency-Key. Raises InvalidRequest."""
+    body = _read(CreateManyBody, payload)
+    found, problems = [], []
+    for position, post in enumerate(body.posts):
+        own = {name: value for name, value in post.items() if name != _KEY}
+        key, where = post.get(_KEY), f"posts.{position}.{_KEY}"
+        if key is not None and not _is_key(key):
+            problems.append(_invalid(f"{where} must be 1 to {_LONGEST_KEY} printable ASCII characters", where))
+        elif key is None and own.get("externalId") is None:
+            where = f"posts.{position}.externalId"
+            sentence = f"{where} or {_KEY} is required: without one, a repeat would create it again"
+            problems.append(_missing(sentence, where))
+        found.append((own, key))
+    problems += _repeated([key for _, key in found], _KEY)
+    problems += _repeated([own.get("externalId") for own, _ in found], "externalId")
+    _refuse(problems)
+    return found
+
+
+def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonObject, Filter | None]:
+    """Return the changes by post id; if a filter says which posts are meant, no changes, the one of all and it.
+
+    Raises InvalidRequest.
+    """
+    body = _read(UpdateManyBody, payload)
+    if body.posts is None:
+        if body.filter is not None and body.change is None:
+            raise InvalidRequest(_missing("change is required beside filter", "change"))
+        return {}, body.change or {}, _filter_of(body.filter, body.cursor, "posts")
+    _refuse_beside("posts", {"filter": body.filter, "change": body.change, "cursor": body.cursor})
+    problems = []
+    for position, post in enumerate(body.posts):
+        where = f"posts.{position}.id"
+        if "id" not in post:
+            problems.append(_missing(f"{where} is required", where))
+        elif not isinstance(post["id"], str):
+            problems.append(_invalid(f"{where} must be a string", where))
+    _refuse(problems)
+    _refuse(_repeated([post["id"] for post in body.posts], "id"))
+    changes = {post["id"]: {name: value for name, value in post.items() if name != "id"} for post in body.posts}
+    return changes, {}, None
+
+
+def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
+    """Return the ids of the posts that are meant; none if a filter says which. Raises InvalidRequest."""
+    body = _read(SelectManyBody, payload)
+    if body.ids is None:
+        return [], _filter_of(body.filter, body.cursor, "ids")
+    _refuse_beside("ids", {"filter": body.filter, "cursor": body.cursor})
+    return list(dict.fromkeys(body.ids)), None
+
+
+M = TypeVar("M", bound=Body)
+
+
+def _read(model: type[M], payload: JsonObject) -> M:
+    body, problems = read(model, payload)
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(problems))
+    return body
+
+
+def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filter:
+    if body is None:
+        raise InvalidRequest(_missing(f"Either {other} or filter is required", other))
+    if not body.model_dump(exclude_none=True):
+        raise InvalidRequest(_missing("filter must say something: an empty one would mean every post", "filter"))
+    statuses = body.status or []
+    try:
+        after = None if cursor is None else read_cursor(cursor)
+    except ValueError as error:
+        raise InvalidRequest(_invalid(f"cursor {error}", "cursor")) from error
+    return Filter(
+        statuses=tuple(status for status in PostStatus if status in statuses),
+        target_statuses=tuple(status for status in TargetStatus if status in TARGET_STATUSES and status in statuses),
+        platform=body.platform,
+        account_id=body.account_id,
+        tags=tuple(dict.fromkeys(body.tag or [])),
+        after=after,
+    )
+
+
+def _refuse_beside(name: str, others: dict[str, object]) -> None:
+    given = [other for other, value in others.items() if value is not None]
+    _refuse([_invalid(f"{other} cannot be given beside {name}", other) for other in given])
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and 1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+
+
+def _repeated(values: list[object] | list[str | None] | list[str], name: str) -> list[Problem]:
+    """Return a problem for each post that is named as an earlier one is."""
+    seen: set[str] = set()
+    problems = []
+    for position, value in enumerate(values):
+        if not isinstance(value, str):
+            continue
+        if value in seen:
+            where = f"posts.{position}.{name}"
+            problems.append(_invalid(f"{where} is in this request already", where))
+        seen.add(value)
+    return problems
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise InvalidRequest(problems[:MOST_POSTS])
+
+
+_INVALID: ProblemCode = "invalid_field_value"
+_MISSING: ProblemCode = "missing_required_field"
+
+
+def _invalid(sentence: str, param: str) -> Problem:
+    return Problem(sentence, _INVALID, param)
+
+
+def _missing(sentence: str, param: str) -> Problem:
+    return Problem(sentence, _MISSING, param)

@@ -1,0 +1,164 @@
+"""Answer a request for many posts once for its Idempotency-Key, and each of its posts once for a key of its own."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from api import amend, create, remove, retry
+from api.answer import Answer
+from api.body import Body, JsonObject, size_of
+from api.bulk.answers import Item, answer_each, may_help_to_repeat, wait_for_outcomes
+from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
+from api.dependencies import Dependencies
+from api.keyed import EXPIRING, find_use, keep, keyed
+from api.listing import cursor_after
+from api.turns import turn
+from api.views import ItemView, ManyView, write
+from api.waiting import Patience
+from domain.errors import Unavailable
+from domain.ids import new_id
+from store.idempotency import KeyedRequest, claim
+from store.lists import Filter, Place, find_ids
+from store.models import IdempotencyKey
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyPosts:
+    """A request for many posts: who sends it, under which key, and how long it waits for outcomes."""
+
+    deps: Dependencies
+    workspace_id: str
+    api_key_id: str
+    key: str | None
+    patience: Patience
+
+    async def create(self, payload: JsonObject) -> Answer:
+        """Create each post as POST /v1/posts does. Raises InvalidRequest, RateLimited, IdempotencyKeyReused."""
+        async with turn(size_of(payload)):
+            wanted = [(_sized(body), key) for body, key in read_create_many(payload)]
+
+        def item(body: JsonObject, key: str | None) -> Item:
+            external_id = body.get("externalId")
+            named = {"external_id": external_id} if isinstance(external_id, str) else {}
+            return Item(partial(create.create, self.deps, self.workspace_id, body, key, Patience(0)), named)
+
+        return await self._once(payload, "", None, lambda *_: [item(*each) for each in wanted], len(wanted))
+
+    async def update(self, payload: JsonObject) -> Answer:
+        """Change each post as PATCH /v1/posts/{postId} does. Raises as `create` does."""
+        async with turn(size_of(payload)):
+            changes, of_all, wanted = read_update_many(payload)
+
+        async def call(post_id: str, key: str | None) -> Answer:
+            change = _sized(changes.get(post_id, of_all))
+            return await amend.amend(self.deps, self.workspace_id, post_id, change, key, Patience(0))
+
+        return await self._change(payload, "update", list(changes), wanted, call)
+
+    async def delete(self, payload: JsonObject) -> Answer:
+        """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
+
+        async def call(post_id: str, key: str | None) -> Answer:
+            return await remove.delete(self.deps, self.workspace_id, post_id, key)
+
+        return await self._change(payload, "delete", *read_select_many(payload), call)
+
+    async def retry(self, payload: JsonObject) -> Answer:
+        """Retry what failed of each post as POST /v1/posts/{postId}/retry does. Raises as `create` does."""
+
+        async def call(post_id: str, key: str | None) -> Answer:
+            return await retry.retry(self.deps, self.workspace_id, post_id, {}, key, Patience(0))
+
+        return await self._change(payload, "retry", *read_select_many(payload), call)
+
+    async def _change(
+        self,
+        payload: JsonObject,
+        action: str,
+        post_ids: list[str],
+        wanted: Filter | None,
+        call: Callable[[str, str | None], Awaitable[Answer]],
+    ) -> Answer:
+        def items(bulk_id: str, found: Sequence[str]) -> list[Item]:
+            # The key of each is made of this use of the request's key, which a repeat shares and no other has.
+            return [
+                Item(partial(call, post_id, self.key and f"{bulk_id}/{post_id}"), {"id": post_id})
+                for post_id in (found if wanted else post_ids)
+            ]
+
+        return await self._once(payload, f"/{action}", wanted, items, len(post_ids))
+
+    async def _once(
+        self,
+        payload: JsonObject,
+        action: str,
+        wanted: Filter | None,
+        items: Callable[[str, Sequence[str]], Sequence[Item]],
+        count: int,
+    ) -> Answer:
+        """Answer as the first request with this key was answered, or go on with what that one has not done.
+
+        `wanted` finds the posts of a request that has no list of them.
+        """
+        deps, request = self.deps, keyed(self.workspace_id, self.key, payload, f"POST /v1/posts/bulk{action}")
+        known = await self._known(request)
+        if known is not None and known.response_body is not None:
+            return Answer(known.response_status or 200, known.response_body, replayed=True)
+        found = await self._find(wanted) if known is None else known.post_ids or []
+        deps.rates.take(self.api_key_id, max(len(found[:MOST_POSTS]) or count, 1) - 1)
+        bulk_id = new_id("bulk") if known is None else known.post_id
+        if request is not None and known is None:
+            async with deps.database.transaction() as session:
+                now = datetime.now(UTC)
+                is_first = await claim(session, request, bulk_id, now, None, post_ids=found if wanted else None)
+            if is_first is None:
+                # Another request with the key was faster: what it has found is what both do.
+                known = await self._known(request)
+                if known is None:
+                    raise Unavailable(EXPIRING, retry_after=1)
+                bulk_id, found = known.post_id, known.post_ids or []
+        results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
+        final = not may_help_to_repeat(results)
+        results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.patience))
+        answer = _answer(results, cursor_after(Place(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
+        log.info("bulk", action=action or "/create", posts=len(results))
+        answer = await keep(deps, request, bulk_id, answer) if final else answer
+        return Answer(answer.status, answer.body, replayed=known is not None, waited=True)
+
+    async def _known(self, request: KeyedRequest | None) -> IdempotencyKey | None:
+        if request is None:
+            return None
+        async with self.deps.database.reading() as session:
+            return await find_use(session, request)
+
+    async def _find(self, wanted: Filter | None) -> list[str]:
+        if wanted is None:
+            return []
+        async with self.deps.database.reading() as session:
+            return await find_ids(session, self.workspace_id, wanted, MOST_POSTS + 1)
+
+
+def _answer(results: list[ItemView], cursor: str | None) -> Answer:
+    failed = sum("error" in item.model_fields_set for item in results)
+    view = ManyView.model_construct(
+        total=len(results),
+        succeeded=len(results) - failed,
+        failed=failed,
+        results=results,
+        cursor=cursor,
+        has_more=cursor is not None,
+    )
+    return Answer(200, write(view))
+
+
+def _sized(payload: JsonObject) -> Body:
+    """Return a body with its size: heavy ones take turns on the event loop (`api.turns`)."""
+    body = Body(payload)
+    body.size = len(json.dumps(payload, ensure_ascii=False))
+    return body

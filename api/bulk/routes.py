@@ -1,0 +1,62 @@
+"""The endpoints under /v1/posts/bulk."""
+
+from collections.abc import Awaitable, Callable
+
+from litestar import Controller, Response, post
+from litestar.di import NamedDependency, Provide
+
+from api.answer import Answer
+from api.auth import authenticate
+from api.body import JsonObject
+from api.bulk.bodies import read_create_many, read_select_many, read_update_many
+from api.bulk.requests import ManyPosts
+from api.dependencies import Dependencies, Deps
+from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
+from api.posts import respond
+from api.whole import HttpRequest, Shape, read_request
+
+Workspace = NamedDependency[str]
+
+
+class BulkPosts(Controller):
+    """Serve requests that concern many posts of the caller's workspace."""
+
+    path = "/v1/posts/bulk"
+    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+
+    @post("/", status_code=200)
+    async def create_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Create posts."""
+        return await _answer(request, workspace_id, deps, read_create_many, idempotency_key, ManyPosts.create)
+
+    @post("/update", status_code=200)
+    async def update_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Change posts, or correct what failed of them."""
+        return await _answer(request, workspace_id, deps, read_update_many, required_key, ManyPosts.update)
+
+    @post("/delete", status_code=200)
+    async def delete_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Remove posts from this service."""
+        return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.delete)
+
+    @post("/retry", status_code=200)
+    async def retry_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Publish posts again to the platforms that failed."""
+        return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.retry)
+
+
+async def _answer(
+    request: HttpRequest,
+    workspace_id: str,
+    deps: Dependencies,
+    shape: Shape,
+    key_of: Callable[[HttpRequest], str | None],
+    act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
+) -> Response[bytes]:
+    await deps.restoring.require_over()
+    payload = await read_request(request, shape, key_of)
+    wait = preferred_wait(request)
+    with deps.waiting.patience(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as patience:
+        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key_of(request), patience)
+        answer = await act(many, payload)
+    return respond(answer, wait if patience.granted else None)

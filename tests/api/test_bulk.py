@@ -1,0 +1,304 @@
+"""Many posts in one request: each is answered by itself, and a repeat goes on where the first ended."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.bulk import answers
+from api.dependencies import Dependencies
+from api.rates import Rates
+from api.starter import Starter
+from domain.plan import Plan
+from tests.api.conftest import Client, client_of, problems
+from tests.serving import started
+from tests.stack import Stack
+
+DISTANT = "2029-02-01T14:00:00Z"
+
+
+def new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def body_of(stack: Stack, tag: str, **more: Any) -> dict[str, Any]:
+    target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    row = str(uuid.uuid4())
+    return {
+        "content": f"bulk {row}",
+        "platforms": [target],
+        "scheduledFor": DISTANT,
+        "tags": [tag],
+        "externalId": row,
+        **more,
+    }
+
+
+async def bulk(api: Client, action: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+    response = await api.post(f"/v1/posts/bulk{action}", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    assert answer["total"] == len(answer["results"]) == answer["succeeded"] + answer["failed"]
+    assert [each["position"] for each in answer["results"]] == list(range(answer["total"]))
+    return answer
+
+
+async def make(api: Client, stack: Stack, count: int, **more: Any) -> tuple[str, list[str]]:
+    """Create scheduled posts; returns their tag and their ids."""
+    tag = f"tag-{uuid.uuid4()}"
+    answer = await bulk(api, "", {"posts": [body_of(stack, tag, **more) for _ in range(count)]})
+    assert answer["failed"] == 0, answer
+    return tag, [each["id"] for each in answer["results"]]
+
+
+async def tagged(api: Client, tag: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await api.get("/v1/posts", params={"tag": tag, "limit": 100})).json()["posts"]
+    return found
+
+
+async def test_each_post_is_created_or_refused_by_itself(api: Client, stack: Stack) -> None:
+    tag = f"tag-{uuid.uuid4()}"
+    wrong = body_of(stack, tag, timezone="Berlin")
+    refused = body_of(stack, tag, content="x" * 300)
+    refused["platforms"][0]["accountId"] = stack.accounts["plain"].id
+    right = [body_of(stack, tag), body_of(stack, tag, isDraft=True)]
+    answer = await bulk(api, "", {"posts": [right[0], wrong, refused, right[1]]})
+    results = answer["results"]
+    assert (answer["succeeded"], answer["failed"], answer["hasMore"]) == (2, 2, False)
+    assert [each["httpStatus"] for each in results] == [201, 400, 422, 201]
+    assert [each.get("status") for each in results] == ["scheduled", None, None, "draft"]
+    assert [each.get("externalId") for each in results] == [
+        body["externalId"] for body in (right[0], wrong, refused, right[1])
+    ]
+    for result, body in ((results[1], wrong), (results[2], refused)):
+        alone = await api.send_post(body)
+        assert (result["id"], result["error"]) == (None, alone.json())
+    assert {post["id"] for post in await tagged(api, tag)} == {results[0]["id"], results[3]["id"]}
+
+
+async def test_a_repeat_creates_nothing_and_answers_the_same_posts(api: Client, stack: Stack) -> None:
+    tag, keyed = f"tag-{uuid.uuid4()}", body_of(stack, "")
+    del keyed["externalId"]
+    body = {"posts": [body_of(stack, tag), {**keyed, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
+    first = await bulk(api, "", body)
+    again = await bulk(api, "", body)
+    assert [each["id"] for each in again["results"]] == [each["id"] for each in first["results"]]
+    assert [each.get("replayed") for each in first["results"]] == [None, None]
+    assert [each.get("replayed") for each in again["results"]] == [True, True]
+    assert len(await tagged(api, tag)) == 2
+
+
+async def test_with_a_key_the_whole_answer_is_repeated(api: Client, stack: Stack) -> None:
+    body, key = {"posts": [body_of(stack, "whole"), body_of(stack, "whole", content="x" * 300)]}, new_key()
+    first, again = [await api.post("/v1/posts/bulk", json=body, headers=key) for _ in range(2)]
+    assert (first.status_code, first.content) == (200, again.content)
+    assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
+    other = await api.post("/v1/posts/bulk", json={"posts": [body_of(stack, "whole")]}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_posts_that_are_due_are_published_and_waited_for(api: Client, stack: Stack) -> None:
+    tag = f"tag-{uuid.uuid4()}"
+    due = body_of(stack, tag, publishNow=True)
+    del due["scheduledFor"]
+    another = {**due, "externalId": str(uuid.uuid4()), "content": f"another {tag}"}
+    body, wait = {"posts": [due, another]}, {"Prefer": "wait=50"}
+    response = await api.post("/v1/posts/bulk", json=body, headers=wait)
+    assert response.headers["preference-applied"] == "wait=50"
+    assert [each["status"] for each in response.json()["results"]] == ["published", "published"]
+    assert len(await stack.public(due["content"])) == len(await stack.public(another["content"])) == 1
+    assert [each["status"] for each in (await bulk(api, "", body, **wait))["results"]] == ["published", "published"]
+    assert len(await stack.public(due["content"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "param"),
+    [
+        ("", {}, "posts"),
+        ("", {"posts": []}, "posts"),
+        ("", {"posts": [{}] * 101}, "posts"),
+        ("", {"posts": ["x"]}, "posts.0"),
+        ("", {"posts": [{"content": "no key"}]}, "posts.0.externalId"),
+        ("", {"posts": [{"idempotencyKey": "ä"}]}, "posts.0.idempotencyKey"),
+        ("", {"posts": [{"externalId": "a"}, {"externalId": "a"}]}, "posts.1.externalId"),
+        ("/update", {}, "posts"),
+        ("/update", {"filter": {"platform": "twitter"}}, "change"),
+        ("/update", {"filter": {}, "change": {"tags": []}}, "filter"),
+        ("/update", {"posts": [{"id": "a"}], "change": {}}, "change"),
+        ("/update", {"posts": [{"tags": []}]}, "posts.0.id"),
+        ("/update", {"posts": [{"id": 1}]}, "posts.0.id"),
+        ("/update", {"posts": [{"id": "a"}, {"id": "a"}]}, "posts.1.id"),
+        ("/delete", {}, "ids"),
+        ("/delete", {"filter": {"platform": None}}, "filter"),
+        ("/delete", {"filter": {"status": ["lost"]}}, "filter.status.0"),
+        ("/delete", {"filter": {"tags": ["a"]}}, "filter.tags"),
+        ("/delete", {"filter": {"tag": ["a"]}, "cursor": "?"}, "cursor"),
+        ("/retry", {"ids": ["a"], "filter": {"tag": ["a"]}}, "filter"),
+        ("/retry", {"ids": ["a"] * 101}, "ids"),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_with_the_request_itself_is_said_at_once(
+    api: Client, action: str, body: dict[str, Any], param: str
+) -> None:
+    response = await api.post(f"/v1/posts/bulk{action}", json=body, headers=new_key())
+    assert (response.status_code, response.json()["param"]) == (400, param), response.text
+
+
+async def test_changes_need_a_key_and_creates_need_one_for_each_post(api: Client) -> None:
+    for action in ("update", "delete", "retry"):
+        response = await api.post(f"/v1/posts/bulk/{action}", json={})
+        assert [each["param"] for each in problems(response)][-1] == "Idempotency-Key"
+    assert (await api.get("/v1/posts/bulk")).status_code in {404, 405}
+
+
+async def test_posts_are_changed_each_by_its_own_fields(api: Client, stack: Stack) -> None:
+    _, ids = await make(api, stack, 2)
+    shown = (await api.get(f"/v1/posts/{ids[0]}")).json()
+    posts = [{**shown, "content": "changed"}, {"id": ids[1], "tags": ["b"]}, {"id": "post_" + "0" * 32, "tags": []}]
+    answer = await bulk(api, "/update", {"posts": posts}, **new_key())
+    assert [each["httpStatus"] for each in answer["results"]] == [200, 200, 404]
+    assert [each["id"] for each in answer["results"]] == [post["id"] for post in posts]
+    assert answer["results"][2]["error"]["code"] == "not_found"
+    changed = [(await api.get(f"/v1/posts/{each}")).json() for each in ids]
+    assert (changed[0]["content"], changed[1]["tags"]) == ("changed", ["b"])
+
+
+async def test_posts_of_a_tag_are_moved_once_however_often_it_is_asked_for(api: Client, stack: Stack) -> None:
+    tag, ids = await make(api, stack, 3, scheduledFor="2029-03-24T09:00:00", timezone="Europe/Berlin")
+    body, key = {"filter": {"tag": [tag], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}}, new_key()
+    answers_ = await asyncio.gather(*(bulk(api, "/update", body, **key) for _ in range(3)))
+    assert answers_[0] == answers_[1] == answers_[2]
+    posts = await tagged(api, tag)
+    assert {each["id"] for each in answers_[0]["results"]} == set(ids)
+    # Clocks change in that night.
+    assert {post["scheduledForLocal"] for post in posts} == {"2029-03-25T09:00:00"}
+    assert {post["scheduledFor"] for post in posts} == {"2029-03-25T07:00:00Z"}
+    again = await bulk(api, "/update", body, **new_key())
+    assert {each["scheduledFor"] for each in again["results"]} == {"2029-03-26T07:00:00Z"}
+
+
+async def test_more_posts_than_one_request_takes_are_reached_by_its_cursor(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.bulk.requests.MOST_POSTS", 2)
+    tag, ids = await make(api, stack, 5)
+    body: dict[str, Any] = {"filter": {"tag": [tag]}, "change": {"tags": [tag, "seen"]}}
+    seen: list[str] = []
+    while True:
+        answer = await bulk(api, "/update", body, **new_key())
+        seen += [each["id"] for each in answer["results"]]
+        if not answer["hasMore"]:
+            break
+        body["cursor"] = answer["cursor"]
+    assert seen == sorted(ids, reverse=True)
+    assert all(post["tags"] == [tag, "seen"] for post in await tagged(api, tag))
+
+
+async def test_posts_are_deleted_by_tag_and_the_others_stay(api: Client, stack: Stack) -> None:
+    (tag, ids), (other, _) = await make(api, stack, 2), await make(api, stack, 1)
+    body, key = {"filter": {"tag": [tag]}}, new_key()
+    answer = await bulk(api, "/delete", body, **key)
+    assert sorted(each["id"] for each in answer["results"]) == sorted(ids)
+    assert await tagged(api, tag) == []
+    assert len(await tagged(api, other)) == 1
+    assert await bulk(api, "/delete", body, **key) == answer
+    assert (await bulk(api, "/delete", {"ids": ids}, **new_key()))["failed"] == 2
+
+
+async def test_what_failed_is_retried_by_filter(api: Client, stack: Stack) -> None:
+    tag, ids = await make(api, stack, 2)
+    await stack.fault("twitter", "reject", "publish", status=403)
+    first = await api.patch(f"/v1/posts/{ids[0]}", json={"publishNow": True})
+    assert first.json()["status"] == "failed"
+    body, key = {"filter": {"tag": [tag], "status": ["failed", "partial"]}}, new_key()
+    answer = await bulk(api, "/retry", body, **key)
+    assert [(each["id"], each["status"]) for each in answer["results"]] == [(ids[0], "published")]
+    assert await bulk(api, "/retry", body, **key) == answer
+    refused = await bulk(api, "/retry", {"ids": ids}, **new_key())
+    assert {each["error"]["code"] for each in refused["results"]} == {"nothing_to_retry"}
+
+
+async def test_another_workspaces_posts_are_not_reached(api: Client, stranger: Client, stack: Stack) -> None:
+    tag, ids = await make(api, stack, 1)
+    for action, body in (("delete", {"ids": ids}), ("update", {"posts": [{"id": ids[0], "tags": []}]})):
+        answer = await bulk(stranger, f"/{action}", body, **new_key())
+        assert [each["httpStatus"] for each in answer["results"]] == [404]
+    assert (await bulk(stranger, "/delete", {"filter": {"tag": [tag]}}, **new_key()))["total"] == 0
+    assert len(await tagged(api, tag)) == 1
+
+
+async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag, ids = await make(api, stack, 6)
+    body, key = {"filter": {"tag": [tag]}, "change": {"shiftBy": "P1D"}}, new_key()
+    halfway, tell_now, told = asyncio.Event(), Starter.tell_now, 0
+
+    async def dying(starter: Starter, plan: Plan) -> None:
+        nonlocal told
+        told += 1
+        if told > 3:
+            halfway.set()
+            await asyncio.Event().wait()
+        await tell_now(starter, plan)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Starter, "tell_now", dying)
+        request = asyncio.create_task(bulk(api, "/update", body, **key))
+        await halfway.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+    changed = {post["id"] for post in await tagged(api, tag) if post["scheduledFor"] != DISTANT}
+    assert 0 < len(changed) <= len(ids)
+    # One that matches only since then is not this request's.
+    assert (await api.send_post(body_of(stack, tag))).status_code == 201
+    answer = await bulk(api, "/update", body, **key)
+    assert [each["id"] for each in answer["results"]] == sorted(ids, reverse=True)
+    # A commit that was on its way may have come through after they were read.
+    assert {each["id"] for each in answer["results"] if each.get("replayed")} >= changed
+    times = {post["id"]: post["scheduledFor"] for post in await tagged(api, tag)}
+    assert {times[each] for each in ids} == {"2029-02-02T14:00:00Z"}
+    assert len(times) == 7
+
+
+async def test_what_there_was_no_time_for_is_done_by_the_repeat(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ids = await make(api, stack, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(answers, "_LONGEST_S", -1.0)
+        first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
+    assert {(each["httpStatus"], each["retryAfter"]) for each in first["results"]} == {(503, 1)}
+    assert (await bulk(api, "/delete", {"ids": ids}, **key))["succeeded"] == 2
+
+
+async def test_what_fails_in_one_post_is_no_error_of_the_others(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ids = await make(api, stack, 2)
+
+    async def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Starter, "rest_now", broken)
+        first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
+    assert {(each["httpStatus"], each["error"]["code"]) for each in first["results"]} == {(500, "internal_error")}
+    again = await bulk(api, "/delete", {"ids": ids}, **key)
+    assert [each.get("replayed") for each in again["results"]] == [True, True]
+
+
+async def test_its_posts_count_as_requests_of_the_key(stack: Stack) -> None:
+    deps = Dependencies.of(
+        stack.api_database, stack.workflows, stack.outcomes, rates=Rates(rate=1, burst=10, clock=lambda: 0.0)
+    )
+    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as api:
+        body = {"posts": [body_of(stack, "counted") for _ in range(8)]}
+        assert (await api.post("/v1/posts/bulk", json=body)).json()["succeeded"] == 8
+        refused = await api.post("/v1/posts/bulk", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert refused.headers["retry-after"]
