@@ -63,8 +63,8 @@ def _platforms() -> str:
         rows += [(rule.kind.value, _file(rule)) for rule in rules.files]
         if rules.alt_text:
             rows.append(("altText", f"at most {rules.alt_text:,} characters"))
-        rows += [("rate", f"{pace.limit} in {_period(pace.per.total_seconds())}") for pace in rules.paces]
-        table = "\n".join(["| | |", "|---|---|", *(f"| {label} | {value} |" for label, value in rows)])
+        rows += [("rate", f"{pace.limit:,} in {_period(pace.per.total_seconds())}") for pace in rules.paces]
+        table = "\n".join(["| limit | value |", "|---|---|", *(f"| {label} | {value} |" for label, value in rows)])
         parts += [f"## {network.label} (`{name}`)", table]
     return "\n\n".join(parts) + "\n"
 
@@ -83,20 +83,20 @@ def _media(rules: Rules) -> str:
 
 def _file(rule: FileRule) -> str:
     said = [", ".join(kind.partition("/")[2] for kind in rule.types)]
-    said += [_range(rule.min_bytes, rule.max_bytes, 1 << 20, "MiB"), _range(rule.min_seconds, rule.max_seconds, 1, "s")]
+    said += [_range(rule.min_bytes, rule.max_bytes, "bytes"), _range(rule.min_seconds, rule.max_seconds, "s")]
     said += [
-        _range(rule.min_width, rule.max_width, 1, "px wide"),
-        _range(rule.min_height, rule.max_height, 1, "px high"),
+        _range(rule.min_width, rule.max_width, "px wide"),
+        _range(rule.min_height, rule.max_height, "px high"),
     ]
     if rule.min_ratio or rule.max_ratio:
-        said.append(_range(rule.min_ratio, rule.max_ratio, 1, "width to height"))
+        said.append(_range(rule.min_ratio, rule.max_ratio, "width to height"))
     if rule.kind is MediaType.IMAGE and rule.shrinks:
         said.append("larger ones are made smaller")
     return "; ".join(filter(None, said))
 
 
-def _range(least: float | None, most: float | None, unit: int, name: str) -> str:
-    shown = [f"{value / unit:,.4g}" if value else "" for value in (least, most)]
+def _range(least: float | None, most: float | None, name: str) -> str:
+    shown = [f"{value:,}" if value else "" for value in (least, most)]
     match shown:
         case ["", ""]:
             return ""
@@ -108,8 +108,8 @@ def _range(least: float | None, most: float | None, unit: int, name: str) -> str
 
 
 def _period(seconds: float) -> str:
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+    for size, name in ((86400, "a day"), (3600, "an hour"), (60, "a minute")):
         if seconds >= size:
             count = seconds / size
-            return f"{count:g} {name}s" if count > 1 else f"a {name}"
+            return name if count == 1 else f"{count:g} {name.split()[1]}s"
     return f"{seconds:g} seconds"
