@@ -53,7 +53,8 @@ async def run(platforms: list[str] | None) -> None:
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            async with serving_health(settings, readiness, team.workers), worker.running(client, desk, team, watch):
+            beside = worker.running(client, desk, team, watch, settings.audit_kept)
+            async with serving_health(settings, readiness, team.workers), beside:
                 log.info("worker.started", platforms=platforms or list(networks()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)

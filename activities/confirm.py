@@ -12,7 +12,7 @@ from activities.complete import completed
 from activities.desk import Desk, Step
 from activities.heartbeat import beating
 from activities.persist import persist
-from domain import transitions
+from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
 from domain.ownership import last_moment
@@ -95,7 +95,7 @@ class Confirming:
                 decision = "could not look; looking again"
                 unread = verdicts.note(step, AttemptState.REFUSED, decision, error, command.again_in)
                 return await self._write_finding(command, job.sent, unread, _again(command), started)
-            note: AttemptResult | None = verdicts.note(step, AttemptState.DONE, "it is public")
+            note: AttemptResult | None = verdicts.note(step, AttemptState.DONE, decisions.PUBLIC)
             incomplete = False
             if isinstance(finding, Published):
                 finding, incomplete = await completed(step, finding)
@@ -132,19 +132,19 @@ class Confirming:
             finding = Unknown(final=True)
         match finding:
             case Absent() if finding.never_sent or _is_believed_by_now(sent, step, unclear_sends):
-                return done("it is not public; it is sent again"), transitions.pending(datetime.now(UTC))
+                return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
             case Absent() if not step.last:
                 return None, _again(command)
             case Absent():
                 return done("not public yet; looking again", None, again), _again(command)
             case Refused(error):
-                told = verdicts.note(step, AttemptState.REFUSED, "the network took it, then refused it", error)
+                told = verdicts.note(step, AttemptState.REFUSED, decisions.REFUSED_LATER, error)
                 return told, verdicts.refused(error)
             case Unlisted():
-                told = done("it is public, and the network does not list it")
+                told = done(decisions.PUBLIC_UNLISTED)
                 return told, transitions.unlisted(datetime.now(UTC), step.network.label)
             case Unknown(final=True):
-                return done("the network cannot tell; a person must decide"), transitions.resting()
+                return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:
                 return done("cannot be told yet; looking again", None, again), _again(command)
 

@@ -7,12 +7,15 @@ from temporalio import activity
 
 from activities.commands import GiveUp, PostCommand
 from activities.meters import Meters
+from activities.operators import who_cancelled, who_signalled
 from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
+from domain.audit import WORKER, Action, Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
 from domain.plan import Plan
 from domain.post import ErrorCategory, TargetStatus
+from store.audit import add_unless_said
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
@@ -42,21 +45,23 @@ class Posts:
     @activity.defn
     async def reopen(self, command: PostCommand) -> Plan | None:
         """Let what failed wait again, and return what is wanted then; None if the post is a draft, or deleted."""
+        actor = await who_signalled("retry")
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
             if post is None or post.due_at is None:
                 return None
-            await reopen(session, post)
+            await reopen(session, post, actor, **_run())
             return await plan_with_accounts(session, post)
 
     @activity.defn
     async def write_off(self, command: PostCommand) -> Plan | None:
         """Leave the rows of a cancelled post at rest, and return what they say; None if it is a draft, or deleted."""
+        actor = await who_cancelled()
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
             if post is None or post.due_at is None:
                 return None
-            last_moment = await write_off_post(session, post)
+            last_moment = await write_off_post(session, post, actor, **_run())
             plan = await plan_with_accounts(session, post)
         if last_moment and last_moment > datetime.now(UTC):
             # By then no worker that was frozen while it sent can send any more.
@@ -93,8 +98,19 @@ class Posts:
                 category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
                 change = transitions.failed(_last_words(job.target), command.code, category)
             outcome = await settle(session, command.target_id, change)
+            await add_unless_said(session, job.post, _given_up(job.target, command, outcome))
         self._meters.came_to(command.platform, outcome)
         return outcome
+
+
+def _run() -> dict[str, str]:
+    return {"runId": activity.info().workflow_run_id or ""}
+
+
+def _given_up(target: Target, command: GiveUp, outcome: Outcome) -> Line:
+    action = Action.FAILED if outcome.status is TargetStatus.FAILED else Action.UNCONFIRMED
+    named = ((target.platform, target.account_id),)
+    return Line(action, WORKER, targets=named, details=(("code", command.code), ("decision", "given up")))
 
 
 def _last_words(target: Target) -> str:

@@ -22,8 +22,9 @@ from activities.options import lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.refused_accounts import judge_refusal
-from domain import transitions
+from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
+from domain.audit import WORKER, Action, Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
@@ -32,7 +33,8 @@ from platforms.base import Network, Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account, refuse_account
-from store.models import Attempt
+from store.audit import add_unless_said
+from store.models import Attempt, Target
 from store.publishing import (
     Job,
     begin_send,
@@ -49,14 +51,20 @@ from store.twins import claim, others_posts
 log = structlog.get_logger(__name__)
 
 _HELD_UNTIL = {
-    Kind.AUTH: "held until its account can publish",
-    Kind.CAPPED: "held until its account can publish",
-    Kind.OPERATOR: "held until the operator has mended the app",
+    Kind.AUTH: decisions.HELD_FOR_ACCOUNT,
+    Kind.CAPPED: decisions.HELD_FOR_ACCOUNT,
+    Kind.OPERATOR: decisions.HELD_FOR_OPERATOR,
 }
 
 
 def _stands(job: Job) -> bool:
     return job.target.status in RESULTS or (job.sent is not None and job.sent.state == AttemptState.SENDING)
+
+
+def _held(target: Target) -> Line:
+    """Return the line of the audit trail for a target that is held without an attempt."""
+    named = ((target.platform, target.account_id),)
+    return Line(Action.HELD, WORKER, targets=named, details=(("code", target.error_code),))
 
 
 def _sooner(wait: timedelta) -> timedelta:
@@ -312,8 +320,10 @@ class Publishing:
     ) -> Outcome:
         """Write that a target goes on later, and what was prepared of it. Raises _Unwanted."""
         async with self._database.answers.transaction() as session:
-            _require_wanted(await load(session, command.target_id, lock=True), command)
+            job = _require_wanted(await load(session, command.target_id, lock=True), command)
             outcome = await settle(session, command.target_id, change)
+            if outcome.status is TargetStatus.HELD:
+                await add_unless_said(session, job.post, _held(job.target))
             if prepared and not outcome.stale:
                 session.add(finished_step(command.target_id, AttemptStep.PREPARE, datetime.now(UTC), prepared))
             return outcome
@@ -333,7 +343,7 @@ class Publishing:
             step.keeper.deferring = False
         if not step.last:
             return None
-        ready = verdicts.note(step, AttemptState.DONE, "ready to publish")
+        ready = verdicts.note(step, AttemptState.DONE, decisions.READY)
         return finished_step(step.sending.target_id, AttemptStep.PREPARE, started, ready)
 
     async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
@@ -354,7 +364,7 @@ class Publishing:
             note = verdicts.note(step, AttemptState.UNCLEAR, "looking on the network before anything else", error, soon)
             return await self._close(command, attempt, note, transitions.unconfirmed(error.code, error.message))
         step.connection.wire.fence = None
-        note = verdicts.note(step, AttemptState.DONE, "published")
+        note = verdicts.note(step, AttemptState.DONE, decisions.PUBLISHED)
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, attempt, note, verdicts.published(published), published)
         await self._pacing.answered(step)
@@ -433,7 +443,7 @@ class Publishing:
         if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
             self._desk.forget_files(command.post_id)
-            note = verdicts.note(step, AttemptState.REFUSED, "failed", error)
+            note = verdicts.note(step, AttemptState.REFUSED, decisions.FAILED, error)
             outcome = await self._close(command, attempt, note, verdicts.refused(error))
             if outcome.status is TargetStatus.FAILED:
                 raise refused(network, error, outcome) from error

@@ -15,6 +15,7 @@ from api.lookup import plan_for, require_post
 from api.network_rules import network_problems
 from api.patch import read_correction, read_patch
 from api.waiting import Patience
+from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
@@ -30,13 +31,19 @@ _BEGUN = Problem(
 
 
 async def amend(
-    deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None, patience: Patience
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    post_id: str,
+    payload: JsonObject,
+    key: str | None,
+    patience: Patience,
 ) -> Answer:
     """Change the post and answer with it, or as the first request with this key was answered.
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, post_id, payload, key, method="PATCH")
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
     return await change.once(
         partial(_change, change, payload, patience), lambda _: answer_at_rest(deps, workspace_id, post_id, patience)
     )
@@ -48,9 +55,9 @@ async def _change(change: PostChange, payload: JsonObject, patience: Patience) -
         before = PostStatus(post.status)
         rows = [] if may_change(before) else await rows_of(session, post)
         if may_change(before, rows):
-            accounts = await _amend(session, post, payload)
+            accounts = await _amend(session, post, change.actor, payload)
         elif any(map(may_correct, rows)):
-            accounts = await correct_post(session, post, rows, payload)
+            accounts = await correct_post(session, post, change.actor, rows, payload)
         else:
             raise Conflict(_BEGUN)
         deps.quotas.write(post.workspace_id, post.answer_bytes)
@@ -67,7 +74,7 @@ async def _change(change: PostChange, payload: JsonObject, patience: Patience) -
     return await answer_at_rest(deps, post.workspace_id, post.id, patience, begun=begun)
 
 
-async def _amend(session: AsyncSession, post: Post, payload: JsonObject) -> dict[str, ConnectedAccount]:
+async def _amend(session: AsyncSession, post: Post, actor: Actor, payload: JsonObject) -> dict[str, ConnectedAccount]:
     """Change a locked post that has not begun, or that begins again, and return its accounts.
 
     Raises InvalidRequest, Unprocessable.
@@ -78,7 +85,7 @@ async def _amend(session: AsyncSession, post: Post, payload: JsonObject) -> dict
     accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
         raise Unprocessable(problems)
-    rewrite(post, wanted.content, status=wanted.status, due_at=wanted.due_at, now=now)
+    rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
     return accounts
 
 

@@ -11,6 +11,7 @@ from litestar import Request
 
 from api.errors import Unauthorized
 from api.rates import Rates
+from domain.audit import Actor, api_key
 from domain.errors import Problem
 from store.api_keys import Caller, recognize_key
 from store.database import Database
@@ -65,6 +66,12 @@ class Keys:
                 raise Unauthorized(_WRONG)
         _keep(self._known, digest, (found, until))
         return found
+
+
+def actor_of(request: Request[Any, Any, Any]) -> Actor:
+    """Return who sends a request, for the audit trail; it must be authenticated."""
+    caller: Caller = request.state.caller
+    return api_key(caller.key_id)
 
 
 def _keep(remembered: dict[bytes, T], digest: bytes, what: T) -> None:

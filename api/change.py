@@ -11,6 +11,7 @@ from api.body import JsonObject
 from api.dependencies import Dependencies
 from api.keyed import keyed, once, take_key
 from api.lookup import require_post
+from domain.audit import Actor
 from store.idempotency import KeyedRequest
 from store.models import IdempotencyKey, Post
 
@@ -21,6 +22,7 @@ class PostChange:
 
     deps: Dependencies
     workspace_id: str
+    actor: Actor
     post_id: str
     request: KeyedRequest | None
 
@@ -29,6 +31,7 @@ class PostChange:
         cls,
         deps: Dependencies,
         workspace_id: str,
+        actor: Actor,
         post_id: str,
         payload: JsonObject,
         key: str | None,
@@ -38,7 +41,7 @@ class PostChange:
     ) -> "PostChange":
         """Return the change that a method and an `action` below the post's address ask for with this body."""
         address = f"/v1/posts/{post_id}/{action}" if action else f"/v1/posts/{post_id}"
-        return cls(deps, workspace_id, post_id, keyed(workspace_id, key, payload, f"{method} {address}"))
+        return cls(deps, workspace_id, actor, post_id, keyed(workspace_id, key, payload, f"{method} {address}"))
 
     async def once(
         self, change: Callable[[], Awaitable[Answer]], follow: Callable[[IdempotencyKey], Awaitable[Answer]]

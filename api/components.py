@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
+from api.history import HistoryView
 from api.platforms import PlatformsView
 from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
@@ -25,7 +26,7 @@ _BODIES = (
     *(CreateManyBody, PostItemBody, UpdateManyBody, PatchItemBody, SelectManyBody),
 )
 _CHANGES = (PatchBody, PatchItemBody)
-_VIEWS = (PostView, PageView, AttemptsView, DeletedView, VerdictView, PlatformsView, ErrorView, ManyView)
+_VIEWS = (PostView, PageView, AttemptsView, HistoryView, DeletedView, VerdictView, PlatformsView, ErrorView, ManyView)
 _NULL = {"type": "null"}
 _NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})
 """Fields that clients set to null. Elsewhere null is the default when a post is created, and refused in a change."""

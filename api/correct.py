@@ -10,6 +10,7 @@ from api.lookup import accounts_of
 from api.network_rules import network_problems
 from api.patch import read_correction
 from api.retry import require_tries_left
+from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
@@ -32,7 +33,7 @@ _KEEPS = {
 
 
 async def correct_post(
-    session: AsyncSession, post: Post, rows: Sequence[TargetRow], payload: JsonObject
+    session: AsyncSession, post: Post, actor: Actor, rows: Sequence[TargetRow], payload: JsonObject
 ) -> dict[str, ConnectedAccount]:
     """Change what a locked post's failed and held targets send; returns the post's accounts.
 
@@ -51,7 +52,7 @@ async def correct_post(
     accounts = await accounts_of(session, post)
     if problems := network_problems(wanted, accounts, set(places.values())):
         raise Unprocessable(problems)
-    session.add_all(correct(post, wanted, {target.id for target in changed}, now_ms()))
+    session.add_all(correct(post, wanted, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:
         raise Unprocessable(_TOO_LARGE)
     return accounts

@@ -15,6 +15,7 @@ from api.network_rules import find_network_problems
 from api.turns import turn
 from api.waiting import Patience
 from api.wanted import read_create
+from domain.audit import Actor
 from domain.errors import (
     Conflict,
     InvalidRequest,
@@ -51,7 +52,7 @@ _JUST_DELETED = Problem("The post with this externalId is just being deleted; pl
 
 
 async def create(
-    deps: Dependencies, workspace_id: str, payload: JsonObject, key: str | None, patience: Patience
+    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, key: str | None, patience: Patience
 ) -> Answer:
     """Create the post, or answer as the first request with this key or externalId was answered.
 
@@ -61,7 +62,7 @@ async def create(
     # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
     # (its time is past, its account gone): so a refusal looks the key up before it stands.
     try:
-        made = await _make(deps, workspace_id, payload, request)
+        made = await _make(deps, workspace_id, actor, payload, request)
     except (InvalidRequest, Unprocessable, RateLimited):
         if request is not None and (answer := await _join(deps, request, patience)):
             return answer
@@ -81,7 +82,7 @@ async def create(
 
 
 async def _make(
-    deps: Dependencies, workspace_id: str, payload: JsonObject, request: KeyedRequest | None
+    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, request: KeyedRequest | None
 ) -> _Made | None:
     """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
@@ -96,6 +97,7 @@ async def _make(
         status=wanted.status,
         due_at=wanted.due_at,
         now=now,
+        created_by=actor.id,
         external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
     )
     answer = answer_post(post, 201)

@@ -16,6 +16,7 @@ from api.schemas import EditBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
 from domain.attempts import RevisionState
+from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.codes import is_problem_code
 from domain.content import Edit
@@ -39,13 +40,19 @@ _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 
 
 async def edit(
-    deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None, patience: Patience
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    post_id: str,
+    payload: JsonObject,
+    key: str | None,
+    patience: Patience,
 ) -> Answer:
     """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
 
     Raises NotFound, InvalidRequest, Unprocessable, Unavailable, RateLimited, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="edit")
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="edit")
     return await change.once(
         partial(_begin, change, payload, patience),
         lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", patience),
@@ -64,7 +71,7 @@ async def _begin(change: PostChange, payload: JsonObject, patience: Patience) ->
             raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
         wanted = Edit(content=text, target_ids=[target.id for target in targets])
-        await add_revision(session, post_id, wanted, now, revision_id)
+        await add_revision(session, post, wanted, change.actor, now, revision_id)
         deps.quotas.write(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
     await deps.workflows.edit(plan, revision_id, wanted.target_ids)

@@ -121,6 +121,43 @@ ATTEMPTS: dict[str, Any] = {
     "cursor": None,
     "hasMore": False,
 }
+HISTORY: dict[str, Any] = {
+    "events": [
+        {
+            "at": "2026-01-14T16:20:05.611Z",
+            "action": "created",
+            "actor": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
+            "summary": 'API key "Editorial office" created the post.',
+        },
+        {
+            "at": "2026-01-14T17:02:44.090Z",
+            "action": "changed",
+            "actor": {"type": "api_key", "id": "key_019bc10e51307c4f8d2b7f3a6c0e9d41", "name": "Editorial office"},
+            "summary": (
+                'API key "Editorial office" changed scheduledFor from 2026-01-14T18:00:00Z to 2026-01-15T10:00:00Z and '
+                "content."
+            ),
+            "version": 2,
+            "changes": [
+                {"field": "scheduledFor", "from": "2026-01-14T18:00:00Z", "to": "2026-01-15T10:00:00Z"},
+                {"field": "content"},
+            ],
+        },
+        {
+            "at": "2026-01-15T10:00:00.100Z",
+            "action": "published",
+            "actor": {"type": "worker"},
+            "summary": "Published on X account tw_456 as 1234567890: https://x.com/i/status/1234567890",
+            "platform": "twitter",
+            "accountId": "tw_456",
+            "httpStatus": 201,
+            "platformPostId": "1234567890",
+        },
+    ],
+    "cursor": None,
+    "hasMore": False,
+}
+HISTORY_CURSOR = "eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"
 ATTEMPTS_CURSOR = "eyJpZCI6MTAwfQ"
 
 _PUBLISHED = "2026-01-15T10:00:02.418Z"

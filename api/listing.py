@@ -18,6 +18,7 @@ from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import networks
+from store.history import Moment
 from store.lists import Filter, Order, Place
 
 DEFAULT_LIMIT = 20
@@ -150,6 +151,30 @@ def read_attempts_query(request: Request[Any, Any, Any]) -> tuple[int, int]:
     if problems or beside:
         raise InvalidRequest([*problems, *beside])
     return after_id or 0, limit or MAX_LIMIT
+
+
+def history_cursor(last: Moment) -> str:
+    """Return the cursor of the page of a history that follows a line."""
+    return _cursor({"id": f"{last.source}.{last.id}", "at": last.at.astimezone(UTC).isoformat()})
+
+
+def _read_history_cursor(text: str) -> Moment:
+    content = _content(text)
+    match = re.fullmatch(r"([0-9])\.([0-9]{1,18})", str(content.get("id")))
+    if match is None:
+        raise ValueError(_NO_CURSOR)
+    return Moment(_moment(content.get("at")), int(match[1]), int(match[2]))
+
+
+def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, int]:
+    """Return after which line a page of a history begins, and how many it may hold. Raises InvalidRequest."""
+    query, beside = parse_query(request, ("limit", "cursor"))
+    problems: list[Problem] = []
+    limit = _take(query, problems, "limit", _limit)
+    after = _take(query, problems, "cursor", _read_history_cursor)
+    if problems or beside:
+        raise InvalidRequest([*problems, *beside])
+    return after, limit or MAX_LIMIT
 
 
 def _take(query: Mapping[str, str], problems: list[Problem], name: str, convert: Callable[[str], T]) -> T | None:

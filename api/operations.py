@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from api import examples
 from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
 from api.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from api.history import HistoryView
 from api.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.platforms import PlatformsView, view_of_network
 from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
@@ -152,15 +153,14 @@ _LIST = (
     _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.PAGE["cursor"]),
 )
 
-_PAGE = (
-    _query(
-        "limit",
-        "The most attempts to return.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
-        20,
-    ),
-    _query("cursor", "From the previous answer.", {"type": "string"}, examples.ATTEMPTS_CURSOR),
-)
+
+def _page(what: str, cursor: str) -> tuple[Json, Json]:
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
+    return (
+        _query("limit", f"The most {what} to return.", most, 20),
+        _query("cursor", "From the previous answer.", {"type": "string"}, cursor),
+    )
+
 
 _ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
 _WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
@@ -395,7 +395,20 @@ OPERATIONS = (
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
         ("unknownQuery", "wrongQuery", "notFound", *_ALWAYS),
-        parameters=(_POST_ID, *_PAGE),
+        parameters=(_POST_ID, *_page("attempts", examples.ATTEMPTS_CURSOR)),
+    ),
+    Operation(
+        "get",
+        f"{_ONE}/history",
+        "getHistory",
+        "See who did what to a post",
+        "One time line: who created, changed, retried or deleted the post, what it was sent and what became of that. "
+        "It outlives the post by a year, or for as long as the operator keeps it. The 500 newest actions of people are "
+        "kept. Of content only the names of changed fields are kept.",
+        HistoryView,
+        {"history": examples.HISTORY},
+        ("unknownQuery", "wrongQuery", "notFound", *_ALWAYS),
+        parameters=(_POST_ID, *_page("events", examples.HISTORY_CURSOR)),
     ),
     Operation(
         "post",

@@ -8,10 +8,11 @@ from litestar.params import FromPath
 
 from api import amend, create, edit, remove, resolve, retry
 from api.answer import Answer, answer_post, answer_view
-from api.auth import authenticate
+from api.auth import actor_of, authenticate
 from api.dependencies import Dependencies, Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
-from api.listing import cursor_after, read_attempts_query, read_list_query
+from api.history import history
+from api.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.lookup import require_post
 from api.query import read_query
 from api.validate import validate
@@ -53,7 +54,7 @@ class Posts(Controller):
         payload = await read_request(request, lambda body: read_create(body, create.now_ms()), idempotency_key)
         key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await create.create(deps, workspace_id, payload, key, patience)
+            answer = await create.create(deps, workspace_id, actor_of(request), payload, key, patience)
         return respond(answer, wait if patience.granted else None)
 
     @get("/")
@@ -91,7 +92,7 @@ class Posts(Controller):
         )
         key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await amend.amend(deps, workspace_id, post_id, payload, key, patience)
+            answer = await amend.amend(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
 
     @delete("/{post_id:str}", status_code=200)
@@ -101,7 +102,8 @@ class Posts(Controller):
         """Remove a post from this service."""
         await deps.restoring.require_over()
         await read_bare_request(request, idempotency_key)
-        return respond(await remove.delete(deps, workspace_id, post_id, idempotency_key(request)))
+        key = idempotency_key(request)
+        return respond(await remove.delete(deps, workspace_id, actor_of(request), post_id, key))
 
     @get("/{post_id:str}/attempts")
     async def list_attempts(
@@ -116,6 +118,14 @@ class Posts(Controller):
         cursor = cursor_after(page[-1][0].id) if more else None
         return respond(answer_view(attempts_view(page, cursor)))
 
+    @get("/{post_id:str}/history")
+    async def get_history(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Return a page of what happened to a post and who did it, oldest first."""
+        after, limit = read_history_query(request)
+        return respond(answer_view(await history(deps, workspace_id, post_id, after, limit)))
+
     @post("/{post_id:str}/resolve", status_code=200)
     async def resolve_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
@@ -123,7 +133,8 @@ class Posts(Controller):
         """Let a person settle an unconfirmed target."""
         await deps.restoring.require_over()
         payload = await read_request(request, resolve.read_resolution, idempotency_key)
-        return respond(await resolve.resolve(deps, workspace_id, post_id, payload, idempotency_key(request)))
+        key = idempotency_key(request)
+        return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(
@@ -134,7 +145,7 @@ class Posts(Controller):
         payload = await read_request(request, edit.read_edit, idempotency_key)
         key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await edit.edit(deps, workspace_id, post_id, payload, key, patience)
+            answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
 
     @post("/{post_id:str}/retry", status_code=200)
@@ -146,5 +157,5 @@ class Posts(Controller):
         payload = await read_request(request, retry.read_retry, idempotency_key, optional=True)
         key, wait = idempotency_key(request), preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
-            answer = await retry.retry(deps, workspace_id, post_id, payload, key, patience)
+            answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)

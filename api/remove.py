@@ -6,6 +6,7 @@ from api.answer import Answer, answer_view
 from api.change import PostChange
 from api.dependencies import Dependencies
 from api.views import DeletedView
+from domain.audit import Actor
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
@@ -16,12 +17,12 @@ from store.wishes import delete_post
 _PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
 
 
-async def delete(deps: Dependencies, workspace_id: str, post_id: str, key: str | None) -> Answer:
+async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, key: str | None) -> Answer:
     """Remove the post from this service; one that is not out yet is surely not published afterwards.
 
     Raises NotFound, Conflict, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, post_id, {}, key, method="DELETE")
+    change = PostChange.of(deps, workspace_id, actor, post_id, {}, key, method="DELETE")
     answer = answer_view(DeletedView(id=post_id, deleted=True))
 
     async def follow(_: IdempotencyKey) -> Answer:
@@ -37,7 +38,7 @@ async def _delete(change: PostChange, answer: Answer) -> Answer:
     async with change.locked_post(answer=answer) as (session, post):
         # The answer to a request for a post that is not out yet must not be that it is deleted if it has just gone out.
         out_meanwhile = _may_be_public(post) and not (asked_for and _may_be_public(asked_for))
-        if out_meanwhile or not await delete_post(session, post):
+        if out_meanwhile or not await delete_post(session, post, change.actor):
             raise Conflict(_PUBLISHING)
     if post.status != PostStatus.DRAFT:
         await deps.starter.rest_now(post.workflow_id, post.id, post.version + 1)

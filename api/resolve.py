@@ -9,6 +9,7 @@ from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for, require_post
 from api.schemas import ResolveBody
 from api.shape import in_contract_order, read
+from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.plan import Plan
 from platforms.registry import networks
@@ -21,9 +22,11 @@ _NOTHING = Problem(
 )
 
 
-async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None) -> Answer:
+async def resolve(
+    deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, payload: JsonObject, key: str | None
+) -> Answer:
     """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
-    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="resolve")
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="resolve")
 
     async def answer() -> Answer:
         async with deps.database.reading() as session:
@@ -38,11 +41,11 @@ async def resolve(deps: Dependencies, workspace_id: str, post_id: str, payload: 
 
 async def _settle(change: PostChange, body: ResolveBody) -> None:
     async with change.locked_post() as (session, post):
-        plan = await settle_target(session, post, body)
+        plan = await settle_target(session, post, body, change.actor)
     await change.deps.starter.tell_now(plan)
 
 
-async def settle_target(session: AsyncSession, post: Post, body: ResolveBody) -> Plan:
+async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, actor: Actor) -> Plan:
     """Settle a locked post's target as a person says; return what its workflow must be told.
 
     Raises InvalidRequest, Unprocessable, Conflict.
@@ -50,7 +53,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody) ->
     target, published = _named(post, body), body.outcome != "not_published"
     accounts = await accounts_of(session, post)
     found, url = id_and_address(body, accounts.get(target.account_id))
-    if not await resolve_target(session, post, target, found, published=published, url=url):
+    if not await resolve_target(session, post, target, found, actor, published=published, url=url):
         raise Conflict(_NOTHING)
     return plan_for(post, accounts)
 

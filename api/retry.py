@@ -11,6 +11,7 @@ from api.lookup import accounts_of, plan_for
 from api.schemas import NamedTarget, RetryBody
 from api.shape import in_contract_order, read
 from api.waiting import Patience
+from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.ownership import may_retry
 from domain.post import TargetStatus
@@ -32,20 +33,26 @@ _HELD = Problem(
 
 
 async def retry(
-    deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject, key: str | None, patience: Patience
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    post_id: str,
+    payload: JsonObject,
+    key: str | None,
+    patience: Patience,
 ) -> Answer:
     """Publish to the named targets, or to all that failed, once more and wait for the outcome.
 
     Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
     """
-    change = PostChange.of(deps, workspace_id, post_id, payload, key, action="retry")
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="retry")
 
     async def begin() -> Answer:
         named = read_retry(payload)
         async with change.locked_post() as (session, post):
             await require_tries_left(session, post)
             only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
-            if not await reopen(session, post, only):
+            if not await reopen(session, post, change.actor, only):
                 raise Conflict(_HELD if any(each.status == TargetStatus.HELD for each in post.targets) else _NOTHING)
             deps.quotas.write(workspace_id, post.answer_bytes)
             plan = plan_for(post, await accounts_of(session, post))

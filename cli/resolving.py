@@ -17,6 +17,7 @@ from api.resolve import id_and_address, read_resolution, settle_target
 from api.schemas import ResolveBody
 from cli.decisions import BadLines, Decision
 from cli.place import Place, place_of
+from cli.this_user import this_user
 from domain.errors import Conflict, PostsError, Problem, Unavailable
 from domain.ownership import may_resolve
 from domain.plan import Plan
@@ -109,10 +110,10 @@ class Resolver:
             post = await lock_post(session, judged.decision.post_id)
             if post is None:
                 raise Conflict(Problem("The post was deleted meanwhile", "conflict"))
-            plan = await settle_target(session, post, judged.body)
+            plan = await settle_target(session, post, judged.body, this_user())
             if retry and judged.body.outcome == "not_published":
                 only = [each.id for each in post.targets if each.account_id == judged.body.account_id]
-                await reopen(session, post, only)
+                await reopen(session, post, this_user(), only)
                 plan = await plan_with_accounts(session, post)
             return plan
 

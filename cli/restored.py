@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.errors import UserError
 from cli.place import place_of
+from cli.this_user import this_user
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import networks
 from runtime.settings import Settings
@@ -49,7 +50,7 @@ async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, t
         more = restore.database
         while more:
             async with rows.transaction() as session:
-                more = await look_first_at_the_next(session, restore.id, now, _BATCH, searchable)
+                more = await look_first_at_the_next(session, restore.id, this_user(), now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
                 await tell_again(session, now)

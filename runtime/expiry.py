@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.audit import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.database import Database
 from store.idempotency import delete_expired_keys
 from store.media_checks import delete_old_checks
@@ -28,6 +30,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_expired_files, 20),
     (delete_old_lateness, 500),
     (delete_old_checks, 100),
+    (delete_surplus_events, 20),
 )
 """What is deleted, and how many rows at a time; a file may have some MiB."""
 
@@ -35,20 +38,24 @@ _ONE_PROCESS = text("SELECT pg_try_advisory_xact_lock(hashtextextended('socialsy
 """Workers that delete the same rows in another order would lock each other out."""
 
 
-async def expire_forever(database: Database) -> None:
+async def expire_forever(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> None:
     """Delete what has expired, twice a minute. A database that is away is waited for."""
     while True:
         try:
-            await expire(database, datetime.now(UTC))
+            await expire(database, datetime.now(UTC), audit_kept)
         except (SQLAlchemyError, OSError) as error:
             log.warning("expiry.postponed", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)
 
 
-async def expire(database: Database, now: datetime) -> int:
-    """Delete all that has expired; returns how many rows were checked. Another process may be doing it: then 0."""
+async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:
+    """Delete all that has expired; returns how many rows were checked. Another process may be doing it: then 0.
+
+    `audit_kept`: how long lines of the audit trail are kept.
+    """
     checked = 0
-    for delete, batch in DELETES:
+    old_events: tuple[_Delete, int] = partial(delete_old_events, keep=audit_kept), 500
+    for delete, batch in (*DELETES, old_events):
         while found := await _delete(database, delete, now, batch):
             checked += found
             if found < batch:

@@ -10,11 +10,13 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.audit import RECOVERY, Action, Line
 from domain.errors import Unavailable
 from domain.ownership import CLOCKS_DIFFER, Fate, judge_run, may_be_behind
 from domain.plan import Plan
 from domain.post import PostStatus
 from runtime.facts import facts_of_row, facts_of_run
+from store.audit import add_unless_said
 from store.database import Database
 from store.open_posts import PostLine, open_due_between
 from store.plans import plan_with_accounts
@@ -106,18 +108,40 @@ class Recovery:
             fate = judge_run(facts_of_row(post), facts_of_run(run, view))
             plan = await plan_with_accounts(session, post)
         if fate is Fate.ENDED:
-            plan = await self._look_first(line.id) or plan
+            plan = await self._look_first(line.id, run) or plan
+        elif fate is Fate.LOST:
+            await self._note_restart(line, run)
         if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(line, run)):
             await tell(self._database, self._workflows, plan)
         return self._tell(line, run, fate)
 
-    async def _look_first(self, post_id: str) -> Plan | None:
+    async def _note_restart(self, line: PostLine, run: Run | None) -> None:
+        """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
+
+        Tried again because Temporal went away in between, it is the same restart.
+        """
+        ended = await self._how_it_ended(run)
+        async with self._database.transaction() as session:
+            if post := await lock_post(session, line.id):
+                await add_unless_said(session, post, Line(Action.RESTARTED, RECOVERY, details=ended))
+
+    async def _how_it_ended(self, run: Run | None) -> tuple[tuple[str, str], ...]:
+        """Return for the audit trail how a lost run ended, and who ended it if that was a person."""
+        if run is None:
+            return ()
+        ended = [("run", run.status.name.lower()), ("runId", run.run_id)]
+        if by_force := await self._runs.terminated_by(run):
+            ended += [("endedBy", by_force.identity), *([("reason", by_force.reason)] if by_force.reason else [])]
+        return tuple(ended)
+
+    async def _look_first(self, post_id: str, run: Run | None) -> Plan | None:
         """Have a post looked up before it is sent whose last run knew more than its row; return what is wanted then."""
+        line = Line(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
         async with self._database.transaction() as session:
             post = await lock_post(session, post_id)
             if post is None or post.due_at is None:
                 return None
-            await look_first(session, post, post.updated_at - CLOCKS_DIFFER)
+            await look_first(session, post, line, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
     def _tell(self, line: PostLine, run: Run | None, fate: Fate) -> bool:

@@ -19,6 +19,7 @@ from api.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
 from platforms.registered_apps import RegisteredApps
+from store.audit import AUDIT_KEPT
 from store.roles import Part, Role
 from store.secret_values import SECRETS
 from store.vault import Vault
@@ -108,6 +109,9 @@ class Settings(BaseSettings):
         le=86400,
         description="how long after its due time a post that has not begun is late: logged, counted, shown in /readyz",
     )
+    audit_days: int = Field(
+        default=AUDIT_KEPT.days, ge=1, le=36_500, description="days for which lines of the audit trail are kept"
+    )
     worker_grace_s: float = Field(
         default=30,
         ge=0,
@@ -173,6 +177,11 @@ class Settings(BaseSettings):
     def late_after(self) -> timedelta:
         """Return how long after its due time a post that has not begun is late."""
         return timedelta(seconds=self.late_after_s)
+
+    @property
+    def audit_kept(self) -> timedelta:
+        """Return for how long lines of the audit trail are kept."""
+        return timedelta(days=self.audit_days)
 
     @field_validator("private_media_hosts", "private_account_hosts")
     @classmethod

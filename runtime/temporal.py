@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+import socket
 from typing import Any, cast
 
 import structlog
@@ -15,6 +16,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
+from activities.operators import IDENTITY
 from platforms.errors import NetworkError
 from store.secret_values import SECRETS
 
@@ -78,18 +80,21 @@ async def connect(
     attempts: int = 10,
     lazy: bool = False,
     runtime: Runtime | None = None,
+    identity: str | None = None,
 ) -> Client:
     """Return a client for the server that TEMPORAL_* names, or for `address`.
 
     Nothing is compressed: the messages hold ids and times, and packing them costs both sides more than sending them.
     The server may come up after us (compose, a restart), so a refused connection is tried again `attempts` times,
     1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
+    `identity` is what histories name the client by; by default one that says that no person is behind it.
     """
     config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())
     SECRETS.remember(config.get("api_key") or "")
     config["target_host"] = address or config.get("target_host") or "localhost:7233"
     if namespace:
         config["namespace"] = namespace
+    config["identity"] = identity or f"{IDENTITY}:{os.getpid()}@{socket.gethostname()}"
     config |= {"data_converter": DATA_CONVERTER, "grpc_compression": GrpcCompression.NONE}
     for attempt in range(1, attempts + 1):
         try:

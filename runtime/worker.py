@@ -40,6 +40,7 @@ from runtime.settings import Settings, VaultSettings
 from runtime.sweep import sweep_forever
 from runtime.watch import Watch
 from runtime.zones import follow_zones_forever
+from store.audit import AUDIT_KEPT
 from store.database import Database
 from store.vault import Vault
 from workflows.client import PostWorkflows
@@ -188,7 +189,11 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
 
 @contextlib.asynccontextmanager
 async def running(
-    client: Client, desk: Desk, workers: Team | None = None, watch: Watch | None = None
+    client: Client,
+    desk: Desk,
+    workers: Team | None = None,
+    watch: Watch | None = None,
+    audit_kept: timedelta = AUDIT_KEPT,
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the chores beside them for the length of the block.
 
@@ -204,7 +209,7 @@ async def running(
             "recovery": Recovery(desk.database, posts, Runs(client)).run,
             "accounts": lambda: look_after_accounts(desk, posts),
             "zones": lambda: follow_zones_forever(desk.database, posts),
-            "expiry": lambda: expire_forever(desk.database),
+            "expiry": lambda: expire_forever(desk.database, audit_kept),
             "watch": (watch or Watch(desk.database)).run,
         }
         try:

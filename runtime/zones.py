@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.audit import WORKER
 from domain.errors import Unavailable
 from domain.ownership import may_change
 from domain.post import PostStatus
@@ -105,6 +106,7 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
         rewrite(
             post,
             content,
+            WORKER,
             status=PostStatus(post.status),
             due_at=None if draft else instant,
             now=datetime.now(UTC),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
+from domain.audit import Action, Actor, Change, Line, changes_between
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
@@ -72,8 +73,9 @@ def new_post(
     due_at: datetime | None,
     now: datetime,
     external_digest: str | None = None,
+    created_by: str | None = None,
 ) -> Post:
-    """Return a post that is not in the database yet, with its targets."""
+    """Return a post that is not in the database yet, with its targets; `created_by` is the id of an API key."""
     return Post(
         id=post_id,
         workspace_id=workspace_id,
@@ -81,6 +83,7 @@ def new_post(
         status=status.value,
         due_at=due_at,
         external_digest=external_digest,
+        created_by=created_by,
         version=1,
         taken_up=0,
         tells=0,
@@ -120,9 +123,14 @@ def content_of(post: Post) -> PostContent:
     )
 
 
-def rewrite(post: Post, content: PostContent, *, status: PostStatus, due_at: datetime | None, now: datetime) -> None:
+def rewrite(
+    post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
+) -> None:
     """Give a locked post other content and another time; a target that stays the same account keeps its id."""
-    raise_version(post)
+    changes = changes_between(content_of(post), content)
+    if post.status != status:
+        changes += (Change("status", post.status, status.value),)
+    raise_version(post, Line(Action.CHANGED, actor, changes))
     same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
@@ -155,12 +163,12 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
         setattr(target, name, value)
 
 
-def correct(post: Post, content: PostContent, changed: Collection[str], now: datetime) -> list[Attempt]:
+def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[str], now: datetime) -> list[Attempt]:
     """Give a locked post whose publishing has begun other content, which has the same targets.
 
     `changed`: the ids of the targets that are sent something else now. Returns the lines for the attempt log.
     """
-    raise_version(post)
+    raise_version(post, Line(Action.CORRECTED, actor, changes_between(content_of(post), content)))
     # Earlier versions of what was edited count, too.
     growth = post.answer_bytes - answer_bytes(content_of(post))
     for name, value in _content_columns(content).items():

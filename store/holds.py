@@ -6,8 +6,10 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from domain.audit import WORKER, Action, Line
 from domain.post import HoldReason, TargetStatus
 from store.app_refusals import app_is_accepted
+from store.audit import add_unless_said
 from store.models import Account, Post, Target
 
 
@@ -39,4 +41,7 @@ async def released_posts(session: AsyncSession, now: datetime, *, told_before: d
     told = update(Target).where(Target.id.in_(held.scalar_subquery())).values(released_at=now).returning(Target.post_id)
     ids = set(await session.scalars(told, execution_options={"synchronize_session": False}))
     query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
-    return list(await session.scalars(query))
+    posts = list(await session.scalars(query))
+    for post in posts:
+        await add_unless_said(session, post, Line(Action.RELEASED, WORKER))
+    return posts

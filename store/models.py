@@ -165,6 +165,8 @@ class Post(Base):
     """When the sweep may tell its workflow again, after a time when that has failed."""
     tells: Mapped[int] = mapped_column(server_default=text("0"))
     """How often the sweep has tried to tell its workflow of this version."""
+    created_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -321,6 +323,29 @@ class Attempt(Base):
     """When the step is taken again, where that was decided."""
 
     __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
+
+
+class AuditEvent(Base):
+    """A line of the audit trail: who did what to a post. Outlives the post (`store.audit`)."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime]
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    post_id: Mapped[str] = mapped_column(Id)
+    action: Mapped[str]
+    """A domain.audit.Action."""
+    actor_type: Mapped[str]
+    """A domain.audit.ActorType."""
+    actor_id: Mapped[str | None] = mapped_column(Id)
+    platform: Mapped[str | None] = mapped_column(Id)
+    """With `account_id` the target that it concerns; null if it concerns the post as a whole."""
+    account_id: Mapped[str | None] = mapped_column(Id)
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """What else is to be said, bounded and without content or secrets, by the names of domain.audit."""
+
+    __table_args__ = (Index("audit_events_of_post", "post_id", "at", "id"),)
 
 
 class Lane(Base):

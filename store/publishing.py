@@ -5,7 +5,7 @@ is always the sum of its targets. A change that brings a target to rest or out o
 `store.sending` sees it. What is wanted is changed by `store.wishes`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,12 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
+from domain.audit import Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 from domain.transitions import TargetTransition
+from store.audit import add_line
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import announce
 
@@ -205,7 +207,12 @@ def wait_from(target: Target, due_at: datetime | None) -> None:
     target.due_at, target.begun_at = due_at, None
 
 
-def raise_version(post: Post, by: int = 1) -> None:
-    """Note in a locked post that something else is wanted of it: its workflow must be told, again if need be."""
+def raise_version(post: Post, line: Line | None, by: int = 1) -> None:
+    """Note in a locked post that something else is wanted of it: its workflow must be told, again if need be.
+
+    `line` says in the audit trail who wants it: no change goes without; None if the trail has it from an earlier try.
+    """
     post.version += by
     post.tell_at, post.tells = None, 0
+    if line is not None:
+        add_line(post, replace(line, details=(("version", post.version), *line.details)))

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import ROWS_LOST, AttemptState
+from domain.audit import Action, Actor, Line
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import OPEN
 from store.models import Attempt, Post, Restore
@@ -42,7 +43,7 @@ async def open_restore(session: AsyncSession) -> Restore | None:
 
 
 async def look_first_at_the_next(
-    session: AsyncSession, restore_id: int, now: datetime, limit: int, searchable: Collection[str]
+    session: AsyncSession, restore_id: int, actor: Actor, now: datetime, limit: int, searchable: Collection[str]
 ) -> bool:
     """Have the next posts looked up before they are sent that may be public; False if there are no more.
 
@@ -60,7 +61,9 @@ async def look_first_at_the_next(
         if post is None or post.due_at is None:
             continue
         since = restore.restored_to - CLOCKS_DIFFER
-        if await look_first(session, post, since, now, None if post.due_at <= now else searchable):
+        if await look_first(
+            session, post, Line(Action.RESTORED, actor), since, now, None if post.due_at <= now else searchable
+        ):
             restore.looked_up += 1
     if ids:
         restore.last_post_id = ids[-1]

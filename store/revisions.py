@@ -6,23 +6,28 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import RevisionState
+from domain.audit import Action, Actor, Line
 from domain.content import Edit
 from domain.ids import new_id
-from store.models import Revision
+from store.audit import line_of
+from store.models import Post, Revision
 
 
 async def add_revision(
-    session: AsyncSession, post_id: str, edit: Edit, now: datetime, revision_id: str | None = None
+    session: AsyncSession, post: Post, edit: Edit, actor: Actor, now: datetime, revision_id: str | None = None
 ) -> str:
     """Save an edit that waits for the post's workflow, under an id that was made before if need be; returns its id."""
     revision = Revision(
         id=revision_id or new_id("rev"),
-        post_id=post_id,
+        post_id=post.id,
         body=edit.model_dump(mode="json"),
         state=RevisionState.WAITING,
         created_at=now,
     )
     session.add(revision)
+    edited = [target for target in post.targets if target.id in edit.target_ids]
+    named = tuple((target.platform, target.account_id) for target in edited)
+    session.add(line_of(post, Line(Action.EDITED, actor, targets=named)))
     await session.flush()
     return revision.id
 

@@ -70,6 +70,8 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "late_posts": {Part.API: _NOTE, Part.WORKER: _ALL},
     # The api adds what a person says of a target whose answer was lost.
     "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},
+    # Nobody changes a line of the audit trail; the worker deletes those that are old.
+    "audit_events": {Part.API: _ADD, Part.WORKER: "SELECT, INSERT, DELETE"},
     "lanes": {Part.WORKER: _NOTE},
     "turns": {Part.WORKER: _ALL},
     "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},

@@ -6,14 +6,18 @@ by itself before it sends anything.
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
+from domain.audit import Action, Actor, Change, Line
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
+from store.audit import is_said, line_of
+from store.history import keep_history
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
 from store.publishing import (
@@ -44,13 +48,15 @@ async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
     return await session.scalar(query, execution_options={"populate_existing": True})
 
 
-async def delete_post(session: AsyncSession, post: Post) -> bool:
-    """Delete a locked post with all that belongs to it; False while something of it is being published.
+async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
+    """Delete a locked post with all that belongs to it but its history; False while something of it is being published.
 
     Once this is committed nothing is sent: every send begins by locking the row.
     """
     if not may_delete(PostStatus(post.status), await rows_of(session, post)):
         return False
+    await keep_history(session, post)
+    session.add(line_of(post, Line(Action.DELETED, actor, details=(("workflowId", post.workflow_id),))))
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)
     return True
@@ -62,10 +68,13 @@ async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
     return [row_of(each, sending=each.id in out) for each in post.targets]
 
 
-async def reopen(session: AsyncSession, post: Post, only: Collection[str] | None = None) -> bool:
+async def reopen(
+    session: AsyncSession, post: Post, actor: Actor, only: Collection[str] | None = None, **details: Any
+) -> bool:
     """Let a locked post's failed targets wait again, and resting unconfirmed ones be looked up again.
 
     `only`: the ids of those that are meant; None for all. False if there are none; what is published is left alone.
+    `details` are for the audit trail.
     """
     again = [each for each in post.targets if may_retry(row_of(each)) and (only is None or each.id in only)]
     for target in again:
@@ -78,7 +87,8 @@ async def reopen(session: AsyncSession, post: Post, only: Collection[str] | None
         else:
             target.looking = True
     if again:
-        raise_version(post)
+        meant = tuple((each.platform, each.account_id) for each in again)
+        raise_version(post, Line(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
         await refresh_post(session, post, post.targets)
     return bool(again)
 
@@ -88,6 +98,7 @@ async def resolve(
     post: Post,
     target: Target,
     platform_post_id: str | None,
+    actor: Actor,
     *,
     published: bool,
     url: str | None = None,
@@ -96,7 +107,7 @@ async def resolve(
 
     False if it is neither unconfirmed nor settled by a person lately.
     """
-    now = datetime.now(UTC)
+    now, before = datetime.now(UTC), target.status
     if not may_resolve(TargetStatus(target.status), await settled_by_a_person(session, target, now)):
         return False
     forget_error(target)
@@ -114,7 +125,16 @@ async def resolve(
     decision = f"a person says it is {'published' if published else 'not published'}"
     result = AttemptResult(AttemptState.DONE, decision)
     session.add(finished_step(target.id, AttemptStep.RESOLVE, datetime.now(UTC), result))
-    raise_version(post)
+    raise_version(
+        post,
+        Line(
+            Action.RESOLVED,
+            actor,
+            (Change("status", before, target.status),),
+            ((target.platform, target.account_id),),
+            (("platformPostId", platform_post_id),) if platform_post_id else (),
+        ),
+    )
     await refresh_post(session, post, post.targets)
     return True
 
@@ -126,18 +146,24 @@ async def settled_by_a_person(session: AsyncSession, target: Target, now: dateti
     return now - last.started_at if last and last.step == AttemptStep.RESOLVE else None
 
 
-async def write_off_post(session: AsyncSession, post: Post) -> datetime | None:
+async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **details: Any) -> datetime | None:
     """Leave a locked post at rest whose workflow was cancelled: failed, or unconfirmed if it may be public.
 
-    Returns when the last of its requests can have left that a frozen worker may still send; None if there are none.
+    `details` are for the audit trail, and name the run: the write-off of one run leaves one line. Returns when the last
+    of its requests can have left that a frozen worker may still send; None if there are none.
     """
     out = await _open_sends(session, post)
     await _close_sends(session, list(out), "cancelled while the answer was awaited")
+    changed = list[Target]()
     for target in post.targets:
         state = write_off(row_of(target, sending=target.id in out))
         if state != TargetState(TargetStatus(target.status), target.looking):
             _write_off(target, state)
-    raise_version(post)
+            changed.append(target)
+    meant = tuple((each.platform, each.account_id) for each in changed)
+    line = Line(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
+    repeated = not changed and await is_said(session, post, line)
+    raise_version(post, None if repeated else line)
     await refresh_post(session, post, post.targets)
     lost = select(func.max(Attempt.finished_at)).where(
         Attempt.target_id.in_([each.id for each in post.targets]),
@@ -162,6 +188,7 @@ def _write_off(target: Target, state: TargetState) -> None:
 async def look_first(
     session: AsyncSession,
     post: Post,
+    line: Line,
     since: datetime,
     until: datetime | None = None,
     platforms: Collection[str] | None = None,
@@ -169,6 +196,7 @@ async def look_first(
     """Have a locked post's targets looked up before they are sent: what these rows know of was lost.
 
     Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
+    `line` says in the audit trail who found that out.
     `since` and `until`: when the network may have been sent the post; None: it may still be. `platforms`: where only;
     None: everywhere. False if there is no such target that is not public, failed or unclear by these rows.
     """
@@ -186,7 +214,7 @@ async def look_first(
         session.add(lost)
     if unsure or platforms is None:
         # A run may know versions of the time that was lost.
-        raise_version(post, _MORE_THAN_WERE_LOST)
+        raise_version(post, line, _MORE_THAN_WERE_LOST)
     return bool(unsure)
 
 

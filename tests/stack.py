@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
+from domain.audit import api_key
 from domain.content import Edit, PostContent, TargetContent
 from domain.errors import Conflict, Problem
 from domain.ids import new_id, workflow_id
@@ -53,6 +54,8 @@ ROLES = (
     Role(Part.API, "socialsyncer_api", secrets.token_urlsafe()),
     Role(Part.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
 )
+CLIENT = api_key("key_of_a_test")
+"""Who changes posts as the api does."""
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.POST_STATUS,
     search_attributes.WORKSPACE,
@@ -292,7 +295,7 @@ class Stack:
             if not may_change(PostStatus(row.status), await rows_of(session, row)):
                 raise Conflict(Problem("Publishing has begun", "conflict"))
             wanted = content_of(row).model_copy(update=content)
-            rewrite(row, wanted, status=status, due_at=due, now=datetime.now(UTC))
+            rewrite(row, wanted, CLIENT, status=status, due_at=due, now=datetime.now(UTC))
         return await self.read(post.id)
 
     async def change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
@@ -315,7 +318,7 @@ class Stack:
         """Delete a post as the api does, and return its last status. Raises Conflict while it is being published."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
-            if row is None or not await delete_post(session, row):
+            if row is None or not await delete_post(session, row, CLIENT):
                 raise Conflict(Problem("It is being published", "conflict"))
         await self.workflows.rest(post.workflow_id, post.id, row.version + 1)
         return PostStatus(row.status)
@@ -324,7 +327,7 @@ class Stack:
         """Retry what has failed of a post as the api does. Raises Conflict if nothing has."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
-            if row is None or not await reopen(session, row):
+            if row is None or not await reopen(session, row, CLIENT):
                 raise Conflict(Problem("Nothing has failed", "nothing_to_retry"))
         await self.tell(await self.read(post.id))
 
@@ -333,7 +336,7 @@ class Stack:
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             if row is None or not await resolve(
-                session, row, row.targets[target], platform_post_id, published=published
+                session, row, row.targets[target], platform_post_id, CLIENT, published=published
             ):
                 raise Conflict(Problem("It is not unconfirmed", "conflict"))
         await self.tell(await self.read(post.id))
@@ -342,7 +345,7 @@ class Stack:
         """Save an edit of a published post as the api does, and return its revision's id."""
         async with self.database.transaction() as session:
             wanted = Edit(content=text_, target_ids=[target.id for target in post.targets])
-            return await add_revision(session, post.id, wanted, datetime.now(UTC))
+            return await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
 
     async def read(self, post_id: str) -> Post:
         """Return a post's row as it stands."""

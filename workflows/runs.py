@@ -15,6 +15,8 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 
+from activities.operators import Request, newest_first, requests_among
+from domain.audit import Action
 from workflows.failures import AWAY, answering, unknown
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
@@ -27,6 +29,10 @@ _ASKING = timedelta(seconds=5)
 _PAGE = 1000
 _IDS = 100
 """How many workflow ids one query of the visibility store names."""
+_RUNS = 10
+"""Runs under one id of which it is told what people asked of them."""
+_EVENTS = 1000
+"""Events of each of them that are read, the newest."""
 _TASK_TRIES = 3
 """From this try of one workflow task on, the code that is deployed does not fit the workflow's history."""
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
@@ -132,6 +138,30 @@ class Runs:
             return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
         except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
             return None
+
+    async def requests(self, workflow_id: str) -> list[Request]:
+        """Return what people asked of the latest runs under an id, oldest first.
+
+        Histories end with Temporal's retention, and only the newest events of long ones are read.
+        """
+        async with answering(_PATIENCE_S):
+            runs = [
+                run async for run in self._client.list_workflows(f"WorkflowId = {_quoted(workflow_id)}", limit=_RUNS)
+            ]
+            found = list[Request]()
+            for run in runs:
+                events = newest_first(self._client, workflow_id, run.run_id, _EVENTS)
+                found += requests_among([event async for event in events])
+        return sorted(found, key=lambda each: each.at)
+
+    async def terminated_by(self, run: Run) -> Request | None:
+        """Return who ended a run by force; None if it ended otherwise."""
+        if run.status is not WorkflowExecutionStatus.TERMINATED:
+            return None
+        async with answering(_PATIENCE_S):
+            events = newest_first(self._client, run.workflow_id, run.run_id)
+            found = requests_among([event async for event in events])
+        return next((request for request in found if request.action is Action.TERMINATED), None)
 
     async def cancel(self, run: Run) -> None:
         """Have a run write off what is not sent, and end."""

@@ -2,6 +2,7 @@
 
 import structlog
 
+from domain.audit import WORKER, Action, Line
 from domain.plan import Plan
 from store.database import Database
 from store.idempotency import LIFETIME
@@ -14,6 +15,7 @@ from workflows.failures import unavailable
 log = structlog.get_logger(__name__)
 
 _MOST_MOVES = 5
+_RESTORED = Line(Action.RESTORED, WORKER)
 
 
 async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
@@ -33,7 +35,7 @@ async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None
                     return None
                 # It is the same request, repeated with its key after the rows of its first post were lost. Any run of
                 # that post may have published it.
-                await look_first(session, post, min(other.started_at, post.created_at) - LIFETIME)
+                await look_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
                 moved = await plan_with_accounts(session, post)
             plan = moved.model_copy(update={"request_id": plan.request_id, "started": False})
     raise unavailable()

@@ -19,6 +19,7 @@ from api.listing import cursor_after
 from api.turns import turn
 from api.views import ItemView, ManyView, write
 from api.waiting import Patience
+from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
 from store.idempotency import KeyedRequest, claim
@@ -38,6 +39,11 @@ class ManyPosts:
     key: str | None
     patience: Patience
 
+    @property
+    def actor(self) -> Actor:
+        """Return who does what is done to each post."""
+        return api_key(self.api_key_id)
+
     async def create(self, payload: JsonObject) -> Answer:
         """Create each post as POST /v1/posts does. Raises InvalidRequest, RateLimited, IdempotencyKeyReused."""
         async with turn(size_of(payload)):
@@ -46,7 +52,7 @@ class ManyPosts:
         def item(body: JsonObject, key: str | None) -> Item:
             external_id = body.get("externalId")
             named = {"external_id": external_id} if isinstance(external_id, str) else {}
-            return Item(partial(create.create, self.deps, self.workspace_id, body, key, Patience(0)), named)
+            return Item(partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Patience(0)), named)
 
         return await self._once(payload, "", None, lambda *_: [item(*each) for each in wanted], len(wanted))
 
@@ -57,7 +63,7 @@ class ManyPosts:
 
         async def call(post_id: str, key: str | None) -> Answer:
             change = _sized(changes.get(post_id, of_all))
-            return await amend.amend(self.deps, self.workspace_id, post_id, change, key, Patience(0))
+            return await amend.amend(self.deps, self.workspace_id, self.actor, post_id, change, key, Patience(0))
 
         return await self._change(payload, "update", list(changes), wanted, call)
 
@@ -65,7 +71,7 @@ class ManyPosts:
         """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await remove.delete(self.deps, self.workspace_id, post_id, key)
+            return await remove.delete(self.deps, self.workspace_id, self.actor, post_id, key)
 
         return await self._change(payload, "delete", *read_select_many(payload), call)
 
@@ -73,7 +79,7 @@ class ManyPosts:
         """Retry what failed of each post as POST /v1/posts/{postId}/retry does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await retry.retry(self.deps, self.workspace_id, post_id, {}, key, Patience(0))
+            return await retry.retry(self.deps, self.workspace_id, self.actor, post_id, {}, key, Patience(0))
 
         return await self._change(payload, "retry", *read_select_many(payload), call)
 

@@ -26,7 +26,7 @@ from platforms.wire import Wire
 from runtime import worker
 from store.models import Account, Attempt, Post, Revision
 from store.revisions import add_revision
-from tests.stack import Stack
+from tests.stack import CLIENT, Stack
 
 LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
 
@@ -94,7 +94,7 @@ async def edit(desk: Desk, stack: Stack, post: Post) -> Outcome | None:
         revision_id = await session.scalar(select(Revision.id).where(Revision.post_id == post.id))
         if revision_id is None:
             wanted = Edit(content=f"{post.content}!", target_ids=[target.id])
-            revision_id = await add_revision(session, post.id, wanted, datetime.now(UTC))
+            revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
     command = EditCommand(
         post_id=post.id,
         version=post.version,

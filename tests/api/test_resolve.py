@@ -15,7 +15,7 @@ from platforms.wire import Wire
 from store.editing import begin_edit
 from store.models import Attempt, Target
 from store.revisions import add_revision, find_revision
-from tests.stack import Stack
+from tests.stack import CLIENT, Stack
 
 
 async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[str, Any]:
@@ -125,9 +125,8 @@ async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, ap
 async def test_an_edit_of_what_is_no_longer_said_to_be_public_ends(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await stack.publish("edited and taken back", [stack.accounts["twitter"]])
     async with stack.database.transaction() as session:
-        revision_id = await add_revision(
-            session, post.id, Edit(content="late", target_ids=[post.targets[0].id]), datetime.now(UTC)
-        )
+        wanted = Edit(content="late", target_ids=[post.targets[0].id])
+        revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
         row = await session.get_one(Target, post.targets[0].id)
         row.platform_post_id = None
     async with stack.database.transaction() as session:

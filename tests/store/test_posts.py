@@ -17,7 +17,7 @@ from store.models import Post, Target
 from store.posts import find_post, insert_post, is_moving
 from store.telling import note_taken_up
 from store.workspaces import create_workspace
-from tests.stack import new_database
+from tests.stack import CLIENT, new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 IMAGE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A")
@@ -115,7 +115,7 @@ class TestRewrite:
         async with database.transaction() as session:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
-            rewrite(locked, wanted, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
+            rewrite(locked, wanted, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW + timedelta(seconds=1))
         found = await read(database, post)
         assert content_of(found) == wanted
         assert (found.due_at, found.updated_at, found.created_at) == (NOW, NOW + timedelta(seconds=1), NOW)
@@ -132,7 +132,7 @@ class TestRewrite:
         async with database.transaction() as session:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
-            rewrite(locked, CONTENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
+            rewrite(locked, CONTENT, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
         found = await read(database, post)
         assert (found.version, found.taken_up, found.told) == (2, 1, False)
 

@@ -11,7 +11,7 @@ from store.attempts import list_attempts
 from store.models import Post
 from store.revisions import find_revision
 from store.wishes import lock_post, reopen
-from tests.stack import Stack
+from tests.stack import CLIENT, Stack
 
 
 async def test_a_scheduled_post_moves_to_its_new_time_and_text(stack: Stack) -> None:
@@ -64,7 +64,7 @@ async def test_a_retry_that_its_workflow_has_not_heard_of_is_made_once_it_has(st
     async with stack.database.transaction() as session:
         row = await lock_post(session, failed.id)
         assert row
-        assert await reopen(session, row)
+        assert await reopen(session, row, CLIENT)
     for _ in range(2):
         await stack.tell(await stack.read(failed.id))
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED

@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("taken_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("tell_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tells", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_by", sa.String(collation="C"), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -362,6 +363,24 @@ def upgrade() -> None:
     )
     op.create_index("attempts_of_target", "attempts", ["target_id", "id"], unique=False)
     op.create_table(
+        "audit_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("post_id", sa.String(collation="C"), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.String(collation="C"), nullable=True),
+        sa.Column("platform", sa.String(collation="C"), nullable=True),
+        sa.Column("account_id", sa.String(collation="C"), nullable=True),
+        sa.Column(
+            "details", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("audit_events_of_post", "audit_events", ["post_id", "at", "id"], unique=False)
+    op.create_table(
         "lanes",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
         sa.Column("server", sa.String(collation="C"), nullable=False),
@@ -397,6 +416,8 @@ def downgrade() -> None:
     op.drop_index("turns_of_account", table_name="turns")
     op.drop_table("turns")
     op.drop_table("lanes")
+    op.drop_index("audit_events_of_post", table_name="audit_events")
+    op.drop_table("audit_events")
     op.drop_index("attempts_of_target", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("late_posts_over", table_name="late_posts", postgresql_where=sa.text("over_at IS NOT NULL"))

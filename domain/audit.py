@@ -1,0 +1,181 @@
+"""Who did what to a post: the vocabulary of the audit trail. It holds names, times and states, never content."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from domain.content import PostContent
+from domain.schedule import rfc3339
+
+MOST_CHANGES = 50
+"""Changed fields that one line of the trail names. A post of many targets can have more."""
+LONGEST_VALUE = 200
+"""Characters of a value that a line keeps."""
+
+
+class ActorType(StrEnum):
+    """What kind of actor it was."""
+
+    API_KEY = "api_key"
+    """A client of the API; the id is the key's, which opens nothing."""
+    OPERATOR = "operator"
+    """A person who runs this service: by Temporal's Web UI or CLI, whose client identity is the id, or by our CLI."""
+    WORKER = "worker"
+    RECOVERY = "recovery"
+    """The part of a worker that starts lost workflows again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever did something; `id` is None if that is not known or there is only one."""
+
+    type: ActorType
+    id: str | None = None
+
+
+WORKER = Actor(ActorType.WORKER)
+RECOVERY = Actor(ActorType.RECOVERY)
+
+
+def api_key(key_id: str) -> Actor:
+    """Return the actor of a request to the API."""
+    return Actor(ActorType.API_KEY, key_id)
+
+
+def operator(identity: str | None) -> Actor:
+    """Return the actor of what a person who runs this service does."""
+    return Actor(ActorType.OPERATOR, identity[:LONGEST_VALUE] if identity else None)
+
+
+class Action(StrEnum):
+    """What was done, or what became of it."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    CORRECTED = "corrected"
+    """Changed after publishing had begun: what failed sends something else when it is retried."""
+    EDITED = "edited"
+    """An edit of a published post was asked for."""
+    DELETED = "deleted"
+    RETRIED = "retried"
+    RESOLVED = "resolved"
+    """A person said whether an unconfirmed post is public."""
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    """The workflow was ended by force. The row still promises the post, so it is started again."""
+    SIGNALLED = "signalled"
+    """An operator sent the workflow a signal."""
+    RESET = "reset"
+    """An operator let the workflow begin again from an earlier point."""
+    RELEASED = "released"
+    """What was held goes on."""
+    RESTARTED = "restarted"
+    """A lost workflow was started again from the row."""
+    RESTORED = "restored"
+    """Rows were lost, so the post is confirmed on its networks before anything is sent."""
+    LATE = "late"
+    """No worker had begun it a minute after its time."""
+    PREPARED = "prepared"
+    SENDING = "sending"
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    """Refused for now; it is tried again."""
+    FAILED = "failed"
+    HELD = "held"
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    """The network was asked whether an unconfirmed post is public."""
+    EDIT_PUBLISHED = "edit_published"
+    EDIT_REFUSED = "edit_refused"
+    EDIT_UNCONFIRMED = "edit_unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that has another value now. Of content only the name is kept: `before` and `after` are None."""
+
+    field: str
+    """As the API names it."""
+    before: str | None = None
+    after: str | None = None
+    platform: str | None = None
+    """With `account_id` the target whose field it is; None for the post's own."""
+    account_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        values = {"from": self.before, "to": self.after, "platform": self.platform, "accountId": self.account_id}
+        return {"field": self.field, **{name: value for name, value in values.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the trail that belongs to a change of a post."""
+
+    action: Action
+    actor: Actor
+    changes: tuple[Change, ...] = ()
+    targets: tuple[tuple[str, str], ...] = ()
+    """Platform and account of those that were meant; empty if all were."""
+    details: tuple[tuple[str, Any], ...] = ()
+    """What else is to be said, by names of JSON."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is kept beside action, actor and time; bounded."""
+        kept = dict(self.details)
+        if self.changes:
+            kept["changes"] = [change.as_json() for change in self.changes[:MOST_CHANGES]]
+        if len(self.changes) > MOST_CHANGES:
+            kept["moreChanges"] = len(self.changes) - MOST_CHANGES
+        if len(self.targets) > 1:
+            named = self.targets[:MOST_CHANGES]
+            kept["targets"] = [{"platform": platform, "accountId": account} for platform, account in named]
+        return kept
+
+
+_NAMES_ONLY = {
+    "content": "content",
+    "media_items": "mediaItems",
+    "tags": "tags",
+    "tiktok_settings": "tiktokSettings",
+    "facebook_settings": "facebookSettings",
+}
+_WITH_VALUES = {"timezone": "timezone", "scheduled_for": "scheduledFor", "publish_within": "publishWithin"}
+_OF_TARGETS = {
+    "custom_content": "customContent",
+    "custom_media": "customMedia",
+    "settings": "platformSpecificData",
+}
+
+
+def changes_between(before: PostContent, after: PostContent) -> tuple[Change, ...]:
+    """Return the fields in which two versions of a post differ, in the order of the API's documentation."""
+    return tuple(_changes(before, after))
+
+
+def _changes(before: PostContent, after: PostContent) -> Iterator[Change]:
+    for name, shown in _WITH_VALUES.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield Change(shown, _value(old), _value(new))
+    for name, shown in _NAMES_ONLY.items():
+        if getattr(before, name) != getattr(after, name):
+            yield Change(shown)
+    old_targets = {(each.platform, each.account_id): each for each in before.targets}
+    new_targets = {(each.platform, each.account_id): each for each in after.targets}
+    for platform, account in sorted(old_targets.keys() - new_targets.keys()):
+        yield Change("platforms", before=_value(f"{platform}/{account}"))
+    for platform, account in sorted(new_targets.keys() - old_targets.keys()):
+        yield Change("platforms", after=_value(f"{platform}/{account}"))
+    for key, target in new_targets.items():
+        for name, shown in _OF_TARGETS.items():
+            if key in old_targets and getattr(old_targets[key], name) != getattr(target, name):
+                yield Change(shown, platform=key[0], account_id=key[1])
+
+
+def _value(value: object) -> str | None:
+    if value is None:
+        return None
+    return (rfc3339(value) if isinstance(value, datetime) else str(value))[:LONGEST_VALUE]

@@ -1,0 +1,115 @@
+"""The audit trail: who did what to a post, in lines that outlive it.
+
+A line is written in the transaction of its change. What workers do towards networks stands in `attempts` already, and
+who created a post in its row: neither is written twice. When a post is deleted, they become lines in the same
+transaction (`store.history`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import object_session
+
+from domain.audit import Line
+from store.models import AuditEvent, Post
+
+AUDIT_KEPT = timedelta(days=365)
+"""How long lines are kept unless the operator says otherwise."""
+MOST_LINES = 500
+"""Lines of one post that are kept, the newest."""
+_RECENT = 10_000
+"""Lines among which the posts are looked for that have too many: more than all API keys write in 30 seconds."""
+
+
+def add_line(post: Post, line: Line) -> None:
+    """Add a line to the transaction in which a post's row was read."""
+    session = object_session(post)
+    if session is None:
+        raise ValueError("the post is of no session")
+    session.add(line_of(post, line))
+
+
+def line_of(post: Post, line: Line) -> AuditEvent:
+    """Return a line as it is kept, dated now."""
+    platform, account_id = line.targets[0] if len(line.targets) == 1 else (None, None)
+    return AuditEvent(
+        at=datetime.now(UTC),
+        workspace_id=post.workspace_id,
+        post_id=post.id,
+        action=line.action.value,
+        actor_type=line.actor.type.value,
+        actor_id=line.actor.id,
+        platform=platform,
+        account_id=account_id,
+        details=line.as_json(),
+    )
+
+
+async def add_unless_said(session: AsyncSession, post: Post, line: Line) -> bool:
+    """Add a line unless the post's newest one on the same target says the same; False if it does.
+
+    For what may be done again and again without a change, and for steps that may be repeated.
+    """
+    new = line_of(post, line)
+    newest = await session.scalar(
+        select(AuditEvent)
+        .where(AuditEvent.post_id == post.id, AuditEvent.platform.is_not_distinct_from(new.platform))
+        .where(AuditEvent.account_id.is_not_distinct_from(new.account_id))
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        .limit(1)
+    )
+    if newest is not None and _says(newest) == _says(new):
+        return False
+    session.add(new)
+    return True
+
+
+async def is_said(session: AsyncSession, post: Post, line: Line) -> bool:
+    """Tell whether the trail has a line of this action with these details already: a step was run again."""
+    query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == line.action.value)
+    return await session.scalar(query.where(AuditEvent.details.contains(dict(line.details))).limit(1)) is not None
+
+
+def _says(event: AuditEvent) -> tuple[object, ...]:
+    return event.action, event.actor_type, event.actor_id, event.details
+
+
+async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
+    """Add finished lines by one statement."""
+    if events:
+        columns = [column.key for column in AuditEvent.__mapper__.column_attrs if column.key != "id"]
+        rows = [{name: getattr(event, name) for name in columns} for event in events]
+        await session.execute(insert(AuditEvent), rows)
+
+
+async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
+    """Delete up to `limit` lines that are older than `keep`; return how many were looked at."""
+    # In the order in which they were written, so no index on the time is needed: a line is not younger than that.
+    oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
+    old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
+    found = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
+    return len(found.all())
+
+
+async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:
+    """Delete the oldest lines of up to `limit` posts that have lately got too many; return how many posts there were.
+
+    Not when a line is written: the api, which faces the internet, cannot delete any.
+    """
+    recent = select(AuditEvent.post_id).order_by(AuditEvent.id.desc()).limit(_RECENT).subquery()
+    crowded = (
+        select(AuditEvent.post_id)
+        .where(AuditEvent.post_id.in_(select(recent.c.post_id).distinct()))
+        .group_by(AuditEvent.post_id)
+        .having(func.count() > MOST_LINES)
+        .limit(limit)
+    )
+    posts = list(await session.scalars(crowded))
+    for post_id in posts:
+        newest = select(AuditEvent.id).where(AuditEvent.post_id == post_id)
+        newest = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(MOST_LINES)
+        surplus = delete(AuditEvent).where(AuditEvent.post_id == post_id, AuditEvent.id.not_in(newest))
+        await session.execute(surplus, execution_options={"synchronize_session": False})
+    return len(posts)
