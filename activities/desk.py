@@ -208,7 +208,7 @@ class Desk:
         return await network.whoami(self._connect(network, account, []))
 
     def forget_files(self, post_id: str) -> None:
-        """Have a post's media fetched anew from now on."""
+        """Have a post's media fetched again from now on."""
         self._media.files.forget(post_id)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from store.database import Database
 from store.sending import VERSION, save_handles
 
 _FINGERPRINT = "contentFingerprint"
-"""Marks which content the handles were made for: what has been amended since is uploaded anew."""
+"""Marks which content the handles were made for: what has been amended since is uploaded again."""
 
 _ADDRESSES = "checkedMedia"
 """By URL, where the network shall fetch media that it fetches itself."""
@@ -91,5 +91,5 @@ class HandleKeeper:
 
 
 def _overtaken(kind: Kind) -> NetworkError:
-    # A run that Temporal gave up on may still be at it: the row is its, read it anew.
+    # A run that Temporal gave up on may still be at it: the row is its, read it again.
     return NetworkError(kind, "Another run is preparing this post.", code="overtaken")

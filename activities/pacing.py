@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 _SOON = timedelta(seconds=2)
 """A turn that is so near is waited for in the step itself."""
 _RENEWED_AFTER_S = 0.1
-"""A turn is taken anew where preparing took longer: it counts from the moment at which the network counts."""
+"""A turn is taken again where preparing took longer: it counts from the moment at which the network counts."""
 _MARGIN = 30
 _LARGEST_MARGIN = timedelta(seconds=2)
 """A pace's stretch is taken for longer by a 30th, at most by this: requests take unequally long to arrive."""
@@ -83,7 +83,7 @@ class Pacing:
             step.turn_taken = time.monotonic()
 
     async def before_sending(self, step: Step) -> None:
-        """Take the turn anew where it was taken a while ago. Raises NotYet."""
+        """Take the turn again where it was taken a while ago. Raises NotYet."""
         if self._on and time.monotonic() - step.turn_taken > _RENEWED_AFTER_S:
             await self._turns(step, [_publishing(step)])
             step.turn_taken = time.monotonic()

@@ -22,7 +22,7 @@ from store.plans import plan_with_accounts, read_plan
 from store.publishing import close_attempt, load, outcome_of, settle
 from store.wishes import lock_post, reopen, write_off_post
 
-_LATE = "It could not be published within the time it was given for that. Retry it if it shall still go out."
+_LATE = "It could not be published within the time it was given for that. Retry it if it should still go out."
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
 
 WINDOW_PASSED = "publish_window_passed"

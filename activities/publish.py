@@ -123,7 +123,7 @@ class Publishing:
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
-        """Upload and build ahead of time what publishing will need. What is refused here is tried anew when due."""
+        """Upload and build ahead of time what publishing will need. What is refused here is tried again when due."""
         async with beating() as progress:
             async with self._database.transaction() as session:
                 job = await load(session, command.target_id)

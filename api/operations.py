@@ -248,7 +248,7 @@ OPERATIONS = (
         "which it takes away. An answer can be sent back: read-only fields are ignored if they are as the post has "
         "them. Of a post that was published in part or nowhere, it changes what the failed targets will send when "
         "they are retried; a change of what is public, may be public or is just being published is 409. A post that "
-        "is held, and was sent nowhere, begins anew with the change.",
+        "is held, and was sent nowhere, starts again with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),

@@ -76,7 +76,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
         async with database.transaction() as session:
             counts = await count_by_key(session)
     newest, *older = vault.key_ids
-    said = [f"Sealed anew: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
+    said = [f"Sealed again: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
     for key, count in sorted(counts.items()):
         why = (
             "they were in use just now; run this again in half an hour"

@@ -146,7 +146,7 @@ def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
     """Tell whether a post's content, targets and time may be changed.
 
     They may as long as nothing of it has begun, and also while nothing of it was sent and some of it is held: then it
-    begins anew. Targets are needed only of a post whose publishing has begun.
+    starts again. Targets are needed only of a post whose publishing has begun.
     """
     if not status.has_begun:
         return True

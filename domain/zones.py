@@ -51,7 +51,7 @@ class ZoneData:
 
 
 def reread() -> ZoneData:
-    """Return what the database is now, and have zones read from it anew. Reads some 600 small files."""
+    """Return what the database is now, and have zones read from it again. Reads some 600 small files."""
     digest = hashlib.sha256()
     for name in sorted(zoneinfo.available_timezones() - _OF_THE_MACHINE):
         digest.update(name.encode() + b"\0" + _content(name))

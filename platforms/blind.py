@@ -29,6 +29,6 @@ async def what_is_known(sending: Sending[Any]) -> Absent | Unknown:
     """Say of an attempt whose media were fetched as part of it whether it can be public at all."""
     if not sending.draft.media or sending.handles.get(SENDING):
         return Unknown(final=True)
-    # Saved anew, so that a run that was given up but still lives cannot begin to send any more.
+    # Saved again, so that a run that was given up but still lives cannot begin to send any more.
     await sending.save(sending.handles)
     return Absent(never_sent=True)

@@ -141,7 +141,7 @@ async def enter(session: AsyncSession, lane: Lane, target_id: str, last_send: in
 
 
 async def take(session: AsyncSession, place: Place, paces: Sequence[Pace]) -> Turn:
-    """Take the turn if it is there, else note when it is expected; a turn taken before is taken anew.
+    """Take the turn if it is there, else note when it is expected; a turn taken before is taken again.
 
     So that a turn which was used late counts from when it was used.
     """

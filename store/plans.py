@@ -42,7 +42,7 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
             username=account.username if (account := accounts.get(target.account_id)) else "",
             prepares=_prepares(post, target),
             at_hand=immediate,
-            # A row says publishing when a worker has begun; who reads the row anew begins (or looks) again.
+            # A row says publishing when a worker has begun; who reads the row again begins (or looks) again.
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
             looking=target.looking,
             editable_until=target.editable_until,

@@ -20,7 +20,7 @@ _POLLED_WITHIN = timedelta(seconds=70)
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Say whether some worker asks for a queue's work, and how much lies there. Temporal counts anew every 5 s.
+    """Say whether some worker asks for a queue's work, and how much lies there. Temporal counts again every 5 s.
 
     A worker that has just died is still believed in for a minute.
     """

@@ -50,7 +50,7 @@ class Accounts:
         self._free[name].append(account_id)
 
     async def reconnect(self, name: str, account_id: str) -> None:
-        """Connect an account anew, as its owner would with `accounts add`."""
+        """Connect an account again, as its owner would with `accounts add`."""
         await self._enter(name, [self._known[account_id]])
 
     async def _connect(self, name: str, count: int) -> list[str]:

@@ -96,7 +96,7 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
             yield name, asked, {"seconds": LATE}
         case Fault.EXPIRED:
             yield "token_expired", asked, hold
-            # Whatever is asked of the network from then on, until the account is connected anew.
+            # Whatever is asked of the network from then on, until the account is connected again.
             for each in (asked, "confirm", "auth") if needs_its_owner(cell) else ():
                 yield "token_expired", each, {"times": _FOR_GOOD}
         case Fault.DOWN:

@@ -126,7 +126,7 @@ class Folder:
         except FileNotFoundError:
             return State()
         except ValidationError as error:
-            raise UserError(f"{self.state_file} cannot be read: remove {self.path} to begin anew.") from error
+            raise UserError(f"{self.state_file} cannot be read: remove {self.path} to start again.") from error
 
     def running(self) -> DevFile:
         """Read DIR/dev.json. Raises UserError where no stack runs here."""

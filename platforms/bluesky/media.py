@@ -25,7 +25,7 @@ LOOKS = (0, 1, 2)
 """Seconds before each look at a video in one step."""
 NEXT_LOOK = timedelta(seconds=5)
 MOST_FAILURES = 2
-"""How often a video is given anew after Bluesky failed at it without blaming it; our choice."""
+"""How often a video is given again after Bluesky failed at it without blaming it; our choice."""
 
 LOST = "lostBlobs"
 """Where the handles count how often the server lacked what had been uploaded."""

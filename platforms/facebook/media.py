@@ -53,7 +53,7 @@ class Uploads:
             await self._photos()
 
     async def forget(self) -> None:
-        """Drop what was uploaded, so that the next try uploads anew."""
+        """Drop what was uploaded, so that the next try uploads again."""
         self._sending.handles.pop("photos", None)
         self._sending.handles.pop("video", None)
         await self.save()

@@ -86,7 +86,7 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
             return await self._publish(connection, sending)
         except NetworkError as error:
             if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in sending.handles:
-                # Photos that no post took are deleted after a while: whoever tries again shall upload anew.
+                # Photos that no post took are deleted after a while: the next try must upload again.
                 await Uploads(connection, sending).forget()
             raise
 

@@ -58,7 +58,7 @@ error_of = Refusals("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS)
 
 _GONE = {"24/2207006", GONE}
 _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", "2207082", "unexplained"}
-"""Subcodes after which only a container built anew can help; source: the page of error codes."""
+"""Subcodes after which only a container built again can help; source: the page of error codes."""
 
 
 def processing_error(status: str) -> NetworkError:
@@ -75,5 +75,5 @@ def is_gone(error: NetworkError) -> bool:
 
 
 def needs_new(error: NetworkError) -> bool:
-    """Tell whether only a container built anew can help."""
+    """Tell whether only a container built again can help."""
     return error.code.rpartition("/")[2] in _NEEDS_NEW

@@ -26,7 +26,7 @@ _FORBIDDEN_MEDIUM = re.compile(r"accessing this (?:image|video) resource is forb
 MEDIA_WAIT = timedelta(seconds=5)
 
 USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL", FORBIDDEN_MEDIUM})
-"""Codes after which only media uploaded anew can help."""
+"""Codes after which only media uploaded again can help."""
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 
@@ -35,7 +35,7 @@ _PERMISSION = "LinkedIn does not allow this: the account lacks a permission or i
 _BY_CODE = {
     "MEDIA_ASSET_WAITING_UPLOAD": (Kind.NOT_READY, "LinkedIn is still processing the media."),
     "EXPIRED_UPLOAD_URL": (Kind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
-    "MEDIA_ASSET_PROCESSING_FAILED": (Kind.REJECTED, "LinkedIn could not process the media. Export the file anew."),
+    "MEDIA_ASSET_PROCESSING_FAILED": (Kind.REJECTED, "LinkedIn could not process the media. Export the file again."),
     "INVALID_IMAGE_ID": (Kind.REJECTED, "LinkedIn does not take this image. Give a JPEG, PNG or GIF."),
     "NONEXISTENT_VERSION": (Kind.OPERATOR, _VERSION),
     "VERSION_MISSING": (Kind.OPERATOR, _VERSION),

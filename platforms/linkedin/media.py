@@ -70,7 +70,7 @@ class Uploads:
                 await self._look(name, item)
 
     async def drop(self) -> None:
-        """Forget everything, so that the next try uploads anew."""
+        """Forget everything, so that the next try uploads again."""
         self._known.clear()
         await self._save()
 

@@ -106,7 +106,7 @@ class Containers:
         """Bring what is published, a carousel with all its items, to where it can be published.
 
         Raises NetworkError: `not_ready` while the network works on it; one that failed is dropped, so that the next
-        call builds it anew.
+        call builds it again.
         """
         if any(self._age(known) > LIFETIME for known in self._known if _belongs(known, name)):
             await self.drop(name)

@@ -38,7 +38,7 @@ class Video:
             await self._look()
 
     async def drop(self) -> None:
-        """Forget the video, so that the next try uploads it anew."""
+        """Forget the video, so that the next try uploads it again."""
         self._sending.handles.pop("video", None)
         await self._sending.save(self._sending.handles)
 
@@ -65,7 +65,7 @@ class Video:
         state = (await call(self._line, "GET", f"/v5/media/{segment(self.media_id)}")).get("status")
         if state == "failed":
             await self.drop()
-            message = "Pinterest could not process the video. Export it anew as MP4 (H.264)."
+            message = "Pinterest could not process the video. Export it again as MP4 (H.264)."
             raise NetworkError(Kind.REJECTED, message, code="media_failed")
         if state != "succeeded":
             message = "Pinterest is still processing the video."

@@ -91,5 +91,5 @@ def is_gone(error: NetworkError) -> bool:
 
 
 def needs_new(error: NetworkError) -> bool:
-    """Tell whether only a container built anew can help: the media's own server did not give them to Threads."""
+    """Tell whether only a container built again can help: the media's own server did not give them to Threads."""
     return error.message == _FETCH

@@ -89,7 +89,7 @@ class Uploads:
         except NetworkError as error:
             if error.kind is not Kind.REJECTED:
                 raise
-            # What X refuses once it refuses again: the next try, if there is one, uploads anew.
+            # What X refuses once it refuses again: the next try, if there is one, uploads again.
             self._known.pop(name, None)
             await self._save()
             if going_on:

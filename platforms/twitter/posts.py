@@ -16,7 +16,7 @@ async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
         answer = await call(line, "POST", "/2/tweets", public=True, json=body)
     except NetworkError as error:
         if error.kind is Kind.REJECTED and "media" in error.message.lower():
-            # X does not take these uploads: whoever tries again shall upload anew.
+            # X does not take these uploads: the next try must upload again.
             sending.handles.pop("media", None)
             await sending.save(sending.handles)
         raise

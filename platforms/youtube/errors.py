@@ -13,7 +13,7 @@ from platforms.wire import json_of
 REQUEST_ID_HEADER = "x-guploader-uploadid"
 
 QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
-"""Quotas begin anew at midnight there; source: YouTube's page on quota."""
+"""Quotas start again at midnight there; source: YouTube's page on quota."""
 UPLOAD_LIMIT_WAIT = timedelta(hours=6)
 """A channel's uploads are counted over 24 hours, and YouTube does not say when the next is free; the figure is ours."""
 

@@ -147,7 +147,7 @@ class Upload:
             if error.status in _GONE:
                 raise SessionGoneError from error
             if error.kind is Kind.REJECTED:
-                # No video came of it: whoever tries again shall begin anew.
+                # No video came of it: the next try must start again.
                 await self.forget()
             raise
         if answer.status_code == INCOMPLETE:

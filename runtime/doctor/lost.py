@@ -38,7 +38,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     ended = _how_it_ended(run)
     if fate is Fate.CANCELLED:
         what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
-        how = f"Look at its accounts and decide whether it shall still go out. {_ROWS_BY_HAND}"
+        how = f"Look at its accounts and decide whether it should still go out. {_ROWS_BY_HAND}"
         return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
     if fate is Fate.ENDED:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."

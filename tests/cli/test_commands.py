@@ -182,7 +182,7 @@ async def test_reseal_says_what_remains_under_which_key(
     newest, older = (Vault([SecretStr(key)]).key_ids[0].hex() for key in (new, old))
     assert result.exit_code == 1
     first, second = result.stdout.splitlines()
-    assert first == f"Sealed anew: 1. Sealed under the newest key, {newest}: 1."
+    assert first == f"Sealed again: 1. Sealed under the newest key, {newest}: 1."
     assert "1; this key is not configured" in second
     assert older not in result.stdout
     assert not any(secret in result.output for secret in (old, new, "token-"))

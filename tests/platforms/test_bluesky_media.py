@@ -1,4 +1,4 @@
-"""Upload media to Bluesky over real HTTP: blobs, the video service, what is kept and what is given anew."""
+"""Upload media to Bluesky over real HTTP: blobs, the video service, what is kept and what is given again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -216,7 +216,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     made = sending.handles["containers"]
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
     await NETWORK.prepare(rig.connection(), sending)
-    assert sending.handles["containers"] == made, "nothing is built anew"
+    assert sending.handles["containers"] == made, "nothing is built again"
     published = await NETWORK.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
     found = await NETWORK.confirm(rig.connection(), sending)

@@ -145,7 +145,7 @@ def test_the_daily_cap_waits_for_hours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "code", "anew"),
+    ("status", "kind", "code", "again"),
     [
         ("Error: Media upload has failed with error code 2207026", Kind.REJECTED, "2207026", False),
         ("Error: Media download failed, 2207052", Kind.TRANSIENT, "2207052", True),
@@ -155,9 +155,9 @@ def test_the_daily_cap_waits_for_hours() -> None:
         ("Error: 22070261", Kind.TRANSIENT, "unexplained", True),
     ],
 )
-def test_a_failed_container_tells_its_subcode(status: str, kind: Kind, code: str, anew: bool) -> None:
+def test_a_failed_container_tells_its_subcode(status: str, kind: Kind, code: str, again: bool) -> None:
     error = processing_error(status)
-    assert (error.kind, error.code, needs_new(error)) == (kind, code, anew)
+    assert (error.kind, error.code, needs_new(error)) == (kind, code, again)
 
 
 def test_knows_when_a_container_is_no_longer_there() -> None:

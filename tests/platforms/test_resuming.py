@@ -1,4 +1,4 @@
-"""Lose a worker in the middle of an upload in pieces: the next one goes on, and begins none anew."""
+"""Lose a worker in the middle of an upload in pieces: the next one goes on, and begins none again."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace

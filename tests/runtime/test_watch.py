@@ -57,7 +57,7 @@ async def readyz(stack: Stack) -> AsyncIterator[Ask]:
 
 
 async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str, Any]:
-    """Wait for a status, and for how many posts are late: each part is looked at anew only a second later."""
+    """Wait for a status, and for how many posts are late: each part is looked at again only a second later."""
     async with asyncio.timeout(20):
         while True:
             found, parts = await ask()

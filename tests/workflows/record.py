@@ -1,7 +1,7 @@
 """Record what posts' workflows do, for the replay test: `uv run python -m tests.workflows.record [LIFE …]`.
 
 Without names it records every life that has no history yet. Only a shape of the workflow that was never released may be
-recorded anew over an old one: histories of released shapes stay for as long as a post of that time may be asleep.
+recorded again over an old one: histories of released shapes stay for as long as a post of that time may be asleep.
 """
 
 import asyncio

@@ -240,7 +240,7 @@ async def test_an_unclear_send_is_looked_up_no_longer_and_no_more_often(
             for each in looks
             if each.next_attempt_at and each.finished_at
         ]
-    assert 4 <= len(told) <= 6, "a run that began to count anew would look a seventh time"
+    assert 4 <= len(told) <= 6, "a run that began to count again would look a seventh time"
     assert told == [wait.total_seconds() for wait in waits[1 : len(told) + 1]]
     await stack.clear_faults()
     await stack.retry(post)
