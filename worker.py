@@ -5,10 +5,12 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 
+from activities.desk import Desk
 from activities.media.decoding.confinement import forbid_inspection
 from api.readiness import Readiness
 from platforms.registry import networks
@@ -45,10 +47,14 @@ async def run(platforms: list[str] | None) -> None:
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.
-    stop = _told_to_stop(settings.worker_grace_s + WIND_UP_S)
+    desks: list[Desk] = []
+    stop = _told_to_stop(
+        settings.worker_grace_s + WIND_UP_S, lambda: max((each.renewing_for_s() for each in desks), default=0)
+    )
     database = open_database(settings, OF_STEPS)
     try:
         async with worker.desk(settings, database, runtime.metric_meter) as desk:
+            desks.append(desk)
             team = worker.team(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
@@ -63,17 +69,26 @@ async def run(platforms: list[str] | None) -> None:
     log.info("worker.stopped")
 
 
-def _told_to_stop(within_s: float) -> asyncio.Event:
-    """Return what the first signal sets; a second one ends the process, as does the time after the first."""
+def _told_to_stop(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event:
+    """Return what the first signal sets; a second one ends the process, as does the time after the first.
+
+    The time is longer while `needs_s` returns that something still needs some seconds that must not be cut.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     first: list[float] = []
+
+    def end() -> None:
+        if (still := needs_s()) > 0:
+            loop.call_later(min(still, _ONE_GESTURE_S), end)
+        else:
+            _end_at_once(1)
 
     def heard(number: signal.Signals) -> None:
         if not first:
             first.append(loop.time())
             stop.set()
-            loop.call_later(within_s, _end_at_once, 1)
+            loop.call_later(within_s, end)
         elif loop.time() - first[0] > _ONE_GESTURE_S:
             _end_at_once(128 + number)
 

@@ -2,28 +2,33 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from activities.app_secrets import filled, without
 from activities.apps import Apps
+from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
 from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord, Unrecorded
 from activities.media.source import MediaTools, StepMedia
 from activities.meters import Meters
-from activities.renewal import Renewals
+from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
 from activities.servers import Servers
+from activities.token_times import at_renewal, is_due, network_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import networks
+from platforms.renewal import Lifetimes, Renewed, TokenRules
 from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials
 from store.database import Database
@@ -97,6 +102,8 @@ def _fingerprint(draft: Draft[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+RENEWAL_S = CALL_S + 2.0
+"""How long a renewal that runs when a worker is told to stop may take until it is written down."""
 _LAST_RENEWALS_S = 3.0
 """With the time in which an answer in hand is written down, what `worker.WIND_UP_S` leaves once all workers ended."""
 
@@ -120,6 +127,7 @@ class Desk:
         paced: bool = True,
         meters: Meters | None = None,
         registered_apps: RegisteredApps | None = None,
+        renews: bool = True,
     ) -> None:
         self.database = database
         self.registered_apps = registered_apps or RegisteredApps()
@@ -127,7 +135,8 @@ class Desk:
         self.meters = meters or Meters()
         self.apps = Apps(database)
         self._vault = vault
-        self._renewals = Renewals(database, vault)
+        self._stopping: Stopwatch | None = None
+        self._renewals = Renewals(database, vault, self.meters, on=renews)
         self._networks_at = networks_at
         self._named_servers = named_servers
         self._media = media
@@ -211,27 +220,84 @@ class Desk:
         """Have a post's media fetched again from now on."""
         self._media.files.forget(post_id)
 
+    async def renew(self, account: Account) -> bool:
+        """Renew an account's tokens now, even shortly after a failure; tell whether they are others now.
+
+        Raises VaultError, NetworkError.
+        """
+        network, before = networks()[account.platform], account.credentials
+        if network_can_renew(network, self._credentials(network, account)):
+            await self._renew(network, account, anyway=True)
+        return account.credentials != before
+
+    def stop_renewing(self) -> None:
+        """Begin no further renewals: this worker is told to stop."""
+        self._stopping = Stopwatch()
+        self._renewals.stop()
+
+    def renewing_for_s(self) -> float:
+        """Return how many more seconds the renewals may need that ran when this worker was told to stop."""
+        passed = self._stopping.passed.total_seconds() if self._stopping else RENEWAL_S
+        return max(RENEWAL_S - passed, 0) if self._renewals.are_running else 0
+
     async def close(self) -> None:
         """Wait for renewals that are running: an answer that is lost disconnects its account."""
-        await self._renewals.close(_LAST_RENEWALS_S)
+        await self._renewals.close(max(self.renewing_for_s(), _LAST_RENEWALS_S))
 
     def _credentials(self, network: Network[Any, Any], account: Account) -> Any:
-        return network.credentials.model_validate(open_credentials(self._vault, account))
+        stored = network.credentials.model_validate(open_credentials(self._vault, account))
+        return filled(self.registered_apps, network, stored)
+
+    async def _renew(self, network: Network[Any, Any], account: Account, *, anyway: bool = False) -> Any:
+        """Return renewed credentials for requests."""
+
+        async def change(stored: dict[str, Any], guard: Guard) -> Changed:
+            own = network.credentials.model_validate(stored)
+            line = self._line(network, account, filled(self.registered_apps, network, own), guard=guard)
+            renewed: Renewed[Any] = await network.renew(line)  # type: ignore[attr-defined]
+            told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
+            tokens = at_renewal(network, renewed.credentials, told, account.refresh_expires_at, now)
+            return Changed(plain(without(renewed.credentials, own)), tokens)
+
+        return await self._changed(network, account, change, rules_of(network), anyway=anyway)
+
+    async def _keep(self, network: Network[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
+        async def change(stored: dict[str, Any], _: Guard) -> Changed:
+            return Changed(plain(edit(network.credentials.model_validate(stored))), None)
+
+        return await self._changed(network, account, change, None)
+
+    async def _changed(
+        self,
+        network: Network[Any, Any],
+        account: Account,
+        change: Change,
+        rules: TokenRules | None,
+        *,
+        anyway: bool = False,
+    ) -> Any:
+        server = self.server_of(account)
+        newest = await self._renewals.renewed(account, change, rules, server=server, anyway=anyway)
+        if newest is None:
+            raise not_connected(network)
+        account.credentials = newest
+        return self._credentials(network, account)
 
     def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        credentials = self._credentials(network, account)
+        return self._line(network, account, self._credentials(network, account), last.append)
+
+    def _line(
+        self,
+        network: Network[Any, Any],
+        account: Account,
+        credentials: Any,
+        on_exchange: Callable[[Exchange], None] = lambda _: None,
+        *,
+        guard: Guard | None = None,
+    ) -> Connection[Any]:
+        """Return an account's line. One with a `guard` is for renewing: it sends no byte before it was asked."""
         server = self._servers.reach(network, credentials)
-
-        async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
-            async def renewed(stored: dict[str, Any]) -> dict[str, Any]:
-                return plain(await renew(network.credentials.model_validate(stored)))
-
-            newest = await self._renewals.renewed(account, renewed)
-            if newest is None:
-                raise not_connected(network)
-            account.credentials = newest
-            return self._credentials(network, account)
-
+        rules = rules_of(network) if network_can_renew(network, credentials) else None
         return Connection(
             wire=Wire(
                 transport=self._named_servers if server.named else self._networks_at[network.platform],
@@ -239,9 +305,12 @@ class Desk:
                 label=network.label,
                 error_of=network.error_of,
                 request_id_header=network.request_id_header,
-                on_exchange=last.append,
+                on_exchange=on_exchange,
                 allowance_in=network.allowance_in,
                 workspace=account.workspace_id,
+                fence=guard,
+                fences_all=guard is not None,
+                waits=guard is not None,
                 domains=network.own_domains,
                 elsewhere=server.elsewhere,
             ),
@@ -249,7 +318,9 @@ class Desk:
                 account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
             ),
             credentials=credentials,
-            refresh=refresh,
+            refresh=lambda: self._renew(network, account),
+            keep=lambda edit: self._keep(network, account, edit),
+            is_due=lambda: is_due(rules, account, datetime.now(UTC)),
             vouched=server.vouched,
         )
 

@@ -27,6 +27,10 @@ class Stopwatch:
     _wall: float = field(default_factory=time.time)
     _monotonic: float = field(default_factory=time.monotonic)
 
+    def restart(self) -> None:
+        """Count from now on."""
+        self._wall, self._monotonic = time.time(), time.monotonic()
+
     @property
     def passed(self) -> timedelta:
         """Return how long ago it was started."""

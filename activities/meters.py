@@ -11,6 +11,7 @@ from platforms.registry import networks
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 """A second is a good day, a minute is late, a day is the default of `publishWithin`."""
+RENEWAL_OUTCOMES = ("renewed", "refused", "failed", "operator")
 
 
 class Meters:
@@ -25,11 +26,20 @@ class Meters:
         )
         self._held = meter.create_counter("socialsyncer_targets_found_held", "Times that a target was held")
         self._unclear = meter.create_counter("socialsyncer_sends_unclear", "Sends whose effect nobody has seen yet")
+        self._renewals = meter.create_counter(
+            "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"
+        )
         for platform in networks():
+            for outcome in RENEWAL_OUTCOMES:
+                self._renewals.add(0, {"platform": platform, "outcome": outcome})
             for status in RESULTS:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
             self._unclear.add(0, {"platform": platform})
+
+    def renewed(self, platform: str, outcome: str) -> None:
+        """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""
+        self._renewals.add(1, {"platform": platform, "outcome": outcome})
 
     def taken_up(self, platform: str, late: timedelta) -> None:
         """Note how long after its time a target was taken up by a worker."""

@@ -6,73 +6,157 @@ is disconnected.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
+from activities.fence import Stopwatch
+from activities.meters import Meters
 from activities.persist import persist
+from activities.renewal_outcomes import as_refusal, failure_of, may_have_worked
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
+from platforms.renewal import TokenRules
 from store.accounts import open_credentials, open_sealed, seal_credentials
 from store.database import Database
 from store.failures import database_away
 from store.models import Account
-from store.renewals import Lease, credentials_of, give_back_lease, keep_renewed, lease_renewal
+from store.renewal_locks import RenewalLocks
+from store.renewals import (
+    Key,
+    Lease,
+    Tokens,
+    account_now,
+    give_back_lease,
+    keep_renewed,
+    lease_renewal,
+    note_failure,
+)
 from store.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)
 
-Renew = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Ask the network for new credentials in place of these."""
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """New credentials as JSON, and what is known of their tokens; None if these are the same."""
+
+    credentials: dict[str, Any] = field(repr=False)
+    tokens: Tokens | None
+
+
+Guard = Callable[[], Awaitable[None]]
+"""Awaited before the first byte of each request for tokens; raises NetworkError if it is too late to send it."""
+Change = Callable[[dict[str, Any], Guard], Awaitable[Changed]]
+"""Make new credentials of these, mostly by asking the network."""
+
+CALL_S = 25
+"""How long the network may take, in seconds that this process has lived: those of a freeze count as one."""
+SEND_WITHIN = timedelta(seconds=30)
+"""From the request for the lease to the first byte. With CALL_S it is well below the lease."""
 _PATIENCE_S = 20.0
 """How long a step waits for a renewal; then Temporal runs it again later."""
-_CALL_S = 45.0
-"""How long the network may take. Well below the lease, or a second process would use the same refresh token."""
 _LAST_WORD_S = 10.0
 """How long a process whose lease has run out is given to write down an answer: it tries every 5 seconds at least."""
 _LOOK_S = 0.5
 """Between two looks whether another process has renewed."""
 _WRITES = 200
 """Tries to write new credentials down; they take a quarter of an hour."""
+_AT_A_TIME = 10
+"""Renewals that one server is asked for at a time by one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One renewal: of which account, from which sealed credentials, how, and by which rules."""
+
+    key: Key
+    platform: str
+    server: str
+    used: bytes
+    stored: dict[str, Any] = field(repr=False)
+    change: Change
+    rules: TokenRules | None
+    anyway: bool
+
+    @property
+    def label(self) -> str:
+        return networks()[self.platform].label
 
 
 class Renewals:
     """The renewals that one worker runs. A step that is cancelled does not cancel them."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, meters: Meters | None = None, *, on: bool = True) -> None:
         self._database = database
+        self._locks = RenewalLocks(database.locks)
         self._vault = vault
-        self._running: dict[tuple[str, str], asyncio.Task[bytes | None]] = {}
+        self._meters = meters or Meters()
+        self._on = on
+        self._stopping = False
+        self._running: dict[Key, asyncio.Task[Account | None]] = {}
+        self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def renewed(self, account: Account, renew: Renew) -> bytes | None:
+    async def renewed(
+        self,
+        account: Account,
+        change: Change,
+        rules: TokenRules | None = None,
+        *,
+        server: str = "",
+        anyway: bool = False,
+    ) -> bytes | None:
         """Return sealed credentials newer than the account's, None if the account is no longer connected.
 
-        They may be the result of another step or process. Raises NetworkError: as the network refuses, or `transient`
-        if it takes long.
+        They may be the result of another step or process; `account` then says what its row says of tokens. `anyway`
+        renews even shortly after a failure. Raises NetworkError: as the network refuses, or `transient` if it takes
+        long.
         """
-        used, key = account.credentials, (account.workspace_id, account.id)
+        key = account.workspace_id, account.id
+        stored = open_credentials(self._vault, account)
+        job = _Job(key, account.platform, server, account.credentials, stored, change, rules, anyway)
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                while True:
-                    running = self._running.get(key) or self._begin(key, account, used, renew)
-                    newest = await asyncio.shield(running)
-                    if newest is not None and self._only_resealed(key, newest, used):
-                        used = newest
-                    # A renewal that began before the account was reconnected has replaced nothing.
-                    elif newest != used:
-                        return newest
+                newest = await self._newest(job)
         except TimeoutError as error:
-            label = networks()[account.platform].label
-            message = f"{label} has not renewed this account's access yet."
-            raise NetworkError(Kind.TRANSIENT, message, code="renewing") from error
+            raise _still_renewing(job) from error
+        if newest is None:
+            return None
+        for name in ("expires_at", "refresh_expires_at", "scopes", "renew_at", "renewed_at", *_STATE):
+            setattr(account, name, getattr(newest, name))
+        return newest.credentials
 
-    def _only_resealed(self, key: tuple[str, str], newest: bytes, used: bytes) -> bool:
+    async def _newest(self, job: _Job) -> Account | None:
+        used = job.used
+        while True:
+            running = self._running.get(job.key) or self._begin(job)
+            newest = await asyncio.shield(running)
+            if newest is not None and self._only_resealed(job.key, newest.credentials, used):
+                used = newest.credentials
+                job = _Job(job.key, job.platform, job.server, used, job.stored, job.change, job.rules, job.anyway)
+            # A renewal that began before the account was reconnected has replaced nothing.
+            elif newest is None or newest.credentials != used:
+                return newest
+
+    def _only_resealed(self, key: Key, newest: bytes, used: bytes) -> bool:
         """Tell whether these are the credentials of `used`, sealed under another vault key meanwhile."""
         if newest[:KEY_ID] == used[:KEY_ID]:
             return False
         return open_sealed(self._vault, *key, newest) == open_sealed(self._vault, *key, used)
+
+    def stop(self) -> None:
+        """Begin no further renewals: those that run get all the time that is left to this process."""
+        self._stopping = True
+
+    @property
+    def are_running(self) -> bool:
+        """Whether an answer may still come that must be written down."""
+        return bool(self._running)
 
     async def close(self, within_s: float) -> None:
         """Wait for what is running, so that answers still to come are written down; give the rest up."""
@@ -81,74 +165,200 @@ class Renewals:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+        await self._locks.close()
 
-    def _begin(self, key: tuple[str, str], account: Account, used: bytes, renew: Renew) -> asyncio.Task[bytes | None]:
-        stored, label = open_credentials(self._vault, account), networks()[account.platform].label
-        task = self._running[key] = asyncio.create_task(self._run(key, label, used, lambda: renew(stored)))
-        task.add_done_callback(lambda done: self._ended(key, done))
+    def _begin(self, job: _Job) -> asyncio.Task[Account | None]:
+        if self._stopping:
+            raise NetworkError(Kind.TRANSIENT, "The worker is stopping.", code="worker_stops")
+        if not self._on and job.rules is not None:
+            message = "This service is set to renew no tokens (SOCIALSYNCER_RENEWALS)."
+            raise NetworkError(Kind.OPERATOR, message, code="renewals_off")
+        task = self._running[job.key] = asyncio.create_task(self._run(job))
+        task.add_done_callback(lambda done: self._ended(job, done))
         return task
 
-    def _ended(self, key: tuple[str, str], task: asyncio.Task[bytes | None]) -> None:
-        del self._running[key]
+    def _ended(self, job: _Job, task: asyncio.Task[Account | None]) -> None:
+        del self._running[job.key]
         if not task.cancelled() and (error := task.exception()):
             code = error.code if isinstance(error, NetworkError) else type(error).__name__
-            log.warning("credentials.not_renewed", account_id=key[1], code=code)
+            log.warning("credentials.not_renewed", account_id=job.key[1], platform=job.platform, code=code)
 
-    async def _run(
-        self, key: tuple[str, str], label: str, used: bytes, ask: Callable[[], Awaitable[dict[str, Any]]]
-    ) -> bytes | None:
-        lease = await self._lease(key, used)
+    async def _run(self, job: _Job) -> Account | None:
+        asked = Stopwatch()
+        lease = await self._lease(job, asked)
         if lease is None or not lease.granted:
-            return lease.credentials if lease else None
+            return lease.account if lease else None
         try:
-            async with asyncio.timeout(_CALL_S):
-                renewed = await ask()
-        except TimeoutError as error:
-            await self._give_back(key, used)
-            raise NetworkError(Kind.TRANSIENT, f"{label} did not answer.", code="timed_out") from error
-        except BaseException:
-            await self._give_back(key, used)
-            raise
-        sealed = seal_credentials(self._vault, *key, renewed)
+            return await self._under(lease, job, asked)
+        finally:
+            await self._unless_away(self._locks.release(job.key))
 
-        async def write() -> bytes | None:
+    async def _under(self, lease: Lease, job: _Job, asked: Stopwatch) -> Account | None:
+        try:
+            _demand_pause_is_over(lease, job)
+            async with self._room.setdefault(job.server or job.platform, asyncio.Semaphore(_AT_A_TIME)):
+                changed = await _within(CALL_S, job.change(job.stored, lambda: _demand_in_time(asked)))
+        except NetworkError as error:
+            return await self._failed(lease, job, error)
+        except TimeoutError:
+            return await self._failed(
+                lease, job, NetworkError(Kind.TRANSIENT, f"{job.label} did not answer.", code="timed_out")
+            )
+        except BaseException:
+            # Cut off, with a request that may be out.
+            unsure_since = _unsure_since(lease, job, asked_network=True)
+            await self._unless_away(self._give_back(job, unsure_since))
+            raise
+        sealed = seal_credentials(self._vault, *job.key, changed.credentials)
+
+        async def write() -> Account | None:
             async with self._database.answers.transaction() as session:
-                return await keep_renewed(session, *key, used, sealed)
+                return await keep_renewed(
+                    session, job.key, job.used, sealed, changed.tokens, _unsure_since(lease, job, asked_network=False)
+                )
 
         try:
             newest = await persist(write, tries=_WRITES)
         except Exception:
             # From now on the network may accept nothing that we have.
-            log.exception("credentials.lost", account_id=key[1])
+            log.exception("credentials.lost", account_id=job.key[1], platform=job.platform)
             raise
-        log.info("credentials.renewed", account_id=key[1])
+        if changed.tokens is not None:
+            self._meters.renewed(job.platform, "renewed")
+            log.info("credentials.renewed", account_id=job.key[1], platform=job.platform)
         return newest
 
-    async def _lease(self, key: tuple[str, str], used: bytes) -> Lease | None:
-        """Return the lease once it is granted or no longer needed, None if the account is gone."""
-        while True:
-            async with self._database.transaction() as session:
-                lease = await lease_renewal(session, *key, used)
-            if lease is None or lease.credentials != used:
-                return lease
-            if lease.granted:
-                break
-            await asyncio.sleep(_LOOK_S)
-        if not lease.ran_out:
-            return lease
-        log.warning("credentials.lease_ran_out", account_id=key[1])
-        await asyncio.sleep(_LAST_WORD_S)
-        async with self._database.transaction() as session:
-            newest = await credentials_of(session, *key)
-        if newest == used:
-            return lease
-        return None if newest is None else Lease(newest, granted=False)
-
-    async def _give_back(self, key: tuple[str, str], used: bytes) -> None:
-        try:
+    async def _failed(self, lease: Lease, job: _Job, error: NetworkError) -> Account | None:
+        """Note a failure. Raises it, unless the account has other credentials by now."""
+        if job.rules is None or error.code in _NOT_ASKED:
+            await self._unless_away(self._give_back(job, lease.unsure_since))
+            raise error
+        if error.kind is Kind.AUTH or (job.rules.renews_itself and error.status is not None):
+            error = as_refusal(error, lease, job.rules, job.label)
+        if error.kind is Kind.AUTH:
             async with self._database.answers.transaction() as session:
-                await give_back_lease(session, *key, used)
+                newest = await account_now(session, job.key)
+            if newest is None or newest.credentials != job.used:
+                return newest
+        failure = failure_of(error, lease.account.renewal_failures + 1)
+        unsure_since = _unsure_since(lease, job, asked_network=may_have_worked(error))
+
+        async def note() -> None:
+            async with self._database.answers.transaction() as session:
+                await note_failure(
+                    session,
+                    job.key,
+                    job.used,
+                    code=error.code,
+                    renew_at=failure.again_at,
+                    unsure_since=None if error.kind is Kind.AUTH else unsure_since,
+                )
+
+        await self._unless_away(note())
+        self._meters.renewed(job.platform, failure.outcome)
+        raise error
+
+    async def _lease(self, job: _Job, asked: Stopwatch) -> Lease | None:
+        """Return the lease once it is granted or no longer needed, None if the account is gone. Raises NetworkError."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            if await self._locks.take(job.key):
+                lease = None
+                try:
+                    asked.restart()
+                    async with self._database.transaction() as session:
+                        lease = await lease_renewal(session, job.key, job.used)
+                finally:
+                    if lease is None or not lease.granted:
+                        await self._unless_away(self._locks.release(job.key))
+            else:
+                async with self._database.reading() as session:
+                    account = await account_now(session, job.key)
+                lease = Lease(account, granted=False) if account else None
+            if lease is None or lease.granted or lease.account.credentials != job.used:
+                break
+            if time.monotonic() > until:
+                raise _still_renewing(job)
+            await asyncio.sleep(_LOOK_S)
+        if lease is None or not lease.ran_out:
+            return lease
+        return await self._taken_over(lease, job, asked)
+
+    async def _taken_over(self, lease: Lease, job: _Job, asked: Stopwatch) -> Lease | None:
+        """Give a process whose lease has run out the time to write down what it may have been answered."""
+        log.warning("credentials.lease_ran_out", account_id=job.key[1], platform=job.platform)
+        newest = None
+        try:
+            await asyncio.sleep(_LAST_WORD_S)
+            async with self._database.transaction() as session:
+                newest = await account_now(session, job.key)
+        finally:
+            if newest is None or newest.credentials != job.used:
+                await self._unless_away(self._locks.release(job.key))
+        if newest is None:
+            return None
+        if newest.credentials != job.used:
+            return Lease(newest, granted=False)
+        return lease
+
+    async def _give_back(self, job: _Job, unsure_since: datetime | None) -> None:
+        async with self._database.answers.transaction() as session:
+            await give_back_lease(session, job.key, job.used, unsure_since)
+
+    async def _unless_away(self, write: Coroutine[Any, Any, None]) -> None:
+        """Run a write that is done without if the database is away: leases run out, and locks end with connections."""
+        try:
+            await write
         except Exception as error:
-            # It runs out by itself; what the network answered matters more.
             if not database_away(error):
                 raise
+
+
+_STATE = ("renewal_started_at", "renewal_failures", "renewal_error")
+_NOT_ASKED = frozenset({"held_up", "pause"})
+"""Codes of renewals that ended before the network was asked."""
+
+
+def _still_renewing(job: _Job) -> NetworkError:
+    message = f"{job.label} has not renewed this account's access yet."
+    return NetworkError(Kind.TRANSIENT, message, code="renewing")
+
+
+def _unsure_since(lease: Lease, job: _Job, *, asked_network: bool) -> datetime | None:
+    """Return since when tokens may exist that nobody has; never, if a refresh token may be sent again."""
+    if job.rules is not None and not job.rules.rotates:
+        return None
+    return lease.account.renewal_started_at if asked_network and job.rules is not None else lease.unsure_since
+
+
+def _demand_pause_is_over(lease: Lease, job: _Job) -> None:
+    account, now = lease.account, datetime.now(UTC)
+    if job.rules is None or job.anyway or not account.renewal_failures or account.renew_at is None:
+        return
+    if account.renew_at > now:
+        message = f"{job.label} could not renew the account's access just now; it is asked again later."
+        raise NetworkError(Kind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
+
+
+async def _demand_in_time(asked: Stopwatch) -> None:
+    """Raise NetworkError if this process was stopped for so long that another may be renewing by now."""
+    if asked.passed > SEND_WITHIN:
+        raise NetworkError(Kind.TRANSIENT, "The renewal was held up.", code="held_up")
+
+
+async def _within(seconds: int, work: Awaitable[Changed]) -> Changed:
+    """Wait for a result for some seconds, one after the other. Raises TimeoutError.
+
+    A process that was frozen finds its answer and the end of a longer time together, and would take the time for over.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(seconds):
+            done, _ = await asyncio.wait({task}, timeout=1)
+            if done:
+                return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

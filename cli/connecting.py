@@ -1,20 +1,24 @@
 """Connect accounts: ask the network whose credentials these are, then keep them encrypted."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.app_secrets import filled, without
 from activities.desk import plain
 from activities.outgoing import Outgoing
 from activities.servers import FORBIDDEN
+from activities.token_times import at_connecting
 from api.shape import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
+from platforms.renewal import Lifetimes, Renewed
 from platforms.wire import Wire
 from runtime.settings import VaultSettings
 from runtime.worker import servers
@@ -59,6 +63,8 @@ class Verified:
     network: Network[Any, Any]
     identity: Identity
     credentials: BaseModel
+    lifetimes: Lifetimes | None = None
+    """What the network told of the tokens if they were renewed."""
 
 
 async def connect_account(
@@ -87,6 +93,7 @@ async def keep_account(
         limits=identity.limits,
         app_id=network.app_id(verified.credentials),
         credentials=plain(verified.credentials),
+        tokens=asdict(at_connecting(network, verified.credentials, verified.lifetimes, datetime.now(UTC))),
     )
 
 
@@ -94,12 +101,18 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: V
     """Ask the network whose credentials these are. Raises UserError."""
     reached = servers(settings)
     server, outgoing = reached.reach(network, credentials), Outgoing(reached)
-    current = credentials
+    apps = settings.registered_apps
+    current, lifetimes = credentials, None
 
-    async def refresh(renew: Callable[[BaseModel], Awaitable[BaseModel]]) -> BaseModel:
-        nonlocal current
-        current = await renew(current)
-        return current
+    async def refresh() -> BaseModel:
+        renewed: Renewed[BaseModel] = await network.renew(connection)  # type: ignore[attr-defined]
+        return await keep(lambda _: without(renewed.credentials, credentials), renewed.lifetimes)
+
+    async def keep(change: Callable[[BaseModel], BaseModel], told: Lifetimes | None = None) -> BaseModel:
+        nonlocal current, lifetimes
+        current, lifetimes = change(current), told or lifetimes
+        connection.credentials = filled(apps, network, current)
+        return connection.credentials
 
     async with outgoing.to_named_servers() if server.named else outgoing.to_network(network) as transport:
         connection = Connection(
@@ -113,12 +126,13 @@ async def verify(network: Network[Any, Any], credentials: BaseModel, settings: V
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account_id="", user_id="", username=""),
-            credentials=credentials,
+            credentials=filled(apps, network, credentials),
             refresh=refresh,
+            keep=keep,
             vouched=server.vouched,
         )
         try:
-            return Verified(network, await network.whoami(connection), current)
+            return Verified(network, await network.whoami(connection), current, lifetimes)
         except NetworkError as error:
             raise UserError(_why_not(network, error)) from error
 

@@ -162,8 +162,12 @@ class Connection(Generic[C]):
     wire: Wire
     account: AccountFacts
     credentials: C
-    refresh: Callable[[Callable[[C], Awaitable[C]]], Awaitable[C]]
+    refresh: Callable[[], Awaitable[C]]
     """Renew the credentials once for all workers: rotating refresh tokens die when they are used twice."""
+    keep: Callable[[Callable[[C], C]], Awaitable[C]]
+    """Store credentials of which something other than the tokens has changed; returns what is stored then."""
+    is_due: Callable[[], bool] = lambda: False
+    """Whether so little is left of the access token that it is to be renewed before it is used."""
     vouched: bool = True
     """Whether the server is the network's own or set by the operator. Any other may claim to be what it is not."""
 

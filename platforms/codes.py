@@ -29,6 +29,8 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     "account_refused": (
         "another_account",
         "chat_moved",
+        "connection_expired",
+        "lost_in_renewal",
         "no_location",
         "no_role",
         "not_active",
@@ -45,6 +47,8 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "media_busy",
         "no_disk_space",
         "overtaken",
+        "pause",
+        "renewals_off",
         "renewing",
         "servers_busy",
         "worker_stops",

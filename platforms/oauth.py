@@ -1,15 +1,20 @@
-"""Speak with an account's OAuth 2.0 token: renew it once when it has expired, by a refresh token if there is one."""
+"""Requests with an account's OAuth 2.0 token, which is renewed by its refresh token before it ends or once it has."""
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
+import structlog
 from pydantic import SecretStr
 
 from platforms.base import Connection, WireModel
-from platforms.errors import Kind, NetworkError
-from platforms.wire import Wire, json_of
+from platforms.errors import NetworkError
+from platforms.renewal import Renewed, lifetimes_of
+from platforms.token_endpoint import IsDead, ask, refuses_grant
+from platforms.wire import Wire
+
+log = structlog.get_logger(__name__)
 
 
 class OAuthCredentials(WireModel):
@@ -20,10 +25,6 @@ class OAuthCredentials(WireModel):
     client_id: str | None = None
     client_secret: SecretStr | None = None
 
-
-OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
-"""Codes of RFC 6749 that speak of the app, not of the account's grant."""
-_PASSING = frozenset({"temporarily_unavailable", "server_error"})
 
 O = TypeVar("O", bound=OAuthCredentials)  # noqa: E741 - credentials of OAuth
 T = TypeVar("T")
@@ -42,11 +43,18 @@ def has_ended(error: NetworkError) -> bool:
 async def renewing(
     line: Connection[O],
     send: Callable[[O], Awaitable[T]],
-    renew: Callable[[O], Awaitable[O]],
     *,
     ended: Callable[[NetworkError], bool] = has_ended,
 ) -> T:
-    """Send as the account; a token that has ended is renewed, once. What is sent must bear being sent twice."""
+    """Send as the account; a token that ends soon or has ended is renewed. What is sent must bear being sent twice.
+
+    If a token that has not ended cannot be renewed now, it is used. Raises NetworkError.
+    """
+    if line.credentials.refresh_token is not None and line.is_due():
+        try:
+            line.credentials = await line.refresh()
+        except NetworkError as error:
+            log.info("token.used_till_its_end", network=line.wire.label, code=error.code)
     used = line.credentials
     try:
         return await send(used)
@@ -54,7 +62,7 @@ async def renewing(
         if used.refresh_token is None or not ended(error):
             raise
     if line.credentials is used:  # else a request beside this one has renewed them
-        line.credentials = await line.refresh(renew)
+        line.credentials = await line.refresh()
     return await send(line.credentials)
 
 
@@ -63,7 +71,6 @@ async def send(
     method: str,
     path: str,
     *,
-    renew: Callable[[O], Awaitable[O]],
     headers: Callable[[O], Mapping[str, str]] = bearer,
     ended: Callable[[NetworkError], bool] = has_ended,
     **options: Any,
@@ -73,55 +80,36 @@ async def send(
     async def sent(credentials: O) -> httpx.Response:
         return await line.wire.send(method, path, headers=headers(credentials), **options)
 
-    return await renewing(line, sent, renew, ended=ended)
+    return await renewing(line, sent, ended=ended)
 
 
 async def renewed(
-    wire: Wire, current: O, url: str, *, basic: bool, headers: Mapping[str, str] | None = None, **form: str
-) -> O:
-    """Trade the refresh token for new tokens; where the network sends no new refresh token the old one stays.
+    line: Connection[O],
+    url: str,
+    *,
+    basic: bool,
+    headers: Mapping[str, str] | None = None,
+    is_dead: IsDead = refuses_grant,
+    app_named: str = "client_id",
+) -> Renewed[O]:
+    """Trade the refresh token for new tokens; if the network sends no new refresh token the old one stays.
 
-    `basic` says that the app names itself by HTTP Basic rather than in the form. Raises NetworkError.
+    `basic` says that the app names itself by HTTP Basic rather than in the form, in which its id stands as
+    `app_named`. Raises NetworkError as `token_endpoint.refusal_of` says.
     """
+    current = line.credentials
     client_id = current.client_id or ""
     secret = current.client_secret.get_secret_value() if current.client_secret else ""
     refresh_token = current.refresh_token.get_secret_value() if current.refresh_token else ""
-    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, **form}
+    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     if not basic:
-        fields |= {name: value for name, value in (("client_id", client_id), ("client_secret", secret)) if value}
+        fields |= {name: value for name, value in ((app_named, client_id), ("client_secret", secret)) if value}
     own = {"Authorization": f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"} if basic else {}
-    answer = json_of(await wire.send("POST", url, data=fields, headers={**(headers or {}), **own}))
-    return with_tokens(wire, current, answer)
-
-
-def with_tokens(wire: Wire, current: O, answer: Mapping[str, Any]) -> O:
-    """Return credentials with the tokens of an answer. Raises NetworkError where it holds none."""
-    access, refresh = answer.get("access_token"), answer.get("refresh_token")
-    if not isinstance(access, str) or not access:
-        message = f"{wire.label} renewed this account's access without a token."
-        raise NetworkError(Kind.AUTH, message, code="unreadable_answer")
-    update = {"access_token": SecretStr(access)}
-    if isinstance(refresh, str) and refresh:
+    answer = await ask(line.wire, "POST", url, is_dead=is_dead, data=fields, headers={**(headers or {}), **own})
+    update = {"access_token": SecretStr(answer["access_token"])}
+    if isinstance(refresh := answer.get("refresh_token"), str) and refresh:
         update["refresh_token"] = SecretStr(refresh)
-    return current.model_copy(update=update)
-
-
-def refused_renewal(response: httpx.Response, label: str) -> NetworkError | None:
-    """Map OAuth's own shape of error (RFC 6749, section 5.2); None for any other answer.
-
-    A refresh token that was used, revoked or is too old is the account's; a client id or secret that the network does
-    not know is the operator's, and no account must be reconnected for it.
-    """
-    error = json_of(response).get("error")
-    if not isinstance(error, str) or response.status_code not in {400, 401}:
-        return None
-    kind, message = Kind.AUTH, f"{label} no longer accepts this account's connection. Reconnect the account."
-    if error in OF_THE_APP:
-        kind = Kind.OPERATOR
-        message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
-    if error in _PASSING:
-        kind, message = Kind.TRANSIENT, f"{label} could not renew the account's access right now."
-    return NetworkError(kind, message, code=error, status=response.status_code)
+    return Renewed(current.model_copy(update=update), lifetimes_of(answer))
 
 
 def second_host(wire: Wire, usual: str, second: str) -> str:

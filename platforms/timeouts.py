@@ -20,6 +20,9 @@ LONGEST_ANSWER_S = _ANSWER_S + _MOST_MORE_S
 """How long a network may work at a request at most, once it has all of it. A step has `activities.options.STEP_TIMEOUT`
 for its requests, and its heartbeats go on meanwhile."""
 
+WAITING = httpx.Timeout(None, connect=5.0, pool=5.0)
+"""Those of a request for tokens: its answer must not be lost, so whoever asks bounds the time."""
+
 
 def for_body(size: int) -> httpx.Timeout:
     """Return the timeouts of a request whose body has this many bytes."""

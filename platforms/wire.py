@@ -67,6 +67,10 @@ class Wire:
 
     It raises NetworkError if the request must not leave.
     """
+    fences_all: bool = False
+    """Whether the fence is awaited before every request, public or not."""
+    waits: bool = False
+    """Whether answers are waited for without end, because the caller has an end of its own."""
     domains: Collection[str] = ()
     """Hosts, with all below them, that may be sent the account's token at an address which an answer has named."""
     has_gone_public: bool = False
@@ -86,14 +90,17 @@ class Wire:
         public: bool = False,
         accept: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
+        error_of: Callable[[httpx.Response], NetworkError] | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Return the network's answer to one request, successful by status or with one of those in `accept`.
 
-        `public` marks the one request that makes a post public (or changes it): wherever it may have had its effect
-        the error is of kind `unclear`. Raises NetworkError.
+        `error_of` maps refusals of this request instead of the wire's own. `public` marks the one request that makes a
+        post public (or changes it): wherever it may have had its effect the error is of kind `unclear`.
+
+        Raises NetworkError.
         """
-        sent, fence = _HEADERS | dict(headers or {}), self.fence if public else None
+        sent, fence = _HEADERS | dict(headers or {}), self.fence if public or self.fences_all else None
         if fence and hasattr(options.get("content"), "__aiter__"):
             options["content"] = Fenced(options["content"], fence)
         try:
@@ -117,7 +124,7 @@ class Wire:
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
-        refusal = self.error_of(response)
+        refusal = (error_of or self.error_of)(response)
         if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
             raise refusal.as_unclear()
         raise refusal
@@ -147,13 +154,13 @@ class Wire:
     ) -> httpx.Response:
         """Return a whole answer. httpcore names each moment that a request goes through; two of them count."""
         size = int(request.headers.get("content-length", 0))
-        request.extensions["timeout"] = timeouts.for_body(size).as_dict()
+        request.extensions["timeout"] = (timeouts.WAITING if self.waits else timeouts.for_body(size)).as_dict()
         async with asyncio.timeout(None) as deadline:
 
             async def follow(event: str, _: object) -> None:
                 if event.endswith(_FIRST_BYTE) and fence:
                     await fence()
-                if event.endswith(_ALL_SENT):
+                if event.endswith(_ALL_SENT) and not self.waits:
                     deadline.reschedule(asyncio.get_running_loop().time() + timeouts.answer_within(size))
 
             request.extensions["trace"] = follow

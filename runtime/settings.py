@@ -9,7 +9,15 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyAddress,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
@@ -209,6 +217,11 @@ class VaultSettings(Settings):
     apps: SecretStr = Field(
         default=SecretStr(""),
         description="JSON object of the apps that the operator has registered at the networks (docs/connect.md)",
+    )
+
+    renewals: bool = Field(
+        default=True,
+        description="whether tokens are renewed; off for a copy of a database whose accounts another service uses",
     )
 
     @field_validator("encryption_keys")

@@ -94,6 +94,7 @@ async def desk(
             paced=settings.pacing,
             meters=Meters(meter),
             registered_apps=settings.registered_apps,
+            renews=settings.renewals,
         )
         try:
             yield opened
@@ -216,4 +217,5 @@ async def running(
             async with doing(chores):
                 yield
         finally:
+            desk.stop_renewing()
             await workers.finish()

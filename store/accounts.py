@@ -10,20 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import OPEN, UNSENT
 from store.models import Account, ConnectedAccount, Post, Target
-from store.vault import Vault
+from store.vault import Vault, VaultError
 
 
 def _context(workspace_id: str, account_id: str) -> str:
     return f"{workspace_id}/{account_id}"
 
 
-_WORKS: dict[str, Any] = {
+WORKS: Mapping[str, Any] = {
     "refused_at": None,
     "refusal": None,
     "refusal_code": None,
     "refusals": 0,
     "ask_again_at": None,
 }
+"""What the row of an account holds that its network accepts."""
+_OF_TOKENS = ("expires_at", "refresh_expires_at", "scopes", "renew_at", "grant_subject")
 _FIRST_QUESTION, _LONGEST_SILENCE = timedelta(seconds=15), timedelta(hours=1)
 _GROWTH = 4
 
@@ -41,9 +43,18 @@ async def save_account(
     credentials: dict[str, Any],
     app_id: str = "",
     limits: Mapping[str, int] | None = None,
+    tokens: Mapping[str, Any] | None = None,
 ) -> Account:
-    """Connect an account, or reconnect it with new credentials."""
+    """Connect an account, or reconnect it with new credentials.
+
+    Some networks send a refresh token with the first consent only. So if the new credentials of the same user and app
+    have none, the stored one is kept. `tokens` are columns: `expires_at`, `refresh_expires_at`, `scopes`, `renew_at`
+    and `grant_subject`; null if not given.
+    """
     now = datetime.now(UTC)
+    if not credentials.get("refresh_token"):
+        stored = await _refresh_token(session, vault, workspace_id, account_id, user_id, app_id)
+        credentials |= {"refresh_token": stored} if stored else {}
     values = {
         "platform": platform,
         "user_id": user_id,
@@ -53,9 +64,16 @@ async def save_account(
         "limits": dict(limits or {}),
         "credentials": seal_credentials(vault, workspace_id, account_id, credentials),
         "renewing_until": None,
+        "renewal_started_at": None,
+        "renewed_at": None,
+        "renewal_failures": 0,
+        "renewal_error": None,
         "connected_at": now,
         "checked_at": now,
-        **_WORKS,
+        "last_ok_at": now,
+        **dict.fromkeys(_OF_TOKENS),
+        **(tokens or {}),
+        **WORKS,
     }
     statement = (
         insert(Account)
@@ -64,6 +82,20 @@ async def save_account(
         .returning(Account)
     )
     return (await session.scalars(statement, execution_options={"populate_existing": True})).one()
+
+
+async def _refresh_token(
+    session: AsyncSession, vault: Vault, workspace_id: str, account_id: str, user_id: str, app_id: str
+) -> str | None:
+    """Return the refresh token that an account's row has for this user and app, and lock the row."""
+    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    if account is None or (account.user_id, account.app_id) != (user_id, app_id):
+        return None
+    try:
+        found = open_credentials(vault, account).get("refresh_token")
+    except VaultError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 async def list_accounts(session: AsyncSession, workspace_id: str) -> list[Account]:
@@ -159,7 +191,8 @@ async def accept_account(session: AsyncSession, account: Account, *, published: 
     Only `published` proves it: who may say who they are may still lack a permission, so until then the next refusal
     makes for a longer silence.
     """
-    values = {**_WORKS} if published else {name: value for name, value in _WORKS.items() if name != "refusals"}
+    values = {**WORKS} if published else {name: value for name, value in WORKS.items() if name != "refusals"}
+    values["last_ok_at"] = datetime.now(UTC)
     await session.execute(update(Account).where(_is(account)).values(**values))
 
 

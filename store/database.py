@@ -15,6 +15,8 @@ from sqlalchemy.util import greenlet_spawn
 
 _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
+_KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+"""Seconds of silence, seconds between two questions, questions without an answer."""
 _DRIVER_WAITS_S = 5.0
 """How much longer than PostgreSQL the driver waits for a statement's end."""
 
@@ -112,7 +114,10 @@ OF_COMMANDS = Limits(statement=None, lock=30)
 class Pool:
     """Some connections to the database. Belongs to the event loop that first uses it."""
 
-    def __init__(self, url: str, size: int, overflow: int, limits: Limits) -> None:
+    def __init__(self, url: str, size: int, overflow: int, limits: Limits, *, keepalives: bool = False) -> None:
+        options = limits.as_options()
+        if keepalives:
+            options["server_settings"] |= _KEEPALIVES
         # The connection that was used last knows its statements' plans best, and idles too shortly to be pinged.
         self.engine = create_async_engine(
             url,
@@ -121,7 +126,7 @@ class Pool:
             pool_timeout=limits.connection,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args=limits.as_options(),
+            connect_args=options,
         )
         _ping_after_idling(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -183,8 +188,11 @@ class Database(Pool):
     ) -> None:
         super().__init__(url, pool_size, max_overflow, limits)
         self.answers = Pool(url, reserved, 0, OF_ANSWERS)
+        self.locks = Pool(url, 1, 0, OF_ANSWERS, keepalives=True)
+        """One connection, opened when it is needed, for locks that live as long as this process and its machine."""
 
     async def close(self) -> None:
         """Close every connection."""
         await super().close()
         await self.answers.close()
+        await self.locks.close()

@@ -83,14 +83,34 @@ class _AccountColumns:
     """How often it was refused since it last published; spaces out how soon it is tried again."""
     ask_again_at: Mapped[datetime | None]
     """When the network is asked next whether it accepts the account again."""
+    expires_at: Mapped[datetime | None]
+    """When the access token ends; null if it has no end or none is known."""
+    refresh_expires_at: Mapped[datetime | None]
+    """When the connection ends if nothing renews it: with its refresh token, or its access token if it has no other."""
+    scopes: Mapped[list[str] | None]
+    """The permissions that the network last said it has granted."""
+    grant_subject: Mapped[str | None]
+    """Whose consent at the network the tokens belong to, if several accounts may share it."""
+    renew_at: Mapped[datetime | None]
+    """When the credentials are renewed even if nothing uses them; null if they cannot be, or the network refused to."""
+    renewed_at: Mapped[datetime | None]
     renewing_until: Mapped[datetime | None]
     """Until when one process alone may renew the credentials. Past: that process ended before it wrote the result."""
+    renewal_started_at: Mapped[datetime | None]
+    """Since when a renewal may have brought tokens that were never written. Null once its outcome is known."""
+    renewal_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    """Renewals that have failed since the last one that did not."""
+    renewal_error: Mapped[str | None]
+    """The code of the last of these failures."""
+    last_ok_at: Mapped[datetime | None]
+    """When the network last accepted the credentials in a renewal, or when it was asked who this is."""
 
 
 class Account(_AccountColumns, Base):
     """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
 
     __tablename__ = "accounts"
+    __table_args__ = (Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),)
 
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
 

@@ -4,12 +4,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 from pydantic import SecretStr
 
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.renewal import Lifetimes, Renewed
 from platforms.wire import json_of
+
+log = structlog.get_logger(__name__)
 
 Line = Connection[BlueskyCredentials]
 
@@ -19,6 +23,11 @@ _ENDED = frozenset({"ExpiredToken", "InvalidToken", "AuthMissing", "Authenticati
 async def call(line: Line, method: str, name: str, **options: Any) -> dict[str, Any]:
     """Call a procedure or query as the account, in a session that is renewed once where it has ended."""
     await open_session(line)
+    if line.is_due():
+        try:
+            line.credentials = await line.refresh()
+        except NetworkError as error:
+            log.info("token.used_till_its_end", network=line.wire.label, code=error.code)
     used = line.credentials
     try:
         return await _send(line, method, name, _token(used), **options)
@@ -26,7 +35,7 @@ async def call(line: Line, method: str, name: str, **options: Any) -> dict[str, 
         if error.code not in _ENDED:
             raise
     if line.credentials is used:
-        line.credentials = await line.refresh(lambda current: _renew(line, current))
+        line.credentials = await line.refresh()
     return await _send(line, method, name, _token(line.credentials), **options)
 
 
@@ -38,7 +47,7 @@ async def ask(line: Line, name: str, **params: str) -> dict[str, Any]:
 async def open_session(line: Line) -> str:
     """Return whose session it is, by DID; logs in where there was none yet."""
     if line.credentials.access_jwt is None or line.credentials.did is None:
-        line.credentials = await line.refresh(lambda current: _renew(line, current))
+        line.credentials = await line.refresh()
     return did_of(line)
 
 
@@ -64,8 +73,9 @@ def _token(credentials: BlueskyCredentials) -> str:
     return credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
 
 
-async def _renew(line: Line, current: BlueskyCredentials) -> BlueskyCredentials:
-    """Trade the refresh token, which is accepted once, for a new session; log in where it is no longer accepted."""
+async def renew(line: Line) -> Renewed[BlueskyCredentials]:
+    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises NetworkError."""
+    current = line.credentials
     if current.refresh_jwt is not None:
         headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
         try:
@@ -74,9 +84,10 @@ async def _renew(line: Line, current: BlueskyCredentials) -> BlueskyCredentials:
             if error.kind is not Kind.AUTH:
                 raise
         else:
-            return _with_session(current, answer)
+            return Renewed(_with_session(current, answer), Lifetimes())
     login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
-    return _with_session(current, await line.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login))
+    answer = await line.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
+    return Renewed(_with_session(current, answer), Lifetimes())
 
 
 def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:

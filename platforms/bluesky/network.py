@@ -11,14 +11,16 @@ from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Ide
 from platforms.bluesky import errors, rules
 from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
-from platforms.bluesky.line import Line, ask, call, did_of, open_session
+from platforms.bluesky.line import Line, ask, call, did_of, open_session, renew
 from platforms.bluesky.media import Blobs
 from platforms.bluesky.references import COLLECTION, INDEX, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
+from platforms.bluesky.tokens import TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import Kind, NetworkError
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
 
@@ -26,7 +28,7 @@ MENTION_TRIES = 3
 """How often a server may fail to say whom a handle means before the mention stays plain text; our choice."""
 
 
-class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
+class Bluesky(Network[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials]):
     """Be Bluesky, or any other server that speaks the AT Protocol and takes Bluesky's posts."""
 
     platform = "bluesky"
@@ -44,6 +46,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
+    tokens = TOKENS
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account; of a DID what every did:plc has in common is left away."""
@@ -70,6 +73,10 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials]):
     def allowance_in(self, response: httpx.Response) -> Allowance | None:
         """Read off Bluesky's headers how many more posts the account may make until when."""
         return errors.allowance_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[BlueskyCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Log in, ask whose session that is, and hold the answer against the account's own document."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 
-from platforms import oauth
 from platforms.errors import Kind, NetworkError
 from platforms.google import operators_fault
 from platforms.wire import json_of
@@ -50,7 +49,7 @@ _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
-    if refused := oauth.refused_renewal(response, "Google") or operators_fault(response, LABEL):
+    if refused := operators_fault(response, LABEL):
         return refused
     given = json_of(response).get("error")
     body: dict[str, Any] = given if isinstance(given, dict) else {}

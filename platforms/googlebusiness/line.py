@@ -9,12 +9,13 @@ from platforms.answers import parse
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
+from platforms.renewal import Renewed
 from platforms.wire import segment
 
 BASE_URL = "https://mybusiness.googleapis.com"
 ACCOUNTS = "https://mybusinessaccountmanagement.googleapis.com"
 LOCATIONS = "https://mybusinessbusinessinformation.googleapis.com"
-TOKENS = "https://oauth2.googleapis.com"
+SIGN_IN = "https://oauth2.googleapis.com"
 
 MOST_PAGES = 20
 """Of accounts and of locations, each; whoever manages more names the location."""
@@ -26,19 +27,19 @@ async def call(
     line: Line, method: str, path: str, *, host: str = BASE_URL, public: bool = False, **options: Any
 ) -> dict[str, Any]:
     """Return Google's answer. `public` marks the request that makes the post. Raises NetworkError."""
-
-    async def renew(current: GoogleBusinessCredentials) -> GoogleBusinessCredentials:
-        url = oauth.second_host(line.wire, BASE_URL, TOKENS) + "/token"
-        return await oauth.renewed(line.wire, current, url, basic=False)
-
     url = oauth.second_host(line.wire, BASE_URL, host) + path
-    answer = await oauth.send(line, method, url, renew=renew, public=public, **options)
+    answer = await oauth.send(line, method, url, public=public, **options)
     body = parse(answer)
     if isinstance(body, dict):
         return body
     # An empty list of posts is an empty object: what is no object must not pass for one.
     kind = Kind.UNCLEAR if public else Kind.TRANSIENT
     raise NetworkError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
+
+
+async def renew(line: Line) -> Renewed[GoogleBusinessCredentials]:
+    """Trade the refresh token for another access token. Raises NetworkError."""
+    return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
 
 
 async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
@@ -107,11 +108,8 @@ async def parent_of(line: Line, location: str) -> str:
 
 async def keep(line: Line, account: str, location: str) -> None:
     """Keep with the credentials which location of which account they are for."""
-    line.credentials = await line.refresh(lambda current: _placed(current, account, location))
-
-
-async def _placed(current: GoogleBusinessCredentials, account: str, location: str) -> GoogleBusinessCredentials:
-    return current.model_copy(update={"account_id": account, "user_id": location})
+    placed = {"account_id": account, "user_id": location}
+    line.credentials = await line.keep(lambda current: current.model_copy(update=placed))
 
 
 async def _all(line: Line, host: str, path: str, name: str, **query: str) -> list[dict[str, Any]]:

@@ -33,16 +33,19 @@ from platforms.googlebusiness.line import (
     ACCOUNTS,
     BASE_URL,
     LOCATIONS,
-    TOKENS,
+    SIGN_IN,
     Line,
     call,
     keep,
     parent,
     parent_of,
     place,
+    renew,
 )
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.googlebusiness.tokens import TOKENS
 from platforms.places import PlaceSetting
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.told import moment
 
@@ -59,14 +62,14 @@ PARENT = "parent"
 PHOTO_TRIES = 2
 
 
-class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials]):
+class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials], Renews[GoogleBusinessCredentials]):
     """Be Google Business Profile, as My Business API v4 serves one location's posts."""
 
     platform = "googlebusiness"
     app_family = "google"
     label = "Google Business Profile"
     base_url = BASE_URL
-    domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, TOKENS))
+    domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, SIGN_IN))
     api = ApiVersion("v4")
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
@@ -77,6 +80,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     rules = rules.RULES
     settings = GoogleBusinessSettings
     credentials = GoogleBusinessCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Google that the draft breaks; the bytes of its photo are not looked at."""
@@ -89,6 +93,10 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials])
     def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
         """Say no: Google fetches the photo from its URL when the post is made."""
         return False
+
+    async def renew(self, connection: Line) -> Renewed[GoogleBusinessCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask which location this is; it belongs to an account, whose number is kept with the credentials."""

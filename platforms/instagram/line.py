@@ -7,6 +7,8 @@ from platforms.instagram import errors
 from platforms.instagram.settings import InstagramCredentials
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
+from platforms.meta.renewal import renew_long_lived
+from platforms.renewal import Renewed
 
 API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
 GRAPH = Graph(API.name)
@@ -22,3 +24,8 @@ CONTAINERS = Dialect(
 )
 
 Line = Connection[InstagramCredentials]
+
+
+async def renew(line: Line) -> Renewed[InstagramCredentials]:
+    """Trade the token for one that lives for 60 more days. Raises NetworkError."""
+    return await renew_long_lived(line, "ig_refresh_token")

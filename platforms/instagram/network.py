@@ -20,14 +20,16 @@ from platforms.base import (
 )
 from platforms.errors import Kind, NetworkError
 from platforms.instagram import errors, fields, rules
-from platforms.instagram.line import API, CONTAINERS, GRAPH, Line
+from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
+from platforms.instagram.tokens import TOKENS
 from platforms.meta.allowance import allowance_of
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 from platforms.told import moment
 from platforms.wire import segment
@@ -37,7 +39,9 @@ CLOCKS_APART = timedelta(seconds=60)
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
 
-class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[InstagramCredentials]):
+class Instagram(
+    Network[InstagramSettings, InstagramCredentials], Metered[InstagramCredentials], Renews[InstagramCredentials]
+):
     """Be Instagram, as its API with Instagram Login serves professional accounts."""
 
     platform = "instagram"
@@ -51,6 +55,7 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
     rules = rules.RULES
     settings = InstagramSettings
     credentials = InstagramCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Instagram that the draft breaks; the bytes of its media are not looked at."""
@@ -67,6 +72,10 @@ class Instagram(Network[InstagramSettings, InstagramCredentials], Metered[Instag
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map a refusal of the Graph API."""
         return errors.error_of(response)
+
+    async def renew(self, connection: Line) -> Renewed[InstagramCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.oauth import refused_renewal
 from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
@@ -88,8 +87,6 @@ _BY_STATUS = {
 def error_of(response: httpx.Response) -> NetworkError:
     """Map a refusal; LinkedIn's own words are used only where the code says nothing to us."""
     body, status = json_of(response), response.status_code
-    if refused := refused_renewal(response, LABEL):
-        return refused
     said = str(body.get("message") or "")
     code = str(body.get("code") or _nested_code(body) or f"http_{status}")
     if urn := _URN.search(said) if "duplicate" in said.lower() else None:

@@ -8,6 +8,7 @@ import httpx
 from platforms import oauth
 from platforms.base import ApiVersion, Connection
 from platforms.linkedin.settings import LinkedInCredentials
+from platforms.renewal import Renewed
 
 API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
 """An account's credentials may name a newer one."""
@@ -19,12 +20,13 @@ Line = Connection[LinkedInCredentials]
 
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
     """Return LinkedIn's answer. `public` marks the request that makes something public. Raises NetworkError."""
+    return await oauth.send(line, method, path, headers=_headers, public=public, **options)
 
-    async def renew(current: LinkedInCredentials) -> LinkedInCredentials:
-        url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
-        return await oauth.renewed(line.wire, current, url, basic=False)
 
-    return await oauth.send(line, method, path, headers=_headers, renew=renew, public=public, **options)
+async def renew(line: Line) -> Renewed[LinkedInCredentials]:
+    """Trade the refresh token, which only approved partners get. Raises NetworkError."""
+    url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
+    return await oauth.renewed(line, url, basic=False)
 
 
 def _headers(credentials: LinkedInCredentials) -> dict[str, str]:

@@ -12,11 +12,13 @@ from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Netwo
 from platforms.errors import PASSING, Kind, NetworkError
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
-from platforms.linkedin.line import API, BASE_URL, Line, call
+from platforms.linkedin.line import API, BASE_URL, Line, call, renew
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads, kinds_of
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.wire import json_of, segment
 
@@ -34,7 +36,7 @@ REPEAT_WITHIN = timedelta(minutes=8)
 the first. A member's post can be found by nothing else."""
 
 
-class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
+class LinkedIn(Network[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCredentials]):
     """Be LinkedIn, as its versioned REST API serves members and the company pages that they run."""
 
     platform = "linkedin"
@@ -50,6 +52,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
     rules = rules.RULES
     settings = LinkedInSettings
     credentials = LinkedInCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[LinkedInSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of LinkedIn that the draft breaks."""
@@ -71,6 +74,10 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials]):
         """
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
         return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
+
+    async def renew(self, connection: Line) -> Renewed[LinkedInCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is, and whether that member runs the company page that the account is to be."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.oauth import refused_renewal
 from platforms.told import LONGEST_WAIT, wait
 from platforms.wire import json_of
 
@@ -39,8 +38,6 @@ Source: pinterest/api-quickstart#97."""
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map a refusal; Pinterest's own words are used where the content is at fault."""
-    if refused := refused_renewal(response, LABEL):
-        return refused
     body, status = json_of(response), response.status_code
     number, said = body.get("code"), str(body.get("message") or "")
     code = str(number) if isinstance(number, int) else f"http_{status}"

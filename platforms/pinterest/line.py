@@ -1,20 +1,31 @@
 """An account's line to Pinterest: an expired token is renewed once, which uses up its refresh token."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
 from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
+from platforms.renewal import Renewed
+from platforms.token_endpoint import refuses_grant
 from platforms.wire import json_of
 
 Line = Connection[PinterestCredentials]
 
+_DEAD = 283
+
 
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
     """Return Pinterest's answer. `public` marks the request that makes a pin. Raises NetworkError."""
+    return json_of(await oauth.send(line, method, path, ended=has_ended, public=public, **options))
 
-    async def renew(current: PinterestCredentials) -> PinterestCredentials:
-        return await oauth.renewed(line.wire, current, "/v5/oauth/token", basic=True)
 
-    return json_of(await oauth.send(line, method, path, renew=renew, ended=has_ended, public=public, **options))
+async def renew(line: Line) -> Renewed[PinterestCredentials]:
+    """Trade the refresh token for new ones. Raises NetworkError."""
+    return await oauth.renewed(line, "/v5/oauth/token", basic=True, is_dead=_is_dead)
+
+
+def _is_dead(answer: Mapping[str, Any]) -> bool:
+    """Tell by Pinterest's code that it refuses the refresh token; the code was seen in answers, unverified."""
+    return refuses_grant(answer) or answer.get("code") == _DEAD

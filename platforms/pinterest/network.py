@@ -9,9 +9,11 @@ from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, N
 from platforms.errors import Kind, NetworkError
 from platforms.pinterest import errors, lookup, rules
 from platforms.pinterest.fields import pin_body
-from platforms.pinterest.line import Line, call
+from platforms.pinterest.line import Line, call, renew
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
+from platforms.pinterest.tokens import TOKENS
+from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 
 FETCHES = 3
@@ -19,7 +21,7 @@ FETCHES = 3
 two or three times."""
 
 
-class Pinterest(Network[PinterestSettings, PinterestCredentials]):
+class Pinterest(Network[PinterestSettings, PinterestCredentials], Renews[PinterestCredentials]):
     """Be Pinterest, as its API v5 serves user accounts. Images are fetched by Pinterest, videos are uploaded."""
 
     platform = "pinterest"
@@ -36,6 +38,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     rules = rules.RULES
     settings = PinterestSettings
     credentials = PinterestCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Pinterest that the draft breaks."""
@@ -52,6 +55,10 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials]):
     def prepares(self, draft: Draft[PinterestSettings]) -> bool:
         """Tell whether there is a video to upload."""
         return _has_video(draft)
+
+    async def renew(self, connection: Line) -> Renewed[PinterestCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""

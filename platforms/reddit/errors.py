@@ -9,7 +9,6 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.oauth import refused_renewal
 from platforms.told import LONGEST_WAIT, told_by, wait
 from platforms.wire import json_of
 
@@ -56,8 +55,6 @@ general knowledge, unverified."""
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status."""
-    if refused := refused_renewal(response, LABEL):
-        return refused
     status, body = response.status_code, json_of(response)
     if within := error_within(body, response):
         return within

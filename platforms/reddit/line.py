@@ -1,5 +1,6 @@
 """An account's line to Reddit: each request says what app it comes from, an expired token is renewed once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from platforms import oauth
@@ -7,6 +8,7 @@ from platforms.base import Connection
 from platforms.errors import Kind
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
+from platforms.renewal import Renewed
 from platforms.wire import json_of
 
 BASE_URL = "https://oauth.reddit.com"
@@ -23,18 +25,25 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     """
     agent = user_agent(line)
 
-    async def renew(current: RedditCredentials) -> RedditCredentials:
-        url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
-        return await oauth.renewed(line.wire, current, url, basic=True, headers={"User-Agent": agent})
-
     def headers(credentials: RedditCredentials) -> dict[str, str]:
         return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
 
-    response = await oauth.send(line, method, path, headers=headers, renew=renew, public=public, **options)
+    response = await oauth.send(line, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
         raise error.as_unclear() if public and error.kind is Kind.TRANSIENT else error
     return body
+
+
+async def renew(line: Line) -> Renewed[RedditCredentials]:
+    """Trade the refresh token for another access token. Raises NetworkError."""
+    url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
+    return await oauth.renewed(line, url, basic=True, headers={"User-Agent": user_agent(line)}, is_dead=_is_dead)
+
+
+def _is_dead(answer: Mapping[str, Any]) -> bool:
+    """Tell that Reddit refuses the refresh token; source: r2/controllers/oauth2.py of its archive."""
+    return answer.get("error") in {"invalid_grant", "invalid_request"}
 
 
 def user_agent(line: Line) -> str:

@@ -21,10 +21,12 @@ from platforms.base import (
 from platforms.errors import DUPLICATE, Kind, NetworkError
 from platforms.reddit import errors, lookup, rules
 from platforms.reddit.fields import gallery_body, submit_fields
-from platforms.reddit.line import BASE_URL, Line, call
+from platforms.reddit.line import BASE_URL, Line, call, renew
 from platforms.reddit.media import upload
 from platforms.reddit.rules import Form, form_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
+from platforms.reddit.tokens import TOKENS
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 
 TAKEN_AT = "takenAt"
@@ -35,7 +37,7 @@ LISTED_WITHIN = timedelta(minutes=10)
 """How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
 
 
-class Reddit(Network[RedditSettings, RedditCredentials]):
+class Reddit(Network[RedditSettings, RedditCredentials], Renews[RedditCredentials]):
     """Be Reddit, as its OAuth API serves user accounts."""
 
     platform = "reddit"
@@ -50,6 +52,7 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     rules = rules.RULES
     settings = RedditSettings
     credentials = RedditCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[RedditSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Reddit that the draft breaks; those of the subreddit are not known here."""
@@ -62,6 +65,10 @@ class Reddit(Network[RedditSettings, RedditCredentials]):
     def allowance_in(self, response: httpx.Response) -> Allowance | None:
         """Read off Reddit's headers how many more posts the account may make until when."""
         return errors.allowance_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[RedditCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""

@@ -72,12 +72,8 @@ async def _followed(line: Line, call: Call) -> Published:
         return _published(await send(line, call.method, call.fields, call.parts))
     except ChatMovedError as moved:
         chat = str(moved.chat_id)
-        line.credentials = await line.refresh(lambda now: _moved(now, chat))
+        line.credentials = await line.keep(lambda now: now.model_copy(update={"user_id": chat}))
         return _published(await send(line, call.method, call.fields | {"chat_id": moved.chat_id}, call.parts))
-
-
-async def _moved(credentials: TelegramCredentials, chat: str) -> TelegramCredentials:
-    return credentials.model_copy(update={"user_id": chat})
 
 
 def _chat(line: Line) -> str:

@@ -3,6 +3,8 @@
 from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
+from platforms.meta.renewal import renew_long_lived
+from platforms.renewal import Renewed
 from platforms.threads import errors
 from platforms.threads.settings import ThreadsCredentials
 
@@ -20,3 +22,8 @@ CONTAINERS = Dialect(
 )
 
 Line = Connection[ThreadsCredentials]
+
+
+async def renew(line: Line) -> Renewed[ThreadsCredentials]:
+    """Trade the token for one that lives for 60 more days. Raises NetworkError."""
+    return await renew_long_lived(line, "th_refresh_token")

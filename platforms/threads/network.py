@@ -17,12 +17,14 @@ from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.fields import of_items, of_post, of_root
-from platforms.threads.line import API, CONTAINERS, GRAPH, Line
+from platforms.threads.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
+from platforms.threads.tokens import TOKENS
 from platforms.told import moment
 from platforms.wire import segment
 
@@ -36,7 +38,7 @@ NEXT_LOOK = timedelta(seconds=10)
 A = TypeVar("A")
 
 
-class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCredentials]):
+class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCredentials], Renews[ThreadsCredentials]):
     """Be Threads."""
 
     platform = "threads"
@@ -52,6 +54,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Threads that the draft and its thread break; the bytes of media are not looked at."""
@@ -72,6 +75,10 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
         """Tell that a container must be built for every post: a text published in one step leaves nothing to ask."""
         return True
+
+    async def renew(self, connection: Line) -> Renewed[ThreadsCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is."""

@@ -1,11 +1,11 @@
 """An account's line to TikTok: each request carries its token, an expired one is renewed once, 200 may be an error."""
 
-from functools import partial
 from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
 from platforms.wire import json_of
@@ -27,7 +27,6 @@ async def _renewing(line: Line, method: str, path: str, **options: Any) -> dict[
     return await oauth.renewing(
         line,
         lambda used: _send(line, used, method, path, **options),
-        partial(_renew, line),
         ended=lambda error: error.code == "access_token_invalid",
     )
 
@@ -47,17 +46,6 @@ async def _send(
     return data
 
 
-async def _renew(line: Line, current: TikTokCredentials) -> TikTokCredentials:
+async def renew(line: Line) -> Renewed[TikTokCredentials]:
     """Trade the refresh token, which may be another one afterwards, for new tokens."""
-    form = {
-        "client_key": current.client_id or "",
-        "client_secret": current.client_secret.get_secret_value() if current.client_secret else "",
-        "grant_type": "refresh_token",
-        "refresh_token": current.refresh_token.get_secret_value() if current.refresh_token else "",
-    }
-    response = await line.wire.send("POST", "/v2/oauth/token/", data=form)
-    answer = json_of(response)
-    if not isinstance(answer.get("access_token"), str):
-        # OAuth's errors come with status 200 here as well.
-        raise error_of(response)
-    return oauth.with_tokens(line.wire, current, answer)
+    return await oauth.renewed(line, "/v2/oauth/token/", basic=False, app_named="client_key")

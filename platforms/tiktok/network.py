@@ -9,21 +9,23 @@ from domain.pace import Pace
 from domain.post import MediaType
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.fields import photo_body
-from platforms.tiktok.line import Line, call, read
+from platforms.tiktok.line import Line, call, read, renew
 from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
 from platforms.tiktok.status import Verdict
+from platforms.tiktok.tokens import TOKENS
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_LOOK = timedelta(minutes=2)
 """How often a published post is asked for its public id."""
 
 
-class TikTok(Network[TikTokSettings, TikTokCredentials]):
+class TikTok(Network[TikTokSettings, TikTokCredentials], Renews[TikTokCredentials]):
     """Be TikTok, as its Content Posting API serves creators."""
 
     platform = "tiktok"
@@ -41,6 +43,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[TikTokSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of TikTok that the draft breaks."""
@@ -63,6 +66,10 @@ class TikTok(Network[TikTokSettings, TikTokCredentials]):
     def preparing_paces(self, draft: Draft[TikTokSettings]) -> tuple[Pace, ...]:
         """Return how often an upload may begin: photos are fetched by TikTok."""
         return self.rules.preparing if is_video(draft) else ()
+
+    async def renew(self, connection: Line) -> Renewed[TikTokCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask TikTok whose token this is; the user name needs a permission of its own."""

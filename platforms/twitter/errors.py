@@ -9,7 +9,6 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.oauth import refused_renewal
 from platforms.told import told_by, wait_until
 from platforms.wire import json_of
 
@@ -61,25 +60,7 @@ _OF_THE_ACCOUNT = ("permission", "scope")
 
 def error_of(response: httpx.Response) -> NetworkError:
     """Map an answer that is an error by its status."""
-    body = json_of(response)
-    if response.request.url.path.endswith("/oauth2/token"):
-        return _refused_renewal(body, response)
-    return problem_error(body, response)
-
-
-def _refused_renewal(body: Mapping[str, Any], response: httpx.Response) -> NetworkError:
-    """Map a refusal of the token endpoint.
-
-    X calls a dead refresh token `invalid_request`, as it does a request that the app got wrong; its words tell them
-    apart (heard from several clients). Only a dead token is the account's: whatever else is wrong passes or is the
-    operator's, and no post is at fault.
-    """
-    refused = refused_renewal(response, "X") or problem_error(body, response)
-    dead = refused.code == "invalid_request" and "for the token was invalid" in str(body)
-    if refused.kind not in {Kind.AUTH, Kind.REJECTED} or refused.code == "invalid_grant" or dead:
-        return refused
-    sentence = "X could not renew the account's access right now."
-    return NetworkError(Kind.TRANSIENT, sentence, code=refused.code, status=response.status_code)
+    return problem_error(json_of(response), response)
 
 
 def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> NetworkError:

@@ -1,6 +1,6 @@
 """An account's line to X: each request carries its token, an expired one is renewed once, errors are told apart."""
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -9,6 +9,8 @@ from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
 from platforms.multipart import Form
+from platforms.renewal import Renewed
+from platforms.token_endpoint import refuses_grant
 from platforms.twitter.errors import problem_error
 from platforms.twitter.settings import TwitterCredentials
 from platforms.wire import json_of
@@ -40,11 +42,19 @@ async def _send(line: Line, method: str, path: str, *, form: Form | None = None,
     more = form.headers if form else {}
     if form:
         options["content"] = form
-    return await oauth.send(
-        line, method, path, renew=partial(_renew, line), headers=lambda used: more | oauth.bearer(used), **options
-    )
+    return await oauth.send(line, method, path, headers=lambda used: more | oauth.bearer(used), **options)
 
 
-async def _renew(line: Line, current: TwitterCredentials) -> TwitterCredentials:
+async def renew(line: Line) -> Renewed[TwitterCredentials]:
     """Trade the refresh token, which X accepts once; only an app with a secret names itself by HTTP Basic."""
-    return await oauth.renewed(line.wire, current, "/2/oauth2/token", basic=current.client_secret is not None)
+    basic = line.credentials.client_secret is not None
+    return await oauth.renewed(line, "/2/oauth2/token", basic=basic, is_dead=_is_dead)
+
+
+def _is_dead(answer: Mapping[str, Any]) -> bool:
+    """Tell a dead refresh token from a request that the app got wrong: X calls both `invalid_request`.
+
+    Its words tell them apart; source: answers that several public clients have in their tests.
+    """
+    said = str(answer.get("error_description"))
+    return refuses_grant(answer) or (answer.get("error") == "invalid_request" and "for the token was invalid" in said)

@@ -18,15 +18,21 @@ from platforms.base import (
     Sending,
 )
 from platforms.errors import NetworkError
+from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 from platforms.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
-from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.line import Line, call, data_of, renew
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
+from platforms.twitter.tokens import TOKENS
 
 
-class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSettings, TwitterCredentials]):
+class Twitter(
+    Network[TwitterSettings, TwitterCredentials],
+    Editable[TwitterSettings, TwitterCredentials],
+    Renews[TwitterCredentials],
+):
     """Be X, as its API v2 serves user accounts."""
 
     platform = "twitter"
@@ -44,6 +50,7 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of X that the draft and its thread break."""
@@ -68,6 +75,10 @@ class Twitter(Network[TwitterSettings, TwitterCredentials], Editable[TwitterSett
     def allowance_in(self, response: httpx.Response) -> Allowance | None:
         """Read off X's headers how many more posts the account may make until when."""
         return errors.allowance_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[TwitterCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask X whose token this is, and whether the account pays for X Premium."""

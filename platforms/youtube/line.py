@@ -8,11 +8,12 @@ import httpx
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.renewal import Renewed
 from platforms.wire import json_of
 from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"
-TOKENS = "https://oauth2.googleapis.com"
+SIGN_IN = "https://oauth2.googleapis.com"
 """A host of its own; a base URL that stands in for YouTube's serves `/token` too."""
 
 Line = Connection[YouTubeCredentials]
@@ -24,14 +25,15 @@ async def send(
     """Return YouTube's answer. Raises NetworkError."""
     more = headers or {}
 
-    async def renew(current: YouTubeCredentials) -> YouTubeCredentials:
-        url = oauth.second_host(line.wire, BASE_URL, TOKENS) + "/token"
-        return await oauth.renewed(line.wire, current, url, basic=False)
-
     def all_headers(used: YouTubeCredentials) -> dict[str, str]:
         return {**more, **oauth.bearer(used)}
 
-    return await oauth.send(line, method, path, renew=renew, headers=all_headers, ended=_has_ended, **options)
+    return await oauth.send(line, method, path, headers=all_headers, ended=_has_ended, **options)
+
+
+async def renew(line: Line) -> Renewed[YouTubeCredentials]:
+    """Trade the refresh token for another access token. Raises NetworkError."""
+    return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
 
 
 async def read(line: Line, resource: str, **params: str) -> list[dict[str, Any]]:

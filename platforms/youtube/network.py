@@ -7,14 +7,16 @@ import httpx
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.told import moment
 from platforms.youtube import errors, rules
 from platforms.youtube.extras import Extras
-from platforms.youtube.line import BASE_URL, Line, read
+from platforms.youtube.line import BASE_URL, Line, read, renew
 from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import title_of
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
+from platforms.youtube.tokens import TOKENS
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far YouTube's clock may stand behind ours before its own video is not recognised."""
@@ -22,7 +24,7 @@ NEWEST = 50
 """Uploads that are searched, the most that YouTube lists at once."""
 
 
-class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
+class YouTube(Network[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCredentials]):
     """Be YouTube, as its Data API v3 serves channels."""
 
     platform = "youtube"
@@ -40,6 +42,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     rules = rules.RULES
     settings = YouTubeSettings
     credentials = YouTubeCredentials
+    tokens = TOKENS
 
     def check(self, draft: Draft[YouTubeSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of YouTube that the draft breaks."""
@@ -48,6 +51,10 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials]):
     def error_of(self, response: httpx.Response) -> NetworkError:
         """Map YouTube's refusal to what it means."""
         return errors.error_of(response)
+
+    async def renew(self, connection: Line) -> Renewed[YouTubeCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask which channel the token speaks for; not every Google account has one."""

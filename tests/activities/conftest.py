@@ -1,12 +1,47 @@
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from activities.renewal import Renewals
 from runtime.loop import fast_loop
+from store.database import Database
+from store.models import Account
+from store.vault import Vault
 from tests.activities.loops import Run, runner
+from tests.activities.renewing import Network, Process
+from tests.stack import Stack
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, fast_loop], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """Run a coroutine on an event loop of its own."""
     return runner(request.param)
+
+
+@pytest.fixture
+def network() -> Network:
+    """Return a network that renews when it is let."""
+    return Network()
+
+
+@pytest.fixture
+async def account(stack: Stack) -> Account:
+    """Connect an account whose refresh token is accepted once."""
+    return await stack.connect("twitter", refreshToken="used once")
+
+
+@pytest.fixture
+async def process(stack: Stack) -> AsyncIterator[Process]:
+    """Make what a worker process renews with."""
+    made: list[tuple[Renewals, Database]] = []
+
+    def make(database: Database | None = None, *, on: bool = True) -> Renewals:
+        database = database or Database(stack.database_url, pool_size=2, max_overflow=0)
+        made.append((Renewals(database, Vault(stack.settings.encryption_keys), on=on), database))
+        return made[-1][0]
+
+    yield make
+    for renewals, database in made:
+        await renewals.close(0)
+        await database.close()

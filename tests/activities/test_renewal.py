@@ -1,7 +1,7 @@
 """Renewing credentials: one at a time for an account, without a connection to the database, and never lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,13 +16,15 @@ from activities.publish import Publishing
 from activities.renewal import Renewals
 from domain.post import TargetStatus
 from platforms.errors import Kind, NetworkError
+from platforms.twitter.tokens import TOKENS
 from runtime import worker
-from store.accounts import open_credentials, open_sealed, remove_account, seal_credentials
+from store.accounts import open_sealed, remove_account, seal_credentials
 from store.database import Database
 from store.models import Account, Post
 from store.renewals import keep_renewed, lease_renewal
 from store.resealing import START, reseal_batch
 from store.vault import Vault, new_key
+from tests.activities.renewing import TOLD, Network, Process, key_of, row, token
 from tests.stack import Stack
 
 SLOW_S = 8.0
@@ -69,61 +71,6 @@ async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, desk: Desk
     assert await renewals(stack) == before + 1
 
 
-class Network:
-    """A network that renews when it is let, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.is_asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        self.refusal: NetworkError | None = None
-
-    async def renew(self, stored: dict[str, Any]) -> dict[str, Any]:
-        self.asked += 1
-        self.is_asked.set()
-        await self.may_answer.wait()
-        if self.refusal:
-            raise self.refusal
-        return stored | {"access_token": f"renewed {self.asked}"}
-
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
-@pytest.fixture
-async def account(stack: Stack) -> Account:
-    return await stack.connect("twitter", refreshToken="used once")
-
-
-Process = Callable[..., Renewals]
-
-
-@pytest.fixture
-async def process(stack: Stack) -> AsyncIterator[Process]:
-    """Make what a worker process renews with."""
-    made: list[Renewals] = []
-
-    def make(database: Database | None = None) -> Renewals:
-        made.append(Renewals(database or stack.database, Vault(stack.settings.encryption_keys)))
-        return made[-1]
-
-    yield make
-    for each in made:
-        await each.close(0)
-
-
-async def row(stack: Stack, account: Account) -> Account:
-    async with stack.database.transaction() as session:
-        return await session.get_one(Account, (account.workspace_id, account.id))
-
-
-async def token(stack: Stack, account: Account) -> str:
-    return str(open_credentials(Vault(stack.settings.encryption_keys), await row(stack, account))["access_token"])
-
-
 async def test_many_steps_of_many_processes_renew_once(
     stack: Stack, account: Account, network: Network, process: Process
 ) -> None:
@@ -131,7 +78,9 @@ async def test_many_steps_of_many_processes_renew_once(
     processes = [process() for _ in range(3)]
     # Each step has read the account's row for itself.
     steps = [
-        asyncio.create_task(each.renewed(await row(stack, account), network.renew)) for each in processes for _ in "123"
+        asyncio.create_task(each.renewed(await row(stack, account), network.renew, TOKENS))
+        for each in processes
+        for _ in "123"
     ]
     await network.is_asked.wait()
     network.may_answer.set()
@@ -146,9 +95,9 @@ async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
 ) -> None:
     monkeypatch.setattr(renewal, "_PATIENCE_S", 0.3)
     async with stack.database.transaction() as session:
-        assert await lease_renewal(session, account.workspace_id, account.id, account.credentials)
+        assert await lease_renewal(session, key_of(account), account.credentials)
     with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew)
+        await process().renewed(account, network.renew, TOKENS)
     assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing")
     assert network.asked == 0
 
@@ -166,20 +115,22 @@ async def test_a_lease_whose_holder_died_runs_out(
     """And what the holder had in hand, if it lives after all, is waited for."""
     monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.3)
     async with stack.database.transaction() as session:
-        lease = await lease_renewal(session, account.workspace_id, account.id, account.credentials)
+        lease = await lease_renewal(session, key_of(account), account.credentials)
         assert lease
         assert lease.granted
     used = account.credentials
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renewing_until = now() WHERE id = :id"), {"id": account.id})
-    renewing = asyncio.create_task(process().renewed(account, network.renew))
+    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
     await asyncio.sleep(0.1)
     assert network.asked == 0
     if has_written:
         vault = Vault(stack.settings.encryption_keys)
         sealed = seal_credentials(vault, account.workspace_id, account.id, {"access_token": "written late"})
         async with stack.database.transaction() as session:
-            assert await keep_renewed(session, account.workspace_id, account.id, used, sealed) == sealed
+            kept = await keep_renewed(session, key_of(account), used, sealed, TOLD, None)
+            assert kept
+            assert kept.credentials == sealed
     assert await renewing == (await row(stack, account)).credentials
     assert await token(stack, account) == ("written late" if has_written else "renewed 1")
 
@@ -190,7 +141,7 @@ async def test_a_refusal_gives_the_lease_back(
     network.refusal = NetworkError(Kind.AUTH, "No.", code="invalid_grant")
     for _ in range(2):
         with pytest.raises(NetworkError) as raised:
-            await process().renewed(account, network.renew)
+            await process().renewed(account, network.renew, TOKENS)
         assert raised.value.code == "invalid_grant"
     assert network.asked == 2
     assert (await row(stack, account)).credentials == account.credentials
@@ -199,10 +150,10 @@ async def test_a_refusal_gives_the_lease_back(
 async def test_a_network_that_does_not_answer_is_given_up(
     stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewal, "_CALL_S", 0.2)
+    monkeypatch.setattr(renewal, "CALL_S", 1)
     network.may_answer.clear()
     with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew)
+        await process().renewed(account, network.renew, TOKENS)
     assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "timed_out")
     assert (await row(stack, account)).renewing_until is None
 
@@ -213,7 +164,7 @@ async def test_a_step_that_is_cut_off_loses_no_answer(
     """A worker that stops cuts its steps; the network may accept the new token alone by then."""
     network.may_answer.clear()
     renewals = process()
-    step = asyncio.create_task(renewals.renewed(account, network.renew))
+    step = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
     await network.is_asked.wait()
     step.cancel()
     await asyncio.wait({step})
@@ -227,24 +178,23 @@ async def test_an_answer_is_written_down_while_every_other_connection_is_taken(
 ) -> None:
     network.may_answer.clear()
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
-    renewing = asyncio.create_task(process(database).renewed(account, network.renew))
+    renewing = asyncio.create_task(process(database).renewed(account, network.renew, TOKENS))
     await network.is_asked.wait()
     async with database.transaction() as session:
         await session.execute(text("SELECT 1"))
         network.may_answer.set()
         assert await asyncio.wait_for(renewing, 5)
         assert await token(stack, account) == "renewed 1"
-    await database.close()
 
 
 async def test_a_reconnection_is_not_undone(stack: Stack, account: Account, network: Network, process: Process) -> None:
     network.may_answer.clear()
     renewals = process()
-    renewing = asyncio.create_task(renewals.renewed(account, network.renew))
+    renewing = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
     await network.is_asked.wait()
     await stack.reconnect(await row(stack, account))
     reconnected = await row(stack, account)
-    late = asyncio.create_task(renewals.renewed(await row(stack, account), network.renew))
+    late = asyncio.create_task(renewals.renewed(await row(stack, account), network.renew, TOKENS))
     network.may_answer.set()
     assert await renewing == reconnected.credentials
     await late
@@ -256,7 +206,7 @@ async def test_an_account_that_is_removed_meanwhile_is_told_of(
     stack: Stack, account: Account, network: Network, process: Process
 ) -> None:
     network.may_answer.clear()
-    renewing = asyncio.create_task(process().renewed(account, network.renew))
+    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
     await network.is_asked.wait()
     async with stack.database.transaction() as session:
         assert await remove_account(session, account.workspace_id, account.id)
@@ -273,7 +223,9 @@ async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same
     async with stack.database.transaction() as session:
         assert (await reseal_batch(session, vault, START, 10_000)).resealed >= 1
     try:
-        sealed = await Renewals(stack.database, vault).renewed(before, network.renew)
+        renewals = Renewals(stack.database, vault)
+        sealed = await renewals.renewed(before, network.renew, TOKENS)
+        await renewals.close(0)
         assert sealed is not None
         assert open_sealed(vault, account.workspace_id, account.id, sealed)["access_token"] == "renewed 1"
         assert network.asked == 1
@@ -288,7 +240,7 @@ async def test_a_worker_that_stops_gives_up_what_takes_too_long(
 ) -> None:
     network.may_answer.clear()
     renewals = process()
-    step = asyncio.create_task(renewals.renewed(account, network.renew))
+    step = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
     await network.is_asked.wait()
     await renewals.close(0.1)
     with pytest.raises(asyncio.CancelledError):

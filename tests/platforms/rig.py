@@ -3,11 +3,11 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -15,6 +15,7 @@ from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Connection, Draft, Handles, Network, Sending
 from platforms.files import MediaFile, MediaSource
 from platforms.registry import networks
+from platforms.renewal import Renews
 from platforms.wire import Exchange, Wire
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
@@ -125,10 +126,16 @@ class Rig:
         """Return a line as an activity builds it: with the credentials of now, renewed under a lock, once."""
         used = self.stored
 
-        async def refresh(renew: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def refresh() -> Any:
             async with self.lock:
                 if self.stored is used:
-                    self.stored = await renew(self.stored)
+                    line = self.connection(client)
+                    self.stored = (await cast("Renews[Any]", self.network).renew(line)).credentials
+                return self.stored
+
+        async def keep(change: Callable[[Any], Any]) -> Any:
+            async with self.lock:
+                self.stored = change(self.stored)
                 return self.stored
 
         played = f"{self.sandbox.url}/{self.network.platform}"
@@ -142,7 +149,7 @@ class Rig:
             domains=self.network.own_domains,
             elsewhere=self.elsewhere or dict.fromkeys(self.network.beside, played),
         )
-        return Connection(wire, self.account, used, refresh)
+        return Connection(wire, self.account, used, refresh, keep)
 
     def sending(
         self,

@@ -1,6 +1,7 @@
 """A server that says it holds an account is believed only if the account's own document says so, too."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,12 +48,15 @@ async def identify(server: Server) -> str:
     """Connect an account of the server, as somebody else's server is connected to."""
     stored = BlueskyCredentials(service=server.url, user_id="ann.example", access_token=SecretStr("app password"))
 
-    async def refresh(renew: Any) -> Any:
-        return await renew(stored)
+    async def refresh() -> BlueskyCredentials:
+        return (await NETWORK.renew(line)).credentials
+
+    async def keep(change: Callable[[BlueskyCredentials], BlueskyCredentials]) -> BlueskyCredentials:
+        return change(line.credentials)
 
     async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
         wire = Wire(transport, server.url, NETWORK.label, NETWORK.error_of, elsewhere={PLC: server.url})
-        line = Connection(wire, AccountFacts("", "", ""), stored, refresh, vouched=False)
+        line = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, vouched=False)
         return (await NETWORK.whoami(line)).user_id
 
 

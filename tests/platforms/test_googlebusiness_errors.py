@@ -65,11 +65,6 @@ def test_reasons_go_before_statuses(reason: str, kind: Kind) -> None:
         assert (error.kind, error.code) == (kind, reason.lower())
 
 
-def test_a_refused_renewal_is_told() -> None:
-    error = error_of(httpx.Response(400, json={"error": "invalid_grant", "error_description": "revoked"}))
-    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
-
-
 @pytest.mark.parametrize(
     "content", [b"<html>", b"", b"[]", b'{"error": 5}', b'{"error": {"details": [1, {"errorDetails": [2]}]}}']
 )

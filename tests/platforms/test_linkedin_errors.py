@@ -11,7 +11,6 @@ from platforms.linkedin import NETWORK
 from platforms.linkedin.errors import duplicate_of
 
 URN = "urn:li:share:6844785523593134080"
-TOKEN = "/oauth/v2/accessToken"
 
 
 def answer(status: int, body: Any = None, path: str = "/rest/posts") -> httpx.Response:
@@ -49,9 +48,6 @@ def worded(status: int, code: str | None = None, message: str = "Because.") -> h
         (worded(403, "ACCESS_DENIED"), Kind.AUTH, "ACCESS_DENIED"),
         (worded(422, "UNPROCESSABLE_ENTITY", f"Content is a duplicate of {URN}"), Kind.REJECTED, DUPLICATE),
         (worded(422, "UNPROCESSABLE_ENTITY"), Kind.REJECTED, "UNPROCESSABLE_ENTITY"),
-        (answer(400, {"error": "invalid_grant"}, TOKEN), Kind.AUTH, "invalid_grant"),
-        (answer(401, {"error": "invalid_client"}, TOKEN), Kind.OPERATOR, "invalid_client"),
-        (answer(500, {"error": "server_error"}, TOKEN), Kind.TRANSIENT, "http_500"),
         (answer(400, [1]), Kind.REJECTED, "http_400"),
     ],
 )

@@ -50,20 +50,3 @@ async def test_a_sandbox_stands_in_for_every_host_of_a_network(rig: Rig) -> None
 
     assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
     assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "code", "kind"),
-    [
-        (400, {"error": "invalid_grant"}, "invalid_grant", Kind.AUTH),
-        (401, {"error": "invalid_client"}, "invalid_client", Kind.OPERATOR),
-        (400, {"error": "unauthorized_client"}, "unauthorized_client", Kind.OPERATOR),
-        (400, {"error": "temporarily_unavailable"}, "temporarily_unavailable", Kind.TRANSIENT),
-        (500, {"error": "server_error"}, None, None),
-        (400, {"error": 400}, None, None),
-        (400, ["error"], None, None),
-    ],
-)
-def test_only_a_refused_grant_ends_a_connection(status: int, body: object, code: str | None, kind: Kind | None) -> None:
-    error = oauth.refused_renewal(httpx.Response(status, json=body), "X")
-    assert (error and error.code, error and error.kind) == (code, kind)

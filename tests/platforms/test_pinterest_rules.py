@@ -146,7 +146,6 @@ def said(status: int, code: int, message: str = "Because.") -> httpx.Response:
         (said(500, 0), Kind.TRANSIENT, "0"),
         (answer(502, "<html>"), Kind.TRANSIENT, "http_502"),
         (answer(408, ""), Kind.TRANSIENT, "http_408"),
-        (answer(400, {"error": "invalid_grant"}), Kind.AUTH, "invalid_grant"),
         (answer(400, [1]), Kind.REJECTED, "http_400"),
     ],
 )

@@ -159,7 +159,6 @@ def answer(status: int, body: Any, **headers: str) -> httpx.Response:
         (answer(400, {"json": {"errors": [["ALREADY_SUB", "that link", "url"]]}}), Kind.REJECTED, DUPLICATE),
         (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), Kind.REJECTED, "private"),
         (answer(404, {"message": "Not Found", "error": 404}), Kind.REJECTED, "http_404"),
-        (answer(400, {"error": "invalid_grant"}), Kind.AUTH, "invalid_grant"),
         (answer(429, ""), Kind.RATE_LIMITED, "http_429"),
         (answer(408, ""), Kind.TRANSIENT, "http_408"),
         (answer(500, {}), Kind.TRANSIENT, "http_500"),

@@ -392,7 +392,7 @@ class TestTokens:
         basic = "Basic " + b64encode(b"app:s").decode() if secret else None
         assert renewal.headers.get("authorization") == basic
 
-    @pytest.mark.parametrize(("status", "kind"), [(503, Kind.TRANSIENT), (200, Kind.AUTH)])
+    @pytest.mark.parametrize(("status", "kind"), [(503, Kind.TRANSIENT), (200, Kind.TRANSIENT), (402, Kind.OPERATOR)])
     async def test_a_renewal_that_fails_sends_nothing(
         self, connect: Connect, sandbox: Sandbox, status: int, kind: Kind
     ) -> None:

@@ -49,9 +49,26 @@ def upgrade() -> None:
         sa.Column("refusal_code", sa.Text(), nullable=True),
         sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=True),
+        sa.Column("grant_subject", sa.Text(), nullable=True),
+        sa.Column("renew_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("renewing_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewal_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewal_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("renewal_error", sa.Text(), nullable=True),
+        sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "id"),
+    )
+    op.create_index(
+        "accounts_to_renew",
+        "accounts",
+        ["renew_at"],
+        unique=False,
+        postgresql_where=sa.text("renew_at IS NOT NULL"),
     )
     op.create_table(
         "api_keys",

@@ -1,0 +1,31 @@
+"""The secrets of the operator's apps in requests: filled in for them, and never stored with an account."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from platforms.base import Network
+from platforms.registered_apps import RegisteredApps
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def filled(apps: RegisteredApps, network: Network[Any, Any], credentials: C) -> C:
+    """Return credentials with the secret of the app that they name; an account's own secret stays.
+
+    They are for requests only: what is stored of them goes through `without`.
+    """
+    client_id = getattr(credentials, "client_id", None)
+    if client_id is None or getattr(credentials, "client_secret", None) is not None:
+        return credentials
+    app = apps.by_client(network, client_id)
+    if app is None or app.client_secret is None:
+        return credentials
+    return credentials.model_copy(update={"client_secret": app.client_secret})
+
+
+def without(credentials: C, stored: C) -> C:
+    """Return credentials with the app secret that the stored ones have, which may be none."""
+    if not hasattr(stored, "client_secret"):
+        return credentials
+    return credentials.model_copy(update={"client_secret": stored.client_secret})

@@ -1,0 +1,59 @@
+"""What a renewal that brought no tokens means for the account, and when it is tried again."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from activities.token_times import pause_after
+from platforms.errors import Kind, NetworkError
+from platforms.renewal import TokenRules
+from platforms.token_endpoint import UNREADABLE
+from store.renewals import Lease
+
+LOST, EXPIRED = "lost_in_renewal", "connection_expired"
+_PAUSE_OF_APPS = timedelta(minutes=15)
+_LOST_ON_THE_WAY = frozenset({"timed_out", "connection_lost", "answer_too_large", UNREADABLE})
+_BEHIND_A_GATEWAY = frozenset({500, 502, 504})
+"""Statuses with which a gateway answers although the server behind it may have done what it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The next try, None if there is none before the account is reconnected, and the outcome for metrics."""
+
+    again_at: datetime | None
+    outcome: str
+
+
+def failure_of(error: NetworkError, failures: int) -> Failure:
+    """Return what follows a failure, the `failures`th in a row."""
+    if error.kind is Kind.AUTH:
+        return Failure(None, "refused")
+    pause = pause_after(failures)
+    if error.kind is Kind.OPERATOR:
+        pause = max(pause, _PAUSE_OF_APPS)
+    pause = max(pause, error.retry_after or pause)
+    return Failure(datetime.now(UTC) + pause, "operator" if error.kind is Kind.OPERATOR else "failed")
+
+
+def may_have_worked(error: NetworkError) -> bool:
+    """Return whether a network may have made new tokens although none arrived."""
+    return error.code in _LOST_ON_THE_WAY or error.status in _BEHIND_A_GATEWAY
+
+
+def as_refusal(error: NetworkError, lease: Lease, rules: TokenRules, label: str) -> NetworkError:
+    """Return the refusal of a token with the reason that this service knows.
+
+    A token that has ended cannot be renewed at networks that have no refresh tokens, however they word it. After a
+    renewal that was interrupted the network refuses the old token because it has given out new ones.
+    """
+    ends = lease.account.expires_at
+    if rules.renews_itself and ends is not None and ends <= datetime.now(UTC) and (error.status or 500) < 500:
+        message = f"This connection has ended: {label} lets it last {rules.life.days} days. Reconnect the account."
+        return NetworkError(Kind.AUTH, message, code=EXPIRED, status=error.status)
+    if error.kind is Kind.AUTH and lease.unsure_since is not None and rules.rotates:
+        message = (
+            f"{label} no longer accepts this account's connection: a renewal was interrupted before its answer could "
+            "be stored. Reconnect the account."
+        )
+        return NetworkError(Kind.AUTH, message, code=LOST, status=error.status)
+    return error

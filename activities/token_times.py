@@ -1,0 +1,93 @@
+"""When an account's tokens are to be renewed, by its network's rules and by what the network told."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from platforms.base import Network
+from platforms.renewal import Lifetimes, Renews, TokenRules
+from store.models import Account
+from store.renewals import Tokens
+
+_FIRST_PAUSE, _GROWTH = timedelta(seconds=2), 4
+_LONG_PAUSE, _LONGEST_PAUSE = timedelta(minutes=15), timedelta(hours=1)
+_MANY = 12
+_SPREAD = 0.1
+"""Times are moved by up to a tenth either way: accounts that were connected together do not come due together."""
+
+
+def rules_of(network: Network[Any, Any]) -> TokenRules | None:
+    """Return the rules of a network's tokens, None if its credentials have no end."""
+    return network.tokens if isinstance(network, Renews) else None
+
+
+def at_connecting(network: Network[Any, Any], credentials: Any, told: Lifetimes | None, now: datetime) -> Tokens:
+    """Return what is known of an account's tokens when it is connected with them.
+
+    Unless the network has just `told`, nobody knows how old they are.
+    """
+    if told is not None:
+        return at_renewal(network, credentials, told, None, now)
+    rules = rules_of(network)
+    if rules is None or not network_can_renew(network, credentials):
+        return Tokens(None, None, None, None)
+    after = rules.first_renewal or rules.renew_after
+    return Tokens(None, None, None, now + _spread(after) if after else None)
+
+
+def at_renewal(
+    network: Network[Any, Any], credentials: Any, told: Lifetimes, before: datetime | None, now: datetime
+) -> Tokens:
+    """Return what is known of tokens that an answer has just brought; what it leaves out is taken from the rules.
+
+    `before` is the end of the refresh token so far, which stays if that token does.
+    """
+    rules = rules_of(network)
+    if rules is None:
+        return Tokens(told.expires_at, told.expires_at, _list(told.scopes), None)
+    expires_at = told.expires_at or now + rules.life
+    if not network_can_renew(network, credentials) or rules.renews_itself:
+        ends: datetime | None = expires_at
+    else:
+        assumed = now + rules.refresh_life if rules.refresh_life else None
+        ends = told.refresh_expires_at or assumed or before
+    renews = rules.renew_after if network_can_renew(network, credentials) else None
+    if renews and rules.renews_itself:
+        renews = min(renews, (expires_at - now) / 2)
+    return Tokens(expires_at, ends, _list(told.scopes), now + _spread(renews) if renews else None)
+
+
+def network_can_renew(network: Network[Any, Any], credentials: Any) -> bool:
+    """Return whether credentials hold all that renewing them needs."""
+    return isinstance(network, Renews) and network.can_renew(credentials)
+
+
+def is_due(rules: TokenRules | None, account: Account, now: datetime) -> bool:
+    """Return whether an account's token is to be renewed before it is used.
+
+    It is not while the last renewal's outcome is unknown and a second use of the refresh token could end the token that
+    is still good, nor shortly after a renewal has failed.
+    """
+    if rules is None or account.expires_at is None:
+        return False
+    if account.renewal_started_at is not None and rules.rotates:
+        return False
+    if account.renewal_failures and account.renew_at is not None and account.renew_at > now:
+        return False
+    life = account.expires_at - (account.renewed_at or account.connected_at)
+    return account.expires_at - min(rules.lead, life / 2) <= now
+
+
+def pause_after(failures: int) -> timedelta:
+    """Return how long to wait after so many failures in a row: 2 s, 8 s, 32 s … 15 minutes, in the end an hour."""
+    if failures >= _MANY:
+        return _spread(_LONGEST_PAUSE)
+    return _spread(min(_FIRST_PAUSE * _GROWTH ** min(max(failures, 1) - 1, 10), _LONG_PAUSE))
+
+
+def _spread(time: timedelta) -> timedelta:
+    return time * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 no secret
+
+
+def _list(scopes: tuple[str, ...] | None) -> list[str] | None:
+    return None if scopes is None else list(scopes)

@@ -1,0 +1,48 @@
+"""Renewing the long-lived user tokens of Instagram and Threads, which have no refresh tokens."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from platforms.base import Connection
+from platforms.errors import Kind, NetworkError
+from platforms.meta.credentials import MetaCredentials
+from platforms.renewal import Renewed, lifetimes_of
+from platforms.token_endpoint import ask
+
+M = TypeVar("M", bound=MetaCredentials)
+
+_PATH = "/refresh_access_token"
+_DEAD = 190
+"""The Graph API's code for a token that has ended or was revoked."""
+
+
+async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
+    """Trade a token that is at least 24 hours old and has not ended for one that lives for 60 more days.
+
+    The token goes into a header, as with all other calls, so that no log on the way holds it. The reference shows it
+    in the query: it is sent so if the header is refused. Raises NetworkError.
+    """
+    token, params = line.credentials.access_token.get_secret_value(), {"grant_type": grant_type}
+    try:
+        answer = await ask(
+            line.wire,
+            "GET",
+            _PATH,
+            is_dead=_is_dead,
+            params=params,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+    except NetworkError as error:
+        if error.status != httpx.codes.BAD_REQUEST or error.kind is not Kind.TRANSIENT:
+            raise
+        answer = await ask(line.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})
+    renewed = line.credentials.model_copy(update={"access_token": SecretStr(answer["access_token"])})
+    return Renewed(renewed, lifetimes_of(answer))
+
+
+def _is_dead(answer: Mapping[str, Any]) -> bool:
+    error = answer.get("error")
+    return isinstance(error, dict) and error.get("code") == _DEAD

@@ -1,0 +1,15 @@
+"""How Threads' tokens live."""
+
+from datetime import timedelta
+
+from platforms.renewal import Reuse, TokenRules
+
+TOKENS = TokenRules(
+    life=timedelta(days=60),
+    reuse=Reuse.HARMLESS,
+    renew_after=timedelta(days=30),
+    renews_itself=True,
+    first_renewal=timedelta(hours=25),
+)
+"""Source: the Threads API's guide to long-lived tokens: a token must be 24 hours old and must not have ended. That the
+old token stays good until then is unverified."""

@@ -1,0 +1,15 @@
+"""How X's tokens live."""
+
+from datetime import timedelta
+
+from platforms.renewal import Reuse, TokenRules
+
+TOKENS = TokenRules(
+    life=timedelta(hours=2),
+    reuse=Reuse.ENDS_GRANT,
+    lead=timedelta(minutes=10),
+    refresh_life=timedelta(days=180),
+    renew_after=timedelta(days=30),
+)
+"""X: 2 hours by its documentation; that a second use ends the grant and that a refresh token lives for six months was
+seen by others."""

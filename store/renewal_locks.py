@@ -1,0 +1,65 @@
+"""Locks that live as long as the process that renews an account, beside the lease in the row.
+
+A lease ends by the clock, whatever its holder does: one that is frozen with an answer in hand would lose it to the next
+process, which uses the same refresh token. A session's lock ends with its process instead. All locks of a process are
+held over one connection, so a slow network takes no connection from anybody.
+"""
+
+import asyncio
+from typing import cast
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.database import Pool
+from store.renewals import Key
+
+_NAME = "hashtextextended('renewal ' || $1 || '/' || $2, 0)"
+
+
+class RenewalLocks:
+    """The locks of one process. Belongs to the event loop that first uses it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._connection: AsyncConnection | None = None
+        self._turn = asyncio.Lock()
+
+    async def take(self, key: Key) -> bool:
+        """Take an account's lock if no other process has it; return whether it was taken.
+
+        The same process must not take it twice. Raises what SQLAlchemy and asyncpg raise if the database is away.
+        """
+        async with self._turn:
+            driver = await self._driver()
+            return bool(await driver.fetchval(f"SELECT pg_try_advisory_lock({_NAME})", *key))
+
+    async def release(self, key: Key) -> None:
+        """Let the next process take an account's lock. If the connection has gone, the lock has gone with it."""
+        async with self._turn:
+            if self._connection is not None:
+                driver = await self._driver()
+                await driver.fetchval(f"SELECT pg_advisory_unlock({_NAME})", *key)
+
+    async def close(self) -> None:
+        """Let go of every lock."""
+        async with self._turn:
+            await self._drop()
+
+    async def _driver(self) -> asyncpg.Connection:
+        if self._connection is not None:
+            raw = await self._connection.get_raw_connection()
+            driver = cast("asyncpg.Connection", raw.driver_connection)
+            if not driver.is_closed():
+                return driver
+            await self._drop()
+        self._connection = await self._pool.engine.connect()
+        raw = await self._connection.get_raw_connection()
+        return cast("asyncpg.Connection", raw.driver_connection)
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Given back to the pool it would take its locks along.
+            await connection.invalidate()
+            await connection.close()

@@ -1,0 +1,51 @@
+"""A network that renews when a test lets it, and what tests look at in the account's row."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from activities.renewal import Changed, Guard, Renewals
+from platforms.errors import NetworkError
+from store.accounts import open_credentials
+from store.models import Account
+from store.renewals import Key, Tokens
+from store.vault import Vault
+from tests.stack import Stack
+
+TOLD = Tokens(None, None, ["write"], None)
+
+Process = Callable[..., Renewals]
+
+
+class Network:
+    """A network that renews when it is let, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.refusal: NetworkError | None = None
+        self.tokens = TOLD
+
+    async def renew(self, stored: dict[str, Any], guard: Guard) -> Changed:
+        await guard()
+        self.asked += 1
+        self.is_asked.set()
+        await self.may_answer.wait()
+        if self.refusal:
+            raise self.refusal
+        return Changed(stored | {"access_token": f"renewed {self.asked}"}, self.tokens)
+
+
+def key_of(account: Account) -> Key:
+    return account.workspace_id, account.id
+
+
+async def row(stack: Stack, account: Account) -> Account:
+    async with stack.database.transaction() as session:
+        return await session.get_one(Account, (account.workspace_id, account.id))
+
+
+async def token(stack: Stack, account: Account) -> str:
+    return str(open_credentials(Vault(stack.settings.encryption_keys), await row(stack, account))["access_token"])

@@ -1,0 +1,56 @@
+"""Apps' secrets come from the configuration, for requests only; an account's own goes before it."""
+
+import json
+from typing import Any
+
+from pydantic import SecretStr
+
+from activities.app_secrets import filled, without
+from platforms.registered_apps import RegisteredApps
+from platforms.registry import networks
+
+APPS = RegisteredApps.parse(
+    json.dumps(
+        {
+            "twitter": [{"clientId": "one", "clientSecret": "of one"}, {"clientId": "two", "clientSecret": "older"}],
+            "google": {"clientId": "g", "clientSecret": "of Google"},
+        }
+    )
+)
+
+
+def credentials(platform: str, **more: Any) -> Any:
+    return networks()[platform].credentials.model_validate({"accessToken": "a", **more})
+
+
+def secret(platform: str, **more: Any) -> str | None:
+    found = filled(APPS, networks()[platform], credentials(platform, **more)).client_secret
+    return None if found is None else str(found.get_secret_value())
+
+
+def test_the_app_is_the_one_that_the_account_names() -> None:
+    assert secret("twitter", clientId="one") == "of one"
+    assert secret("twitter", clientId="two") == "older"
+    assert secret("twitter", clientId="three") is None
+    assert secret("twitter") is None
+    assert secret("reddit", clientId="one") is None, "ids belong to a network"
+    assert secret("youtube", clientId="g") == secret("googlebusiness", clientId="g") == "of Google"
+
+
+def test_an_accounts_own_secret_stays() -> None:
+    assert secret("twitter", clientId="one", clientSecret="its own") == "its own"
+
+
+def test_what_is_stored_has_no_secret_that_was_filled_in() -> None:
+    network = networks()["twitter"]
+    stored = credentials("twitter", clientId="one")
+    assert without(filled(APPS, network, stored), stored).client_secret is None
+    own = credentials("twitter", clientId="one", clientSecret="its own")
+    assert without(filled(APPS, network, own), own).client_secret == SecretStr("its own")
+
+
+def test_credentials_without_an_app_pass_unchanged() -> None:
+    network = networks()["mastodon"]
+    mastodon = network.credentials.model_validate({"accessToken": "a", "instance": "https://social.example"})
+    assert filled(APPS, network, mastodon) is mastodon
+    assert without(mastodon, mastodon) is mastodon

@@ -1,0 +1,243 @@
+"""What an account's row says before, while and after its tokens are renewed."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from activities import renewal
+from platforms.errors import Kind, NetworkError
+from platforms.instagram.tokens import TOKENS as LONG_LIVED
+from platforms.reddit.tokens import TOKENS as REUSED
+from platforms.twitter.tokens import TOKENS
+from store.accounts import open_credentials, refuse_account, save_account
+from store.models import Account
+from store.renewals import Tokens
+from store.vault import Vault
+from tests.activities.renewing import Network, Process, row, token
+from tests.stack import Stack
+
+REFUSED = NetworkError(Kind.AUTH, "No.", code="invalid_grant", status=400)
+AWAY = NetworkError(Kind.TRANSIENT, "Away.", code="unreachable")
+HOUR = timedelta(hours=1)
+
+
+async def write(stack: Stack, account: Account, assignments: str) -> Account:
+    async with stack.database.transaction() as session:
+        statement = f"UPDATE accounts SET {assignments} WHERE id = :id"
+        await session.execute(text(statement), {"id": account.id})
+    return await row(stack, account)
+
+
+async def failure(process: Process, account: Account, network: Network, *, anyway: bool = False) -> NetworkError:
+    with pytest.raises(NetworkError) as raised:
+        await process().renewed(account, network.renew, TOKENS, anyway=anyway)
+    return raised.value
+
+
+async def test_what_the_network_told_is_kept_beside_the_credentials(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() - interval '1 s'")
+    async with stack.database.transaction() as session:
+        assert await refuse_account(session, account, account.credentials, "No.", "http_401")
+    now = datetime.now(UTC)
+    network.tokens = Tokens(now + 2 * HOUR, now + 99 * HOUR, ["read", "write"], now + 50 * HOUR)
+    assert await process().renewed(account, network.renew, TOKENS)
+    kept = await row(stack, account)
+    assert (kept.expires_at, kept.refresh_expires_at, kept.renew_at) == (
+        now + 2 * HOUR,
+        now + 99 * HOUR,
+        now + 50 * HOUR,
+    )
+    assert kept.scopes == ["read", "write"]
+    assert kept.renewed_at is not None
+    assert kept.renewed_at == kept.last_ok_at
+    assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (0, None, None)
+    assert kept.refused_at is None, "the network accepts it again"
+    assert account.expires_at == kept.expires_at, "the step's own row follows"
+    network.tokens = Tokens(None, None, None, None)
+    await process().renewed(account, network.renew, TOKENS)
+    assert (await row(stack, account)).scopes == ["read", "write"], "an answer that names none takes none away"
+
+
+async def test_the_row_says_that_a_renewal_has_started_before_the_network_is_asked(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    network.may_answer.clear()
+    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
+    await network.is_asked.wait()
+    assert (await row(stack, account)).renewal_started_at is not None
+    network.may_answer.set()
+    await renewing
+    assert (await row(stack, account)).renewal_started_at is None
+
+
+async def test_an_outage_is_counted_and_given_time(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    network.refusal = AWAY
+    assert (await failure(process, account, network)).code == "unreachable"
+    kept = await row(stack, account)
+    assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (1, "unreachable", None)
+    assert kept.renew_at is not None
+    await write(stack, account, "renew_at = now() + interval '1 hour'")
+    again = await failure(process, account, network)
+    assert (again.kind, again.code, network.asked) == (Kind.TRANSIENT, "pause", 1)
+    assert again.retry_after is not None
+    network.refusal = None
+    await process().renewed(account, network.renew, TOKENS, anyway=True)
+    assert (await row(stack, account)).renewal_failures == 0
+
+
+async def test_a_limit_is_waited_out(stack: Stack, account: Account, network: Network, process: Process) -> None:
+    network.refusal = NetworkError(
+        Kind.RATE_LIMITED, "Slow.", code="http_429", status=429, retry_after=timedelta(minutes=10)
+    )
+    await failure(process, account, network)
+    renew_at = (await row(stack, account)).renew_at
+    assert renew_at is not None
+    assert renew_at - datetime.now(UTC) > timedelta(minutes=9)
+
+
+async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_hour(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    network.refusal = NetworkError(Kind.OPERATOR, "The app.", code="invalid_client", status=401)
+    await failure(process, account, network)
+    renew_at = (await row(stack, account)).renew_at
+    assert renew_at is not None
+    assert timedelta(minutes=14) < renew_at - datetime.now(UTC) <= timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("code", ["timed_out", "connection_lost", "unreadable_answer"])
+async def test_a_lost_answer_is_remembered_until_the_network_has_its_say(
+    stack: Stack, account: Account, network: Network, process: Process, code: str
+) -> None:
+    network.refusal = NetworkError(Kind.TRANSIENT, "Lost.", code=code)
+    await failure(process, account, network)
+    lost = (await row(stack, account)).renewal_started_at
+    assert lost is not None
+    network.refusal = AWAY
+    await failure(process, account, network, anyway=True)
+    assert (await row(stack, account)).renewal_started_at == lost
+    network.refusal = REFUSED
+    error = await failure(process, account, network, anyway=True)
+    assert (error.kind, error.code) == (Kind.AUTH, "lost_in_renewal")
+    kept = await row(stack, account)
+    assert (kept.renewal_error, kept.renew_at, kept.renewal_started_at) == ("lost_in_renewal", None, None)
+
+
+async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    network.refusal = NetworkError(Kind.TRANSIENT, "Lost.", code="timed_out")
+    with pytest.raises(NetworkError):
+        await process().renewed(account, network.renew, REUSED)
+    assert (await row(stack, account)).renewal_started_at is None
+
+
+async def test_a_refusal_of_an_older_token_is_not_the_accounts(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    """The account was reconnected while the network refused what it had before."""
+    network.may_answer.clear()
+    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
+    await network.is_asked.wait()
+    await stack.reconnect(await row(stack, account))
+    network.refusal = REFUSED
+    network.may_answer.set()
+    newest = await row(stack, account)
+    assert await renewing == newest.credentials
+    assert newest.renewal_error is None
+
+
+async def test_a_token_without_a_refresh_token_cannot_be_renewed_once_it_has_ended(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    """Threads for one says then that the requested resource does not exist."""
+    account = await write(stack, account, "expires_at = now() - interval '1 minute'")
+    network.refusal = NetworkError(Kind.TRANSIENT, "No such resource.", code="http_404", status=404)
+    with pytest.raises(NetworkError) as raised:
+        await process().renewed(account, network.renew, LONG_LIVED)
+    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "connection_expired")
+    assert "60 days" in raised.value.message
+
+
+async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
+    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "SEND_WITHIN", timedelta(0))
+    error = await failure(process, account, network)
+    assert (error.kind, error.code, network.asked) == (Kind.TRANSIENT, "held_up", 0)
+    kept = await row(stack, account)
+    assert (kept.renewing_until, kept.renewal_started_at, kept.renewal_failures) == (None, None, 0)
+
+
+async def test_nobody_takes_over_from_a_process_that_lives(
+    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease has run out while it was frozen; its answer waits for it."""
+    monkeypatch.setattr(renewal, "_PATIENCE_S", 2.0)
+    network.may_answer.clear()
+    frozen = process()
+    holder = asyncio.create_task(frozen.renewed(account, network.renew, TOKENS))
+    await network.is_asked.wait()
+    await write(stack, account, "renewing_until = now() - interval '1 hour'")
+    error = await failure(process, await row(stack, account), network)
+    assert (error.code, network.asked) == ("renewing", 1)
+    network.may_answer.set()
+    await asyncio.wait({holder})
+    await frozen.close(10)
+    assert await token(stack, account) == "renewed 1"
+
+
+async def test_renewals_that_are_switched_off_ask_nobody(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    with pytest.raises(NetworkError) as raised:
+        await process(on=False).renewed(account, network.renew, TOKENS)
+    assert (raised.value.kind, raised.value.code, network.asked) == (Kind.OPERATOR, "renewals_off", 0)
+
+
+async def test_a_process_that_stops_begins_no_renewal(account: Account, network: Network, process: Process) -> None:
+    stopping = process()
+    stopping.stop()
+    with pytest.raises(NetworkError) as raised:
+        await stopping.renewed(account, network.renew, TOKENS)
+    assert (raised.value.kind, raised.value.code, network.asked) == (Kind.TRANSIENT, "worker_stops", 0)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "app_id", "given", "kept"),
+    [
+        ("same", "same", None, "used once"),
+        ("same", "same", "", "used once"),
+        ("same", "same", "another", "another"),
+        ("same", "other", None, None),
+        ("other", "same", None, None),
+    ],
+)
+async def test_a_reconnection_without_a_refresh_token_keeps_the_stored_one(
+    stack: Stack, account: Account, user_id: str, app_id: str, given: str | None, kept: str | None
+) -> None:
+    vault = Vault(stack.settings.encryption_keys)
+    credentials = {"access_token": "reconnected"} | ({} if given is None else {"refresh_token": given})
+    async with stack.database.transaction() as session:
+        saved = await save_account(
+            session,
+            vault,
+            workspace_id=account.workspace_id,
+            account_id=account.id,
+            platform=account.platform,
+            user_id=account.user_id if user_id == "same" else "12345",
+            username=account.username,
+            premium=False,
+            credentials=credentials,
+            app_id=account.app_id if app_id == "same" else "another app",
+        )
+        stored = open_credentials(vault, saved)
+    assert stored["access_token"] == "reconnected"
+    assert stored.get("refresh_token") == kept
+    assert (saved.renewal_error, saved.renewal_started_at, saved.expires_at) == (None, None, None)

@@ -1,0 +1,132 @@
+"""When tokens are renewed: before they end, never for ever, and not all at the same time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.token_times import at_connecting, at_renewal, is_due, pause_after, rules_of
+from platforms.registry import networks
+from platforms.renewal import Lifetimes
+from store.models import Account
+from store.renewals import Tokens
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def credentials(platform: str, **more: Any) -> Any:
+    return networks()[platform].credentials.model_validate({"accessToken": "a", **more})
+
+
+def row(**columns: Any) -> Account:
+    return Account(connected_at=NOW - DAY, renewal_failures=columns.pop("renewal_failures", 0), **columns)
+
+
+def due(platform: str, now: datetime = NOW, **columns: Any) -> bool:
+    return is_due(rules_of(networks()[platform]), row(**columns), now)
+
+
+def test_a_token_is_renewed_before_it_ends() -> None:
+    fresh = {"renewed_at": NOW, "expires_at": NOW + 2 * HOUR}
+    assert not due("twitter", **fresh)
+    assert not due("twitter", NOW + timedelta(minutes=109), **fresh)
+    assert due("twitter", NOW + timedelta(minutes=111), **fresh)
+    assert due("twitter", NOW + 3 * HOUR, **fresh)
+
+
+def test_a_token_of_a_short_life_is_not_renewed_at_every_use() -> None:
+    short = {"renewed_at": NOW, "expires_at": NOW + timedelta(minutes=1)}
+    assert not due("twitter", NOW + timedelta(seconds=29), **short)
+    assert due("twitter", NOW + timedelta(seconds=31), **short)
+
+
+def test_an_end_that_is_not_known_is_not_guessed() -> None:
+    assert not due("twitter", expires_at=None)
+
+
+def test_a_token_that_is_still_good_is_not_risked_after_a_lost_answer() -> None:
+    lost: dict[str, Any] = {
+        "renewed_at": NOW - 2 * HOUR,
+        "expires_at": NOW + HOUR / 60,
+        "renewal_started_at": NOW - HOUR / 60,
+    }
+    assert not due("twitter", **lost)
+    assert due("youtube", **lost), "Google's refresh tokens may be sent again"
+
+
+def test_a_failure_is_given_time() -> None:
+    ended: dict[str, Any] = {"renewed_at": NOW - 2 * HOUR, "expires_at": NOW, "renewal_failures": 1}
+    assert not due("twitter", **ended, renew_at=NOW + HOUR)
+    assert due("twitter", **ended, renew_at=NOW - HOUR)
+
+
+def test_networks_whose_tokens_have_no_end_are_left_alone() -> None:
+    told = Lifetimes(NOW + DAY, None, ("a",))
+    for platform in ("mastodon", "facebook", "telegram"):
+        assert rules_of(networks()[platform]) is None
+    assert at_connecting(networks()["facebook"], credentials("facebook"), None, NOW).renew_at is None
+    assert at_renewal(networks()["facebook"], credentials("facebook"), told, None, NOW).expires_at == NOW + DAY
+
+
+@pytest.mark.parametrize("platform", ["instagram", "threads"])
+def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(platform: str) -> None:
+    network = networks()[platform]
+    # A token that somebody brings may be 59 days old, and one of less than a day is refused.
+    first = at_connecting(network, credentials(platform), None, NOW).renew_at
+    assert first is not None
+    assert 22 * HOUR < first - NOW < 28 * HOUR
+    tokens = at_renewal(network, credentials(platform), Lifetimes(NOW + 60 * DAY), None, NOW)
+    assert tokens.renew_at is not None
+    assert 27 * DAY <= tokens.renew_at - NOW <= 33 * DAY
+    assert tokens.refresh_expires_at == tokens.expires_at == NOW + 60 * DAY
+    shorter = at_renewal(network, credentials(platform), Lifetimes(NOW + 10 * DAY), None, NOW)
+    assert shorter.renew_at is not None
+    assert shorter.renew_at - NOW < 6 * DAY
+
+
+def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
+    x = credentials("twitter", refreshToken="r")
+    first = at_connecting(networks()["twitter"], x, None, NOW)
+    assert first.renew_at is not None
+    assert first.expires_at is None, "nobody has told"
+    tokens = at_renewal(networks()["twitter"], x, Lifetimes(NOW + 2 * HOUR), None, NOW)
+    assert tokens.renew_at is not None
+    assert 27 * DAY <= tokens.renew_at - NOW <= 33 * DAY
+    assert tokens.refresh_expires_at == NOW + 180 * DAY
+    assert at_renewal(networks()["reddit"], credentials("reddit", refreshToken="r"), Lifetimes(), None, NOW) == Tokens(
+        NOW + DAY, None, None, None
+    ), "Reddit's have no end"
+
+
+def test_an_end_that_is_told_wins_over_the_rules() -> None:
+    x = credentials("twitter", refreshToken="r")
+    told = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
+    tokens = at_renewal(networks()["twitter"], x, told, None, NOW)
+    assert (tokens.expires_at, tokens.refresh_expires_at) == (NOW + HOUR, NOW + 7 * DAY)
+    assumed = at_renewal(networks()["twitter"], x, Lifetimes(), None, NOW)
+    assert assumed.expires_at == NOW + 2 * HOUR
+
+
+def test_the_end_of_a_refresh_token_that_stays_is_kept() -> None:
+    """LinkedIn's counts from the member's consent, and not every answer names it."""
+    partner = credentials("linkedin", refreshToken="r")
+    tokens = at_renewal(networks()["linkedin"], partner, Lifetimes(NOW + 60 * DAY), NOW + 200 * DAY, NOW)
+    assert tokens.refresh_expires_at == NOW + 200 * DAY
+    other = at_renewal(networks()["linkedin"], credentials("linkedin"), Lifetimes(NOW + 60 * DAY), None, NOW)
+    assert other.refresh_expires_at == NOW + 60 * DAY
+    assert other.renew_at is None
+
+
+def test_accounts_that_were_connected_together_do_not_come_due_together() -> None:
+    x = credentials("twitter", refreshToken="r")
+    times = {at_connecting(networks()["twitter"], x, None, NOW).renew_at for _ in range(50)}
+    assert len(times) > 40
+
+
+def test_pauses_grow_to_an_hour() -> None:
+    pauses = [pause_after(failures).total_seconds() for failures in range(1, 40)]
+    assert pauses[0] < 3
+    assert all(pause <= 3960 for pause in pauses)
+    assert pauses[-1] > 3000
+    assert 700 < pauses[8] < 1000
