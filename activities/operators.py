@@ -31,34 +31,35 @@ class Request:
     action: Action
     at: datetime
     identity: str
+    run_id: str
     signal: str | None = None
     reason: str | None = None
 
 
-def requests_among(events: Iterable[HistoryEvent]) -> Iterator[Request]:
+def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[Request]:
     """Yield what people asked for by these events of a run, in their order."""
     for event in events:
-        found = _request(event)
+        found = _request(event, run_id)
         if found is not None and not found.identity.startswith(IDENTITY):
             yield found
 
 
-def _request(event: HistoryEvent) -> Request | None:
+def _request(event: HistoryEvent, run_id: str) -> Request | None:
     at = event.event_time.ToDatetime(UTC)
     match event.event_type:
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
             cancelled = event.workflow_execution_cancel_requested_event_attributes
-            return Request(Action.CANCELLED, at, cancelled.identity, reason=_short(cancelled.cause))
+            return Request(Action.CANCELLED, at, cancelled.identity, run_id, reason=_short(cancelled.cause))
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             ended = event.workflow_execution_terminated_event_attributes
-            return Request(Action.TERMINATED, at, ended.identity, reason=_short(ended.reason))
+            return Request(Action.TERMINATED, at, ended.identity, run_id, reason=_short(ended.reason))
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             signal = event.workflow_execution_signaled_event_attributes
-            return Request(Action.SIGNALLED, at, signal.identity, signal=signal.signal_name[:_LONGEST])
+            return Request(Action.SIGNALLED, at, signal.identity, run_id, signal=signal.signal_name[:_LONGEST])
         case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             failed = event.workflow_task_failed_event_attributes
             if failed.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
-                return Request(Action.RESET, at, failed.identity, reason=_short(failed.failure.message))
+                return Request(Action.RESET, at, failed.identity, run_id, reason=_short(failed.failure.message))
     return None
 
 
@@ -99,8 +100,9 @@ async def _who(is_meant: Callable[[Request], bool]) -> Actor:
     try:
         info = activity.info()
         async with asyncio.timeout(_PATIENCE_S):
-            events = newest_first(activity.client(), info.workflow_id or "", info.workflow_run_id or "")
-            found = requests_among([event async for event in events])
+            run_id = info.workflow_run_id or ""
+            events = newest_first(activity.client(), info.workflow_id or "", run_id)
+            found = requests_among(run_id, [event async for event in events])
     except Exception as error:  # noqa: BLE001 the rows must be written whether or not a name is known
         log.warning("operator.unknown", reason=type(error).__name__)
         return operator(None)

@@ -269,6 +269,23 @@ def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json:
     _print_rows(asyncio.run(count(data_dir, workspace, since)), as_json=as_json)
 
 
+@main.command()
+@click.argument("post_id", metavar="POST")
+@_as_json
+@_data_dir
+def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Tell who did what to a post and what became of it, oldest first; also of a post that is deleted."""
+    from cli.history import as_json as as_program
+    from cli.history import as_text
+    from cli.history import history as read
+
+    found = asyncio.run(read(data_dir, post_id))
+    for line in as_program(found) if as_json else as_text(found):
+        say(line)
+    if found.missing:
+        say(found.missing, error=True)
+
+
 def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     from cli.reports import as_table
 

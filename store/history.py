@@ -34,6 +34,7 @@ class Source(IntEnum):
     TRAIL = 1
     ATTEMPTS = 2
     LATENESS = 3
+    TEMPORAL = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)

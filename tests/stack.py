@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
+from activities.operators import IDENTITY
 from domain.audit import api_key
 from domain.content import Edit, PostContent, TargetContent
 from domain.errors import Conflict, Problem
@@ -80,12 +81,15 @@ async def temporal_server(
     values += [f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()]
     if longest_history:
         values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
+    # A server whose clock jumps takes no identity.
+    ours: dict[str, Any] = {} if hurries else {"identity": f"{IDENTITY}:tests"}
     start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
     async with await start(
         dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
         dev_server_log_level="error",
         dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
         data_converter=DATA_CONVERTER,
+        **ours,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
         yield environment

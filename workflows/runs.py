@@ -151,7 +151,7 @@ class Runs:
             found = list[Request]()
             for run in runs:
                 events = newest_first(self._client, workflow_id, run.run_id, _EVENTS)
-                found += requests_among([event async for event in events])
+                found += requests_among(run.run_id, [event async for event in events])
         return sorted(found, key=lambda each: each.at)
 
     async def terminated_by(self, run: Run) -> Request | None:
@@ -160,7 +160,7 @@ class Runs:
             return None
         async with answering(_PATIENCE_S):
             events = newest_first(self._client, run.workflow_id, run.run_id)
-            found = requests_among([event async for event in events])
+            found = requests_among(run.run_id, [event async for event in events])
         return next((request for request in found if request.action is Action.TERMINATED), None)
 
     async def cancel(self, run: Run) -> None:

@@ -34,9 +34,12 @@ def environment(
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("socialsyncer")])
-async def test_a_command_of_ours_works_as_written(command: str) -> None:
+async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) -> None:
     command, _, into = command.partition(" > ")
     arguments = shlex.split(command)[1:]
+    if "POST" in arguments:
+        post = await stack.publish(f"asked about by {arguments[0]}", [stack.accounts["plain"]])
+        arguments[arguments.index("POST")] = post.id
     outcome = await asyncio.to_thread(CliRunner().invoke, main, arguments)
     if into:
         assert outcome.stdout.startswith("workspace,postId,platform,accountId,"), into

@@ -1,0 +1,130 @@
+"""The history of one post for operators: the trail of the database, and what people asked of Temporal directly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.service import RPCError
+
+from activities.operators import Request
+from api.history import events_view
+from api.views import write
+from cli.errors import UserError
+from cli.place import Place, place_of
+from domain.audit import Action, ActorType
+from domain.errors import Unavailable
+from runtime.settings import Settings
+from runtime.temporal import connect
+from store.database import OF_COMMANDS, Database
+from store.history import HistoryLine, Moment, Source, read_history
+from store.models import AuditEvent, Post
+from workflows.runs import Runs
+
+TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The lines of a post, oldest first; `missing` says what could not be read, if something could not."""
+
+    lines: Sequence[HistoryLine]
+    missing: str | None = None
+
+
+async def history(data_dir: Path | None, post_id: str) -> History:
+    """Return all that is known to have happened to a post, of whichever workspace. Raises UserError."""
+    place = place_of(data_dir, Settings)
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    try:
+        async with database.reading() as session:
+            workspace_id, workflow_id = await _named(session, post_id)
+        lines = await _lines(database, workspace_id, post_id)
+    finally:
+        await database.close()
+    try:
+        requests = await (await _temporal(place)).requests(workflow_id)
+    except (Unavailable, RPCError, RuntimeError):
+        return History(lines, TEMPORAL_AWAY)
+    return History(merged(lines, requests, workspace_id, post_id))
+
+
+async def _temporal(place: Place[Settings]) -> Runs:
+    return Runs(await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1))
+
+
+async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
+    """Return the workspace and the workflow of a post, which may be deleted. Raises UserError."""
+    row = (await session.execute(select(Post.workspace_id, Post.workflow_id).where(Post.id == post_id))).one_or_none()
+    if row is not None:
+        return row.workspace_id, row.workflow_id
+    newest = (
+        select(AuditEvent).where(AuditEvent.post_id == post_id).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+    )
+    event = await session.scalar(newest.limit(1))
+    if event is None:
+        raise UserError(f"There is no post {post_id}, and the audit trail has none.")
+    return event.workspace_id, event.details.get("workflowId", post_id)
+
+
+async def _lines(database: Database, workspace_id: str, post_id: str) -> list[HistoryLine]:
+    found = list[HistoryLine]()
+    while True:
+        async with database.transaction() as session:
+            page = await read_history(session, workspace_id, post_id, _PAGE, found[-1].moment if found else None)
+        found += page or []
+        if len(page or []) < _PAGE:
+            return found
+
+
+def merged(
+    lines: Sequence[HistoryLine], requests: Sequence[Request], workspace_id: str, post_id: str
+) -> list[HistoryLine]:
+    """Return lines with what people asked of Temporal directly, unless a line says already who it was."""
+    known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
+    beside = [request for request in requests if not _is_told(request, known)]
+    found = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
+    return sorted(found, key=lambda line: line.moment)
+
+
+def _is_told(request: Request, known: list[AuditEvent]) -> bool:
+    """Tell whether a line says what a request led to, and use that line up."""
+    led_to = {Action.CANCELLED: Action.CANCELLED, Action.SIGNALLED: Action.RETRIED}.get(request.action)
+    for event in known:
+        same = event.action == led_to and event.actor_id == request.identity and event.at >= request.at
+        if same and event.details.get("runId") == request.run_id:
+            known.remove(event)
+            return True
+    return False
+
+
+def _line(request: Request, number: int, workspace_id: str, post_id: str) -> HistoryLine:
+    said = {"signal": request.signal, "reason": request.reason, "runId": request.run_id}
+    event = AuditEvent(
+        at=request.at,
+        workspace_id=workspace_id,
+        post_id=post_id,
+        action=request.action.value,
+        actor_type=ActorType.OPERATOR.value,
+        actor_id=request.identity or None,
+        platform=None,
+        account_id=None,
+        details={name: value for name, value in said.items() if value},
+    )
+    return HistoryLine(Moment(request.at, Source.TEMPORAL, number), event)
+
+
+def as_text(found: History) -> list[str]:
+    """Return a line for each event: when, and what in a sentence."""
+    shown = []
+    for view in events_view(found.lines, identities=True):
+        version = f" (version {view.version})" if "version" in view.model_fields_set else ""
+        shown.append(f"{view.at}  {view.summary}{version}")
+    return shown
+
+
+def as_json(found: History) -> list[str]:
+    """Return a JSON object for each event."""
+    return [write(view).decode() for view in events_view(found.lines, identities=True)]

@@ -1,0 +1,174 @@
+"""`socialsyncer history`: what clients, operators and workers did to a post, in one time line."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.operators import IDENTITY
+from cli.main import main
+from domain.ids import new_id
+from domain.post import PostStatus
+from runtime.recovery import Recovery
+from runtime.temporal import DATA_CONVERTER, connect
+from store.models import Post
+from store.telling import note_taken_up
+from tests.runtime.doctor.conftest import new_workspace
+from tests.stack import CLIENT, Stack
+from workflows.runs import Runs
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+ALICE = "temporal-cli:alice@operations"
+
+
+@pytest.fixture(autouse=True)
+def environment(stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
+
+
+@pytest.fixture
+async def own(stack: Stack) -> AsyncIterator[Stack]:
+    async with new_workspace(stack) as mine:
+        yield mine
+
+
+@pytest.fixture
+async def alice(temporal: WorkflowEnvironment) -> Client:
+    """Be an operator at Temporal's CLI or Web UI, who has an identity of her own."""
+    address = temporal.client.service_client.config.target_host
+    return await Client.connect(address, identity=ALICE, data_converter=DATA_CONVERTER)
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+
+
+async def history(post: Post) -> list[dict[str, Any]]:
+    found = await run("history", post.id, "--json")
+    assert found.exit_code == 0, found.output
+    return [json.loads(line) for line in found.stdout.splitlines()]
+
+
+def actions(events: list[dict[str, Any]]) -> list[str]:
+    return [event["action"] for event in events]
+
+
+async def scheduled(own: Stack, content: str, due_in: timedelta = timedelta(hours=5)) -> Post:
+    post = await own.save(content, [own.accounts["plain"]], due_in=due_in)
+    handle = await own.start(post)
+    assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
+    async with own.database.transaction() as session:
+        await note_taken_up(session, {post.id: post.version})
+    return post
+
+
+async def until(own: Stack, post: Post, status: PostStatus) -> None:
+    async def done() -> bool:
+        return (await own.read(post.id)).status == status
+
+    assert await own.outcomes.wait(post.id, done, 30), (await own.read(post.id)).status
+
+
+async def test_who_cancelled_a_workflow_is_in_the_trail(own: Stack, alice: Client) -> None:
+    post = await scheduled(own, "cancelled by Alice")
+    await alice.get_workflow_handle(post.workflow_id).cancel()
+    await until(own, post, PostStatus.FAILED)
+    created, cancelled = await history(post)
+    assert actions([created, cancelled]) == ["created", "cancelled"]
+    assert cancelled["actor"] == {"type": "operator", "id": ALICE}
+    assert (cancelled["accountId"], cancelled["version"]) == (own.accounts["plain"].id, 2)
+    assert cancelled["summary"].startswith(f"Operator {ALICE} cancelled the workflow.")
+
+
+async def test_who_signalled_a_retry_is_in_the_trail(own: Stack, alice: Client) -> None:
+    await own.fault("twitter", "reject", "publish", status=403)
+    post = await own.publish("retried by Alice", [own.accounts["plain"]])
+    await alice.get_workflow_handle(post.workflow_id).signal("retry")
+    await until(own, post, PostStatus.PUBLISHED)
+    events = await history(post)
+    assert actions(events) == ["created", "failed", "retried", "published"]
+    assert events[2]["actor"] == {"type": "operator", "id": ALICE}
+
+
+async def test_a_signal_that_led_to_nothing_is_told_from_temporals_history(own: Stack, alice: Client) -> None:
+    post = await own.publish("nothing to retry", [own.accounts["plain"]])
+    await alice.get_workflow_handle(post.workflow_id).signal("retry")
+    events = await history(post)
+    assert actions(events) == ["created", "published", "signalled"]
+    assert events[2]["summary"] == f"Operator {ALICE} sent the workflow the signal retry."
+
+
+async def test_who_terminated_a_workflow_is_told_at_once_and_kept_by_recovery(own: Stack, alice: Client) -> None:
+    post = await scheduled(own, "terminated by Alice")
+    await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
+    assert actions(await history(post)) == ["created", "terminated"]
+    recovery = Recovery(own.worker_database, own.workflows, Runs(own.client))
+    for _ in range(2):
+        await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(days=1))
+    events = await history(post)
+    assert actions(events) == ["created", "terminated", "restarted"]
+    assert events[1]["summary"].startswith(f"Operator {ALICE} terminated the workflow (an exercise).")
+    assert events[2]["actor"] == {"type": "recovery"}
+    assert events[2]["summary"] == (
+        f"Started again from its row: its workflow was terminated by {ALICE} (an exercise)."
+    )
+
+
+async def test_a_deleted_post_is_told_of_as_a_table(own: Stack) -> None:
+    post = await own.publish("deleted since", [own.accounts["plain"]])
+    await own.delete(post)
+    found = await run("history", post.id)
+    assert found.exit_code == 0
+    created, published, deleted = found.stdout.splitlines()
+    assert created.endswith("Z  The post was created.")
+    assert "Published on X account" in published
+    assert deleted.endswith(f"API key {CLIENT.id} deleted the post.")
+
+
+async def test_a_post_that_is_not_known_is_named() -> None:
+    post_id = new_id("post")
+    found = await run("history", post_id)
+    assert (found.exit_code, found.stderr) == (
+        1,
+        f"Error: There is no post {post_id}, and the audit trail has none.\n",
+    )
+
+
+async def test_without_temporal_the_trail_is_told_and_what_is_missing(
+    own: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await own.publish("told without Temporal", [own.accounts["plain"]])
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    found = await run("history", post.id)
+    assert found.exit_code == 0
+    assert len(found.stdout.splitlines()) == 2
+    assert found.stderr == "Temporal does not answer, so what operators asked of it directly is missing.\n"
+
+
+async def test_our_own_processes_are_no_operators(temporal: WorkflowEnvironment) -> None:
+    client = await connect(address=temporal.client.service_client.config.target_host, attempts=1)
+    assert client.identity.startswith(f"{IDENTITY}:")
+
+
+async def test_a_command_of_ours_names_its_user(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "bob")
+    account = await own.connect("telegram", workspace_id=own.workspace_id)
+    await own.fault("telegram", "accept_then_drop", "publish")
+    post = await own.publish("settled by Bob", [account])
+    assert post.targets[0].status == "unconfirmed"
+    settled = await run("resolve", post.id, "telegram", "published", "42", "--yes")
+    assert settled.exit_code == 0, settled.output
+    resolved = (await history(post))[-1]
+    assert resolved["action"] == "resolved"
+    assert resolved["actor"]["type"] == "operator"
+    assert resolved["actor"]["id"].startswith("bob@")
