@@ -24,7 +24,7 @@ from domain.errors import (
     Unavailable,
     Unprocessable,
 )
-from domain.ids import new_id, workflow_id
+from domain.ids import made_at, new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
 from store.contents import new_post
@@ -96,7 +96,8 @@ async def _make(
         wanted.content,
         status=wanted.status,
         due_at=wanted.due_at,
-        now=now,
+        # Lists find posts by when they were created by their ids.
+        now=made_at(post_id),
         created_by=actor.id,
         external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
     )

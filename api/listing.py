@@ -19,7 +19,7 @@ from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import networks
 from store.history import Moment
-from store.lists import Filter, Order, Place
+from store.ways import Filter, Order, Place
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -16,7 +16,7 @@ from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, V
 from api.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
-from store.lists import Order
+from store.ways import Order
 
 Json = dict[str, Any]
 

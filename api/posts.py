@@ -21,7 +21,7 @@ from api.waiting import Patience
 from api.wanted import read_create
 from api.whole import HttpRequest, read_bare_request, read_request
 from store.attempts import list_attempts
-from store.lists import list_posts, place_of
+from store.lists import list_posts
 
 PostId = FromPath[str]
 Workspace = NamedDependency[str]
@@ -61,10 +61,10 @@ class Posts(Controller):
     async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Return a page of posts."""
         wanted, limit = read_list_query(request)
-        async with deps.database.transaction() as session:
+        async with deps.database.reading() as session:
             page = await list_posts(session, workspace_id, wanted, limit)
         views = [view_of(post) for post in page.posts]
-        cursor = cursor_after(place_of(page.posts[-1], wanted.order)) if page.more else None
+        cursor = cursor_after(page.last) if page.last else None
         return respond(answer_view(PageView.model_construct(posts=views, cursor=cursor, has_more=page.more)))
 
     @post("/validate")

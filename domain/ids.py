@@ -3,12 +3,16 @@
 import hashlib
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
 from domain.limits import LONGEST_ID
 
 _POST_ID = re.compile(r"post_[0-9a-f]{32}")
+_TIME_DIGITS, _OTHER_DIGITS = 12, 20
+"""Hexadecimal digits of a UUIDv7: the milliseconds since 1970, then what keeps ids of one millisecond apart."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = "+"
 _VERBATIM = LONGEST_ID - len("ws_0123456789ab~1234567890+/")
 """Bytes up to which a key stands in its workflow's id as it is, whatever the generation."""
@@ -17,6 +21,26 @@ _VERBATIM = LONGEST_ID - len("ws_0123456789ab~1234567890+/")
 def new_id(prefix: str) -> str:
     """Return a new sortable id such as post_019a… (UUIDv7, RFC 9562)."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def made_at(id_: str) -> datetime:
+    """Return when an id was made, to the millisecond."""
+    return datetime.fromtimestamp(int(id_.rpartition("_")[2][:_TIME_DIGITS], 16) / 1000, UTC)
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """Return an id that is not above any that is made at a moment or later, and above all that were made before."""
+    return f"{prefix}_{-(-_since_epoch(moment) // 1000):0{_TIME_DIGITS}x}{'0' * _OTHER_DIGITS}"
+
+
+def last_id(prefix: str, moment: datetime) -> str:
+    """Return an id that is not below any that was made at a moment or earlier, and below all that are made later."""
+    return f"{prefix}_{_since_epoch(moment) // 1000:0{_TIME_DIGITS}x}{'f' * _OTHER_DIGITS}"
+
+
+def _since_epoch(moment: datetime) -> int:
+    """Return the microseconds since 1970; 0 before."""
+    return max(0, (moment - _EPOCH) // timedelta(microseconds=1))
 
 
 def new_workspace_id() -> str:

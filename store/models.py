@@ -205,7 +205,8 @@ class Post(Base):
     )
 
     __table_args__ = (
-        Index("posts_list", "workspace_id", text("id DESC")),
+        # With the sizes, because they are summed for each workspace (store.posts.count_kept).
+        Index("posts_list", "workspace_id", text("id DESC"), postgresql_include=["answer_bytes"]),
         Index(
             EXTERNAL_ID,
             "workspace_id",
@@ -214,8 +215,6 @@ class Post(Base):
             postgresql_where=text("external_id IS NOT NULL"),
         ),
         Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
-        # With the sizes, because they are summed for each workspace (store.posts.count_kept).
-        Index("posts_list_by_creation", "workspace_id", "created_at", postgresql_include=["answer_bytes"]),
         Index(
             "posts_list_by_schedule",
             "workspace_id",
@@ -225,7 +224,6 @@ class Post(Base):
             postgresql_where=text("scheduled_for IS NOT NULL"),
         ),
         Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
-        Index("posts_tags", "tags", postgresql_using="gin"),
         Index(
             "posts_untold",
             "due_at",
@@ -302,6 +300,17 @@ class Target(Base):
         Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
         Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )
+
+
+class PostTag(Base):
+    """A tag of a post, so that lists by tag are read in their order. A trigger on `posts` writes it."""
+
+    __tablename__ = "post_tags"
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    tag: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """No foreign key: it would need an index of its own, for nothing but deletions."""
 
 
 class LatePost(Base):

@@ -67,6 +67,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},
     "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE"},
     "targets": {Part.API: _ALL, Part.WORKER: _ALL},
+    "post_tags": {Part.API: _READ},
     "late_posts": {Part.API: _NOTE, Part.WORKER: _ALL},
     # The api adds what a person says of a target whose answer was lost.
     "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},

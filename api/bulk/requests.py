@@ -23,8 +23,9 @@ from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
 from store.idempotency import KeyedRequest, claim
-from store.lists import Filter, Place, find_ids
+from store.lists import find_ids
 from store.models import IdempotencyKey
+from store.ways import Filter, Place
 
 log = structlog.get_logger(__name__)
 

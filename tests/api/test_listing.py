@@ -12,8 +12,8 @@ from sqlalchemy import update
 
 from api.listing import cursor_after, read_cursor
 from domain.post import PostStatus, TargetStatus
-from store.lists import Order, Place
 from store.models import Post, Target
+from store.ways import Order, Place
 from tests.api.conftest import Client
 from tests.stack import Stack
 

@@ -1,10 +1,21 @@
 """Ids sort by creation, and workflow ids never collide."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.ids import is_post_id, new_id, new_workspace_id, next_workflow_id, workflow_id
+from domain.ids import (
+    first_id,
+    is_post_id,
+    last_id,
+    made_at,
+    new_id,
+    new_workspace_id,
+    next_workflow_id,
+    workflow_id,
+)
 from domain.limits import LONGEST_ID
 
 keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
@@ -82,3 +93,21 @@ def test_different_uses_of_keys_have_different_workflows(
 @given(workspaces, keys, generations)
 def test_no_key_imitates_a_post_without_one(workspace: str, key: str, generation: int) -> None:
     assert not is_post_id(workflow_id(workspace, "p", key, generation))
+
+
+@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_a_moment_parts_the_ids_that_were_made_before_it_from_the_others(moment: datetime) -> None:
+    step = timedelta(milliseconds=1)
+    whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    earlier, at, later = (
+        f"post_{round(each.timestamp() * 1000):012x}7{'a' * 19}" for each in (whole - step, whole, whole + step)
+    )
+    is_whole = moment == whole
+    assert (earlier < first_id("post", moment) <= at) if is_whole else (at < first_id("post", moment) <= later)
+    assert at <= last_id("post", moment) < later
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    assert before <= made_at(new_id("post")) <= datetime.now(UTC) + timedelta(milliseconds=1)
+    assert first_id("post", datetime(1960, 1, 1, tzinfo=UTC)) == "post_" + "0" * 32

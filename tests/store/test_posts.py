@@ -12,10 +12,11 @@ from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
 from store.database import Database
-from store.lists import Filter, Page, Place, list_posts
+from store.lists import Page, list_posts
 from store.models import Post, Target
 from store.posts import find_post, insert_post, is_moving
 from store.telling import note_taken_up
+from store.ways import Filter, Place
 from store.workspaces import create_workspace
 from tests.stack import CLIENT, new_database
 
@@ -85,7 +86,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
     async with database.transaction() as session:
         other = await create_workspace(session, new_id("w"))
         assert await find_post(session, other, post.id) is None
-        assert await list_posts(session, other, Filter(), 10) == Page([], more=False)
+        assert await list_posts(session, other, Filter(), 10) == Page([], last=None)
 
 
 async def test_progress(database: Database, workspace: str) -> None:

@@ -1,0 +1,284 @@
+"""Lists at size: every filter of `GET /v1/posts`, alone and any two, in a workspace of a million posts.
+
+`uv run python -m benchmarks.lists` fills a PostgreSQL of its own, which takes some minutes, and prints the filters that
+cost more than twice what they cost among 1,000 posts, sequential scans, and indexes of lists that no query has used.
+"""
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.post import PostStatus, TargetStatus
+from store.database import OF_COMMANDS, Database
+from store.lists import list_posts
+from store.ways import Filter, Order, find
+from store.workspaces import create_workspace
+from tests.postgres import postgres_server
+from tests.stack import new_database
+
+SMALL, LARGE = 1_000, 1_000_000
+END = datetime(2026, 11, 1, tzinfo=UTC)
+SPAN = timedelta(days=730)
+"""The posts are created in these two years, evenly."""
+REPEATS = 60
+LIMIT = 20
+ALLOWED = 2.0
+
+_POSTS = """
+INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for,
+                   external_id, tiktok_settings, facebook_settings, due_at, answer_bytes, version, taken_up, created_at,
+                   updated_at)
+SELECT id, :workspace, id, status, 'Post ' || n, '[]',
+  CASE WHEN n % 2 = 0 THEN ARRAY['marketing'] ELSE '{}'::text[] END || ARRAY['campaign-' || n / 1000]
+    || CASE WHEN n % 97000 = 500 THEN ARRAY['rare'] ELSE '{}'::text[] END,
+  'UTC', scheduled_for, CASE WHEN n % 2 = 0 THEN 'row-' || n END, '{}', '{}',
+  CASE WHEN status <> 'draft' THEN coalesce(scheduled_for, created_at) END, 1000, 1, 1, created_at,
+  CASE WHEN n % 200 = 7 THEN until - h % 2592000 * interval '1 second'
+       ELSE least(coalesce(scheduled_for, created_at), until) END
+FROM (
+  SELECT *,
+    CASE WHEN scheduled_for > until THEN CASE WHEN h % 10 = 0 THEN 'draft' ELSE 'scheduled' END
+      WHEN h % 1000 < 20 THEN 'failed' WHEN h % 1000 < 30 THEN 'partial' ELSE 'published' END AS status,
+    'post_' || lpad(to_hex((extract(epoch FROM created_at) * 1000)::bigint), 12, '0') || '7'
+      || substr(md5(n::text), 1, 19) AS id
+  FROM (
+    SELECT *, CASE WHEN h % 5 > 0 THEN created_at + h % 1209600 * interval '1 second' END AS scheduled_for
+    FROM (
+      SELECT n, hashint8(n) & 2147483647 AS h, until,
+        date_trunc('milliseconds', until - span * (CAST(posts - n AS float8) / posts)) AS created_at
+      FROM (SELECT CAST(:end AS timestamptz) AS until, CAST(:span AS interval) AS span, CAST(:posts AS bigint) AS posts)
+        AS given, generate_series(1, posts) AS n
+    ) AS numbered
+  ) AS timed
+) AS stated
+"""
+_TARGETS = """
+INSERT INTO targets (id, post_id, workspace_id, position, platform, account_id, settings, status, due_at, begun_at)
+SELECT 'tgt_' || substr(id, 6, 31) || at, id, :workspace, at, platform, platform || '-' || account, '{}',
+  CASE status
+    WHEN 'published' THEN CASE WHEN h % 20000 = 3 THEN 'unconfirmed' ELSE 'published' END
+    WHEN 'failed' THEN 'failed'
+    WHEN 'partial' THEN CASE at WHEN 0 THEN 'published' ELSE 'failed' END
+    ELSE CASE WHEN status = 'scheduled' AND h % 5000 = 4 THEN 'held' ELSE 'pending' END END,
+  due_at, created_at
+FROM (
+  SELECT *,
+    CASE WHEN h % 10000 = 5 AND at = 0 THEN 'reddit' ELSE (ARRAY[
+      'twitter', 'twitter', 'twitter', 'instagram', 'instagram', 'facebook', 'linkedin', 'mastodon', 'bluesky',
+      'threads'
+    ])[1 + (h + 3 * at) % 10] END AS platform,
+    CASE WHEN h % 50000 = 16 THEN 9 ELSE h / 16 % 5 END AS account
+  FROM (SELECT id, status, due_at, created_at, hashtext(id) & 2147483647 AS h FROM posts
+        WHERE workspace_id = :workspace) AS hashed, LATERAL generate_series(0, h / 128 % 2) AS at
+) AS spread
+"""
+_DAY = END - timedelta(days=300)
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "status=published": {"statuses": (PostStatus.PUBLISHED,)},
+    "status=scheduled": {"statuses": (PostStatus.SCHEDULED,)},
+    "status=failed,partial": {"statuses": (PostStatus.PARTIAL, PostStatus.FAILED)},
+    "status=publishing": {"statuses": (PostStatus.PUBLISHING,)},
+    "status=held,unconfirmed": {"target_statuses": (TargetStatus.HELD, TargetStatus.UNCONFIRMED)},
+    "platform=twitter": {"platform": "twitter"},
+    "platform=reddit (rare)": {"platform": "reddit"},
+    "platform=tiktok (none)": {"platform": "tiktok"},
+    "accountId=twitter-1": {"account_id": "twitter-1"},
+    "accountId=linkedin-9 (rare)": {"account_id": "linkedin-9"},
+    "externalId": {"external_id": "row-500"},
+    "tag=marketing": {"tags": ("marketing",)},
+    "tag=campaign-0 (oldest)": {"tags": ("campaign-0",)},
+    "tag=rare": {"tags": ("rare",)},
+    "fromDate&toDate (a day)": {"created_from": _DAY, "created_to": _DAY + timedelta(days=1)},
+    "toDate (a year ago)": {"created_to": END - timedelta(days=365)},
+    "scheduledFrom&To (a day)": {"scheduled_from": _DAY, "scheduled_to": _DAY + timedelta(days=1)},
+    "scheduledFrom": {"scheduled_from": END},
+    "updatedSince (an hour)": {"updated_since": END - timedelta(hours=1)},
+    "updatedSince (a month)": {"updated_since": END - timedelta(days=30)},
+    "sort=scheduledFor": {"order": Order.SCHEDULED},
+    "sort=updatedAt": {"order": Order.UPDATED},
+    "sort=createdAt": {"order": Order.CREATED},
+}
+_DEFAULT_ORDERS = {"scheduled_from": Order.SCHEDULED, "scheduled_to": Order.SCHEDULED, "updated_since": Order.UPDATED}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A list that a client may ask for, by the query's words."""
+
+    name: str
+    wanted: Filter
+
+
+def questions() -> Iterator[Question]:
+    """Yield the list without a filter, with every condition alone, and with any two of different parameters."""
+    yield Question("(none)", Filter())
+    singles = [(name,) for name in CONDITIONS]
+    for names in (*singles, *itertools.combinations(CONDITIONS, 2)):
+        values = [CONDITIONS[name] for name in names]
+        if len(names) == 2 and {*values[0]} & {*values[1]} - {"tags"}:
+            continue
+        merged: dict[str, Any] = {}
+        for each in values:
+            merged |= each | ({"tags": (*merged["tags"], *each["tags"])} if "tags" in each and "tags" in merged else {})
+        order = next((order for field, order in _DEFAULT_ORDERS.items() if field in merged), Order.CREATED)
+        yield Question(" & ".join(names), Filter(**{"order": order, **merged}))
+
+
+async def fill(database: Database, posts: int) -> str:
+    """Make a workspace with so many posts; returns its id."""
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, f"{posts} posts")
+        values = {"workspace": workspace, "posts": posts, "end": END, "span": SPAN}
+        await session.execute(text(_POSTS), values)
+        await session.execute(text(_TARGETS), {"workspace": workspace})
+    return workspace
+
+
+async def ask(database: Database, workspace: str, wanted: Filter) -> float:
+    """Ask for the first page and, if there is one, the second; return the milliseconds that the slower took."""
+    slowest = 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        async with database.transaction() as session:
+            page = await list_posts(session, workspace, wanted, LIMIT)
+        slowest = max(slowest, (time.perf_counter() - began) * 1000)
+        if page.last is None:
+            break
+        wanted = replace(wanted, after=page.last)
+    return slowest
+
+
+async def sequential(database: Database, workspace: str, wanted: Filter) -> list[str]:
+    """Return the tables that PostgreSQL would read from one end to the other for a list."""
+    queries: list[Any] = []
+    found: list[str] = []
+
+    async with database.reading() as session:
+
+        async def noting(query: Any) -> Any:
+            queries.append(query)
+            return await AsyncSession.execute(session, query)
+
+        with patch.object(session, "execute", noting):
+            await find(session, workspace, wanted, LIMIT + 1)
+        for query in queries:
+            written = query.compile(
+                dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
+                compile_kwargs={"literal_binds": True},
+            )
+            (plan,) = (await session.execute(text("EXPLAIN (FORMAT JSON) " + str(written).replace(":", "\\:")))).one()
+            found += [node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"]
+    return [table for table in found if table in {"posts", "targets", "post_tags"}]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def p99(times: list[float]) -> float:
+    """Return the 99th percentile."""
+    return statistics.quantiles(times, n=100, method="inclusive")[-1]
+
+
+async def measure(database: Database, small: str, large: str, repeats: int, *, everything: bool) -> int:
+    """Print what lists cost in the two workspaces; return how many cost too much."""
+    found: list[tuple[float, str, str]] = []
+    plain: list[float] = []
+    slow = 0
+    for question in questions():
+        pairs = [
+            (await ask(database, small, question.wanted), await ask(database, large, question.wanted))
+            for _ in range(repeats)
+        ]
+        few, many = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        plain = plain or few
+        # A page with posts costs more than an empty one, wherever they are found.
+        bar = ALLOWED * max(p99(few), p99(plain))
+        scans = await sequential(database, large, question.wanted)
+        is_slow = p99(many) > bar or bool(scans)
+        slow += is_slow
+        row = (
+            f"| {question.name} | {statistics.median(few):.1f} | {p99(few):.1f} | {statistics.median(many):.1f} | "
+            f"{p99(many):.1f} | {', '.join(scans) or '-'} | {'too slow' if is_slow else ''} |"
+        )
+        found.append((p99(many) / bar, row, question.name))
+    found.sort(reverse=True)
+    print(
+        f"| list | p50, {SMALL:,} posts, ms | p99 | p50, many posts, ms | p99 | seq. scans | |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    for _, row, _ in found if everything else found[: max(slow, 15)]:
+        print(row)
+    print(f"\n{len(found)} lists, {slow} of them too slow: more than {ALLOWED:g} times the p99 of a small workspace.")
+    return slow
+
+
+async def report_indexes(database: Database) -> None:
+    """Print how often each index of posts and targets was used, and how large it is."""
+    query = """
+        SELECT indexrelname, idx_scan, pg_size_pretty(pg_relation_size(indexrelid)) FROM pg_stat_user_indexes
+        WHERE relname IN ('posts', 'targets', 'post_tags') ORDER BY idx_scan, indexrelname
+    """
+    async with database.reading() as session:
+        await session.execute(text("SELECT pg_stat_force_next_flush()"))
+        rows = (await session.execute(text(query))).all()
+    print("\n| index | scans | size |\n|---|---|---|")
+    for name, scans, size in rows:
+        print(f"| {name} | {scans} | {size} |")
+
+
+async def run(posts: int, repeats: int, *, everything: bool, url: str | None, keep: bool) -> int:
+    """Fill the two workspaces and measure; returns how many lists cost too much."""
+    with postgres_server() as server:
+        database = Database(url or await new_database(server), limits=OF_COMMANDS)
+        try:
+            began = time.monotonic()
+            small, large = await fill(database, SMALL), await fill(database, posts)
+            async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                await connection.execute(text("VACUUM (ANALYZE) posts, targets, post_tags"))
+                await connection.execute(text("SELECT pg_stat_reset()"))
+            print(f"{posts:,} posts filled in {time.monotonic() - began:.0f} s\n")
+            slow = await measure(database, small, large, repeats, everything=everything)
+            await report_indexes(database)
+            if keep:
+                print(f"\n{database.engine.url}; ends with Ctrl-C")
+                await asyncio.Event().wait()
+            return slow
+        finally:
+            await database.close()
+
+
+def main() -> None:
+    """Run the benchmark. Ends with 1 if a list is too slow."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=int, default=LARGE)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--all", action="store_true", help="print every list, not only the slowest")
+    parser.add_argument("--url", help="a migrated, empty database, instead of one of its own")
+    parser.add_argument("--keep", action="store_true", help="let PostgreSQL run at the end, to look at it")
+    options = parser.parse_args()
+    raise SystemExit(
+        min(
+            1,
+            asyncio.run(
+                run(options.posts, options.repeats, everything=options.all, url=options.url, keep=options.keep)
+            ),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

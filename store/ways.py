@@ -1,0 +1,260 @@
+"""From which index a list of posts is read.
+
+A list is read in its order from the index of that order: by status if statuses are asked for. What this index does not
+know is checked of each post that it leads to, and of a million few may fit. So the other indexes that know a part of
+what is asked for are counted first, up to `WINDOW` entries each:
+
+- If one has fewer entries, all posts of the list are among them: they are looked at, whatever the order.
+- Else, if an index has its entries in the list's order, its first `WINDOW` entries are looked at. A page that they fill
+  is the first page.
+- Only if none of them fills the page, the index of the list's order is read until the page is full. That is so if many
+  posts fit each part of the question, and few of the newest fit all of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, exists, func, literal_column, or_, select, tuple_, union, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from domain.ids import first_id, last_id
+from domain.post import PostStatus, TargetStatus
+from store.models import Post, PostTag, Target
+
+WINDOW = 1_000
+"""Entries of an index that are looked at for a page. A thousand posts are found by their ids in some 3 ms."""
+
+
+class Order(StrEnum):
+    """What a list is sorted by. Posts without a `scheduledFor` are not in the list that is sorted by it."""
+
+    CREATED = "createdAt"
+    """Newest first."""
+    SCHEDULED = "scheduledFor"
+    """Soonest first."""
+    UPDATED = "updatedAt"
+    """The longest unchanged first."""
+
+
+_COLUMNS: dict[Order, InstrumentedAttribute[Any]] = {
+    Order.CREATED: Post.id,
+    Order.SCHEDULED: Post.scheduled_for,
+    Order.UPDATED: Post.updated_at,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a post in a list: its id and, unless the list is sorted by that, what it is sorted by."""
+
+    id: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What narrows a list. Times are inclusive; `after` is where the last page ended.
+
+    A post is in the list if it has one of the statuses, or a target with one of the target statuses. It must have all
+    of the tags.
+    """
+
+    statuses: tuple[PostStatus, ...] = ()
+    target_statuses: tuple[TargetStatus, ...] = ()
+    platform: str | None = None
+    account_id: str | None = None
+    external_id: str | None = None
+    tags: tuple[str, ...] = ()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    scheduled_from: datetime | None = None
+    scheduled_to: datetime | None = None
+    updated_since: datetime | None = None
+    order: Order = Order.CREATED
+    after: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Ids of posts that an index has, among which are all of a list. `ordered`: they come in the list's order."""
+
+    ids: Select[Any]
+    ordered: bool
+
+
+async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
+    """Return the `id`, `answer_bytes` and `place` of the first `count` posts of a list, in its order."""
+    ways = list(_ways(workspace_id, wanted))
+    if ways:
+        sizes = (await session.execute(select(*(_size(way) for way in ways)))).one()
+        fewest, narrowest = min(zip(sizes, ways, strict=True), key=lambda pair: pair[0])
+        if fewest < WINDOW:
+            return await _rows(session, along(narrowest, wanted, count))
+        for way in ways:
+            if way.ordered and len(found := await _rows(session, along(way, wanted, count))) == count:
+                return found
+    return await _rows(session, in_order(workspace_id, wanted, count))
+
+
+async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
+    return list((await session.execute(query)).all())
+
+
+def _size(way: Way) -> ColumnElement[int]:
+    return select(func.count()).select_from(way.ids.limit(WINDOW).subquery()).scalar_subquery()
+
+
+def along(way: Way, wanted: Filter, count: int) -> Select[Any]:
+    """Return the query for the first posts of a list among the first `WINDOW` of a way."""
+    window = way.ids.limit(WINDOW).subquery()
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place")).join(
+        window, window.c.id == Post.id
+    )
+    return posts.where(*_conditions(wanted), *_of_statuses(wanted)).order_by(*_order(wanted.order)).limit(count)
+
+
+def in_order(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+    """Return the query for the first posts of a list that reads the index of its order."""
+    choices = [_first(choice, wanted, count) for choice in _choices(workspace_id, wanted)]
+    # A post with two targets that are asked for is found twice.
+    joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
+    found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
+    order = (found.c.place.desc(),) if wanted.order is Order.CREATED else (found.c.place, found.c.id)
+    return select(found).order_by(*order).limit(count)
+
+
+# -- ways ------------------------------------------------------------------------------------------------------------
+
+
+def _ways(workspace_id: str, wanted: Filter) -> Iterator[Way]:
+    """Yield the indexes that know a part of what is asked for; none if that of the list's order knows all of it."""
+    newest_first = wanted.order is Order.CREATED
+    parts = [*_of_targets(workspace_id, wanted), *_of_tags(workspace_id, wanted)]
+    for ids in parts:
+        yield Way(ids, ordered=newest_first)
+    ranges = {
+        Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
+        Order.UPDATED: (wanted.updated_since, None),
+        Order.CREATED: (wanted.created_from, wanted.created_to),
+    }
+    others = [order for order, bounds in ranges.items() if order is not wanted.order and any(bounds)]
+    stated = bool(wanted.statuses or wanted.target_statuses)
+    if not parts and not others and (newest_first or not wanted.target_statuses):
+        return
+    for order in Order:
+        if order is Order.CREATED:
+            if stated or any(ranges[order]):
+                yield Way(_by_status(workspace_id, wanted, order), ordered=newest_first)
+        elif any(ranges[order]) and not wanted.target_statuses:
+            yield Way(_by_status(workspace_id, wanted, order), ordered=wanted.order is order)
+
+
+def _of_targets(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
+    for column, value in ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id)):
+        if value:
+            ids = select(Target.post_id.label("id")).where(Target.workspace_id == workspace_id, column == value)
+            yield ids.where(*_within(Target.post_id, wanted)).distinct().order_by(Target.post_id.desc())
+
+
+def _of_tags(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
+    for tag in wanted.tags:
+        ids = select(PostTag.post_id.label("id")).where(PostTag.workspace_id == workspace_id, PostTag.tag == tag)
+        yield ids.where(*_within(PostTag.post_id, wanted)).order_by(PostTag.post_id.desc())
+
+
+def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
+    """Return the ids of posts by their status and by the times that the index of an order knows, in that order."""
+    choices = []
+    for choice in _choices(workspace_id, wanted, order):
+        narrowed = choice.where(*_times(wanted, order)).order_by(*_order(order)).limit(WINDOW)
+        choices.append(select(narrowed.subquery()))
+    joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
+    by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.place, joined.c.id)
+    return select(joined.c.id).order_by(*by)
+
+
+def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
+    """Yield a query for each status that is asked for, of which an index has the first posts in an order."""
+    order = order or wanted.order
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[order].label("place")).where(Post.workspace_id == workspace_id)
+    statuses = wanted.statuses
+    if not statuses and not wanted.target_statuses:
+        if order is Order.CREATED:
+            yield posts
+            return
+        statuses = tuple(PostStatus)
+    for status in statuses:
+        yield posts.where(Post.status == status.value)
+    for target_status in wanted.target_statuses:
+        yield posts.where(Post.id.in_(_with_target(target_status).where(Target.workspace_id == workspace_id)))
+
+
+def _with_target(status: TargetStatus) -> Select[Any]:
+    # Written out, because the index holds these statuses only.
+    return select(Target.post_id).where(Target.status == literal_column(f"'{status.value}'"))
+
+
+def _first(choice: Select[Any], wanted: Filter, count: int) -> Select[Any]:
+    return select(choice.where(*_conditions(wanted)).order_by(*_order(wanted.order)).limit(count).subquery())
+
+
+def _order(order: Order) -> tuple[ColumnElement[Any], ...]:
+    return (Post.id.desc(),) if order is Order.CREATED else (_COLUMNS[order].expression, Post.id.expression)
+
+
+# -- conditions ------------------------------------------------------------------------------------------------------
+
+
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield what holds for every post of a list, its status apart."""
+    if wanted.platform or wanted.account_id:
+        given = ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id))
+        yield exists().where(Target.post_id == Post.id, *(column == value for column, value in given if value))
+    if wanted.external_id is not None:
+        yield Post.external_id == wanted.external_id
+    if wanted.tags:
+        yield Post.tags.contains(list(wanted.tags))
+    for order in Order:
+        yield from _times(wanted, order)
+
+
+def _of_statuses(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.statuses or wanted.target_statuses:
+        yield or_(
+            Post.status.in_([status.value for status in wanted.statuses]),
+            *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in wanted.target_statuses),
+        )
+
+
+def _times(wanted: Filter, order: Order) -> Iterator[ColumnElement[bool]]:
+    """Yield what is asked of the time that an order sorts by; in the list's order also where the page begins."""
+    if order is Order.CREATED:
+        yield from _within(Post.id, wanted)
+        return
+    bounds = {
+        Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
+        Order.UPDATED: (wanted.updated_since, None),
+    }
+    first, last = bounds[order]
+    if first:
+        yield _COLUMNS[order] >= first
+    if last:
+        yield _COLUMNS[order] <= last
+    if order is Order.SCHEDULED and (wanted.order is order or first or last):
+        yield Post.scheduled_for.is_not(None)
+    if wanted.after is not None and wanted.order is order:
+        yield tuple_(_COLUMNS[order], Post.id) > tuple_(wanted.after.at, wanted.after.id)
+
+
+def _within(post_id: InstrumentedAttribute[str], wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield what is asked of the time of creation, which is a part of the id, and where the page begins."""
+    if wanted.created_from:
+        yield post_id >= first_id("post", wanted.created_from)
+    if wanted.created_to:
+        yield post_id <= last_id("post", wanted.created_to)
+    if wanted.after is not None and wanted.order is Order.CREATED:
+        yield post_id < wanted.after.id
