@@ -1,0 +1,29 @@
+"""The glossary names what there is in the code."""
+
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
+ROWS = re.findall(r"^\| ([^|]+) \| [^|]+ \| `([\w.]+)` \|$", GLOSSARY, re.MULTILINE)
+
+
+def test_every_row_names_its_place_and_no_term_stands_twice() -> None:
+    rows = [line for line in GLOSSARY.splitlines() if line.startswith("| ") and not line.startswith(("| term", "|---"))]
+    assert len(ROWS) == len(rows) >= 40
+    assert len({term for term, _ in ROWS}) == len(ROWS)
+
+
+def test_terms_are_sorted() -> None:
+    for section in GLOSSARY.split("## ")[1:]:
+        terms = [
+            term.lower() for term, _ in re.findall(r"^\| ([^|]+) \| [^|]+ \| `([\w.]+)` \|$", section, re.MULTILINE)
+        ]
+        assert terms == sorted(terms)
+
+
+@pytest.mark.parametrize("place", sorted({place for _, place in ROWS}))
+def test_the_place_exists(place: str) -> None:
+    assert pkgutil.resolve_name(place)
