@@ -15,7 +15,8 @@ from domain.outcome import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, NetworkError
 from platforms.registry import networks
-from store.publishing import add_details, load
+from store.publishing import add_details
+from store.sending import open_target
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +49,7 @@ class Completing:
     async def complete(self, command: TargetCommand) -> Outcome:
         """Do what is left to do for a target that is public already."""
         async with beating() as progress:
-            async with self._database.transaction() as session:
-                job = await load(session, command.target_id)
+            job = await open_target(self._database, command.target_id)
             if job is None or job.target.platform_post_id is None:
                 return STALE
             target = job.target

@@ -13,23 +13,17 @@ from activities.desk import Desk, Step
 from activities.heartbeat import beating
 from activities.persist import persist
 from domain import decisions, transitions
-from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
+from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState
 from domain.outcome import STALE, Outcome
 from domain.ownership import last_moment
 from domain.post import TargetStatus
-from domain.transitions import TargetTransition
+from domain.transitions import LookFor, TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import NetworkError
 from platforms.wire import TIMED_OUT
 from store.models import Attempt
-from store.publishing import (
-    Job,
-    count_unclear_sends,
-    finished_step,
-    load,
-    outcome_of,
-    settle,
-)
+from store.publishing import Job, count_unclear_sends
+from store.sending import open_target, settle
 from store.twins import claim, others_posts
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
@@ -76,15 +70,15 @@ class Confirming:
     async def confirm(self, command: LookCommand) -> Outcome:
         """Look whether an unclear send landed. Changes nothing on the network."""
         async with beating():
-            async with self._database.transaction() as session:
-                job = await load(session, command.target_id)
+            job = await open_target(self._database, command.target_id)
+            async with self._database.reading() as session:
                 taken = await others_posts(session, job.target, job.unclear_since) if job else frozenset()
                 unclear_sends = await count_unclear_sends(session, command.target_id)
             if job is None:
                 return STALE
             if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
-                return outcome_of(job.target)
-            started, step = datetime.now(UTC), None
+                return job.outcome
+            look, step = LookFor(job.sent.id, datetime.now(UTC)), None
             try:
                 step = self._desk.open(job)
                 step.sending.taken = taken
@@ -94,7 +88,7 @@ class Confirming:
             except NetworkError as error:
                 decision = "could not look; looking again"
                 unread = verdicts.note(step, AttemptState.REFUSED, decision, error, command.again_in)
-                return await self._write_finding(command, job.sent, unread, _again(command), started)
+                return await self._write_finding(command, look, unread, _again(command))
             note: AttemptResult | None = verdicts.note(step, AttemptState.DONE, decisions.PUBLIC)
             incomplete = False
             if isinstance(finding, Published):
@@ -102,7 +96,7 @@ class Confirming:
                 change: TargetTransition | None = verdicts.published(finding)
             else:
                 note, change = self._judge(command, step, finding, job.sent, unclear_sends)
-            outcome = await self._write_finding(command, job.sent, note, change, started)
+            outcome = await self._write_finding(command, look, note, change)
             return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _claimed(self, job: Job, finding: Finding) -> Finding:
@@ -149,27 +143,10 @@ class Confirming:
                 return done("cannot be told yet; looking again", None, again), _again(command)
 
     async def _write_finding(
-        self,
-        command: TargetCommand,
-        looked_for: Attempt,
-        note: AttemptResult | None,
-        change: TargetTransition | None,
-        started: datetime,
+        self, command: TargetCommand, look: LookFor, note: AttemptResult | None, change: TargetTransition | None
     ) -> Outcome:
-        async def write() -> Outcome:
-            async with self._database.answers.transaction() as session:
-                job = await load(session, command.target_id, lock=True)
-                if job is None:
-                    return STALE
-                # A look that took long says nothing of a send that was made meanwhile.
-                same = job.sent is not None and job.sent.id == looked_for.id
-                if note:
-                    session.add(finished_step(command.target_id, AttemptStep.CONFIRM, started, note))
-                if change is None or not same or job.target.status != TargetStatus.UNCONFIRMED:
-                    return outcome_of(job.target)
-                return await settle(session, command.target_id, change)
-
-        outcome = await persist(write)
+        settled = await persist(lambda: settle(self._database.answers, command.target_id, look, change, note))
+        outcome = settled.outcome
         if not outcome.looking:
             self._meters.came_to(command.platform, outcome)
         log.info(

@@ -36,6 +36,11 @@ def time_left() -> timedelta:
     return info.scheduled_time + info.schedule_to_close_timeout - datetime.now(UTC)
 
 
+def sooner(wait: timedelta) -> timedelta:
+    """Return a wait that leaves time for another try before the step's time is over."""
+    return max(min(wait, time_left() / 2), timedelta(0))
+
+
 def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -> ApplicationError:
     """Return the error that ends a step for good: red in the Web UI, its outcome inside for the workflow."""
     return ApplicationError(

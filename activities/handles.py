@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from activities.persist import persist
@@ -24,7 +26,7 @@ class HandleKeeper:
     """Save handles as they come, each time as the next version of the row's.
 
     While a target is prepared, saves that follow each other within a second become one, and the last of them goes into
-    the transaction that begins the send: losing one would cost an upload, never a double post. Everything after that is
+    the statement that begins the send: losing one would cost an upload, never a double post. Everything after that is
     saved at once.
     """
 
@@ -39,7 +41,7 @@ class HandleKeeper:
         self._waiting: Handles | None = None
         self._written_at = time.monotonic()
         self._writing = asyncio.Lock()
-        self.deferring = False
+        self._deferring = False
         self.going_public = False
         """Whether what could not be saved may be public already."""
 
@@ -54,7 +56,7 @@ class HandleKeeper:
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
         self._waiting = {**handles, **own}
-        if not self.deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
+        if not self._deferring or time.monotonic() - self._written_at >= _AT_LEAST_EVERY_S:
             await self.flush()
 
     async def flush(self) -> None:
@@ -65,31 +67,32 @@ class HandleKeeper:
             handles, self._waiting = self._waiting, None
             answers, version = self._database.answers, self._version
             if not await persist(lambda: save_handles(answers, self._target_id, handles, version)):
-                raise _overtaken(Kind.UNCLEAR if self.going_public else Kind.TRANSIENT)
+                raise self.overtaken()
             self._version += 1
             self._written_at = time.monotonic()
 
-    def waiting(self) -> tuple[int, dict[str, Any] | None]:
-        """Return the version that the row must have, and what it shall hold from then on; None: what it holds."""
-        if self._waiting is None:
-            return self._version, None
-        return self._version, {**self._waiting, VERSION: self._version + 1}
+    @asynccontextmanager
+    async def deferring(self) -> AsyncIterator[None]:
+        """Let saves of the block wait for the statement that begins the send. A block that fails writes them."""
+        self._deferring = True
+        try:
+            yield
+        except BaseException:
+            await self.flush()
+            raise
+        finally:
+            self._deferring = False
 
-    def handed_over(self) -> None:
-        """Note that what was waiting has been written."""
-        if self._waiting is not None:
-            self._waiting = None
-            self._version += 1
+    def hand_over(self) -> tuple[int, dict[str, Any] | None]:
+        """Return the version that the row must have, and what is to be written into it; None: what it holds."""
+        version, handles = self._version, self._waiting
+        if handles is None:
+            return version, None
+        self._waiting, self._version = None, version + 1
+        return version, {**handles, VERSION: version + 1}
 
-    def hand_over(self, row: Handles) -> dict[str, Any]:
-        """Return what the locked row shall hold from now on. Raises NetworkError(transient) as `save` does."""
-        version, handles = self.waiting()
-        if int(row.get(VERSION, 0)) != version:
-            raise _overtaken(Kind.TRANSIENT)
-        self.handed_over()
-        return row if handles is None else handles
-
-
-def _overtaken(kind: Kind) -> NetworkError:
-    # A run that Temporal gave up on may still be at it: the row is its, read it again.
-    return NetworkError(kind, "Another run is preparing this post.", code="overtaken")
+    def overtaken(self) -> NetworkError:
+        """Return the error of a step that another run has gone on from: `unclear` once it may have been sent."""
+        # A run that Temporal gave up on may still be at it: the row is its, read it again.
+        kind = Kind.UNCLEAR if self.going_public else Kind.TRANSIENT
+        return NetworkError(kind, "Another run is preparing this post.", code="overtaken")

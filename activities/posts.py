@@ -1,6 +1,7 @@
 """Short activities that only change rows: repeatable, no network, most of them run as local activities."""
 
 import asyncio
+import functools
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -14,16 +15,20 @@ from domain.audit import WORKER, Action, Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
 from domain.plan import Plan
-from domain.post import ErrorCategory, TargetStatus
-from store.audit import add_unless_said
+from domain.post import RESULTS, ErrorCategory, TargetStatus
+from domain.transitions import AnswerTo, BeforeSend, LookFor, Write
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
-from store.publishing import close_attempt, load, outcome_of, settle
+from store.publishing import Job
+from store.sending import Settled, open_target, settle
 from store.wishes import lock_post, reopen, write_off_post
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it should still go out."
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
+
+_READINGS = 3
+"""How often the rows are read: another step may change them before what they said is written."""
 
 WINDOW_PASSED = "publish_window_passed"
 """Why a target is given up that could not go out in the time it was given for that."""
@@ -74,43 +79,50 @@ class Posts:
 
         One that is public stays so; of what was to follow, its row says that it is missing.
         """
-        async with self._database.transaction() as session:
-            job = await load(session, command.target_id, lock=True)
+        settled = Settled(Write.GONE, STALE)
+        for _ in range(_READINGS):
+            job = await open_target(self._database, command.target_id)
             if job is None:
                 return STALE
             if command.code == WINDOW_PASSED and judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
                 # It has been given another time, of which the run does not know yet.
                 return STALE
-            if job.sent and job.sent.state == AttemptState.SENDING:
-                await close_attempt(
-                    session,
-                    job.sent.id,
-                    AttemptResult(AttemptState.UNCLEAR, "given up while the answer was out", code=WORKER_LOST),
-                )
-                change = transitions.unconfirmed(command.code, "The network's answer was lost.")
-            elif job.target.status == TargetStatus.UNCONFIRMED:
-                change = transitions.resting()
-            elif job.target.status in {TargetStatus.FAILED, TargetStatus.PUBLISHED}:
-                if command.code == "incomplete":
-                    job.target.warning = job.target.warning or _INCOMPLETE
-                return outcome_of(job.target)
-            else:
-                category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
-                change = transitions.failed(_last_words(job.target), command.code, category)
-            outcome = await settle(session, command.target_id, change)
-            await add_unless_said(session, job.post, _given_up(job.target, command, outcome))
-        self._meters.came_to(command.platform, outcome)
-        return outcome
+            settled = await self._give_up(command, job)
+            if settled.write is Write.MADE:
+                self._meters.came_to(command.platform, settled.outcome)
+                break
+            if settled.write is Write.STANDS and job.target.status in RESULTS:
+                break
+        return settled.outcome
+
+    async def _give_up(self, command: GiveUp, job: Job) -> Settled:
+        """Settle a target by what its rows said; that is not made if they say something else by now."""
+        settle_as = functools.partial(settle, self._database, command.target_id)
+        status, before = TargetStatus(job.target.status), BeforeSend(None, due=False)
+        if job.sent and job.sent.state == AttemptState.SENDING:
+            given_up = AttemptResult(AttemptState.UNCLEAR, "given up while the answer was out", code=WORKER_LOST)
+            unclear = transitions.unconfirmed(command.code, "The network's answer was lost.")
+            line = _given_up(command, Action.UNCONFIRMED)
+            return await settle_as(AnswerTo(job.sent.id), unclear, given_up, line)
+        if status is TargetStatus.UNCONFIRMED:
+            look = LookFor(job.sent.id if job.sent else None, datetime.now(UTC))
+            line = _given_up(command, Action.UNCONFIRMED)
+            return await settle_as(look, transitions.resting(), line=line)
+        if status.is_unsent:
+            category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
+            change = transitions.failed(_last_words(job.target), command.code, category)
+            return await settle_as(before, change, line=_given_up(command, Action.FAILED))
+        if command.code == "incomplete" and not job.target.warning:
+            return await settle_as(before, transitions.incomplete(_INCOMPLETE))
+        return Settled(Write.STANDS, job.outcome)
 
 
 def _run() -> dict[str, str]:
     return {"runId": activity.info().workflow_run_id or ""}
 
 
-def _given_up(target: Target, command: GiveUp, outcome: Outcome) -> Line:
-    action = Action.FAILED if outcome.status is TargetStatus.FAILED else Action.UNCONFIRMED
-    named = ((target.platform, target.account_id),)
-    return Line(action, WORKER, targets=named, details=(("code", command.code), ("decision", "given up")))
+def _given_up(command: GiveUp, action: Action) -> Line:
+    return Line(action, WORKER, details=(("code", command.code), ("decision", "given up")))
 
 
 def _last_words(target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Whether a network refuses an account, or only what one post asks of it."""
+"""Whether a network refuses an account, or only what one post asks of it; then its posts are held."""
 
 import asyncio
 
@@ -6,7 +6,10 @@ import structlog
 from temporalio import activity
 
 from activities.desk import Desk, Step
+from activities.persist import persist
 from platforms.errors import Kind, NetworkError
+from store import accounts
+from store.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +37,19 @@ async def judge_refusal(desk: Desk, step: Step, error: NetworkError) -> NetworkE
         return _later(error)
     log.info("account.accepted_still", account_id=step.account.id, code=error.code)
     return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
+
+
+async def refuse_account(database: Database, step: Step, error: NetworkError) -> bool:
+    """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
+
+    async def refuse() -> bool:
+        async with database.answers.transaction() as session:
+            used = step.account.credentials
+            return await accounts.refuse_account(session, step.account, used, error.message, error.code)
+
+    noted = await persist(refuse)
+    log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)
+    return noted
 
 
 def _later(error: NetworkError) -> NetworkError:

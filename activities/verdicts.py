@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.desk import Step
+from activities.errors import wait_before_retry
 from domain import transitions
 from domain.attempts import AttemptResult, AttemptState
 from domain.post import HoldReason
@@ -59,6 +60,11 @@ def tried_again(delay: timedelta, error: NetworkError) -> TargetTransition:
 def wait_while_held(error: NetworkError) -> timedelta | None:
     """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
     return (error.retry_after or UNTIL_ALLOWANCE) if error.kind is Kind.CAPPED else None
+
+
+def wait_for_next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
+    """Return how long to wait after a refusal before the next try."""
+    return wait_while_held(error) or wait_before_retry(network, error)
 
 
 def allowance_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:

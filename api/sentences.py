@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.audit import Action, ActorType
+from domain.post import TargetStatus
 from platforms.codes import known_codes
 from platforms.registry import networks
 from store.history import HistoryLine
@@ -85,7 +86,7 @@ def _changed(event: AuditEvent, who: str, _: bool) -> str:
 def _resolved(event: AuditEvent, who: str, _: bool) -> str:
     (change,) = event.details["changes"]
     known_as = event.details.get("platformPostId")
-    public = "it is public" if change.get("to") == "published" else "it is not public"
+    public = "it is public" if change.get("to") == TargetStatus.PUBLISHED else "it is not public"
     return f"{who} said of {_place(event)} that {public}{f' as {known_as}' if known_as else ''}."
 
 

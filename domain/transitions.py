@@ -7,15 +7,63 @@ step knew when it decided, held against the rows under the lock of the post's ro
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from domain.post import UNSENT, ErrorCategory, HoldReason, TargetStatus
+
+
+class Write(StrEnum):
+    """What came of a write to a target's rows: it was made, or what stood in the way."""
+
+    MADE = "made"
+    GONE = "gone"
+    """The post is deleted, or a draft."""
+    SUPERSEDED = "superseded"
+    """The post's row is of another version."""
+    EARLY = "early"
+    """The post is not due yet."""
+    STANDS = "stands"
+    """The target has a status from which this is not done."""
+    SENDING = "sending"
+    """A send is open: another run of the step has begun it, and may be lost."""
+    OVERTAKEN = "overtaken"
+    """Another run has gone on since: it has saved handles, closed the send or begun the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTo:
+    """A result that is the answer to a send. It counts while the send is open; that it is public, always."""
+
+    attempt_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeSend:
+    """A result of a step that has not begun a send. It counts if none is open.
+
+    `version`: the version of the post that the step knew; None: any. `due`: it counts only of a post that is due.
+    """
+
+    version: int | None
+    due: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LookFor:
+    """What a look for an unclear send has found. It counts while the target is unconfirmed and was not sent again."""
+
+    attempt_id: int | None
+    began_at: datetime
+
+
+Basis = AnswerTo | BeforeSend | LookFor
 
 Value = str | bool | datetime | None
 
 _UNSENT = frozenset(UNSENT)
 _UNPUBLISHED = frozenset(TargetStatus) - {TargetStatus.PUBLISHED}
 _UNCONFIRMED = frozenset({TargetStatus.UNCONFIRMED})
-_FORGOTTEN: Mapping[str, Value] = {
+FORGOTTEN: Mapping[str, Value] = {
     "warning": None,
     "error": None,
     "error_code": None,
@@ -34,13 +82,12 @@ class TargetTransition:
     """A change of one target's row. `columns` are those that it writes; all others stay as they are."""
 
     expects: frozenset[TargetStatus]
-    """The statuses that it may be made from."""
+    """The statuses that it may be made from; on the basis of a look it is only made from `unconfirmed`."""
     columns: Mapping[str, Value]
 
-    @property
-    def publishes(self) -> bool:
-        """Tell whether it says that the target is public: news even of a send that was given up."""
-        return self.columns.get("status") is TargetStatus.PUBLISHED
+    def starts(self, basis: Basis) -> frozenset[TargetStatus]:
+        """Return the statuses that it may be made from on this basis."""
+        return _UNCONFIRMED if isinstance(basis, LookFor) else self.expects
 
 
 def published(
@@ -50,7 +97,7 @@ def published(
     return TargetTransition(
         _UNPUBLISHED,
         {
-            **_FORGOTTEN,
+            **FORGOTTEN,
             "status": TargetStatus.PUBLISHED,
             "platform_post_id": platform_post_id,
             "platform_post_url": url,
@@ -67,7 +114,7 @@ def unlisted(now: datetime, label: str) -> TargetTransition:
         f"{label} says that the post is public and does not list it: its id and address are not known, "
         "and what follows a post, such as a first comment, was not added."
     )
-    columns = {**_FORGOTTEN, "status": TargetStatus.PUBLISHED, "warning": warning, "published_at": now}
+    columns = {**FORGOTTEN, "status": TargetStatus.PUBLISHED, "warning": warning, "published_at": now}
     return TargetTransition(_UNPUBLISHED, columns)
 
 
@@ -75,12 +122,12 @@ def failed(message: str, code: str, category: ErrorCategory) -> TargetTransition
     """Return the transition of a target that surely is not public and is not tried again by itself."""
     retryable = category is not ErrorCategory.REJECTED
     columns = _error(message, code, category, retryable=retryable) | {"status": TargetStatus.FAILED}
-    return TargetTransition(_UNSENT | _UNCONFIRMED, columns)
+    return TargetTransition(_UNSENT, columns)
 
 
 def waiting(until: datetime) -> TargetTransition:
     """Return the transition of a target that waits until its account may publish again."""
-    columns = {**_FORGOTTEN, "status": TargetStatus.PUBLISHING, "next_attempt_at": until}
+    columns = {**FORGOTTEN, "status": TargetStatus.PUBLISHING, "next_attempt_at": until}
     return TargetTransition(_UNSENT, columns)
 
 
@@ -119,7 +166,7 @@ def looked_up_again(at: datetime) -> TargetTransition:
 
 def pending(now: datetime) -> TargetTransition:
     """Return the transition of an unconfirmed target that surely is not public: it is sent again."""
-    columns = {**_FORGOTTEN, "status": TargetStatus.PENDING, "due_at": now, "begun_at": None}
+    columns = {**FORGOTTEN, "status": TargetStatus.PENDING, "due_at": now, "begun_at": None}
     return TargetTransition(_UNCONFIRMED, columns)
 
 
@@ -141,7 +188,7 @@ def incomplete(warning: str) -> TargetTransition:
 
 def _error(message: str, code: str, category: ErrorCategory, *, retryable: bool = False) -> dict[str, Value]:
     return {
-        **_FORGOTTEN,
+        **FORGOTTEN,
         "error": message,
         "error_code": code,
         "error_category": category,

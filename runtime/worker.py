@@ -28,6 +28,7 @@ from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
 from activities.outgoing import Outgoing
 from activities.posts import Posts
+from activities.prepare import Preparing
 from activities.publish import Publishing
 from activities.servers import Servers
 from platforms.registry import networks
@@ -150,7 +151,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
     publishing, posts, served = Publishing(desk), Posts(desk.database, desk.meters), list(platforms)
     at_hand = AtHand(publishing, served)
     towards_networks: list[Callable[..., Any]] = [
-        publishing.prepare,
+        Preparing(desk).prepare,
         publishing.publish,
         Confirming(desk).confirm,
         Completing(desk).complete,

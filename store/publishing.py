@@ -1,26 +1,27 @@
 """The transactions of one target's way to its network.
 
 Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
-is always the sum of its targets. A change that brings a target to rest or out of it also writes that row, by which
-`store.sending` sees it. What is wanted is changed by `store.wishes`.
+is always the sum of its targets. The writes that every post goes through are in `store.sending`; what is wanted is
+changed by `store.wishes`.
 """
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
 
 from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
 from domain.audit import Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
-from domain.post import ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
-from domain.transitions import TargetTransition
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
+from domain.transitions import FORGOTTEN
 from store.audit import add_line
 from store.models import Account, Attempt, Post, Target
-from store.outcomes import announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,17 @@ class Job:
     """The last request that was to make this target public."""
     unclear_since: datetime | None
     """When the first of its requests was sent whose effect was never seen in its answer."""
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether the target may be sent by what the log and its status say: no send of it is open or answered."""
+        is_open = self.sent is not None and self.sent.state == AttemptState.SENDING
+        return TargetStatus(self.target.status).is_unsent and not is_open
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what a workflow may know of the target."""
+        return outcome_of(self.target)
 
     @property
     def row(self) -> RowState:
@@ -57,7 +69,7 @@ def outcome_of(target: Target) -> Outcome:
 
 
 _SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH).correlate(Target)
-_LAST_SEND = _SENDS.with_only_columns(func.max(Attempt.id)).scalar_subquery().label("last_send")
+_LastSend = aliased(Attempt, _SENDS.order_by(Attempt.id.desc()).limit(1).lateral("last_send"))
 _UNCLEAR_SINCE = (
     _SENDS.where(Attempt.state.in_(UNANSWERED))
     .with_only_columns(func.min(Attempt.started_at))
@@ -65,7 +77,7 @@ _UNCLEAR_SINCE = (
     .label("unclear_since")
 )
 JOB = (
-    select(Post, Target, Account, _LAST_SEND, _UNCLEAR_SINCE)
+    select(Post, Target, Account, _LastSend, _UNCLEAR_SINCE)
     .join(Target, Target.post_id == Post.id)
     .outerjoin(
         Account,
@@ -73,20 +85,21 @@ JOB = (
         & (Account.id == Target.account_id)
         & (Account.platform == Target.platform),
     )
+    .outerjoin(_LastSend, true())
 )
 """Selects what a `Job` holds, of every target; built once, for that costs as much as to run it."""
+_REFRESH = text("SELECT status, published_at FROM refresh_post_v1(:post_id, :now)")
 _LOAD = JOB.where(Target.id == bindparam("target_id"))
-_LOAD_AND_LOCK = _LOAD.with_for_update(of=[Post, Target])
+_LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
 
 
 async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> Job | None:
     """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
-    row = (await session.execute(_LOAD_AND_LOCK if lock else _LOAD, {"target_id": target_id})).one_or_none()
-    if row is None:
-        return None
-    # Most targets are sent once: the second query is for those that were sent before.
-    sent = await session.get(Attempt, row.last_send) if row.last_send is not None else None
-    return Job(row.Post, row.Target, row.Account, sent, row.unclear_since)
+    if lock:
+        # First and by itself: one statement would not see the attempts that were written while it waited.
+        await session.execute(_LOCK.with_for_update(of=Post), {"target_id": target_id})
+    row = (await session.execute(_LOAD, {"target_id": target_id})).one_or_none()
+    return Job(*row) if row else None
 
 
 async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
@@ -95,21 +108,6 @@ async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
         Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCLEAR
     )
     return await session.scalar(query) or 0
-
-
-async def begin_send(session: AsyncSession, job: Job) -> Attempt:
-    """Write that the one request which makes the target public is about to be sent. Commit before sending it."""
-    now = datetime.now(UTC)
-    attempt = Attempt(target_id=job.target.id, step=AttemptStep.PUBLISH, state=AttemptState.SENDING, started_at=now)
-    session.add(attempt)
-    forget_error(job.target)
-    job.target.status = TargetStatus.PUBLISHING
-    job.target.begun_at = job.target.begun_at or now
-    if job.post.status != PostStatus.PUBLISHING:
-        job.post.status = PostStatus.PUBLISHING
-        job.post.updated_at = now
-    await session.flush()
-    return attempt
 
 
 async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
@@ -148,24 +146,6 @@ def closed(note: AttemptResult) -> dict[str, Any]:
     }
 
 
-async def settle(session: AsyncSession, target_id: str, change: TargetTransition) -> Outcome:
-    """Make a step's transition, if the target's status is one that it expects, and derive the post's status."""
-    post = await session.scalar(
-        select(Post).join(Target, Target.post_id == Post.id).where(Target.id == target_id).with_for_update(of=Post)
-    )
-    if post is None:
-        return STALE
-    targets = list(await session.scalars(select(Target).where(Target.post_id == post.id).order_by(Target.position)))
-    target = next(each for each in targets if each.id == target_id)
-    if target.status in change.expects:
-        for name, value in change.columns.items():
-            setattr(target, name, value)
-        if target.status != TargetStatus.PENDING:
-            target.begun_at = target.begun_at or datetime.now(UTC)
-    await refresh_post(session, post, targets)
-    return outcome_of(target)
-
-
 async def add_details(
     session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
 ) -> Outcome:
@@ -182,24 +162,20 @@ async def add_details(
     return outcome_of(target)
 
 
-async def refresh_post(session: AsyncSession, post: Post, targets: list[Target]) -> None:
-    """Bring the post's own columns in line with its targets, and tell who waits."""
-    states = [TargetState(TargetStatus(each.status), each.looking) for each in targets]
-    post.status = post_status(states)
-    post.published_at = min((each.published_at for each in targets if each.published_at), default=None)
-    post.updated_at = datetime.now(UTC)
-    if not any(state.moving for state in states):
-        await announce(session, post.id)
+async def refresh_post(session: AsyncSession, post: Post) -> None:
+    """Bring a locked post's own columns in line with its targets, and wake who waits for it."""
+    await session.flush()
+    now = datetime.now(UTC)
+    (status, published_at) = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
+    for name, value in (("status", status), ("published_at", published_at), ("updated_at", now)):
+        set_committed_value(post, name, value)
 
 
 def forget_error(target: Target) -> None:
     """Clear what the last failure left in a target's row, and what was to be feared of one that is not public yet."""
-    if target.status != TargetStatus.PUBLISHED:
-        target.warning = None
-    target.error = target.error_code = target.error_category = target.next_attempt_at = None
-    target.retryable = None
-    target.looking = False
-    target.hold_reason = target.released_at = None
+    for name, value in FORGOTTEN.items():
+        if name != "warning" or target.status != TargetStatus.PUBLISHED:
+            setattr(target, name, value)
 
 
 def wait_from(target: Target, due_at: datetime | None) -> None:

@@ -1,7 +1,8 @@
-"""Open, begin and settle a send by one statement each: what every target of every post goes through.
+"""The writes of one target on its way to its network: begin a send, settle what a step came to.
 
-Each does what `store.publishing` does where nothing stands in the way, at a sixth of its cost, and nothing at all
-otherwise: then the long way is taken, which knows what stands in the way.
+Each is one statement, a function in the database (`store/functions`). It locks the post's row, so that targets of one
+post settle one after the other; decides by what the rows say then; writes target, attempt and post together; and says
+what stood in the way if it wrote nothing.
 """
 
 import json
@@ -9,123 +10,56 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.attempts import AttemptResult, AttemptState, AttemptStep
-from domain.outcome import Outcome
+from domain.attempts import AttemptResult, AttemptStep
+from domain.audit import Line
+from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE
-from domain.post import TargetStatus
+from domain.transitions import AnswerTo, Basis, BeforeSend, LookFor, TargetTransition, Write
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
-from store.outcomes import CHANNEL
-from store.publishing import JOB, Job
+from store.publishing import JOB, Job, outcome_of
 from store.rows import Reader, argument, written
 
 VERSION = "version"
 """Counts in the handles how often they were saved."""
 
 _OPEN = written(JOB.where(Target.id == argument(1)))
+_BEGIN = "SELECT * FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7)"
+_SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Of a save whose commit was not acknowledged the same again is no other run's.
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
 """
-
-_WANTED = """
-  -- Locked first, as everywhere. What changed while we waited for the lock is seen here and by the updates below. None
-  -- if something else is wanted by now, or not yet: see domain.ownership.judge_send.
-  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id
-  WHERE targets.id = $1 AND posts.version = {version} AND posts.status <> 'draft'
-    AND (posts.status <> 'scheduled' OR posts.due_at <= {due_by})
-  FOR UPDATE OF posts
-"""
-
-_TAKE_UP = f"""
+_TAKE_UP = """
 WITH post AS (
-{_WANTED.format(version="$3", due_by="$4")}
+  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id
+  WHERE targets.id = $1 AND judge_send_v1(posts.status, posts.due_at, posts.version, $3, $4) = 'go'
+  FOR UPDATE OF posts
 ), begun AS (
   UPDATE posts SET status = 'publishing', updated_at = $2 FROM post WHERE posts.id = post.id AND status = 'scheduled'
 )
 UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
-"""  # noqa: S608 our own words
-
-_BEGIN = f"""
-WITH post AS (
-{_WANTED.format(version="$7", due_by="$8")}
-), target AS (
-  UPDATE targets SET status = 'publishing', begun_at = coalesce(begun_at, $4), next_attempt_at = NULL,
-                     error = NULL, error_code = NULL, error_category = NULL, retryable = NULL,
-                     handles = coalesce($3, handles)
-  FROM post
-  WHERE targets.id = $1 AND targets.status = 'pending' AND coalesce((targets.handles ->> $6)::int, 0) = $2
-    AND NOT EXISTS (SELECT FROM attempts WHERE target_id = $1 AND step = 'publish' AND state = 'sending')
-  RETURNING targets.id, targets.post_id
-), begun AS (
-  UPDATE posts SET status = 'publishing', updated_at = $4
-  FROM target WHERE posts.id = target.post_id AND posts.status <> 'publishing'
-), lines AS (
-  INSERT INTO attempts (target_id, step, state, started_at, finished_at, http_status, code, request_id, decision)
-  SELECT target.id, step, state, started_at, finished_at, http_status, code, request_id, decision
-  FROM target, jsonb_to_recordset($5) AS line (step text, state text, started_at timestamptz, finished_at timestamptz,
-                                               http_status int, code text, request_id text, decision text)
-  ORDER BY state = 'sending'
-  RETURNING id, state
-)
-SELECT id FROM lines WHERE state = 'sending'
-"""  # noqa: S608 our own words
-
-_SETTLE = """
-WITH seen AS MATERIALIZED (
-  SELECT posts.id, posts.xmin AS version,
-         bool_and(other.id IS NULL OR other.status = 'published') AS last
-  FROM targets AS mine
-  JOIN posts ON posts.id = mine.post_id
-  LEFT JOIN targets AS other ON other.post_id = posts.id AND other.id <> mine.id
-  WHERE mine.id = $1 AND mine.status = 'publishing'
-  GROUP BY posts.id, posts.xmin
-  HAVING bool_and(other.id IS NULL OR other.status = 'published')
-      OR bool_or(other.status IN ('pending', 'publishing'))
-), post AS (
-  -- Whoever settles another target changes this row: where that came in between, `seen` is out of date and nothing
-  -- is written. The version is compared with the newest row, once its lock is ours.
-  UPDATE posts SET status = CASE WHEN seen.last THEN 'published' ELSE 'publishing' END,
-                   published_at = least(posts.published_at, $3), updated_at = $3
-  FROM seen WHERE posts.id = seen.id AND posts.xmin = seen.version
-  RETURNING posts.id, seen.last
-), target AS (
-  UPDATE targets SET status = 'published', platform_post_id = $4, platform_post_url = $5, editable_until = $6,
-                     warning = $7, published_at = $3, looking = false, next_attempt_at = NULL, hold_reason = NULL,
-                     released_at = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL
-  FROM post WHERE targets.id = $1
-), attempt AS (
-  UPDATE attempts SET state = $8, decision = $9, http_status = $10, code = $11, request_id = $12, finished_at = $3
-  FROM post WHERE attempts.id = $2
-)
-SELECT post.id IS NOT NULL AS settled, CASE WHEN post.last THEN pg_notify($13, post.id) END
-FROM seen LEFT JOIN post ON true
 """
-
 _STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
-
-_TRIES = 2
-"""How often `seen` may be out of date: another target of the post settling just now is seen the second time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
-    """Say what became public, as the target's row keeps it."""
+class Settled:
+    """What came of settling a target, and where it stands now."""
 
-    platform_post_id: str
-    url: str | None
-    editable_until: datetime | None
-    warning: str | None
+    write: Write
+    outcome: Outcome
 
 
-async def open_at_once(database: Pool, target_id: str) -> Job | None:
-    """Return the rows of a target that was never sent; None where it was, or is gone."""
+async def open_target(database: Pool, target_id: str) -> Job | None:
+    """Return a target's rows as they are at one instant; None if it is gone."""
     row = await database.row(_OPEN, target_id)
-    if row is None or row["last_send"] is not None:
+    if row is None:
         return None
     read = Reader(row)
-    post, target = read.next(Post), read.next(Target)
-    return Job(post, target, read.next(Account), None, None) if post and target else None
+    post, target, account = read.next(Post), read.next(Target), read.next(Account)
+    sent = read.next(Attempt)
+    return Job(post, target, account, sent, row["unclear_since"]) if post and target else None
 
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
@@ -143,28 +77,27 @@ async def take_up(database: Pool, target_id: str, wished: int) -> None:
     await database.row(_TAKE_UP, target_id, now, wished, now + TOLERANCE)
 
 
-async def begin_at_once(
+async def begin_send(
     database: Pool,
     target_id: str,
     wished: int,
     prepared: Attempt | None,
     version: int,
     handles: dict[str, Any] | None,
-) -> Attempt | None:
-    """Take a pending target for its one send and write `sending`, committed on return; None if that cannot be.
+) -> Attempt | Write:
+    """Take a target for its one send and write `sending`, committed on return; or return what stands in the way.
 
-    It cannot if the post is not of the version `wished`, or not due yet. `handles` replace those of the row if its are
-    still those of `version`; `prepared` is kept beside the send.
+    The post must be of the version `wished`, and due. `handles` replace those of the row if its are still those of
+    `version`; `prepared` is kept beside the send.
     """
     now = datetime.now(UTC)
-    lines: list[dict[str, object]] = [
-        {"step": AttemptStep.PUBLISH, "state": AttemptState.SENDING, "started_at": now.isoformat()}
-    ]
-    if prepared:
-        lines.append({name: _json(getattr(prepared, name)) for name in _LINE})
-    kept = None if handles is None else json.dumps(handles)
-    row = await database.row(_BEGIN, target_id, version, kept, now, json.dumps(lines), VERSION, wished, now + TOLERANCE)
-    return Attempt(id=row["id"], target_id=target_id, started_at=now) if row else None
+    line = {name: getattr(prepared, name) for name in _LINE} if prepared else None
+    row = await database.row(
+        *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, line))
+    )
+    if row is None or row["attempt_id"] is None:
+        return Write(row["write"]) if row else Write.GONE
+    return Attempt(id=row["attempt_id"], target_id=target_id, started_at=now)
 
 
 async def is_still_sending(database: Pool, attempt_id: int) -> bool:
@@ -172,33 +105,61 @@ async def is_still_sending(database: Pool, attempt_id: int) -> bool:
     return await database.row(_STILL_SENDING, attempt_id) is not None
 
 
-async def settle_at_once(
-    database: Pool, target_id: str, attempt_id: int, public: Publication, note: AttemptResult
-) -> Outcome | None:
-    """Settle a target that is being published as published, with its attempt and its post.
+async def settle(
+    database: Pool,
+    target_id: str,
+    basis: Basis,
+    change: TargetTransition | None,
+    result: AttemptResult | None = None,
+    line: Line | None = None,
+) -> Settled:
+    """Write what a step came to: the target, its post and the attempt, together.
 
-    None where another target of the post rests otherwise, or the target is not what it was.
+    `result` closes the send that `basis` answers, and is a new line of the attempt log otherwise. Without a `change`
+    there is only that. `line` goes into the audit trail with the change, for the target, unless it was said last.
     """
-    for _ in range(_TRIES):
-        row = await database.row(
-            *(_SETTLE, target_id, attempt_id, datetime.now(UTC)),
-            *(public.platform_post_id, public.url, public.editable_until, public.warning),
-            *(note.state, note.decision, note.http_status, note.code, note.request_id, CHANNEL),
-        )
-        if row is None:
-            return None
-        if row["settled"]:
-            return Outcome(
-                status=TargetStatus.PUBLISHED,
-                platform_post_id=public.platform_post_id,
-                platform_post_url=public.url,
-                editable_until=public.editable_until,
-            )
-    return None
+    now = datetime.now(UTC)
+    attempt_id: int | None = None
+    version: int | None = None
+    due_by: datetime | None = None
+    step: tuple[AttemptStep, datetime] | None = None
+    match basis:
+        case AnswerTo():
+            name, attempt_id = "answer", basis.attempt_id
+        case BeforeSend():
+            name, version, step = "step", basis.version, (AttemptStep.PREPARE, now)
+            due_by = now + TOLERANCE if basis.due else None
+        case LookFor():
+            name, attempt_id, step = "look", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
+    kept = {each: getattr(result, each) for each in _RESULT} if result else None
+    if kept and step:
+        kept |= {"step": step[0], "started_at": step[1]}
+    row = await database.row(
+        *(_SETTLE, target_id, now, name, attempt_id, version, due_by),
+        *(sorted(change.starts(basis)) if change else [], json.dumps(change.columns if change else {}, default=_plain)),
+        *(_json(kept), _json(_audited(line))),
+    )
+    if row is None:
+        return Settled(Write.GONE, STALE)
+    return Settled(Write(row["write"]), outcome_of(Target(**dict(list(row.items())[1:]))))
 
 
+_RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")
 _LINE = ("step", "state", "started_at", "finished_at", "http_status", "code", "request_id", "decision")
 
 
-def _json(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
+def _audited(line: Line | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    actor = {"actor_type": line.actor.type, "actor_id": line.actor.id}
+    return {"action": line.action, **actor, "details": line.as_json()}
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -89,7 +89,7 @@ async def reopen(
     if again:
         meant = tuple((each.platform, each.account_id) for each in again)
         raise_version(post, Line(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
-        await refresh_post(session, post, post.targets)
+        await refresh_post(session, post)
     return bool(again)
 
 
@@ -135,7 +135,7 @@ async def resolve(
             (("platformPostId", platform_post_id),) if platform_post_id else (),
         ),
     )
-    await refresh_post(session, post, post.targets)
+    await refresh_post(session, post)
     return True
 
 
@@ -164,7 +164,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
     line = Line(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
     repeated = not changed and await is_said(session, post, line)
     raise_version(post, None if repeated else line)
-    await refresh_post(session, post, post.targets)
+    await refresh_post(session, post)
     lost = select(func.max(Attempt.finished_at)).where(
         Attempt.target_id.in_([each.id for each in post.targets]),
         Attempt.step == AttemptStep.PUBLISH,

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.confirm import Confirming
     from activities.edit import Editing
     from activities.posts import WINDOW_PASSED, Posts
+    from activities.prepare import Preparing
     from activities.publish import Publishing
     from domain.outcome import Outcome
     from domain.plan import Plan, TargetPlan
@@ -47,7 +48,7 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
     """Upload and build ahead of time; what fails here is done again when the post is due."""
     try:
         await workflow.execute_activity_method(
-            Publishing.prepare,
+            Preparing.prepare,
             _command(plan, target),
             task_queue=options.queue_of(target.platform),
             schedule_to_close_timeout=max(plan.due_at + options.PREPARE_BEYOND - workflow.now(), _SHORTEST),

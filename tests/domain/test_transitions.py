@@ -17,7 +17,7 @@ from domain.post import (
     TargetState,
     TargetStatus,
 )
-from domain.transitions import TargetTransition
+from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=1)
@@ -41,7 +41,7 @@ CASES = {
 FROM = {
     "published": {PENDING, PUBLISHING, HELD, FAILED, UNCONFIRMED},
     "unlisted": {PENDING, PUBLISHING, HELD, FAILED, UNCONFIRMED},
-    "failed": {PENDING, PUBLISHING, HELD, UNCONFIRMED},
+    "failed": {PENDING, PUBLISHING, HELD},
     "waiting": {PENDING, PUBLISHING, HELD},
     "tried_again": {PENDING, PUBLISHING, HELD},
     "held": {PENDING, PUBLISHING, HELD},
@@ -59,7 +59,8 @@ def test_a_transition_leads_from_certain_statuses_to_one(name: str) -> None:
     transition, to = CASES[name]
     assert set(transition.expects) == FROM[name]
     assert transition.columns.get("status") == to
-    assert transition.publishes is (to is PUBLISHED)
+    assert transition.starts(BeforeSend(1)) == transition.starts(AnswerTo(1)) == transition.expects
+    assert transition.starts(LookFor(1, NOW)) == {UNCONFIRMED}
 
 
 @pytest.mark.parametrize("name", CASES)

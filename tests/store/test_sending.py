@@ -1,4 +1,4 @@
-"""One statement each: begun and settled as the transactions would, whatever happens at the same moment."""
+"""Begun and settled by one statement each, whatever happens at the same moment."""
 
 import asyncio
 import itertools
@@ -13,27 +13,34 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.attempts import AttemptResult, AttemptState, AttemptStep
+from domain import transitions
+from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
-from domain.outcome import Outcome
-from domain.post import PostStatus, TargetState, TargetStatus, post_status
-from domain.transitions import TargetTransition
+from domain.outcome import STALE, Outcome
+from domain.ownership import TOLERANCE, RowState, Send, judge_send
+from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
+from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition, Write
 from store.accounts import save_account
 from store.contents import new_post
 from store.database import Database
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
 from store.posts import find_post, insert_post
-from store.publishing import close_attempt, finished_step, load, settle
-from store.sending import Publication, begin_at_once, open_at_once, save_handles, settle_at_once
+from store.publishing import close_attempt, finished_step, load, refresh_post
+from store.sending import Settled, begin_send, open_target, save_handles, settle
 from store.vault import Vault, new_key
+from store.wishes import lock_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
 NOTE = AttemptResult(AttemptState.DONE, "published", http_status=200, request_id="r1")
-PUBLIC = Publication("id on the network", "https://example.com/1", None, None)
+REFUSED = AttemptResult(AttemptState.REFUSED, "failed", http_status=400, code="no")
 ROUNDS = 60
+
+
+def public(platform_post_id: str = "id on the network") -> TargetTransition:
+    return transitions.published(datetime.now(UTC), platform_post_id, "https://example.com/1", None, None)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +87,14 @@ async def put(database: Database, target: Target, **values: object) -> None:
         await session.execute(update(Target).where(Target.id == target.id).values(**values))
 
 
-async def begin(database: Database, target: Target) -> Attempt:
-    attempt = await begin_at_once(database, target.id, 1, None, 0, None)
-    assert attempt is not None
+async def begin(
+    database: Database,
+    target: Target,
+    prepared: Attempt | None = None,
+    handles: tuple[int, dict[str, object] | None] = (0, None),
+) -> Attempt:
+    attempt = await begin_send(database, target.id, 1, prepared, *handles)
+    assert isinstance(attempt, Attempt)
     return attempt
 
 
@@ -101,23 +113,13 @@ async def connect(session: AsyncSession, workspace: str, account_id: str) -> Non
     )
 
 
-async def land(database: Database, target: Target, attempt: Attempt) -> Outcome:
-    """Settle a target as published in the way its activity does."""
-    if outcome := await settle_at_once(database, target.id, attempt.id, PUBLIC, NOTE):
-        return outcome
-    return await take_long_way(database, target, attempt, TargetStatus.PUBLISHED)
+async def land(database: Database, target: Target, attempt: Attempt) -> Settled:
+    return await settle(database, target.id, AnswerTo(attempt.id), public(), NOTE)
 
 
-def ending(status: TargetStatus) -> TargetTransition:
-    now = datetime.now(UTC) if status is TargetStatus.PUBLISHED else None
-    return TargetTransition(frozenset({TargetStatus.PUBLISHING}), {"status": status, "published_at": now})
-
-
-async def take_long_way(database: Database, target: Target, attempt: Attempt, status: TargetStatus) -> Outcome:
-    async with database.transaction() as session:
-        outcome = await settle(session, target.id, ending(status))
-        await close_attempt(session, attempt.id, NOTE)
-        return outcome
+async def refuse(database: Database, target: Target, attempt: Attempt) -> Settled:
+    change = transitions.failed("No.", "no", ErrorCategory.REJECTED)
+    return await settle(database, target.id, AnswerTo(attempt.id), change, REFUSED)
 
 
 @asynccontextmanager
@@ -143,32 +145,34 @@ async def announcements(database: Database) -> AsyncIterator[list[str]]:
 
 class TestOpen:
     @pytest.mark.parametrize("connected", [True, False])
-    async def test_reads_what_the_long_way_reads(self, database: Database, workspace: str, connected: bool) -> None:
+    async def test_reads_what_a_session_reads(self, database: Database, workspace: str, connected: bool) -> None:
         target = (await save(database, workspace)).targets[0]
         await put(database, target, handles={"é": [1]}, settings={"a": None}, next_attempt_at=datetime.now(UTC))
+        for state in (AttemptState.UNCLEAR, AttemptState.REFUSED):
+            first = await begin(database, target)
+            async with database.transaction() as session:
+                await close_attempt(session, first.id, AttemptResult(state, "trying again"))
         if connected:
             async with database.transaction() as session:
                 await connect(session, workspace, target.account_id)
         async with database.transaction() as session:
             long = await load(session, target.id)
-        short = await open_at_once(database, target.id)
+        short = await open_target(database, target.id)
         assert long is not None
         assert short is not None
         assert (long.account is not None) == (short.account is not None) == connected
-        for one, other in ((long.post, short.post), (long.target, short.target), (long.account, short.account)):
+        pairs = ((long.post, short.post), (long.target, short.target), (long.account, short.account))
+        for one, other in (*pairs, (long.sent, short.sent)):
             for name in type(one).__mapper__.column_attrs.keys() if one else ():
                 assert getattr(one, name) == getattr(other, name), name
-        assert (short.sent, short.unclear_since) == (None, None)
+        assert short.sent is not None
+        assert (short.sent.state, short.unclear_since) == (AttemptState.REFUSED, long.unclear_since)
+        assert short.unclear_since is not None
         async with database.transaction() as session:
             await session.execute(delete(Account))
 
-    async def test_leaves_a_target_that_was_sent_or_is_gone(self, database: Database, workspace: str) -> None:
-        target = (await save(database, workspace)).targets[0]
-        attempt = await begin(database, target)
-        async with database.transaction() as session:
-            await close_attempt(session, attempt.id, AttemptResult(AttemptState.REFUSED, "trying again"))
-        assert await open_at_once(database, target.id) is None
-        assert await open_at_once(database, "tgt_none") is None
+    async def test_finds_no_target_that_is_gone(self, database: Database) -> None:
+        assert await open_target(database, "tgt_none") is None
 
 
 class TestBegin:
@@ -195,67 +199,112 @@ class TestBegin:
 
     async def test_keeps_handles_and_the_step_before(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
-        await put(database, target, handles={"old": 1, "version": 3}, next_attempt_at=datetime.now(UTC))
+        await put(database, target, handles={"old": 1, "version": 3}, next_attempt_at=datetime.now(UTC), warning="w")
         started = datetime.now(UTC) - timedelta(seconds=3)
-        prepared = finished_step(
-            target.id,
-            AttemptStep.PREPARE,
-            started,
-            AttemptResult(AttemptState.DONE, "ready", http_status=201, request_id="p"),
-        )
+        ready = AttemptResult(AttemptState.DONE, "ready", http_status=201, request_id="p")
+        prepared = finished_step(target.id, AttemptStep.PREPARE, started, ready)
         handles = {"media": ["é", 1], "version": 4}
-        attempt = await begin_at_once(database, target.id, 1, prepared, 3, handles)
-        assert attempt is not None
+        attempt = await begin(database, target, prepared, (3, handles))
         first, second = await attempts(database, target)
         assert (first.step, first.state, first.started_at, first.http_status) == ("prepare", "done", started, 201)
         assert (first.finished_at, first.request_id, first.decision) == (prepared.finished_at, "p", "ready")
         assert (second.id, second.state) == (attempt.id, "sending")
         async with database.transaction() as session:
             row = await session.get_one(Target, target.id)
-        assert (row.handles, row.next_attempt_at) == (handles, None)
+        assert (row.handles, row.next_attempt_at, row.warning) == (handles, None, None)
 
-    @pytest.mark.parametrize("status", [each for each in TargetStatus if each is not TargetStatus.PENDING])
-    async def test_takes_no_other_target(self, database: Database, workspace: str, status: TargetStatus) -> None:
+    @pytest.mark.parametrize("status", TargetStatus)
+    async def test_takes_a_target_that_may_be_sent(
+        self, database: Database, workspace: str, status: TargetStatus
+    ) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         await put(database, post.targets[0], status=status)
-        assert await begin_at_once(database, post.targets[0].id, 1, None, 0, None) is None
-        assert await attempts(database, post.targets[0]) == []
-        assert (await read(database, post)).status == PostStatus.SCHEDULED
+        begun = await begin_send(database, post.targets[0].id, 1, None, 0, None)
+        assert isinstance(begun, Attempt) if status.is_unsent else begun is Write.STANDS
+        assert len(await attempts(database, post.targets[0])) == (1 if status.is_unsent else 0)
+        is_scheduled = (await read(database, post)).status == PostStatus.SCHEDULED
+        assert is_scheduled is not status.is_unsent
 
-    async def test_does_not_send_beside_an_open_send(self, database: Database, workspace: str) -> None:
+    @pytest.mark.parametrize("status", [TargetStatus.PENDING, TargetStatus.PUBLISHING])
+    async def test_does_not_send_beside_an_open_send(
+        self, database: Database, workspace: str, status: TargetStatus
+    ) -> None:
         target = (await save(database, workspace)).targets[0]
         await begin(database, target)
-        await put(database, target, status=TargetStatus.PENDING)
-        assert await begin_at_once(database, target.id, 1, None, 0, None) is None
+        await put(database, target, status=status)
+        assert await begin_send(database, target.id, 1, None, 0, None) is Write.SENDING
 
     async def test_does_not_overwrite_what_another_run_saved(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
         assert await save_handles(database, target.id, {"container": "1"}, 0)
         assert not await save_handles(database, target.id, {"container": "3"}, 0)
-        assert await begin_at_once(database, target.id, 1, None, 0, {"container": "2", "version": 1}) is None
+        handles = {"container": "2", "version": 1}
+        assert await begin_send(database, target.id, 1, None, 0, handles) is Write.OVERTAKEN
         assert await attempts(database, target) == []
 
     async def test_a_post_that_is_gone_is_not_sent(self, database: Database) -> None:
-        assert await begin_at_once(database, "tgt_none", 1, None, 0, None) is None
+        assert await begin_send(database, "tgt_none", 1, None, 0, None) is Write.GONE
 
-    async def test_only_one_of_many_takes_a_target(self, database: Database, workspace: str) -> None:
+    @pytest.mark.parametrize("status", [TargetStatus.PENDING, TargetStatus.PUBLISHING])
+    async def test_only_one_of_many_takes_a_target(
+        self, database: Database, workspace: str, status: TargetStatus
+    ) -> None:
         for _ in range(ROUNDS // 4):
             target = (await save(database, workspace)).targets[0]
-            begun = await asyncio.gather(*(begin_at_once(database, target.id, 1, None, 0, None) for _ in range(4)))
-            assert sum(attempt is not None for attempt in begun) == 1
+            await put(database, target, status=status)
+            begun = await asyncio.gather(*(begin_send(database, target.id, 1, None, 0, None) for _ in range(4)))
+            assert sum(isinstance(attempt, Attempt) for attempt in begun) == 1
+            assert begun.count(Write.SENDING) == 3
             assert len(await attempts(database, target)) == 1
 
-    async def test_what_changes_while_it_waits_for_the_post_is_seen(self, database: Database, workspace: str) -> None:
+    @pytest.mark.parametrize("change", ["failed", "sent"])
+    async def test_what_changes_while_it_waits_for_the_post_is_seen(
+        self, database: Database, workspace: str, change: str
+    ) -> None:
         post = await save(database, workspace)
+        target = post.targets[0]
         async with database.transaction() as session:
             await session.execute(select(Post).where(Post.id == post.id).with_for_update())
-            beginning = asyncio.create_task(begin_at_once(database, post.targets[0].id, 1, None, 0, None))
+            beginning = asyncio.create_task(begin_send(database, target.id, 1, None, 0, None))
             await asyncio.sleep(0.1)
             assert not beginning.done()
-            failed = update(Target).where(Target.id == post.targets[0].id)
-            await session.execute(failed.values(status=TargetStatus.FAILED))
-        assert await beginning is None
-        assert await attempts(database, post.targets[0]) == []
+            if change == "failed":
+                await session.execute(update(Target).where(Target.id == target.id).values(status=TargetStatus.FAILED))
+            else:
+                sent = Attempt(target_id=target.id, started_at=datetime.now(UTC))
+                sent.step, sent.state = AttemptStep.PUBLISH, AttemptState.SENDING
+                session.add(sent)
+        assert await beginning is (Write.STANDS if change == "failed" else Write.SENDING)
+
+
+@pytest.mark.parametrize("status", PostStatus)
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("due_in", [None, timedelta(seconds=-1), timedelta(0), timedelta(seconds=1), TOLERANCE * 2])
+async def test_the_database_judges_a_send_as_the_domain_does(
+    database: Database, status: PostStatus, version: int, due_in: timedelta | None
+) -> None:
+    now = datetime.now(UTC)
+    due_at = None if due_in is None else now + due_in
+    row = await database.row("SELECT judge_send_v1($1, $2, 1, $3, $4)", status, due_at, version, now + TOLERANCE)
+    assert row is not None
+    assert row[0] == judge_send(RowState(status, 1, due_at), version, now)
+    assert Write(row[0]) if row[0] != Send.GO else True
+
+
+@pytest.mark.parametrize(
+    "targets", list(itertools.combinations_with_replacement(itertools.product(TargetStatus, [False, True]), 2))
+)
+async def test_the_database_derives_a_post_s_status_as_the_domain_does(
+    database: Database, workspace: str, targets: tuple[tuple[TargetStatus, bool], ...]
+) -> None:
+    post = await save(database, workspace, targets=len(targets))
+    for row, (status, looking) in zip(post.targets, targets, strict=True):
+        await put(database, row, status=status, looking=looking)
+    states = [TargetState(*each) for each in targets]
+    async with announcements(database) as heard:
+        await database.rows("SELECT refresh_post_v1($1, now())", post.id)
+    assert (await read(database, post)).status == post_status(states)
+    assert heard == ([] if any(state.moving for state in states) else [post.id])
 
 
 class TestSettle:
@@ -264,58 +313,129 @@ class TestSettle:
         target = post.targets[0]
         attempt = await begin(database, target)
         await put(database, target, error="before", error_code="x", error_category="platform", retryable=True)
-        until = datetime.now(UTC) + timedelta(hours=1)
-        public = Publication("7", "https://example.com/7", until, "no comment")
+        until, now = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC)
+        change = transitions.published(now, "7", "https://example.com/7", until, "no comment")
         async with announcements(database) as heard:
-            outcome = await settle_at_once(database, target.id, attempt.id, public, NOTE)
+            settled = await settle(database, target.id, AnswerTo(attempt.id), change, NOTE)
         found = await read(database, post)
         row = found.targets[0]
-        assert outcome == Outcome(
-            status=TargetStatus.PUBLISHED,
-            platform_post_id="7",
-            platform_post_url="https://example.com/7",
-            editable_until=until,
+        assert settled == Settled(
+            Write.MADE,
+            Outcome(
+                status=TargetStatus.PUBLISHED,
+                platform_post_id="7",
+                platform_post_url="https://example.com/7",
+                editable_until=until,
+            ),
         )
         assert (row.status, row.platform_post_id, row.platform_post_url) == ("published", "7", "https://example.com/7")
-        assert (row.editable_until, row.warning) == (until, "no comment")
+        assert (row.editable_until, row.warning, row.published_at) == (until, "no comment", now)
         assert (row.error, row.error_code, row.error_category, row.retryable) == (None, None, None, None)
-        assert found.status == PostStatus.PUBLISHED
-        assert found.published_at == row.published_at == found.updated_at
+        assert (found.status, found.published_at) == (PostStatus.PUBLISHED, now)
         (line,) = await attempts(database, target)
         assert (line.state, line.decision, line.http_status, line.request_id) == ("done", "published", 200, "r1")
-        assert line.finished_at == row.published_at
+        assert line.finished_at == found.updated_at
         assert heard == [post.id]
 
-    @pytest.mark.parametrize("others", list(itertools.combinations_with_replacement(TargetStatus, 2)))
-    async def test_derives_the_posts_status_as_the_domain_does(
-        self, database: Database, workspace: str, others: tuple[TargetStatus, ...]
+    @pytest.mark.parametrize("status", TargetStatus)
+    async def test_that_it_is_public_overrules_all_but_an_earlier_word_of_it(
+        self, database: Database, workspace: str, status: TargetStatus
     ) -> None:
-        post = await save(database, workspace, targets=3)
-        attempt = await begin(database, post.targets[0])
-        for target, status in zip(post.targets[1:], others, strict=True):
-            await put(database, target, status=status, looking=False)
-        expected = post_status([TargetState(TargetStatus.PUBLISHED), *(TargetState(status) for status in others)])
-        outcome = await settle_at_once(database, post.targets[0].id, attempt.id, PUBLIC, NOTE)
-        found = await read(database, post)
-        if outcome is None:
-            # The long way is for these.
-            assert set(others) - {TargetStatus.PUBLISHED}
-            assert found.targets[0].status == TargetStatus.PUBLISHING
-            assert found.status == PostStatus.PUBLISHING
-        else:
-            assert found.status == expected
-        plain = {TargetStatus.PENDING, TargetStatus.PUBLISHING}
-        assert (outcome is not None) == (set(others) <= {TargetStatus.PUBLISHED} or bool(set(others) & plain))
-
-    @pytest.mark.parametrize("status", [each for each in TargetStatus if each is not TargetStatus.PUBLISHING])
-    async def test_settles_no_other_target(self, database: Database, workspace: str, status: TargetStatus) -> None:
         post = await save(database, workspace, targets=1)
         attempt = await begin(database, post.targets[0])
         await put(database, post.targets[0], status=status, platform_post_id="first")
-        assert await settle_at_once(database, post.targets[0].id, attempt.id, PUBLIC, NOTE) is None
+        async with database.transaction() as session:
+            lost = AttemptResult(AttemptState.UNCLEAR, "lost", code=WORKER_LOST)
+            await close_attempt(session, attempt.id, lost)
+        settled = await land(database, post.targets[0], attempt)
+        (row,) = (await read(database, post)).targets
+        is_first = status is TargetStatus.PUBLISHED
+        assert settled.write is (Write.STANDS if is_first else Write.MADE)
+        assert (row.status, row.platform_post_id) == ("published", "first" if is_first else "id on the network")
+        assert (await attempts(database, post.targets[0]))[0].state == AttemptState.DONE
+
+    async def test_a_refusal_of_a_send_that_was_given_up_changes_nothing(
+        self, database: Database, workspace: str
+    ) -> None:
+        post = await save(database, workspace, targets=1)
+        attempt = await begin(database, post.targets[0])
+        unclear = transitions.unconfirmed(WORKER_LOST, "Lost.")
+        lost = AttemptResult(AttemptState.UNCLEAR, "lost", code=WORKER_LOST)
+        assert (await settle(database, post.targets[0].id, AnswerTo(attempt.id), unclear, lost)).write is Write.MADE
+        refused = await refuse(database, post.targets[0], attempt)
+        assert (refused.write, refused.outcome.status, refused.outcome.looking) == (
+            Write.OVERTAKEN,
+            TargetStatus.UNCONFIRMED,
+            True,
+        )
+        (line,) = await attempts(database, post.targets[0])
+        assert (line.state, line.code) == (AttemptState.UNCLEAR, WORKER_LOST)
+
+    @pytest.mark.parametrize(
+        ("version", "due", "write"),
+        [
+            (1, timedelta(0), Write.MADE),
+            (None, timedelta(0), Write.MADE),
+            (2, timedelta(0), Write.SUPERSEDED),
+            (1, timedelta(minutes=1), Write.EARLY),
+        ],
+    )
+    async def test_a_step_that_sent_nothing_counts_for_the_post_that_it_knew(
+        self, database: Database, workspace: str, version: int | None, due: timedelta, write: Write
+    ) -> None:
+        post = await save(database, workspace, status=PostStatus.SCHEDULED)
+        target = post.targets[0]
+        async with database.transaction() as session:
+            at = datetime.now(UTC) + due
+            await session.execute(update(Post).where(Post.id == post.id).values(due_at=at))
+        change = transitions.failed("No.", "no", ErrorCategory.REJECTED)
+        settled = await settle(database, target.id, BeforeSend(version), change, REFUSED)
+        assert settled.write is write
+        lines = [(each.step, each.state, each.code) for each in await attempts(database, target)]
+        assert lines == ([("prepare", "refused", "no")] if write is Write.MADE else [])
+        begun_at = (await read(database, post)).targets[0].begun_at
+        assert (begun_at is not None) is (write is Write.MADE)
+
+    async def test_a_step_that_sent_nothing_does_not_count_beside_a_send(
+        self, database: Database, workspace: str
+    ) -> None:
+        target = (await save(database, workspace)).targets[0]
+        await begin(database, target)
+        waiting = transitions.waiting(datetime.now(UTC))
+        assert (await settle(database, target.id, BeforeSend(1), waiting)).write is Write.SENDING
+
+    async def test_a_warning_ahead_of_its_time_leaves_a_post_scheduled(
+        self, database: Database, workspace: str
+    ) -> None:
+        post = await save(database, workspace, status=PostStatus.SCHEDULED)
+        warned = transitions.warned("Too large.")
+        settled = await settle(database, post.targets[0].id, BeforeSend(1, due=False), warned, REFUSED)
         found = await read(database, post)
-        assert (found.status, found.targets[0].platform_post_id) == (PostStatus.PUBLISHING, "first")
-        assert (await attempts(database, post.targets[0]))[0].state == "sending"
+        assert (settled.write, found.status) == (Write.MADE, PostStatus.SCHEDULED)
+        assert (found.targets[0].warning, found.targets[0].begun_at) == ("Too large.", None)
+
+    @pytest.mark.parametrize("again", [False, True])
+    async def test_a_look_counts_for_the_last_send(self, database: Database, workspace: str, again: bool) -> None:
+        target = (await save(database, workspace)).targets[0]
+        sent = await begin(database, target)
+        unclear = transitions.unconfirmed("lost", "Lost.")
+        note = AttemptResult(AttemptState.UNCLEAR, "looking")
+        await settle(database, target.id, AnswerTo(sent.id), unclear, note)
+        if again:
+            await put(database, target, status=TargetStatus.PENDING)
+            later = await begin(database, target)
+            await settle(database, target.id, AnswerTo(later.id), unclear, note)
+        began = datetime.now(UTC) - timedelta(seconds=2)
+        change = transitions.pending(datetime.now(UTC))
+        settled = await settle(database, target.id, LookFor(sent.id, began), change, NOTE)
+        assert settled.write is (Write.OVERTAKEN if again else Write.MADE)
+        assert settled.outcome.status is (TargetStatus.UNCONFIRMED if again else TargetStatus.PENDING)
+        line = (await attempts(database, target))[-1]
+        assert (line.step, line.state, line.started_at) == ("confirm", "done", began)
+        assert (await settle(database, target.id, LookFor(sent.id, began), None)).write is not Write.MADE
+
+    async def test_a_target_that_is_gone_is_not_settled(self, database: Database) -> None:
+        assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(Write.GONE, STALE)
 
     async def test_the_first_publication_stays_the_posts_time(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace)
@@ -323,20 +443,19 @@ class TestSettle:
             await land(database, target, await begin(database, target))
         found = await read(database, post)
         assert found.published_at == found.targets[0].published_at
-        assert found.updated_at == found.targets[1].published_at
 
     @pytest.mark.parametrize("end", [TargetStatus.PUBLISHED, TargetStatus.FAILED])
     async def test_a_target_that_settles_while_it_waits_for_the_post_is_seen(
         self, database: Database, workspace: str, end: TargetStatus
     ) -> None:
-        """The statement's own snapshot is older than the other's commit."""
         post = await save(database, workspace)
-        mine, other = [await begin(database, target) for target in post.targets]
+        mine, _ = [await begin(database, target) for target in post.targets]
         async with announcements(database) as heard:
             async with database.transaction() as session:
-                await settle(session, post.targets[1].id, ending(end))
-                await close_attempt(session, other.id, NOTE)
-                await session.flush()
+                other = await lock_post(session, post.id)
+                assert other is not None
+                other.targets[1].status = end
+                await refresh_post(session, other)
                 landing = asyncio.create_task(land(database, post.targets[0], mine))
                 await asyncio.sleep(0.1)
                 assert not landing.done()
@@ -346,24 +465,22 @@ class TestSettle:
         assert [target.status for target in found.targets] == [TargetStatus.PUBLISHED, end]
         assert heard == [post.id]
 
-    @pytest.mark.parametrize("long_way", [None, TargetStatus.PUBLISHED, TargetStatus.FAILED])
+    @pytest.mark.parametrize("one_fails", [False, True])
     async def test_targets_that_settle_at_the_same_moment_see_each_other(
-        self, database: Database, workspace: str, long_way: TargetStatus | None
+        self, database: Database, workspace: str, one_fails: bool
     ) -> None:
         posts = [await save(database, workspace, targets=3) for _ in range(ROUNDS)]
         async with announcements(database) as heard:
             for post in posts:
                 begun = [await begin(database, target) for target in post.targets]
-                ways = [land(database, *pair) for pair in zip(post.targets, begun, strict=True)]
-                if long_way:
-                    ways[1].close()
-                    ways[1] = take_long_way(database, post.targets[1], begun[1], long_way)
-                await asyncio.gather(*ways)
-        expected = PostStatus.PARTIAL if long_way is TargetStatus.FAILED else PostStatus.PUBLISHED
+                ways = [land, refuse if one_fails else land, land]
+                pairs = zip(post.targets, begun, strict=True)
+                await asyncio.gather(*(ways[at](database, *pair) for at, pair in enumerate(pairs)))
+        expected = PostStatus.PARTIAL if one_fails else PostStatus.PUBLISHED
         for post in posts:
             found = await read(database, post)
             assert found.status == expected
             assert found.published_at == min(each.published_at for each in found.targets if each.published_at)
-            for target in post.targets:
-                assert [line.state for line in await attempts(database, target)] == ["done"]
+            states = [line.state for target in post.targets for line in await attempts(database, target)]
+            assert states == ["done", "refused" if one_fails else "done", "done"]
         assert sorted(heard) == sorted(post.id for post in posts)

@@ -4,14 +4,26 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from store.functions import source
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 
+FUNCTIONS = ("judge_send_v1", "refresh_post_v1", "settle_target_v1", "begin_send_v1")
+
+
 def upgrade() -> None:
     """Apply the change."""
+    create_tables()
+    for name in FUNCTIONS:
+        op.get_bind().exec_driver_sql(source(name))
+
+
+def create_tables() -> None:
+    """Create the tables and their indexes."""
     op.create_table(
         "workspaces",
         sa.Column("id", sa.String(collation="C"), nullable=False),
@@ -457,6 +469,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    for name in reversed(FUNCTIONS):
+        op.execute(f"DROP FUNCTION {name}")
     op.drop_index("turns_of_target", table_name="turns")
     op.drop_index("turns_of_account", table_name="turns")
     op.drop_table("turns")

@@ -11,7 +11,7 @@ from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from runtime.doctor.findings import Exit, Heals, Kind
 from store.models import Attempt
-from store.sending import begin_at_once
+from store.sending import begin_send
 from tests.runtime.doctor.conftest import (
     TOKEN,
     look,
@@ -69,8 +69,8 @@ async def test_a_send_that_its_worker_left_behind_is_looked_up_by_the_next(own: 
     await own.start(post)
     await note_started(own, post)
     # What a worker does that dies once its request is out.
-    attempt = await begin_at_once(own.database, post.targets[0].id, 1, None, 0, None)
-    assert attempt is not None
+    attempt = await begin_send(own.database, post.targets[0].id, 1, None, 0, None)
+    assert isinstance(attempt, Attempt)
     sent = await own.http.post(
         f"{own.sandbox_url}/twitter/2/tweets",
         headers={"authorization": f"Bearer {TOKEN}"},

@@ -1,0 +1,98 @@
+"""What a target needs before the request that makes it public: uploads and containers, nothing that people can see."""
+
+from datetime import UTC, datetime
+
+import structlog
+from temporalio import activity
+
+from activities import verdicts
+from activities.commands import TargetCommand
+from activities.desk import Desk, Step
+from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_turn
+from activities.heartbeat import beating
+from activities.media.admission import MediaBusy
+from activities.pacing import NotYet, Pacing
+from activities.persist import persist
+from activities.refused_accounts import judge_refusal, refuse_account
+from domain import decisions, transitions
+from domain.attempts import AttemptState, AttemptStep
+from domain.outcome import STALE, Outcome
+from domain.post import TargetStatus
+from domain.transitions import BeforeSend
+from platforms.errors import PASSING, Kind, NetworkError
+from platforms.registry import networks
+from store.models import Attempt
+from store.publishing import finished_step
+from store.sending import open_target, settle
+
+log = structlog.get_logger(__name__)
+
+
+async def make_ready(step: Step) -> Attempt | None:
+    """Prepare a target. Return the line for its attempt log, None if nothing had to be asked of the network.
+
+    Raises NetworkError, MediaBusy.
+    """
+    started = datetime.now(UTC)
+    await step.check_media()
+    if step.network.prepares(step.sending.draft):
+        await step.network.prepare(step.connection, step.sending)
+    if not step.last:
+        return None
+    ready = verdicts.note(step, AttemptState.DONE, decisions.READY)
+    return finished_step(step.sending.target_id, AttemptStep.PREPARE, started, ready)
+
+
+class Preparing:
+    """Prepare targets ahead of their time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+        self._pacing = Pacing(desk.database, on=desk.paced)
+
+    @activity.defn
+    async def prepare(self, command: TargetCommand) -> Outcome:
+        """Upload and build ahead of time what publishing will need. What is refused here is tried again when due."""
+        async with beating() as progress:
+            job = await open_target(self._database, command.target_id)
+            if job is None or job.target.status != TargetStatus.PENDING:
+                return STALE if job is None else job.outcome
+            step: Step | None = None
+            try:
+                step = self._desk.open(job, progress.append)
+                await self._pacing.before_preparing(step)
+                async with step.keeper.deferring():
+                    prepared = await make_ready(step)
+                await step.keeper.flush()
+                if prepared:
+                    async with self._database.transaction() as session:
+                        session.add(prepared)
+            except NotYet as turn:
+                if turn.wait < time_left():
+                    raise wait_for_turn(networks()[command.platform], turn.wait) from turn
+            except MediaBusy as busy:
+                raise give_slot_back(networks()[command.platform], busy, sooner(busy.wait)) from busy
+            except NetworkError as error:
+                await self._not_prepared(command, step, error)
+            return job.outcome
+
+    async def _not_prepared(self, command: TargetCommand, step: Step | None, error: NetworkError) -> None:
+        """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
+        network = networks()[command.platform]
+        if error.kind is Kind.AUTH and step:
+            error = await judge_refusal(self._desk, step, error)
+        delay = verdicts.wait_for_next_try(network, error)
+        await self._pacing.refused(step, error, delay, sending=False)
+        if error.kind in PASSING:
+            raise try_again(network, error, delay) from error
+        # Found out before it is due, this may be mended in time.
+        if error.kind is Kind.AUTH and step:
+            await refuse_account(self._database, step, error)
+        if error.kind is Kind.OPERATOR and step:
+            await self._desk.apps.refuse(step.account, error)
+        note = verdicts.note(step, AttemptState.REFUSED, "tried again when the post is due", error)
+        before = BeforeSend(command.version, due=False)
+        warned = transitions.warned(error.message)
+        await persist(lambda: settle(self._database.answers, command.target_id, before, warned, note))
+        log.info("prepare.refused", code=error.code)

@@ -1,0 +1,13 @@
+-- Says whether a target may be sent, as domain.ownership.judge_send does; `_known` null: whatever the version,
+-- `_due_by` null: due or not.
+CREATE FUNCTION judge_send_v1(_status text, _due_at timestamptz, _version int, _known int, _due_by timestamptz)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT CASE
+    WHEN _status = 'draft' OR _due_at IS NULL THEN 'gone'
+    WHEN _version <> _known THEN 'superseded'
+    WHEN _status = 'scheduled' AND _due_at > _due_by THEN 'early'
+    ELSE 'go'
+  END
+$$

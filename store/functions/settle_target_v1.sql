@@ -1,0 +1,122 @@
+-- Writes what a step came to, its attempt and the post, or says why not. No row: the target is gone.
+--
+-- `_basis` is what the result rests on:
+--   answer  the send `_attempt_id`, which must be open still; that it is public is news in any case
+--   step    no send was begun: the post must be of `_version` and due by `_due_by` (null: of any, and due or not), and no
+--           send may be open
+--   look    the unclear send `_attempt_id`, which must be the last
+-- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send, or is a new line.
+-- `_audit` is a line of the audit trail for the change; not written if the target's last line says the same.
+CREATE FUNCTION settle_target_v1(
+  _target_id text,
+  _now timestamptz,
+  _basis text,
+  _attempt_id bigint,
+  _version int,
+  _due_by timestamptz,
+  _expects text[],
+  _columns jsonb,
+  _attempt jsonb,
+  _audit jsonb
+)
+RETURNS TABLE (
+  write text, status text, looking boolean, platform_post_id text, platform_post_url text, editable_until timestamptz,
+  error_code text, error_category text, hold_reason text, next_attempt_at timestamptz
+)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+  _post record;
+  _status text;
+  _write text;
+BEGIN
+  SELECT posts.id, posts.status, posts.version, posts.due_at INTO _post
+  FROM posts JOIN targets ON targets.post_id = posts.id
+  WHERE targets.id = _target_id
+  FOR UPDATE OF posts;
+  -- A statement of its own: it sees what was committed while this one waited for the lock.
+  SELECT status INTO _status FROM targets WHERE id = _target_id;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+
+  CASE _basis
+    WHEN 'answer' THEN
+      IF _columns ->> 'status' IS DISTINCT FROM 'published'
+         AND NOT EXISTS (SELECT FROM attempts WHERE id = _attempt_id AND state = 'sending') THEN
+        _write := 'overtaken';
+      END IF;
+    WHEN 'step' THEN
+      _write := nullif(judge_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go');
+      IF _write IS NULL
+         AND EXISTS (SELECT FROM attempts WHERE target_id = _target_id AND step = 'publish' AND state = 'sending') THEN
+        _write := 'sending';
+      END IF;
+    WHEN 'look' THEN
+      IF _attempt_id IS DISTINCT FROM (
+        SELECT max(id) FROM attempts WHERE target_id = _target_id AND step = 'publish'
+      ) THEN
+        _write := 'overtaken';
+      END IF;
+  END CASE;
+  IF _write IS NULL AND _status <> ALL (_expects) THEN
+    _write := 'stands';
+  END IF;
+
+  IF _write IS NULL THEN
+    UPDATE targets
+    SET (status, looking, due_at, begun_at, platform_post_id, platform_post_url, published_at, editable_until, warning,
+         error, error_code, error_category, retryable, next_attempt_at, hold_reason, released_at) = (
+      SELECT new.status, new.looking, new.due_at,
+             -- What has another status has begun, however early its step ended.
+             CASE WHEN new.status = 'pending' THEN new.begun_at ELSE coalesce(new.begun_at, _now) END,
+             new.platform_post_id, new.platform_post_url, new.published_at, new.editable_until, new.warning,
+             new.error, new.error_code, new.error_category, new.retryable, new.next_attempt_at, new.hold_reason,
+             new.released_at
+      FROM jsonb_populate_record(targets, _columns) AS new
+    )
+    WHERE id = _target_id;
+  END IF;
+
+  IF _basis = 'answer' AND coalesce(_write, 'stands') = 'stands' THEN
+    UPDATE attempts
+    -- One whose rows were lost keeps the time by which it had ended.
+    SET state = line.state, finished_at = coalesce(attempts.finished_at, _now), http_status = line.http_status,
+        code = line.code, request_id = line.request_id, decision = line.decision,
+        next_attempt_at = line.next_attempt_at
+    FROM jsonb_populate_record(NULL::attempts, _attempt) AS line
+    WHERE attempts.id = _attempt_id;
+  ELSIF _attempt IS NOT NULL AND (_basis = 'look' OR (_basis = 'step' AND _write IS NULL)) THEN
+    INSERT INTO attempts
+      (target_id, step, state, started_at, finished_at, http_status, code, request_id, decision, next_attempt_at)
+    SELECT _target_id, step, state, started_at, _now, http_status, code, request_id, decision, next_attempt_at
+    FROM jsonb_populate_record(NULL::attempts, _attempt);
+  END IF;
+
+  IF _write IS NULL AND _audit IS NOT NULL THEN
+    INSERT INTO audit_events (at, workspace_id, post_id, action, actor_type, actor_id, platform, account_id, details)
+    SELECT _now, target.workspace_id, target.post_id, line.action, line.actor_type, line.actor_id,
+           target.platform, target.account_id, line.details
+    FROM targets AS target
+    CROSS JOIN jsonb_populate_record(NULL::audit_events, _audit) AS line
+    LEFT JOIN LATERAL (
+      SELECT action, actor_type, actor_id, details FROM audit_events
+      WHERE (post_id, platform, account_id) = (target.post_id, target.platform, target.account_id)
+      ORDER BY at DESC, id DESC
+      LIMIT 1
+    ) AS last ON true
+    WHERE target.id = _target_id
+      AND (last.action, last.actor_type, last.actor_id, last.details)
+          IS DISTINCT FROM (line.action, line.actor_type, line.actor_id, line.details);
+  END IF;
+
+  IF _write IS NULL THEN
+    PERFORM refresh_post_v1(_post.id, _now);
+  END IF;
+  RETURN QUERY
+  SELECT coalesce(_write, 'made'), status, looking, platform_post_id, platform_post_url, editable_until,
+         error_code, error_category, hold_reason, next_attempt_at
+  FROM targets WHERE id = _target_id;
+END
+$$
