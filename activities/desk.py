@@ -136,6 +136,7 @@ class Desk:
         self.apps = Apps(database)
         self._vault = vault
         self._stopping: Stopwatch | None = None
+        self.renews = renews
         self._renewals = Renewals(database, vault, self.meters, on=renews)
         self._networks_at = networks_at
         self._named_servers = named_servers

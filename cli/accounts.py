@@ -166,6 +166,11 @@ def shown(account: Account) -> dict[str, Any]:
     about: dict[str, Any] = {"platform": account.platform, "accountId": account.id, "username": account.username}
     if account.allowed:
         about["allowed"] = account.allowed
+    if account.refresh_expires_at is not None:
+        about["connectionEnds"] = rfc3339(account.refresh_expires_at)
+    if account.renewal_failures:
+        about["renewalFailures"] = account.renewal_failures
+        about["renewalError"] = account.renewal_error
     if account.refused_at is None:
         return about
     return about | {"refusedSince": rfc3339(account.refused_at), "refusal": account.refusal}

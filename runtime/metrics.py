@@ -76,6 +76,12 @@ class Gauges:
             "socialsyncer_api_version_days_left", "Days until a network stops serving the version of its API in use"
         )
         self._refusals: set[tuple[str, str, str]] = set()
+        self._expiring = meter.create_gauge(
+            "socialsyncer_accounts_expiring", "Accounts whose connection ends within a week unless somebody acts"
+        )
+        self._overdue = meter.create_gauge(
+            "socialsyncer_renewals_overdue_seconds", "How long the most overdue renewal of tokens has been due"
+        )
         self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
         self._named: set[str] = set()
         self._found_late.add(0)
@@ -105,6 +111,12 @@ class Gauges:
         for platform, app_id, code in self._refusals:
             labels = {"platform": platform, "app": app_id, "code": code}
             self._refused.set(int((platform, app_id, code) in now), labels)
+
+    def accounts(self, expiring: Mapping[str, int], overdue: timedelta) -> None:
+        """Tell how many accounts' connections end soon, by platform, and how late renewals are."""
+        for platform in networks():
+            self._expiring.set(expiring.get(platform, 0), {"platform": platform})
+        self._overdue.set(round(overdue.total_seconds()))
 
     def api_versions(self, today: date) -> None:
         """Tell how many days are left of each version of an API whose end was announced; 0 once it has ended."""

@@ -13,6 +13,7 @@ from api.readiness import UNTOLD_AFTER, Readiness
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from runtime.metrics import Gauges
+from store.account_ends import ends_of_accounts
 from store.app_refusals import refused_apps
 from store.database import Database
 from store.waiting import Late, NoLonger, count_late, count_untold, end_late, note_late, stuck_targets
@@ -20,6 +21,8 @@ from store.waiting import Late, NoLonger, count_late, count_untold, end_late, no
 log = structlog.get_logger(__name__)
 
 EVERY_S = 5.0
+WARNED_AHEAD = timedelta(days=7)
+"""How long before a connection ends its account counts as expiring."""
 _BATCH = 500
 
 
@@ -67,6 +70,8 @@ class Watch:
             stuck = await stuck_targets(session)
             self._gauges.stuck({key: (each.count, now - each.since) for key, each in stuck.items()})
             self._gauges.api_versions(now.date())
+            ends = await ends_of_accounts(session, now, WARNED_AHEAD)
+            self._gauges.accounts(ends.expiring, ends.overdue)
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
     async def _find(self) -> list[Late]:

@@ -37,6 +37,7 @@ from runtime.chores import Chore, doing
 from runtime.context import LogContext
 from runtime.expiry import expire_forever
 from runtime.recovery import Recovery
+from runtime.renewals import renew_forever
 from runtime.settings import Settings, VaultSettings
 from runtime.sweep import sweep_forever
 from runtime.watch import Watch
@@ -210,6 +211,7 @@ async def running(
             "sweep": lambda: sweep_forever(desk.database, posts),
             "recovery": Recovery(desk.database, posts, Runs(client)).run,
             "accounts": lambda: look_after_accounts(desk, posts),
+            **({"renewals": lambda: renew_forever(desk)} if desk.renews else {}),
             "zones": lambda: follow_zones_forever(desk.database, posts),
             "expiry": lambda: expire_forever(desk.database, audit_kept),
             "watch": (watch or Watch(desk.database)).run,

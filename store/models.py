@@ -110,7 +110,10 @@ class Account(_AccountColumns, Base):
     """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
 
     __tablename__ = "accounts"
-    __table_args__ = (Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),
+        Index("accounts_ending", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
+    )
 
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
 

@@ -151,6 +151,11 @@ async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: ti
     return list(await session.scalars(claim))
 
 
+async def never_renew(session: AsyncSession, key: Key, used: bytes) -> None:
+    """Note that nothing renews these credentials."""
+    await _update(session, key, used, renew_at=None)
+
+
 async def _update(session: AsyncSession, key: Key, used: bytes, **values: Any) -> None:
     statement = update(Account).where(*_is(key), Account.credentials == used).values(**values)
     await session.execute(statement, execution_options={"synchronize_session": False})

@@ -31,6 +31,8 @@ class Incident:
     shows: dict[str, float]
     fires: list[str]
     within_s: int = 60
+    calm_at_s: int = LAST_S
+    """From when on nothing must fire any more."""
     grows: dict[str, float] = field(default_factory=dict)
     """By how much counters and ages grow with each sample."""
 
@@ -47,6 +49,10 @@ def settled(platform: str, status: str) -> str:
     return f'socialsyncer_targets_settled_total{{platform="{platform}",status="{status}"}}'
 
 
+def renewals(platform: str, outcome: str) -> str:
+    return f'socialsyncer_renewals_total{{platform="{platform}",outcome="{outcome}"}}'
+
+
 def part(name: str) -> dict[str, float]:
     return {f'socialsyncer_part_up{{part="{name}"}}': 0}
 
@@ -57,6 +63,14 @@ INCIDENTS = {
     ),
     "a network takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
     "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),
+    "connections end soon": Incident({'socialsyncer_accounts_expiring{platform="linkedin"}': 2}, ["AccountsExpire"]),
+    "a token endpoint is down": Incident(
+        {}, ["RenewalsFail"], within_s=120, grows={renewals("tiktok", "failed"): 3}, calm_at_s=4800
+    ),
+    "renewals succeed, and some accounts are refused": Incident(
+        {}, [], grows={renewals("twitter", "renewed"): 5, renewals("twitter", "refused"): 3}
+    ),
+    "no worker renews": Incident({"socialsyncer_renewals_overdue_seconds": 9000}, ["RenewalsOverdue"]),
     "a network refuses the app": Incident(
         {**waiting("twitter", "operator", 3), 'socialsyncer_app_refused{platform="twitter",app="1",code="402"}': 1},
         ["AppRefused"],
@@ -85,7 +99,7 @@ INCIDENTS = {
 def series_of(incident: Incident) -> list[dict[str, str]]:
     """Return the input of promtool: calm, the trouble, and calm again."""
     names = [*UP, *(name for name in incident.shows if name not in UP), *incident.grows]
-    calm, trouble, after = BEGINS_S // 15, (ENDS_S - BEGINS_S) // 15, (LAST_S - ENDS_S) // 15
+    calm, trouble, after = BEGINS_S // 15, (ENDS_S - BEGINS_S) // 15, (incident.calm_at_s - ENDS_S) // 15
     series = []
     for name in names:
         usual, value = UP.get(name, 0), incident.shows.get(name, UP.get(name, 0))
@@ -128,7 +142,7 @@ def test_an_incident_fires_its_alerts_in_time_and_no_others(name: str, tmp_path:
         firing(BEGINS_S - 15, []),
         firing(BEGINS_S + incident.within_s, incident.fires),
         firing(ENDS_S - 15, incident.fires),
-        firing(LAST_S, []),
+        firing(incident.calm_at_s, []),
     ]
     case: dict[str, object] = {"interval": "15s", "input_series": series_of(incident), "promql_expr_test": moments}
     outcome = promtool(tmp_path, [case])

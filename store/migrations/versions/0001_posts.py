@@ -32,56 +32,7 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
-    op.create_table(
-        "accounts",
-        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
-        sa.Column("id", sa.String(collation="C"), nullable=False),
-        sa.Column("platform", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("username", sa.Text(), nullable=False),
-        sa.Column("app_id", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("premium", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column(
-            "limits",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'::jsonb"),
-            nullable=False,
-        ),
-        sa.Column(
-            "allowed",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'::jsonb"),
-            nullable=False,
-        ),
-        sa.Column("credentials", sa.LargeBinary(), nullable=False),
-        sa.Column("connected_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("refusal", sa.Text(), nullable=True),
-        sa.Column("refusal_code", sa.Text(), nullable=True),
-        sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=True),
-        sa.Column("grant_subject", sa.Text(), nullable=True),
-        sa.Column("renew_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("renewing_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("renewal_started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("renewal_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("renewal_error", sa.Text(), nullable=True),
-        sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("workspace_id", "id"),
-    )
-    op.create_index(
-        "accounts_to_renew",
-        "accounts",
-        ["renew_at"],
-        unique=False,
-        postgresql_where=sa.text("renew_at IS NOT NULL"),
-    )
+    _create_accounts()
     op.create_table(
         "api_keys",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
@@ -465,6 +416,66 @@ def create_tables() -> None:
     )
     op.create_index("turns_of_account", "turns", ["platform", "server", "account_id", "step", "at"], unique=False)
     op.create_index("turns_of_target", "turns", ["target_id", "step", "last_send"], unique=True)
+
+
+def _create_accounts() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("premium", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "limits",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
+            "allowed",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column("credentials", sa.LargeBinary(), nullable=False),
+        sa.Column("connected_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("refusal_code", sa.Text(), nullable=True),
+        sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=True),
+        sa.Column("grant_subject", sa.Text(), nullable=True),
+        sa.Column("renew_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewing_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewal_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renewal_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("renewal_error", sa.Text(), nullable=True),
+        sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
+    )
+    op.create_index(
+        "accounts_to_renew",
+        "accounts",
+        ["renew_at"],
+        unique=False,
+        postgresql_where=sa.text("renew_at IS NOT NULL"),
+    )
+    op.create_index(
+        "accounts_ending",
+        "accounts",
+        ["refresh_expires_at", "platform"],
+        unique=False,
+        postgresql_where=sa.text("refused_at IS NULL"),
+    )
 
 
 def downgrade() -> None:

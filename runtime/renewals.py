@@ -1,0 +1,79 @@
+"""Renew tokens whose time has come although nothing uses them.
+
+Instagram's and Threads' tokens can be renewed only before they end, and other networks' refresh tokens end if they are
+not used for weeks. What is overdue is renewed as well: the row knows when it was due, however long no worker ran.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.desk import Desk
+from activities.token_times import rules_of
+from platforms.errors import Kind, NetworkError
+from platforms.registry import networks
+from store.accounts import refuse_account
+from store.failures import database_away
+from store.models import Account
+from store.renewals import claim_due, never_renew
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 30.0
+_BATCH = 50
+_AT_A_TIME = 5
+"""Accounts that one worker renews at a time here: what posts need goes before."""
+_AGAIN_IN = timedelta(minutes=2)
+"""When another worker may take up an account whose renewal a worker has begun and never ended."""
+
+
+async def renew_forever(desk: Desk) -> None:
+    """Look every half a minute. A database that is away is waited for."""
+    while True:
+        try:
+            while await renew_due(desk) == _BATCH:
+                pass
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("renewals.postponed", reason=type(error).__name__)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def renew_due(desk: Desk) -> int:
+    """Renew some of the accounts whose renewal is due; return how many were."""
+    rules = {platform: rules_of(network) for platform, network in networks().items()}
+    rotating = [platform for platform, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
+    async with desk.database.transaction() as session:
+        due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
+    room = asyncio.Semaphore(_AT_A_TIME)
+
+    async def renew(account: Account) -> None:
+        async with room:
+            await _renew(desk, account)
+
+    await asyncio.gather(*map(renew, due))
+    return len(due)
+
+
+async def _renew(desk: Desk, account: Account) -> None:
+    key, used = (account.workspace_id, account.id), account.credentials
+    try:
+        if not await desk.renew(account):
+            async with desk.database.answers.transaction() as session:
+                await never_renew(session, key, used)
+    except NetworkError as error:
+        # The renewal itself has noted and logged it.
+        if error.kind is Kind.AUTH and _has_ended(account):
+            async with desk.database.answers.transaction() as session:
+                await refuse_account(session, account, used, error.message, error.code)
+    except Exception as error:
+        if not database_away(error):
+            log.exception("account.not_renewed", account_id=account.id, platform=account.platform)
+
+
+def _has_ended(account: Account) -> bool:
+    """Return whether the access token is of no use any more, so that posts need not try it."""
+    rules = rules_of(networks()[account.platform])
+    itself = rules is not None and rules.renews_itself
+    return itself or account.expires_at is None or account.expires_at <= datetime.now(UTC)
