@@ -19,6 +19,8 @@ class TargetCommand(PostCommand):
 
     target_id: str
     platform: str
+    tries: int = 0
+    """How often in a row its network has refused it for now, before this step."""
 
 
 class LookCommand(TargetCommand):

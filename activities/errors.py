@@ -18,12 +18,17 @@ _EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
 _SPREAD = 0.2
 
 
-def wait_before_retry(network: Network[Any, Any], error: NetworkError) -> timedelta:
+def count_tries(tries_before: int = 0) -> int:
+    """Return how often in a row the step has been tried, this try included; `tries_before`: by earlier steps."""
+    # A try that only waited for its workspace's other media has failed at nothing.
+    return tries_before + activity.info().attempt - times_given_back()
+
+
+def wait_before_retry(network: Network[Any, Any], error: NetworkError, tries_before: int = 0) -> timedelta:
     """Return the network's own wish, else an exponential wait with jitter between the network's bounds."""
     if error.retry_after is not None:
         return error.retry_after
-    # A try that only waited for its workspace's other media has failed at nothing.
-    tries = activity.info().attempt - times_given_back()
+    tries = count_tries(tries_before)
     doubled: timedelta = network.first_retry * 2 ** min(max(tries - 1, 0), 20)
     return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
 

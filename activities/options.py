@@ -29,6 +29,10 @@ LEFT = "left_to_its_network"
 FIRST_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """How long to wait before each of the first looks for an unclear send."""
 
+LONGEST_WAIT_IN_STEP = timedelta(seconds=10)
+"""A publish step that its network refuses for now is tried again by Temporal after a wait of up to this. For a longer
+one its workflow waits, which can say so, and which an operator can tell to try at once."""
+
 LOOKUP_TIMEOUT = timedelta(minutes=3)
 
 COMPLETE_WITHIN = timedelta(hours=2)

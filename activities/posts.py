@@ -14,7 +14,7 @@ from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
-from domain.plan import Plan
+from domain.plan import AtRest, Plan
 from domain.post import RESULTS, ErrorCategory, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, LookFor, Write
 from store.database import Database
@@ -42,8 +42,8 @@ class Posts:
         self._meters = meters or Meters()
 
     @activity.defn
-    async def look(self, command: PostCommand) -> Plan | None:
-        """Return what the row says that is wanted; None if the post is a draft, or deleted."""
+    async def look(self, command: PostCommand) -> Plan | AtRest | None:
+        """Return what the row says that is wanted; None if the post is deleted."""
         async with self._database.reading() as session:
             return await read_plan(session, command.post_id)
 
@@ -59,13 +59,15 @@ class Posts:
             return await plan_with_accounts(session, post)
 
     @activity.defn
-    async def write_off(self, command: PostCommand) -> Plan | None:
-        """Leave the rows of a cancelled post at rest, and return what they say; None if it is a draft, or deleted."""
+    async def write_off(self, command: PostCommand) -> Plan | AtRest | None:
+        """Leave the rows of a cancelled post at rest, and return what they say; None if it is deleted."""
         actor = await who_cancelled()
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
-            if post is None or post.due_at is None:
+            if post is None:
                 return None
+            if post.due_at is None:
+                return AtRest(post_id=post.id, version=post.version)
             last_moment = await write_off_post(session, post, actor, **_run())
             plan = await plan_with_accounts(session, post)
         if last_moment and last_moment > datetime.now(UTC):

@@ -12,12 +12,12 @@ from activities import verdicts
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.desk import Desk, Step
-from activities.errors import HELD, give_slot_back, refused, sooner, time_left, try_again
+from activities.errors import HELD, count_tries, give_slot_back, refused, sooner, time_left, try_again
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.media.admission import MediaBusy
 from activities.moment import after_a_moment
-from activities.options import lookup_waits
+from activities.options import LONGEST_WAIT_IN_STEP, lookup_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.prepare import make_ready
@@ -244,7 +244,7 @@ class Publishing:
             prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's turn")
         outcome = await self._settle(command, BeforeSend(command.version), change, prepared, line)
         log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
-        return outcome
+        return outcome.model_copy(update={"tries": command.tries})
 
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
@@ -258,11 +258,11 @@ class Publishing:
     async def _refused(
         self, command: TargetCommand, step: Step | None, basis: AnswerTo | BeforeSend, error: NetworkError
     ) -> Outcome:
-        """Write down a definite refusal; raise for Temporal where the step shall be run again."""
+        """Write down a definite refusal; raise if Temporal is to run the step again soon."""
         network, sending = networks()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is Kind.AUTH and step:
             error = await judge_refusal(self._desk, step, error)
-        delay = verdicts.wait_for_next_try(network, error)
+        delay = verdicts.wait_for_next_try(network, error, command.tries)
         if error.kind in HELD and await self._holds(step, error):
             if error.kind is Kind.OPERATOR and step:
                 await self._desk.apps.refuse(step.account, error)
@@ -285,6 +285,8 @@ class Publishing:
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         await self._pacing.refused(step, error, delay, sending=sending)
+        if LONGEST_WAIT_IN_STEP < delay < time_left():
+            return outcome.model_copy(update={"tries": count_tries(command.tries)})
         raise try_again(network, error, delay) from error
 
     async def _holds(self, step: Step | None, error: NetworkError) -> bool:

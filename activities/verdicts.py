@@ -62,9 +62,9 @@ def wait_while_held(error: NetworkError) -> timedelta | None:
     return (error.retry_after or UNTIL_ALLOWANCE) if error.kind is Kind.CAPPED else None
 
 
-def wait_for_next_try(network: Network[Any, Any], error: NetworkError) -> timedelta:
-    """Return how long to wait after a refusal before the next try."""
-    return wait_while_held(error) or wait_before_retry(network, error)
+def wait_for_next_try(network: Network[Any, Any], error: NetworkError, tries_before: int = 0) -> timedelta:
+    """Return how long to wait after a refusal before the next try; `tries_before`: refused by earlier steps."""
+    return wait_while_held(error) or wait_before_retry(network, error, tries_before)
 
 
 def allowance_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:

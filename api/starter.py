@@ -44,12 +44,12 @@ class Starter:
         patience = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
         await asyncio.wait({self.tell(plan)}, timeout=patience)
 
-    async def rest_now(self, workflow_id: str, post_id: str, version: int) -> None:
+    async def rest_now(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """Tell a post's workflow that nothing is wanted any more; return soon, as `tell_now` does.
 
         A workflow that does not hear of it finds out when it wakes.
         """
-        await asyncio.wait({self._spawn(self._rest(workflow_id, post_id, version))}, timeout=_USUAL_START_S)
+        await asyncio.wait({self._spawn(self._rest(workflow_id, post_id, version, deleted))}, timeout=_USUAL_START_S)
 
     async def close(self) -> None:
         """Finish what was begun."""
@@ -72,9 +72,9 @@ class Starter:
         else:
             self._note(plan.post_id, plan.version)
 
-    async def _rest(self, workflow_id: str, post_id: str, version: int) -> None:
+    async def _rest(self, workflow_id: str, post_id: str, version: int, deleted: bool) -> None:
         try:
-            await self._workflows.rest(workflow_id, post_id, version)
+            await self._workflows.rest(workflow_id, post_id, version, deleted=deleted)
         except Unavailable as error:
             log.warning("workflow.not_told", post_id=post_id, reason=str(error))
         except Exception:

@@ -101,6 +101,9 @@ TargetCode = Literal[
 ]
 """What `errorCode` may be of a target, and of an attempt."""
 
+CANCELLED: TargetCode = "cancelled"
+"""Of what an operator has cancelled before it was published."""
+
 PROBLEM_CODES = frozenset(get_args(ProblemCode))
 TARGET_CODES = frozenset(get_args(TargetCode))
 

@@ -23,10 +23,12 @@ class Outcome(BaseModel):
     editable_until: datetime | None = None
     error_code: str | None = None
     resumes_at: datetime | None = None
-    """Of a target that is held, or waits for its account's turn: when it goes on by itself, where that is known."""
+    """Of a target that is held, or waits for its account's turn or its network: when it goes on by itself, if known."""
     hold_reason: HoldReason | None = None
     """Why a held target is held."""
     error_category: ErrorCategory | None = None
+    tries: int = 0
+    """How often in a row its network has refused it for now, if it waits for its network."""
 
 
 STALE = Outcome(status=TargetStatus.PENDING, stale=True)

@@ -3,12 +3,21 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.outcome import Outcome
 from domain.ownership import Wish
-from domain.post import PUBLISH_WITHIN_S, HoldReason, PostStatus, TargetState, TargetStatus, post_status
+from domain.post import PUBLISH_WITHIN_S, ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 from domain.waits import MOST_PRESSING, WaitsFor, waits_for
+
+
+class AtRest(BaseModel):
+    """Say that nothing is wanted of a post: it is a draft."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    post_id: str
+    version: int
 
 
 class TargetPlan(BaseModel):
@@ -28,14 +37,17 @@ class TargetPlan(BaseModel):
     platform_post_id: str | None = None
     platform_post_url: str | None = None
     error_code: str | None = None
+    error_category: ErrorCategory | None = None
     hold_reason: HoldReason | None = None
     resumes_at: datetime | None = None
     publish_by: datetime | None = None
     """Until when it may still go out, where a retry has given it another time than the post's."""
     prepared: bool = False
     """What is done ahead of its time has begun, and need not begin again."""
+    tries: int = 0
+    """How often in a row its network has refused it for now; the next wait follows from that."""
     released: bool = False
-    """Held or looked up, it goes on at once: its account works again, or an operator asks for it."""
+    """Held, refused for now or looked up, it goes on at once: its account works again, or an operator asks for it."""
     looks: int = 0
     """How often an unclear send was looked up."""
     look_at: datetime | None = None
@@ -54,16 +66,18 @@ class TargetPlan(BaseModel):
         self.platform_post_url = outcome.platform_post_url
         self.editable_until = outcome.editable_until
         self.error_code = outcome.error_code
+        self.error_category = outcome.error_category
+        self.tries = outcome.tries
         self.hold_reason = outcome.hold_reason
         self.resumes_at = outcome.resumes_at
-        # A word that its account works may come before the result of the step that holds the target.
-        self.released = self.released and self.status is TargetStatus.HELD
+        # A word that it may go on may come before the result of the step after which it waits.
+        self.released = self.released and (self.status is TargetStatus.HELD or self.waits_for_a_time)
         if not (self.status is TargetStatus.UNCONFIRMED and self.looking):
             self.looks, self.look_at, self.look_until = 0, None, None
 
     @property
-    def waits_for_its_turn(self) -> bool:
-        """Tell whether nothing is done for the target until its account may publish again."""
+    def waits_for_a_time(self) -> bool:
+        """Tell whether nothing is done for the target until `resumes_at`: its account's turn, or its next try."""
         return self.status is TargetStatus.PUBLISHING and self.resumes_at is not None
 
     @property
@@ -74,7 +88,7 @@ class TargetPlan(BaseModel):
     @property
     def moving(self) -> bool:
         """Tell whether something may be done for the target just now."""
-        return TargetState(self.status, self.looking).moving and not self.waits_for_its_turn
+        return TargetState(self.status, self.looking).moving and not self.waits_for_a_time
 
     @property
     def may_be_public(self) -> bool:
@@ -87,14 +101,14 @@ class TargetPlan(BaseModel):
 
     @property
     def rests(self) -> bool:
-        """Tell whether nothing is sent for the target: it is out, held, or waits for its turn."""
+        """Tell whether nothing is sent for the target: it is out, held, or waits for a time."""
         out = self.settled and not self.incomplete
-        return out or self.status is TargetStatus.HELD or self.waits_for_its_turn
+        return out or self.status is TargetStatus.HELD or self.waits_for_a_time
 
     @property
     def waits(self) -> bool:
         """Tell whether a time or a word from outside is waited for before the next step is taken."""
-        return self.status is TargetStatus.HELD or self.waits_for_its_turn or self.look_at is not None
+        return self.status is TargetStatus.HELD or self.waits_for_a_time or self.look_at is not None
 
 
 class Plan(BaseModel):
@@ -105,6 +119,8 @@ class Plan(BaseModel):
 
     post_id: str
     workspace_id: str
+    workspace: str = ""
+    """Its name, for people; empty if it is not known."""
     workflow_id: str
     version: int = 1
     """Which version of what is wanted this is. A run takes up only newer ones."""
@@ -173,6 +189,7 @@ class Plan(BaseModel):
             update={
                 "targets": [self._better(each, busy) for each in newer.targets],
                 "request_id": newer.request_id or self.request_id,
+                "workspace": newer.workspace or self.workspace,
             }
         )
 

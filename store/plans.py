@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from domain.plan import Plan, TargetPlan
-from domain.post import HoldReason, PostStatus, TargetStatus
+from domain.plan import AtRest, Plan, TargetPlan
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from store.accounts import find_accounts
 from store.models import ConnectedAccount, Post, Target
 
@@ -22,11 +22,15 @@ async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
 
 
-async def read_plan(session: AsyncSession, post_id: str) -> Plan | None:
-    """Return what is wanted of a post as its row says it now; None if it is a draft, or deleted."""
+async def read_plan(session: AsyncSession, post_id: str) -> Plan | AtRest | None:
+    """Return what is wanted of a post as its row says it now; None if it is deleted."""
     query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
     post = (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
-    return None if post is None or post.due_at is None else await plan_with_accounts(session, post)
+    if post is None:
+        return None
+    if post.due_at is None:
+        return AtRest(post_id=post.id, version=post.version)
+    return await plan_with_accounts(session, post)
 
 
 def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id: str | None = None) -> Plan:
@@ -49,6 +53,7 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
             platform_post_id=target.platform_post_id,
             platform_post_url=target.platform_post_url,
             error_code=target.error_code,
+            error_category=ErrorCategory(target.error_category) if target.error_category else None,
             hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
             publish_by=_publish_by(post, target),
             resumes_at=target.next_attempt_at if target.status == TargetStatus.HELD else None,

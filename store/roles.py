@@ -61,7 +61,8 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_attrs)
 
 RIGHTS: Mapping[str, Mapping[Part, str]] = {
-    "workspaces": {},
+    # For the names that people see of workflows.
+    "workspaces": {Part.API: "SELECT (id, name)", Part.WORKER: "SELECT (id, name)"},
     "api_keys": {Part.API: "SELECT, UPDATE (last_used_at)"},
     "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: "SELECT, UPDATE"},
     "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},

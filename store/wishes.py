@@ -14,6 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.audit import Action, Actor, Change, Line
+from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
 from store.audit import is_said, line_of
@@ -178,7 +179,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
 def _write_off(target: Target, state: TargetState) -> None:
     forget_error(target)
     target.status = state.status.value
-    target.error_code = "cancelled"
+    target.error_code = CANCELLED
     if state.status is TargetStatus.FAILED:
         target.error, target.error_category, target.retryable = _CANCELLED, ErrorCategory.INTERNAL, True
     else:

@@ -15,6 +15,11 @@ async def create_workspace(session: AsyncSession, name: str) -> str:
     return workspace.id
 
 
+async def name_of_workspace(session: AsyncSession, workspace_id: str) -> str | None:
+    """Return a workspace's name, which never changes; None if there is no such workspace."""
+    return await session.scalar(select(Workspace.name).where(Workspace.id == workspace_id))
+
+
 async def find_workspace(session: AsyncSession, name_or_id: str) -> str | None:
     """Return the id of the workspace with that id or name."""
     return await session.scalar(

@@ -324,7 +324,7 @@ class Stack:
             row = await lock_post(session, post.id)
             if row is None or not await delete_post(session, row, CLIENT):
                 raise Conflict(Problem("It is being published", "conflict"))
-        await self.workflows.rest(post.workflow_id, post.id, row.version + 1)
+        await self.workflows.rest(post.workflow_id, post.id, row.version + 1, deleted=True)
         return PostStatus(row.status)
 
     async def retry(self, post: Post) -> None:

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.waits import WaitsFor
     from workflows.details import details
     from workflows.messages import StatusView, TargetView
-    from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR
+    from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR, Ending
 
 
 class Board:
@@ -18,13 +18,13 @@ class Board:
 
     def __init__(self) -> None:
         self.waiting_for = ""
-        self._told: tuple[PostStatus, datetime, WaitsFor | None] | None = None
+        self._told: tuple[str, datetime, WaitsFor | None] | None = None
 
-    def tell(self, plan: Plan, status: PostStatus, waiting_for: str, waits_for: WaitsFor | None) -> None:
+    def tell(self, plan: Plan, status: PostStatus | Ending, waiting_for: str, waits_for: WaitsFor | None) -> None:
         """Show this from now on."""
         self.waiting_for = waiting_for
         workflow.set_current_details(details(plan, status, waiting_for))
-        told = (status, plan.due_at, waits_for)
+        told = (status.value, plan.due_at, waits_for)
         if self._told is None:
             # All were given at the start, or by the run before this one.
             self._told = told

@@ -83,12 +83,13 @@ class PostWorkflows:
         """
         await self._update(PostWorkflow.take_up, plan, plan)
 
-    async def rest(self, workflow_id: str, post_id: str, version: int) -> None:
+    async def rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """Have a post's workflow end, if it runs: from this version on nothing is wanted. Raises Unavailable."""
         try:
             async with answering(_PATIENCE.total_seconds()):
                 handle = self._client.get_workflow_handle(workflow_id)
-                await handle.signal(PostWorkflow.rest, Rest(post_id=post_id, version=version), rpc_timeout=_PATIENCE)
+                rest = Rest(post_id=post_id, version=version, deleted=deleted)
+                await handle.signal(PostWorkflow.rest, rest, rpc_timeout=_PATIENCE)
         except Unavailable as error:
             if error.__cause__ is None or not unknown(error.__cause__):
                 raise

@@ -10,7 +10,9 @@ from datetime import datetime
 from domain.plan import Plan, TargetPlan
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.printable import make_printable
+from domain.reasons import reason
 from domain.schedule import rfc3339
+from workflows.search_attributes import Ending
 
 _LONGEST, _LONGEST_NAME = 255, 60
 """Characters. Names are also in the summaries of timers and steps, which Temporal wants to be short."""
@@ -41,17 +43,27 @@ def as_code(text: str, longest: int = _LONGEST) -> str:
 
 
 def summary(plan: Plan) -> str:
-    """Return the one line that stands in the list of workflows."""
-    where = " + ".join(dict.fromkeys(target.platform for target in plan.targets))
-    return f"{where}, now" if plan.immediate else f"{where}, due {short(plan.due_at)}"
+    """Return the one line above the page of a workflow; it is never written again, so it holds what cannot change."""
+    return f"{plan.post_id} of {as_code(plan.workspace or plan.workspace_id, _LONGEST_NAME)}"
 
 
-def details(plan: Plan, status: PostStatus, waiting_for: str) -> str:
+def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     """Return the post's standing as markdown: what it waits for, then one line a target."""
     lines = [f"**{status.value}**: {waiting_for}", ""]
-    lines.extend(f"- {name_of(target)}: {_standing(target)}" for target in plan.targets)
-    lines.extend(["", f"Due {short(plan.due_at)}, `{plan.post_id}`"])
+    if status in _NOTHING_IS_WANTED:
+        lines.extend(f"- {name_of(target)}{_left_public(target)}" for target in plan.targets)
+    else:
+        lines.extend(f"- {name_of(target)}: {_standing(target)}" for target in plan.targets)
+    workspace = f", workspace {as_code(plan.workspace, _LONGEST_NAME)}" if plan.workspace else ""
+    lines.extend(["", f"Due {short(plan.due_at)}{workspace}, `{plan.post_id}`"])
     return "\n".join(lines)
+
+
+_NOTHING_IS_WANTED = frozenset({Ending.DELETED, Ending.DRAFT})
+
+
+def _left_public(target: TargetPlan) -> str:
+    return f": still {_standing(target)}" if target.may_be_public else ""
 
 
 def _until_mended(target: TargetPlan) -> str:
@@ -61,18 +73,31 @@ def _until_mended(target: TargetPlan) -> str:
 
 
 def _standing(target: TargetPlan) -> str:
-    why = f" ({as_code(target.error_code)})" if target.error_code else ""
     if target.status is TargetStatus.PUBLISHED:
         return "**published**" + _public_as(target)
+    why = _why(target)
     if target.status is TargetStatus.HELD:
         until = f"until {short(target.resumes_at)}" if target.resumes_at else _until_mended(target)
         return f"**held**{why} {until}"
-    if target.waits_for_its_turn and target.resumes_at:
+    if target.waits_for_a_time and target.resumes_at:
+        if target.error_code:
+            return f"**refused for now**{why}, tried again at {short(target.resumes_at)}"
         return f"**publishing**, at its account's turn at {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
-        doing = "being looked up" if target.looking else "not found; a person must decide"
-        return f"**unconfirmed**{why}, {doing}"
+        return f"**unconfirmed**{why}, {_LOOKED_UP if target.looking else _FOR_A_PERSON}"
     return f"**{target.status.value}**{why}"
+
+
+_LOOKED_UP = "it may be public and is being looked up"
+_FOR_A_PERSON = "it may be public: a person must look at the account, then say so by `socialsyncer resolve`"
+
+
+def _why(target: TargetPlan) -> str:
+    """Return why a target stands where it does: in words, and the code."""
+    if not target.error_code:
+        return ""
+    words = reason(target.error_code, target.error_category)
+    return f": {words} ({as_code(target.error_code)})" if words else f" ({as_code(target.error_code)})"
 
 
 def _public_as(target: TargetPlan) -> str:

@@ -20,6 +20,7 @@ class Rest(BaseModel):
 
     post_id: str
     version: int
+    deleted: bool = False
 
 
 class EditRequest(BaseModel):

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
+    from domain.codes import CANCELLED as CODE_CANCELLED
     from domain.outcome import Outcome
     from domain.ownership import Offer, judge_offer, sleep_for
     from domain.plan import Plan, TargetPlan
@@ -18,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import details, steps
     from workflows.board import Board
     from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, Rest, StatusView
+    from workflows.search_attributes import Ending
 
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=1)
@@ -39,6 +41,8 @@ class PostWorkflow:
         self._begun = not plan.untouched
         self._over = False
         """Nothing is wanted: the post is a draft, or deleted."""
+        self._ending: Ending | None = None
+        """As what the run ends, if not as where its post stands."""
         self._done = False
         """Nothing can happen any more to what is wanted."""
         self._behind = False
@@ -85,12 +89,15 @@ class PostWorkflow:
         if self._plan.version != known:
             # What was read is older than what was told meanwhile.
             return
-        if plan is None or plan.version < self._plan.version:
-            # A row that is older than this run was restored from a backup: that is for a person to decide.
-            self._over = True
-            self._tell("Ended: the post is a draft, deleted, or older than its workflow.")
-        else:
+        if isinstance(plan, Plan) and plan.version >= self._plan.version:
             self._take_up(plan)
+        elif isinstance(plan, Plan):
+            self._over = True
+            self._tell(
+                "Ended: the post's row is older than this run, as after a restore. `socialsyncer doctor` tells more."
+            )
+        else:
+            self._end_as(Ending.DELETED if plan is None else Ending.DRAFT)
 
     async def _sleep_until_due(self) -> None:
         while not self._begun and not self._over:
@@ -207,8 +214,12 @@ class PostWorkflow:
         """End, unless something newer is wanted."""
         if rest.post_id == self._plan.post_id and rest.version > self._plan.version:
             self._plan = self._plan.model_copy(update={"version": rest.version})
-            self._over = True
-            self._tell("Taken off the schedule: the post is a draft again, or deleted.")
+            self._end_as(Ending.DELETED if rest.deleted else Ending.DRAFT)
+
+    def _end_as(self, ending: Ending) -> None:
+        """End because nothing is wanted any more."""
+        self._over, self._ending = True, ending
+        self._tell("Deleted: nothing more is done." if ending is Ending.DELETED else "Taken off the schedule.")
 
     def _take_up(self, newer: Plan) -> None:
         """Follow a newer plan. A target whose step is out stays as it is known here until that step's result."""
@@ -230,7 +241,7 @@ class PostWorkflow:
         self._preparing.clear()
         self._plan = self._plan.merged(newer, busy)
         self._begun = bool(busy) or not self._plan.untouched
-        self._over, self._done, self._not_before = False, False, None
+        self._over, self._done, self._not_before, self._ending = False, False, None, None
         self._changes += 1
         for target in self._plan.targets:
             if target.settled and not target.open_until:
@@ -251,8 +262,8 @@ class PostWorkflow:
             if target.status is TargetStatus.HELD:
                 await self._wait_while_held(target, deadline)
                 continue
-            if target.waits_for_its_turn:
-                await self._wait_for_its_turn(target)
+            if target.waits_for_a_time:
+                await self._wait_for_its_time(target)
                 continue
             if target.status is TargetStatus.UNCONFIRMED:
                 outcome = await steps.confirm(self._plan, target)
@@ -300,16 +311,17 @@ class PostWorkflow:
         target.released = False
         target.status = TargetStatus.PENDING
 
-    async def _wait_for_its_turn(self, target: TargetPlan) -> None:
-        """Wait until the target's account may publish again; nothing is sent meanwhile."""
+    async def _wait_for_its_time(self, target: TargetPlan) -> None:
+        """Wait for the target's turn or its next try, unless an operator wants it now; nothing is sent meanwhile."""
         at = target.resumes_at or workflow.now()
+        why = "is refused for now, and tried again at" if target.error_code else "waits for its turn at"
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                self._stops,
+                lambda: self._stops() or target.released,
                 timeout=max(at - workflow.now(), _SHORTEST),
-                timeout_summary=f"{details.name_of(target)} waits for its turn at {details.short(at)}",
+                timeout_summary=f"{details.name_of(target)} {why} {details.short(at)}",
             )
-        target.resumes_at = None
+        target.released, target.resumes_at = False, None
 
     def _keep_open_for(self, target: TargetPlan) -> None:
         if target.status is TargetStatus.PUBLISHED:
@@ -335,9 +347,14 @@ class PostWorkflow:
         await asyncio.gather(*tasks, return_exceptions=True)
         await workflow.wait_condition(workflow.all_handlers_finished)
         # The rows, not what is known here: something else may be wanted of them by now.
-        if plan := await steps.write_off(self._plan):
-            self._plan = plan
-        self._tell("Cancelled by an operator.")
+        plan = await steps.write_off(self._plan)
+        if not isinstance(plan, Plan):
+            self._end_as(Ending.DELETED if plan is None else Ending.DRAFT)
+            return
+        self._plan = plan.model_copy(update={"workspace": plan.workspace or self._plan.workspace})
+        if any(target.error_code == CODE_CANCELLED for target in plan.targets):
+            self._ending = Ending.CANCELLED
+        self._tell("Cancelled by an operator. What was not sent can be retried.")
 
     # -- what a client or an operator may ask for --------------------------------------------------------------------
 
@@ -431,8 +448,13 @@ class PostWorkflow:
 
     def _occupation(self) -> str:
         if self._sending():
-            return "Publishing."
-        if any(target.waits_for_its_turn for target in self._plan.targets):
+            under_way = [target for target in self._in_delivery() if not target.rests]
+            lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
+            return "Looking up what became of it: an answer was lost." if lost else "Publishing."
+        waiting = [target for target in self._plan.targets if target.waits_for_a_time]
+        if any(target.error_code for target in waiting):
+            return "Refused for now by its network; it is tried again by itself."
+        if waiting:
             return "Waiting for its account's turn."
         if any(target.status is TargetStatus.HELD for target in self._plan.targets):
             return "Held until its account can publish."
@@ -471,4 +493,4 @@ class PostWorkflow:
 
     def _tell(self, waiting_for: str) -> None:
         waits_for = None if self._over else self._plan.waits_for
-        self._board.tell(self._plan, self._status(), waiting_for, waits_for)
+        self._board.tell(self._plan, self._ending or self._status(), waiting_for, waits_for)

@@ -5,12 +5,24 @@ They are never encrypted: ids and states only, no content.
 
 import json
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from domain.limits import LARGEST_SEARCH_ATTRIBUTE, LONGEST_KEYWORD
 from domain.plan import Plan
 from domain.post import PostStatus
+
+
+class Ending(StrEnum):
+    """What `PostStatus` is of a run that has ended because nothing is to be published any more."""
+
+    CANCELLED = "cancelled"
+    """An operator cancelled the run before all was published."""
+    DELETED = "deleted"
+    DRAFT = "draft"
+    """The post was taken off the schedule."""
+
 
 POST_STATUS = SearchAttributeKey.for_keyword("PostStatus")
 WORKSPACE = SearchAttributeKey.for_keyword("Workspace")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, pairwise
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority
@@ -22,11 +23,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.prepare import Preparing
     from activities.publish import Publishing
     from domain.outcome import Outcome
-    from domain.plan import Plan, TargetPlan
+    from domain.plan import AtRest, Plan, TargetPlan
     from domain.post import TargetStatus
     from workflows.details import name_of
     from workflows.messages import EditRequest
 
+T = TypeVar("T")
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
 _URGENT = Priority(priority_key=options.URGENT)
@@ -41,6 +43,7 @@ def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
         version=plan.version,
         target_id=target.target_id,
         platform=target.platform,
+        tries=target.tries,
     )
 
 
@@ -216,8 +219,8 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
     )
 
 
-async def look(plan: Plan) -> Plan | None:
-    """Return what the post's row says that is wanted; None if the post is a draft, or deleted."""
+async def look(plan: Plan) -> Plan | AtRest | None:
+    """Return what the post's row says that is wanted; None if the post is deleted."""
     return await _of_the_post(plan, Posts.look, "something else is wanted: read the row")
 
 
@@ -226,14 +229,12 @@ async def reopen(plan: Plan) -> Plan | None:
     return await _of_the_post(plan, Posts.reopen, "reopen what failed")
 
 
-async def write_off(plan: Plan) -> Plan | None:
-    """Leave the rows of the cancelled post at rest; return what they say, None if it is a draft, or deleted."""
+async def write_off(plan: Plan) -> Plan | AtRest | None:
+    """Leave the rows of the cancelled post at rest; return what they say, None if it is deleted."""
     return await _of_the_post(plan, Posts.write_off, "write off what was cancelled")
 
 
-async def _of_the_post(
-    plan: Plan, step: Callable[[Posts, PostCommand], Awaitable[Plan | None]], summary: str
-) -> Plan | None:
+async def _of_the_post(plan: Plan, step: Callable[[Posts, PostCommand], Awaitable[T]], summary: str) -> T:
     return await workflow.execute_activity_method(
         step,
         PostCommand(post_id=plan.post_id, request_id=plan.request_id),

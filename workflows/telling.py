@@ -1,6 +1,7 @@
 """Tell a post's workflow what its row wants: the one way, whoever has changed it and however often it is told."""
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.audit import WORKER, Action, Line
 from domain.plan import Plan
@@ -9,6 +10,7 @@ from store.idempotency import LIFETIME
 from store.plans import plan_with_accounts
 from store.telling import move_to_next_workflow
 from store.wishes import look_first
+from store.workspaces import name_of_workspace
 from workflows.client import AnotherPost, PostWorkflows
 from workflows.failures import unavailable
 
@@ -16,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 _MOST_MOVES = 5
 _RESTORED = Line(Action.RESTORED, WORKER)
+_MOST_NAMES = 10_000
+_NAMES: dict[str, str] = {}
+"""The names of workspaces by their ids. They never change."""
 
 
 async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
@@ -24,6 +29,7 @@ async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None
     A plan that is older than what the workflow knows changes nothing. A post whose workflow id belongs to another
     post's run takes the next one.
     """
+    plan = await _named(database, plan)
     for _ in range(_MOST_MOVES):
         try:
             return await (workflows.take_up(plan) if plan.started else workflows.start(plan))
@@ -37,5 +43,24 @@ async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None
                 # that post may have published it.
                 await look_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
                 moved = await plan_with_accounts(session, post)
-            plan = moved.model_copy(update={"request_id": plan.request_id, "started": False})
+            plan = moved.model_copy(
+                update={"request_id": plan.request_id, "workspace": plan.workspace, "started": False}
+            )
     raise unavailable()
+
+
+async def _named(database: Database, plan: Plan) -> Plan:
+    """Return a plan with the name of its workspace, so that people who see its workflow need not know ids."""
+    if plan.workspace:
+        return plan
+    if (name := _NAMES.get(plan.workspace_id)) is None:
+        try:
+            async with database.reading() as session:
+                name = await name_of_workspace(session, plan.workspace_id) or ""
+        except (SQLAlchemyError, OSError):
+            # A name is no reason to let a post wait.
+            return plan
+        if len(_NAMES) >= _MOST_NAMES:
+            _NAMES.clear()
+        _NAMES[plan.workspace_id] = name
+    return plan.model_copy(update={"workspace": name})

@@ -158,7 +158,7 @@ async def deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} nobody", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
     await stack.delete(post)
-    return await comes_to(handle, "Taken off")
+    return await comes_to(handle, "Deleted")
 
 
 @life
@@ -166,7 +166,7 @@ async def deleted_once_published(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} the past", [stack.accounts["plain"]])
     handle = await comes_to(await stack.start(post), "Open for edits")
     await stack.delete(await stack.read(post.id))
-    return await comes_to(handle, "Taken off")
+    return await comes_to(handle, "Deleted")
 
 
 @life

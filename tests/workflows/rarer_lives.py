@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from activities import at_hand, posts
 from activities.publish import Publishing
 from domain.content import TargetContent
-from domain.plan import Plan
+from domain.plan import AtRest, Plan
 from store.models import Post, Target
 from store.plans import read_plan
 from tests.stack import Stack
@@ -203,7 +203,7 @@ async def released_in_vain_and_deleted(stack: Stack) -> Handle:
     await handle.signal("release")
     await stands(handle, 0, "held")
     await stack.delete(await stack.read(post.id))
-    return await comes_to(handle, "Taken off")
+    return await comes_to(handle, "Deleted")
 
 
 @life
@@ -215,7 +215,7 @@ async def changed_while_held(stack: Stack) -> Handle:
     await comes_to(handle, "Sleeping")
     await comes_to(handle, "Held")
     await stack.delete(await stack.read(post.id))
-    return await comes_to(handle, "Taken off")
+    return await comes_to(handle, "Deleted")
 
 
 @life
@@ -239,7 +239,7 @@ async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
         await comes_to(handle, "Sleeping")
         await comes_to(handle, "Held")
     await stack.delete(await stack.read(post.id))
-    return await comes_to(handle, "Taken off")
+    return await comes_to(handle, "Deleted")
 
 
 @life
@@ -313,6 +313,16 @@ async def deleted_behind_its_back(stack: Stack) -> Handle:
 
 
 @life
+async def older_than_its_run(stack: Stack) -> Handle:
+    """Its row is put back from a backup."""
+    post = await stack.save(f"{WORDS} an older world", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(version=0))
+    return await comes_to(handle, "Ended")
+
+
+@life
 async def changed_behind_its_back(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a stranger", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
@@ -325,7 +335,7 @@ async def told_while_its_row_is_read(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
 
-    async def slowly(session: AsyncSession, post_id: str) -> Plan | None:
+    async def slowly(session: AsyncSession, post_id: str) -> Plan | AtRest | None:
         found = await read_plan(session, post_id)
         has_read.set()
         await gate.wait()
@@ -393,7 +403,25 @@ async def cancelled_once_deleted(stack: Stack) -> Handle:
     async with stack.database.transaction() as session:
         await session.execute(delete(Post).where(Post.id == post.id))
     await handle.cancel()
-    return await comes_to(handle, "Cancelled")
+    return await comes_to(handle, "Deleted")
+
+
+@life
+async def cancelled_once_a_draft(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} nothing yet", [stack.accounts["plain"]], due_in=timedelta(hours=5))
+    handle = await comes_to(await stack.start(post), "Sleeping")
+    await stack.write_change(post, due=None, draft=True)
+    await handle.cancel()
+    return await comes_to(handle, "Taken off the schedule")
+
+
+@life
+async def refused_for_a_while_and_tried_at_once(stack: Stack) -> Handle:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=60)
+    post = await stack.save(f"{WORDS} a busy hour", [stack.accounts["plain"]])
+    handle = await comes_to(await stack.start(post), "Refused for now")
+    await handle.signal("retry")
+    return await comes_to(handle, "Open for edits")
 
 
 @life
@@ -426,8 +454,8 @@ async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
     handle = await stack.start(post)
     await stands(handle, 0, "unconfirmed")
     await handle.signal("edit", EditRequest(revision_id="rev_of_nothing", target_ids=[post.targets[0].id]))
-    await stack.workflows.rest(post.workflow_id, post.id, post.version + 1)
-    return await comes_to(handle, "Taken off")
+    await stack.workflows.rest(post.workflow_id, post.id, post.version + 1, deleted=True)
+    return await comes_to(handle, "Deleted")
 
 
 # -- what grows long -------------------------------------------------------------------------------------------------

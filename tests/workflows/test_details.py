@@ -1,12 +1,15 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.codes import TARGET_CODES
 from domain.plan import Plan, TargetPlan
-from domain.post import PostStatus, TargetStatus
+from domain.post import ErrorCategory, PostStatus, TargetStatus
+from domain.reasons import reason
 from workflows.details import as_code, details, name_of, summary
+from workflows.search_attributes import Ending
 
 DUE = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -30,14 +33,49 @@ def line(**target: object) -> str:
 def test_details_say_where_each_target_stands() -> None:
     assert line(username="ada") == "- mastodon `@ada`: **pending**"
     assert line() == "- mastodon `mastodon_1`: **pending**"
-    assert line(username="ada", status=TargetStatus.FAILED, error_code="190") == "- mastodon `@ada`: **failed** (`190`)"
+    failed = {"username": "ada", "status": TargetStatus.FAILED}
+    assert line(**failed, error_code="190") == "- mastodon `@ada`: **failed** (`190`)"
+    assert line(**failed, error_code="190", error_category=ErrorCategory.REJECTED) == (
+        "- mastodon `@ada`: **failed**: the network refuses the content or its settings (`190`)"
+    )
+    assert line(**failed, error_code="media_empty") == (
+        "- mastodon `@ada`: **failed**: a file is empty (`media_empty`)"
+    )
+    waits = {"username": "ada", "status": TargetStatus.PUBLISHING, "resumes_at": DUE}
+    assert line(**waits, error_code="http_503", error_category=ErrorCategory.PLATFORM) == (
+        "- mastodon `@ada`: **refused for now**: the network failed (`http_503`), tried again at 2030-01-01 12:00Z"
+    )
+    assert line(**waits) == "- mastodon `@ada`: **publishing**, at its account's turn at 2030-01-01 12:00Z"
+    assert line(username="ada", status=TargetStatus.UNCONFIRMED, error_code="cancelled") == (
+        "- mastodon `@ada`: **unconfirmed**: an operator cancelled it (`cancelled`), it may be public: "
+        "a person must look at the account, then say so by `socialsyncer resolve`"
+    )
     published = {"status": TargetStatus.PUBLISHED, "platform_post_id": "1", "platform_post_url": "https://m.example/1"}
     assert line(username="ada", **published) == "- mastodon `@ada`: **published** as [`1`](<https://m.example/1>)"
     assert line(username="ada", **{**published, "platform_post_url": None}) == "- mastodon `@ada`: **published** as `1`"
 
 
-def test_a_summary_names_networks_and_time() -> None:
-    assert summary(plan()) == "mastodon, due 2030-01-01 12:00Z"
+def test_a_summary_holds_nothing_that_a_change_of_the_post_could_make_untrue() -> None:
+    known = plan()
+    assert summary(known) == "post_1 of `ws_1`"
+    changed = known.model_copy(
+        update={"workspace": "acme", "due_at": DUE + timedelta(hours=1), "tags": ["x"], "targets": []}
+    )
+    assert summary(changed) == summary(known.model_copy(update={"workspace": "acme"})) == "post_1 of `acme`"
+
+
+@pytest.mark.parametrize("ending", [Ending.DELETED, Ending.DRAFT])
+def test_of_a_post_that_is_not_wanted_only_what_is_public_is_said(ending: Ending) -> None:
+    known = plan(username="ada")
+    assert details(known, ending, "Over.").splitlines()[:3] == [f"**{ending}**: Over.", "", "- mastodon `@ada`"]
+    public = plan(username="ada", status=TargetStatus.PUBLISHED, platform_post_id="1")
+    assert details(public, ending, "Over.").splitlines()[2] == "- mastodon `@ada`: still **published** as `1`"
+
+
+def test_every_code_has_words() -> None:
+    assert {code for code in TARGET_CODES if not reason(code, None)} == set()
+    assert {category for category in ErrorCategory if not reason("of the network", category)} == set()
+    assert reason(None, None) is None
 
 
 HOSTILE = [

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from activities.commands import PostCommand
 from activities.posts import Posts
 from domain.ids import workflow_id
-from domain.plan import Plan
+from domain.plan import AtRest, Plan
 from domain.post import PostStatus, TargetStatus
 from runtime.recovery import Recovery
 from store.models import Post, Target
@@ -187,7 +187,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
 
     class Slow(Posts):
         @activity.defn(name="look")
-        async def look(self, command: PostCommand) -> Plan | None:
+        async def look(self, command: PostCommand) -> Plan | AtRest | None:
             found = await super().look(command)
             has_read.set()
             await gate.wait()

@@ -1,13 +1,20 @@
 """What the search attribute WaitsFor says of a post."""
 
 import asyncio
+from datetime import timedelta
 
-from temporalio.client import WorkflowHandle
+import pytest
+from sqlalchemy import delete, select
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import TargetStatus
+from platforms.registry import networks
+from store.models import Attempt, Post
+from store.waiting import waits_of
 from tests.stack import Stack
 from workflows.post import PostWorkflow
-from workflows.search_attributes import WAITS_FOR
+from workflows.search_attributes import POST_STATUS, WAITS_FOR
 
 
 async def attribute(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
@@ -45,3 +52,121 @@ async def test_a_post_that_is_published_without_trouble_writes_the_attribute_nev
     post = await stack.publish("no trouble", [stack.accounts["plain"]])
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     assert all(WAITS_FOR.name not in str(event) for event in history.events)
+
+
+async def status_of(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
+    return (await handle.describe()).typed_search_attributes.get(POST_STATUS)
+
+
+async def ends_as(handle: WorkflowHandle[PostWorkflow, object], status: str) -> None:
+    async with asyncio.timeout(20):
+        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    assert await status_of(handle) == status
+
+
+async def details_of(handle: WorkflowHandle[PostWorkflow, object]) -> str:
+    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return found.current_details
+
+
+async def test_what_a_network_refuses_for_now_is_found_and_tried_when_an_operator_says_so(stack: Stack) -> None:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=600)
+    post = await stack.save("refused for now", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await becomes(handle, "network")
+    (target,) = (await stack.read(post.id)).targets
+    assert (target.status, target.next_attempt_at is not None) == ("publishing", True)
+    said = await details_of(handle)
+    assert "**refused for now**: the network asks to wait (`" in said
+    assert "tried again at" in said
+    assert (await handle.describe()).raw_description.pending_activities == []
+    await handle.signal("retry")
+    assert (await stack.settled(post.id)).status == "published"
+    await becomes(handle, None)
+    assert len(await stack.public("refused for now")) == 1
+
+
+async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks()["twitter"], "first_retry", timedelta(seconds=20))
+    await stack.fault("twitter", "reject", "publish", times=3, status=429, body={"title": "Too Many"})
+    post = await stack.save("refused again and again", [stack.accounts["plain"]])
+    handle, waits = await stack.start(post), list[float]()
+    for count in range(1, 4):
+        async with asyncio.timeout(20):
+            while len(refusals := await refusals_of(stack, post)) < count:  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.05)
+        assert refusals[-1].next_attempt_at
+        assert refusals[-1].finished_at
+        waits.append((refusals[-1].next_attempt_at - refusals[-1].finished_at).total_seconds())
+        await is_idle(handle)
+        await handle.signal("retry")
+    assert (await stack.settled(post.id)).status == "published"
+    for wait, usual in zip(waits, (20, 40, 80), strict=True):
+        assert 0.75 * usual < wait < 1.25 * usual
+
+
+async def is_idle(handle: WorkflowHandle[PostWorkflow, object]) -> None:
+    """Wait until the workflow waits for a time or a word, and for no step."""
+    async with asyncio.timeout(20):
+        while True:
+            found = (await handle.describe()).raw_description
+            if not found.pending_activities and not found.HasField("pending_workflow_task"):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def refusals_of(stack: Stack, post: Post) -> list[Attempt]:
+    async with stack.database.reading() as session:
+        query = select(Attempt).where(Attempt.target_id == post.targets[0].id, Attempt.state == "refused")
+        return list(await session.scalars(query.order_by(Attempt.id)))
+
+
+async def test_a_cancelled_post_ends_as_cancelled(stack: Stack) -> None:
+    post = await stack.save("cancelled in time", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    handle = await stack.start(post)
+    await handle.cancel()
+    await ends_as(handle, "cancelled")
+    assert (await stack.read(post.id)).status == "failed"
+
+
+async def test_a_send_that_is_cancelled_is_for_a_person_to_decide(stack: Stack) -> None:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    post = await stack.save("cancelled while its answer is awaited", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await becomes(handle, "answer")
+    await handle.cancel()
+    await ends_as(handle, "cancelled")
+    (target,) = (await stack.read(post.id)).targets
+    assert (target.status, target.looking, waits_of(target)) == ("unconfirmed", False, "person")
+    said = await details_of(handle)
+    assert "**cancelled**" in said
+    assert "a person must look at the account" in said
+
+
+async def test_a_published_post_stays_published_if_its_workflow_is_cancelled(stack: Stack) -> None:
+    post = await stack.publish("published, then cancelled", [stack.accounts["plain"]])
+    handle: WorkflowHandle[PostWorkflow, object] = stack.client.get_workflow_handle(post.workflow_id)
+    await handle.cancel()
+    await ends_as(handle, "published")
+
+
+async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
+    post = await stack.save("deleted in time", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    handle = await stack.start(post)
+    await stack.delete(post)
+    await ends_as(handle, "deleted")
+    assert "pending" not in await details_of(handle)
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_what_ends_unseen_ends_as_what_it_is(stack: Stack, *, deleted: bool) -> None:
+    post = await stack.save(f"ends unseen {deleted}", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    if deleted:
+        async with stack.database.transaction() as session:
+            await session.execute(delete(Post).where(Post.id == post.id))
+    else:
+        await stack.write_change(post, due=None, draft=True)
+    await ends_as(handle, "deleted" if deleted else "draft")
