@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import shlex
 import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from cli.list_views import lines_of
 from cli.stack.files import DevAccount, DevFile, Folder
 from cli.terminal import say
+from workflows.views import views
 
 T = TypeVar("T")
 
@@ -69,6 +73,10 @@ def overview(running: DevFile, folder: Folder) -> str:
     lines = [f"  {name:<{width}}  {value}" for name, value in rows.items()]
     lines += [
         "",
+        f"Posts in the Web UI, as of now (later: socialsyncer views --data-dir {shlex.quote(str(folder.path))}):",
+        "",
+        *(f"  {line}" for line in _views(running)),
+        "",
         "Publish a post:",
         "",
         _curl(running),
@@ -76,6 +84,10 @@ def overview(running: DevFile, folder: Folder) -> str:
         "Ctrl-C stops everything; the next start finds it as it was.",
     ]
     return "\n".join(lines)
+
+
+def _views(running: DevFile) -> list[str]:
+    return lines_of(list(views(datetime.now(UTC))), running.temporal_ui_url, running.temporal_namespace)
 
 
 def _curl(running: DevFile) -> str:
