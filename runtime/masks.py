@@ -7,6 +7,7 @@ server's answer, an address that was signed.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from structlog.typing import EventDict, WrappedLogger
@@ -24,6 +25,16 @@ _SIGNED = (
     r"sig|signature|x-amz-signature|x-amz-credential|x-goog-signature|oauth_signature|hmac|policy|upload_signature"
     r"|key|code|hash|auth|access_key|key-pair-id"
 )
+_PATH = r"(?P<path>/bot(?=\d)|/webhooks/\d{1,30}/|/media/|/services/T\w{1,30}/B\w{1,30}/)[\w:%.-]{16,}+"
+_WORD = r"""
+    \b(?:
+          sk_[\w-]{8,}+ | \d{6,20}:[\w-]{30,}+ | eyJ[\w-]{8,}+\.[\w-]++(?:\.[\w-]*+)?
+        | (?-i:EAA[A-Za-z0-9]{20,}+ | (?:IG|TH)[A-Z]{2}[\w-]{30,}+ | AQ[A-Z][\w-]{40,}+)
+        | ya29\.[\w-]++ | GOCSPX-[\w-]++ | 1//[\w-]{20,}+ | xox[a-z]-[\w-]++ | gh[a-z]_\w{20,}+
+        | (?:act|rft)\.[\w!.-]{20,}+ | pina_\w{20,}+
+      )
+"""
+_FLAGS = re.VERBOSE | re.IGNORECASE | re.DOTALL
 _SHAPES = re.compile(
     # What stands before the secret is kept; the secret is what follows. Repetitions are bounded or possessive, so that
     # no text takes more than a few passes.
@@ -43,17 +54,14 @@ _SHAPES = re.compile(
     | (?P<query>[?&;](?:{_SIGNED})=)[^\s&"'<>]++
     | (?P<userinfo>://[^/\s:@"']{{0,256}}+:)[^\s"'@]{{1,256}}+(?=@)
     | (?P<usertoken>://)[^/\s:@"']{{16,256}}+(?=@)
-    | (?P<path>/bot(?=\d)|/webhooks/\d{{1,30}}/|/media/|/services/T\w{{1,30}}/B\w{{1,30}}/)[\w:%.-]{{16,}}+
-    | \b(?:
-          sk_[\w-]{{8,}}+ | \d{{6,20}}:[\w-]{{30,}}+ | eyJ[\w-]{{8,}}+\.[\w-]++(?:\.[\w-]*+)?
-        | (?-i:EAA[A-Za-z0-9]{{20,}}+ | (?:IG|TH)[A-Z]{{2}}[\w-]{{30,}}+ | AQ[A-Z][\w-]{{40,}}+)
-        | ya29\.[\w-]++ | GOCSPX-[\w-]++ | 1//[\w-]{{20,}}+ | xox[a-z]-[\w-]++ | gh[a-z]_\w{{20,}}+
-        | (?:act|rft)\.[\w!.-]{{20,}}+ | pina_\w{{20,}}+
-      )
+    | {_PATH}
+    | {_WORD}
     """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+    _FLAGS,
 )
-_SHORTEST_SHAPE = 16
+_PLAIN = re.compile(r"[\w.~+/-]*+|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}(?:Z|\+00:00)")
+"""Ids, names of ours, paths and times. Nearly all values are such, and of all shapes they can only have these two:"""
+_IN_PLAIN = re.compile(f"{_PATH} | {_WORD}", _FLAGS)
 _CONTENT = re.compile(
     r"""
       (?P<after>\n(?:DETAIL|CONTEXT|QUERY|WHERE):)\s.*            # PostgreSQL repeats the row
@@ -63,11 +71,35 @@ _CONTENT = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_LONGEST_KEPT = 128
+_MOST_KEPT = 4096
+_harmless: tuple[int, set[str]] = (0, set())
+"""Texts in which nothing is masked, and the version of the secrets that they were checked for."""
 
 
 def mask_text(text: str) -> str:
     """Return the text with stars for secrets, and for content that libraries repeat in their errors."""
-    return _CONTENT.sub(_stars, _SHAPES.sub(_stars, SECRETS.mask(text)))
+    harmless = _harmless_texts()
+    if text in harmless:
+        return text
+    masked = _mask_shapes(SECRETS.mask(text))
+    if masked == text and len(text) <= _LONGEST_KEPT:
+        harmless.add(text)
+    return masked
+
+
+def _harmless_texts() -> set[str]:
+    global _harmless  # noqa: PLW0603 one tuple: no thread may see texts beside the version of others
+    version, texts = _harmless
+    if version != SECRETS.version or len(texts) >= _MOST_KEPT:
+        version, texts = _harmless = SECRETS.version, set[str]()
+    return texts
+
+
+def _mask_shapes(text: str) -> str:
+    if _PLAIN.fullmatch(text) and not _IN_PLAIN.search(text):
+        return text
+    return _CONTENT.sub(_stars, _SHAPES.sub(_stars, text))
 
 
 def mask_event(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -78,21 +110,26 @@ def mask_event(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDic
 def _masked(key: str, value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if _NAME.search(key):
+    if _is_secret(key) if len(key) <= _LONGEST_KEPT else _NAME.search(key):
         return MASK
+    if isinstance(value, str):
+        return mask_text(value)
     if isinstance(value, Mapping):
         return {_plain(inner): _masked(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(key, item) for item in value]
     if isinstance(value, int | float):
         return value if (text := str(value)) == SECRETS.mask(text) else MASK
-    return mask_text(value if isinstance(value, str) else _text(value))
+    return mask_text(_text(value))
+
+
+@lru_cache(1024)
+def _is_secret(key: str) -> bool:
+    return bool(_NAME.search(key))
 
 
 def _plain(key: Any) -> str:
-    text = key if isinstance(key, str) else _text(key)
-    # Nearly every key is one of our own short words.
-    return SECRETS.mask(text) if len(text) < _SHORTEST_SHAPE else mask_text(text)
+    return mask_text(key if isinstance(key, str) else _text(key))
 
 
 def _text(value: Any) -> str:

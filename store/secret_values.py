@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
@@ -16,6 +16,10 @@ _SHORTEST = 8
 _SHORTEST_CUT = 12
 """Characters of a secret's beginning that are masked at the end of a text which was cut off."""
 _MOST = 100_000
+_SAMPLE = 5
+_STEP = _SHORTEST - _SAMPLE + 1
+"""Five characters of a text are looked at in every fourth place. Wherever a secret stands in it, one of these samples
+lies within the secret's first eight characters, which have only four. So a text without any of them shows no secret."""
 _RUN = re.compile(rf"[^\s\"'<>(){{}}\[\],;|\\`]{{{_SHORTEST},}}")
 """Where a secret may stand in a text. Secrets are kept in such pieces, so that only these are looked into."""
 
@@ -27,6 +31,9 @@ class SecretValues:
         self._most = most
         self._newest: OrderedDict[str, None] = OrderedDict()
         self._by_start: dict[str, list[str]] = {}
+        self._samples = Counter[str]()
+        self.version = 0
+        """Grows with each new secret: a text that showed none before may show this one."""
         # Credentials are opened in threads, too.
         self._lock = threading.Lock()
 
@@ -47,7 +54,9 @@ class SecretValues:
 
     def mask(self, text: str) -> str:
         """Return the text with every secret replaced by stars, also one that is cut off at its end."""
-        if len(text) < _SHORTEST or not self._by_start:
+        samples = [text[at : at + _SAMPLE] for at in range(0, len(text) - _SAMPLE + 1, _STEP)]
+        if self._samples.keys().isdisjoint(samples):
+            # Nearly every text.
             return text
         return _RUN.sub(lambda run: self._masked(run[0]), text)
 
@@ -62,9 +71,11 @@ class SecretValues:
             return
         with self._lock:
             self._newest[piece] = None
+            self._samples.update(_samples_of(piece))
             # A new list each time, longest first: another thread may be reading the old one.
             same_start = [*self._by_start.get(piece[:_SHORTEST], ()), piece]
             self._by_start[piece[:_SHORTEST]] = sorted(same_start, key=len, reverse=True)
+            self.version += 1
             if len(self._newest) > self._most:
                 self._forget(self._newest.popitem(last=False)[0])
 
@@ -74,6 +85,10 @@ class SecretValues:
             self._by_start[start] = left
         else:
             del self._by_start[start]
+        for sample in _samples_of(piece):
+            self._samples[sample] -= 1
+            if not self._samples[sample]:
+                del self._samples[sample]
 
     def _masked(self, run: str) -> str:
         starts, at, kept, parts = self._by_start, 0, 0, list[str]()
@@ -86,6 +101,10 @@ class SecretValues:
             else:
                 at += 1
         return "".join([*parts, run[kept:]]) if parts else run
+
+
+def _samples_of(secret: str) -> list[str]:
+    return [secret[at : at + _SAMPLE] for at in range(_STEP)]
 
 
 def _length_at(run: str, at: int, secrets: list[str]) -> int:

@@ -1,5 +1,6 @@
 """Secrets in every shape in which they were seen or may be: none comes through, and other words stay."""
 
+import itertools
 import json
 import string
 from typing import Any
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime import masks
 from runtime.masks import mask_event, mask_text
+from store.secret_values import SecretValues
 from tests.cpu import cpu_seconds
 
 SHAPES = [
@@ -166,6 +169,70 @@ def test_values_of_every_kind_come_out_as_json() -> None:
         "odd": "<Unwilling without repr: RuntimeError>",
         "deep": [{"a": [1, "b'x'"]}],
     }
+
+
+WORDS = (
+    *("token", "Bearer", "authorization", "cookie", "secret", "sk_", "eyJ", "EAA", "IGQW", "AQX", "ya29.", "GOCSPX-"),
+    *(
+        "1//",
+        "xoxb-",
+        "ghp_",
+        "act.",
+        "pina_",
+        "/bot1",
+        "/webhooks/12/",
+        "/media/",
+        "/services/T1/B2/",
+        "://",
+        "@",
+        "key",
+    ),
+    *(
+        "123456:",
+        "\nDETAIL",
+        "input_value",
+        "Illegal header value ",
+        "-----BEGIN PRIVATE KEY-----",
+        "?code",
+        "password",
+    ),
+    *("2026-11-27T00:09:40.307725Z", "2026-11-27T00:09:40+00:00", "post_01a21a405ecf755b8372c9ac48f3f818", "\u212a"),
+)
+BETWEEN = ("", ":", "=", ": ", ",", "/", " ", ">", ".", "-", "\n", '"', "\\", "?", "&")
+ENDS = ("", "0123456789abcdef0123456789abcdef01234567", "Az" * 25, "user:pass@host", "eyJhbGciOi.eyJhbGciOi")
+
+
+def assert_masked_by_every_shape(text: str) -> None:
+    assert masks._mask_shapes(text) == masks._CONTENT.sub(masks._stars, masks._SHAPES.sub(masks._stars, text)), text
+
+
+def test_no_text_with_a_secret_is_taken_for_plain_words() -> None:
+    for first, word, between, end in itertools.product(("", "a ", "a/"), WORDS, BETWEEN, ENDS):
+        assert_masked_by_every_shape(f"{first}{word}{between}{end}")
+
+
+@given(st.lists(st.one_of(st.sampled_from(WORDS + BETWEEN + ENDS), TOKENS, st.text(max_size=3))).map("".join))
+def test_no_other_text_with_a_secret_is(text: str) -> None:
+    assert_masked_by_every_shape(text)
+
+
+def test_a_text_that_was_harmless_is_masked_once_it_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = SecretValues()
+    monkeypatch.setattr(masks, "SECRETS", secrets)
+    line = {"event": "an-innocent-word", "another-innocent-word": 20261127, "list": ["an-innocent-word"]}
+    assert mask_event(None, "", line) == line
+    for secret in ("an-innocent-word", "another-innocent-word", "20261127"):
+        secrets.remember(secret)
+    assert mask_event(None, "", line) == {"event": "***", "***": "***", "list": ["***"]}
+
+
+def test_what_is_kept_of_harmless_texts_is_bounded() -> None:
+    for number in range(10_000):
+        mask_text(f"an id of its own, {number}")
+        mask_text(f"{number} {'x' * 200}")
+    kept = masks._harmless[1]
+    assert len(kept) <= 4096
+    assert max(map(len, kept)) <= 128
 
 
 PIECES = (

@@ -25,6 +25,28 @@ def test_a_secret_is_masked_wherever_it_stands(secret: str, surroundings: str) -
     assert secret not in known.mask(surroundings.replace("{}", secret))
 
 
+@given(st.lists(SECRETS, min_size=1, max_size=5), st.text(max_size=9), st.text(max_size=9), st.integers(12, 80))
+def test_a_secret_is_masked_at_every_place_and_if_it_is_cut_off(
+    secrets: list[str], before: str, after: str, length: int
+) -> None:
+    known = SecretValues(most=40)
+    for secret in secrets:
+        known.remember(secret)
+    newest = secrets[-1]
+    assert newest not in known.mask(f"{before}{newest}{after}")
+    cut = newest[:length]
+    assert cut not in known.mask(f"{before}{cut}") or len(cut) < 12
+
+
+def test_each_new_secret_makes_a_new_version() -> None:
+    known = SecretValues()
+    versions = [known.version]
+    for secret in ("first-secret", "second-secret", "first-secret"):
+        known.remember(secret)
+        versions.append(known.version)
+    assert versions[0] < versions[1] < versions[2] == versions[3]
+
+
 @given(SECRETS)
 def test_the_forms_in_which_a_secret_is_sent_are_masked(secret: str) -> None:
     known = SecretValues()
