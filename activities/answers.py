@@ -1,4 +1,4 @@
-"""Bounds on the work of reading an answer from a server that is not trusted.
+"""Connections that send a short request in one piece, and bound the work of reading the answer of a strange server.
 
 A parser takes as long for a piece of one byte as for one of 64 KiB, and holds up everything else in this process
 meanwhile. So an answer may not consist of tiny pieces, and its head not of endless ones.
@@ -27,21 +27,25 @@ _SMALLEST_PIECE = 256
 
 
 @dataclass(slots=True)
-class _Head:
+class _Exchange:
+    """A request that is sent, and the head of its answer."""
+
+    holds_head: bool
+    """Whether the request's head waits for the first piece of its body, which is at hand."""
     read: int = 0
 
 
-_head: ContextVar[_Head | None] = ContextVar("head", default=None)
+_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 
 
 @contextmanager
-def reading_head() -> Iterator[None]:
-    """Count what is read meanwhile by this task as the head of an answer."""
-    token = _head.set(_Head())
+def exchanging(request: httpx.Request) -> Iterator[None]:
+    """Send the request's head and its body in one piece, and count what this task reads as the head of the answer."""
+    token = _exchange.set(_Exchange(isinstance(request.stream, httpx.ByteStream)))
     try:
         yield
     finally:
-        _head.reset(token)
+        _exchange.reset(token)
 
 
 class BoundedBody(httpx.AsyncByteStream):
@@ -88,20 +92,28 @@ class BoundedHeads(httpcore.AsyncNetworkBackend):
 class _Stream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._inner = stream
+        self._held = b""
         # Where activities.transport looks for bytes that have arrived unasked.
         self._stream = getattr(stream, "_stream", None)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        head = _head.get()
-        if head is None:
+        exchange = _exchange.get()
+        if exchange is None:
             return await self._inner.read(max_bytes, timeout)
         data = await self._inner.read(min(max_bytes, _HEAD_READ), timeout)
-        head.read += len(data)
-        if head.read > MOST_HEAD_BYTES:
+        exchange.read += len(data)
+        if exchange.read > MOST_HEAD_BYTES:
             raise httpcore.RemoteProtocolError("the head of the answer is too long")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        exchange = _exchange.get()
+        if exchange is not None and exchange.holds_head:
+            # httpcore writes the head first, then the body, then its end, if only as no bytes at all.
+            exchange.holds_head, self._held = False, buffer
+            return
+        if self._held:
+            buffer, self._held = self._held + buffer, b""
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

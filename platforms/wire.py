@@ -162,6 +162,8 @@ class Wire:
                     await fence()
                 if event.endswith(_ALL_SENT) and not self.waits:
                     deadline.reschedule(asyncio.get_running_loop().time() + timeouts.answer_within(size))
+                    # httpcore looks for it before each moment, and no later one counts.
+                    request.extensions.pop("trace", None)
 
             request.extensions["trace"] = follow
             return await answers.read(await self.transport.handle_async_request(request), request)

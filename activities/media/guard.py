@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 from activities.allowed_hosts import AllowedHosts
-from activities.answers import BoundedBody, BoundedHeads, reading_head
+from activities.answers import BoundedBody, BoundedHeads, exchanging
 from activities.media.addresses import is_public
 from activities.resolver import Resolver, workspace
 from activities.transport import Transport
@@ -126,7 +126,7 @@ class GuardedTransport(Transport):
         """
         token = workspace.set(str(request.extensions.get("workspace", "")))
         try:
-            with reading_head():
+            with exchanging(request):
                 response = await super().handle_async_request(request)
         finally:
             workspace.reset(token)

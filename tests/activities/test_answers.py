@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpcore
 import httpx
 import pytest
 
@@ -108,3 +109,56 @@ async def test_every_answer_of_a_connection_has_a_head_of_its_own(
     server.routes["/a"] = answer(b"{}", f"X-Long: {'x' * (MOST_HEAD_BYTES // 2)}")
     for _ in range(4):
         assert (await client.get("/a")).json() == {}
+
+
+class Recorder(httpcore.AsyncNetworkBackend):
+    """Connections to a server that answers every request, and all that is written to them."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    async def connect_tcp(self, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
+        return RecordedStream(self.written)
+
+
+class RecordedStream(httpcore.AsyncNetworkStream):
+    def __init__(self, written: list[bytes]) -> None:
+        self.written = written
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        if buffer:
+            self.written.append(buffer)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def pieces(recorder: Recorder) -> AsyncIterator[bytes]:
+    """Yield a body, if its head is written before it is asked for."""
+    assert recorder.written[-1].endswith(b"\r\n\r\n")
+    yield b"one"
+    yield b"two"
+
+
+async def test_a_short_request_is_written_in_one_piece_and_the_head_of_a_file_before_its_content() -> None:
+    recorder = Recorder()
+    async with GuardedTransport(AllowedHosts(["127.0.0.1:80"]), network=recorder) as transport:
+
+        async def send(**content: object) -> list[bytes]:
+            recorder.written.clear()
+            request = httpx.Request("POST", "http://127.0.0.1/", **content)  # type: ignore[arg-type]
+            await (await transport.handle_async_request(request)).aread()
+            return list(recorder.written)
+
+        for _ in range(2):
+            (whole,) = await send(json={"text": "x"})
+            assert whole.startswith(b"POST / HTTP/1.1\r\n")
+            assert whole.endswith(b'\r\n\r\n{"text":"x"}')
+            (bare,) = await send()
+            assert bare.endswith(b"\r\n\r\n")
+            head, *content = await send(content=pieces(recorder), headers={"content-length": "6"})
+            assert head.endswith(b"\r\n\r\n")
+            assert content == [b"one", b"two"]
