@@ -1,12 +1,15 @@
 """What an endpoint has to say, before it becomes HTTP."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.errors import Refusal, as_json
-from api.views import ErrorView, ProblemView, View, view_of, write
+from api.rendering import render_post, write_json
+from api.views import ErrorView, ProblemView, View, write
 from domain.errors import Problem
 from store.models import Post
+from store.shown import ShownPost
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,15 @@ class Answer:
     waited: bool = False
 
 
-def answer_post(post: Post, status: int = 200, *, waited: bool = False) -> Answer:
+def answer_post(post: Post | ShownPost, status: int = 200, *, waited: bool = False) -> Answer:
     """Answer with a post as its rows are now."""
-    return Answer(status, write(view_of(post)), waited=waited)
+    return Answer(status, write_json(render_post(post)), waited=waited)
+
+
+def answer_posts(posts: Sequence[Post | ShownPost], cursor: str | None) -> Answer:
+    """Answer 200 with a page of posts; `cursor` leads to the next one."""
+    shown = [render_post(post) for post in posts]
+    return Answer(200, write_json({"posts": shown, "cursor": cursor, "hasMore": cursor is not None}))
 
 
 def answer_view(view: View) -> Answer:

@@ -9,9 +9,11 @@ from domain.errors import NotFound, Problem
 from domain.ids import is_post_id
 from domain.plan import Plan
 from store.accounts import find_accounts
+from store.database import Database
 from store.models import ConnectedAccount, Post
 from store.plans import plan_of
 from store.posts import find_post
+from store.shown import ShownPost, read_shown_post
 
 NO_SUCH_POST = Problem("There is no such post", "not_found")
 
@@ -19,6 +21,15 @@ NO_SUCH_POST = Problem("There is no such post", "not_found")
 async def require_post(session: AsyncSession, workspace_id: str, post_id: str, *, lock: bool = False) -> Post:
     """Return a post with its targets. Raises NotFound, without asking for ids that cannot exist."""
     post = await find_post(session, workspace_id, post_id, lock=lock) if is_post_id(post_id) else None
+    if post is None:
+        raise NotFound(NO_SUCH_POST)
+    bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
+    return post
+
+
+async def require_shown_post(database: Database, workspace_id: str, post_id: str) -> ShownPost:
+    """Return a post as an answer shows it, read by one statement. Raises NotFound as `require_post` does."""
+    post = await read_shown_post(database, workspace_id, post_id) if is_post_id(post_id) else None
     if post is None:
         raise NotFound(NO_SUCH_POST)
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)

@@ -7,16 +7,16 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from api import amend, create, edit, remove, resolve, retry
-from api.answer import Answer, answer_post, answer_view
+from api.answer import Answer, answer_post, answer_posts, answer_view
 from api.auth import actor_of, authenticate
 from api.dependencies import Dependencies, Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.history import history
 from api.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
-from api.lookup import require_post
+from api.lookup import require_post, require_shown_post
 from api.query import read_query
 from api.validate import validate
-from api.views import PageView, attempts_view, view_of
+from api.views import attempts_view
 from api.waiting import Patience
 from api.wanted import read_create
 from api.whole import HttpRequest, read_bare_request, read_request
@@ -63,9 +63,8 @@ class Posts(Controller):
         wanted, limit = read_list_query(request)
         async with deps.database.reading() as session:
             page = await list_posts(session, workspace_id, wanted, limit)
-        views = [view_of(post) for post in page.posts]
         cursor = cursor_after(page.last) if page.last else None
-        return respond(answer_view(PageView.model_construct(posts=views, cursor=cursor, has_more=page.more)))
+        return respond(answer_posts(page.posts, cursor))
 
     @post("/validate")
     async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -78,8 +77,7 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Return one post."""
         read_query(request)
-        async with deps.database.transaction() as session:
-            return respond(answer_post(await require_post(session, workspace_id, post_id)))
+        return respond(answer_post(await require_shown_post(deps.database, workspace_id, post_id)))
 
     @patch("/{post_id:str}")
     async def update_post(

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from api.body import JsonObject
+from api.rendering import render_post
 from api.schemas import PatchBody, TargetBody
-from api.views import PostView, TargetView, view_of
+from api.views import PostView, TargetView
 from domain.bounds import MAX_ITEMS
 from domain.errors import Problem
 from store.models import Post
@@ -44,7 +45,7 @@ def writable(post: Post, payload: JsonObject) -> tuple[JsonObject, list[Problem]
     def answer() -> JsonObject:
         nonlocal shown
         if shown is None:
-            shown = view_of(post).model_dump(mode="json", by_alias=True, exclude_unset=True)
+            shown = render_post(post)
         return shown
 
     kept, problems = _fields(payload, _POST - {_NAMES_IT}, _POST_SHOWN, answer, "")

@@ -1,7 +1,7 @@
 """What clients read: the answers of the contract, built from rows."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -16,14 +16,12 @@ from domain.post import (
     MediaType,
     PostStatus,
     TargetStatus,
-    text_in_effect,
 )
-from domain.schedule import local_time, rfc3339
+from domain.schedule import rfc3339
 from domain.waits import WaitsFor
-from platforms.codes import known_codes, public_codes
+from platforms.codes import known_codes
 from platforms.registry import networks
-from store.models import Attempt, Post, Target
-from store.waiting import waits_of
+from store.models import Attempt, Target
 
 _EXAMPLE_TIME = "2026-01-15T10:00:00Z"
 Moment = Annotated[
@@ -355,47 +353,6 @@ class ManyView(View):
     has_more: bool = Field(description="Whether more posts match.", examples=[False])
 
 
-_PASSED: ProblemCode = "scheduled_time_passed"
-_SAID: dict[str, Any] = {
-    "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
-    "code": _PASSED,
-    "param": "scheduledFor",
-}
-_TIME_PASSED = ProblemView.model_construct(**_SAID)
-
-
-def view_of(post: Post) -> PostView:
-    """Return a post as clients read it; its targets must be loaded. What was not given is left out, not null."""
-    given: dict[str, Any] = {}
-    if post.tiktok_settings:
-        given["tiktok_settings"] = post.tiktok_settings
-    if post.facebook_settings:
-        given["facebook_settings"] = post.facebook_settings
-    if post.external_id is not None:
-        given["external_id"] = post.external_id
-    if post.planned_for:
-        given["planned_for"] = rfc3339(post.planned_for)
-    if post.status == PostStatus.DRAFT and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
-        given["warnings"] = [_TIME_PASSED]
-    return PostView.model_construct(
-        id=post.id,
-        status=PostStatus(post.status),
-        content=post.content,
-        media_items=_media(post.media_items),
-        platforms=[_target_view(post, target) for target in post.targets],
-        tags=post.tags,
-        timezone=post.timezone,
-        scheduled_for=_moment(post.scheduled_for),
-        scheduled_for_local=local_time(post.scheduled_for, post.timezone) if post.scheduled_for else None,
-        published_at=_moment(post.published_at),
-        created_at=rfc3339(post.created_at),
-        updated_at=rfc3339(post.updated_at),
-        is_draft=post.status == PostStatus.DRAFT,
-        publish_within=post.publish_within,
-        **given,
-    )
-
-
 def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None) -> AttemptsView:
     """Return a page of the attempt log as clients read it; `cursor` leads to the next."""
     return AttemptsView.model_construct(
@@ -419,87 +376,6 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None
             for attempt, target in attempts
         ],
     )
-
-
-def _target_view(post: Post, target: Target) -> TargetView:
-    given: dict[str, Any] = {}
-    if target.custom_content is not None:
-        given["custom_content"] = target.custom_content
-    if target.custom_media is not None:
-        given["custom_media"] = _media(target.custom_media)
-    if target.settings:
-        given["platform_specific_data"] = target.settings
-    if target.media_changes:
-        given["media_changes"] = [ChangeView.model_construct(**change) for change in target.media_changes]
-    if target.warning:
-        given["warning"] = target.warning
-    if target.edit_history:
-        given["edit_history"] = [VersionView.model_validate(version) for version in target.edit_history]
-    if hint := _hint(target):
-        given["hint"] = hint
-    text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
-    return TargetView.model_construct(
-        platform=target.platform,
-        account_id=target.account_id,
-        status=TargetStatus(target.status),
-        platform_post_id=target.platform_post_id,
-        platform_post_url=target.platform_post_url,
-        content=text,
-        published_at=_moment(target.published_at),
-        **given,
-        **_difficulties(target),
-    )
-
-
-def _difficulties(target: Target) -> dict[str, Any]:
-    """Return what a target waits for, and what went wrong with it."""
-    given: dict[str, Any] = {}
-    if target.next_attempt_at:
-        given["next_attempt_at"] = rfc3339(target.next_attempt_at)
-    if target.hold_reason:
-        given["hold_reason"] = HoldReason(target.hold_reason)
-    if waits := waits_of(target):
-        given["waits_for"] = waits
-    if TargetStatus(target.status).is_explained or target.error:
-        given["error"] = target.error or "The platform's answer was lost."
-        given |= _codes(target)
-        given["error_category"] = target.error_category and ErrorCategory(target.error_category)
-        given["retryable"] = bool(target.retryable)
-    return given
-
-
-def _codes(target: Target) -> dict[str, str | None]:
-    category = ErrorCategory(target.error_category) if target.error_category else None
-    hold = HoldReason(target.hold_reason) if target.hold_reason else None
-    found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
-    network = {"network_code": found.network_code} if found.network_code else {}
-    return {"error_code": found.code, **network}
-
-
-def _hint(target: Target) -> str | None:
-    """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
-    if target.status == TargetStatus.PENDING and target.warning:
-        return "Change the post by PATCH before its time; unless this is mended, it will be refused then."
-    if target.status == TargetStatus.FAILED:
-        if target.retryable:
-            return "POST /v1/posts/{postId}/retry tries it again."
-        return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
-    if target.status == TargetStatus.UNCONFIRMED and not target.looking:
-        return "Look at the account, then say what you found by POST /v1/posts/{postId}/resolve."
-    if target.status == TargetStatus.HELD:
-        return "It goes on by itself. Until then the post can be changed by PATCH, or deleted."
-    return None
-
-
-def _media(items: list[dict[str, Any]]) -> list[MediaView]:
-    return [
-        MediaView.model_construct(
-            type=MediaType(item["type"]),
-            url=item["url"],
-            **({"alt_text": item["alt_text"]} if "alt_text" in item else {}),
-        )
-        for item in items
-    ]
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
@@ -11,6 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
+
+# How long one example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "runtime", "workflows"})

@@ -12,7 +12,7 @@ from PIL import Image
 from activities.desk import Desk, Step
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.views import view_of
+from api.rendering import render_post
 from platforms.base import Published
 from platforms.errors import Kind, NetworkError
 from runtime import worker
@@ -70,7 +70,7 @@ async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(stack: Stack
     assert answer.content[:3] == b"\xff\xd8\xff"
     await published(step)
     assert len(await stack.public("converted on the way")) == 1
-    [target] = view_of(await stack.read(post.id)).model_dump(by_alias=True, exclude_unset=True)["platforms"]
+    [target] = render_post(await stack.read(post.id))["platforms"]
     assert target["mediaChanges"] == [
         {
             "url": "https://example.com/x.png",
@@ -105,7 +105,7 @@ async def test_without_a_public_address_the_post_fails_and_says_what_to_give(sta
         "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
     )
     assert await stack.public("not a jpeg") == []
-    assert "mediaChanges" not in view_of(post).model_dump(by_alias=True, exclude_unset=True)["platforms"][0]
+    assert "mediaChanges" not in render_post(post)["platforms"][0]
 
 
 async def test_what_instagram_could_not_show_is_refused_before_it_is_told(stack: Stack, desk: Desk) -> None:

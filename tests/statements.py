@@ -1,0 +1,50 @@
+"""Every statement that this process sends to PostgreSQL, however it is sent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from store.database import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as it was sent, with its arguments as text."""
+
+    text: str
+    arguments: str
+
+    @property
+    def verb(self) -> str:
+        """Return its first word."""
+        return self.text.split()[0]
+
+    def concerns(self, *ids: str) -> bool:
+        """Tell whether one of the ids is among its arguments."""
+        return any(each in self.arguments for each in ids)
+
+
+@contextmanager
+def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
+    """Yield a list that grows by each statement until the block ends; BEGIN and COMMIT are none."""
+    noted: list[Statement] = []
+    rows = Pool.rows
+
+    async def noting(pool: Pool, statement: str, *arguments: object) -> Any:
+        noted.append(Statement(statement, str(arguments)))
+        return await rows(pool, statement, *arguments)
+
+    def note(_c: Any, _k: Any, statement: str, arguments: Any, *_: Any) -> None:
+        noted.append(Statement(statement, str(arguments)))
+
+    patch.setattr(Pool, "rows", noting)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield noted
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
