@@ -25,7 +25,7 @@ from store.models import ConnectedAccount, Post
 from store.wishes import rows_of
 
 _BEGUN = Problem(
-    "Publishing has begun; only a draft, a scheduled or held post, and what failed of a post can be changed",
+    "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
     "conflict",
 )
 

@@ -284,7 +284,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "publishingHasBegun",
             409,
-            "Publishing has begun; only a draft, a scheduled or held post, and what failed of a post can be changed",
+            "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
             "conflict",
             None,
         ),

@@ -36,8 +36,9 @@ async def make(api: Client, *accounts: Account, **body: Any) -> dict[str, Any]:
 
 async def refused(api: Client, stack: Stack, content: str, *others: Account, **body: Any) -> dict[str, Any]:
     """Publish to an account of X, which refuses it, and to others, which do not."""
-    await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
-    post = await make(api, stack.accounts["plain"], *others, content=content, **body)
+    plain, answer = stack.accounts["plain"], {"title": "Invalid Request", "status": 400}
+    await stack.fault("twitter", "reject", "publish", status=400, body=answer, accountId=plain.id)
+    post = await make(api, plain, *others, content=content, **body)
     assert post["platforms"][0]["status"] == "failed"
     return post
 

@@ -54,6 +54,24 @@ async def test_a_target_that_its_network_refuses_for_now_says_why(api: Client, s
     assert not {"waitsFor", "error", "errorCode", "errorCategory", "nextAttemptAt"} & target.keys()
 
 
+async def test_a_target_that_its_network_refuses_for_now_is_corrected(api: Client, stack: Stack) -> None:
+    account, other = await stack.connect("twitter"), stack.accounts["plain"]
+    await stack.fault("twitter", "rate_limited", "publish", seconds=6, accountId=account.id)
+    wanted = body(account)
+    wanted["platforms"].append({"platform": "twitter", "accountId": other.id, "customContent": f"other {time.time()}"})
+    post = (await api.send_post(wanted, Prefer="wait=3")).json()
+    waiting, public = post["platforms"]
+    assert (waiting["status"], waiting["waitsFor"], public["status"]) == ("publishing", "network", "published")
+    own = f"corrected {time.time()}"
+    targets = [{**waiting, "customContent": own}, public]
+    # The answer's own content is that of before.
+    del targets[0]["content"]
+    answer = await api.patch(f"/v1/posts/{post['id']}", json={"platforms": targets}, headers={"Prefer": "wait=0"})
+    assert answer.status_code == 200, answer.text
+    assert (await stack.settled(post["id"])).status == "published"
+    assert (len(await stack.public(wanted["content"])), len(await stack.public(own))) == (0, 1)
+
+
 async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> None:
     wanted = body(stack.accounts["plain"], publishNow=False, scheduledFor="2030-01-01T00:00:00Z")
     assert (await api.send_post(wanted)).json()["publishWithin"] == 86_400

@@ -10,14 +10,19 @@ import pytest
 from sqlalchemy import update
 
 from activities import pacing
+from api.app import create_app
+from api.dependencies import Dependencies
 from domain.pace import Pace
 from domain.post import HoldReason, PostStatus, TargetStatus
+from domain.schedule import rfc3339
 from platforms.errors import Kind
 from platforms.registry import networks
 from platforms.tiktok import errors
 from runtime import worker
 from store.attempts import list_attempts
 from store.models import Account, Post
+from tests.api.conftest import client_of
+from tests.serving import started
 from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.lives import comes_to
 
@@ -157,6 +162,30 @@ async def test_a_post_that_waits_for_its_turn_can_be_deleted(paced: Stack, monke
     await paced.delete(post)
     await handle.result()
     assert len(await sends(paced, account)) <= 1
+
+
+async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_corrected(
+    paced: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_pace(monkeypatch, Pace(1, timedelta(seconds=8)))
+    account = await paced.connect("tiktok")
+    posts = await start(paced, account, "corrected or first", "corrected or second")
+    post = await waiting(paced, posts, TargetStatus.PUBLISHING)
+    deps = Dependencies.of(paced.api_database, paced.workflows, paced.outcomes)
+    async with started(create_app(deps)) as app, client_of(app, paced.api_key) as api:
+        before = post.targets[0].next_attempt_at
+        answer = await api.patch(f"/v1/posts/{post.id}", json={"content": "as corrected"}, headers={"Prefer": "wait=0"})
+        assert answer.status_code == 200, answer.text
+        (target,) = answer.json()["platforms"]
+        assert (target["content"], target["status"], target["waitsFor"]) == ("as corrected", "publishing", "rate_limit")
+        assert before is not None
+        assert target["nextAttemptAt"] == rfc3339(before)
+        # Its time has come: it cannot be given another one.
+        moved = await api.patch(f"/v1/posts/{post.id}", json={"scheduledFor": "2029-02-01T14:00:00Z"})
+        assert moved.status_code == 409
+    assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
+    assert (len(await paced.public(post.content or "")), len(await paced.public("as corrected"))) == (0, 1)
+    assert len(await sends(paced, account)) == 2
 
 
 async def test_a_turn_that_comes_too_late_is_not_waited_for_as_if_it_came(
