@@ -1,8 +1,9 @@
 """What people asked of a post's workflow by Temporal's Web UI or CLI: who it was stands in its history alone."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -10,7 +11,11 @@ from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeBatchOperationRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListBatchOperationsRequest,
+)
 from temporalio.client import Client
 
 from domain.audit import Action, Actor, operator
@@ -22,6 +27,10 @@ IDENTITY = "socialsyncer"
 _PATIENCE_S = 3.0
 _PAGE = 100
 _LONGEST = 200
+_BATCHES = 20
+"""Batches among which that of a request is looked for, the newest. Temporal runs one at a time."""
+_OF_A_BATCH = re.compile(r"[0-9]+@[^@]*@[^@]*")
+"""How Temporal's own process names itself as a client: process, host and queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +94,50 @@ async def newest_first(client: Client, workflow_id: str, run_id: str, most: int 
         request.next_page_token = found.next_page_token
 
 
-async def who_cancelled() -> Actor:
-    """Return who cancelled the run that an activity works for; without a name if Temporal does not tell it in time."""
+async def named(client: Client, request: Request) -> Request:
+    """Return a request with the person and the reason of the batch that it came by, if it came by one. Raises RPCError.
+
+    Temporal notes its own process as the sender of what a batch asks of a workflow.
+    """
+    if not _OF_A_BATCH.fullmatch(request.identity):
+        return request
+    batches = ListBatchOperationsRequest(namespace=client.namespace, page_size=_BATCHES)
+    for batch in (await client.workflow_service.list_batch_operations(batches)).operation_info:
+        began, ended = batch.start_time.ToDatetime(UTC), batch.close_time.ToDatetime(UTC)
+        if request.at < began or (batch.HasField("close_time") and request.at > ended):
+            continue
+        asked = DescribeBatchOperationRequest(namespace=client.namespace, job_id=batch.job_id)
+        found = await client.workflow_service.describe_batch_operation(asked)
+        return replace(request, identity=found.identity, reason=_short(found.reason) or request.reason)
+    return request
+
+
+async def who_cancelled() -> tuple[Actor, dict[str, str]]:
+    """Return who cancelled the run that an activity works for, and what else the audit trail keeps of that.
+
+    The actor has no name if Temporal does not tell it in time.
+    """
     return await _who(lambda request: request.action is Action.CANCELLED)
 
 
-async def who_signalled(name: str) -> Actor:
-    """Return who sent that run the newest signal of this name."""
+async def who_signalled(name: str) -> tuple[Actor, dict[str, str]]:
+    """Return the same of the newest signal of this name."""
     return await _who(lambda request: request.signal == name)
 
 
-async def _who(is_meant: Callable[[Request], bool]) -> Actor:
-    # The request is among the newest events: the step that carries it out comes right after it.
+async def _who(is_meant: Callable[[Request], bool]) -> tuple[Actor, dict[str, str]]:
+    info = activity.info()
+    run_id = info.workflow_run_id or ""
     try:
-        info = activity.info()
         async with asyncio.timeout(_PATIENCE_S):
-            run_id = info.workflow_run_id or ""
-            events = newest_first(activity.client(), info.workflow_id or "", run_id)
+            client = activity.client()
+            # The request is among the newest events: the step that carries it out comes right after it.
+            events = newest_first(client, info.workflow_id or "", run_id)
             found = requests_among(run_id, [event async for event in events])
+            meant = next((request for request in found if is_meant(request)), None)
+            asked = await named(client, meant) if meant else None
     except Exception as error:  # noqa: BLE001 the rows must be written whether or not a name is known
         log.warning("operator.unknown", reason=type(error).__name__)
-        return operator(None)
-    return operator(next((request.identity for request in found if is_meant(request)), None))
+        asked = None
+    details = {"runId": run_id, **({"reason": asked.reason} if asked and asked.reason else {})}
+    return operator(asked.identity if asked else None), details

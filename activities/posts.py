@@ -50,25 +50,25 @@ class Posts:
     @activity.defn
     async def reopen(self, command: PostCommand) -> Plan | None:
         """Let what failed wait again, and return what is wanted then; None if the post is a draft, or deleted."""
-        actor = await who_signalled("retry")
+        actor, details = await who_signalled("retry")
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
             if post is None or post.due_at is None:
                 return None
-            await reopen(session, post, actor, **_run())
+            await reopen(session, post, actor, **details)
             return await plan_with_accounts(session, post)
 
     @activity.defn
     async def write_off(self, command: PostCommand) -> Plan | AtRest | None:
         """Leave the rows of a cancelled post at rest, and return what they say; None if it is deleted."""
-        actor = await who_cancelled()
+        actor, details = await who_cancelled()
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
             if post is None:
                 return None
             if post.due_at is None:
                 return AtRest(post_id=post.id, version=post.version)
-            last_moment = await write_off_post(session, post, actor, **_run())
+            last_moment = await write_off_post(session, post, actor, **details)
             plan = await plan_with_accounts(session, post)
         if last_moment and last_moment > datetime.now(UTC):
             # By then no worker that was frozen while it sent can send any more.
@@ -117,10 +117,6 @@ class Posts:
         if command.code == "incomplete" and not job.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
         return Settled(Write.STANDS, job.outcome)
-
-
-def _run() -> dict[str, str]:
-    return {"runId": activity.info().workflow_run_id or ""}
 
 
 def _given_up(command: GiveUp, action: Action) -> Line:

@@ -115,6 +115,13 @@ def _terminated(event: AuditEvent, who: str, identities: bool) -> str:
     return f"{who} terminated the workflow{why}. What the row promises is started again."
 
 
+def _cancelled(event: AuditEvent, who: str, identities: bool) -> str:
+    reason = event.details.get("reason")
+    why = f" ({reason})" if identities and reason else ""
+    stopped = event.platform or event.details.get("targets")
+    return f"{who} cancelled the workflow{why}{f'. Not sent any more: {_places(event)}' if stopped else ''}."
+
+
 def _published(event: AuditEvent, _who: str, _: bool) -> str:
     known_as, url = event.details.get("platformPostId"), event.details.get("platformPostUrl")
     address = f": {url}" if url else "."
@@ -134,9 +141,7 @@ _SENTENCES: dict[Action, _Sentence] = {
     Action.DELETED: lambda _event, who, _: f"{who} deleted the post.",
     Action.RETRIED: lambda event, who, _: f"{who} retried {_places(event)}.",
     Action.RESOLVED: _resolved,
-    Action.CANCELLED: lambda event, who, _: (
-        f"{who} cancelled the workflow. It stops {_places(event)} that were not out."
-    ),
+    Action.CANCELLED: _cancelled,
     Action.TERMINATED: _terminated,
     Action.SIGNALLED: _signalled,
     Action.RESET: lambda _event, who, _: (

@@ -12,11 +12,11 @@ from activities.operators import Request
 from api.history import events_view
 from api.views import write
 from cli.errors import UserError
-from cli.place import Place, place_of
+from cli.place import place_of
+from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
 from runtime.settings import Settings
-from runtime.temporal import connect
 from store.database import OF_COMMANDS, Database
 from store.history import HistoryLine, Moment, Source, read_history
 from store.models import AuditEvent, Post
@@ -45,14 +45,12 @@ async def history(data_dir: Path | None, post_id: str) -> History:
     finally:
         await database.close()
     try:
-        requests = await (await _temporal(place)).requests(workflow_id)
+        async with temporal_client(place) as client:
+            requests = await Runs(client).requests(workflow_id)
+            del client
     except (Unavailable, RPCError, RuntimeError):
         return History(lines, TEMPORAL_AWAY)
     return History(merged(lines, requests, workspace_id, post_id))
-
-
-async def _temporal(place: Place[Settings]) -> Runs:
-    return Runs(await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1))
 
 
 async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
@@ -93,7 +91,7 @@ def _is_told(request: Request, known: list[AuditEvent]) -> bool:
     """Tell whether a line says what a request led to, and use that line up."""
     led_to = {Action.CANCELLED: Action.CANCELLED, Action.SIGNALLED: Action.RETRIED}.get(request.action)
     for event in known:
-        same = event.action == led_to and event.actor_id == request.identity and event.at >= request.at
+        same = event.action == led_to and event.actor_id == (request.identity or None) and event.at >= request.at
         if same and event.details.get("runId") == request.run_id:
             known.remove(event)
             return True

@@ -7,12 +7,13 @@ transaction (`store.history`).
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
-from domain.audit import Line
+from domain.audit import Action, Line
 from store.models import AuditEvent, Post
 
 AUDIT_KEPT = timedelta(days=365)
@@ -66,10 +67,10 @@ async def add_unless_said(session: AsyncSession, post: Post, line: Line) -> bool
     return True
 
 
-async def is_said(session: AsyncSession, post: Post, line: Line) -> bool:
+async def is_said(session: AsyncSession, post: Post, action: Action, **details: Any) -> bool:
     """Tell whether the trail has a line of this action with these details already: a step was run again."""
-    query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == line.action.value)
-    return await session.scalar(query.where(AuditEvent.details.contains(dict(line.details))).limit(1)) is not None
+    query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == action.value)
+    return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
 
 
 def _says(event: AuditEvent) -> tuple[object, ...]:

@@ -163,7 +163,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
             changed.append(target)
     meant = tuple((each.platform, each.account_id) for each in changed)
     line = Line(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
-    repeated = not changed and await is_said(session, post, line)
+    repeated = not changed and await is_said(session, post, Action.CANCELLED, runId=details.get("runId"))
     raise_version(post, None if repeated else line)
     await refresh_post(session, post)
     lost = select(func.max(Attempt.finished_at)).where(

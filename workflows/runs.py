@@ -15,7 +15,7 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 
-from activities.operators import Request, newest_first, requests_among
+from activities.operators import Request, named, newest_first, requests_among
 from domain.audit import Action
 from workflows.failures import AWAY, answering, unknown
 from workflows.messages import StatusView
@@ -151,7 +151,8 @@ class Runs:
             found = list[Request]()
             for run in runs:
                 events = newest_first(self._client, workflow_id, run.run_id, _EVENTS)
-                found += requests_among(run.run_id, [event async for event in events])
+                asked = requests_among(run.run_id, [event async for event in events])
+                found += [await named(self._client, request) for request in asked]
         return sorted(found, key=lambda each: each.at)
 
     async def terminated_by(self, run: Run) -> Request | None:
@@ -161,7 +162,8 @@ class Runs:
         async with answering(_PATIENCE_S):
             events = newest_first(self._client, run.workflow_id, run.run_id)
             found = requests_among(run.run_id, [event async for event in events])
-        return next((request for request in found if request.action is Action.TERMINATED), None)
+            ended = next((request for request in found if request.action is Action.TERMINATED), None)
+            return await named(self._client, ended) if ended else None
 
     async def cancel(self, run: Run) -> None:
         """Have a run write off what is not sent, and end."""

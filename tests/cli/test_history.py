@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from temporalio.api.batch.v1 import BatchOperationCancellation
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest, StartBatchOperationRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
@@ -158,6 +163,60 @@ async def test_without_temporal_the_trail_is_told_and_what_is_missing(
 async def test_our_own_processes_are_no_operators(temporal: WorkflowEnvironment) -> None:
     client = await connect(address=temporal.client.service_client.config.target_host, attempts=1)
     assert client.identity.startswith(f"{IDENTITY}:")
+
+
+async def test_a_batch_is_told_by_who_began_it_and_why(own: Stack, alice: Client) -> None:
+    """Temporal notes its own process as who cancelled each of the workflows."""
+    post = await scheduled(own, "cancelled with others")
+    request = StartBatchOperationRequest(
+        namespace=own.client.namespace,
+        job_id=str(uuid.uuid4()),
+        visibility_query=f'Workspace="{own.workspace_id}" AND ExecutionStatus="Running"',
+        reason="stop the campaign",
+        cancellation_operation=BatchOperationCancellation(identity=ALICE),
+    )
+    await until_visible(own, post)
+    await began(alice, request)
+    await until(own, post, PostStatus.FAILED)
+    _, cancelled = await history(post)
+    assert cancelled["actor"] == {"type": "operator", "id": ALICE}
+    assert cancelled["summary"].startswith(f"Operator {ALICE} cancelled the workflow (stop the campaign).")
+
+
+async def until_visible(own: Stack, post: Post) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            found = [run.workflow_id async for run in Runs(own.client).listed("Running", own.workspace_id)]
+            if post.workflow_id in found:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def began(client: Client, request: StartBatchOperationRequest) -> None:
+    """Begin a batch; Temporal runs one at a time."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await client.workflow_service.start_batch_operation(request)
+            except RPCError as error:
+                if "Max concurrent batch operations" not in str(error):
+                    raise
+                await asyncio.sleep(1)
+            else:
+                return
+
+
+async def test_an_operator_without_a_name_is_told_of_once(own: Stack, temporal: WorkflowEnvironment) -> None:
+    """The Web UI sends an identity only if its user has logged in."""
+    post = await scheduled(own, "cancelled in the Web UI")
+    request = RequestCancelWorkflowExecutionRequest(
+        namespace=own.client.namespace, workflow_execution=WorkflowExecution(workflow_id=post.workflow_id)
+    )
+    await temporal.client.workflow_service.request_cancel_workflow_execution(request)
+    await until(own, post, PostStatus.FAILED)
+    _, cancelled = await history(post)
+    assert cancelled["actor"] == {"type": "operator"}
+    assert cancelled["summary"].startswith("An operator cancelled the workflow. Not sent any more: X account")
 
 
 async def test_a_command_of_ours_names_its_user(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,30 @@
+"""Temporal's client for the length of one command."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
+
+from cli.place import Place
+from runtime.settings import Settings
+from runtime.temporal import connect
+
+
+@asynccontextmanager
+async def temporal_client(place: Place[Settings]) -> AsyncIterator[Client]:
+    """Connect to a place's Temporal, once. Raises RPCError, RuntimeError if it does not answer.
+
+    The SDK's threads end with the block if nothing refers to the client any more. Those of its default runtime may be
+    inside the interpreter when that ends, which aborts the process after it has done its work.
+    """
+    runtime = Runtime(telemetry=TelemetryConfig())
+    client = await connect(
+        address=place.temporal_address, namespace=place.temporal_namespace, attempts=1, runtime=runtime
+    )
+    try:
+        yield client
+    finally:
+        del client, runtime
+        gc.collect()
