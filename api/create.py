@@ -28,10 +28,10 @@ from domain.ids import made_at, new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
 from store.contents import new_post
-from store.creating import create_at_once, is_moving, read_accounts, read_post
-from store.idempotency import KeyedRequest, claim
+from store.creating import ExternalIdTakenError, create_post, is_moving, read_accounts, read_post
+from store.idempotency import KeyedRequest
 from store.models import Post
-from store.posts import ExternalIdTakenError, find_post, insert_post
+from store.posts import find_post
 
 
 def now_ms() -> datetime:
@@ -112,15 +112,8 @@ async def _make(
     await deps.quotas.take(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     response = None if immediate else (answer.status, answer.body)
-    if not await create_at_once(deps.database, post, request, now, response):
-        if request is None:
-            raise AssertionError("only a key can stand in the way")
-        async with deps.database.transaction() as session:
-            generation = await claim(session, request, post_id, now, response)
-            if generation is None:
-                return None
-            post.workflow_id = workflow_id(workspace_id, post_id, request.key, generation)
-            await insert_post(session, post)
+    if not await create_post(deps.database, post, request, now, response):
+        return None
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     plan = None if wanted.is_draft else plan_for(post, accounts)
     return _Made(post_id, plan, immediate, answer)

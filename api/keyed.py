@@ -11,7 +11,6 @@ from api.answer import Answer
 from api.body import JsonObject
 from api.dependencies import Dependencies
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
-from store.creating import keep_first_response
 from store.idempotency import KeyedRequest, claim, find_key, keep_response
 from store.models import IdempotencyKey
 
@@ -95,10 +94,11 @@ async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyK
 
 async def keep(deps: Dependencies, request: KeyedRequest | None, post_id: str, answer: Answer) -> Answer:
     """Store the answer of a key, and return the one that everybody with this key gets."""
-    if request is None or await keep_first_response(deps.database, request, post_id, answer.status, answer.body):
+    if request is None:
         return answer
-    async with deps.database.reading() as session:
-        status, body = await keep_response(session, request, post_id, answer.status, answer.body)
+    status, body = await keep_response(deps.database, request, post_id, answer.status, answer.body)
+    if (status, body) == (answer.status, answer.body):
+        return answer
     return Answer(status, body, waited=answer.waited)
 
 

@@ -152,6 +152,14 @@ def post_status(targets: Iterable[TargetState]) -> PostStatus:
     return PostStatus.PARTIAL
 
 
+def is_moving(post: PostStatus, targets: Iterable[TargetState]) -> bool:
+    """Tell whether something is being done for a post just now, or soon.
+
+    Held targets wait for hours: no request waits with them.
+    """
+    return post.is_open and any(target.moving for target in targets)
+
+
 def text_in_effect(content: str | None, custom_content: str | None) -> str:
     """Return the text that a target gets: its own if it has one, else the post's."""
     return custom_content if custom_content is not None else content or ""

@@ -1,16 +1,17 @@
 """Create a post and read its outcome by one statement each: what every request that makes a post goes through."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 from sqlalchemy import any_, select
 
+from domain.ids import workflow_id
 from domain.post import PostStatus, TargetState, TargetStatus
-from store.database import Database
+from domain.post import is_moving as is_moving_by
+from store.database import Database, Pool
 from store.idempotency import LIFETIME, KeyedRequest
 from store.models import EXTERNAL_ID, ConnectedAccount, Post, Target
-from store.posts import ExternalIdTakenError
 from store.rows import Reader, argument, columns, written
 
 _ACCOUNTS = written(
@@ -29,31 +30,11 @@ _READ = written(_POST)
 
 _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 
-# The columns are named: one that a newer version has added gets its default.
-_CREATE = f"""
-WITH key AS (
-  INSERT INTO idempotency_keys
-    (workspace_id, key, generation, request_sha256, post_id, expires_at, check_at, response_status, response_body)
-  SELECT $1, $2::text, 1, $3::bytea, $4, $5::timestamptz, $5, $6::int, $7::bytea WHERE $2 IS NOT NULL
-  ON CONFLICT DO NOTHING
-  RETURNING key
-), free AS (
-  SELECT 1 WHERE $2 IS NULL UNION ALL SELECT 1 FROM key
-), post AS (
-  INSERT INTO posts ({", ".join(_POST_COLUMNS)})
-  SELECT {", ".join(_POST_COLUMNS)} FROM free, jsonb_populate_record(NULL::posts, $8)
-), target AS (
-  INSERT INTO targets ({", ".join(_TARGET_COLUMNS)})
-  SELECT {", ".join(_TARGET_COLUMNS)} FROM free, jsonb_populate_recordset(NULL::targets, $9)
-)
-SELECT FROM free
-"""  # noqa: S608 our own columns' names
+_CREATE = "SELECT create_post_v1($1, $2, $3, $4, $5, $6, $7, $8)"
 
-_KEEP = """
-UPDATE idempotency_keys SET response_status = $4, response_body = $5
-WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NULL
-RETURNING key
-"""
+
+class ExternalIdTakenError(Exception):
+    """Another post of the workspace has the external id of a post that was to be inserted."""
 
 
 async def read_accounts(database: Database, workspace_id: str, account_ids: list[str]) -> dict[str, ConnectedAccount]:
@@ -62,27 +43,35 @@ async def read_accounts(database: Database, workspace_id: str, account_ids: list
     return {account.id: account for account in found if account}
 
 
-async def create_at_once(
-    database: Database, post: Post, request: KeyedRequest | None, now: datetime, response: tuple[int, bytes] | None
+async def create_post(
+    database: Pool,
+    post: Post,
+    request: KeyedRequest | None = None,
+    now: datetime | None = None,
+    response: tuple[int, bytes] | None = None,
 ) -> bool:
-    """Insert a post with its targets, and a key that was never used; False, and nothing, where the key was.
+    """Insert a post with its targets, and take the key of its request; False, and nothing, if another holds the key.
 
-    `response` is as in `store.idempotency.claim`. Raises ExternalIdTakenError.
+    `response` is as in `store.idempotency.claim`. A key that is used again after it expired gives the post the workflow
+    id of its next generation. Raises ExternalIdTakenError.
     """
+    now = now or datetime.now(UTC)
     key, digest = (request.key, request.sha256) if request else (None, None)
-    status, body = response or (None, None)
     row = {name: getattr(post, name) for name in _POST_COLUMNS}
     targets = [{name: getattr(target, name) for name in _TARGET_COLUMNS} for target in post.targets]
     try:
-        created = await database.rows(
-            *(_CREATE, post.workspace_id, key, digest, post.id, now + LIFETIME, status, body),
-            *(json.dumps(rows, default=datetime.isoformat) for rows in (row, targets)),
+        created = await database.row(
+            *(_CREATE, *(json.dumps(rows, default=datetime.isoformat) for rows in (row, targets))),
+            *(key, digest, now, now + LIFETIME, *(response or (None, None))),
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == EXTERNAL_ID:
             raise ExternalIdTakenError from error
         raise
-    return bool(created)
+    generation = created[0] if created else None
+    if generation is not None and request is not None:
+        post.workflow_id = workflow_id(post.workspace_id, post.id, request.key, generation)
+    return generation is not None
 
 
 async def read_post(database: Database, workspace_id: str, post_id: str) -> Post | None:
@@ -100,13 +89,6 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
 
 
 def is_moving(post: Post) -> bool:
-    """Tell whether something is being done for a post, as `store.posts.is_moving` does."""
-    begun = PostStatus(post.status).is_open
-    return begun and any(TargetState(TargetStatus(each.status), each.looking).moving for each in post.targets)
-
-
-async def keep_first_response(
-    database: Database, request: KeyedRequest, post_id: str, status: int, body: bytes
-) -> bool:
-    """Store the answer of a key; False where it has one already."""
-    return await database.row(_KEEP, request.workspace_id, request.key, post_id, status, body) is not None
+    """Tell whether something is being done for a post; its targets must be loaded."""
+    states = (TargetState(TargetStatus(each.status), each.looking) for each in post.targets)
+    return is_moving_by(PostStatus(post.status), states)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import case, delete, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import case, delete, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import workflow_id
+from store.database import Pool
 from store.models import IdempotencyKey, Post
 
 LIFETIME = timedelta(hours=24)
@@ -17,6 +17,19 @@ KEPT = timedelta(days=30)
 """How long a key's row is kept after the key has expired, and for how long again if a post of the key exists then.
 
 It must be longer than Temporal keeps what it knows of closed workflows (7 days).
+"""
+_TAKE = text(
+    "SELECT take_key_v1("
+    ":workspace_id, :key, :sha256, :post_id, :now, :expires_at, :status, :body, :revision_id, :post_ids)"
+)
+_KEEP = """
+UPDATE idempotency_keys SET response_status = $4, response_body = $5
+WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NULL
+RETURNING key
+"""
+_KEPT = """
+SELECT response_status, response_body FROM idempotency_keys
+WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NOT NULL
 """
 _IDS = 5_000
 """Workflow ids that are looked up by one statement."""
@@ -48,24 +61,19 @@ async def claim(
     """
     status, body = response or (None, None)
     values = {
-        "request_sha256": request.sha256,
+        "workspace_id": request.workspace_id,
+        "key": request.key,
+        "sha256": request.sha256,
         "post_id": post_id,
+        "now": now,
         "expires_at": now + LIFETIME,
-        "response_status": status,
-        "response_body": body,
-        "check_at": now + LIFETIME,
+        "status": status,
+        "body": body,
         "revision_id": revision_id,
         "post_ids": post_ids,
     }
-    statement = insert(IdempotencyKey).values(
-        workspace_id=request.workspace_id, key=request.key, generation=1, **values
-    )
-    statement = statement.on_conflict_do_update(
-        index_elements=[IdempotencyKey.workspace_id, IdempotencyKey.key],
-        set_={**values, "generation": IdempotencyKey.generation + 1},
-        where=IdempotencyKey.expires_at <= now,
-    )
-    return await session.scalar(statement.returning(IdempotencyKey.generation))
+    generation: int | None = await session.scalar(_TAKE, values)
+    return generation
 
 
 async def find_key(session: AsyncSession, request: KeyedRequest, now: datetime) -> IdempotencyKey | None:
@@ -80,28 +88,14 @@ async def find_key(session: AsyncSession, request: KeyedRequest, now: datetime) 
 
 
 async def keep_response(
-    session: AsyncSession, request: KeyedRequest, post_id: str, status: int, body: bytes
+    database: Pool, request: KeyedRequest, post_id: str, status: int, body: bytes
 ) -> tuple[int, bytes]:
-    """Store the answer of a key where it has none yet, and return the one that everybody gets."""
-    row = (
-        (IdempotencyKey.workspace_id == request.workspace_id)
-        & (IdempotencyKey.key == request.key)
-        & (IdempotencyKey.post_id == post_id)
-    )
-    stored = await session.scalar(
-        update(IdempotencyKey)
-        .where(row, IdempotencyKey.response_body.is_(None))
-        .values(response_status=status, response_body=body)
-        .returning(IdempotencyKey.generation)
-        .execution_options(synchronize_session=False)
-    )
-    if stored is not None:
+    """Store the answer of a key if it has none yet, and return the one that everybody gets."""
+    use = (request.workspace_id, request.key, post_id)
+    if await database.row(_KEEP, *use, status, body) is not None:
         return status, body
-    query = select(IdempotencyKey.response_status, IdempotencyKey.response_body).where(row)
-    kept = (await session.execute(query)).one_or_none()
-    if kept is None or kept.response_body is None:
-        return status, body
-    return kept.response_status or status, kept.response_body
+    kept = await database.row(_KEPT, *use)
+    return (kept["response_status"] or status, kept["response_body"]) if kept else (status, body)
 
 
 async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:

@@ -1,36 +1,13 @@
-"""Posts as the api reads and writes them: insert, look up, list."""
+"""Posts as the api reads them."""
 
-from sqlalchemy import and_, exists, insert, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from domain.post import OPEN, TargetStatus
+from domain.post import PostStatus, TargetState, TargetStatus
+from domain.post import is_moving as is_moving_by
 from store.database import Database
-from store.models import EXTERNAL_ID, Post, Target
-
-_POST_COLUMNS = [column.key for column in Post.__mapper__.column_attrs]
-_TARGET_COLUMNS = [column.key for column in Target.__mapper__.column_attrs]
-
-
-class ExternalIdTakenError(Exception):
-    """Another post of the workspace has the external id of a post that was to be inserted."""
-
-
-async def insert_post(session: AsyncSession, post: Post) -> None:
-    """Insert a post and its targets by two statements; cheaper than the unit of work, and creates are many.
-
-    Raises ExternalIdTakenError.
-    """
-    try:
-        await session.execute(insert(Post), {name: getattr(post, name) for name in _POST_COLUMNS})
-    except IntegrityError as error:
-        if EXTERNAL_ID in str(error.orig):
-            raise ExternalIdTakenError from error
-        raise
-    if post.targets:
-        rows = [{name: getattr(target, name) for name in _TARGET_COLUMNS} for target in post.targets]
-        await session.execute(insert(Target), rows)
+from store.models import Post, Target
 
 
 async def find_by_external_id(session: AsyncSession, workspace_id: str, external_id: str) -> Post | None:
@@ -50,11 +27,10 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
 
 async def is_moving(session: AsyncSession, post_id: str) -> bool:
     """Tell whether something is being done for a post; it is not for one that is deleted."""
-    # Held targets wait for hours: no request waits with them.
-    busy = or_(Target.status.in_([TargetStatus.PENDING, TargetStatus.PUBLISHING]), Target.looking)
-    begun = Post.status.in_(OPEN)
-    moving = and_(begun, exists().where(Target.post_id == Post.id, busy))
-    return bool(await session.scalar(select(moving).where(Post.id == post_id)))
+    query = select(Post.status, Target.status, Target.looking).join(Target, Target.post_id == Post.id)
+    rows = list(await session.execute(query.where(Post.id == post_id)))
+    states = [TargetState(TargetStatus(status), looking) for _, status, looking in rows]
+    return bool(rows) and is_moving_by(PostStatus(rows[0][0]), states)
 
 
 _COUNT_OPEN = """

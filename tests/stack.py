@@ -34,13 +34,14 @@ from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
 from store.api_keys import create_key
 from store.contents import content_of, new_post, rewrite
+from store.creating import create_post
 from store.database import Database
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
 from store.outcomes import Outcomes
 from store.pacing import Lane
 from store.plans import plan_of
-from store.posts import find_post, insert_post
+from store.posts import find_post
 from store.revisions import add_revision
 from store.roles import Part, Role
 from store.telling import note_taken_up
@@ -275,8 +276,7 @@ class Stack:
             due_at=due,
             now=now,
         )
-        async with self.database.transaction() as session:
-            await insert_post(session, post)
+        await create_post(self.database, post)
         return await self.read(post.id)
 
     async def start(self, post: Post) -> WorkflowHandle[Any, Any]:

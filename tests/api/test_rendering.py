@@ -14,9 +14,10 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus, TargetStatus
 from store.contents import new_post
+from store.creating import create_post
 from store.database import Database
 from store.models import Post
-from store.posts import find_post, insert_post
+from store.posts import find_post
 from store.shown import read_shown_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
@@ -120,8 +121,7 @@ async def test_a_post_that_is_read_without_models_says_the_same(database: Databa
     async with database.transaction() as session:
         workspace = await create_workspace(session, new_id("w"))
     for post in posts(workspace):
-        async with database.transaction() as session:
-            await insert_post(session, post)
+        await create_post(database, post)
         async with database.transaction() as session:
             found = await find_post(session, workspace, post.id)
         assert found is not None

@@ -16,6 +16,7 @@ from domain.post import (
     PostStatus,
     TargetState,
     TargetStatus,
+    is_moving,
 )
 from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition
 
@@ -142,3 +143,10 @@ def test_statuses_are_grouped_by_what_they_mean() -> None:
     assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
     assert set(UNBEGUN) == {PostStatus.DRAFT, PostStatus.SCHEDULED}
     assert {each for each in AttemptState if each.may_have_landed} == {AttemptState.SENDING, AttemptState.UNCLEAR}
+
+
+@pytest.mark.parametrize("status", PostStatus)
+def test_a_post_moves_while_it_is_open_and_a_target_does(status: PostStatus) -> None:
+    settled, moves = TargetState(PUBLISHED), TargetState(PENDING)
+    assert is_moving(status, [settled, moves]) is (status in OPEN)
+    assert not is_moving(status, [settled, TargetState(HELD)])

@@ -2,24 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from itertools import product
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
 
 from domain.content import PostContent
-from domain.ids import new_id
-from domain.post import PostStatus, TargetStatus
+from domain.ids import new_id, workflow_id
+from domain.post import PostStatus
 from store.accounts import find_accounts, save_account
 from store.contents import content_of, new_post
-from store.creating import create_at_once, is_moving, keep_first_response, read_accounts, read_post
+from store.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.database import Database
 from store.idempotency import LIFETIME, KeyedRequest, claim, find_key
-from store.models import Base, ConnectedAccount, IdempotencyKey, Post, Target
-from store.posts import find_post, insert_post
-from store.posts import is_moving as is_moving_now
+from store.models import Base, ConnectedAccount, IdempotencyKey, Post
+from store.posts import find_post
 from store.rows import columns
 from store.vault import Vault, new_key
 from store.workspaces import create_workspace
@@ -69,7 +65,7 @@ async def key_of(database: Database, request: KeyedRequest) -> IdempotencyKey | 
 @pytest.mark.parametrize("content", [CONTENT, PLAIN])
 async def test_what_goes_in_comes_out(database: Database, workspace: str, content: PostContent) -> None:
     post = new(workspace, content)
-    assert await create_at_once(database, post, None, NOW, None)
+    assert await create_post(database, post)
     for found in (await find(database, post), await read_post(database, workspace, post.id)):
         assert found is not None
         assert content_of(found) == content
@@ -79,35 +75,53 @@ async def test_what_goes_in_comes_out(database: Database, workspace: str, conten
 
 async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
     post = new(workspace)
-    await create_at_once(database, post, None, NOW, None)
+    await create_post(database, post)
     assert await read_post(database, "ws_other", post.id) is None
     assert await read_post(database, workspace, "post_none") is None
 
 
 async def test_a_key_comes_with_its_post(database: Database, workspace: str) -> None:
     post, request = new(workspace, PLAIN, PostStatus.DRAFT), keyed(workspace, "é key")
-    assert await create_at_once(database, post, request, NOW, (201, b"\x00body"))
+    assert await create_post(database, post, request, NOW, (201, b"\x00body"))
     key = await key_of(database, request)
     assert key is not None
     assert (key.post_id, key.generation, key.request_sha256) == (post.id, 1, b"\x00digest")
     assert (key.response_status, key.response_body, key.expires_at) == (201, b"\x00body", NOW + LIFETIME)
 
 
-@pytest.mark.parametrize("age", [timedelta(0), 2 * LIFETIME])
-async def test_a_key_that_was_ever_used_is_left_to_the_long_way(
-    database: Database, workspace: str, age: timedelta
-) -> None:
-    first, second, request = new(workspace), new(workspace), keyed(workspace, f"used {age}")
+async def test_a_key_that_is_held_makes_no_post(database: Database, workspace: str) -> None:
+    first, second, request = new(workspace), new(workspace), keyed(workspace, "used")
     async with database.transaction() as session:
-        assert await claim(session, request, first.id, NOW - age, None) == 1
-    assert not await create_at_once(database, second, request, NOW, None)
+        assert await claim(session, request, first.id, NOW, None) == 1
+    assert not await create_post(database, second, request, NOW)
     assert await find(database, second) is None
+
+
+@pytest.mark.parametrize("key", ["again", "é" * 200])
+async def test_an_expired_key_gives_its_next_generation(database: Database, workspace: str, key: str) -> None:
+    request = keyed(workspace, key)
+    for generation in (1, 2, 3):
+        post = new(workspace)
+        post.workflow_id = workflow_id(workspace, post.id, key)
+        assert await create_post(database, post, request, NOW + generation * LIFETIME)
+        found = await find(database, post)
+        assert found is not None
+        assert found.workflow_id == post.workflow_id == workflow_id(workspace, post.id, key, generation)
+
+
+async def test_a_taken_external_id_leaves_the_key_free(database: Database, workspace: str) -> None:
+    first, second, third, request = *(new(workspace) for _ in range(3)), keyed(workspace, "external")
+    first.external_id = second.external_id = "one of ours"
+    assert await create_post(database, first)
+    with pytest.raises(ExternalIdTakenError):
+        await create_post(database, second, request, NOW)
+    assert await create_post(database, third, request, NOW)
 
 
 async def test_only_one_of_many_gets_a_key(database: Database, workspace: str) -> None:
     for number in range(10):
         posts, request = [new(workspace) for _ in range(6)], keyed(workspace, f"crowd {number}")
-        made = await asyncio.gather(*(create_at_once(database, post, request, NOW, None) for post in posts))
+        made = await asyncio.gather(*(create_post(database, post, request, NOW, None) for post in posts))
         assert sum(made) == 1
         assert [await find(database, post) is not None for post in posts] == made
         key = await key_of(database, request)
@@ -119,22 +133,10 @@ async def test_a_key_is_not_taken_twice_while_the_first_is_still_at_it(database:
     first, second, request = new(workspace), new(workspace), keyed(workspace, "under way")
     async with database.transaction() as session:
         await claim(session, request, first.id, NOW, None)
-        creating = asyncio.create_task(create_at_once(database, second, request, NOW, None))
+        creating = asyncio.create_task(create_post(database, second, request, NOW, None))
         await asyncio.sleep(0.1)
         assert not creating.done()
-        await insert_post(session, first)
     assert not await creating
-
-
-async def test_the_first_answer_stays(database: Database, workspace: str) -> None:
-    post, request = new(workspace), keyed(workspace, "answer")
-    await create_at_once(database, post, request, NOW, None)
-    assert not await keep_first_response(database, request, "post_other", 201, b"other")
-    assert await keep_first_response(database, request, post.id, 201, b"one")
-    assert not await keep_first_response(database, request, post.id, 201, b"two")
-    key = await key_of(database, request)
-    assert key is not None
-    assert (key.response_status, key.response_body) == (201, b"one")
 
 
 async def test_accounts_are_read_as_a_session_reads_them(database: Database, workspace: str) -> None:
@@ -162,24 +164,3 @@ async def test_accounts_are_read_as_a_session_reads_them(database: Database, wor
     assert values(found["tw_1"]).keys() == values(saved[0]).keys() - {"credentials"}
     assert await read_accounts(database, "ws_other", ["tw_1"]) == {}
     assert await read_accounts(database, workspace, []) == {}
-
-
-@pytest.mark.parametrize(("status", "looking"), list(product(TargetStatus, [False, True])))
-async def test_moving_means_the_same_to_both_ways(
-    database: Database, workspace: str, status: TargetStatus, looking: bool
-) -> None:
-    for post_status in PostStatus:
-        post = new(workspace)
-        await create_at_once(database, post, None, datetime.now(UTC), None)
-        async with database.transaction() as session:
-            await session.execute(update(Post).where(Post.id == post.id).values(status=post_status))
-            published = update(Target).where(Target.post_id == post.id).values(status=TargetStatus.PUBLISHED)
-            await session.execute(published)
-            looking = looking and status is TargetStatus.UNCONFIRMED
-            changed = update(Target).where(Target.id == post.targets[0].id).values(status=status, looking=looking)
-            await session.execute(changed)
-        async with database.transaction() as session:
-            moving = await is_moving_now(session, post.id)
-        found = await read_post(database, workspace, post.id)
-        assert found is not None
-        assert is_moving(found) == moving

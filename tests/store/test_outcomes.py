@@ -10,10 +10,10 @@ from domain.content import PostContent
 from domain.ids import new_id
 from domain.post import PostStatus
 from store.contents import new_post
+from store.creating import create_post
 from store.database import Database
 from store.models import Post
 from store.outcomes import Outcomes, announce
-from store.posts import insert_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
 from tests.store.test_posts import NOW
@@ -45,7 +45,7 @@ async def save(database: Database) -> Post:
         post_id = new_id("post")
         content = PostContent(content="x")
         post = new_post(post_id, workspace_id, post_id, content, status=PostStatus.DRAFT, due_at=None, now=NOW)
-        await insert_post(session, post)
+    await create_post(database, post)
     return post
 
 

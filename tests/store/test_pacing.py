@@ -15,11 +15,11 @@ from domain.pace import Pace, Turn
 from domain.post import PostStatus, TargetStatus
 from store import pacing
 from store.contents import new_post
+from store.creating import create_post
 from store.database import Database
 from store.models import Target
 from store.models import Turn as Row
 from store.pacing import Lane, enter, take, tell
-from store.posts import insert_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -52,8 +52,8 @@ async def targets(database: Database, workspace: str, count: int) -> list[str]:
     )
     now = datetime.now(UTC)
     post = new_post(new_id("post"), workspace, new_id("wf"), content, status=PostStatus.PUBLISHING, due_at=now, now=now)
+    await create_post(database, post)
     async with database.transaction() as session:
-        await insert_post(session, post)
         found = await session.scalars(select(Target.id).where(Target.post_id == post.id).order_by(Target.position))
         return list(found)
 

@@ -11,10 +11,11 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
+from store.creating import create_post
 from store.database import Database
 from store.lists import Page, list_posts
 from store.models import Post, Target
-from store.posts import find_post, insert_post, is_moving
+from store.posts import find_post, is_moving
 from store.telling import note_taken_up
 from store.ways import Filter, Place
 from store.workspaces import create_workspace
@@ -57,8 +58,7 @@ async def save(database: Database, workspace: str, content: PostContent = CONTEN
     post_id = new_id("post")
     values = {"status": PostStatus.SCHEDULED, "due_at": content.scheduled_for, "now": NOW, **more}
     post = new_post(post_id, workspace, post_id, content, **values)
-    async with database.transaction() as session:
-        await insert_post(session, post)
+    await create_post(database, post)
     return post
 
 

@@ -23,10 +23,11 @@ from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, po
 from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition, Write
 from store.accounts import save_account
 from store.contents import new_post
+from store.creating import create_post
 from store.database import Database
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
-from store.posts import find_post, insert_post
+from store.posts import find_post
 from store.publishing import close_attempt, finished_step, load, refresh_post
 from store.sending import Settled, begin_send, open_target, save_handles, settle
 from store.vault import Vault, new_key
@@ -64,8 +65,7 @@ async def save(
     )
     now = datetime.now(UTC)
     post = new_post(post_id := new_id("post"), workspace, post_id, content, status=status, due_at=now, now=now)
-    async with database.transaction() as session:
-        await insert_post(session, post)
+    await create_post(database, post)
     return await read(database, post)
 
 

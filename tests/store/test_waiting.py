@@ -11,9 +11,9 @@ from domain.ids import new_id
 from domain.post import PostStatus
 from domain.waits import WaitsFor
 from store.contents import new_post
+from store.creating import create_post
 from store.database import Database
 from store.models import STUCK, Target
-from store.posts import insert_post
 from store.waiting import Stuck, stuck_targets
 from store.workspaces import create_workspace
 from tests.stack import new_database
@@ -33,8 +33,7 @@ async def target(database: Database, workspace: str, **row: object) -> None:
     post_id = new_id("post")
     content = PostContent(content="text", targets=[TargetContent(platform="twitter", account_id="tw_1")])
     post = new_post(post_id, workspace, post_id, content, status=PostStatus.PUBLISHING, due_at=NOW, now=NOW)
-    async with database.transaction() as session:
-        await insert_post(session, post)
+    await create_post(database, post)
     async with database.transaction() as session:
         await session.execute(update(Target).where(Target.post_id == post_id).values(**row))
 
