@@ -121,6 +121,7 @@ def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
         **{field: bounds[name] for name, field in _BOUNDS.items()},
         order=order,
         after=after,
+        now=datetime.now(UTC),
     )
     return wanted, limit or DEFAULT_LIMIT
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic_core import to_json
 
 from api.body import JsonObject
-from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, text_in_effect
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, status_shown, text_in_effect
 from domain.schedule import local_time, rfc3339
 from domain.waits import waits_for
 from platforms.codes import known_codes, public_codes
@@ -24,7 +24,7 @@ def render_post(post: Post | ShownPost) -> JsonObject:
     is_draft = post.status == PostStatus.DRAFT
     shown: JsonObject = {
         "id": post.id,
-        "status": post.status,
+        "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)),
         "content": post.content,
         "mediaItems": _media(post.media_items or []),
         "platforms": [_target(post, target) for target in post.targets],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -158,6 +158,15 @@ def is_moving(post: PostStatus, targets: Iterable[TargetState]) -> bool:
     Held targets wait for hours: no request waits with them.
     """
     return post.is_open and any(target.moving for target in targets)
+
+
+def status_shown(status: PostStatus, scheduled_for: datetime | None, now: datetime) -> PostStatus:
+    """Return as what a post is shown whose row has a status: one whose time has come is being published.
+
+    Its row says `scheduled` until a worker has begun, and lets it be changed and deleted until then.
+    """
+    due = status is PostStatus.SCHEDULED and scheduled_for is not None and scheduled_for <= now
+    return PostStatus.PUBLISHING if due else status
 
 
 def text_in_effect(content: str | None, custom_content: str | None) -> str:

@@ -5,6 +5,7 @@ Which index a page is read from is decided in `store.ways`. Content is read of t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.bounds import LARGEST_ANSWER
+from domain.post import PostStatus, status_shown
 from store.models import Post
 from store.ways import Filter, Order, Place, find
 
@@ -52,6 +54,8 @@ async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, lim
 
 
 async def statuses_of(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
-    """Return the statuses of those of the posts that exist in the workspace, by id."""
-    query = select(Post.id, Post.status).where(Post.workspace_id == workspace_id, Post.id.in_(post_ids))
-    return {row.id: row.status for row in await session.execute(query)}
+    """Return the statuses, as they are shown, of those of the posts that exist in the workspace, by id."""
+    query = select(Post.id, Post.status, Post.scheduled_for)
+    rows = await session.execute(query.where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)))
+    now = datetime.now(UTC)
+    return {row.id: status_shown(PostStatus(row.status), row.scheduled_for, now) for row in rows}

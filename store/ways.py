@@ -12,12 +12,25 @@ what is asked for are counted first, up to `WINDOW` entries each:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, literal_column, or_, select, tuple_, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -76,6 +89,8 @@ class Filter:
     updated_since: datetime | None = None
     order: Order = Order.CREATED
     after: Place | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC), repr=False)
+    """A scheduled post whose time has come by then is one that is being published (`domain.post.status_shown`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +203,31 @@ def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> I
             return
         statuses = tuple(PostStatus)
     for status in statuses:
-        yield posts.where(Post.status == status.value)
+        yield posts.where(*_has_status(status, wanted))
+    if _tells_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses:
+        yield posts.where(Post.id.in_(_overdue(workspace_id, wanted.now)))
     for target_status in wanted.target_statuses:
         yield posts.where(Post.id.in_(_with_target(target_status).where(Target.workspace_id == workspace_id)))
+
+
+def _tells_overdue(wanted: Filter) -> bool:
+    """Tell whether it matters for a list which scheduled posts are overdue: not if it has both statuses."""
+    return (PostStatus.SCHEDULED in wanted.statuses) is not (PostStatus.PUBLISHING in wanted.statuses)
+
+
+def _has_status(status: PostStatus, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    yield Post.status == status.value
+    if status is PostStatus.SCHEDULED and _tells_overdue(wanted):
+        yield Post.scheduled_for > wanted.now
+
+
+def _overdue(workspace_id: str, now: datetime) -> Select[Any]:
+    """Return the ids of the scheduled posts whose time has come, which are shown as publishing, from the index by time.
+
+    OFFSET 0 keeps the planner from looking for them among all that are scheduled: usually there are none.
+    """
+    due = select(Post.id).where(Post.workspace_id == workspace_id, Post.status == PostStatus.SCHEDULED.value)
+    return due.where(Post.scheduled_for <= now).offset(0)
 
 
 def _with_target(status: TargetStatus) -> Select[Any]:
@@ -225,9 +262,14 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 def _of_statuses(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.statuses or wanted.target_statuses:
         yield or_(
-            Post.status.in_([status.value for status in wanted.statuses]),
+            *(and_(*_has_status(status, wanted)) for status in wanted.statuses),
+            *([_is_overdue(wanted.now)] if _tells_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses else []),
             *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in wanted.target_statuses),
         )
+
+
+def _is_overdue(now: datetime) -> ColumnElement[bool]:
+    return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= now)
 
 
 def _times(wanted: Filter, order: Order) -> Iterator[ColumnElement[bool]]:
