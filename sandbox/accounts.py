@@ -89,6 +89,13 @@ class Accounts:
         self._keep(account)
         return token
 
+    def issue_refresh(self, account: Account) -> str:
+        """Give out one more refresh token, as a new consent does."""
+        token = secrets.token_urlsafe(48)
+        account.refresh_tokens = [*account.refresh_tokens, token][-TOKENS_KEPT:]
+        self._keep(account)
+        return token
+
     def revoke(self, account: Account) -> None:
         """Make all of an account's tokens worthless, as its owner can at the network."""
         for token in account.access_tokens:

@@ -52,7 +52,12 @@ class OwnOriginOnly:
             return 403, f"{self._called} is not called by this name. {self._to_change}"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
-        if (origin and origin not in own) or headers.get(b"sec-fetch-site") == b"cross-site":
+        # A link to a network's page of consent is followed from any site; such a page has no effect by itself.
+        follows = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == b"navigate"
+        foreign = headers.get(b"sec-fetch-site") == b"cross-site" and (
+            not follows or scope["path"].startswith(_CONTROL)
+        )
+        if (origin and origin not in own) or foreign:
             return 403, f"{self._called} takes no requests from other web pages"
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if scope["method"] == "POST" and scope["path"].startswith(_CONTROL) and kind != b"application/json":

@@ -14,6 +14,7 @@ from litestar.params import FromPath
 
 from sandbox import media
 from sandbox.accounts import NewAccount
+from sandbox.authorization import App
 from sandbox.conditions import APP_REFUSED, Condition
 from sandbox.faults import Fault, FaultBoard
 from sandbox.feed import Feed
@@ -57,6 +58,7 @@ class Control:
             delete("/_/conditions", status_code=200, sync_to_thread=False)(self.clear_conditions),
             get("/_/accounts", sync_to_thread=False)(self.accounts),
             post("/_/accounts")(self.upsert_accounts),
+            post("/_/apps")(self.register_app),
             delete("/_/tokens", status_code=200, sync_to_thread=False)(self.revoke_tokens),
             get("/_/media/{name:str}")(self.sample),
             get("/_/uploads/{name:str}", sync_to_thread=False)(self.upload),
@@ -174,6 +176,17 @@ class Control:
         for account in wanted.accounts:
             self._world.accounts.upsert(account)
         return _json({"accounts": self._account_list()})
+
+    async def register_app(self, request: AnyRequest) -> Response[bytes]:
+        """Register an app at a network, with the addresses that it may send people back to."""
+        try:
+            app = msgspec.json.decode(await request.body(), type=App)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return _bad(str(error))
+        if app.platform not in self._twins:
+            return _bad(f"Unknown platform {app.platform!r} - at `$.platform`")
+        self._world.authorizations.register(app)
+        return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
     def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:
         """Make the tokens of one account worthless: its network refuses it until it is connected again."""

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from sandbox import networks
 from sandbox.accounts import Account
+from sandbox.authorization import Consent, Consents
 from sandbox.operations import Operation
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
@@ -67,6 +68,9 @@ class Twin(ABC):
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
     """What a network that refuses the operator's app still refuses; reads mostly go on."""
 
+    consent: ClassVar[Consent | None] = None
+    """How it asks people for their consent, if it does."""
+
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Parameters that the network documents and that change nothing here; with --strict all others are refused."""
 
@@ -79,6 +83,14 @@ class Twin(ABC):
                 self._open.append(bound)
             else:
                 self._fixed[bound.method, bound.path] = bound
+
+    @property
+    def consents(self) -> Consents:
+        """Return its authorization server."""
+        if self.consent is None:
+            raise LookupError(f"{self.label} asks nobody for consent")
+        world = self.world
+        return Consents(self.platform, self.label, self.consent, world.authorizations, world.accounts)
 
     @abstractmethod
     def failure(self, status: int, message: str | None = None) -> Answer:

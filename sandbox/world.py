@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from sandbox.accounts import Accounts
+from sandbox.authorization import Authorizations
 from sandbox.conditions import Conditions
 from sandbox.journal import Journal, Shelf
 from sandbox.limits import Windows
@@ -31,6 +32,7 @@ class World:
         self.realistic = realistic
         self.now = clock
         self.accounts = Accounts(self.journal)
+        self.authorizations = Authorizations(self.journal)
         self.posts = Posts(self.journal)
         self.uploads = Uploads()
         self.conditions = Conditions()

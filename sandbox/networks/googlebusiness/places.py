@@ -1,5 +1,6 @@
 """Which accounts and locations a user manages, and the token endpoint."""
 
+from sandbox.google import GoogleConsent, consent
 from sandbox.networks.googlebusiness.base import OTHER_GROUP, OTHER_LOCATION, GoogleTwin, account_number, google_error
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
@@ -7,8 +8,10 @@ from sandbox.wire import Answer, RefusedError, Request
 TOKEN_SECONDS = 3599
 
 
-class PlaceRoutes(GoogleTwin):
+class PlaceRoutes(GoogleTwin, GoogleConsent):
     """Serve the account management and business information APIs, as far as connecting needs them."""
+
+    consent = consent("business.manage")
 
     @route("GET", "/v1/accounts", "auth")
     async def accounts(self, request: Request) -> Answer:
@@ -49,6 +52,8 @@ class PlaceRoutes(GoogleTwin):
     async def renew(self, request: Request) -> Answer:
         """Exchange a refresh token for an access token; Google's refresh tokens may be used again."""
         form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(form)
         token = str(form.get("refresh_token", ""))
         if form.get("grant_type") != "refresh_token":
             return _refused("unsupported_grant_type", "Invalid grant_type")

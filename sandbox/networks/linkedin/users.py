@@ -1,15 +1,33 @@
 """LinkedIn's "who am I", its pages and its token endpoint."""
 
+from sandbox.authorization import Consent, Problem
 from sandbox.networks.linkedin.base import LinkedInTwin, lacks
+from sandbox.strict import Noted
 from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 TOKEN_SECONDS = 5_184_000
 REFRESH_SECONDS = 31_536_000
+SCOPES = frozenset(
+    ["openid", "profile", "w_member_social", "r_organization_social", "w_organization_social", "rw_organization_admin"]
+)
 
 
 class UserRoutes(LinkedInTwin):
-    """Serve userinfo, roles, pages and tokens."""
+    """Serve userinfo, roles, pages, the page of consent and tokens."""
+
+    # LinkedIn knows no PKCE in this flow, and nobody can untick a single scope.
+    consent = Consent(SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize")
+
+    @route("GET", "/oauth/v2/authorization", "auth")
+    async def authorize(self, request: Request) -> Answer:
+        """Ask a person for consent."""
+        return self.consents.ask(request, self.world.now())
+
+    @route("POST", "/oauth/v2/authorization", "auth")
+    async def decide(self, request: Request) -> Answer:
+        """Take the person's decision."""
+        return self.consents.decide(request, self.world.now())
 
     @route("GET", "/v2/userinfo", "auth")
     async def me(self, request: Request) -> Answer:
@@ -44,6 +62,8 @@ class UserRoutes(LinkedInTwin):
     async def renew(self, request: Request) -> Answer:
         """Exchange a refresh token for a new pair."""
         form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem(form)
         if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
             return Answer.json({"error": "invalid_request", "error_description": "A parameter is missing"}, 400)
         renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
@@ -53,3 +73,14 @@ class UserRoutes(LinkedInTwin):
         _, access, refresh = renewed
         lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
         return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})
+
+    def _redeem(self, form: Noted) -> Answer:
+        """Trade a code. Only apps of partners get refresh tokens, so there is none here."""
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            status = 401 if problem.code == "invalid_client" else 400
+            return Answer.json({"error": problem.code, "error_description": problem.description}, status)
+        token = {"access_token": self.world.accounts.issue(account), "expires_in": TOKEN_SECONDS}
+        return Answer.json({**token, "scope": ",".join(scopes), "token_type": "Bearer"})

@@ -1,6 +1,8 @@
 """X's "who am I" and its token endpoint."""
 
+from sandbox.authorization import Consent, Problem, basic_client
 from sandbox.networks.twitter.base import XTwin
+from sandbox.strict import Noted
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
@@ -9,7 +11,19 @@ SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 
 
 class UserRoutes(XTwin):
-    """Serve GET /2/users/me and POST /2/oauth2/token."""
+    """Serve GET /2/users/me, the page of consent and POST /2/oauth2/token."""
+
+    consent = Consent(frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True)
+
+    @route("GET", "/i/oauth2/authorize", "auth")
+    async def authorize(self, request: Request) -> Answer:
+        """Ask a person for consent."""
+        return self.consents.ask(request, self.world.now())
+
+    @route("POST", "/i/oauth2/authorize", "auth")
+    async def decide(self, request: Request) -> Answer:
+        """Take the person's decision."""
+        return self.consents.decide(request, self.world.now())
 
     @route("GET", "/2/users/me", "auth")
     async def me(self, request: Request) -> Answer:
@@ -28,6 +42,8 @@ class UserRoutes(XTwin):
     async def renew(self, request: Request) -> Answer:
         """Exchange a refresh token, once, for a new pair."""
         form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem(request, form)
         if form.get("grant_type") != "refresh_token":
             return _refused("unsupported_grant_type", "Only refresh_token is known here.")
         renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
@@ -43,6 +59,23 @@ class UserRoutes(XTwin):
                 "refresh_token": refresh_token,
             }
         )
+
+    def _redeem(self, request: Request, form: Noted) -> Answer:
+        """Trade a code; without offline.access there is no refresh token."""
+        try:
+            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
+        except Problem as problem:
+            if problem.code == "invalid_client":
+                said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+                return Answer.json(said, 401)
+            return _refused("invalid_request", "Value passed for the authorization code was invalid.")
+        refresh = {"refresh_token": self.world.accounts.issue_refresh(account)} if "offline.access" in scopes else {}
+        access = {
+            "token_type": "bearer",
+            "expires_in": TOKEN_SECONDS,
+            "access_token": self.world.accounts.issue(account),
+        }
+        return Answer.json({**access, "scope": " ".join(scopes), **refresh})
 
 
 def _refused(error: str, description: str) -> Answer:

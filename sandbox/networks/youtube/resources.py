@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.google import GoogleConsent, consent
 from sandbox.networks.youtube.base import Attached, Upload, YouTubeTwin, json_body, refused
 from sandbox.operations import Operation
 from sandbox.twin import route
@@ -15,13 +16,17 @@ def _channels_operation(_twin: object, request: Request) -> Operation:
     return "confirm" if request.query.get("part") == "contentDetails" else "auth"
 
 
-class ResourceRoutes(YouTubeTwin):
+class ResourceRoutes(YouTubeTwin, GoogleConsent):
     """Serve /youtube/v3 and /token."""
+
+    consent = consent("youtube.upload", "youtube.readonly", "youtube.force-ssl")
 
     @route("POST", "/token", "auth")
     async def renew(self, request: Request) -> Answer:
         """Give out a new access token; the refresh token stays good."""
         form = request.texts()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(form)
         owner = next((account for account in self.world.accounts if self._owns(account, form)), None)
         if form.get("grant_type") != "refresh_token" or owner is None:
             error = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}

@@ -1,0 +1,280 @@
+"""The authorization servers of the networks: apps, the page on which a person consents, and codes that work once.
+
+What differs from network to network is data (`Consent`). Each network's own routes call `ask_consent`, `take_consent`
+and `redeem`, and word the answers themselves.
+"""
+
+import base64
+import hashlib
+import html
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from sandbox.accounts import Account, Accounts, NewAccount
+from sandbox.browsers import LOOPBACK
+from sandbox.journal import Journal, Shelf
+from sandbox.wire import Answer, RefusedError, Request
+
+PLAY_APP, PLAY_SECRET = "sandbox-app", "sandbox-secret"
+"""An app that every network knows. It may redirect to any address of this machine."""
+
+
+class App(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """An app as its developer has registered it at a network."""
+
+    platform: str
+    client_id: str
+    client_secret: str
+    redirect_uris: list[str] = []
+    scopes: list[str] | None = None
+    """What the network has approved it for; None for everything."""
+
+
+class Code(msgspec.Struct, rename="camel"):
+    """A code that was given out. `challenge` is that of PKCE."""
+
+    client_id: str
+    redirect_uri: str
+    account_id: str
+    scopes: list[str]
+    challenge: str
+    made_at: float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """How a network asks for consent and trades codes."""
+
+    scopes: frozenset[str]
+    """Those that the network knows."""
+    code_seconds: float
+    pkce: str = "optional"
+    """`required`, `optional` or `none`: then a challenge is ignored."""
+    divided_by: str = " "
+    """What stands between scopes, in requests and in answers."""
+    declinable: bool = False
+    """Whether people may untick single scopes."""
+    client_id: str = "client_id"
+    """The name of the parameter that names the app."""
+    requires: tuple[str, ...] = ()
+    """Parameters that the network demands beside the usual ones."""
+    takes: tuple[str, ...] = ()
+    """Parameters that it knows beside the usual ones."""
+    state_required: bool = False
+    denied: str = "access_denied"
+    """The error that the app is told if the person refuses."""
+    redirect_extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class Problem(Exception):
+    """A refusal in the words of RFC 6749; `code` is its error."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+class Authorizations:
+    """The apps of all networks, and the codes that are out."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._apps = Shelf(journal, "app", App)
+        self._codes: dict[str, Code] = {}
+
+    def register(self, app: App) -> App:
+        """Make an app known, or change it."""
+        return self._apps.put(f"{app.platform}/{app.client_id}", app)
+
+    def app(self, platform: str, client_id: str) -> App | None:
+        """Return an app of a network."""
+        play = App(platform, PLAY_APP, PLAY_SECRET) if client_id == PLAY_APP else None
+        return self._apps.get(f"{platform}/{client_id}") or play
+
+    def give_code(self, code: Code) -> str:
+        """Give out a code."""
+        name = secrets.token_urlsafe(24)
+        self._codes[name] = code
+        return name
+
+    def code(self, name: str) -> Code | None:
+        """Return a code that was given out."""
+        return self._codes.get(name)
+
+
+def accepts_redirect(app: App, redirect_uri: str) -> bool:
+    """Tell whether an app may redirect there: the very text that was registered."""
+    if redirect_uri in app.redirect_uris:
+        return True
+    return app.client_id == PLAY_APP and urlsplit(redirect_uri).hostname in LOOPBACK
+
+
+class Consents:
+    """One network's authorization server."""
+
+    def __init__(self, platform: str, label: str, rules: Consent, all_of: Authorizations, accounts: Accounts) -> None:
+        self._platform = platform
+        self._label = label
+        self._rules = rules
+        self._all = all_of
+        self._accounts = accounts
+
+    def ask(self, request: Request, now: float) -> Answer:
+        """Answer the request of an app to let a person consent.
+
+        The parameters `sandbox_as` (a user name) and `sandbox_decline` (scopes, or `all`) play the person, so that no
+        browser is needed.
+        """
+        query = request.query
+        app, redirect_uri = self._app_and_place(request)
+        state = query.get("state", "")
+        try:
+            scopes = self._wanted(request, app)
+        except Problem as problem:
+            request.overlook()
+            return _back(
+                redirect_uri, {"error": problem.code, "error_description": problem.description, "state": state}
+            )
+        if username := query.get("sandbox_as"):
+            declined = set(query.get("sandbox_decline", "").replace(",", " ").split())
+            given = [] if "all" in declined else [scope for scope in scopes if scope not in declined]
+            return self._decide(request, app, redirect_uri, username, given, now)
+        names = [account.username for account in self._accounts if account.platform == self._platform]
+        return Answer.text(_page(self._label, app.client_id, scopes, names, declinable=self._rules.declinable))
+
+    def decide(self, request: Request, now: float) -> Answer:
+        """Take what a person has decided on the page."""
+        app, redirect_uri = self._app_and_place(request)
+        try:
+            wanted = self._wanted(request, app)
+        except Problem as problem:
+            raise RefusedError(Answer.text(f"<h1>{html.escape(problem.description)}</h1>", 400)) from problem
+        fields = request.fields()
+        request.overlook()
+        by_name = {name: str(value) for name, value in fields}
+        allowed = by_name.get("decision") == "allow"
+        ticked = {str(value) for name, value in fields if name == "scope"}
+        given = [each for each in wanted if each in ticked or not self._rules.declinable] if allowed else []
+        return self._decide(request, app, redirect_uri, by_name.get("username", ""), given, now)
+
+    def redeem(self, form: Mapping[str, object], client: tuple[str, str], now: float) -> tuple[Account, list[str]]:
+        """Trade a code; returns whose it is and the scopes. `client` is the app's id and secret. Raises Problem."""
+        client_id, secret = client
+        app = self._all.app(self._platform, client_id)
+        if app is None or not secrets.compare_digest(app.client_secret, secret):
+            raise Problem("invalid_client", "Client authentication failed.")
+        code = self._all.code(str(form.get("code", "")))
+        verifier = str(form.get("code_verifier", ""))
+        if code is None or code.used or code.client_id != client_id or now - code.made_at > self._rules.code_seconds:
+            raise Problem("invalid_grant", "The authorization code is invalid or has expired.")
+        # Whatever comes of it, it was used.
+        code.used = True
+        if str(form.get("redirect_uri", "")) != code.redirect_uri:
+            raise Problem("invalid_grant", "The redirect_uri is not that of the authorization request.")
+        if self._rules.pkce != "none" and code.challenge and challenge_of(verifier) != code.challenge:
+            raise Problem("invalid_grant", "The code_verifier does not match.")
+        account = self._accounts.get(self._platform, code.account_id)
+        if account is None:
+            raise Problem("invalid_grant", "The account is gone.")
+        return account, code.scopes
+
+    def _app_and_place(self, request: Request) -> tuple[App, str]:
+        """Return the app and where it wants the person sent; nobody is sent anywhere unless both are known."""
+        query = request.query
+        app = self._all.app(self._platform, query.get(self._rules.client_id, ""))
+        redirect_uri = query.get("redirect_uri", "")
+        if app is None:
+            raise RefusedError(Answer.text("<h1>This app is not known here.</h1>", 400))
+        if not accepts_redirect(app, redirect_uri):
+            raise RefusedError(Answer.text("<h1>The redirect_uri is not one that the app has registered.</h1>", 400))
+        return app, redirect_uri
+
+    def _wanted(self, request: Request, app: App) -> list[str]:
+        query, rules = request.query, self._rules
+        for name in (*rules.takes, "sandbox_as", "sandbox_decline", "code_challenge_method"):
+            query.get(name)
+        if query.get("response_type") != "code":
+            raise Problem("unsupported_response_type", "The response_type must be code.")
+        if missing := [name for name in rules.requires if not query.get(name)]:
+            raise Problem("invalid_request", f"{missing[0]} is missing.")
+        if rules.state_required and not query.get("state"):
+            raise Problem("invalid_request", "state is missing.")
+        challenge = query.get("code_challenge", "")
+        if rules.pkce == "required" and not challenge:
+            raise Problem("invalid_request", "code_challenge is missing.")
+        if rules.pkce != "none" and challenge and query.get("code_challenge_method") != "S256":
+            raise Problem("invalid_request", "The code_challenge_method must be S256.")
+        scopes = [each for each in query.get("scope", "").split(rules.divided_by) if each]
+        known = rules.scopes if app.scopes is None else rules.scopes & set(app.scopes)
+        if not scopes or set(scopes) - known:
+            raise Problem(
+                "invalid_scope", f"Not known, or not approved for this app: {set(scopes) - known or 'no scope'}"
+            )
+        return scopes
+
+    def _decide(
+        self, request: Request, app: App, redirect_uri: str, username: str, scopes: list[str], now: float
+    ) -> Answer:
+        query = request.query
+        more = {"state": query["state"]} if "state" in query else {}
+        if not scopes or not username:
+            return _back(redirect_uri, {"error": self._rules.denied, **more})
+        account = self._person(username)
+        challenge = "" if self._rules.pkce == "none" else query.get("code_challenge", "")
+        code = self._all.give_code(Code(app.client_id, redirect_uri, account.account_id, scopes, challenge, now))
+        return _back(redirect_uri, {"code": code, **more, **self._rules.redirect_extra})
+
+    def _person(self, username: str) -> Account:
+        """Return the account of this name; a new name is a new account."""
+        found = (each for each in self._accounts if (each.platform, each.username) == (self._platform, username))
+        number = str(int.from_bytes(hashlib.sha256(f"{self._platform}/{username}".encode()).digest()[:6]))
+        fresh = NewAccount(self._platform, f"new_{number}", number, username[:50], secrets.token_urlsafe(24))
+        return next(found, None) or self._accounts.upsert(fresh)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 challenge of a verifier (RFC 7636)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def basic_client(request: Request) -> tuple[str, str]:
+    """Return the id and secret of HTTP Basic, empty ones if there are none."""
+    scheme, _, encoded = request.header("authorization").partition(" ")
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        decoded = ""
+    client_id, _, secret = decoded.partition(":")
+    return client_id, secret
+
+
+def _back(redirect_uri: str, parameters: Mapping[str, str]) -> Answer:
+    sign = "&" if "?" in redirect_uri else "?"
+    headers = {"location": f"{redirect_uri}{sign}{urlencode(parameters)}", "cache-control": "no-store"}
+    return Answer(302).with_headers(headers)
+
+
+def _page(label: str, client_id: str, scopes: list[str], names: list[str], *, declinable: bool) -> str:
+    """Return the page on which a person consents; it posts to its own address."""
+    boxes = "".join(
+        f'<li><label><input type="checkbox" name="scope" value="{html.escape(scope)}" checked'
+        f"{'' if declinable else ' disabled'}> {html.escape(scope)}</label></li>"
+        for scope in scopes
+    )
+    known = "".join(f'<option value="{html.escape(name)}">' for name in names)
+    first = html.escape(names[0] if names else "newcomer")
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Sandbox of {html.escape(label)}: consent</title>
+<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">
+<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem">
+<h1>Sandbox of {html.escape(label)}</h1>
+<form method="post"><p>The app <b>{html.escape(client_id)}</b> asks for these permissions:</p><ul>{boxes}</ul>
+<p><label>Account <input name="username" value="{first}" list="names" required></label>
+<datalist id="names">{known}</datalist></p>
+<p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></p></form>
+</body></html>"""

@@ -1,0 +1,48 @@
+"""Google's consent and codes, which its networks share."""
+
+from abc import ABC
+
+from sandbox.authorization import Consent, Problem
+from sandbox.strict import Noted
+from sandbox.twin import Twin, route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS = 3599
+
+
+def consent(*scopes: str) -> Consent:
+    """Return how Google asks: people may untick single scopes. The life of a code is not documented."""
+    known = frozenset(f"https://www.googleapis.com/auth/{scope}" for scope in scopes)
+    return Consent(known, code_seconds=600, declinable=True, takes=("access_type", "prompt", "login_hint"))
+
+
+class GoogleConsent(Twin, ABC):
+    """Serve the page of consent, and trade codes."""
+
+    @route("GET", "/o/oauth2/v2/auth", "auth")
+    async def authorize(self, request: Request) -> Answer:
+        """Ask a person for consent."""
+        return self.consents.ask(request, self.world.now())
+
+    @route("POST", "/o/oauth2/v2/auth", "auth")
+    async def decide(self, request: Request) -> Answer:
+        """Take the person's decision."""
+        return self.consents.decide(request, self.world.now())
+
+    def redeem(self, form: Noted) -> Answer:
+        """Trade a code."""
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            status = 401 if problem.code == "invalid_client" else 400
+            return Answer.json({"error": problem.code, "error_description": problem.description}, status)
+        return Answer.json(
+            {
+                "access_token": self.world.accounts.issue(account),
+                "expires_in": TOKEN_SECONDS,
+                "refresh_token": self.world.accounts.issue_refresh(account),
+                "scope": " ".join(scopes),
+                "token_type": "Bearer",
+            }
+        )
