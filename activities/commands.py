@@ -1,6 +1,7 @@
 """The arguments of activities: ids only."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -41,6 +42,15 @@ class CheckMediaCommand(BaseModel):
     check_id: str
     position: int
     platform: str
+    request_id: str | None = None
+
+
+class ConnectCommand(BaseModel):
+    """Name an account that is being connected, and what is to be done for it."""
+
+    connection_id: str
+    platform: str
+    step: Literal["begin", "finish", "select"]
     request_id: str | None = None
 
 

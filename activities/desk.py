@@ -19,6 +19,7 @@ from activities.media.offer import addressed, covers_of, offer, unchecked
 from activities.media.record import ChangeRecord, Unrecorded
 from activities.media.source import MediaTools, StepMedia
 from activities.meters import Meters
+from activities.newcomer import Newcomer
 from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
 from activities.servers import Servers
 from activities.token_times import at_renewal, is_due, network_can_renew, rules_of
@@ -216,6 +217,37 @@ class Desk:
         """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
         network = networks()[account.platform]
         return await network.whoami(self._connect(network, account, []))
+
+    def wire_for(
+        self,
+        network: Network[Any, Any],
+        credentials: BaseModel,
+        workspace_id: str,
+        error_of: Callable[[httpx.Response], NetworkError] | None = None,
+    ) -> Wire:
+        """Return a wire to the server that credentials name, for what belongs to no account yet."""
+        server = self._servers.reach(network, credentials)
+        return Wire(
+            transport=self._named_servers if server.named else self._networks_at[network.platform],
+            base_url=server.url,
+            label=network.label,
+            error_of=error_of or network.error_of,
+            request_id_header=network.request_id_header,
+            workspace=workspace_id,
+            domains=network.own_domains,
+            elsewhere=server.elsewhere,
+        )
+
+    def introduce(self, network: Network[Any, Any], credentials: Any, workspace_id: str) -> Newcomer:
+        """Return the line of an account that is being connected."""
+        vouched = self._servers.reach(network, credentials).vouched
+        wire = self.wire_for(network, credentials, workspace_id)
+        return Newcomer(network, wire, credentials, self.registered_apps, vouched=vouched)
+
+    @property
+    def vault(self) -> Vault:
+        """Return the vault."""
+        return self._vault
 
     def forget_files(self, post_id: str) -> None:
         """Have a post's media fetched again from now on."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
+from api.connect_schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
 from api.history import HistoryView
 from api.platforms import PlatformsView
 from api.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
@@ -22,11 +23,26 @@ Json = dict[str, Any]
 PREFIX = "#/components/schemas/"
 TARGET = "Target"
 _BODIES = (
+    ConnectBody,
+    SelectBody,
     *(PostBody, PatchBody, ValidateBody, EditBody, RetryBody, ResolveBody),
     *(CreateManyBody, PostItemBody, UpdateManyBody, PatchItemBody, SelectManyBody),
 )
 _CHANGES = (PatchBody, PatchItemBody)
-_VIEWS = (PostView, PageView, AttemptsView, HistoryView, DeletedView, VerdictView, PlatformsView, ErrorView, ManyView)
+_VIEWS = (
+    PostView,
+    PageView,
+    AttemptsView,
+    HistoryView,
+    DeletedView,
+    VerdictView,
+    PlatformsView,
+    ErrorView,
+    ManyView,
+    ConnectionView,
+    ConnectedView,
+    SelectedView,
+)
 _NULL = {"type": "null"}
 _NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})
 """Fields that clients set to null. Elsewhere null is the default when a post is created, and refused in a change."""

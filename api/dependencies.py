@@ -1,5 +1,6 @@
 """What the api works with; put together by whoever starts the process, or a test."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -32,6 +33,8 @@ class Dependencies:
     quotas: Quotas
     waiting: Waiting
     checks: Checks
+    redirect_urls: frozenset[str]
+    """Where networks may send people back to who connect an account; anywhere if it is empty."""
 
     @classmethod
     def of(
@@ -42,6 +45,7 @@ class Dependencies:
         late_after: timedelta = LATE_AFTER,
         rates: Rates | None = None,
         limits: WorkspaceLimits | None = None,
+        redirect_urls: Collection[str] = (),
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         starter = Starter(database, workflows)
@@ -56,6 +60,7 @@ class Dependencies:
             Quotas(database, limits),
             Waiting(),
             Checks(),
+            frozenset(redirect_urls),
         )
 
 

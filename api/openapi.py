@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from api.components import name_of, ref, schemas
+from api.connect_operations import CONNECT_OPERATIONS
 from api.examples import ERRORS
 from api.operations import OPERATIONS, Json, Operation
 from api.views import ErrorView
@@ -53,7 +54,7 @@ def servers(url: str) -> list[Json]:
 def document() -> Json:
     """Return the document; only the address that it is served at is not yet known."""
     paths: dict[str, Json] = {}
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *CONNECT_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -62,6 +63,7 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Connect", "description": "Let people connect their accounts."},
             {"name": "Platforms", "description": "Read what the networks take."},
         ],
         "paths": {**paths, **_health()},
@@ -87,10 +89,17 @@ def _operation(operation: Operation) -> Json:
         "tags": [operation.tag],
         "parameters": list(operation.parameters),
         "responses": {
-            str(operation.status): {
-                "description": HTTPStatus(operation.status).phrase,
-                "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
-                "content": _content(name_of(operation.answer), operation.answers),
+            **{
+                str(status): {
+                    "description": HTTPStatus(status).phrase,
+                    "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
+                    "content": _content(name_of(operation.answer), answers),
+                }
+                for status, answers in (
+                    (operation.status, operation.answers),
+                    (operation.other_status, operation.other_answers),
+                )
+                if status
             },
             **_error_responses(operation.errors),
         },

@@ -40,6 +40,9 @@ class Operation:
     parameters: Sequence[Json] = ()
     answer_headers: Sequence[str] = ()
     tag: str = "Posts"
+    other_status: int | None = None
+    """A second status of success, and examples of its answers."""
+    other_answers: dict[str, Json] = field(default_factory=dict)
 
 
 _POST_ID = {
@@ -162,9 +165,9 @@ def _page(what: str, cursor: str) -> tuple[Json, Json]:
     )
 
 
-_ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
-_WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
-_SHAPE = ("missingField", "wrongValue", "duplicateTarget", *_WITH_BODY)
+ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
+WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
+_SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
 _RULES = ("networkRule", "accountNotFound", "unknownSetting")
 _POSTS = "/v1/posts"
@@ -188,7 +191,7 @@ OPERATIONS = (
         "answered 200 with the existing post and `Idempotent-Replayed`.",
         PostView,
         {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
-        (*_SHAPE, *_RULES, *_KEYED, "externalIdTaken", *_ALWAYS),
+        (*_SHAPE, *_RULES, *_KEYED, "externalIdTaken", *ALWAYS),
         status=201,
         body=PostBody,
         bodies=examples.CREATE,
@@ -204,7 +207,7 @@ OPERATIONS = (
         "It holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` then says that there are more.",
         PageView,
         {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
-        ("unknownQuery", "wrongQuery", *_ALWAYS),
+        ("unknownQuery", "wrongQuery", *ALWAYS),
         parameters=_LIST,
     ),
     Operation(
@@ -220,7 +223,7 @@ OPERATIONS = (
             "valid": {"valid": True, "errors": [], "warnings": []},
             "invalid": {"valid": False, "errors": examples.ERRORS["networkRule"][1]["errors"], "warnings": []},
         },
-        (*_WITH_BODY, *_ALWAYS),
+        (*WITH_BODY, *ALWAYS),
         body=ValidateBody,
         bodies={**examples.CREATE, "withFiles": {**examples.CREATE["schedule"], "checkMedia": True}},
     ),
@@ -232,7 +235,7 @@ OPERATIONS = (
         "With full details, per-platform status included.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
-        ("unknownQuery", "notFound", *_ALWAYS),
+        ("unknownQuery", "notFound", *ALWAYS),
         parameters=(_POST_ID,),
     ),
     Operation(
@@ -251,7 +254,7 @@ OPERATIONS = (
         "is held, and was sent nowhere, starts again with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
-        (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *_ALWAYS),
+        (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *ALWAYS),
         body=PatchBody,
         bodies=examples.PATCH,
         parameters=(_POST_ID, _KEY, _PREFER),
@@ -266,7 +269,7 @@ OPERATIONS = (
         "out just then is not removed, but answered 409. A published one stays on the platforms.",
         DeletedView,
         {"deleted": examples.DELETED},
-        ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED, *_ALWAYS),
+        ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED, *ALWAYS),
         parameters=(_POST_ID, _KEY),
         answer_headers=("Idempotent-Replayed",),
     ),
@@ -280,7 +283,7 @@ OPERATIONS = (
         PostView,
         {"edited": examples.POST},
         (
-            *_WITH_BODY,
+            *WITH_BODY,
             "missingField",
             "notEditable",
             "noPremium",
@@ -289,7 +292,7 @@ OPERATIONS = (
             "textOnly",
             "notFound",
             *_KEYED,
-            *_ALWAYS,
+            *ALWAYS,
         ),
         body=EditBody,
         bodies=examples.EDIT,
@@ -306,7 +309,7 @@ OPERATIONS = (
         "corrected before, by PATCH.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
-        (*_WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED, *_ALWAYS),
+        (*WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED, *ALWAYS),
         body=RetryBody,
         bodies=examples.RETRY,
         body_required=False,
@@ -324,7 +327,7 @@ OPERATIONS = (
         "waits once for the outcome of all that are published now. Each post counts as a request of the API key.",
         ManyView,
         {"created": examples.CREATED_MANY},
-        (*_WITH_BODY, "keyRequired", "wrongValue", "keyReused", *_ALWAYS),
+        (*WITH_BODY, "keyRequired", "wrongValue", "keyReused", *ALWAYS),
         body=CreateManyBody,
         bodies=examples.CREATE_MANY,
         parameters=(_WHOLE_KEY, _PREFER),
@@ -339,7 +342,7 @@ OPERATIONS = (
         f"for all that match a `filter`. {_MANY}",
         ManyView,
         {"moved": examples.MOVED_MANY},
-        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
         body=UpdateManyBody,
         bodies=examples.UPDATE_MANY,
         parameters=(_required(_WHOLE_KEY), _PREFER),
@@ -353,7 +356,7 @@ OPERATIONS = (
         f"Each as `DELETE /v1/posts/{{postId}}` deletes it. {_MANY}",
         ManyView,
         {"deleted": examples.DELETED_MANY},
-        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
         body=SelectManyBody,
         bodies=examples.SELECT_MANY,
         parameters=(_required(_WHOLE_KEY), _PREFER),
@@ -367,7 +370,7 @@ OPERATIONS = (
         f"Each as `POST /v1/posts/{{postId}}/retry` retries all that failed of it. {_MANY}",
         ManyView,
         {"retried": examples.RETRIED_MANY},
-        (*_WITH_BODY, "keyMissing", "wrongValue", "keyReused", *_ALWAYS),
+        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
         body=SelectManyBody,
         bodies=examples.SELECT_MANY,
         parameters=(_required(_WHOLE_KEY), _PREFER),
@@ -383,7 +386,7 @@ OPERATIONS = (
         "are fetched, before anything is sent.",
         PlatformsView,
         {"platforms": {"platforms": [view_of_network(networks()["pinterest"]).model_dump(mode="json", by_alias=True)]}},
-        ("unknownQuery", *_ALWAYS),
+        ("unknownQuery", *ALWAYS),
         tag="Platforms",
     ),
     Operation(
@@ -394,7 +397,7 @@ OPERATIONS = (
         "Every step towards the networks with its times, what the network answered and what was decided upon it.",
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
-        ("unknownQuery", "wrongQuery", "notFound", *_ALWAYS),
+        ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
         parameters=(_POST_ID, *_page("attempts", examples.ATTEMPTS_CURSOR)),
     ),
     Operation(
@@ -407,7 +410,7 @@ OPERATIONS = (
         "kept. Of content only the names of changed fields are kept.",
         HistoryView,
         {"history": examples.HISTORY},
-        ("unknownQuery", "wrongQuery", "notFound", *_ALWAYS),
+        ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
         parameters=(_POST_ID, *_page("events", examples.HISTORY_CURSOR)),
     ),
     Operation(
@@ -421,14 +424,14 @@ OPERATIONS = (
         PostView,
         {"resolved": examples.POST},
         (
-            *_WITH_BODY,
+            *WITH_BODY,
             "missingField",
             "wrongValue",
             "targetNotFound",
             "notFound",
             "nothingToResolve",
             *_KEYED,
-            *_ALWAYS,
+            *ALWAYS,
         ),
         body=ResolveBody,
         bodies=examples.RESOLVE,

@@ -14,7 +14,7 @@ import psutil
 from cli.stack.example import publish_example
 from cli.stack.files import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
 from cli.stack.leftovers import Ledger, end_leftovers
-from cli.stack.parts import OwnParts, environment, postgres_part, temporal_part
+from cli.stack.parts import OwnParts, environment, postgres_part, sandbox_apps, temporal_part
 from cli.stack.ports import Wish, free_port, require_free
 from cli.stack.postgres import Postgres
 from cli.stack.postgres import end_leftovers as end_postgres_leftovers
@@ -203,6 +203,7 @@ class Stack:
         for_worker = {
             "SOCIALSYNCER_DATABASE_URL": postgres.url_for(WORKER_ROLE, state.worker_role_password),
             "SOCIALSYNCER_ENCRYPTION_KEYS": self._encryption_key(),
+            "SOCIALSYNCER_APPS": os.environ.get("SOCIALSYNCER_APPS") or sandbox_apps(),
         }
         api, worker = self._own.api(shared | for_api), self._own.worker(shared | for_worker)
         await together(self._keep(api), self._keep(worker), seeding)

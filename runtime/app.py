@@ -38,7 +38,9 @@ def create_app_from_env() -> Litestar:
         await announce_zones(database)
         rates = Rates(settings.api_rate, settings.api_burst)
         limits = WorkspaceLimits(settings.open_posts, settings.kept_posts, settings.kept_mb)
-        deps = Dependencies.of(database, PostWorkflows(client), outcomes, settings.late_after, rates, limits)
+        deps = Dependencies.of(
+            database, PostWorkflows(client), outcomes, settings.late_after, rates, limits, settings.redirect_urls
+        )
         # The worker may be the part that is away.
         watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:

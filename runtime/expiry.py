@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.audit import AUDIT_KEPT, delete_old_events, delete_surplus_events
+from store.connecting import delete_old_connections
 from store.database import Database
 from store.idempotency import delete_expired_keys
 from store.media_checks import delete_old_checks
@@ -31,6 +32,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_old_lateness, 500),
     (delete_old_checks, 100),
     (delete_surplus_events, 20),
+    (delete_old_connections, 500),
 )
 """What is deleted, and how many rows at a time; a file may have some MiB."""
 

@@ -126,6 +126,10 @@ class Settings(BaseSettings):
         le=3600,
         description="how long a worker that is told to stop finishes sends and uploads before it hands them over",
     )
+    redirect_urls: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default_factory=list,
+        description="addresses, comma-separated, to which networks may send people back; any https one if not set",
+    )
     sandbox_url: str | None = Field(
         default=None,
         description="sends every network's calls to this sandbox and answers example.com media from its samples",

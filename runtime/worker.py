@@ -16,6 +16,7 @@ from activities.at_hand import AtHand
 from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
+from activities.connecting import Connecting
 from activities.desk import Desk
 from activities.edit import Editing
 from activities.media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
@@ -46,6 +47,7 @@ from store.audit import AUDIT_KEPT
 from store.database import Database
 from store.vault import Vault
 from workflows.client import PostWorkflows
+from workflows.connect import ConnectWorkflow
 from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
 from workflows.runs import Runs
@@ -158,11 +160,12 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         Completing(desk).complete,
         Editing(desk).edit,
         Checking(desk).check_media,
+        Connecting(desk).connect,
     ]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
-        workflows=[PostWorkflow, MediaCheckWorkflow],
+        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow],
         activities=[posts.look, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -497,6 +497,46 @@ class MediaCheck(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class PendingConnection(Base):
+    """An account that somebody is connecting. Deleted a day after it has ended."""
+
+    __tablename__ = "pending_connections"
+    __table_args__ = (Index("pending_connections_by_workspace", "workspace_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    platform: Mapped[str]
+    state_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    """SHA-256 of the state, which is nowhere else; null if the account is connected by credentials."""
+    redirect_url: Mapped[str | None]
+    account_id: Mapped[str | None]
+    """The account that is to be reconnected; another one is refused."""
+    options: Mapped[dict[str, Any]]
+    """What the client has chosen (platforms.connect.Connector.options)."""
+    public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """With which the api seals what only the worker may read (store.handover)."""
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The worker's secrets, sealed by the vault: the private key, PKCE's verifier, then the tokens."""
+    authorize_url: Mapped[str | None]
+    """Where the person consents; the state is not in it."""
+    handover: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The code or the credentials, sealed with `public_key`."""
+    handover_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """By which a repeat of the request is known."""
+    consumed_at: Mapped[datetime | None]
+    """When the state was used. It works once."""
+    traded_at: Mapped[datetime | None]
+    """When the code was sent to the network, which accepts it once."""
+    outcome: Mapped[dict[str, Any] | None]
+    """What came of it: accounts, a selection or a refusal."""
+    wanted: Mapped[list[str] | None]
+    """The ids that were chosen from the selection."""
+    selected: Mapped[dict[str, Any] | None]
+    """What came of the choice."""
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Restore(Base):
     """A restore of the database, of Temporal, or of both from a backup, and how far it is dealt with."""
 

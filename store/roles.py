@@ -64,7 +64,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     # For the names that people see of workflows.
     "workspaces": {Part.API: "SELECT (id, name)", Part.WORKER: "SELECT (id, name)"},
     "api_keys": {Part.API: "SELECT, UPDATE (last_used_at)"},
-    "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: "SELECT, UPDATE"},
+    "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: _NOTE},
     "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},
     "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE"},
     "targets": {Part.API: _ALL, Part.WORKER: _ALL},
@@ -80,6 +80,11 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE, DELETE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
     "media_checks": {Part.API: _ADD, Part.WORKER: "SELECT, UPDATE, DELETE"},
+    "pending_connections": {
+        # What the worker has sealed is of no use to the api.
+        Part.API: f"{_ADD}, UPDATE (handover, handover_hash, consumed_at, expires_at, wanted)",
+        Part.WORKER: "SELECT, UPDATE, DELETE",
+    },
     "restores": {Part.API: _READ, Part.WORKER: _READ},
     "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},
 }

@@ -1,5 +1,6 @@
 """Run the product's real parts inside the test session's event loop: PostgreSQL, Temporal, the sandbox, a worker."""
 
+import json
 import secrets
 import sysconfig
 from collections.abc import AsyncIterator, Sequence
@@ -30,6 +31,7 @@ from domain.schedule import rfc3339
 from platforms.registry import networks
 from runtime.settings import VaultSettings
 from runtime.temporal import DATA_CONVERTER
+from sandbox.authorization import PLAY_APP, PLAY_SECRET
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
 from store.api_keys import create_key
@@ -52,6 +54,8 @@ from workflows import search_attributes
 from workflows.client import PostWorkflows
 from workflows.telling import tell
 
+SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
+"""An app that each network of the sandbox knows."""
 ROLES = (
     Role(Part.API, "socialsyncer_api", secrets.token_urlsafe()),
     Role(Part.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
@@ -403,6 +407,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
             pacing=False,
+            apps=SecretStr(json.dumps(dict.fromkeys(("twitter", "linkedin", "google"), SANDBOX_APP))),
         )
         client = environment.client
         stack = Stack(

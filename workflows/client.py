@@ -24,6 +24,8 @@ from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import Found, judge_found
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
+from workflows.connect import WITHIN as CONNECT_WITHIN
+from workflows.connect import ConnectPlan, ConnectWorkflow
 from workflows.details import summary
 from workflows.failures import AWAY, answering, unavailable, unknown
 from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
@@ -122,6 +124,24 @@ class PostWorkflows:
             )
         with contextlib.suppress(TimeoutError, WorkflowFailureError):
             async with asyncio.timeout(WITHIN.total_seconds()):
+                await handle.result()
+
+    async def connect(self, plan: ConnectPlan) -> None:
+        """Have a worker take a step of a connection; return when it has, or time is over. Raises Unavailable."""
+        async with answering(_PATIENCE.total_seconds()):
+            handle = await self._client.start_workflow(
+                ConnectWorkflow.run,
+                plan,
+                id=f"{plan.connection_id}/{plan.step}",
+                task_queue=POSTS_QUEUE,
+                execution_timeout=CONNECT_WITHIN,
+                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                rpc_timeout=_PATIENCE,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(CONNECT_WITHIN.total_seconds()):
                 await handle.result()
 
     async def release(self, plan: Plan) -> None:

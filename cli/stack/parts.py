@@ -1,6 +1,7 @@
 """Describe the parts of a stack: how each is run, and how one sees that it is well."""
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -21,6 +22,8 @@ from cli.stack.temporal import NAMESPACE, Temporal
 _WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
+_WITH_APPS = ("google", "linkedin", "twitter")
+"""The networks that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"
 _READY_WITHIN = 60
@@ -147,6 +150,12 @@ def environment(*, api_port: int, sandbox_url: str, temporal_address: str, pacin
         "TEMPORAL_CONFIG_FILE": os.devnull,
         **_without_proxy(),
     }
+
+
+def sandbox_apps() -> str:
+    """Return SOCIALSYNCER_APPS with the app that each network of the sandbox knows."""
+    app = {"clientId": "sandbox-app", "clientSecret": "sandbox-secret"}
+    return json.dumps(dict.fromkeys(_WITH_APPS, app))
 
 
 def _without_proxy() -> dict[str, str]:

@@ -49,14 +49,9 @@ async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     among those that the user manages, or several are and none is named.
     """
     wanted = wanted or line.credentials.user_id
-    found: dict[str, tuple[str, str, str]] = {}
-    for account in sorted(await _all(line, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
-        number = str(account.get("name")).rpartition("/")[2]
-        if line.credentials.account_id in {None, number} or wanted != line.credentials.user_id:
-            for location in await _locations(line, number):
-                its_number = str(location.get("name")).rpartition("/")[2]
-                if wanted in {None, its_number}:
-                    found.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
+    anywhere = wanted != line.credentials.user_id
+    every = await places(line, None if anywhere else line.credentials.account_id)
+    found = {each[1]: each for each in every if wanted in {None, each[1]}}
     if wanted is None and len(found) > 1:
         several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
         message = f"This Google account manages several locations. Name one as locationId: {several}."
@@ -65,6 +60,18 @@ async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
         message = "Google does not find this location among those that the account manages."
         raise NetworkError(Kind.AUTH, message, code="no_location")
     return next(iter(found.values()))
+
+
+async def places(line: Line, only_account: str | None = None) -> list[tuple[str, str, str]]:
+    """Return account, location and title of all locations that the user manages. Raises NetworkError."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for account in sorted(await _all(line, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
+        number = str(account.get("name")).rpartition("/")[2]
+        if only_account in {None, number}:
+            for location in await _locations(line, number):
+                its_number = str(location.get("name")).rpartition("/")[2]
+                found.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
+    return list(found.values())
 
 
 def _rank(account: dict[str, Any]) -> int:

@@ -42,13 +42,16 @@ ANYBODY_IS_DENIED = [
     "UPDATE api_keys SET workspace_id = 'ws_x'",
     "UPDATE api_keys SET revoked_at = NULL",
     "DELETE FROM api_keys",
-    "INSERT INTO accounts SELECT * FROM accounts",
     "DELETE FROM accounts",
     "DELETE FROM attempts",
     "DELETE FROM revisions",
 ]
 DENIED = {
     Part.API: [
+        "INSERT INTO accounts SELECT * FROM accounts",
+        "UPDATE pending_connections SET sealed = NULL",
+        "UPDATE pending_connections SET outcome = NULL",
+        "DELETE FROM pending_connections",
         *ANYBODY_IS_DENIED,
         "SELECT credentials FROM accounts",
         "SELECT * FROM accounts",

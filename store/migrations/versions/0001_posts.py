@@ -22,7 +22,7 @@ def upgrade() -> None:
         op.get_bind().exec_driver_sql(source(name))
 
 
-def create_tables() -> None:
+def create_tables() -> None:  # noqa: PLR0915 one migration until the first release
     """Create the tables and their indexes."""
     op.create_table(
         "workspaces",
@@ -83,6 +83,33 @@ def create_tables() -> None:
         sa.Column("probed_with", sa.String(collation="C"), nullable=True),
         sa.PrimaryKeyConstraint("platform", "app_id", "code"),
     )
+    op.create_table(
+        "pending_connections",
+        sa.Column("id", sa.String(collation="C"), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("state_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("redirect_url", sa.Text(), nullable=True),
+        sa.Column("account_id", sa.Text(), nullable=True),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("authorize_url", sa.Text(), nullable=True),
+        sa.Column("handover", sa.LargeBinary(), nullable=True),
+        sa.Column("handover_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("consumed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("traded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("wanted", postgresql.ARRAY(sa.Text()), nullable=True),
+        sa.Column("selected", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("state_hash"),
+    )
+    op.create_index("pending_connections_by_workspace", "pending_connections", ["workspace_id", "created_at"])
+    op.create_index(op.f("ix_pending_connections_expires_at"), "pending_connections", ["expires_at"], unique=False)
     op.create_table(
         "restores",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -513,6 +540,7 @@ def downgrade() -> None:
     op.drop_table("revisions")
     op.drop_table("zone_checks")
     op.drop_table("restores")
+    op.drop_table("pending_connections")
     op.drop_index(
         "posts_wall_times",
         table_name="posts",

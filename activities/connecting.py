@@ -1,0 +1,361 @@
+"""Connect accounts: begin an authorization, trade its code, and keep what was chosen of what it gives.
+
+The api holds no app secrets and no key of the vault, so all of this is done here. What comes of it is written into the
+connection's row; nothing of it goes through Temporal but ids.
+"""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ValidationError
+from temporalio import activity
+
+from activities.commands import ConnectCommand
+from activities.desk import Desk, plain
+from activities.persist import persist
+from activities.servers import FORBIDDEN
+from activities.token_times import at_connecting
+from platforms.base import Identity, Network
+from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors, error_of
+from platforms.errors import Kind, NetworkError
+from platforms.registered_apps import App
+from platforms.registry import networks
+from platforms.renewal import Lifetimes
+from store.accounts import save_account
+from store.connecting import begin_trade, find_connection, note
+from store.handover import HandoverError, new_pair, open_handover
+from store.models import Account, PendingConnection
+from store.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+Outcome = dict[str, Any]
+_VERIFIER_BYTES = 32
+_STEP_S = 21.0
+"""How long a step may take: it has ended before its workflow has, so no repeat of the request meets it."""
+_MOST_OPTIONS = 1_000
+"""Pages, channels or locations that a person is offered."""
+
+
+class _Refused(Exception):
+    """The end of a connection, or what stops it for now if it is not `final`."""
+
+    def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
+        super().__init__(code)
+        self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
+
+
+class Connecting:
+    """Do the worker's part of connecting accounts."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._database = desk.database
+
+    @activity.defn
+    async def connect(self, command: ConnectCommand) -> None:
+        """Take one step, and write down what came of it. A repeat goes on from what is written."""
+        async with self._database.reading() as session:
+            row = await find_connection(session, command.connection_id)
+        if row is None:
+            return None
+        take, column = {
+            "begin": (self._begin, "outcome"),
+            "finish": (self._finish, "outcome"),
+            "select": (self._select, "selected"),
+        }[command.step]
+        try:
+            async with asyncio.timeout(_STEP_S):
+                return await take(row)
+        except _Refused as error:
+            refused = error
+        except NetworkError as error:
+            refused = _refusal(networks()[row.platform], error)
+        except TimeoutError:
+            refused = _away(networks()[row.platform])
+        except (VaultError, HandoverError):
+            refused = _Refused("connection_expired", "This connection can no longer be read. Start again.")
+        found = refused.outcome
+        log.info("connect.refused", platform=row.platform, code=found["error"]["code"], final=found["final"])
+        return await self._write(row, **{column: found})
+
+    async def _begin(self, row: PendingConnection) -> None:
+        if row.public_key is not None:
+            return
+        network = networks()[row.platform]
+        private, public = new_pair()
+        kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
+        address = None
+        if row.redirect_url is not None:
+            connector, app = connectors()[row.platform], self._app(network, row)
+            kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id}
+            wire = self._desk.wire_for(network, network.credentials.model_construct(), row.workspace_id)
+            challenge = challenge_of(kept["verifier"])
+            address = connector.address(wire, app, row.redirect_url, challenge, row.options)
+        await self._write(row, public_key=public, sealed=self._seal(row, kept), authorize_url=address)
+
+    async def _finish(self, row: PendingConnection) -> None:
+        if row.outcome is not None and row.outcome.get("final", True):
+            return
+        kept = self._desk.vault.open(row.sealed or b"", _context(row))
+        given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
+        if row.redirect_url is None:
+            await self._connect_with(row, given["credentials"])
+            return
+        network, connector = networks()[row.platform], connectors()[row.platform]
+        app = self._desk.registered_apps.by_client(network, kept["client_id"]) or self._app(network, row)
+        if "grant" in kept:
+            grant = Grant.load(kept["grant"])
+        else:
+            grant = await self._trade(row, connector, app, given["code"], kept)
+        missing = connector.missing(app, grant, row.options)
+        if needed := [each for each in missing if each not in connector.secondary]:
+            names = ", ".join(needed)
+            raise _Refused(
+                "permission_missing",
+                f"These permissions were declined, and {network.label} accounts cannot publish without them: {names}. "
+                "Connect again and leave them ticked.",
+            )
+        found = await self._candidates(row, connector, app, grant)
+        chosen = [each for each in found if network.account_id(_number(each)) == row.account_id]
+        usable = chosen or [each for each in found if each.reason is None]
+        if row.account_id is not None and not chosen and len(found) > 1:
+            raise _different(network, row)
+        permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
+        if len(usable) == 1:
+            await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes)
+            return
+        kept |= {
+            "grant": grant.dump(),
+            "permissions": permissions,
+            "missing": missing,
+            "candidates": {each.id: {**_dumped(each), "credentials": plain(each.credentials)} for each in found},
+        }
+        options = [
+            {
+                "id": each.id,
+                "name": each.name,
+                "username": each.username,
+                "type": each.kind,
+                "account_id": network.account_id(_number(each)),
+                "reason": each.reason,
+            }
+            for each in found
+        ]
+        await self._write(row, sealed=self._seal(row, kept), outcome={"selection": options})
+
+    async def _trade(
+        self, row: PendingConnection, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
+    ) -> Grant:
+        """Trade the code, and seal the tokens onto the row before anything else is asked."""
+        network = networks()[row.platform]
+        async with self._database.transaction() as session:
+            if not await begin_trade(session, row.id, datetime.now(UTC)):
+                raise _Refused(
+                    "connection_expired",
+                    f"An answer of {network.label} was lost, and its code works once. Start again.",
+                )
+        wire = self._desk.wire_for(
+            network, network.credentials.model_construct(), row.workspace_id, error_of(network.label)
+        )
+        try:
+            grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
+        except NetworkError as error:
+            if error.code == CODE_REJECTED:
+                raise _Refused(
+                    "code_rejected",
+                    f"{network.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
+                    "Start again.",
+                ) from error
+            if error.kind is Kind.OPERATOR:
+                raise _Refused("app_refused", error.message) from error
+            message = f"{network.label} did not answer, and the code may be used up. Start again."
+            raise _Refused("unavailable", message) from error
+        kept["grant"] = grant.dump()
+        await self._write(row, sealed=self._seal(row, kept))
+        return grant
+
+    async def _candidates(
+        self, row: PendingConnection, connector: Connector[Any], app: App, grant: Grant
+    ) -> list[Candidate[Any]]:
+        network = networks()[row.platform]
+        try:
+            found = await connector.candidates(
+                lambda credentials: self._desk.introduce(network, credentials, row.workspace_id).connection,
+                app,
+                grant,
+                row.options,
+            )
+        except NetworkError as error:
+            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+                raise _Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
+            raise
+        if not any(each.reason is None for each in found):
+            why = next(
+                (each.reason for each in found if each.reason), f"{network.label} lists nothing that can publish."
+            )
+            raise _Refused("no_accounts", f"There is nothing to connect: {why}")
+        return found[:_MOST_OPTIONS]
+
+    async def _select(self, row: PendingConnection) -> None:
+        if row.selected is not None and row.selected.get("final", True):
+            return
+        kept = self._desk.vault.open(row.sealed or b"", _context(row))
+        network, stored = networks()[row.platform], kept["candidates"]
+        chosen = []
+        for each in row.wanted or []:
+            if each not in stored or stored[each]["reason"] is not None:
+                message = "One of these ids is not among the options of this selection, or cannot be selected."
+                raise _Refused("invalid_field_value", message, param="ids")
+            about, credentials = stored[each], network.credentials.model_construct(**stored[each]["credentials"])
+            credentials = network.credentials.model_validate(plain(credentials))
+            identity = Identity(**about["identity"]) if about["identity"] else None
+            chosen.append(
+                Candidate(each, about["name"], about["kind"], credentials, about["username"], identity=identity)
+            )
+        grant = Grant.load(kept["grant"])
+        await self._keep(row, chosen, "selected", kept["permissions"], kept["missing"], grant.lifetimes)
+
+    async def _connect_with(self, row: PendingConnection, given: Mapping[str, Any]) -> None:
+        """Connect the account of credentials that somebody has already."""
+        network = networks()[row.platform]
+        try:
+            credentials: BaseModel = network.credentials.model_validate(dict(given))
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            message = f"{network.label} does not take these credentials: {where or 'a field'} is missing or wrong."
+            raise _Refused("invalid_field_value", message, param="credentials") from None
+        newcomer = self._desk.introduce(network, credentials, row.workspace_id)
+        try:
+            identity = await newcomer.whoami()
+        except NetworkError as error:
+            if error.kind is Kind.AUTH and "no longer accepts this" in error.message:
+                message = f"{network.label} does not accept these credentials. Check them and try again."
+                raise _Refused("credentials_rejected", message, param="credentials") from error
+            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+                raise _Refused("credentials_rejected", error.message, param="credentials") from error
+            raise
+        candidate = Candidate(identity.user_id, identity.username, "profile", newcomer.credentials, identity=identity)
+        await self._keep(row, [candidate], "outcome", [], [], newcomer.lifetimes)
+
+    async def _keep(
+        self,
+        row: PendingConnection,
+        chosen: Sequence[Candidate[Any]],
+        column: str,
+        permissions: Sequence[str],
+        missing: Sequence[str],
+        lifetimes: Lifetimes | None,
+    ) -> None:
+        """Save the accounts and what came of the connection in one transaction."""
+        network = networks()[row.platform]
+        verified: list[tuple[Identity, Any]] = []
+        for each in chosen:
+            newcomer = self._desk.introduce(network, each.credentials, row.workspace_id)
+            verified.append((each.identity or await newcomer.whoami(), newcomer.credentials))
+        if row.account_id and [network.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
+            raise _different(network, row)
+        now = datetime.now(UTC)
+        told = {"permissions": list(permissions), "missing": list(missing)}
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                accounts = []
+                for identity, credentials in verified:
+                    account_id = network.account_id(identity.user_id)
+                    known = await session.get(Account, (row.workspace_id, account_id)) is not None
+                    account = await save_account(
+                        session,
+                        self._desk.vault,
+                        workspace_id=row.workspace_id,
+                        account_id=account_id,
+                        platform=network.platform,
+                        user_id=identity.user_id,
+                        username=identity.username,
+                        premium=identity.premium,
+                        limits=identity.limits,
+                        app_id=network.app_id(credentials),
+                        credentials=plain(credentials),
+                        tokens=asdict(at_connecting(network, credentials, lifetimes, now)),
+                    )
+                    ends = None if account.renew_at else account.refresh_expires_at
+                    about = {"account_id": account_id, "username": account.username, "created": not known, **told}
+                    about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
+                    accounts.append(about)
+                # The tokens are the accounts' now.
+                await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
+
+        await persist(write)
+        log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
+
+    def _app(self, network: Network[Any, Any], row: PendingConnection) -> App:
+        app = self._desk.registered_apps.of_workspace(network, row.workspace_id)
+        if app is None:
+            message = f"This service has no app at {network.label}. Whoever runs it sets SOCIALSYNCER_APPS."
+            raise _Refused("platform_not_configured", message)
+        return app
+
+    def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
+        return self._desk.vault.seal(kept, _context(row))
+
+    async def _write(self, row: PendingConnection, **values: Any) -> None:
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await note(session, row.id, **values)
+
+        await persist(write)
+
+
+def _context(row: PendingConnection) -> str:
+    return f"connection/{row.workspace_id}/{row.id}"
+
+
+def _number(candidate: Candidate[Any]) -> str:
+    """Return the user id that the account will have: the last part of a URN."""
+    return candidate.identity.user_id if candidate.identity else candidate.id
+
+
+def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
+    identity = candidate.identity
+    return {
+        "name": candidate.name,
+        "kind": candidate.kind,
+        "username": candidate.username,
+        "reason": candidate.reason,
+        "identity": identity
+        and {
+            "user_id": identity.user_id,
+            "username": identity.username,
+            "premium": identity.premium,
+            "limits": dict(identity.limits),
+        },
+    }
+
+
+def _different(network: Network[Any, Any], row: PendingConnection) -> _Refused:
+    message = (
+        f"{network.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
+        "that account, and connect again."
+    )
+    return _Refused("different_account", message)
+
+
+def _refusal(network: Network[Any, Any], error: NetworkError) -> _Refused:
+    if error.kind is Kind.OPERATOR:
+        return _Refused("app_refused", error.message)
+    if error.kind is Kind.REJECTED and error.code == FORBIDDEN:
+        return _Refused("server_forbidden", error.message, param="instance")
+    if error.kind in {Kind.AUTH, Kind.REJECTED}:
+        return _Refused("no_accounts", error.message)
+    return _away(network)
+
+
+def _away(network: Network[Any, Any]) -> _Refused:
+    message = f"{network.label} does not answer right now. Send the same request again."
+    return _Refused("unavailable", message, final=False)

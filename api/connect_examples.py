@@ -1,0 +1,70 @@
+"""Examples of connecting accounts, for the API's document."""
+
+from typing import Any
+
+_STATE = "mF_9B5f4YkQ2t7Lw0sVx3nRzE6aHcJpD8uGiTbKoNqM"
+_EXPIRES = "2026-01-15T10:10:00Z"
+_SELECTION = "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1"
+
+BEGUN: dict[str, Any] = {
+    "method": "oauth",
+    "authUrl": f"https://x.com/i/oauth2/authorize?response_type=code&client_id=abc&state={_STATE}",
+    "state": _STATE,
+    "expiresAt": _EXPIRES,
+    "fields": [{"name": "accessToken", "secret": True, "required": True, "description": None}],
+}
+WITHOUT_OAUTH: dict[str, Any] = {
+    "method": "credentials",
+    "authUrl": None,
+    "state": None,
+    "expiresAt": None,
+    "fields": [
+        {"name": "botToken", "secret": True, "required": True, "description": None},
+        {"name": "chatId", "secret": False, "required": True, "description": None},
+    ],
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "code": {"code": "SplxlOBeZQQYbYS6WxSbIA", "state": _STATE, "redirect_url": "https://app.example.com/connected"},
+    "credentials": {"credentials": {"botToken": "123456:an-example", "chatId": "@channel"}},
+}
+ACCOUNT: dict[str, Any] = {
+    "platform": "twitter",
+    "accountId": "tw_456",
+    "username": "jane",
+    "connectedAt": "2026-01-15T10:00:12Z",
+    "permissions": ["media.write", "offline.access", "tweet.read", "tweet.write", "users.read"],
+    "missingPermissions": [],
+    "expiresAt": None,
+}
+SELECTION: dict[str, Any] = {
+    "platform": "googlebusiness",
+    "accountId": None,
+    "username": None,
+    "connectedAt": None,
+    "permissions": [],
+    "missingPermissions": [],
+    "expiresAt": None,
+    "selection": {
+        "id": _SELECTION,
+        "expiresAt": "2026-01-15T10:30:12Z",
+        "options": [
+            {
+                "id": number,
+                "name": name,
+                "username": name,
+                "type": "location",
+                "connected": False,
+                "selectable": True,
+                "reason": None,
+            }
+            for number, name in (("1001", "Bakery"), ("1002", "Café"))
+        ],
+    },
+}
+CHOICE: dict[str, dict[str, Any]] = {"one": {"selectionId": _SELECTION, "ids": ["1001"]}}
+CHOSEN: dict[str, Any] = {
+    "platform": "googlebusiness",
+    "accountId": "gb_1001",
+    "username": "Bakery",
+    "accounts": [{**ACCOUNT, "platform": "googlebusiness", "accountId": "gb_1001", "username": "Bakery"}],
+}

@@ -1,0 +1,238 @@
+"""How people connect accounts: by an authorization at the network (OAuth 2.0) that this service trades for tokens.
+
+Each network that works so has a `CONNECTOR` in its `connect` module. A connector builds addresses and reads answers; it
+knows neither the database nor the states of connections.
+"""
+
+import base64
+import hashlib
+import importlib
+import pkgutil
+from abc import ABC
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, Generic
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from platforms.base import C, Connection, Identity, Network
+from platforms.errors import Kind, NetworkError
+from platforms.registered_apps import App
+from platforms.registry import networks
+from platforms.renewal import Lifetimes, lifetimes_of
+from platforms.wire import Wire, json_of
+
+CODE_REJECTED = "code_rejected"
+"""Our code of a refusal of the authorization code itself."""
+_OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+_OF_THE_CODE = frozenset({"invalid_grant", "invalid_request"})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an authorization has brought. `scopes` is None if the network does not say what was granted."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    scopes: frozenset[str] | None = None
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the network sent beside the tokens, if its candidates need it; JSON."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return it as JSON with its secrets in clear; only the vault may be given this."""
+        return {
+            "access_token": self.access_token.get_secret_value(),
+            "refresh_token": self.refresh_token.get_secret_value() if self.refresh_token else None,
+            "scopes": None if self.scopes is None else sorted(self.scopes),
+            "expires_at": _text(self.lifetimes.expires_at),
+            "refresh_expires_at": _text(self.lifetimes.refresh_expires_at),
+            "more": dict(self.more),
+        }
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> "Grant":
+        """Return what `dump` has written."""
+        scopes, refresh = dumped["scopes"], dumped["refresh_token"]
+        return cls(
+            SecretStr(dumped["access_token"]),
+            SecretStr(refresh) if refresh else None,
+            None if scopes is None else frozenset(scopes),
+            Lifetimes(
+                _moment(dumped["expires_at"]),
+                _moment(dumped["refresh_expires_at"]),
+                None if scopes is None else tuple(scopes),
+            ),
+            dumped["more"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[C]):
+    """A page, channel, location or profile that one authorization lets this service publish to."""
+
+    id: str
+    name: str
+    kind: str
+    credentials: C = field(repr=False)
+    username: str | None = None
+    reason: str | None = None
+    """Why it cannot be selected; None if it can."""
+    identity: Identity | None = None
+    """What `Network.whoami` says of it, if that was asked already."""
+
+
+Line = Callable[[Any], Connection[Any]]
+"""Open a connection to the network with credentials that belong to no account yet."""
+
+
+class Connector(ABC, Generic[C]):
+    """How one network lets people connect accounts."""
+
+    platform: ClassVar[str]
+    authorize: ClassVar[str]
+    """Where people consent."""
+    token: ClassVar[str]
+    """Where codes are traded."""
+    scopes: ClassVar[Sequence[str]]
+    """The permissions that are asked for."""
+    secondary: ClassVar[frozenset[str]] = frozenset()
+    """Those without which the account can publish all the same."""
+    divided_by: ClassVar[str] = " "
+    pkce: ClassVar[bool] = True
+    basic: ClassVar[bool] = False
+    """Whether an app with a secret names itself by HTTP Basic rather than in the form."""
+    client_id: ClassVar[str] = "client_id"
+    """The parameter that names the app."""
+    code_lives: ClassVar[str] = "a few minutes"
+    """How long a code is accepted, as part of a sentence."""
+    query: ClassVar[Mapping[str, str]] = {}
+    """Parameters of the address beside the usual ones."""
+    options: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """What a client may choose when it begins: the values that each may have, the first by default."""
+
+    @property
+    def network(self) -> Network[Any, Any]:
+        """Return the network that it belongs to."""
+        return networks()[self.platform]
+
+    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+        """Return the permissions to ask for."""
+        return self.scopes
+
+    def address(self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]) -> str:
+        """Return where a person consents; `state` is to be added."""
+        query = {
+            "response_type": "code",
+            self.client_id: app.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": self.divided_by.join(self.wanted(app, options)),
+            **({"code_challenge": challenge, "code_challenge_method": "S256"} if self.pkce else {}),
+            **self.query,
+        }
+        return f"{self.at(wire, self.authorize)}?{urlencode(query)}"
+
+    async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
+        """Trade a code. Raises NetworkError, with the code CODE_REJECTED if the network refuses this code."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        form |= {"code_verifier": verifier} if self.pkce else {}
+        return self.grant(wire, await self.ask(wire, app, self.token, form))
+
+    async def ask(self, wire: Wire, app: App, url: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Return the answer to one request for tokens. Raises NetworkError."""
+        headers, fields = {}, dict(form)
+        if self.basic and app.secret:
+            pair = base64.b64encode(f"{app.client_id}:{app.secret}".encode()).decode()
+            headers = {"Authorization": f"Basic {pair}"}
+        else:
+            fields |= {self.client_id: app.client_id} | ({"client_secret": app.secret} if app.secret else {})
+        response = await wire.send("POST", self.at(wire, url), data=fields, headers=headers)
+        return json_of(response)
+
+    def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
+        """Read the tokens of an answer. Raises NetworkError if there are none."""
+        access, refresh = answer.get("access_token"), answer.get("refresh_token")
+        if not isinstance(access, str) or not access:
+            raise refusal_of(self.network.label, 400, answer)
+        told = lifetimes_of(answer)
+        return Grant(
+            SecretStr(access),
+            SecretStr(refresh) if isinstance(refresh, str) and refresh else None,
+            None if told.scopes is None else frozenset(told.scopes),
+            told,
+        )
+
+    async def candidates(self, line: Line, app: App, grant: Grant, options: Mapping[str, str]) -> list[Candidate[C]]:
+        """Return what the authorization lets this service publish to. Raises NetworkError.
+
+        By default that is the one account that gave it.
+        """
+        credentials = self.credentials(app, grant)
+        identity: Identity = await self.network.whoami(line(credentials))
+        name = identity.username
+        return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
+
+    def credentials(self, app: App, grant: Grant, **more: Any) -> C:
+        """Return the credentials of an account: its tokens, and the id of the app without its secret."""
+        fields: dict[str, Any] = {"access_token": grant.access_token, "refresh_token": grant.refresh_token}
+        fields |= {"client_id": app.client_id or None, **more}
+        known = self.network.credentials.model_fields
+        credentials: C = self.network.credentials.model_construct(
+            **{name: value for name, value in fields.items() if name in known}
+        )
+        return credentials
+
+    def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+        """Return the permissions that were asked for and not granted."""
+        return [] if grant.scopes is None else [each for each in self.wanted(app, options) if each not in grant.scopes]
+
+    def at(self, wire: Wire, url: str) -> str:
+        """Return an address of the network, or that of what stands in for the network, such as a sandbox."""
+        usual = self.network.base_url
+        return url if wire.base_url == usual else wire.base_url + (urlsplit(url).path or "/")
+
+
+def error_of(label: str) -> Callable[[httpx.Response], NetworkError]:
+    """Return the map of a token endpoint's refusals."""
+    return lambda response: refusal_of(label, response.status_code, json_of(response))
+
+
+def refusal_of(label: str, status: int, answer: Mapping[str, Any]) -> NetworkError:
+    """Map a refusal of a code: the code's own, the app's, or one that passes. It repeats nothing of the answer."""
+    error = answer.get("error")
+    code = error if isinstance(error, str) else ""
+    if code in _OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
+        message = f"{label} does not accept this service's client id and secret. Whoever runs it must check them."
+        return NetworkError(Kind.OPERATOR, message, code="app_refused", status=status)
+    if code in _OF_THE_CODE and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
+        return NetworkError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)
+    message = f"{label} could not say right now whether it accepts this code."
+    return NetworkError(Kind.TRANSIENT, message, code="unreadable_answer", status=status)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the challenge of PKCE's S256 (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+@cache
+def connectors() -> dict[str, Connector[Any]]:
+    """Return the connector of each network that has one."""
+    found: dict[str, Connector[Any]] = {}
+    for name in networks():
+        package = importlib.import_module(f"platforms.{name}")
+        if "connect" in (info.name for info in pkgutil.iter_modules(package.__path__)):
+            found[name] = importlib.import_module(f"platforms.{name}.connect").CONNECTOR
+    return found
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,17 @@
+"""What connecting by Google's authorization shares: one app serves all of Google's networks."""
+
+from abc import ABC
+
+from platforms.base import C
+from platforms.connect import Connector
+
+
+class GoogleConnector(Connector[C], ABC):
+    """Google's authorization. Source: developers.google.com/identity/protocols/oauth2/web-server.
+
+    Without `prompt=consent` a second consent brings no refresh token.
+    """
+
+    authorize = "https://accounts.google.com/o/oauth2/v2/auth"
+    token = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    query = {"access_type": "offline", "prompt": "consent"}  # noqa: RUF012

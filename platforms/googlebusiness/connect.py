@@ -1,0 +1,31 @@
+"""Connect locations of Google Business Profile: one authorization may give hundreds."""
+
+from collections.abc import Mapping
+
+from platforms.connect import Candidate, Grant, Line
+from platforms.google_connect import GoogleConnector
+from platforms.googlebusiness.line import places
+from platforms.googlebusiness.settings import GoogleBusinessCredentials
+from platforms.registered_apps import App
+
+
+class GoogleBusinessConnector(GoogleConnector[GoogleBusinessCredentials]):
+    """The locations that a Google user manages."""
+
+    platform = "googlebusiness"
+    scopes = ("https://www.googleapis.com/auth/business.manage",)
+
+    async def candidates(
+        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+    ) -> list[Candidate[GoogleBusinessCredentials]]:
+        """Return all locations."""
+        found = await places(line(self.credentials(app, grant)))
+        return [
+            Candidate(
+                location, title, "location", self.credentials(app, grant, account_id=account, user_id=location), title
+            )
+            for account, location, title in found
+        ]
+
+
+CONNECTOR = GoogleBusinessConnector()

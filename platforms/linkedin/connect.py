@@ -1,0 +1,65 @@
+"""Connect a member of LinkedIn, or the company pages that the member may post for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from platforms.connect import Candidate, Connector, Grant, Line
+from platforms.linkedin.line import call
+from platforms.linkedin.settings import LinkedInCredentials
+from platforms.registered_apps import App
+from platforms.wire import json_of
+
+_OF_MEMBERS = ("openid", "profile", "w_member_social")
+_OF_PAGES = ("r_organization_social", "w_organization_social", "rw_organization_admin")
+_ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
+"""Roles that may post for a page."""
+_A_PAGE, _MOST_PAGES = 100, 5
+
+
+class LinkedInConnector(Connector[LinkedInCredentials]):
+    """The authorization of LinkedIn; it knows no PKCE in this flow.
+
+    An app asks only for what LinkedIn has approved it for: one other scope fails the whole dialog. So pages are asked
+    for only if the client says so. Source: learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow.
+    """
+
+    platform = "linkedin"
+    authorize = "https://www.linkedin.com/oauth/v2/authorization"
+    token = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - an address
+    scopes = _OF_MEMBERS
+    pkce = False
+    code_lives = "30 minutes"
+    options = {"as": ("member", "pages", "both")}  # noqa: RUF012
+
+    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+        """Return the permissions to ask for."""
+        return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
+
+    async def candidates(
+        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+    ) -> list[Candidate[LinkedInCredentials]]:
+        """Return the member, the pages, or both."""
+        chosen = options.get("as", "member")
+        found = await super().candidates(line, app, grant, options) if chosen != "pages" else []
+        return found + (await self._pages(line, app, grant) if chosen != "member" else [])
+
+    async def _pages(self, line: Line, app: App, grant: Grant) -> list[Candidate[LinkedInCredentials]]:
+        connection = line(self.credentials(app, grant))
+        roles: list[dict[str, Any]] = []
+        for page in range(_MOST_PAGES):
+            query = {"q": "roleAssignee", "state": "APPROVED", "start": str(page * _A_PAGE), "count": str(_A_PAGE)}
+            elements = json_of(await call(connection, "GET", "/rest/organizationAcls", params=query)).get("elements")
+            roles += [each for each in elements or [] if isinstance(each, dict)]
+            if not isinstance(elements, list) or len(elements) < _A_PAGE:
+                break
+        named = {str(each.get("organization") or each.get("organizationTarget")): each.get("role") for each in roles}
+        found = []
+        for urn in sorted(urn for urn, role in named.items() if role in _ROLES and urn.startswith("urn:li:")):
+            credentials = self.credentials(app, grant, organization_urn=urn)
+            identity = await self.network.whoami(line(credentials))
+            name = identity.username
+            found.append(Candidate(urn, name, "organization", credentials, name, identity=identity))
+        return found
+
+
+CONNECTOR = LinkedInConnector()

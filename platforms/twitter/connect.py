@@ -1,0 +1,19 @@
+"""Connect an account of X: OAuth 2.0 with PKCE."""
+
+from platforms.connect import Connector
+from platforms.twitter.settings import TwitterCredentials
+
+
+class TwitterConnector(Connector[TwitterCredentials]):
+    """The authorization of X. Source: docs.x.com, fundamentals/authentication/oauth-2-0."""
+
+    platform = "twitter"
+    authorize = "https://x.com/i/oauth2/authorize"
+    token = "https://api.x.com/2/oauth2/token"  # noqa: S105 - an address
+    scopes = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
+    secondary = frozenset({"offline.access"})
+    basic = True
+    code_lives = "30 seconds"
+
+
+CONNECTOR = TwitterConnector()

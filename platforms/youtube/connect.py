@@ -1,0 +1,17 @@
+"""Connect a channel of YouTube: Google's own page lets people choose which one."""
+
+from platforms.google_connect import GoogleConnector
+from platforms.youtube.settings import YouTubeCredentials
+
+_AT = "https://www.googleapis.com/auth/youtube"
+
+
+class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
+    """Uploads need the first permission, looking for a lost upload the second, comments and thumbnails the third."""
+
+    platform = "youtube"
+    scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")
+    secondary = frozenset({f"{_AT}.force-ssl"})
+
+
+CONNECTOR = YouTubeConnector()

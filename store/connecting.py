@@ -1,0 +1,138 @@
+"""The rows of accounts that are being connected: begun, consumed once, and what came of them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ids import new_id
+from store.models import PendingConnection
+
+STATE_LIVES = timedelta(minutes=10)
+"""How long a person may take to consent."""
+SELECTION_LIVES = timedelta(minutes=30)
+"""How long a person may take to choose."""
+_KEPT = timedelta(days=1)
+
+
+def digest(text: str) -> bytes:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+async def add_connection(
+    session: AsyncSession,
+    *,
+    workspace_id: str,
+    platform: str,
+    now: datetime,
+    state: str | None = None,
+    redirect_url: str | None = None,
+    account_id: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> str:
+    """Begin a connection; returns its id."""
+    row = PendingConnection(
+        id=new_id("sel"),
+        workspace_id=workspace_id,
+        platform=platform,
+        state_hash=digest(state) if state else None,
+        redirect_url=redirect_url,
+        account_id=account_id,
+        options=dict(options or {}),
+        created_at=now,
+        expires_at=now + STATE_LIVES,
+    )
+    session.add(row)
+    await session.flush()
+    return row.id
+
+
+async def begun_since(session: AsyncSession, workspace_id: str, since: datetime) -> int:
+    """Return how many connections a workspace has begun since then."""
+    own = select(func.count()).where(
+        PendingConnection.workspace_id == workspace_id, PendingConnection.created_at >= since
+    )
+    return int(await session.scalar(own) or 0)
+
+
+async def find_connection(session: AsyncSession, connection_id: str) -> PendingConnection | None:
+    """Return a connection as it stands now."""
+    return await session.get(PendingConnection, connection_id, populate_existing=True)
+
+
+async def find_by_state(
+    session: AsyncSession, workspace_id: str, platform: str, state: str
+) -> PendingConnection | None:
+    """Return the workspace's connection of a state."""
+    query = select(PendingConnection).where(
+        PendingConnection.state_hash == digest(state),
+        PendingConnection.workspace_id == workspace_id,
+        PendingConnection.platform == platform,
+    )
+    return await session.scalar(query)
+
+
+async def find_open(
+    session: AsyncSession, workspace_id: str, platform: str, redirect_url: str, now: datetime
+) -> list[PendingConnection]:
+    """Return up to two of the workspace's connections that wait for a code at an address."""
+    query = select(PendingConnection).where(
+        PendingConnection.workspace_id == workspace_id,
+        PendingConnection.platform == platform,
+        PendingConnection.redirect_url == redirect_url,
+        PendingConnection.authorize_url.is_not(None),
+        PendingConnection.consumed_at.is_(None),
+        PendingConnection.expires_at > now,
+    )
+    return list(await session.scalars(query.limit(2)))
+
+
+async def consume(
+    session: AsyncSession, connection_id: str, *, handover: bytes, handover_hash: bytes, now: datetime
+) -> bool:
+    """Use a state up and hand over what came for it; False if it was used or has expired, for one caller only."""
+    own = update(PendingConnection).where(
+        PendingConnection.id == connection_id,
+        PendingConnection.consumed_at.is_(None),
+        PendingConnection.expires_at > now,
+    )
+    values = {
+        "handover": handover,
+        "handover_hash": handover_hash,
+        "consumed_at": now,
+        "expires_at": now + SELECTION_LIVES,
+    }
+    return await session.scalar(own.values(**values).returning(PendingConnection.id)) is not None
+
+
+async def choose(session: AsyncSession, connection_id: str, wanted: Sequence[str], now: datetime) -> bool:
+    """Choose from a selection, once; False if it was chosen from, or has expired."""
+    own = update(PendingConnection).where(
+        PendingConnection.id == connection_id,
+        PendingConnection.wanted.is_(None),
+        PendingConnection.expires_at > now,
+    )
+    return await session.scalar(own.values(wanted=list(wanted)).returning(PendingConnection.id)) is not None
+
+
+async def begin_trade(session: AsyncSession, connection_id: str, now: datetime) -> bool:
+    """Note that the code is being sent to the network; False if it was sent before."""
+    own = update(PendingConnection).where(PendingConnection.id == connection_id, PendingConnection.traded_at.is_(None))
+    return await session.scalar(own.values(traded_at=now).returning(PendingConnection.id)) is not None
+
+
+async def note(session: AsyncSession, connection_id: str, **values: Any) -> None:
+    """Write columns of a connection, for the worker."""
+    await session.execute(update(PendingConnection).where(PendingConnection.id == connection_id).values(**values))
+
+
+async def delete_old_connections(session: AsyncSession, now: datetime, most: int) -> int:
+    """Delete up to `most` connections that ended a day ago; returns how many there were."""
+    due = select(PendingConnection.id).where(PendingConnection.expires_at <= now - _KEPT).limit(most)
+    ids = list(await session.scalars(due))
+    await session.execute(delete(PendingConnection).where(PendingConnection.id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,50 @@
+"""Have a worker take one step of connecting an account, while a client waits."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from activities.commands import ConnectCommand
+    from activities.connecting import Connecting
+
+WITHIN = timedelta(seconds=25)
+"""How long a step may take, waiting for a worker included: X accepts a code for 30 seconds."""
+
+
+class ConnectPlan(BaseModel):
+    """Name a connection and the step to take. No secret is in it."""
+
+    connection_id: str
+    workspace_id: str
+    platform: str
+    step: Literal["begin", "finish", "select"]
+    request_id: str | None = None
+
+
+@workflow.defn
+class ConnectWorkflow:
+    """Take one step. What came of it is in the connection's row; nothing there means that it was not done in time."""
+
+    @workflow.run
+    async def run(self, plan: ConnectPlan) -> None:
+        """Return once the step is taken, or could not be."""
+        command = ConnectCommand(
+            connection_id=plan.connection_id, platform=plan.platform, step=plan.step, request_id=plan.request_id
+        )
+        try:
+            await workflow.execute_activity_method(
+                Connecting.connect,
+                command,
+                task_queue=options.queue_of(plan.platform),
+                schedule_to_close_timeout=WITHIN,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary=f"{plan.step} connecting {plan.platform}",
+            )
+        except ActivityError:
+            workflow.logger.info("connection step not taken", extra={"connection_id": plan.connection_id})
