@@ -144,14 +144,18 @@ class Connector(ABC, Generic[C]):
 
     async def ask(self, wire: Wire, app: App, url: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Return the answer to one request for tokens. Raises NetworkError."""
-        headers, fields = {}, dict(form)
+        headers, fields = self.headers(app), dict(form)
         if self.basic and app.secret:
             pair = base64.b64encode(f"{app.client_id}:{app.secret}".encode()).decode()
-            headers = {"Authorization": f"Basic {pair}"}
+            headers |= {"Authorization": f"Basic {pair}"}
         else:
             fields |= {self.client_id: app.client_id} | ({"client_secret": app.secret} if app.secret else {})
         response = await wire.send("POST", self.at(wire, url), data=fields, headers=headers)
         return json_of(response)
+
+    def headers(self, app: App) -> dict[str, str]:
+        """Return the headers that the network wants with requests for tokens."""
+        return {}
 
     def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
         """Read the tokens of an answer. Raises NetworkError if there are none."""

@@ -54,6 +54,7 @@ from workflows import search_attributes
 from workflows.client import PostWorkflows
 from workflows.telling import tell
 
+SANDBOX_APPS = ("google", "linkedin", "pinterest", "reddit", "tiktok", "twitter")
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each network of the sandbox knows."""
 ROLES = (
@@ -407,7 +408,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
             pacing=False,
-            apps=SecretStr(json.dumps(dict.fromkeys(("twitter", "linkedin", "google"), SANDBOX_APP))),
+            apps=SecretStr(json.dumps(dict.fromkeys(SANDBOX_APPS, SANDBOX_APP))),
         )
         client = environment.client
         stack = Stack(

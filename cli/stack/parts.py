@@ -22,7 +22,7 @@ from cli.stack.temporal import NAMESPACE, Temporal
 _WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
-_WITH_APPS = ("google", "linkedin", "twitter")
+_WITH_APPS = ("google", "linkedin", "pinterest", "reddit", "tiktok", "twitter")
 """The networks that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"

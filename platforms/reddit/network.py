@@ -41,6 +41,7 @@ class Reddit(Network[RedditSettings, RedditCredentials], Renews[RedditCredential
     """Be Reddit, as its OAuth API serves user accounts."""
 
     platform = "reddit"
+    app_options = frozenset({"userAgent"})
     label = "Reddit"
     base_url = BASE_URL
     domains = ("reddit.com",)

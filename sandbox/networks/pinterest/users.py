@@ -3,14 +3,15 @@
 import base64
 import binascii
 
-from sandbox.networks.pinterest.base import INVALID, PinterestTwin, error
+from sandbox.networks.pinterest.base import INVALID, error
+from sandbox.networks.pinterest.consent import ConsentRoutes
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS, REFRESH_SECONDS = 2_592_000, 5_184_000
 
 
-class UserRoutes(PinterestTwin):
+class UserRoutes(ConsentRoutes):
     """Serve the user account, boards and tokens."""
 
     @route("GET", "/v5/user_account", "auth")
@@ -32,6 +33,8 @@ class UserRoutes(PinterestTwin):
         form = request.form()
         if not _names_an_app(request.header("authorization")):
             return error(401, INVALID, "Authentication failed.")
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(request, form)
         if form.get("grant_type") != "refresh_token":
             return error(400, INVALID, "grant_type must be refresh_token")
         renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))

@@ -3,14 +3,14 @@
 import base64
 import binascii
 
-from sandbox.networks.reddit.base import RedditTwin
+from sandbox.networks.reddit.consent import ConsentRoutes
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 86_400
 
 
-class UserRoutes(RedditTwin):
+class UserRoutes(ConsentRoutes):
     """Serve /api/v1."""
 
     @route("GET", "/api/v1/me", "auth")
@@ -25,6 +25,8 @@ class UserRoutes(RedditTwin):
         form = request.form()
         if not _names_an_app(request.header("authorization")):
             return self.unauthorized()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(request, form)
         if form.get("grant_type") != "refresh_token":
             return Answer.json({"error": "unsupported_grant_type"})
         refresh_token = str(form.get("refresh_token", ""))

@@ -8,11 +8,11 @@ from sandbox.networks.tiktok.base import (
     PROCESSING_SECONDS,
     PUBLIC,
     Publication,
-    TikTokTwin,
     envelope,
     json_body,
     refused,
 )
+from sandbox.networks.tiktok.consent import ConsentRoutes
 from sandbox.operations import Operation
 from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
@@ -29,7 +29,7 @@ def _status_operation(twin: "ReadRoutes", request: Request) -> Operation:
     return "confirm" if publish_id in twin.attempted else "prepare"
 
 
-class ReadRoutes(TikTokTwin):
+class ReadRoutes(ConsentRoutes):
     """Serve reads and tokens."""
 
     @route("POST", "/v2/oauth/token/", "auth")
@@ -38,6 +38,8 @@ class ReadRoutes(TikTokTwin):
         form = request.texts()
         if not form.get("client_key"):
             return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(form)
         renewed = None
         if form.get("grant_type") == "refresh_token":
             renewed = self.world.accounts.rotate(self.platform, form.get("refresh_token", ""))

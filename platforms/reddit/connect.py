@@ -1,0 +1,38 @@
+"""Connect an account of Reddit."""
+
+from typing import Any
+
+from platforms.connect import Connector, Grant
+from platforms.reddit.line import APP, VERSION
+from platforms.reddit.settings import RedditCredentials
+from platforms.registered_apps import App
+
+
+class RedditConnector(Connector[RedditCredentials]):
+    """The authorization of Reddit; it knows no PKCE. Source: r2/controllers/oauth2.py of its archive.
+
+    Only `duration=permanent` brings a refresh token.
+    """
+
+    platform = "reddit"
+    authorize = "https://www.reddit.com/api/v1/authorize"
+    token = "https://www.reddit.com/api/v1/access_token"  # noqa: S105 - an address
+    scopes = ("identity", "submit", "read", "flair", "history", "edit")
+    secondary = frozenset({"flair", "edit"})
+    pkce = False
+    basic = True
+    code_lives = "10 minutes"
+    query = {"duration": "permanent"}  # noqa: RUF012
+
+    def headers(self, app: App) -> dict[str, str]:
+        """Return what Reddit wants to be told of each app."""
+        given = app.options.get("userAgent")
+        return {"User-Agent": given if isinstance(given, str) else f"web:{app.client_id}:{VERSION} (by /u/{APP})"}
+
+    def credentials(self, app: App, grant: Grant, **more: Any) -> RedditCredentials:
+        """Return the credentials, with the app's name."""
+        given = app.options.get("userAgent")
+        return super().credentials(app, grant, user_agent=given if isinstance(given, str) else None, **more)
+
+
+CONNECTOR = RedditConnector()

@@ -1,0 +1,25 @@
+"""Connect an account of TikTok."""
+
+from platforms.connect import Connector
+from platforms.tiktok.settings import TikTokCredentials
+
+
+class TikTokConnector(Connector[TikTokCredentials]):
+    """TikTok's Login Kit for the web, where PKCE is not asked for. Source: developers.tiktok.com/doc/login-kit-web.
+
+    `disable_auto_auth` lets people choose the account each time. An open_id belongs to the app: accounts that are
+    connected by another app have other ids.
+    """
+
+    platform = "tiktok"
+    authorize = "https://www.tiktok.com/v2/auth/authorize/"
+    token = "https://open.tiktokapis.com/v2/oauth/token/"  # noqa: S105 - an address
+    scopes = ("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list")
+    secondary = frozenset({"video.upload", "video.list"})
+    divided_by = ","
+    pkce = False
+    client_id = "client_key"
+    query = {"disable_auto_auth": "1"}  # noqa: RUF012
+
+
+CONNECTOR = TikTokConnector()
