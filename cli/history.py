@@ -16,6 +16,7 @@ from cli.place import place_of
 from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
+from domain.schedule import rfc3339
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.history import HistoryLine, Moment, Source, read_history
@@ -23,6 +24,7 @@ from store.models import AuditEvent, Post
 from workflows.runs import Runs
 
 TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."
+_UNKNOWN = "There is no post {}, and the audit trail has none."
 _PAGE = 1000
 
 
@@ -58,13 +60,24 @@ async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
     row = (await session.execute(select(Post.workspace_id, Post.workflow_id).where(Post.id == post_id))).one_or_none()
     if row is not None:
         return row.workspace_id, row.workflow_id
-    newest = (
-        select(AuditEvent).where(AuditEvent.post_id == post_id).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-    )
-    event = await session.scalar(newest.limit(1))
+    event = await _newest_event(session, post_id)
     if event is None:
-        raise UserError(f"There is no post {post_id}, and the audit trail has none.")
+        raise UserError(_UNKNOWN.format(post_id))
     return event.workspace_id, event.details.get("workflowId", post_id)
+
+
+async def _newest_event(session: AsyncSession, post_id: str) -> AuditEvent | None:
+    query = select(AuditEvent).where(AuditEvent.post_id == post_id)
+    return await session.scalar(query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))
+
+
+async def say_what_is_missing(database: Database, post_id: str) -> str:
+    """Say of a post that is not there whether it was deleted."""
+    async with database.reading() as session:
+        event = await _newest_event(session, post_id)
+    if event is None:
+        return _UNKNOWN.format(post_id)
+    return f"{post_id} was deleted at {rfc3339(event.at)}. `socialsyncer history {post_id}` says by whom."
 
 
 async def _lines(database: Database, workspace_id: str, post_id: str) -> list[HistoryLine]:

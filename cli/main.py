@@ -137,19 +137,25 @@ def restored(data_dir: Path | None, since: str, *, database: bool, temporal: boo
 
 
 @main.command()
+@click.argument("post_id", metavar="[POST]", required=False)
 @_data_dir
 @click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 @click.option("--all", "everything", is_flag=True, help="Print every finding, not only the first five of each kind.")
-def doctor(data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool) -> None:
+def doctor(
+    post_id: str | None, data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool
+) -> None:
     """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
 
-    Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs a person; 3: a part
-    could not be looked at.
+    With a POST, say everything that can be told about it: its row, its workflow, its last attempts, what it waits for
+    and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs
+    a person; 3: a part could not be looked at.
     """
     from cli.doctor import doctor as look
+    from cli.doctor_post import doctor_post
 
-    text, code = asyncio.run(look(data_dir, workspace, as_json=as_json, everything=everything))
+    looking = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
+    text, code = asyncio.run(looking or look(data_dir, workspace, as_json=as_json, everything=everything))
     say(text)
     sys.exit(code)
 

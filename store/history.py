@@ -86,6 +86,12 @@ async def keep_history(session: AsyncSession, post: Post) -> None:
     await add_events(session, [event for _, event in kept[-MOST_LINES:]])
 
 
+async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
+    """Return the newest steps of a post towards networks as lines of its history, oldest first."""
+    found = await _of_attempts(session, post, limit, newest=True)
+    return [event for _, event in sorted(found, key=lambda each: each[0])]
+
+
 async def _is_known(session: AsyncSession, workspace_id: str, post_id: str) -> bool:
     query = select(AuditEvent.id).where(AuditEvent.workspace_id == workspace_id, AuditEvent.post_id == post_id)
     return await session.scalar(query.limit(1)) is not None

@@ -31,6 +31,7 @@ _IDS = 100
 """How many workflow ids one query of the visibility store names."""
 _RUNS = 10
 """Runs under one id of which it is told what people asked of them."""
+_LONGEST_FAILURE = 300
 _EVENTS = 1000
 """Events of each of them that are read, the newest."""
 _TASK_TRIES = 3
@@ -50,6 +51,8 @@ class PendingStep:
     """When it last said that it is alive."""
     next_at: datetime | None
     """When it is tried again; None while it is given out."""
+    failure: str | None = None
+    """What its last try ended with, without content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Runs:
                 running=step.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
                 beat_at=_moment(step, "last_heartbeat_time"),
                 next_at=_moment(step, "next_attempt_schedule_time"),
+                failure=_failure(step),
             )
             for step in raw.pending_activities
         )
@@ -145,15 +149,19 @@ class Runs:
         Histories end with Temporal's retention, and only the newest events of long ones are read.
         """
         async with answering(_PATIENCE_S):
-            runs = [
-                run async for run in self._client.list_workflows(f"WorkflowId = {_quoted(workflow_id)}", limit=_RUNS)
-            ]
             found = list[Request]()
-            for run in runs:
-                events = newest_first(self._client, workflow_id, run.run_id, _EVENTS)
-                asked = requests_among(run.run_id, [event async for event in events])
+            for run_id in await self._run_ids(workflow_id):
+                events = newest_first(self._client, workflow_id, run_id, _EVENTS)
+                asked = requests_among(run_id, [event async for event in events])
                 found += [await named(self._client, request) for request in asked]
         return sorted(found, key=lambda each: each.at)
+
+    async def _run_ids(self, workflow_id: str) -> list[str]:
+        if not _can_be_quoted(workflow_id):
+            latest = await self.latest(workflow_id)
+            return [latest.run_id] if latest else []
+        query = f"WorkflowId = {_quoted(workflow_id)}"
+        return [run.run_id async for run in self._client.list_workflows(query, limit=_RUNS)]
 
     async def terminated_by(self, run: Run) -> Request | None:
         """Return who ended a run by force; None if it ended otherwise."""
@@ -200,6 +208,15 @@ def _moment(step: PendingActivityInfo, name: str) -> datetime | None:
         return None
     moment: datetime = getattr(step, name).ToDatetime(UTC)
     return moment
+
+
+def _failure(step: PendingActivityInfo) -> str | None:
+    """Return the type and the message of what a step's last try ended with. No content is in it."""
+    if not step.HasField("last_failure"):
+        return None
+    failure = step.last_failure
+    named = failure.application_failure_info.type
+    return (f"{named}: {failure.message}" if named else failure.message)[:_LONGEST_FAILURE]
 
 
 def _can_be_quoted(workflow_id: str) -> bool:

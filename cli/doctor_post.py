@@ -1,0 +1,92 @@
+"""Say everything that can be told about one post, and what to do now."""
+
+import json
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from temporalio.service import RPCError
+
+from api.history import events_view
+from api.views import write
+from cli.errors import UserError
+from cli.history import say_what_is_missing
+from cli.place import place_of
+from cli.temporal_client import temporal_client
+from runtime.doctor.findings import Exit, Heals
+from runtime.doctor.one_post import PostReport, examine
+from runtime.settings import Settings
+from store.database import OF_COMMANDS, Database
+from store.history import HistoryLine, Moment, Source
+from workflows.runs import Runs
+
+
+async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
+    """Return what is to be printed about a post, and the exit code. Raises UserError if there is no such post."""
+    place = place_of(data_dir, Settings)
+    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        try:
+            runs = Runs(await stack.enter_async_context(temporal_client(place)))
+        except (RPCError, RuntimeError):
+            runs = None
+        report = await examine(database, runs, post_id)
+        if report is None:
+            raise UserError(await say_what_is_missing(database, post_id))
+        del runs
+    return (as_program(report) if as_json else "\n".join(as_text(report))), report.exit
+
+
+def as_program(report: PostReport) -> str:
+    """Return the report as one JSON object."""
+    targets = [
+        {
+            "platform": each.platform,
+            "accountId": each.account_id,
+            "status": each.status,
+            "waitsFor": each.waits_for,
+            "says": each.says,
+        }
+        for each in report.targets
+    ]
+    whole = {
+        "exitCode": int(report.exit),
+        "postId": report.post_id,
+        "workspaceId": report.workspace_id,
+        "workflowId": report.workflow_id,
+        "row": report.row,
+        "targets": targets,
+        "workflow": report.workflow,
+        "network": report.network,
+        "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
+        "findings": [{"kind": each.kind, "heals": each.heals, "what": each.what} for each in report.findings],
+        "now": [asdict(each) for each in report.advice],
+        "couldNotLook": report.away,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def as_text(report: PostReport) -> Iterator[str]:
+    """Yield the lines of the report for people; what to do comes last."""
+    yield f"{report.post_id} of workspace {report.workspace_id}, workflow {report.workflow_id}"
+    yield report.row
+    yield from (f"  {target.says}" for target in report.targets)
+    yield from report.workflow
+    yield from report.network
+    if report.attempts:
+        yield "The last steps towards networks:"
+        for view in events_view(_lines(report), identities=True):
+            yield f"  {view.at}  {view.summary}"
+    yield from (f"{each.kind}: {each.what}" for each in report.findings)
+    yield from report.away
+    yield "What to do now:"
+    if not report.advice:
+        yield "  Nothing." if not report.away else "  Look again once that answers."
+    for advice in report.advice:
+        yield f"  {'' if advice.heals is Heals.ITSELF else '! '}{advice.text}"
+
+
+def _lines(report: PostReport) -> list[HistoryLine]:
+    return [HistoryLine(Moment(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)]

@@ -1,0 +1,128 @@
+"""`socialsyncer doctor POST`: all that is known of one post, and what to do now."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from domain.post import PostStatus
+from runtime.doctor.findings import Exit
+from store.models import Post
+from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # noqa: F401 fixtures
+from tests.runtime.doctor.conftest import new_workspace
+from tests.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.doctor.one_post.AGAIN_AFTER_S", 0.2)
+
+
+@pytest.fixture
+async def own(stack: Stack) -> AsyncIterator[Stack]:
+    async with new_workspace(stack) as mine:
+        yield mine
+
+
+async def doctor(post: Post) -> dict[str, Any]:
+    found = await run("doctor", post.id, "--json")
+    report: dict[str, Any] = json.loads(found.stdout)
+    assert found.exit_code == report["exitCode"], found.output
+    return report
+
+
+async def text(post: Post) -> list[str]:
+    return (await run("doctor", post.id)).stdout.splitlines()
+
+
+async def test_a_post_that_waits_for_its_time_needs_nothing(own: Stack) -> None:
+    post = await scheduled(own, "waits for its time")
+    report = await doctor(post)
+    assert report["exitCode"] == Exit.AGREES
+    assert report["row"].startswith("The row says scheduled, due at ")
+    assert "It knows version 1 and says scheduled: Sleeping until" in " ".join(report["workflow"])
+    assert (report["now"], report["attempts"], report["findings"]) == ([], [], [])
+    assert (await text(post))[-2:] == ["What to do now:", "  Nothing."]
+
+
+async def test_a_post_that_failed_says_why_and_how_to_go_on(own: Stack) -> None:
+    await own.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
+    post = await own.publish("failed, and told why", [own.accounts["plain"]])
+    report = await doctor(post)
+    assert report["exitCode"] == Exit.NEEDS_A_PERSON
+    assert "failed" in report["targets"][0]["says"]
+    assert [each["action"] for each in report["attempts"]] == ["failed"]
+    (advice,) = report["now"]
+    assert advice["heals"] == "person"
+
+
+async def test_a_held_post_names_the_account_to_reconnect(own: Stack) -> None:
+    post = await own.save("held for its account", [await own.revoked("twitter")])
+    await own.start(post)
+
+    async def held() -> bool:
+        return (await own.read(post.id)).targets[0].status == "held"
+
+    assert await own.outcomes.wait(post.id, held, 20)
+    report = await doctor(post)
+    assert report["targets"][0]["waitsFor"] == "account"
+    assert "Its network refuses the account since" in report["targets"][0]["says"]
+    assert any(each.startswith("waiting: ") for each in report["network"])
+    assert f"socialsyncer accounts add twitter --workspace {own.workspace_id}" in report["now"][0]["text"]
+    assert report["exitCode"] == Exit.NEEDS_A_PERSON
+
+
+async def test_a_post_whose_answer_was_lost_names_the_command_that_settles_it(own: Stack) -> None:
+    account = await own.connect("telegram", workspace_id=own.workspace_id)
+    await own.fault("telegram", "accept_then_drop", "publish")
+    post = await own.publish("its answer was lost", [account])
+    report = await doctor(post)
+    assert report["targets"][0]["waitsFor"] == "person"
+    assert f"socialsyncer resolve {post.id} telegram published|not-published [ID]" in report["now"][0]["text"]
+    assert report["exitCode"] == Exit.NEEDS_A_PERSON
+
+
+async def test_a_terminated_post_says_by_whom_and_that_it_heals(own: Stack, alice: Client) -> None:  # noqa: F811
+    post = await scheduled(own, "terminated, and told")
+    await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
+    report = await doctor(post)
+    assert f"{ALICE} terminated it: an exercise." in report["workflow"]
+    assert [each["kind"] for each in report["findings"]] == ["workflow_lost"]
+    assert report["exitCode"] == Exit.HEALS
+
+
+async def test_a_post_that_was_late_says_by_how_much(own: Stack) -> None:
+    post = await own.publish("late by 42 s", [own.accounts["plain"]])
+    async with own.database.transaction() as session:
+        target = await session.merge(post.targets[0])
+        assert target.begun_at
+        target.due_at = target.begun_at - timedelta(seconds=42)
+    assert "begun 42.0 s after that" in (await doctor(post))["targets"][0]["says"]
+
+
+async def test_a_draft_has_no_workflow_and_needs_none(own: Stack) -> None:
+    saved = await own.save("a draft", [own.accounts["plain"]], due_in=timedelta(hours=5))
+    post = await own.write_change(saved, due=None, draft=True)
+    report = await doctor(post)
+    assert (report["exitCode"], report["workflow"]) == (Exit.AGREES, ["A draft has no workflow."])
+
+
+async def test_without_temporal_the_rows_are_told(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    post = await own.publish("told from its rows", [own.accounts["plain"]])
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    report = await doctor(post)
+    assert report["exitCode"] == Exit.COULD_NOT_LOOK
+    assert report["row"].startswith(f"The row says {PostStatus.PUBLISHED}")
+    assert report["couldNotLook"] == ["Temporal does not answer, so the post's workflow could not be looked at."]
+
+
+async def test_a_deleted_post_leads_to_its_history(own: Stack) -> None:
+    post = await own.publish("deleted before the question", [own.accounts["plain"]])
+    await own.delete(post)
+    found = await run("doctor", post.id)
+    assert found.exit_code == 1
+    assert found.stderr.startswith(f"Error: {post.id} was deleted at ")
+    assert f"`socialsyncer history {post.id}` says by whom." in found.stderr
