@@ -159,10 +159,11 @@ async def ask(database: Database, workspace: str, wanted: Filter) -> float:
     return slowest
 
 
-async def sequential(database: Database, workspace: str, wanted: Filter) -> list[str]:
-    """Return the tables that PostgreSQL would read from one end to the other for a list."""
+async def pages_read(database: Database, workspace: str, wanted: Filter) -> tuple[int, list[str]]:
+    """Return how many 8-kB pages PostgreSQL looks at to find a page of a list, and which tables it reads as a whole."""
     queries: list[Any] = []
     found: list[str] = []
+    pages = 0
 
     async with database.reading() as session:
 
@@ -177,9 +178,14 @@ async def sequential(database: Database, workspace: str, wanted: Filter) -> list
                 dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
                 compile_kwargs={"literal_binds": True},
             )
-            (plan,) = (await session.execute(text("EXPLAIN (FORMAT JSON) " + str(written).replace(":", "\\:")))).one()
+            (plan,) = (
+                await session.execute(
+                    text("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + str(written).replace(":", "\\:"))
+                )
+            ).one()
             found += [node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"]
-    return [table for table in found if table in {"posts", "targets", "post_tags"}]
+            pages += plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+    return pages, [table for table in found if table in {"posts", "targets", "post_tags"}]
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -207,18 +213,18 @@ async def measure(database: Database, small: str, large: str, repeats: int, *, e
         plain = plain or few
         # A page with posts costs more than an empty one, wherever they are found.
         bar = ALLOWED * max(p99(few), p99(plain))
-        scans = await sequential(database, large, question.wanted)
+        (read_few, _), (read, scans) = [await pages_read(database, each, question.wanted) for each in (small, large)]
         is_slow = p99(many) > bar or bool(scans)
         slow += is_slow
         row = (
             f"| {question.name} | {statistics.median(few):.1f} | {p99(few):.1f} | {statistics.median(many):.1f} | "
-            f"{p99(many):.1f} | {', '.join(scans) or '-'} | {'too slow' if is_slow else ''} |"
+            f"{p99(many):.1f} | {read_few} | {read} | {', '.join(scans) or '-'} | {'too slow' if is_slow else ''} |"
         )
         found.append((p99(many) / bar, row, question.name))
     found.sort(reverse=True)
     print(
-        f"| list | p50, {SMALL:,} posts, ms | p99 | p50, many posts, ms | p99 | seq. scans | |\n"
-        "|---|---|---|---|---|---|---|"
+        f"| list | p50, {SMALL:,} posts, ms | p99 | p50, many posts, ms | p99 | 8-kB pages | of many | seq. scans | |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     for _, row, _ in found if everything else found[: max(slow, 15)]:
         print(row)

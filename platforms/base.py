@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
 from domain.pace import Allowance, Pace
@@ -48,6 +48,20 @@ class WireModel(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        """Take null for a field that was left out: generated clients write both alike. A required field stays required.
+
+        Fields that may be null have null as their default, so it means the same there.
+        """
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        optional = {
+            each for name, field in cls.model_fields.items() if not field.is_required() for each in (name, field.alias)
+        }
+        return {name: value for name, value in given.items() if value is not None or name not in optional}
 
 
 @dataclass(frozen=True, slots=True)
