@@ -21,16 +21,21 @@ import os
 import uuid
 
 from posts_client import AuthenticatedClient
-from posts_client.api.posts import create_post, list_posts, update_post
+from posts_client.api.posts import create_post, create_posts, list_posts, update_post, update_posts
 from posts_client.models import (
     ApiError,
+    BulkResult,
     CreatePost,
+    CreatePostItem,
+    CreatePosts,
     Post,
+    PostFilter,
     TwitterSettings,
     TwitterSettingsReplySettings,
     TwitterTarget,
     TwitterTargetPlatform,
     UpdatePost,
+    UpdatePosts,
 )
 
 client = AuthenticatedClient(os.environ["POSTS_API"], os.environ["POSTS_KEY"])
@@ -46,9 +51,47 @@ draft = create_post.sync(client=client, body=CreatePost(content="a draft", tags=
 assert isinstance(draft, Post)
 changed = update_post.sync(draft.id, client=client, body=UpdatePost(tags=["two"]))
 assert isinstance(changed, Post) and changed.content == "a draft" and changed.tags == ["two"], changed
+many = [CreatePostItem(content=f"many {row}", tags=["many"], external_id=f"attrs-{row}") for row in range(3)]
+created = create_posts.sync(client=client, body=CreatePosts(posts=many))
+assert isinstance(created, BulkResult) and created.succeeded == 3, created
+change = UpdatePosts(filter_=PostFilter(tag=["many"]), change=UpdatePost(tags=["moved"]))
+updated = update_posts.sync(client=client, body=change, idempotency_key=str(uuid.uuid4()))
+assert isinstance(updated, BulkResult) and updated.failed == 0 and updated.total >= 3, updated
 refused = create_post.sync(client=client, body=CreatePost(content="x", platforms=[target, target], publish_now=True))
 assert isinstance(refused, ApiError) and refused.errors[0].account_id == target.account_id, refused
 print(post.id, post.status, post.platforms[0].status)
+"""
+
+_MODELS = """
+import os
+import uuid
+
+import httpx
+
+from models import BulkResult, CreatePost, CreatePostItem, CreatePosts, Post, TwitterSettings, TwitterTarget, UpdatePost
+
+client = httpx.Client(
+    base_url=os.environ["POSTS_API"], headers={"Authorization": f"Bearer {os.environ['POSTS_KEY']}"}, timeout=60
+)
+json = {"Content-Type": "application/json"}
+target = TwitterTarget(
+    platform="twitter",
+    accountId=os.environ["POSTS_ACCOUNT"],
+    platformSpecificData=TwitterSettings(replySettings="following"),
+)
+wanted = CreatePost(content=os.environ["POSTS_TEXT"], platforms=[target], publishNow=True)
+# What was not set is written as null.
+answer = client.post("/v1/posts", content=wanted.model_dump_json(by_alias=True), headers=json)
+assert answer.status_code == 201, answer.text
+post = Post.model_validate(answer.json())
+change = UpdatePost(tags=["two"]).model_dump_json(by_alias=True, exclude_unset=True)
+draft = Post.model_validate(client.post("/v1/posts", json={"content": "a draft", "tags": ["one"]}).json())
+changed = client.patch(f"/v1/posts/{draft.id}", content=change, headers=json)
+assert changed.status_code == 200 and Post.model_validate(changed.json()).tags == ["two"], changed.text
+many = CreatePosts(posts=[CreatePostItem(content=f"row {row}", externalId=f"models-{row}") for row in range(3)])
+answer = client.post("/v1/posts/bulk", content=many.model_dump_json(by_alias=True), headers=json)
+assert BulkResult.model_validate(answer.json()).succeeded == 3, answer.text
+print(post.id, post.status.value, post.platforms[0].status.value)
 """
 
 _PYDANTIC = """
@@ -208,6 +251,18 @@ async def test_openapi_python_client(described: Path, environment: dict[str, str
     await uvx(described, tools.MYPY, "mypy", "--strict", "posts_client", "program.py", beside=needed)
     command = ("env", *settings_of(environment), "python", "program.py")
     said = await uvx(described, tools.MYPY, *command, beside=needed)
+    await check_published(said, stack, environment["POSTS_TEXT"])
+
+
+async def test_datamodel_code_generator(described: Path, environment: dict[str, str], stack: Stack) -> None:
+    await uvx(
+        described,
+        tools.MODELS,
+        *("datamodel-codegen", "--input", "openapi.json", "--input-file-type", "openapi", "--output", "models.py"),
+        *("--output-model-type", "pydantic_v2.BaseModel", "--disable-warnings"),
+    )
+    (described / "program.py").write_text(_MODELS)
+    said = await uvx(described, "httpx", "env", *settings_of(environment), "python", "program.py", beside=("pydantic",))
     await check_published(said, stack, environment["POSTS_TEXT"])
 
 

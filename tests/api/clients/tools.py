@@ -22,6 +22,8 @@ NPM = {
 PYTHON_CLIENT = "openapi-python-client==0.29.1"
 GENERATOR = "openapi-generator-cli==7.26.0"
 """Its wheel holds the generator itself, which Java runs."""
+MODELS = "datamodel-code-generator"
+"""Models of pydantic, for those who bring their own HTTP client; the newest that the project's date allows."""
 MYPY = "mypy==2.4.0"
 
 _INSTALL_WITHIN_S = 150
