@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from domain.ids import new_id
 from store.audit import MOST_LINES, delete_surplus_events
 from store.database import Database
-from store.models import ApiKey, AuditEvent, Post
+from store.holds import released_posts
+from store.models import Account, ApiKey, AuditEvent, Post, Target
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -227,3 +228,32 @@ async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, ap
     assert len(kept) == MOST_LINES
     async with stack.worker_database.transaction() as session:
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 0
+
+
+async def test_each_post_of_a_request_for_many_has_its_line(stack: Stack, api: Client) -> None:
+    post = (await api.send_post(tweet(stack, "one of many", scheduledFor=later()))).json()
+    answer = await api.post(
+        "/v1/posts/bulk/delete", json={"ids": [post["id"]]}, headers={"Idempotency-Key": f"many-{post['id']}"}
+    )
+    assert answer.status_code == 200, answer.text
+    created, deleted = await events(api, post["id"])
+    assert (created["action"], deleted["action"]) == ("created", "deleted")
+    assert deleted["actor"] == {"type": "api_key", "id": await key_of(stack)}
+
+
+async def test_a_post_that_goes_on_once_its_account_works_says_so(stack: Stack, api: Client) -> None:
+    account = await stack.revoked("twitter")
+    target = {"platform": "twitter", "accountId": account.id}
+    post = (await api.send_post({"content": "held, released", "platforms": [target], "publishNow": True})).json()
+    assert post["platforms"][0]["status"] == "held"
+    async with stack.database.transaction() as session:
+        await session.execute(
+            update(Target).where(Target.post_id == post["id"]).values(hold_reason="account_needs_reconnecting")
+        )
+        await session.execute(update(Account).where(Account.id == account.id).values(refused_at=None))
+    async with stack.worker_database.transaction() as session:
+        now = datetime.now(UTC)
+        released = await released_posts(session, now, told_before=now - timedelta(minutes=10), limit=200)
+    assert post["id"] in {each.id for each in released}
+    found = [each["action"] for each in await events(api, post["id"])]
+    assert found[:3] == ["created", "held", "released"]
