@@ -99,6 +99,7 @@ async def test_log_lines_name_the_key_by_its_id(app: Any, stack: Stack, caplog: 
             await client.get("/healthz")
     posts, health = (record.getMessage() for record in caplog.records if record.name == "api.access")
     assert key_id in posts
-    assert stack.workspace_id in posts
+    assert "workspace_id=ws_" in posts
     assert key not in posts
     assert key_id not in health
+    assert "workspace_id" not in health
