@@ -61,8 +61,7 @@ class Posts(Controller):
     async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Return a page of posts."""
         wanted, limit = read_list_query(request)
-        async with deps.database.reading() as session:
-            page = await list_posts(session, workspace_id, wanted, limit)
+        page = await list_posts(deps.database, workspace_id, wanted, limit)
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
 

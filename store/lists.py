@@ -10,11 +10,12 @@ from itertools import accumulate, takewhile
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 
 from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, status_shown
+from store.database import Database
 from store.models import Post
+from store.shown import ShownPost, read_newest_posts, read_shown_posts
 from store.ways import Filter, Order, Place, find
 
 
@@ -22,7 +23,7 @@ from store.ways import Filter, Order, Place, find
 class Page:
     """Posts with their targets, in the order of the list."""
 
-    posts: list[Post]
+    posts: list[ShownPost]
     last: Place | None
     """Where the next page follows; None if this is the last."""
 
@@ -32,19 +33,23 @@ class Page:
         return self.last is not None
 
 
-async def list_posts(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> Page:
+async def list_posts(database: Database, workspace_id: str, wanted: Filter, limit: int) -> Page:
     """Return up to `limit` posts, but no more than an answer of LARGEST_ANSWER bytes holds, and always one."""
-    found = await find(session, workspace_id, wanted, limit + 1)
+    if wanted == Filter(after=wanted.after):
+        # Nearly every list: the newest posts, whatever they are.
+        after = wanted.after.id if wanted.after else None
+        posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
+        return Page(posts, Place(posts[-1].id) if more else None)
+    async with database.reading() as session:
+        found = await find(session, workspace_id, wanted, limit + 1)
     if not found:
         return Page([], None)
     sizes = accumulate(row.answer_bytes for row in found[:limit])
     shown = found[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
-    ids, last = [row.id for row in shown], shown[-1]
-    loaded = await session.scalars(select(Post).where(Post.id.in_(ids)).options(selectinload(Post.targets)))
-    by_id = {post.id: post for post in loaded}
+    last = shown[-1]
     place = Place(last.id, None if wanted.order is Order.CREATED else last.place)
     # One may have been deleted in between.
-    posts = [by_id[post_id] for post_id in ids if post_id in by_id]
+    posts = await read_shown_posts(database, workspace_id, [row.id for row in shown])
     return Page(posts, place if len(shown) < len(found) else None)
 
 

@@ -1,5 +1,6 @@
 """Posts as answers show them, read by one statement and without models: a model costs more than its row."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -83,10 +84,42 @@ ARRAY(SELECT ROW({_columns("targets", ShownTarget)}) FROM targets
 _POST = f"SELECT {_SHOWN} FROM posts WHERE posts.id = $1 AND posts.workspace_id = $2"  # noqa: S608 the same
 
 
+_POSTS = f"SELECT {_SHOWN} FROM posts WHERE posts.id = ANY($1) AND posts.workspace_id = $2"  # noqa: S608 the same
+_BEYOND_ALL_IDS = "~"
+_NEWEST = f"""
+WITH page AS (
+  SELECT id, answer_bytes FROM posts WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3 + 1
+), counted AS (
+  SELECT id, sum(answer_bytes) OVER newest AS bytes, row_number() OVER newest AS number, count(*) OVER () AS everything
+  FROM page WINDOW newest AS (ORDER BY id DESC)
+)
+SELECT counted.everything, {_SHOWN} FROM counted JOIN posts USING (id)
+WHERE counted.number <= $3 AND (counted.number = 1 OR counted.bytes <= $4)
+ORDER BY counted.number
+"""  # noqa: S608 the same
+
+
 async def read_shown_post(database: Database, workspace_id: str, post_id: str) -> ShownPost | None:
     """Return a post of the workspace with its targets, all as they are at one instant; None if there is none."""
     row = await database.row(_POST, post_id, workspace_id)
     return _shown(row) if row else None
+
+
+async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> list[ShownPost]:
+    """Return those of the posts that are in the workspace, in the order of the ids."""
+    by_id = {post.id: post for post in map(_shown, await database.rows(_POSTS, post_ids, workspace_id))}
+    return [by_id[post_id] for post_id in post_ids if post_id in by_id]
+
+
+async def read_newest_posts(
+    database: Database, workspace_id: str, after: str | None, limit: int, most_bytes: int
+) -> tuple[list[ShownPost], bool]:
+    """Return up to `limit` posts, newest first, of those before the id `after`, and whether there are more.
+
+    Together they have no more than `most_bytes` by `Post.answer_bytes`; one is returned however large it is.
+    """
+    rows = await database.rows(_NEWEST, workspace_id, after or _BEYOND_ALL_IDS, limit, most_bytes)
+    return [_shown(values) for _, *values in rows], bool(rows) and len(rows) < rows[0]["everything"]
 
 
 def _shown(values: Any) -> ShownPost:

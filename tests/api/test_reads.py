@@ -23,3 +23,21 @@ async def test_a_post_is_read_by_one_statement(api: Client, stack: Stack, statem
     # The key is looked up once a second, whatever it asks for.
     own = [each for each in statements if each.concerns(post.id, stack.workspace_id)]
     assert [each.verb for each in own] == ["SELECT"]
+
+
+@pytest.mark.parametrize("query", ["", "?limit=3"])
+async def test_a_page_of_the_newest_posts_is_read_by_one_statement(
+    api: Client, stack: Stack, statements: list[Statement], query: str
+) -> None:
+    for number in range(4):
+        await stack.save(f"listed by one statement, {number}", [stack.accounts["plain"]])
+    cursor = ""
+    for _ in range(2):
+        statements.clear()
+        page = (await api.get(f"/v1/posts{query}{cursor}")).json()
+        assert page["posts"]
+        own = [each for each in statements if each.concerns(stack.workspace_id)]
+        assert [each.verb for each in own] == ["WITH"]
+        if not page["hasMore"]:
+            break
+        cursor = f"{'&' if query else '?'}cursor={page['cursor']}"

@@ -16,9 +16,11 @@ from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus,
 from store.contents import new_post
 from store.creating import create_post
 from store.database import Database
+from store.lists import list_posts
 from store.models import Post
 from store.posts import find_post
-from store.shown import read_shown_post
+from store.shown import read_shown_post, read_shown_posts
+from store.ways import Filter
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -120,7 +122,8 @@ def test_every_answer_is_what_the_document_describes() -> None:
 async def test_a_post_that_is_read_without_models_says_the_same(database: Database) -> None:
     async with database.transaction() as session:
         workspace = await create_workspace(session, new_id("w"))
-    for post in posts(workspace):
+    made = posts(workspace)
+    for post in made:
         await create_post(database, post)
         async with database.transaction() as session:
             found = await find_post(session, workspace, post.id)
@@ -130,3 +133,8 @@ async def test_a_post_that_is_read_without_models_says_the_same(database: Databa
         assert render_post(shown) == render_post(found)
         assert shown.workflow_id == post.workflow_id
         assert await read_shown_post(database, "another", post.id) is None
+    ids = [post.id for post in made]
+    shown_posts = await read_shown_posts(database, workspace, [*ids, "post_of_another"])
+    assert [post.id for post in shown_posts] == ids
+    assert await read_shown_posts(database, "another", ids) == []
+    assert (await list_posts(database, workspace, Filter(), 100)).posts == shown_posts[::-1]

@@ -86,7 +86,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
     async with database.transaction() as session:
         other = await create_workspace(session, new_id("w"))
         assert await find_post(session, other, post.id) is None
-        assert await list_posts(session, other, Filter(), 10) == Page([], last=None)
+    assert await list_posts(database, other, Filter(), 10) == Page([], last=None)
 
 
 async def test_progress(database: Database, workspace: str) -> None:
@@ -140,8 +140,7 @@ class TestRewrite:
 
 async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
     made = [(await save(database, workspace)).id for _ in range(5)]
-    async with database.transaction() as session:
-        page = await list_posts(session, workspace, Filter(), 2)
-        rest = await list_posts(session, workspace, Filter(after=Place(page.posts[-1].id)), 10)
+    page = await list_posts(database, workspace, Filter(), 2)
+    rest = await list_posts(database, workspace, Filter(after=Place(page.posts[-1].id)), 10)
     assert [post.id for post in (*page.posts, *rest.posts)] == made[::-1]
     assert (page.more, rest.more) == (True, False)
