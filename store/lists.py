@@ -35,7 +35,7 @@ class Page:
 
 async def list_posts(database: Database, workspace_id: str, wanted: Filter, limit: int) -> Page:
     """Return up to `limit` posts, but no more than an answer of LARGEST_ANSWER bytes holds, and always one."""
-    if wanted == Filter(after=wanted.after):
+    if wanted == Filter(after=wanted.after, now=wanted.now):
         # Nearly every list: the newest posts, whatever they are.
         after = wanted.after.id if wanted.after else None
         posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
