@@ -28,7 +28,8 @@ from tests.postgres import postgres_server
 from tests.stack import new_database
 
 SMALL, LARGE = 1_000, 1_000_000
-END = datetime(2026, 11, 1, tzinfo=UTC)
+END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+"""What is scheduled comes later: else it would be overdue, which is shown as being published."""
 SPAN = timedelta(days=730)
 """The posts are created in these two years, evenly."""
 REPEATS = 60

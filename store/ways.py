@@ -2,13 +2,14 @@
 
 A list is read in its order from the index of that order: by status if statuses are asked for. What this index does not
 know is checked of each post that it leads to, and of a million few may fit. So the other indexes that know a part of
-what is asked for are counted first, up to `WINDOW` entries each:
+what is asked for are counted first, up to `MOST_LOOKED_AT` entries each:
 
-- If one has fewer entries, all posts of the list are among them: they are looked at, whatever the order.
+- If one has fewer than `WINDOW`, all posts of the list are among them: they are looked at, whatever the order.
 - Else, if an index has its entries in the list's order, its first `WINDOW` entries are looked at. A page that they fill
   is the first page.
-- Only if none of them fills the page, the index of the list's order is read until the page is full. That is so if many
-  posts fit each part of the question, and few of the newest fit all of it.
+- If none of them fills the page, and one has fewer than `MOST_LOOKED_AT`, all of its entries are looked at.
+- Else the index of the list's order is read until the page is full. That is so if very many posts fit each part of the
+  question, and few of the first ones fit all of it.
 """
 
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ from store.models import Post, PostTag, Target
 
 WINDOW = 1_000
 """Entries of an index that are looked at for a page. A thousand posts are found by their ids in some 3 ms."""
+MOST_LOOKED_AT = 20_000
+"""Entries that are looked at if no index in the list's order has filled the page with its first `WINDOW`."""
 
 
 class Order(StrEnum):
@@ -105,36 +108,43 @@ async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: 
     """Return the `id`, `answer_bytes` and `place` of the first `count` posts of a list, in its order."""
     ways = list(_ways(workspace_id, wanted))
     if ways:
-        sizes = (await session.execute(select(*(_size(way) for way in ways)))).one()
-        fewest, narrowest = min(zip(sizes, ways, strict=True), key=lambda pair: pair[0])
-        if fewest < WINDOW:
-            return await _rows(session, along(narrowest, wanted, count))
+        narrowest = await _narrowest(session, ways, WINDOW)
+        if narrowest:
+            return await _rows(session, along(narrowest, workspace_id, wanted, count))
         for way in ways:
-            if way.ordered and len(found := await _rows(session, along(way, wanted, count))) == count:
+            if way.ordered and len(found := await _rows(session, along(way, workspace_id, wanted, count))) == count:
                 return found
+        narrowest = await _narrowest(session, ways, MOST_LOOKED_AT)
+        if narrowest:
+            return await _rows(session, along(narrowest, workspace_id, wanted, count, MOST_LOOKED_AT))
     return await _rows(session, in_order(workspace_id, wanted, count))
+
+
+async def _narrowest(session: AsyncSession, ways: list[Way], most: int) -> Way | None:
+    """Return the way with the fewest entries; None if all have `most` of them or more."""
+    counts = (select(func.count()).select_from(way.ids.limit(most).subquery()).scalar_subquery() for way in ways)
+    sizes = (await session.execute(select(*counts))).one()
+    fewest, way = min(zip(sizes, ways, strict=True), key=lambda pair: pair[0])
+    return way if fewest < most else None
 
 
 async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
     return list((await session.execute(query)).all())
 
 
-def _size(way: Way) -> ColumnElement[int]:
-    return select(func.count()).select_from(way.ids.limit(WINDOW).subquery()).scalar_subquery()
-
-
-def along(way: Way, wanted: Filter, count: int) -> Select[Any]:
-    """Return the query for the first posts of a list among the first `WINDOW` of a way."""
-    window = way.ids.limit(WINDOW).subquery()
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place")).join(
-        window, window.c.id == Post.id
+def along(way: Way, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
+    """Return the query for the first posts of a list among the first `most` entries of a way."""
+    entries = way.ids.limit(most).subquery()
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place"))
+    found = posts.join(entries, entries.c.id == Post.id).where(
+        *_conditions(workspace_id, wanted), *_of_statuses(wanted)
     )
-    return posts.where(*_conditions(wanted), *_of_statuses(wanted)).order_by(*_order(wanted.order)).limit(count)
+    return found.order_by(*_order(wanted.order)).limit(count)
 
 
 def in_order(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
     """Return the query for the first posts of a list that reads the index of its order."""
-    choices = [_first(choice, wanted, count) for choice in _choices(workspace_id, wanted)]
+    choices = [_first(choice, workspace_id, wanted, count) for choice in _choices(workspace_id, wanted)]
     # A post with two targets that are asked for is found twice.
     joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
@@ -161,10 +171,8 @@ def _ways(workspace_id: str, wanted: Filter) -> Iterator[Way]:
     if not parts and not others and (newest_first or not wanted.target_statuses):
         return
     for order in Order:
-        if order is Order.CREATED:
-            if stated or any(ranges[order]):
-                yield Way(_by_status(workspace_id, wanted, order), ordered=newest_first)
-        elif any(ranges[order]) and not wanted.target_statuses:
+        knows = any(ranges[order]) or (stated if order is Order.CREATED else order is wanted.order)
+        if knows and (order is Order.CREATED or not wanted.target_statuses):
             yield Way(_by_status(workspace_id, wanted, order), ordered=wanted.order is order)
 
 
@@ -185,7 +193,9 @@ def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
     """Return the ids of posts by their status and by the times that the index of an order knows, in that order."""
     choices = []
     for choice in _choices(workspace_id, wanted, order):
-        narrowed = choice.where(*_times(wanted, order)).order_by(*_order(order)).limit(WINDOW)
+        # Without the size, which the index does not hold.
+        ids = choice.with_only_columns(Post.id, _COLUMNS[order].label("place"))
+        narrowed = ids.where(*_times(wanted, order)).order_by(*_order(order)).limit(MOST_LOOKED_AT)
         choices.append(select(narrowed.subquery()))
     joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
     by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.place, joined.c.id)
@@ -235,8 +245,10 @@ def _with_target(status: TargetStatus) -> Select[Any]:
     return select(Target.post_id).where(Target.status == literal_column(f"'{status.value}'"))
 
 
-def _first(choice: Select[Any], wanted: Filter, count: int) -> Select[Any]:
-    return select(choice.where(*_conditions(wanted)).order_by(*_order(wanted.order)).limit(count).subquery())
+def _first(choice: Select[Any], workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+    return select(
+        choice.where(*_conditions(workspace_id, wanted)).order_by(*_order(wanted.order)).limit(count).subquery()
+    )
 
 
 def _order(order: Order) -> tuple[ColumnElement[Any], ...]:
@@ -246,11 +258,12 @@ def _order(order: Order) -> tuple[ColumnElement[Any], ...]:
 # -- conditions ------------------------------------------------------------------------------------------------------
 
 
-def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _conditions(workspace_id: str, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     """Yield what holds for every post of a list, its status apart."""
     if wanted.platform or wanted.account_id:
         given = ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id))
-        yield exists().where(Target.post_id == Post.id, *(column == value for column, value in given if value))
+        ours = exists().where(Target.post_id == Post.id, Target.workspace_id == workspace_id)
+        yield ours.where(*(column == value for column, value in given if value))
     if wanted.external_id is not None:
         yield Post.external_id == wanted.external_id
     if wanted.tags:
