@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from temporalio.service import RPCError
 
 from cli.errors import UserError
 from cli.place import Place, place_of
+from cli.temporal_client import temporal_client
 from domain.printable import make_printable
 from domain.schedule import rfc3339
 from runtime.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, database_away
 from runtime.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
-from runtime.temporal import connect
 from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
 from workflows.runs import Runs
@@ -53,21 +54,20 @@ async def _report(data_dir: Path | None, workspace: str | None) -> Report:
 async def _look(place: Place[Settings], workspace: str | None) -> Report:
     """Raises UserError where the environment or the workspace is not what it says."""
     database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    away, client, workspace_id = list[str](), None, None
-    try:
+    away, runs, workspace_id = list[str](), None, None
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
         try:
             workspace_id = await _workspace_id(database, workspace)
         except DATABASE_ERRORS as error:
             away.append(database_away(error))
         try:
-            client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=1)
+            runs = Runs(await stack.enter_async_context(temporal_client(place)))
         except (RPCError, RuntimeError):
             away.append("Temporal does not answer, so rows could not be held against workflows.")
-        if client is None or away:
+        if runs is None or away:
             return Report(away=away)
-        return await Doctor(database, Runs(client), workspace_id, place.settings.sandbox_url).look()
-    finally:
-        await database.close()
+        return await Doctor(database, runs, workspace_id, place.settings.sandbox_url).look()
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:

@@ -17,13 +17,13 @@ from api.resolve import id_and_address, read_resolution, settle_target
 from api.schemas import ResolveBody
 from cli.decisions import BadLines, Decision
 from cli.place import Place, place_of
+from cli.temporal_client import temporal_client
 from cli.this_user import this_user
 from domain.errors import Conflict, PostsError, Problem, Unavailable
 from domain.ownership import may_resolve
 from domain.plan import Plan
 from domain.post import TargetStatus
 from runtime.settings import Settings
-from runtime.temporal import connect
 from store.accounts import find_accounts
 from store.database import OF_COMMANDS, Database
 from store.models import Post, Target
@@ -122,12 +122,13 @@ class Resolver:
         if not plans:
             return 0
         try:
-            client = await connect(
-                address=self._place.temporal_address, namespace=self._place.temporal_namespace, attempts=1
-            )
+            async with temporal_client(self._place) as client:
+                return await self._tell_by(PostWorkflows(client), plans)
         except (RPCError, RuntimeError):
             return len(plans)
-        workflows, slots = PostWorkflows(client), asyncio.Semaphore(_AT_ONCE)
+
+    async def _tell_by(self, workflows: PostWorkflows, plans: Sequence[Plan]) -> int:
+        slots = asyncio.Semaphore(_AT_ONCE)
 
         async def told(plan: Plan) -> Plan | None:
             async with slots:
