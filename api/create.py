@@ -42,10 +42,10 @@ def now_ms() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    post_id: str
+    post: Post
     plan: Plan | None
-    immediate: bool
-    answer: Answer
+    answer: Answer | None
+    """None of a post that is published now: it waits for the outcome."""
 
 
 _JUST_DELETED = Problem("The post with this externalId is just being deleted; please try again", "unavailable")
@@ -101,8 +101,6 @@ async def _make(
         created_by=actor.id,
         external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
     )
-    answer = answer_post(post, 201)
-    immediate = wanted.status is PostStatus.PUBLISHING
     accounts = {}
     if not wanted.is_draft:
         wanted_ids = [target.account_id for target in wanted.content.targets]
@@ -111,23 +109,25 @@ async def _make(
             raise Unprocessable(problems)
     await deps.quotas.take(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
-    response = None if immediate else (answer.status, answer.body)
+    answer = None if wanted.status is PostStatus.PUBLISHING else answer_post(post, 201)
+    response = None if answer is None else (answer.status, answer.body)
     if not await create_post(deps.database, post, request, now, response):
         return None
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     plan = None if wanted.is_draft else plan_for(post, accounts)
-    return _Made(post_id, plan, immediate, answer)
+    return _Made(post, plan, answer)
 
 
 async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, patience: Patience) -> Answer:
-    if made.plan is None:
+    if made.answer is not None:
+        if made.plan is not None:
+            await deps.starter.tell_now(made.plan)
         return made.answer
-    if not made.immediate:
-        await deps.starter.tell_now(made.plan)
-        return made.answer
-    deps.starter.tell(made.plan)
-    answer = await _outcome(deps, made.plan.workspace_id, made.post_id, request, patience, new=True)
-    return answer or made.answer
+    if made.plan is not None:
+        deps.starter.tell(made.plan)
+    answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, patience, new=True)
+    # Deleted meanwhile, it is answered as it was made.
+    return answer or answer_post(made.post, 201)
 
 
 async def _outcome(

@@ -19,7 +19,7 @@ from api.validate import validate
 from api.views import attempts_view
 from api.waiting import Patience
 from api.wanted import read_create
-from api.whole import HttpRequest, read_bare_request, read_request
+from api.whole import HttpRequest, read_bare_request, read_keyed_request, read_request
 from store.attempts import list_attempts
 from store.lists import list_posts
 
@@ -51,8 +51,10 @@ class Posts(Controller):
     async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
         await deps.restoring.require_over()
-        payload = await read_request(request, lambda body: read_create(body, create.now_ms()), idempotency_key)
-        key, wait = idempotency_key(request), preferred_wait(request)
+        payload, key = await read_keyed_request(
+            request, idempotency_key, lambda body: read_create(body, create.now_ms())
+        )
+        wait = preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
             answer = await create.create(deps, workspace_id, actor_of(request), payload, key, patience)
         return respond(answer, wait if patience.granted else None)
@@ -84,10 +86,10 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
         await deps.restoring.require_over()
-        payload = await read_request(
-            request, lambda body: amend.check(deps, workspace_id, post_id, body), idempotency_key
+        payload, key = await read_keyed_request(
+            request, idempotency_key, lambda body: amend.check(deps, workspace_id, post_id, body)
         )
-        key, wait = idempotency_key(request), preferred_wait(request)
+        wait = preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
             answer = await amend.amend(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
@@ -98,8 +100,7 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Remove a post from this service."""
         await deps.restoring.require_over()
-        await read_bare_request(request, idempotency_key)
-        key = idempotency_key(request)
+        key = await read_bare_request(request, idempotency_key)
         return respond(await remove.delete(deps, workspace_id, actor_of(request), post_id, key))
 
     @get("/{post_id:str}/attempts")
@@ -129,8 +130,7 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
         await deps.restoring.require_over()
-        payload = await read_request(request, resolve.read_resolution, idempotency_key)
-        key = idempotency_key(request)
+        payload, key = await read_keyed_request(request, idempotency_key, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
 
     @post("/{post_id:str}/edit", status_code=200)
@@ -139,8 +139,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
         await deps.restoring.require_over()
-        payload = await read_request(request, edit.read_edit, idempotency_key)
-        key, wait = idempotency_key(request), preferred_wait(request)
+        payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
+        wait = preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
             answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)
@@ -151,8 +151,8 @@ class Posts(Controller):
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         await deps.restoring.require_over()
-        payload = await read_request(request, retry.read_retry, idempotency_key, optional=True)
-        key, wait = idempotency_key(request), preferred_wait(request)
+        payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
+        wait = preferred_wait(request)
         with _patience(deps, workspace_id, wait) as patience:
             answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
         return respond(answer, wait if patience.granted else None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Request
 
@@ -11,21 +11,29 @@ from api.query import read_query
 from domain.errors import InvalidRequest, Problem
 
 HttpRequest = Request[Any, Any, Any]
-Check = Callable[[HttpRequest], object]
 Shape = Callable[[JsonObject], object]
+K = TypeVar("K")
 
 
-async def read_request(
-    request: HttpRequest, shape: Shape | None = None, *headers: Check, optional: bool = False
-) -> JsonObject:
-    """Return the body of a request that takes no query; an empty one if it is `optional` and there is none.
+async def read_request(request: HttpRequest) -> JsonObject:
+    """Return the body of a request that takes no query and no key. Raises InvalidRequest, and what `read_json` does."""
+    payload, _ = await read_keyed_request(request, lambda _: None)
+    return payload
 
-    `shape` raises what is wrong with a body, at once or when awaited. It is asked only where something beside the body
-    is wrong, because whoever takes the body asks the same. Raises InvalidRequest, and what `read_json` and `shape` do.
+
+async def read_keyed_request(
+    request: HttpRequest, key_of: Callable[[HttpRequest], K], shape: Shape | None = None, *, optional: bool = False
+) -> tuple[JsonObject, K]:
+    """Return the body and the key of a request that takes no query; an empty body if it is `optional` and missing.
+
+    `shape` raises what is wrong with a body, at once or when awaited. It is called only if something beside the body is
+    wrong, because the caller asks the same of the body otherwise. Raises InvalidRequest, and what `read_json` and
+    `shape` do.
     """
-    beside, read = _problems(request, read_query, *headers), read_optional_json if optional else read_json
+    keys, beside = _read_beside(request, key_of)
+    read = read_optional_json if optional else read_json
     if not beside:
-        return await read(request)
+        return await read(request), keys[0]
     found: tuple[Problem, ...] = ()
     try:
         payload = await read(request)
@@ -36,25 +44,31 @@ async def read_request(
     raise _refusal(found, beside)
 
 
-async def read_bare_request(request: HttpRequest, *headers: Check) -> None:
-    """Accept a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
-    beside = _problems(request, read_query, *headers)
+async def read_bare_request(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> K:
+    """Return the key of a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
+    keys, beside = _read_beside(request, key_of)
     try:
         await read_no_body(request)
     except InvalidRequest as error:
         raise _refusal(error.problems, beside) from error
     if beside:
         raise _refusal((), beside)
+    return keys[0]
 
 
-def _problems(request: HttpRequest, *checks: Check) -> list[Problem]:
+def _read_beside(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> tuple[list[K], list[Problem]]:
+    """Return the key, as a list of one, or what is wrong beside the body."""
+    keys: list[K] = []
     found: list[Problem] = []
-    for check in checks:
-        try:
-            check(request)
-        except InvalidRequest as error:
-            found += error.problems
-    return found
+    try:
+        read_query(request)
+    except InvalidRequest as error:
+        found += error.problems
+    try:
+        keys.append(key_of(request))
+    except InvalidRequest as error:
+        found += error.problems
+    return keys, found
 
 
 def _refusal(of_body: tuple[Problem, ...], beside: list[Problem]) -> InvalidRequest:

@@ -13,7 +13,7 @@ from api.bulk.requests import ManyPosts
 from api.dependencies import Dependencies, Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
 from api.posts import respond
-from api.whole import HttpRequest, Shape, read_request
+from api.whole import HttpRequest, Shape, read_keyed_request
 
 Workspace = NamedDependency[str]
 
@@ -54,9 +54,9 @@ async def _answer(
     act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
     await deps.restoring.require_over()
-    payload = await read_request(request, shape, key_of)
+    payload, key = await read_keyed_request(request, key_of, shape)
     wait = preferred_wait(request)
     with deps.waiting.patience(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as patience:
-        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key_of(request), patience)
+        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, patience)
         answer = await act(many, payload)
     return respond(answer, wait if patience.granted else None)
