@@ -15,9 +15,9 @@ Shape = Callable[[JsonObject], object]
 K = TypeVar("K")
 
 
-async def read_request(request: HttpRequest) -> JsonObject:
-    """Return the body of a request that takes no query and no key. Raises InvalidRequest, and what `read_json` does."""
-    payload, _ = await read_keyed_request(request, lambda _: None)
+async def read_request(request: HttpRequest, shape: Shape | None = None) -> JsonObject:
+    """Return the body of a request that takes no query and no key; `shape` and errors as in `read_keyed_request`."""
+    payload, _ = await read_keyed_request(request, lambda _: None, shape)
     return payload
 
 

@@ -1,0 +1,36 @@
+"""The tables."""
+
+from store.models.accounts import Account, ApiKey, AppRefusal, ConnectedAccount, PendingConnection, Workspace
+from store.models.base import Base, Id
+from store.models.media import MediaCheck, MediaFile
+from store.models.pacing import Lane, Turn
+from store.models.posts import EXTERNAL_ID, STUCK, LatePost, Post, PostTag, Target
+from store.models.records import Attempt, AuditEvent, IdempotencyKey, Revision
+from store.models.upkeep import Restore, ZoneCheck
+
+__all__ = [
+    "EXTERNAL_ID",
+    "STUCK",
+    "Account",
+    "ApiKey",
+    "AppRefusal",
+    "Attempt",
+    "AuditEvent",
+    "Base",
+    "ConnectedAccount",
+    "Id",
+    "IdempotencyKey",
+    "Lane",
+    "LatePost",
+    "MediaCheck",
+    "MediaFile",
+    "PendingConnection",
+    "Post",
+    "PostTag",
+    "Restore",
+    "Revision",
+    "Target",
+    "Turn",
+    "Workspace",
+    "ZoneCheck",
+]

@@ -1,0 +1,35 @@
+"""Files that were made for networks, and files that are looked at for a validation."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Id
+
+
+class MediaFile(Base):
+    """A file that was made for a network which fetches files itself; whoever knows its token may read it."""
+
+    __tablename__ = "media_files"
+
+    token: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    content_type: Mapped[str]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class MediaCheck(Base):
+    """The content of a validation whose files a worker looks at, and what it has found. Deleted after minutes."""
+
+    __tablename__ = "media_checks"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    content: Mapped[dict[str, Any]]
+    """A domain.content.PostContent."""
+    findings: Mapped[dict[str, Any]]
+    """By the position of a target a list of what is wrong with its files. A target without one was not looked at."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)

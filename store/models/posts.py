@@ -1,0 +1,200 @@
+"""Posts and their targets. Content lives here and nowhere else; workflows carry ids."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from store.models.base import Base, Id
+
+STUCK = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
+"""Targets that wait for something other than their time and a worker (see domain.waits)."""
+
+
+EXTERNAL_ID = "posts_by_external_id"
+"""The index that lets a workspace have one post of an external id."""
+
+
+class Post(Base):
+    """A post: what is wanted, and what has become of it. Every change locks the row first (domain.ownership)."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    workflow_id: Mapped[str] = mapped_column(Id, unique=True)
+    status: Mapped[str]
+    content: Mapped[str | None]
+    media_items: Mapped[list[dict[str, Any]]]
+    tags: Mapped[list[str]]
+    timezone: Mapped[str]
+    scheduled_for: Mapped[datetime | None]
+    scheduled_wall: Mapped[str | None]
+    """The wall time as the client gave it, where it gave no offset; `scheduled_for` is what it resolved to."""
+    external_id: Mapped[str | None] = mapped_column(Id)
+    """The client's own id, unique in the workspace as long as the post exists."""
+    external_digest: Mapped[str | None]
+    """The digest of the body that made the post, in hexadecimal; null without an `external_id`."""
+    planned_for: Mapped[datetime | None]
+    """What `scheduled_for` was when the post was published ahead of it."""
+    tiktok_settings: Mapped[dict[str, Any]]
+    facebook_settings: Mapped[dict[str, Any]]
+    due_at: Mapped[datetime | None]
+    """When publishing shall begin; null for a draft."""
+    answer_bytes: Mapped[int]
+    """How many bytes of JSON an answer with it may have (domain.size): so a page ends before it is too large."""
+    publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
+    """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    """Counts the changes of what is wanted; raised under the row's lock, never by what becomes of the post."""
+    taken_up: Mapped[int] = mapped_column(server_default=text("0"))
+    """The newest version that its workflow is known to have taken up; 0: no workflow was ever started."""
+    tell_at: Mapped[datetime | None]
+    """When the sweep may tell its workflow again, after a time when that has failed."""
+    tells: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often the sweep has tried to tell its workflow of this version."""
+    created_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the API key that created it."""
+    published_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    @property
+    def told(self) -> bool:
+        """Tell whether its workflow is known to know what is wanted."""
+        return self.taken_up >= self.version
+
+    targets: Mapped[list["Target"]] = relationship(
+        back_populates="post",
+        order_by="Target.position",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+
+    __table_args__ = (
+        # With the sizes, because they are summed for each workspace (store.posts.count_kept).
+        Index("posts_list", "workspace_id", text("id DESC"), postgresql_include=["answer_bytes"]),
+        Index(
+            EXTERNAL_ID,
+            "workspace_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
+        Index(
+            "posts_list_by_schedule",
+            "workspace_id",
+            "status",
+            "scheduled_for",
+            "id",
+            postgresql_where=text("scheduled_for IS NOT NULL"),
+        ),
+        Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
+        Index(
+            "posts_untold",
+            "due_at",
+            postgresql_where=text("taken_up < version AND status IN ('scheduled', 'publishing')"),
+        ),
+        Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
+        Index(
+            "posts_wall_times",
+            "scheduled_for",
+            "id",
+            postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+        ),
+    )
+
+
+class Target(Base):
+    """A post on one account: what it gets, and how far it got."""
+
+    __tablename__ = "targets"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"))
+    workspace_id: Mapped[str] = mapped_column(Id)
+    position: Mapped[int]
+    platform: Mapped[str] = mapped_column(Id)
+    account_id: Mapped[str] = mapped_column(Id)
+    custom_content: Mapped[str | None]
+    custom_media: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    settings: Mapped[dict[str, Any]]
+    """platformSpecificData as sent; the root settings are merged under it when it is used."""
+    status: Mapped[str]
+    due_at: Mapped[datetime | None]
+    """When its publishing shall begin: the post's due time, or when it was retried or found not to be public."""
+    begun_at: Mapped[datetime | None]
+    """When a worker took up its publishing; null while it waits for one."""
+    looking: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether an unconfirmed target is still looked up."""
+    content: Mapped[str | None]
+    """The text that is public now, once an edit made it differ from what was sent."""
+    handles: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    platform_post_id: Mapped[str | None]
+    platform_post_url: Mapped[str | None]
+    published_at: Mapped[datetime | None]
+    editable_until: Mapped[datetime | None]
+    warning: Mapped[str | None]
+    """What belongs to the published post and could not be done, or why a pending one could not be prepared."""
+    media_changes: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
+    """What was changed about its media before the network got them: url, what and detail."""
+    edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
+    error: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_category: Mapped[str | None]
+    retryable: Mapped[bool | None]
+    next_attempt_at: Mapped[datetime | None]
+    hold_reason: Mapped[str | None]
+    """Why it is held (domain.post.HoldReason); null otherwise."""
+    released_at: Mapped[datetime | None]
+    """When a held target's workflow was last told that it may go on."""
+
+    post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
+
+    __table_args__ = (
+        Index("targets_of_post", "post_id", "position"),
+        Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
+        Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
+        Index(
+            "targets_list_by_status",
+            "workspace_id",
+            "status",
+            "post_id",
+            postgresql_where=text("status IN ('held', 'unconfirmed')"),
+        ),
+        Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
+        Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
+        Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
+    )
+
+
+class PostTag(Base):
+    """A tag of a post, so that lists by tag are read in their order. A trigger on `posts` writes it."""
+
+    __tablename__ = "post_tags"
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    tag: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """No foreign key: it would need an index of its own, for nothing but deletions."""
+
+
+class LatePost(Base):
+    """A post of which some target had not begun long after its due time. Kept for a while (`store.waiting`)."""
+
+    __tablename__ = "late_posts"
+
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    found_at: Mapped[datetime]
+    over_at: Mapped[datetime | None]
+    """When it was seen that none of its targets waits any more."""
+
+    __table_args__ = (
+        Index("late_posts_now", "post_id", postgresql_where=text("over_at IS NULL")),
+        Index("late_posts_over", "over_at", postgresql_where=text("over_at IS NOT NULL")),
+    )

@@ -1,0 +1,97 @@
+"""What was done for posts, and asked of them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Id
+
+
+class Attempt(Base):
+    """One step towards a network: written before the request that makes a post public, closed after its answer."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    target_id: Mapped[str] = mapped_column(Id, ForeignKey("targets.id", ondelete="CASCADE"))
+    step: Mapped[str]
+    """prepare, publish, confirm, edit, resolve or correct."""
+    state: Mapped[str]
+    """sending, done, refused or unclear; `sending` left behind by a crash reads as unclear."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    http_status: Mapped[int | None]
+    code: Mapped[str | None]
+    request_id: Mapped[str | None]
+    decision: Mapped[str | None]
+    """What was decided upon it and why, for the person on call."""
+    next_attempt_at: Mapped[datetime | None]
+    """When the step is taken again, where that was decided."""
+
+    __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
+
+
+class AuditEvent(Base):
+    """A line of the audit trail: who did what to a post. Outlives the post (`store.audit`)."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime]
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    post_id: Mapped[str] = mapped_column(Id)
+    action: Mapped[str]
+    """A domain.audit.Action."""
+    actor_type: Mapped[str]
+    """A domain.audit.ActorType."""
+    actor_id: Mapped[str | None] = mapped_column(Id)
+    platform: Mapped[str | None] = mapped_column(Id)
+    """With `account_id` the target that it concerns; null if it concerns the post as a whole."""
+    account_id: Mapped[str | None] = mapped_column(Id)
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """What else is to be said, bounded and without content or secrets, by the names of domain.audit."""
+
+    __table_args__ = (Index("audit_events_of_post", "post_id", "at", "id"),)
+
+
+class Revision(Base):
+    """An edit that the api hands to a post's workflow by id, because no content may enter a payload."""
+
+    __tablename__ = "revisions"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+    body: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    """waiting, applied or refused."""
+    created_at: Mapped[datetime]
+    error: Mapped[str | None]
+    error_code: Mapped[str | None]
+    param: Mapped[str | None]
+
+
+class IdempotencyKey(Base):
+    """A key that a client sent.
+
+    The row outlives the key's 24 hours: as long as a post of the key exists, its generation keeps workflow ids apart.
+    """
+
+    __tablename__ = "idempotency_keys"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Id, primary_key=True)
+    generation: Mapped[int]
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    post_id: Mapped[str] = mapped_column(Id)
+    """The post that the request makes or changes; of a request for many, an id of its own."""
+    revision_id: Mapped[str | None] = mapped_column(Id)
+    """The edit that the request asks for, if it asks for one."""
+    post_ids: Mapped[list[str] | None]
+    """The posts that a request for many has found by its filter: a repeat goes on with the same."""
+    expires_at: Mapped[datetime]
+    response_status: Mapped[int | None]
+    response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
+    """When it is checked next whether the answer, or the whole row, can be deleted."""

@@ -1,0 +1,39 @@
+"""How far the service has come with what it does for all posts."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Identity, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Id
+
+
+class Restore(Base):
+    """A restore of the database, of Temporal, or of both from a backup, and how far it is dealt with."""
+
+    __tablename__ = "restores"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    restored_to: Mapped[datetime]
+    """The moment of which the older of the two stores is a copy."""
+    database: Mapped[bool]
+    temporal: Mapped[bool]
+    begun_at: Mapped[datetime]
+    last_post_id: Mapped[str] = mapped_column(Id, server_default=text("''"))
+    """Up to this id, posts are dealt with."""
+    looked_up: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many posts are looked up before they are sent."""
+    finished_at: Mapped[datetime | None]
+    """Until then the API refuses writes."""
+
+
+class ZoneCheck(Base):
+    """When posts' wall times were last held against the database of time zones, and which one that was. One row."""
+
+    __tablename__ = "zone_checks"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    newest_version: Mapped[str] = mapped_column(Id)
+    """The newest that any process has come with: who has an older one moves no post."""
+    digest: Mapped[str | None]
+    checked_at: Mapped[datetime | None]
