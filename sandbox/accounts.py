@@ -1,7 +1,8 @@
 """The accounts that the networks of the sandbox know, and their tokens."""
 
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -25,6 +26,20 @@ class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The server that the account names, on networks that have many."""
 
 
+class Grant(msgspec.Struct, rename="camel"):
+    """One consent of an account's owner, and the tokens that came of it one after the other."""
+
+    access: list[str] = []
+    refresh: str | None = None
+    used: list[str] = []
+    """Refresh tokens that were traded for others."""
+    renewals: int = 0
+    replays: int = 0
+    """How often a used refresh token was sent again."""
+    ended: bool = False
+    """Whether the network has ended all of its tokens because of such a replay."""
+
+
 class Account(msgspec.Struct, rename="camel"):
     """Be one account on one network; `account_id` is the name that the API has for it."""
 
@@ -39,12 +54,16 @@ class Account(msgspec.Struct, rename="camel"):
     retired_tokens: list[str] = []
     revoked_tokens: list[str] = []
     """Access tokens that were taken back: told of again, they stay worthless."""
+    ends: dict[str, float] = {}
+    """When tokens end, in seconds since 1970; those that are not listed do not."""
+    grants: list[Grant] = []
 
 
 class Accounts:
     """Find accounts by token, by their network's user id and by the API's account id."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._shelf = Shelf(journal, "account", Account)
         self._by_access_token: dict[tuple[str, str], Account] = {}
         self._by_refresh_token: dict[tuple[str, str], Account] = {}
@@ -68,11 +87,18 @@ class Accounts:
         known = (*account.refresh_tokens, *account.retired_tokens)
         if new.refresh_token is not None and new.refresh_token not in known:
             account.refresh_tokens = [*account.refresh_tokens, new.refresh_token]
+            account.grants = [*account.grants, Grant([new.access_token], new.refresh_token)][-TOKENS_KEPT:]
         return self._keep(account)
 
     def by_token(self, platform: str, token: str) -> Account | None:
         """Return the account that an access token belongs to."""
         return self._by_access_token.get((platform, token))
+
+    def by_refresh_token(self, platform: str, token: str) -> Account | None:
+        """Return the account that a refresh token belongs to, if it is still good."""
+        account = self._by_refresh_token.get((platform, token))
+        ended = account is not None and account.ends.get(token, self._now() + 1) <= self._now()
+        return None if ended else account
 
     def by_user(self, platform: str, user_id: str) -> Account | None:
         """Return the account with the network's own user id."""
@@ -82,10 +108,24 @@ class Accounts:
         """Return the account that the API knows by this id."""
         return self._shelf.get(f"{platform}/{account_id}")
 
-    def issue(self, account: Account) -> str:
-        """Give out one more access token; the older ones stay valid."""
+    def has_ended(self, platform: str, token: str) -> bool:
+        """Tell whether an access token is one whose time is over."""
+        account = self._by_access_token.get((platform, token))
+        return account is not None and account.ends.get(token, self._now() + 1) <= self._now()
+
+    def end_access(self, account: Account) -> None:
+        """Let the time of all of an account's access tokens be over; its refresh tokens stay good."""
+        account.ends = account.ends | dict.fromkeys(account.access_tokens, self._now())
+        self._keep(account)
+
+    def issue(self, account: Account, lives: float | None = None) -> str:
+        """Give out one more access token, which lives for some seconds; the older ones stay valid."""
         token = secrets.token_urlsafe(48)
         account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
+        known = (*account.access_tokens, *account.refresh_tokens)
+        account.ends = {each: ends for each, ends in account.ends.items() if each in known}
+        if lives is not None:
+            account.ends[token] = self._now() + lives
         self._keep(account)
         return token
 
@@ -98,24 +138,62 @@ class Accounts:
 
     def revoke(self, account: Account) -> None:
         """Make all of an account's tokens worthless, as its owner can at the network."""
-        for token in account.access_tokens:
-            self._by_access_token.pop((account.platform, token), None)
-        for token in account.refresh_tokens:
-            self._by_refresh_token.pop((account.platform, token), None)
-        account.revoked_tokens = [*account.revoked_tokens, *account.access_tokens][-TOKENS_KEPT:]
-        account.retired_tokens = [*account.retired_tokens, *account.refresh_tokens][-TOKENS_KEPT:]
-        account.access_tokens, account.refresh_tokens = [], []
+        self._take_back(account, {*account.access_tokens, *account.refresh_tokens})
         self._keep(account)
 
-    def rotate(self, platform: str, refresh_token: str) -> tuple[Account, str, str] | None:
-        """Use up a refresh token: return its account, a new access token and a new refresh token, or None."""
-        account = self._by_refresh_token.pop((platform, refresh_token), None)
+    def rotate(
+        self,
+        platform: str,
+        refresh_token: str,
+        *,
+        lives: float | None = None,
+        refresh_lives: float | None = None,
+        replay_ends_grant: bool = False,
+    ) -> tuple[Account, str, str] | None:
+        """Use up a refresh token: return its account, a new access token and a new refresh token, or None.
+
+        The new ones live for so many seconds. `replay_ends_grant`: a used one that is sent again ends all tokens that
+        came of the same consent.
+        """
+        account = self.by_refresh_token(platform, refresh_token)
         if account is None:
+            self._replayed(platform, refresh_token, ends_grant=replay_ends_grant)
             return None
+        del self._by_refresh_token[platform, refresh_token]
         renewed = secrets.token_urlsafe(48)
         account.refresh_tokens = [token for token in account.refresh_tokens if token != refresh_token] + [renewed]
         account.retired_tokens = [*account.retired_tokens, refresh_token][-TOKENS_KEPT:]
-        return account, self.issue(account), renewed
+        access = self.issue(account, lives)
+        if refresh_lives is not None:
+            account.ends[renewed] = self._now() + refresh_lives
+        grant = next((each for each in account.grants if each.refresh == refresh_token), None)
+        if grant is None:
+            grant = Grant()
+            account.grants = [*account.grants, grant][-TOKENS_KEPT:]
+        grant.refresh, grant.renewals = renewed, grant.renewals + 1
+        grant.used = [*grant.used, refresh_token][-TOKENS_KEPT:]
+        grant.access = [*grant.access, access][-TOKENS_KEPT:]
+        self._keep(account)
+        return account, access, renewed
+
+    def _replayed(self, platform: str, refresh_token: str, *, ends_grant: bool) -> None:
+        for account in self:
+            for grant in account.grants if account.platform == platform else ():
+                if refresh_token in grant.used:
+                    grant.replays += 1
+                    if ends_grant and not grant.ended:
+                        grant.ended = True
+                        self._take_back(account, {*grant.access, grant.refresh or ""})
+                    self._keep(account)
+
+    def _take_back(self, account: Account, tokens: set[str]) -> None:
+        for token in tokens:
+            self._by_access_token.pop((account.platform, token), None)
+            self._by_refresh_token.pop((account.platform, token), None)
+        account.revoked_tokens = [*account.revoked_tokens, *tokens.intersection(account.access_tokens)][-TOKENS_KEPT:]
+        account.retired_tokens = [*account.retired_tokens, *tokens.intersection(account.refresh_tokens)][-TOKENS_KEPT:]
+        account.access_tokens = [token for token in account.access_tokens if token not in tokens]
+        account.refresh_tokens = [token for token in account.refresh_tokens if token not in tokens]
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._shelf)

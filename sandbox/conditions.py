@@ -5,6 +5,9 @@ import msgspec
 APP_REFUSED = "app_refused"
 """The network refuses the operator's app: not approved, a product not enabled, no credits. Every network has it."""
 
+CLIENT_UNKNOWN = "client_unknown"
+"""The token endpoint does not know the app's id and secret. Networks whose tokens are renewed have it."""
+
 
 class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One condition of a network; for one account only, if `accountId` names it."""

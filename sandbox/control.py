@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -13,9 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from sandbox import media
-from sandbox.accounts import NewAccount
+from sandbox.accounts import Account, NewAccount
 from sandbox.authorization import App
-from sandbox.conditions import APP_REFUSED, Condition
+from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN, Condition
 from sandbox.faults import Fault, FaultBoard
 from sandbox.feed import Feed
 from sandbox.requestlog import RequestLog
@@ -59,6 +59,7 @@ class Control:
             get("/_/accounts", sync_to_thread=False)(self.accounts),
             post("/_/accounts")(self.upsert_accounts),
             post("/_/apps")(self.register_app),
+            get("/_/tokens", sync_to_thread=False)(self.grants),
             delete("/_/tokens", status_code=200, sync_to_thread=False)(self.revoke_tokens),
             get("/_/media/{name:str}")(self.sample),
             get("/_/uploads/{name:str}", sync_to_thread=False)(self.upload),
@@ -135,10 +136,7 @@ class Control:
 
     def conditions(self) -> Response[bytes]:
         """List the conditions that are switched on, and those that each network knows."""
-        known = {
-            name: {APP_REFUSED: "The network refuses the operator's app.", **twin.conditions}
-            for name, twin in self._twins.items()
-        }
+        known = {name: {**_common(twin), **twin.conditions} for name, twin in self._twins.items()}
         return _json({"conditions": self._world.conditions.all(), "known": known})
 
     async def switch_on(self, request: AnyRequest) -> Response[bytes]:
@@ -150,7 +148,7 @@ class Control:
         twin = self._twins.get(condition.platform)
         if twin is None:
             return _bad(f"Unknown platform {condition.platform!r} - at `$.platform`")
-        if condition.condition not in {APP_REFUSED, *twin.conditions}:
+        if condition.condition not in {*_common(twin), *twin.conditions}:
             return _bad(f"Unknown condition {condition.condition!r} of {twin.platform} - at `$.condition`")
         self._world.conditions.switch_on(condition)
         return _json(condition, 201)
@@ -189,13 +187,28 @@ class Control:
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
     def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:
-        """Make the tokens of one account worthless: its network refuses it until it is connected again."""
+        """Make the tokens of one account worthless: its network refuses it until it is connected again.
+
+        With `only=access` the time of its access tokens is over, and they can be renewed.
+        """
+        access_only = request.query_params.get("only") == "access"
+        accounts = self._world.accounts
+        return self._with_account(request, accounts.end_access if access_only else accounts.revoke)
+
+    def grants(self, request: AnyRequest) -> Response[bytes]:
+        """Tell of the grants of one account how they were renewed, without their tokens."""
+        return self._with_account(request, lambda _: None)
+
+    def _with_account(self, request: AnyRequest, change: Callable[[Account], None]) -> Response[bytes]:
         platform, account_id = request.query_params.get("platform"), request.query_params.get("accountId")
         account = self._world.accounts.get(platform, account_id) if platform and account_id else None
         if account is None:
             return _bad("Name a known account by platform and accountId; GET /_/accounts lists them")
-        self._world.accounts.revoke(account)
-        return _json({"platform": platform, "accountId": account_id})
+        change(account)
+        grants = [
+            {"renewals": grant.renewals, "replays": grant.replays, "ended": grant.ended} for grant in account.grants
+        ]
+        return _json({"platform": platform, "accountId": account_id, "grants": grants})
 
     async def sample(self, name: FromPath[str]) -> Response[bytes]:
         """Serve a sample file; its name decides what it looks like."""
@@ -241,3 +254,11 @@ def _json(payload: object, status: int = 200) -> Response[bytes]:
 
 def _bad(reason: str) -> Response[bytes]:
     return _json({"error": reason}, 400)
+
+
+def _common(twin: Twin) -> dict[str, str]:
+    """Return the conditions that a network has beside its own."""
+    common = {APP_REFUSED: "The network refuses the operator's app."}
+    if twin.renewal_path is not None:
+        common[CLIENT_UNKNOWN] = "The token endpoint does not know the app's id and secret."
+    return common

@@ -6,11 +6,11 @@ import logging
 
 from litestar.types import Receive, Scope, Send
 
-from sandbox.conditions import APP_REFUSED
+from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN
 from sandbox.faults import REFUSED, Fault, FaultBoard
 from sandbox.requestlog import Entry, RequestLog
 from sandbox.twin import Route, Twin
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 DROP = "sandbox.drop"
 """The ASGI extension by which the server closes a connection without an answer."""
@@ -46,6 +46,10 @@ class Gateway:
         app_refused = twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id)
         if app_refused and twin.refuses_app(operation, request):
             answer: Answer | None = twin.app_refused()
+        elif request.path == twin.renewal_path and twin.world.conditions.holds(twin.platform, CLIENT_UNKNOWN):
+            answer = twin.client_unknown()
+        elif fault is None and twin.world.accounts.has_ended(twin.platform, _token(twin, request)):
+            answer = twin.token_expired()
         else:
             answer = await (
                 self._serve(found, request) if fault is None else self._fail(fault, found, request, receive)
@@ -134,6 +138,13 @@ class Gateway:
         if unknown := sorted(request.unknown() - self._twin.without_effect):
             return self._twin.failure(400, f"Unknown to {self._twin.label}: {', '.join(unknown)} (--strict).")
         return answer
+
+
+def _token(twin: Twin, request: Request) -> str:
+    try:
+        return twin.token(request)
+    except (MalformedBodyError, RefusedError):
+        return ""
 
 
 async def _outlast(receive: Receive, at_most: float) -> None:

@@ -39,7 +39,7 @@ class GoogleConsent(Twin, ABC):
             return Answer.json({"error": problem.code, "error_description": problem.description}, status)
         return Answer.json(
             {
-                "access_token": self.world.accounts.issue(account),
+                "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
                 "expires_in": TOKEN_SECONDS,
                 "refresh_token": self.world.accounts.issue_refresh(account),
                 "scope": " ".join(scopes),

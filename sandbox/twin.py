@@ -71,6 +71,9 @@ class Twin(ABC):
     consent: ClassVar[Consent | None] = None
     """How it asks people for their consent, if it does."""
 
+    renewal_path: ClassVar[str | None] = None
+    """The path of the token endpoint, where apps name themselves."""
+
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Parameters that the network documents and that change nothing here; with --strict all others are refused."""
 
@@ -115,6 +118,10 @@ class Twin(ABC):
     def app_refused(self) -> Answer:
         """Say that the operator's app is not approved, not enabled or out of credits, as the network words it."""
         return self.failure(403, "This app is not approved.")
+
+    def client_unknown(self) -> Answer:
+        """Say that the token endpoint does not know the app's id and secret; as RFC 6749 has it, unless overridden."""
+        return Answer.json({"error": "invalid_client", "error_description": "Client authentication failed."}, 401)
 
     def holds(self, condition: str, account: Account | None = None) -> bool:
         """Tell whether a condition holds, for all accounts or for this one."""

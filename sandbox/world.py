@@ -31,7 +31,7 @@ class World:
         self.journal = Journal(data_dir)
         self.realistic = realistic
         self.now = clock
-        self.accounts = Accounts(self.journal)
+        self.accounts = Accounts(self.journal, clock)
         self.authorizations = Authorizations(self.journal)
         self.posts = Posts(self.journal)
         self.uploads = Uploads()

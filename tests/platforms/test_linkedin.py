@@ -468,21 +468,21 @@ class TestTokens:
         await publish(li, li.sending("Renewed"))
         assert (await li.operations())[before:] == ["publish", "auth", "publish"]
         assert li.stored.access_token != old.access_token
-        assert li.stored.refresh_token.get_secret_value() != "li-once"
+        assert li.stored.refresh_token.get_secret_value() == "li-once", "LinkedIn's stay for a year"
         assert (li.stored.client_id, li.stored.client_secret) == (old.client_id, old.client_secret)
 
-    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "li-used-up", "clientId": "app"}])
+    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "li-revoked", "clientId": "app"}])
     async def test_what_cannot_be_renewed_must_be_reconnected(
         self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
     ) -> None:
         li = await connect("linkedin", credentials=credentials)
         if credentials:
-            form = {"grant_type": "refresh_token", "refresh_token": "li-used-up", "client_id": "app"}
-            (await sandbox.client.post(f"{sandbox.url}/linkedin/oauth/v2/accessToken", data=form)).raise_for_status()
+            where = f"platform=linkedin&accountId={li.account.account_id}"
+            await sandbox.control("DELETE", f"tokens?{where}")
         await sandbox.fault("linkedin", "token_expired", "publish")
         error = await refused(publish(li, li.sending("Who am I")))
         assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
-        assert "li-used-up" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
+        assert "li-revoked" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
 
     async def test_a_renewal_without_a_token_sends_nothing(self, connect: Connect, sandbox: Sandbox) -> None:
         li = await connect("linkedin", credentials={"refreshToken": "li-empty", "clientId": "app"})

@@ -64,6 +64,7 @@ class GoogleTwin(Twin, ABC):
     """Hold what all of Google's routes share. An account of the sandbox is one location of a user."""
 
     refuses_app_for = frozenset({"publish", "confirm"})
+    renewal_path = "/token"
     conditions = {  # noqa: RUF012
         "organisation": "The user has an organisation and a group beside: both list the location too.",
         "other_group": "The user manages a group too, with location 777, on which only that group may post.",

@@ -59,7 +59,7 @@ class PlaceRoutes(GoogleTwin, GoogleConsent):
             return _refused("unsupported_grant_type", "Invalid grant_type")
         for account in self.world.accounts:
             if account.platform == self.platform and token in account.refresh_tokens:
-                access = self.world.accounts.issue(account)
+                access = self.world.accounts.issue(account, TOKEN_SECONDS)
                 scope = "https://www.googleapis.com/auth/business.manage"
                 body = {"access_token": access, "expires_in": TOKEN_SECONDS, "scope": scope, "token_type": "Bearer"}
                 return Answer.json(body)

@@ -42,7 +42,7 @@ class ReadRoutes(InstagramTwin):
         account = self.account(request)
         if parameters(request).get("grant_type") != "ig_refresh_token":
             raise refused("Invalid grant_type", 100)
-        token = self.world.accounts.issue(account)
+        token = self.world.accounts.issue(account, TOKEN_SECONDS)
         permissions = "instagram_business_basic,instagram_business_content_publish,instagram_business_manage_comments"
         return Answer.json(
             {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS, "permissions": permissions}

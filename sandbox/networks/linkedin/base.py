@@ -82,6 +82,7 @@ class LinkedInTwin(Twin, ABC):
     """Hold what all of LinkedIn's routes share."""
 
     refuses_app_for = frozenset({"publish"})
+    renewal_path = "/oauth/v2/accessToken"
     conditions = {  # noqa: RUF012
         "organisation": "The member administers the page with the own number, is CONTENT_ADMINISTRATOR of page 201 and "
         "ANALYST of page 202, and has no role on any other page.",

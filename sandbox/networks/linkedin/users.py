@@ -60,17 +60,18 @@ class UserRoutes(LinkedInTwin):
 
     @route("POST", "/oauth/v2/accessToken", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Exchange a refresh token for a new pair."""
+        """Give out another access token; the refresh token stays, and its end too."""
         form = request.form()
         if form.get("grant_type") == "authorization_code":
             return self._redeem(form)
         if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
             return Answer.json({"error": "invalid_request", "error_description": "A parameter is missing"}, 400)
-        renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
-        if renewed is None:
+        refresh = str(form.get("refresh_token", ""))
+        account = self.world.accounts.by_refresh_token(self.platform, refresh)
+        if account is None:
             description = "The provided authorization grant or refresh token is invalid, expired or revoked"
             return Answer.json({"error": "invalid_grant", "error_description": description}, 400)
-        _, access, refresh = renewed
+        access = self.world.accounts.issue(account, TOKEN_SECONDS)
         lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
         return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})
 
@@ -82,5 +83,5 @@ class UserRoutes(LinkedInTwin):
         except Problem as problem:
             status = 401 if problem.code == "invalid_client" else 400
             return Answer.json({"error": problem.code, "error_description": problem.description}, status)
-        token = {"access_token": self.world.accounts.issue(account), "expires_in": TOKEN_SECONDS}
+        token = {"access_token": self.world.accounts.issue(account, TOKEN_SECONDS), "expires_in": TOKEN_SECONDS}
         return Answer.json({**token, "scope": ",".join(scopes), "token_type": "Bearer"})

@@ -64,6 +64,7 @@ class PinterestTwin(Twin, ABC):
     """Hold what all of Pinterest's routes share."""
 
     refuses_app_for = frozenset({"publish"})
+    renewal_path = "/v5/oauth/token"
     conditions = {  # noqa: RUF012
         "app_inactive": "The app is not activated: everything is refused, reads of the user too.",
         "structured_limits": "Headers tell several limits at a time, as structured fields.",

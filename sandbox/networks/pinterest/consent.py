@@ -37,7 +37,7 @@ class ConsentRoutes(PinterestTwin):
         return Answer.json(
             {
                 "response_type": "authorization_code",
-                "access_token": self.world.accounts.issue(account),
+                "access_token": self.world.accounts.issue(account, _TOKEN_SECONDS),
                 "refresh_token": self.world.accounts.issue_refresh(account),
                 "token_type": "bearer",
                 "expires_in": _TOKEN_SECONDS,

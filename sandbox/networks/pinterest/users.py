@@ -37,7 +37,9 @@ class UserRoutes(ConsentRoutes):
             return self.redeem(request, form)
         if form.get("grant_type") != "refresh_token":
             return error(400, INVALID, "grant_type must be refresh_token")
-        renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
+        renewed = self.world.accounts.rotate(
+            self.platform, str(form.get("refresh_token", "")), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+        )
         if renewed is None:
             return error(401, 283, "Your refresh token is invalid or was used before.")
         _, access, refresh = renewed

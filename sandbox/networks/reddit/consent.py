@@ -35,7 +35,7 @@ class ConsentRoutes(RedditTwin):
             return Answer.json({"error": problem.code})
         return Answer.json(
             {
-                "access_token": self.world.accounts.issue(account),
+                "access_token": self.world.accounts.issue(account, 86_400),
                 "token_type": "bearer",
                 "expires_in": 86_400,
                 "scope": " ".join(scopes),

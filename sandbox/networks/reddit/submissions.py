@@ -34,6 +34,7 @@ _FLAIR_WANTED = "flairwanted"
 class SubmissionRoutes(StorageRoutes):
     """Serve submissions and the listing of an author's."""
 
+    renewal_path = "/api/v1/access_token"
     conditions = {  # noqa: RUF012
         "images_listed_late": "Image posts are made, and not listed until this is cleared.",
         "links_rewritten": "Links are shown with www., a slash at the end and HTML's entities.",

@@ -32,7 +32,10 @@ class UserRoutes(ConsentRoutes):
         refresh_token = str(form.get("refresh_token", ""))
         for account in self.world.accounts:
             if account.platform == self.platform and refresh_token in account.refresh_tokens:
-                token = {"access_token": self.world.accounts.issue(account), "refresh_token": refresh_token}
+                token = {
+                    "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
+                    "refresh_token": refresh_token,
+                }
                 more = {"token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": "identity submit read history"}
                 return Answer.json({**token, **more})
         return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)

@@ -39,7 +39,7 @@ class ReadRoutes(ThreadsTwin):
         account = self.account(request)
         if parameters(request).get("grant_type") != "th_refresh_token":
             raise refused("Invalid grant_type", 100)
-        token = self.world.accounts.issue(account)
+        token = self.world.accounts.issue(account, TOKEN_SECONDS)
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
 
     @route("GET", "/{id}/threads", "confirm")

@@ -79,6 +79,7 @@ def _log_id() -> str:
 class TikTokTwin(Twin, ABC):
     """Hold what all of TikTok's routes share."""
 
+    renewal_path = "/v2/oauth/token/"
     conditions = {  # noqa: RUF012
         "no_profile_scope": "The token may not read the user name, and a request for it is refused as a whole.",
         "public_account": "The account is not private: an app that is not audited may not even post with SELF_ONLY.",

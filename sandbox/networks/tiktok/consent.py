@@ -44,7 +44,7 @@ class ConsentRoutes(TikTokTwin):
             return Answer.json(body, status)
         return Answer.json(
             {
-                "access_token": self.world.accounts.issue(account),
+                "access_token": self.world.accounts.issue(account, 7_200),
                 "expires_in": 7_200,
                 "open_id": account.user_id,
                 "refresh_token": self.world.accounts.issue_refresh(account),

@@ -17,6 +17,7 @@ from sandbox.operations import Operation
 from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
 
+TOKEN_SECONDS, REFRESH_SECONDS = 7_200, 15_552_000
 _USER_FIELDS = {"open_id", "union_id", "avatar_url", "display_name", "username"}
 _VIDEO_FIELDS = {"id", "title", "video_description", "create_time", "share_url", "duration", "cover_image_url"}
 
@@ -42,17 +43,19 @@ class ReadRoutes(ConsentRoutes):
             return self.redeem(form)
         renewed = None
         if form.get("grant_type") == "refresh_token":
-            renewed = self.world.accounts.rotate(self.platform, form.get("refresh_token", ""))
+            renewed = self.world.accounts.rotate(
+                self.platform, form.get("refresh_token", ""), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+            )
         if renewed is None:
             return _oauth_error("invalid_grant", "Refresh token is invalid or expired.", 400)
         account, access, refresh = renewed
         return Answer.json(
             {
                 "access_token": access,
-                "expires_in": 7_200,
+                "expires_in": TOKEN_SECONDS,
                 "open_id": account.user_id,
                 "refresh_token": refresh,
-                "refresh_expires_in": 15_552_000,
+                "refresh_expires_in": REFRESH_SECONDS,
                 "scope": "user.info.basic,user.info.profile,video.publish,video.upload,video.list",
                 "token_type": "Bearer",
             }

@@ -59,6 +59,7 @@ class XTwin(Twin, ABC):
     """Hold what all of X's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
+    renewal_path = "/2/oauth2/token"
     conditions = {  # noqa: RUF012
         "not_mentioned": "No post but the account's own may be replied to or quoted.",
         "spend_cap_reached": "All calls are refused with 403 SpendCapReached.",

@@ -46,7 +46,9 @@ class UserRoutes(XTwin):
             return self._redeem(request, form)
         if form.get("grant_type") != "refresh_token":
             return _refused("unsupported_grant_type", "Only refresh_token is known here.")
-        renewed = self.world.accounts.rotate(self.platform, str(form.get("refresh_token", "")))
+        renewed = self.world.accounts.rotate(
+            self.platform, str(form.get("refresh_token", "")), lives=TOKEN_SECONDS, replay_ends_grant=True
+        )
         if renewed is None:
             return _refused("invalid_request", "Value passed for the token was invalid.")
         _, access_token, refresh_token = renewed
@@ -73,7 +75,7 @@ class UserRoutes(XTwin):
         access = {
             "token_type": "bearer",
             "expires_in": TOKEN_SECONDS,
-            "access_token": self.world.accounts.issue(account),
+            "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
         }
         return Answer.json({**access, "scope": " ".join(scopes), **refresh})
 

@@ -96,6 +96,7 @@ class YouTubeTwin(Twin, ABC):
     """Hold what all of YouTube's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "auth"})
+    renewal_path = "/token"
     conditions = {  # noqa: RUF012
         "slow_processing": "Videos stay in processing; a thumbnail that is set meanwhile is answered 200 and lost.",
         "day_used_up": "The project's uploads of the day are used up.",

@@ -10,6 +10,8 @@ from sandbox.operations import Operation
 from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
+TOKEN_SECONDS = 3_600
+
 
 def _channels_operation(_twin: object, request: Request) -> Operation:
     """Asking for the list of uploads is part of looking something up; else it asks who this is."""
@@ -33,8 +35,8 @@ class ResourceRoutes(YouTubeTwin, GoogleConsent):
             return Answer.json(error, 400)
         return Answer.json(
             {
-                "access_token": self.world.accounts.issue(owner),
-                "expires_in": 3600,
+                "access_token": self.world.accounts.issue(owner, TOKEN_SECONDS),
+                "expires_in": TOKEN_SECONDS,
                 "scope": "https://www.googleapis.com/auth/youtube",
                 "token_type": "Bearer",
             }

@@ -218,6 +218,9 @@ async def test_tokens(li: httpx.AsyncClient) -> None:
     renewed = (await li.post("/oauth/v2/accessToken", data=form)).json()
     me = await li.get("/v2/userinfo", headers={"authorization": f"Bearer {renewed['access_token']}"})
     assert me.json()["sub"] == "7001"
-    assert (await li.post("/oauth/v2/accessToken", data=form)).json()["error"] == "invalid_grant"
+    again = (await li.post("/oauth/v2/accessToken", data=form)).json()
+    assert again["refresh_token"] == renewed["refresh_token"] == "li-refresh"
+    unknown = form | {"refresh_token": "unknown"}
+    assert (await li.post("/oauth/v2/accessToken", data=unknown)).json()["error"] == "invalid_grant"
     answer = await li.post("/oauth/v2/accessToken", data={"grant_type": "password"})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")

@@ -114,14 +114,27 @@ async def test_me_tells_premium(shared: Sandbox) -> None:
     assert (free["verified_type"], free["subscription_type"]) == ("none", "None")
 
 
-async def test_refresh_tokens_rotate(sandbox: Sandbox) -> None:
+async def test_refresh_tokens_rotate_and_a_replay_ends_the_grant(sandbox: Sandbox) -> None:
     async def renew(token: str) -> dict[str, str]:
         form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "client"}
         return dict((await sandbox.x.post("/2/oauth2/token", data=form)).json())
 
+    async def accepted(token: str) -> bool:
+        answer = await sandbox.x.get("/2/users/me", headers={"authorization": f"Bearer {token}"})
+        return answer.status_code == 200
+
     first = await renew("x-refresh")
+    second = await renew(first["refresh_token"])
+    assert second["access_token"] != first["access_token"]
+    assert await accepted(first["access_token"])
+    assert await accepted(second["access_token"])
     assert (await renew("x-refresh"))["error"] == "invalid_request"
-    assert (await renew(first["refresh_token"]))["access_token"] != first["access_token"]
+    assert (await renew(second["refresh_token"]))["error"] == "invalid_request"
+    assert not await accepted(first["access_token"])
+    assert not await accepted(second["access_token"])
+    assert not await accepted("x-premium"), "it came of the same consent"
+    told = await sandbox.control.get("/_/tokens", params={"platform": "twitter", "accountId": "acc_premium"})
+    assert told.json()["grants"] == [{"renewals": 2, "replays": 1, "ended": True}]
 
 
 async def upload_in_pieces(sandbox: Sandbox, content: bytes, kind: str, category: str) -> dict[str, object]:

@@ -1,0 +1,222 @@
+"""Processes that die, freeze or are told to stop at each point of a renewal.
+
+The sandbox plays X: a refresh token is accepted once, and if it comes a second time all tokens of the grant end. What
+counts is that this never happens to a grant that anybody could still use.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from activities import renewal
+from activities.desk import Desk
+from platforms.errors import Kind, NetworkError
+from runtime import worker
+from runtime.renewals import renew_due
+from store import renewals
+from store.accounts import open_credentials
+from store.database import Database
+from store.models import Account
+from store.vault import Vault
+from tests.activities.renewing import row
+from tests.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+AFTER_THE_NETWORK = ("sent", "answered")
+"""Points at which the network has made new tokens that only the process knows, or nobody yet."""
+
+
+@pytest.fixture
+async def desk(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    """Be another worker, less patient with one that may live than in earnest."""
+    monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.5)
+    database = Database(stack.database_url, pool_size=2, max_overflow=0)
+    async with worker.desk(stack.settings, database) as desk:
+        yield desk
+    await database.close()
+
+
+@pytest.fixture
+async def account(stack: Stack, request: pytest.FixtureRequest) -> Account:
+    """Connect an account whose access token ends in five minutes."""
+    account = await stack.connect("twitter", refreshToken=f"crash {request.node.name}", clientId="app")
+    async with stack.database.transaction() as session:
+        statement = text("UPDATE accounts SET expires_at = now() + interval '5 minutes' WHERE id = :id")
+        await session.execute(statement, {"id": account.id})
+    return await row(stack, account)
+
+
+@dataclass
+class Process:
+    """A process that renews and is struck."""
+
+    process: asyncio.subprocess.Process
+
+    async def is_struck(self) -> None:
+        assert self.process.stdout
+        assert (await asyncio.wait_for(self.process.stdout.readline(), 60)).strip() == b"struck"
+
+    async def ends(self) -> str:
+        out, _ = await asyncio.wait_for(self.process.communicate(), 60)
+        return out.decode().split("\n")[-2] if out else ""
+
+
+@asynccontextmanager
+async def renewing(stack: Stack, account: Account, point: str, with_signal: signal.Signals) -> AsyncIterator[Process]:
+    if point == "sent":
+        await stack.fault("twitter", "accept_then_delay", "auth", seconds=2)
+    environment = os.environ | {
+        "SOCIALSYNCER_DATABASE_URL": stack.database_url.replace("+asyncpg", ""),
+        "SOCIALSYNCER_ENCRYPTION_KEYS": ",".join(key.get_secret_value() for key in stack.settings.encryption_keys),
+        "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
+    }
+    command = [sys.executable, "-m", "tests.activities.renewing_process", account.workspace_id, account.id, point]
+    process = await asyncio.create_subprocess_exec(
+        *command, with_signal.name, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        running = Process(process)
+        await running.is_struck()
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def grants(stack: Stack, account: Account) -> list[dict[str, Any]]:
+    return list((await stack.control("GET", f"tokens?platform=twitter&accountId={account.id}"))["grants"])
+
+
+def token_of(stack: Stack, account: Account) -> str:
+    return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
+
+
+async def works(stack: Stack, desk: Desk, account: Account) -> None:
+    """See that the account can be used and renewed, and that the network has seen nothing twice."""
+    current = await row(stack, account)
+    assert (await desk.asks_about(current)).user_id == account.user_id
+    assert await desk.renew(await row(stack, account))
+    assert (await desk.asks_about(await row(stack, account))).user_id == account.user_id
+    assert [(grant["replays"], grant["ended"]) for grant in await grants(stack, account)] == [(0, False)]
+
+
+@pytest.mark.parametrize("point", ["leased", "before the first byte", "sent", "answered"])
+async def test_a_frozen_process_loses_nothing_however_long(
+    stack: Stack, desk: Desk, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with renewing(stack, account, point, signal.SIGSTOP) as frozen:
+        # Its lease runs out meanwhile.
+        await asyncio.sleep(2)
+        used = await row(stack, account)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(renewal, "_PATIENCE_S", 1.5)
+            with pytest.raises(NetworkError) as raised:
+                await desk.renew(used)
+        assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing"), "it waits for the frozen one"
+        frozen.process.send_signal(signal.SIGCONT)
+        assert await frozen.ends() == "ended: True"
+    assert [grant["renewals"] for grant in await grants(stack, account)] == [1]
+    await works(stack, desk, account)
+
+
+@pytest.mark.parametrize("point", ["leased", "before the first byte", "stored"])
+async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
+    stack: Stack, desk: Desk, account: Account, point: str
+) -> None:
+    async with renewing(stack, account, point, signal.SIGKILL) as killed:
+        await killed.ends()
+    await asyncio.sleep(1.2)
+    await works(stack, desk, account)
+
+
+@pytest.mark.parametrize("point", AFTER_THE_NETWORK)
+async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_early(
+    stack: Stack, desk: Desk, account: Account, point: str
+) -> None:
+    """The one window that is left: the network has made tokens, and the process that they were for is gone."""
+    async with renewing(stack, account, point, signal.SIGKILL) as killed:
+        await killed.ends()
+        if point == "sent":
+            await asyncio.sleep(2)
+    kept = await row(stack, account)
+    assert kept.renewal_started_at is not None
+    assert token_of(stack, kept) == token_of(stack, account)
+    # The access token is good for five minutes more, and a second use of the refresh token would end it.
+    assert (await desk.asks_about(kept)).user_id == account.user_id
+    async with stack.database.transaction() as session:
+        await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
+    await renew_due(desk)
+    assert [(grant["renewals"], grant["ended"]) for grant in await grants(stack, account)] == [(1, False)]
+    # Once it has ended there is nothing to lose.
+    await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
+    with pytest.raises(NetworkError) as raised:
+        await desk.asks_about(await row(stack, account))
+    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "lost_in_renewal")
+    kept = await row(stack, account)
+    assert (kept.renewal_error, kept.renewal_started_at, kept.renew_at) == ("lost_in_renewal", None, None)
+
+
+async def test_a_worker_that_is_told_to_stop_waits_for_the_answer(stack: Stack, account: Account) -> None:
+    await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
+    database = Database(stack.database_url, pool_size=2, max_overflow=0)
+    async with worker.desk(stack.settings, database) as desk:
+        step = asyncio.create_task(desk.renew(account))
+        async with asyncio.timeout(30):
+            while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 nobody tells
+                await asyncio.sleep(0.05)
+        step.cancel()
+        desk.stop_renewing()
+        assert desk.renewing_for_s() > 0
+    await database.close()
+    kept = await row(stack, account)
+    assert token_of(stack, kept) != token_of(stack, account)
+    assert (kept.renewal_started_at, kept.renewing_until) == (None, None)
+
+
+async def test_an_answer_outlives_a_database_that_is_away(
+    stack: Stack, desk: Desk, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover: for some seconds the row cannot be written."""
+    loop, write = asyncio.get_running_loop(), renewals.keep_renewed
+    begun, tries = loop.time(), 0
+
+    async def away(*given: Any, **more: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if loop.time() - begun < 4:
+            raise ConnectionRefusedError
+        return await write(*given, **more)
+
+    monkeypatch.setattr(renewal, "keep_renewed", away)
+    monkeypatch.setattr(renewal, "_PATIENCE_S", 60)
+    assert await desk.renew(account)
+    assert tries > 1
+    monkeypatch.undo()
+    await works(stack, desk, account)
+
+
+async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: Stack, account: Account) -> None:
+    await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
+    databases = [Database(stack.database_url, pool_size=5, max_overflow=5) for _ in range(4)]
+    async with asyncio.TaskGroup() as group:
+        for database in databases:
+            group.create_task(_five_questions(stack, database, account))
+    assert [(grant["renewals"], grant["replays"]) for grant in await grants(stack, account)] == [(1, 0)]
+
+
+async def _five_questions(stack: Stack, database: Database, account: Account) -> None:
+    async with worker.desk(stack.settings, database) as desk:
+        rows = [await row(stack, account) for _ in range(5)]
+        answers = await asyncio.gather(*map(desk.asks_about, rows))
+        assert {answer.user_id for answer in answers} == {account.user_id}
+    await database.close()

@@ -1,0 +1,149 @@
+"""Tokens that end, are renewed, are used up and are refused, at every network that renews them."""
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.sandbox.conftest import Clock, Sandbox
+
+BASIC = {
+    "authorization": "Basic " + base64.b64encode(b"app:secret").decode(),
+    "user-agent": "web:app:1 (by /u/tess)",
+}
+RENEWAL = {
+    "twitter": "/2/oauth2/token",
+    "tiktok": "/v2/oauth/token/",
+    "pinterest": "/v5/oauth/token",
+    "linkedin": "/oauth/v2/accessToken",
+    "reddit": "/api/v1/access_token",
+    "youtube": "/token",
+    "googlebusiness": "/token",
+}
+WHO = {
+    "twitter": "/2/users/me",
+    "tiktok": "/v2/user/info/?fields=open_id",
+    "pinterest": "/v5/user_account",
+    "linkedin": "/v2/userinfo",
+    "reddit": "/api/v1/me",
+    "youtube": "/youtube/v3/channels?part=id&mine=true",
+    "googlebusiness": "/v1/accounts",
+    "instagram": "/v25.0/me?fields=user_id",
+    "threads": "/v1.0/me?fields=id",
+}
+ROTATING = ("twitter", "tiktok", "pinterest")
+LONG_LIVED = {"instagram": "ig_refresh_token", "threads": "th_refresh_token"}
+
+
+async def connect(sandbox: Sandbox, platform: str) -> None:
+    account = {
+        "platform": platform,
+        "accountId": "acc_t",
+        "userId": "7001",
+        "username": "tess",
+        "accessToken": "given",
+        "refreshToken": "given to renew",
+    }
+    assert (await sandbox.control.post("/_/accounts", json={"accounts": [account]})).status_code == 200
+
+
+async def renew(sandbox: Sandbox, platform: str, token: str) -> httpx.Response:
+    if grant_type := LONG_LIVED.get(platform):
+        url, headers = f"/{platform}/refresh_access_token", {"authorization": f"Bearer {token}"}
+        return await sandbox.control.get(url, params={"grant_type": grant_type}, headers=headers)
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    basic = platform in {"pinterest", "reddit", "twitter"}
+    if not basic:
+        form |= {"client_key" if platform == "tiktok" else "client_id": "app", "client_secret": "secret"}
+    url = f"/{platform}{RENEWAL[platform]}"
+    return await sandbox.control.post(url, data=form, headers=BASIC if basic else {})
+
+
+async def is_accepted(sandbox: Sandbox, platform: str, token: str) -> bool:
+    headers = {"authorization": f"Bearer {token}", "LinkedIn-Version": "202609", "User-Agent": "web:app:1 (by /u/tess)"}
+    answer = await sandbox.control.get(f"/{platform}{WHO[platform]}", headers=headers)
+    assert answer.status_code in {200, 400, 401}
+    return answer.status_code == 200
+
+
+async def grants(sandbox: Sandbox, platform: str) -> list[dict[str, Any]]:
+    told = await sandbox.control.get("/_/tokens", params={"platform": platform, "accountId": "acc_t"})
+    assert "given" not in told.text
+    return list(told.json()["grants"])
+
+
+@pytest.mark.parametrize("platform", WHO)
+async def test_a_renewed_token_ends_after_the_time_that_was_told(timed: Sandbox, clock: Clock, platform: str) -> None:
+    await connect(timed, platform)
+    given = "given" if platform in LONG_LIVED else "given to renew"
+    answer = (await renew(timed, platform, given)).json()
+    token = answer["access_token"]
+    assert await is_accepted(timed, platform, token)
+    clock.now += answer["expires_in"] - 60
+    assert await is_accepted(timed, platform, token)
+    clock.now += 120
+    assert not await is_accepted(timed, platform, token)
+    again = await renew(timed, platform, token if platform in LONG_LIVED else answer.get("refresh_token", given))
+    # Instagram's and Threads' tokens cannot be renewed once they have ended.
+    assert again.is_success is (platform not in LONG_LIVED)
+
+
+@pytest.mark.parametrize("platform", RENEWAL)
+async def test_a_refresh_token_is_accepted_as_often_as_its_network_does(sandbox: Sandbox, platform: str) -> None:
+    await connect(sandbox, platform)
+    first = (await renew(sandbox, platform, "given to renew")).json()
+    again = await renew(sandbox, platform, "given to renew")
+    assert again.is_success is (platform not in ROTATING)
+    # X takes a second use for a theft, and ends what came of the same consent.
+    assert await is_accepted(sandbox, platform, first["access_token"]) is (platform != "twitter")
+    if platform in ROTATING:
+        assert await grants(sandbox, platform) == [{"renewals": 1, "replays": 1, "ended": platform == "twitter"}]
+        assert (await renew(sandbox, platform, first["refresh_token"])).is_success is (platform != "twitter")
+
+
+async def test_a_new_consent_outlives_the_end_of_an_older_one(sandbox: Sandbox) -> None:
+    await connect(sandbox, "twitter")
+    account = {"platform": "twitter", "accountId": "acc_t", "userId": "7001", "username": "tess"}
+    more = account | {"accessToken": "second", "refreshToken": "second to renew"}
+    assert (await sandbox.control.post("/_/accounts", json={"accounts": [more]})).status_code == 200
+    await renew(sandbox, "twitter", "given to renew")
+    assert not (await renew(sandbox, "twitter", "given to renew")).is_success
+    assert await is_accepted(sandbox, "twitter", "second")
+    assert (await renew(sandbox, "twitter", "second to renew")).is_success
+
+
+@pytest.mark.parametrize(("platform", "days"), [("tiktok", 180), ("pinterest", 60)])
+async def test_a_refresh_token_that_nobody_uses_ends(timed: Sandbox, clock: Clock, platform: str, days: int) -> None:
+    await connect(timed, platform)
+    first = (await renew(timed, platform, "given to renew")).json()
+    clock.now += 86_400 * (days - 1)
+    second = (await renew(timed, platform, first["refresh_token"])).json()
+    clock.now += 86_400 * (days + 1)
+    assert not (await renew(timed, platform, second["refresh_token"])).is_success
+
+
+@pytest.mark.parametrize("platform", RENEWAL)
+async def test_a_token_endpoint_may_not_know_the_app(sandbox: Sandbox, platform: str) -> None:
+    await connect(sandbox, platform)
+    body = {"platform": platform, "condition": "client_unknown"}
+    assert (await sandbox.control.post("/_/conditions", json=body)).status_code == 201
+    refused = await renew(sandbox, platform, "given to renew")
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert await is_accepted(sandbox, platform, "given"), "all else goes on"
+    await sandbox.control.delete("/_/conditions")
+    assert (await renew(sandbox, platform, "given to renew")).is_success
+
+
+async def test_networks_without_renewals_do_not_know_that(sandbox: Sandbox) -> None:
+    body = {"platform": "mastodon", "condition": "client_unknown"}
+    assert (await sandbox.control.post("/_/conditions", json=body)).status_code == 400
+
+
+async def test_the_time_of_access_tokens_can_be_ended(sandbox: Sandbox) -> None:
+    await connect(sandbox, "twitter")
+    where = {"platform": "twitter", "accountId": "acc_t"}
+    assert (await sandbox.control.delete("/_/tokens", params=where | {"only": "access"})).status_code == 200
+    assert not await is_accepted(sandbox, "twitter", "given")
+    renewed = (await renew(sandbox, "twitter", "given to renew")).json()
+    assert await is_accepted(sandbox, "twitter", renewed["access_token"])
