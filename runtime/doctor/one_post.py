@@ -1,6 +1,7 @@
 """Everything that can be told about one post: its row, its workflow, its attempts, and what to do now. Reads only."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -143,9 +144,8 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
     if run is None:
         return ["Temporal knows no workflow of it."]
     status = run.status.name.lower().replace("_", " ")
-    said = [
-        f"Its workflow is {status}{f' since {rfc3339(run.closed_at)}' if run.closed_at else ''} (run {run.run_id})."
-    ]
+    ended = f"ended as {status} at {rfc3339(run.closed_at)}" if run.closed_at else "runs"
+    said = [f"Its workflow {ended} (run {run.run_id})."]
     if by_force := await runs.terminated_by(run):
         reason = f": {by_force.reason}" if by_force.reason else ""
         said.append(f"{by_force.identity or 'An operator'} terminated it{reason}.")
@@ -181,7 +181,8 @@ _SETTLED = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED})
 def _row(post: Post) -> str:
     due = f", due at {rfc3339(post.due_at)}" if post.due_at else ""
     known = "which its workflow knows" if post.told else "which its workflow is not known to know"
-    version = f", version {post.version}, {known}" if post.due_at else f", version {post.version}"
+    is_open = PostStatus(post.status).is_open
+    version = f", version {post.version}, {known}" if is_open else f", version {post.version}"
     return f"The row says {post.status}{due}{version}; changed last at {rfc3339(post.updated_at)}."
 
 
@@ -219,12 +220,12 @@ def _says(post: Post, target: Target, account: ConnectedAccount | None, now: dat
     return said
 
 
-_RETRY = "temporal workflow signal --workflow-id '{}' --name retry"
+_RETRY = "temporal workflow signal --workflow-id {} --name retry"
 
 
 def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -> Advice | None:
     """Return what to do about a target; None if it is where it should be."""
-    retry = _RETRY.format(post.workflow_id)
+    retry = _RETRY.format(shlex.quote(post.workflow_id))
     until = ""
     if target.due_at:
         until = (
@@ -252,7 +253,8 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
 def _advice_on_status(target: Target, retry: str, now: datetime) -> Advice | None:
     if target.status == TargetStatus.FAILED:
         if target.retryable:
-            return Advice(Heals.PERSON, f"If it shall still go out: `{retry}`, or POST /v1/posts/{{postId}}/retry.")
+            how = f"POST /v1/posts/{{postId}}/retry, or `{retry}` while its workflow runs"
+            return Advice(Heals.PERSON, f"If it should still go out: {how}.")
         return Advice(Heals.PERSON, "Its owner must change it by PATCH /v1/posts/{postId} and then retry it.")
     late = target.due_at is not None and now - target.due_at >= LATE_AFTER
     if target.status == TargetStatus.PENDING and target.begun_at is None and late:
