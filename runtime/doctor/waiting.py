@@ -7,7 +7,7 @@ from platforms.registry import networks
 from store.waiting import Stuck
 
 _WHY = {
-    WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list` shows which",
+    WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
     WaitsFor.NETWORK: "because the network refuses for now, and is tried again",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
     WaitsFor.MEDIA: "for other media of the workspace",

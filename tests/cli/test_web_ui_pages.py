@@ -1,0 +1,113 @@
+"""What an operator sees of posts in Temporal's Web UI, in a real browser.
+
+`SCREENSHOTS=docs/images uv run pytest -n 0 tests/cli/test_web_ui_pages.py` takes the pictures in docs/images again.
+"""
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.cli.browser import Page, browser, program
+from tests.cli.stacks import DevStack
+
+pytestmark = pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)")
+WIDTH, HEIGHT = 1440, 800
+COLOURS = 48
+LARGEST_PICTURE = 60_000
+"""Bytes: the pictures are kept in the repository."""
+
+
+@pytest.fixture(scope="module")
+async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    stack = DevStack(tmp_path_factory.mktemp("pages"))
+    try:
+        await stack.start("--no-example")
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    async with browser(tmp_path) as opened:
+        yield opened
+
+
+async def fault(dev: DevStack, **fault: Any) -> None:
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        (await client.post(f"{dev.dev['sandboxUrl']}/_/faults", json=fault)).raise_for_status()
+
+
+async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str:
+    """Publish a post, wait until a target of it has this status, and return its id."""
+
+    def stands(target: dict[str, Any]) -> bool:
+        return target["status"] == status and (status != "publishing" or "error" in target)
+
+    accounts = {each["platform"]: each["accountId"] for each in reversed(dev.dev["accounts"])}
+    targets = [{"platform": each, "accountId": accounts[each]} for each in platforms]
+    key = {"Authorization": f"Bearer {dev.dev['apiKey']}"}
+    async with httpx.AsyncClient(trust_env=False, timeout=40, base_url=dev.dev["apiUrl"], headers=key) as client:
+        body = {"content": text, "platforms": targets, "publishNow": True}
+        post = (await client.post("/v1/posts", json=body, headers={"Prefer": "wait=0"})).json()
+        async with asyncio.timeout(40):
+            while not any(map(stands, post["platforms"])):
+                await asyncio.sleep(0.2)
+                post = (await client.get(f"/v1/posts/{post['id']}")).json()
+    found: str = post["id"]
+    return found
+
+
+async def keep(picture: bytes, name: str, folder: Path) -> None:
+    """Write a picture, as small as it can be read; into the documentation only if that is asked for."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    assert len(image.getcolors(2**24) or ()) > 10, "the page is blank"
+    small = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    to = Path(os.environ.get("SCREENSHOTS") or folder) / f"{name}.png"
+    small.save(to, optimize=True)
+    assert to.stat().st_size < LARGEST_PICTURE
+
+
+async def metadata(dev: DevStack, page: Page, post_id: str, *words: str) -> str:
+    """Open what the Web UI says of a post's workflow in words, and wait for some of them."""
+    list_of_it = f"{dev.dev['temporalUiUrl']}/namespaces/default/workflows?query=WorkflowId%3D%22{post_id}%22"
+    await page.open(list_of_it)
+    find = f"[...document.querySelectorAll('a')].map(a => a.href).find(h => h.includes('/{post_id}/'))"
+    async with asyncio.timeout(60):
+        while not (link := await page.evaluate(find)):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.2)
+    await page.open(f"{link.rpartition('/')[0]}/user-metadata")
+    return await page.shows(post_id, *words)
+
+
+async def test_pages_say_in_words_how_posts_stand(dev: DevStack, page: Page, tmp_path: Path) -> None:
+    await fault(dev, platform="discord", fault="rate_limited", operation="publish", seconds=900)
+    await fault(dev, platform="facebook", fault="reject", operation="publish")
+    waits = await publish(dev, "waits", "discord", "twitter", status="publishing")
+    failed = await publish(dev, "failed", "facebook", "mastodon", status="failed")
+    published = await publish(dev, "published", "twitter", "linkedin", status="published")
+
+    shown = await metadata(dev, page, waits, "Refused for now by its network", "refused for now", "tried again at")
+    assert "discord @socialsyncer: refused for now: the network asks to wait (http_429), tried again at" in shown
+    assert f"{waits} of default" in shown
+    await keep(await page.picture(WIDTH, HEIGHT), "web-ui-waiting", tmp_path)
+    shown = await metadata(dev, page, failed, "partial", "Open for")
+    assert "facebook @socialsyncer: failed: the network refuses the content or its settings (2500)" in shown
+    await keep(await page.picture(WIDTH, HEIGHT), "web-ui-failed", tmp_path)
+    shown = await metadata(dev, page, published, "published", "Open for edits until")
+    assert "twitter @socialsyncer: published as" in shown
+    await keep(await page.picture(WIDTH, HEIGHT), "web-ui-published", tmp_path)
+
+    line = next(line for line in dev.said.splitlines() if line.strip().startswith("wait for their network"))
+    await page.open(line.split()[-1])
+    shown = await page.shows(waits, "WaitsFor")
+    assert failed not in shown
+    assert published not in shown
+    await keep(await page.picture(WIDTH, HEIGHT), "web-ui-list", tmp_path)
