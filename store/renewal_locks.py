@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.database import Pool
 from store.renewals import Key
 
+_CONNECTION_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError, OSError)
 _NAME = "hashtextextended('renewal ' || $1 || '/' || $2, 0)"
 
 
@@ -31,15 +32,27 @@ class RenewalLocks:
         The same process must not take it twice. Raises what SQLAlchemy and asyncpg raise if the database is away.
         """
         async with self._turn:
-            driver = await self._driver()
-            return bool(await driver.fetchval(f"SELECT pg_try_advisory_lock({_NAME})", *key))
+            try:
+                return await self._try(key)
+            except _CONNECTION_GONE:
+                # PostgreSQL has restarted since the connection was used last; its locks are gone with it.
+                await self._drop()
+                return await self._try(key)
+
+    async def _try(self, key: Key) -> bool:
+        driver = await self._driver()
+        return bool(await driver.fetchval(f"SELECT pg_try_advisory_lock({_NAME})", *key))
 
     async def release(self, key: Key) -> None:
         """Let the next process take an account's lock. If the connection has gone, the lock has gone with it."""
         async with self._turn:
-            if self._connection is not None:
+            if self._connection is None:
+                return
+            try:
                 driver = await self._driver()
                 await driver.fetchval(f"SELECT pg_advisory_unlock({_NAME})", *key)
+            except _CONNECTION_GONE:
+                await self._drop()
 
     async def close(self) -> None:
         """Let go of every lock."""

@@ -246,3 +246,25 @@ async def test_a_worker_that_stops_gives_up_what_takes_too_long(
     with pytest.raises(asyncio.CancelledError):
         await step
     assert (await row(stack, account)).renewing_until is None
+
+
+async def test_a_connection_that_ended_takes_no_renewal_along(
+    stack: Stack, account: Account, network: Network, process: Process
+) -> None:
+    """PostgreSQL restarts: while a renewal runs, and between two of them."""
+    renewals = process()
+
+    async def end_lock() -> None:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        async with stack.database.transaction() as session:
+            assert list(await session.scalars(text(query)))
+
+    network.may_answer.clear()
+    renewing = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
+    await network.is_asked.wait()
+    await end_lock()
+    network.may_answer.set()
+    assert await renewing
+    assert await token(stack, account) == "renewed 1"
+    assert await renewals.renewed(await row(stack, account), network.renew, TOKENS)
+    assert await token(stack, account) == "renewed 2"
