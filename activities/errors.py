@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import note_given_back, times_given_back
 from activities.media.admission import MediaBusy
+from activities.system_errors import system_words
 from domain.outcome import Outcome
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
@@ -73,8 +74,9 @@ def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta 
     Only our own words and the network's code go into it: it stays in the history, where no content may be.
     """
     expected = error.kind in _EXPECTED or isinstance(error, MediaBusy)
+    words = system_words(error)
     return ApplicationError(
-        f"{network.label}: {error.kind} ({error.code})",
+        f"{network.label}: {error.kind} ({error.code})" + (f", {words}" if words else ""),
         type=error.kind,
         next_retry_delay=wait_before_retry(network, error) if delay is None else delay,
         category=ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED,

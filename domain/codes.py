@@ -64,6 +64,7 @@ TargetCode = Literal[
     "app_refused",
     "cancelled",
     "connection_lost",
+    "decoder_unavailable",
     "duplicate_content",
     "edit_limit_reached",
     "edit_not_supported",

@@ -10,6 +10,7 @@ _OF_CODE: dict[TargetCode, str] = {
     "app_refused": "the network refuses this service's app",
     "cancelled": "an operator cancelled it",
     "connection_lost": "the connection to the network broke",
+    "decoder_unavailable": "this service cannot decode files just now",
     "duplicate_content": "the network says that the account has published the same before",
     "edit_limit_reached": "the network allows no more edits",
     "edit_not_supported": "the network does not let it be edited",

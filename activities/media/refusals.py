@@ -47,8 +47,8 @@ def too_costly(content_type: str) -> NetworkError:
 
 
 def no_decoder() -> NetworkError:
-    """Report that no decoding process could be made just now."""
-    return NetworkError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="media_unavailable")
+    """Report that no decoding process could be made just now, or that the machine is too slow for it."""
+    return NetworkError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable")
 
 
 def too_many_pixels(limit: int) -> NetworkError:

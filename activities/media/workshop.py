@@ -28,6 +28,7 @@ from activities.media.refusals import (
 )
 from activities.media.spool import Spool
 from activities.media.stored import StoredFile, stored
+from activities.system_errors import system_words
 from platforms.errors import NetworkError
 
 MEMORY = 2 * 2**30
@@ -153,7 +154,7 @@ class Workshop:
             async with lane.slots.slot(workspace):
                 return await self._decoders[kind_of(job.content_type)].run(job, files, lane.seconds)
         except ServerAway as error:
-            log.warning("media.no_decoder")
+            log.warning("media.no_decoder", reason=system_words(error))
             raise no_decoder() from error
 
 

@@ -212,7 +212,7 @@ async def test_a_file_whose_decoder_stands_still_is_tried_again_later(monkeypatc
     monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
     workshop = Workshop(seconds=1)
     error = await refused(workshop, bitmap())
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_unavailable")
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
     await workshop.close()
 
 
@@ -320,7 +320,7 @@ async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_START", "raise SystemExit(1)")
     workshop = Workshop()
     error = await refused(workshop, bitmap())
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_unavailable")
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
     await workshop.close()
 
 

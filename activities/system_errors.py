@@ -1,0 +1,21 @@
+"""What the system says of a call that failed: words of its own, which hold no content and no secret."""
+
+import os
+from collections.abc import Iterator
+
+
+def system_words(error: BaseException) -> str | None:
+    """Return the number and the words of the failed system call in an error or in what caused it; None without one."""
+    for each in _with_causes(error):
+        # Others, such as those of TLS and of names, number their errors as they like.
+        if isinstance(each, OSError) and each.errno and type(each).__module__ == OSError.__module__:
+            return f"errno {each.errno}: {os.strerror(each.errno)}"
+    return None
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen, each = set[int](), error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__  # type: ignore[assignment]  # ends the loop
