@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from temporalio import activity
 
 from activities.commands import ConnectCommand
@@ -22,11 +22,12 @@ from activities.persist import persist
 from activities.servers import FORBIDDEN
 from activities.token_times import at_connecting
 from platforms.base import Identity, Network
-from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors, error_of
+from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
 from platforms.errors import Kind, NetworkError
 from platforms.registered_apps import App
 from platforms.registry import networks
 from platforms.renewal import Lifetimes
+from platforms.wire import Wire
 from store.accounts import save_account
 from store.connecting import begin_trade, find_connection, note
 from store.handover import HandoverError, new_pair, open_handover
@@ -94,8 +95,11 @@ class Connecting:
         address = None
         if row.redirect_url is not None:
             connector, app = connectors()[row.platform], self._app(network, row)
+            wire = self._desk.wire_for(network, _target(connector, row), row.workspace_id, connector.error_of)
+            app = await self._register(connector, wire, app, row)
             kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id}
-            wire = self._desk.wire_for(network, network.credentials.model_construct(), row.workspace_id)
+            if network.registers_itself:
+                kept["client_secret"] = app.secret
             challenge = challenge_of(kept["verifier"])
             address = connector.address(wire, app, row.redirect_url, challenge, row.options)
         await self._write(row, public_key=public, sealed=self._seal(row, kept), authorize_url=address)
@@ -109,7 +113,7 @@ class Connecting:
             await self._connect_with(row, given["credentials"])
             return
         network, connector = networks()[row.platform], connectors()[row.platform]
-        app = self._desk.registered_apps.by_client(network, kept["client_id"]) or self._app(network, row)
+        app = self._app_of(network, row, kept)
         if "grant" in kept:
             grant = Grant.load(kept["grant"])
         else:
@@ -161,9 +165,7 @@ class Connecting:
                     "connection_expired",
                     f"An answer of {network.label} was lost, and its code works once. Start again.",
                 )
-        wire = self._desk.wire_for(
-            network, network.credentials.model_construct(), row.workspace_id, error_of(network.label)
-        )
+        wire = self._desk.wire_for(network, connector.target(row.options), row.workspace_id, connector.error_of)
         try:
             grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
         except NetworkError as error:
@@ -294,8 +296,26 @@ class Connecting:
         await persist(write)
         log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
 
+    async def _register(self, connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:
+        """Return the app to use. Raises _Refused, NetworkError."""
+        try:
+            return await connector.register(wire, row.redirect_url or "", app)
+        except NetworkError as error:
+            if error.code == FORBIDDEN or not connector.network.registers_itself:
+                raise
+            message = f"{wire.base_url} does not answer as a server of {connector.network.label} does. Check its name."
+            raise _Refused("invalid_field_value", message, param="instance") from error
+
+    def _app_of(self, network: Network[Any, Any], row: PendingConnection, kept: Mapping[str, Any]) -> App:
+        """Return the app with which a connection was begun."""
+        if network.registers_itself:
+            return App(kept["client_id"], SecretStr(kept["client_secret"]))
+        return self._desk.registered_apps.by_client(network, kept["client_id"]) or self._app(network, row)
+
     def _app(self, network: Network[Any, Any], row: PendingConnection) -> App:
         app = self._desk.registered_apps.of_workspace(network, row.workspace_id)
+        if app is None and network.registers_itself:
+            return App("")
         if app is None:
             message = f"This service has no app at {network.label}. Whoever runs it sets SOCIALSYNCER_APPS."
             raise _Refused("platform_not_configured", message)
@@ -310,6 +330,15 @@ class Connecting:
                 await note(session, row.id, **values)
 
         await persist(write)
+
+
+def _target(connector: Connector[Any], row: PendingConnection) -> BaseModel:
+    """Return credentials that name the server to ask. Raises _Refused."""
+    try:
+        return connector.target(row.options)
+    except ValueError:
+        message = "instance must be the address of a server, such as https://mastodon.social"
+        raise _Refused("invalid_field_value", message, param="instance") from None
 
 
 def _context(row: PendingConnection) -> str:

@@ -116,6 +116,9 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         problems.append(problem)
     if connector and redirect_url is None and not any(each.param == "redirect_url" for each in problems):
         problems.append(Problem("redirect_url is required", "missing_required_field", "redirect_url"))
+    for name in connector.needed if connector else ():
+        if name not in found and name not in {each.param for each in problems}:
+            problems.append(Problem(f"{name} is required", "missing_required_field", name))
     for name, values in options.items():
         if values and name in found and found[name] not in values:
             problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))

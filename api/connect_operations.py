@@ -26,6 +26,9 @@ _REFUSED = (
 )
 
 
+_MEANT = {"as": "what to connect", "instance": "the server that has the account; needed"}
+
+
 def _options() -> list[Json]:
     """Return the parameters that single networks know."""
     known: dict[str, tuple[list[str], list[str]]] = {}
@@ -38,7 +41,7 @@ def _options() -> list[Json]:
         {
             "name": name,
             "in": "query",
-            "description": f"Of {' and '.join(labels)} only: what to connect.",
+            "description": f"Of {' and '.join(labels)} only: {_MEANT[name]}.",
             "schema": {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
             "example": choices[0] if choices else "https://mastodon.social",
         }

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic
 from urllib.parse import urlencode, urlsplit
 
 import httpx
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from platforms.base import C, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -115,10 +115,34 @@ class Connector(ABC, Generic[C]):
     options: ClassVar[Mapping[str, Sequence[str]]] = {}
     """What a client may choose when it begins: the values that each may have, the first by default."""
 
+    needed: ClassVar[Sequence[str]] = ()
+    """The options that a client must give."""
+
     @property
     def network(self) -> Network[Any, Any]:
         """Return the network that it belongs to."""
         return networks()[self.platform]
+
+    def error_of(self, response: httpx.Response) -> NetworkError:
+        """Map a refusal of the token endpoint."""
+        return refusal_of(self, response.status_code, json_of(response))
+
+    def refuses_app(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether a refusal says that the app's id or secret is wrong."""
+        return refuses_app(answer)
+
+    def refuses_code(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether a refusal says that the code is not accepted."""
+        return refuses_code(answer)
+
+    def target(self, options: Mapping[str, str]) -> BaseModel:
+        """Return credentials that name the server to ask, and nothing else. Raises ValueError."""
+        named: BaseModel = self.network.credentials.model_construct()
+        return named
+
+    async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
+        """Return the app to use; a network that registers itself makes one at the server. Raises NetworkError."""
+        return app
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for."""
@@ -161,7 +185,7 @@ class Connector(ABC, Generic[C]):
         """Read the tokens of an answer. Raises NetworkError if there are none."""
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access, str) or not access:
-            raise refusal_of(self.network.label, 400, answer)
+            raise refusal_of(self, 400, answer)
         told = lifetimes_of(answer)
         return Grant(
             SecretStr(access),
@@ -200,19 +224,23 @@ class Connector(ABC, Generic[C]):
         return url if wire.base_url == usual else wire.base_url + (urlsplit(url).path or "/")
 
 
-def error_of(label: str) -> Callable[[httpx.Response], NetworkError]:
-    """Return the map of a token endpoint's refusals."""
-    return lambda response: refusal_of(label, response.status_code, json_of(response))
+def refuses_app(answer: Mapping[str, Any]) -> bool:
+    """Tell by a refusal in the words of RFC 6749 that the app is at fault."""
+    return answer.get("error") in _OF_THE_APP
 
 
-def refusal_of(label: str, status: int, answer: Mapping[str, Any]) -> NetworkError:
+def refuses_code(answer: Mapping[str, Any]) -> bool:
+    """Tell by a refusal in the words of RFC 6749 that the code is at fault."""
+    return answer.get("error") in _OF_THE_CODE
+
+
+def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]) -> NetworkError:
     """Map a refusal of a code: the code's own, the app's, or one that passes. It repeats nothing of the answer."""
-    error = answer.get("error")
-    code = error if isinstance(error, str) else ""
-    if code in _OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
+    label = connector.network.label
+    if connector.refuses_app(answer) or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Whoever runs it must check them."
         return NetworkError(Kind.OPERATOR, message, code="app_refused", status=status)
-    if code in _OF_THE_CODE and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
+    if connector.refuses_code(answer) and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
         return NetworkError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)
     message = f"{label} could not say right now whether it accepts this code."
     return NetworkError(Kind.TRANSIENT, message, code="unreadable_answer", status=status)

@@ -9,7 +9,7 @@ import hashlib
 import html
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -19,7 +19,7 @@ from sandbox.browsers import LOOPBACK
 from sandbox.journal import Journal, Shelf
 from sandbox.wire import Answer, RefusedError, Request
 
-PLAY_APP, PLAY_SECRET = "sandbox-app", "sandbox-secret"
+PLAY_APP, PLAY_SECRET = "sandbox-app", "sandbox-app-secret"
 """An app that every network knows. It may redirect to any address of this machine."""
 
 
@@ -68,7 +68,8 @@ class Consent:
     state_required: bool = False
     denied: str = "access_denied"
     """The error that the app is told if the person refuses."""
-    redirect_extra: Mapping[str, str] = field(default_factory=dict)
+    fragment: str = ""
+    """What Instagram hangs at the end of the address, which is no part of the code."""
 
 
 class Problem(Exception):
@@ -227,7 +228,7 @@ class Consents:
         account = self._person(username)
         challenge = "" if self._rules.pkce == "none" else query.get("code_challenge", "")
         code = self._all.give_code(Code(app.client_id, redirect_uri, account.account_id, scopes, challenge, now))
-        return _back(redirect_uri, {"code": code, **more, **self._rules.redirect_extra})
+        return _back(redirect_uri, {"code": code, **more}, self._rules.fragment)
 
     def _person(self, username: str) -> Account:
         """Return the account of this name; a new name is a new account."""
@@ -253,9 +254,9 @@ def basic_client(request: Request) -> tuple[str, str]:
     return client_id, secret
 
 
-def _back(redirect_uri: str, parameters: Mapping[str, str]) -> Answer:
+def _back(redirect_uri: str, parameters: Mapping[str, str], fragment: str = "") -> Answer:
     sign = "&" if "?" in redirect_uri else "?"
-    headers = {"location": f"{redirect_uri}{sign}{urlencode(parameters)}", "cache-control": "no-store"}
+    headers = {"location": f"{redirect_uri}{sign}{urlencode(parameters)}{fragment}", "cache-control": "no-store"}
     return Answer(302).with_headers(headers)
 
 

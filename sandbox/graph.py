@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from sandbox.accounts import Account
+from sandbox.authorization import PLAY_SECRET
 from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
@@ -18,7 +19,7 @@ _IDLE = '{"call_count":0,"total_cputime":0,"total_time":0}'
 _BUSY = '{"call_count":100,"total_cputime":25,"total_time":25}'
 
 
-APP_SECRET = "sandbox-app-secret"  # noqa: S105 - nothing is guarded by it
+APP_SECRET = PLAY_SECRET
 """The secret of the app that all tokens of Meta's networks here were given to."""
 
 

@@ -54,7 +54,9 @@ from workflows import search_attributes
 from workflows.client import PostWorkflows
 from workflows.telling import tell
 
-SANDBOX_APPS = ("google", "linkedin", "pinterest", "reddit", "tiktok", "twitter")
+SANDBOX_APPS = (
+    *("facebook", "google", "instagram", "linkedin", "pinterest", "reddit", "threads", "tiktok", "twitter"),
+)
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each network of the sandbox knows."""
 ROLES = (

@@ -22,7 +22,17 @@ from cli.stack.temporal import NAMESPACE, Temporal
 _WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
-_WITH_APPS = ("google", "linkedin", "pinterest", "reddit", "tiktok", "twitter")
+_WITH_APPS = (
+    "facebook",
+    "google",
+    "instagram",
+    "linkedin",
+    "pinterest",
+    "reddit",
+    "threads",
+    "tiktok",
+    "twitter",
+)
 """The networks that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"
@@ -154,7 +164,7 @@ def environment(*, api_port: int, sandbox_url: str, temporal_address: str, pacin
 
 def sandbox_apps() -> str:
     """Return SOCIALSYNCER_APPS with the app that each network of the sandbox knows."""
-    app = {"clientId": "sandbox-app", "clientSecret": "sandbox-secret"}
+    app = {"clientId": "sandbox-app", "clientSecret": "sandbox-app-secret"}
     return json.dumps(dict.fromkeys(_WITH_APPS, app))
 
 

@@ -28,6 +28,8 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     """Be any server that speaks Mastodon's API."""
 
     platform = "mastodon"
+    app_options = frozenset({"clientName", "website"})
+    registers_itself = True
     label = "Mastodon"
     base_url = FLAGSHIP
     api = ApiVersion("v1")

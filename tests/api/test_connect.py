@@ -18,6 +18,7 @@ from store.vault import Vault
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
+SERVER = "https://social.example"
 BACK = "http://localhost:3000/connected"
 
 
@@ -86,6 +87,10 @@ async def refused(response: httpx.Response, status: int, code: str, param: str |
         ("pinterest", "pi_", {"scope": "boards:read,boards:write,pins:read,pins:write,user_accounts:read"}),
         ("reddit", "rd_", {"duration": "permanent"}),
         ("tiktok", "tt_", {"client_key": "sandbox-app", "disable_auto_auth": "1"}),
+        ("facebook", "fb_", {"client_id": "sandbox-app"}),
+        ("instagram", "ig_", {"client_id": "sandbox-app"}),
+        ("threads", "th_", {"client_id": "sandbox-app"}),
+        ("mastodon", "ma_", {"scope": "read:accounts read:statuses write:statuses write:media"}),
         ("youtube", "yt_", {"access_type": "offline", "prompt": "consent"}),
         ("googlebusiness", "gb_", {"access_type": "offline", "prompt": "consent"}),
     ],
@@ -93,12 +98,12 @@ async def refused(response: httpx.Response, status: int, code: str, param: str |
 async def test_an_account_is_connected_and_publishes(
     stranger: Client, stack: Stack, platform: str, kind: str, asked: dict[str, str]
 ) -> None:
-    begun = await begin(stranger, platform)
+    begun = await begin(stranger, platform, **({"instance": SERVER} if platform == "mastodon" else {}))
     assert begun["method"] == "oauth"
     query = _query(begun["authUrl"])
     assert asked.items() <= query.items()
     assert (query["redirect_uri"], query["state"]) == (BACK, begun["state"])
-    without_pkce = {"linkedin", "pinterest", "reddit", "tiktok"}
+    without_pkce = {"facebook", "instagram", "threads", "linkedin", "pinterest", "reddit", "tiktok"}
     assert query.get("code_challenge_method") == (None if platform in without_pkce else "S256")
     response = await trade(stranger, platform, await consent(stack, begun))
     assert response.status_code == 201, response.text
@@ -109,9 +114,9 @@ async def test_an_account_is_connected_and_publishes(
     assert account["missingPermissions"] == []
     assert set(query["scope"].replace(",", " ").split()) == set(account["permissions"])
     stored = await credentials(stack, stranger.workspace_id, account["accountId"])
-    assert stored["client_id"] == "sandbox-app"
+    assert stored.get("client_id") == (None if platform == "mastodon" else "sandbox-app")
     assert PLAY_SECRET not in str(stored)
-    if platform in {"twitter", "linkedin"}:
+    if platform in {"facebook", "linkedin", "mastodon", "threads", "twitter"}:
         post = {
             "content": f"from a connected account of {platform}",
             "platforms": [{"platform": platform, "accountId": account["accountId"]}],
@@ -182,6 +187,30 @@ class TestSeveral:
         body = {"selectionId": found["id"], "ids": [found["options"][0]["id"]]}
         response = await api.post("/v1/connect/googlebusiness/select", json=body)
         await refused(response, 422, "connection_expired", "selectionId")
+
+    async def test_pages_without_the_task_to_publish_cannot_be_chosen(self, stranger: Client, stack: Stack) -> None:
+        await stack.switch_on("facebook", "several_pages")
+        begun = await begin(stranger, "facebook")
+        found = (await trade(stranger, "facebook", await consent(stack, begun, "baker"))).json()["selection"]
+        assert [(each["name"], each["selectable"]) for each in found["options"]] == [
+            ("baker", True),
+            ("baker 2", True),
+            ("baker 3", False),
+        ]
+        assert "Content" in found["options"][2]["reason"]
+        body = {"selectionId": found["id"], "ids": [found["options"][2]["id"]]}
+        response = await stranger.post("/v1/connect/facebook/select", json=body)
+        await refused(response, 400, "invalid_field_value", "ids.0")
+        body["ids"] = [found["options"][1]["id"]]
+        chosen = await stranger.post("/v1/connect/facebook/select", json=body)
+        assert chosen.json()["username"] == "baker 2"
+        assert chosen.json()["accounts"][0]["expiresAt"] is None
+
+    async def test_a_page_is_reconnected_though_there_are_several(self, stranger: Client, stack: Stack) -> None:
+        page = await connected(stranger, stack, "facebook", "baker")
+        await stack.switch_on("facebook", "several_pages")
+        again = await connected(stranger, stack, "facebook", "baker", accountId=page["accountId"])
+        assert again["accountId"] == page["accountId"]
 
     async def test_a_member_may_choose_pages(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("linkedin", "organisation")
@@ -295,6 +324,33 @@ class TestRefusals:
         lost = await trade(stranger, "twitter", back)
         assert "Send the same request again" in await refused(lost, 503, "unavailable")
         assert (await trade(stranger, "twitter", back)).status_code == 201
+
+    async def test_a_token_of_an_hour_is_never_kept(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger, "instagram"), "hasty")
+        known = (await stack.control("GET", "accounts"))["accounts"]
+        person = next(each["accountId"] for each in known if each["username"] == "hasty")
+        # The trade for a token of 60 days is the first request that bears one.
+        await stack.fault("instagram", "reject", "auth", status=503, accountId=person, times=1)
+        await refused(await trade(stranger, "instagram", back), 503, "unavailable")
+        async with stack.database.reading() as session:
+            owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
+            assert list(await session.scalars(owned)) == []
+
+    async def test_a_server_is_named(self, stranger: Client) -> None:
+        response = await stranger.get("/v1/connect/mastodon", params={"redirect_url": BACK})
+        await refused(response, 400, "missing_required_field", "instance")
+        named = {"redirect_url": BACK, "instance": "https://social.example/@jane"}
+        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
+
+    async def test_a_server_that_is_none_is_named(self, stranger: Client, stack: Stack) -> None:
+        await stack.fault("mastodon", "reject", "auth", status=404, times=1)
+        named = {"redirect_url": BACK, "instance": SERVER}
+        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
+
+    async def test_a_server_that_is_not_public_is_not_called(self, stranger: Client) -> None:
+        named = {"redirect_url": BACK, "instance": "http://127.0.0.1:9"}
+        response = await stranger.get("/v1/connect/mastodon", params=named)
+        await refused(response, 422, "server_forbidden", "instance")
 
     async def test_an_app_that_the_network_does_not_know_is_no_fault_of_the_person(
         self, stranger: Client, stack: Stack

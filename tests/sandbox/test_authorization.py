@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sandbox.authorization import challenge_of
+from sandbox.authorization import PLAY_SECRET, challenge_of
 from sandbox.server import running_sandbox
 from tests.sandbox.conftest import Clock
 
@@ -140,7 +140,7 @@ async def test_google_lets_people_untick_single_scopes(network: Network) -> None
     }
     code = _query(await network.http.get("/youtube/o/oauth2/v2/auth", params=asked))["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
-    app = {"client_id": "sandbox-app", "client_secret": "sandbox-secret"}
+    app = {"client_id": "sandbox-app", "client_secret": PLAY_SECRET}
     tokens = (await network.http.post("/youtube/token", data={**form, **app})).json()
     assert tokens["scope"] == f"{prefix}.readonly"
     assert tokens["refresh_token"]

@@ -5,7 +5,8 @@ from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.graph import invalid, missing_object, parameters, selected
-from sandbox.networks.facebook.base import PageTwin, Video
+from sandbox.networks.facebook.base import Video
+from sandbox.networks.facebook.consent import ConsentRoutes
 from sandbox.operations import Operation
 from sandbox.posts import Post
 from sandbox.twin import route
@@ -20,7 +21,7 @@ def _node(twin: "ReadRoutes", request: Request) -> Operation:
     return "prepare" if video is not None and video.id not in twin.attempted and not video.finished_at else "confirm"
 
 
-class ReadRoutes(PageTwin):
+class ReadRoutes(ConsentRoutes):
     """Serve every GET."""
 
     @route("GET", "/me", "auth")

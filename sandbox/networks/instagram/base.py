@@ -4,10 +4,12 @@ from abc import ABC
 
 import msgspec
 
-from sandbox.graph import GraphTwin
+from sandbox.authorization import Consent
 from sandbox.ids import Scrambled
 from sandbox.journal import Shelf
+from sandbox.meta_consent import LongLivedTokens
 from sandbox.posts import Shown
+from sandbox.wire import Answer
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_767_225_600_000
@@ -55,8 +57,24 @@ class Comment(msgspec.Struct, rename="camel"):
     created_at: float
 
 
-class InstagramTwin(GraphTwin, ABC):
+class InstagramTwin(LongLivedTokens, ABC):
     """Hold what all of Instagram's routes share."""
+
+    consent = Consent(
+        frozenset(
+            (
+                "instagram_business_basic",
+                "instagram_business_content_publish",
+                "instagram_business_manage_comments",
+            )
+        ),
+        code_seconds=3600,
+        pkce="none",
+        divided_by=",",
+        declinable=True,
+        fragment="#_",
+    )
+    exchange_grant = "ig_exchange_token"
 
     limit = ("(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.", 80002, 400)
     usage_type = "instagram"
@@ -68,3 +86,7 @@ class InstagramTwin(GraphTwin, ABC):
         self.comments: Shelf[Comment] = world.shelf("instagram", "comment", Comment)
         self.attempted: set[str] = set()
         """Containers that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
+
+    def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
+        """Answer as Instagram does since its business login, in a list."""
+        return Answer.json({"data": [{**token, "permissions": ",".join(scopes)}]})

@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
+from sandbox.networks.mastodon.consent import ConsentRoutes
 from sandbox.networks.mastodon.reads import ReadRoutes
 from sandbox.networks.mastodon.statuses import StatusRoutes
 
 
-class Mastodon(StatusRoutes, ReadRoutes):
+class Mastodon(StatusRoutes, ReadRoutes, ConsentRoutes):
     """Be a Mastodon server, in place of https://mastodon.social."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"exclude_reblogs", "lang"})

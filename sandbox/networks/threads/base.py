@@ -4,9 +4,11 @@ from abc import ABC
 
 import msgspec
 
-from sandbox.graph import GraphTwin, graph_error
+from sandbox.authorization import Consent
+from sandbox.graph import graph_error
 from sandbox.ids import Scrambled
 from sandbox.journal import Shelf
+from sandbox.meta_consent import LongLivedTokens
 from sandbox.posts import Shown
 from sandbox.wire import RefusedError
 from sandbox.world import World
@@ -46,8 +48,17 @@ class Container(msgspec.Struct, rename="camel"):
         return "FINISHED" if now >= self.ready_at else "IN_PROGRESS"
 
 
-class ThreadsTwin(GraphTwin, ABC):
+class ThreadsTwin(LongLivedTokens, ABC):
     """Hold what all routes share."""
+
+    consent = Consent(
+        frozenset(("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")),
+        code_seconds=3600,
+        pkce="none",
+        divided_by=",",
+        declinable=True,
+    )
+    exchange_grant = "th_exchange_token"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

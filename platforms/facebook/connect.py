@@ -1,0 +1,90 @@
+"""Connect Pages of Facebook: a person's authorization gives those on which the person may publish."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from platforms.connect import Candidate, Grant, Line
+from platforms.facebook.line import API, GRAPH
+from platforms.facebook.settings import FacebookCredentials
+from platforms.meta.connect import MetaConnector
+from platforms.meta.credentials import proof_of
+from platforms.registered_apps import App
+from platforms.renewal import Lifetimes
+from platforms.wire import Wire, json_of
+
+_FIELDS = "id,name,username,access_token,tasks,category"
+_MAY_PUBLISH = {"CREATE_CONTENT", "MANAGE"}
+_MOST_PAGES_OF_LIST = 10
+_GRAPH = f"https://graph.facebook.com/{API.name}"
+
+
+class FacebookConnector(MetaConnector[FacebookCredentials]):
+    """Facebook's dialog. The tokens of Pages have no end if the person's token was long-lived.
+
+    Source: developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived.
+    """
+
+    platform = "facebook"
+    authorize = f"https://www.facebook.com/{API.name}/dialog/oauth"
+    token = f"{_GRAPH}/oauth/access_token"
+    scopes = (
+        "pages_show_list",
+        "pages_read_engagement",
+        "pages_manage_posts",
+        "pages_manage_engagement",
+        "business_management",
+    )
+    secondary = frozenset({"pages_manage_engagement", "business_management"})
+    code_lives = "a few minutes"
+
+    async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
+        """Trade a code for a person's token, and that for a long-lived one. Raises NetworkError."""
+        short = await super().exchange(wire, app, code, redirect_uri, verifier)
+        form = {"grant_type": "fb_exchange_token", "fb_exchange_token": short.access_token.get_secret_value()}
+        grant = self.grant(wire, await self.ask(wire, app, self.token, form))
+        person = FacebookCredentials(
+            access_token=grant.access_token, client_id=app.client_id, client_secret=app.client_secret
+        )
+        token = {"Authorization": f"Bearer {grant.access_token.get_secret_value()}"}
+        address = self.at(wire, f"{_GRAPH}/me/permissions")
+        said = json_of(await wire.send("GET", address, headers=token, params=proof_of(person))).get("data")
+        granted = sorted(
+            str(each.get("permission"))
+            for each in (said if isinstance(said, list) else [])
+            if isinstance(each, dict) and each.get("status") == "granted"
+        )
+        # The person's token has an end, and those of the Pages have none.
+        return Grant(grant.access_token, None, frozenset(granted), Lifetimes(scopes=tuple(granted)))
+
+    async def candidates(
+        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+    ) -> list[Candidate[FacebookCredentials]]:
+        """Return the person's Pages; on some the person may read only."""
+        connection = line(self.credentials(app, grant))
+        pages: list[dict[str, Any]] = []
+        query = {"fields": _FIELDS, "limit": "100"}
+        for _ in range(_MOST_PAGES_OF_LIST):
+            answer = await GRAPH.get(connection, "/me/accounts", **query)
+            found = answer.get("data")
+            pages += [each for each in (found if isinstance(found, list) else []) if isinstance(each, dict)]
+            paging = answer.get("paging")
+            paging = paging if isinstance(paging, dict) else {}
+            if not paging.get("next") or not isinstance(paging.get("cursors"), dict):
+                break
+            query["after"] = str(paging["cursors"].get("after"))
+        return [each for page in pages if (each := self._candidate(app, page))]
+
+    def _candidate(self, app: App, page: Mapping[str, Any]) -> Candidate[FacebookCredentials] | None:
+        number, token, tasks = page.get("id"), page.get("access_token"), page.get("tasks")
+        if not isinstance(number, str) or not isinstance(token, str) or not token:
+            return None
+        may = isinstance(tasks, list) and bool(_MAY_PUBLISH & {str(task) for task in tasks})
+        credentials = FacebookCredentials(access_token=SecretStr(token), client_id=app.client_id)
+        reason = None if may else "You may not publish on this Page. Ask its owner for the task Content."
+        name, username = str(page.get("name") or number), page.get("username")
+        return Candidate(number, name, "page", credentials, str(username) if username else None, reason)
+
+
+CONNECTOR = FacebookConnector()

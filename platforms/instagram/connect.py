@@ -1,0 +1,26 @@
+"""Connect a professional account of Instagram, by Instagram Login."""
+
+from platforms.instagram.settings import InstagramCredentials
+from platforms.meta.connect import LongLivedConnector
+
+
+class InstagramConnector(LongLivedConnector[InstagramCredentials]):
+    """Instagram's business login: it needs the *Instagram* app's id and secret, not Facebook's.
+
+    Source: developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/business-login.
+    """
+
+    platform = "instagram"
+    authorize = "https://www.instagram.com/oauth/authorize"
+    token = "https://api.instagram.com/oauth/access_token"  # noqa: S105 - an address
+    long_lived = "https://graph.instagram.com/access_token"
+    grant_type = "ig_exchange_token"
+    scopes = (
+        "instagram_business_basic",
+        "instagram_business_content_publish",
+        "instagram_business_manage_comments",
+    )
+    secondary = frozenset({"instagram_business_manage_comments"})
+
+
+CONNECTOR = InstagramConnector()

@@ -1,0 +1,66 @@
+"""What connecting shares on Meta's networks: the words of refusals, and short tokens that are traded for long ones."""
+
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from platforms.base import C
+from platforms.connect import Connector, Grant
+from platforms.registered_apps import App
+from platforms.renewal import lifetimes_of
+from platforms.wire import Wire, json_of
+
+_APP = ("client_secret", "client secret", "client_id", "app_id", "application", "platform app", "app id")
+"""Words of refusals that speak of the app; heard from clients, and listed nowhere."""
+
+
+class MetaConnector(Connector[C], ABC):
+    """An authorization of Meta's. None of them has PKCE."""
+
+    pkce = False
+    divided_by = ","
+    code_lives = "an hour"
+
+    def refuses_app(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether a refusal says that the app's id or secret is wrong."""
+        said = _said(answer)
+        return any(word in said for word in _APP) and "code" not in said
+
+    def refuses_code(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether a refusal says that the code is not accepted: the Graph API's 100, Instagram's 400."""
+        error = answer.get("error")
+        code = error.get("code") if isinstance(error, dict) else answer.get("code")
+        return code in {100, 400}
+
+
+class LongLivedConnector(MetaConnector[C], ABC):
+    """Instagram's and Threads' authorization: the token lives for an hour, and is traded for one of 60 days.
+
+    Both or nothing: a token of an hour must never be kept as one that can be renewed.
+    """
+
+    long_lived: ClassVar[str]
+    """Where tokens are traded."""
+    grant_type: ClassVar[str]
+
+    async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
+        """Trade a code for a token, and that for a long-lived one. Raises NetworkError."""
+        form = {"grant_type": "authorization_code", "code": code.removesuffix("#_"), "redirect_uri": redirect_uri}
+        answer = await self.ask(wire, app, self.token, form)
+        data = answer.get("data")
+        inner = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else answer
+        short = self.grant(wire, inner)
+        query = {"grant_type": self.grant_type, "client_secret": app.secret}
+        # The reference shows the token and the secret in the query alone; nothing of ours logs that address.
+        query["access_token"] = short.access_token.get_secret_value()
+        longer = json_of(await wire.send("GET", self.at(wire, self.long_lived), params=query))
+        told = lifetimes_of(longer)
+        grant = replace(self.grant(wire, longer), lifetimes=replace(told, scopes=told.scopes or short.lifetimes.scopes))
+        return replace(grant, scopes=grant.scopes or short.scopes)
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    error = answer.get("error")
+    said = error.get("message") if isinstance(error, dict) else answer.get("error_message")
+    return said.lower() if isinstance(said, str) else ""

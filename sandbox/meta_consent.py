@@ -1,0 +1,65 @@
+"""What Instagram and Threads share of connecting: a short token for a code, and a long-lived one for that."""
+
+from abc import ABC
+from typing import ClassVar
+
+from sandbox.authorization import PLAY_APP, PLAY_SECRET, Problem
+from sandbox.graph import GraphTwin, parameters, refused
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+LONG_SECONDS = 5_184_000
+
+
+class LongLivedTokens(GraphTwin, ABC):
+    """Serve the page of consent, codes and the trade for long-lived tokens."""
+
+    exchange_grant: ClassVar[str]
+    """The grant_type of that trade."""
+
+    @route("GET", "/oauth/authorize", "auth")
+    async def authorize(self, request: Request) -> Answer:
+        """Ask a person for consent."""
+        return self.consents.ask(request, self.world.now())
+
+    @route("POST", "/oauth/authorize", "auth")
+    async def decide(self, request: Request) -> Answer:
+        """Take the person's decision."""
+        return self.consents.decide(request, self.world.now())
+
+    @route("POST", "/oauth/access_token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Trade a code for a token of an hour."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        if form.get("grant_type") != "authorization_code":
+            return self.refused_code("Invalid grant_type")
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            if problem.code == "invalid_client":
+                return self.refused_code("Error validating client secret.")
+            return self.refused_code("Matching code was not found or was already used.")
+        token = self.world.accounts.issue(account)
+        return self.short_lived({"access_token": token, "user_id": account.user_id}, scopes)
+
+    @route("GET", "/access_token", "auth")
+    async def exchange(self, request: Request) -> Answer:
+        """Trade a token for one of 60 days; token and secret stand in the query."""
+        account, given = self.account(request), parameters(request)
+        given.get("access_token")
+        if given.get("grant_type") != self.exchange_grant:
+            raise refused("Invalid grant_type", 100)
+        app = self.world.authorizations.app(self.platform, PLAY_APP)
+        if given.get("client_secret") != (app.client_secret if app else PLAY_SECRET):
+            raise refused("Error validating client secret.", 1)
+        token = self.world.accounts.issue(account)
+        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": LONG_SECONDS})
+
+    def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
+        """Answer with a token of an hour."""
+        return Answer.json(token)
+
+    def refused_code(self, words: str) -> Answer:
+        """Refuse a code; the shape is not the Graph API's."""
+        return Answer.json({"error_type": "OAuthException", "code": 400, "error_message": words}, 400)
