@@ -1,19 +1,22 @@
 """Serve the networks' rules as data, so that clients can check a post while it is being written."""
 
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency, Provide
 from pydantic import ConfigDict, Field
 
 from api.auth import authenticate
+from api.dependencies import Deps
 from api.query import read_query
 from api.views import NetworkName, View, write
 from domain.post import MediaType
 from platforms.base import Network
+from platforms.connect import connectors
 from platforms.registry import networks
 from platforms.rules import FileRule
+from store.app_setups import platforms_with_app
 
 
 class TextRuleView(View):
@@ -71,6 +74,22 @@ class FileRuleView(View):
     source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
 
 
+class ConnectRuleView(View):
+    """How an account of a network is connected."""
+
+    method: Literal["oauth", "credentials"] = Field(
+        description="`oauth`: by an authorization at the network; credentials are taken, too.", examples=["oauth"]
+    )
+    configured: bool = Field(
+        description="Whether it works here: by an authorization, whether this service has an app there.",
+        examples=[True],
+    )
+    options: dict[str, list[str]] = Field(
+        description="Parameters of beginning a connection, with their values; any value if there are none.",
+        examples=[{"as": ["member", "pages", "both"]}],
+    )
+
+
 class PlatformView(View):
     """The rules of one network. Accounts on servers of their own may have others, which publishing goes by."""
 
@@ -85,6 +104,7 @@ class PlatformView(View):
         description="The most characters of a media item's altText; null where no limit is known or none is taken.",
         examples=[1000],
     )
+    connect: ConnectRuleView = Field(description="How an account is connected.")
     settings: dict[str, Any] = Field(
         description="The JSON Schema of platformSpecificData.", examples=[{"type": "object", "properties": {}}]
     )
@@ -106,15 +126,17 @@ class Platforms(Controller):
 
     @get("/")
     async def list_platforms(
-        self, request: Request[Any, Any, Any], workspace_id: NamedDependency[str]
+        self, request: Request[Any, Any, Any], workspace_id: NamedDependency[str], deps: Deps
     ) -> Response[bytes]:
         """Return the rules of all networks."""
         read_query(request)
-        return Response(_written(), media_type="application/json")
+        async with deps.database.reading() as session:
+            with_app = await platforms_with_app(session, workspace_id)
+        return Response(_written(with_app), media_type="application/json")
 
 
-def view_of_network(network: Network[Any, Any]) -> PlatformView:
-    """Return a network's rules as clients read them."""
+def view_of_network(network: Network[Any, Any], *, with_app: bool = True) -> PlatformView:
+    """Return a network's rules as clients read them; `with_app` says that the operator has an app there."""
     text, media = network.rules.text, network.rules.media
     return PlatformView(
         platform=network.platform,
@@ -135,6 +157,7 @@ def view_of_network(network: Network[Any, Any]) -> PlatformView:
         ),
         files=[_file_view(rule) for rule in network.rules.files],
         alt_text=network.rules.alt_text,
+        connect=_connect_view(network.platform, with_app=with_app),
         settings=network.settings.model_json_schema(),
     )
 
@@ -144,6 +167,15 @@ def _file_view(rule: FileRule) -> FileRuleView:
     return FileRuleView(type=rule.kind, content_types=list(rule.types), **same)
 
 
-@cache
-def _written() -> bytes:
-    return write(PlatformsView(platforms=[view_of_network(each) for _, each in sorted(networks().items())]))
+def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
+    connector = connectors().get(platform)
+    if connector is None:
+        return ConnectRuleView(method="credentials", configured=True, options={})
+    options = {name: list(values) for name, values in connector.options.items()}
+    return ConnectRuleView(method="oauth", configured=with_app, options=options)
+
+
+@lru_cache(maxsize=16)
+def _written(with_app: frozenset[str]) -> bytes:
+    views = [view_of_network(each, with_app=name in with_app) for name, each in sorted(networks().items())]
+    return write(PlatformsView(platforms=views))

@@ -75,6 +75,14 @@ class RegisteredApps:
         """Return the app of a network with a client id: that which an account was connected by."""
         return next((_app(each) for each in self._of(network) if each.client_id == client_id), None)
 
+    def is_shared(self, network: Network[Any, Any]) -> bool:
+        """Tell whether there is an app of a network for all workspaces."""
+        return any(not each.workspaces for each in self._of(network))
+
+    def workspaces(self) -> set[str]:
+        """Return the ids of all workspaces that have an app of their own."""
+        return {workspace for found in self._entries.values() for each in found for workspace in each.workspaces}
+
     def secrets(self) -> list[str]:
         """Return all that must never be shown."""
         return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]

@@ -34,6 +34,7 @@ from activities.publish import Publishing
 from activities.servers import Servers
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
+from runtime.app_setup import announce_apps_forever
 from runtime.chores import Chore, doing
 from runtime.context import LogContext
 from runtime.expiry import expire_forever
@@ -217,6 +218,7 @@ async def running(
             **({"renewals": lambda: renew_forever(desk)} if desk.renews else {}),
             "zones": lambda: follow_zones_forever(desk.database, posts),
             "expiry": lambda: expire_forever(desk.database, audit_kept),
+            "apps": lambda: announce_apps_forever(desk.database, desk.registered_apps),
             "watch": (watch or Watch(desk.database)).run,
         }
         try:

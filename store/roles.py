@@ -80,6 +80,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE, DELETE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
     "media_checks": {Part.API: _ADD, Part.WORKER: "SELECT, UPDATE, DELETE"},
+    "app_setups": {Part.API: _READ, Part.WORKER: _NOTE},
     "pending_connections": {
         # What the worker has sealed is of no use to the api.
         Part.API: f"{_ADD}, UPDATE (handover, handover_hash, consumed_at, expires_at, wanted)",

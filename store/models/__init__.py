@@ -1,6 +1,6 @@
 """The tables."""
 
-from store.models.accounts import Account, ApiKey, AppRefusal, ConnectedAccount, PendingConnection, Workspace
+from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, ConnectedAccount, PendingConnection, Workspace
 from store.models.base import Base, Id
 from store.models.media import MediaCheck, MediaFile
 from store.models.pacing import Lane, Turn
@@ -14,6 +14,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "AppRefusal",
+    "AppSetup",
     "Attempt",
     "AuditEvent",
     "Base",

@@ -128,6 +128,19 @@ class AppRefusal(Base):
     """The id of the target that was tried last: the next one follows it."""
 
 
+class AppSetup(Base):
+    """The networks at which the operator has an app, as the workers' environment says. One row; no secret is in it."""
+
+    __tablename__ = "app_setups"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    platforms: Mapped[list[str]]
+    """For all workspaces."""
+    of_workspaces: Mapped[dict[str, Any]]
+    """Further ones by the ids of the workspaces that they are for."""
+    announced_at: Mapped[datetime]
+
+
 class PendingConnection(Base):
     """An account that somebody is connecting. Deleted a day after it has ended."""
 

@@ -1,9 +1,16 @@
 """The networks' rules as clients read them."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import jsonschema_rs
+from sqlalchemy import select
 
 from platforms.registry import networks
+from store.app_setups import announce_apps
+from store.models import AppSetup
 from tests.api.conftest import Client, problems
+from tests.stack import Stack
 
 
 async def test_every_networks_rules_are_served(api: Client) -> None:
@@ -48,3 +55,27 @@ async def test_unknown_parameters_are_refused(api: Client) -> None:
 
 async def test_a_key_is_needed(api: Client) -> None:
     assert (await api.get("/v1/platforms", headers={"Authorization": "Bearer sk_no"})).status_code == 401
+
+
+async def test_it_says_how_accounts_are_connected_and_whether_that_works_here(api: Client, stack: Stack) -> None:
+    async def connecting() -> dict[str, dict[str, Any]]:
+        listed = (await api.get("/v1/platforms")).json()["platforms"]
+        return {each["platform"]: each["connect"] for each in listed}
+
+    found = await connecting()
+    # The worker has said at which networks there is an app.
+    assert found["twitter"] == {"method": "oauth", "configured": True, "options": {}}
+    assert found["linkedin"]["options"] == {"as": ["member", "pages", "both"]}
+    assert found["mastodon"] == {"method": "oauth", "configured": True, "options": {"instance": []}}
+    assert found["telegram"] == {"method": "credentials", "configured": True, "options": {}}
+    now = datetime.now(UTC)
+    async with stack.database.transaction() as session:
+        before = (await session.scalars(select(AppSetup))).one()
+        await announce_apps(session, ["mastodon"], {api.workspace_id: ["reddit"], "ws_other": ["tiktok"]}, now)
+    try:
+        found = await connecting()
+    finally:
+        async with stack.database.transaction() as session:
+            await announce_apps(session, before.platforms, before.of_workspaces, now)
+    by_oauth = {name for name, each in found.items() if each["method"] == "oauth" and each["configured"]}
+    assert by_oauth == {"mastodon", "reddit"}

@@ -84,6 +84,14 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.PrimaryKeyConstraint("platform", "app_id", "code"),
     )
     op.create_table(
+        "app_setups",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("platforms", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("of_workspaces", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("only"),
+    )
+    op.create_table(
         "pending_connections",
         sa.Column("id", sa.String(collation="C"), nullable=False),
         sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
@@ -541,6 +549,7 @@ def downgrade() -> None:
     op.drop_table("zone_checks")
     op.drop_table("restores")
     op.drop_table("pending_connections")
+    op.drop_table("app_setups")
     op.drop_index(
         "posts_wall_times",
         table_name="posts",

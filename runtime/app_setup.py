@@ -1,0 +1,32 @@
+"""Tell the api at which networks there is an app; only the workers know the apps."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from platforms.registered_apps import RegisteredApps
+from platforms.registry import networks
+from store.app_setups import announce_apps
+from store.database import Database
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 60.0
+
+
+async def announce_apps_forever(database: Database, apps: RegisteredApps) -> None:
+    """Announce them every minute: of workers with other settings, the last one counts."""
+    shared = {name for name, network in networks().items() if network.registers_itself or apps.is_shared(network)}
+    own = {
+        workspace: {name for name, network in networks().items() if apps.of_workspace(network, workspace)}
+        for workspace in apps.workspaces()
+    }
+    while True:
+        try:
+            async with database.transaction() as session:
+                await announce_apps(session, shared, own, datetime.now(UTC))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("apps.not_announced", reason=type(error).__name__)
+        await asyncio.sleep(_EVERY_S)

@@ -1,0 +1,29 @@
+"""Which networks the operator has an app at: told by the workers, which alone know the apps, and read by the api."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import AppSetup
+
+
+async def announce_apps(
+    session: AsyncSession, platforms: Collection[str], of_workspaces: Mapping[str, Collection[str]], now: datetime
+) -> None:
+    """Say at which networks there is an app for all workspaces, and for single ones by their ids."""
+    values = {
+        "platforms": sorted(platforms),
+        "of_workspaces": {workspace: sorted(names) for workspace, names in of_workspaces.items()},
+        "announced_at": now,
+    }
+    statement = insert(AppSetup).values(only=True, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=[AppSetup.only], set_=values))
+
+
+async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:
+    """Return the networks at which a workspace can use an app; none before a worker has run."""
+    found = await session.scalar(select(AppSetup))
+    return frozenset((*found.platforms, *found.of_workspaces.get(workspace_id, ()))) if found else frozenset()
