@@ -1,8 +1,9 @@
 """Compare our throughput with bare Temporal on the same server: `uv run python -m benchmarks.throughput`.
 
 A development stack is started for it and taken down again. Rounds of both kinds alternate, so that a machine whose
-speed drifts treats both alike. The bare client and worker are as the SDK makes them by default; ours go without its
-compression.
+speed drifts treats both alike. The bare worker and the bare client are processes of their own, as the SDK makes them by
+default; ours go without its compression. The processor's time of each process is told for one call: the sandbox, which
+plays the networks, takes its share of the same cores.
 """
 
 import argparse
@@ -12,21 +13,18 @@ import os
 import statistics
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from temporalio.client import Client, WithStartWorkflowOperation
-from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
 
-from benchmarks.bare import BarePublish, BareSleep, nothing
+from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
 
 CALLERS = 16
-QUEUE = "bare"
 GOAL = 0.7
 
 Call = Callable[[int], Awaitable[None]]
@@ -43,24 +41,6 @@ async def rate(call: Call, count: int) -> float:
     started = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
     return count / (time.perf_counter() - started)
-
-
-def bare_calls(client: Client) -> tuple[Call, Call]:
-    """Return the bare start of a sleeping workflow, and the bare update-with-start with two no-op activities."""
-
-    async def start(_: int) -> None:
-        await client.start_workflow(BareSleep.run, id=f"bare-{uuid.uuid4()}", task_queue=QUEUE)
-
-    async def publish(_: int) -> None:
-        operation = WithStartWorkflowOperation(
-            BarePublish.run,
-            id=f"bare-{uuid.uuid4()}",
-            task_queue=QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
-        await client.execute_update_with_start_workflow(BarePublish.outcome, start_workflow_operation=operation)
-
-    return start, publish
 
 
 def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[Call, Call, Call]:
@@ -96,44 +76,85 @@ def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[
     return create, publish_text, publish_picture
 
 
-async def compare(name: str, ours: Call, bare: Call, count: int, rounds: int) -> bool:
-    """Print the medians of both and their ratio; tell whether the goal is met."""
-    await rate(bare, CALLERS)
-    await rate(ours, CALLERS)
-    figures: list[tuple[float, float]] = []
+@dataclass(slots=True)
+class Side:
+    """One of the two that are compared: how it does a number of calls, what does them, and what was measured."""
+
+    rate: Callable[[int], Awaitable[float]]
+    pids: Mapping[str, int]
+    rates: list[float] = field(default_factory=list)
+    spent: dict[str, list[float]] = field(default_factory=dict)
+    """Milliseconds of one core for a call, by process and round."""
+
+    async def measure(self, count: int) -> None:
+        """Do some calls, and note their rate and what each process took for one."""
+        before = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
+        self.rates.append(await self.rate(count))
+        for name, pid in self.pids.items():
+            self.spent.setdefault(name, []).append((cpu_seconds(pid) - before[name]) / count * 1000)
+
+    def costs(self) -> str:
+        """Return what each process took for a call, as text."""
+        return ", ".join(f"{name} {statistics.median(spent):.1f}" for name, spent in self.spent.items())
+
+
+async def compare(name: str, ours: Side, bare: Side, count: int, rounds: int) -> bool:
+    """Print the medians of both, their ratio and their costs; tell whether the goal is met."""
+    for side in (bare, ours):
+        await side.rate(CALLERS)
     for _ in range(rounds):
-        bare_rate = await rate(bare, count)
-        figures.append((await rate(ours, count), bare_rate))
+        await bare.measure(count)
+        await ours.measure(count)
         await asyncio.sleep(1)
-    ratios = sorted(mine / theirs for mine, theirs in figures)
+    ratios = sorted(mine / theirs for mine, theirs in zip(ours.rates, bare.rates, strict=True))
     ratio = statistics.median(ratios)
-    mine, theirs = (statistics.median(column) for column in zip(*figures, strict=True))
     verdict = "ok" if ratio >= GOAL else "BELOW"
     print(
-        f"{name:<34} {mine:>8.1f}/s  bare {theirs:>8.1f}/s  ratio {ratio:.2f} "
-        f"({ratios[0]:.2f} to {ratios[-1]:.2f})  goal {GOAL}: {verdict}"
+        f"{name:<34} {statistics.median(ours.rates):>8.1f}/s  bare {statistics.median(bare.rates):>8.1f}/s  "
+        f"ratio {ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})  goal {GOAL}: {verdict}\n"
+        f"    ms of one core a call: {ours.costs()}\n"
+        f"                     bare: {bare.costs()}"
     )
     return ratio >= GOAL
 
 
+@asynccontextmanager
+async def bare_sides(dev: dict[str, Any]) -> AsyncIterator[Callable[[str], Side]]:
+    """Run the bare worker and client; yields what makes a side of a kind of call (see `benchmarks.bare`)."""
+    address = dev["temporalAddress"]
+    async with (
+        program("benchmarks.bare", "worker", address) as worker,
+        program("benchmarks.bare", "client", address) as client,
+    ):
+        pids = {"temporal": parts_of(dev)["temporal"], "worker": worker.pid, "client": client.pid}
+
+        def side(kind: str) -> Side:
+            async def rate_of(count: int) -> float:
+                return count / float(await answer(client, f"{kind} {count} {CALLERS}"))
+
+            return Side(rate_of, pids)
+
+        yield side
+
+
 async def run(count: int, rounds: int) -> bool:
-    """Run both comparisons on a fresh stack."""
-    async with stack() as dev:
-        client = await Client.connect(dev["temporalAddress"], data_converter=pydantic_data_converter)
+    """Run all comparisons on a fresh stack."""
+    async with stack() as dev, bare_sides(dev) as bare:
         headers = {"Authorization": f"Bearer {dev['apiKey']}"}
         limits = httpx.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
-        async with (
-            Worker(client, task_queue=QUEUE, workflows=[BareSleep, BarePublish], activities=[nothing]),
-            httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=60) as http,
-        ):
-            bare_start, bare_publish = bare_calls(client)
+        async with httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=60) as http:
+            pids = {**parts_of(dev), "callers": os.getpid()}
+
+            def ours(call: Call) -> Side:
+                return Side(lambda count: rate(call, count), pids)
+
             create, text, picture = our_calls(http, dev["accounts"])
             print(f"{CALLERS} callers, {rounds} rounds, {os.cpu_count()} cores; medians")
             return all(
                 [
-                    await compare("scheduled create : start", create, bare_start, count, rounds),
-                    await compare("publishNow, text : update", text, bare_publish, count // 4, rounds),
-                    await compare("publishNow, picture : update", picture, bare_publish, count // 4, rounds),
+                    await compare("scheduled create : start", ours(create), bare("start"), count, rounds),
+                    await compare("publishNow, text : update", ours(text), bare("publish"), count // 4, rounds),
+                    await compare("publishNow, picture : update", ours(picture), bare("publish"), count // 4, rounds),
                 ]
             )
 
