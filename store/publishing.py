@@ -5,6 +5,7 @@ is always the sum of its targets. The writes that every post goes through are in
 changed by `store.wishes`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -53,18 +54,30 @@ class Job:
         return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
 
+_TOLD = (
+    *("status", "looking", "platform_post_id", "platform_post_url", "editable_until"),
+    *("error_code", "error_category", "hold_reason", "next_attempt_at"),
+)
+
+
 def outcome_of(target: Target) -> Outcome:
     """Return what a workflow may know of a target's row."""
+    return read_outcome({name: getattr(target, name) for name in _TOLD})
+
+
+def read_outcome(row: Mapping[str, Any]) -> Outcome:
+    """Return what a workflow may know of a target, by those of its columns that say it."""
+    status = TargetStatus(row["status"])
     return Outcome(
-        status=TargetStatus(target.status),
-        looking=target.looking,
-        platform_post_id=target.platform_post_id,
-        platform_post_url=target.platform_post_url,
-        editable_until=target.editable_until,
-        error_code=target.error_code,
-        hold_reason=HoldReason(target.hold_reason) if target.hold_reason else None,
-        error_category=ErrorCategory(target.error_category) if target.error_category else None,
-        resumes_at=target.next_attempt_at if TargetStatus(target.status).may_have_a_time else None,
+        status=status,
+        looking=row["looking"],
+        platform_post_id=row["platform_post_id"],
+        platform_post_url=row["platform_post_url"],
+        editable_until=row["editable_until"],
+        error_code=row["error_code"],
+        hold_reason=HoldReason(row["hold_reason"]) if row["hold_reason"] else None,
+        error_category=ErrorCategory(row["error_category"]) if row["error_category"] else None,
+        resumes_at=row["next_attempt_at"] if status.may_have_a_time else None,
     )
 
 

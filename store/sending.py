@@ -17,7 +17,7 @@ from domain.ownership import TOLERANCE
 from domain.transitions import AnswerTo, Basis, BeforeSend, LookFor, TargetTransition, Write
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
-from store.publishing import JOB, Job, outcome_of
+from store.publishing import JOB, Job, read_outcome
 from store.rows import Reader, argument, written
 
 VERSION = "version"
@@ -141,7 +141,7 @@ async def settle(
     )
     if row is None:
         return Settled(Write.GONE, STALE)
-    return Settled(Write(row["write"]), outcome_of(Target(**dict(list(row.items())[1:]))))
+    return Settled(Write(row["write"]), read_outcome(row))
 
 
 _RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")
