@@ -169,7 +169,7 @@ async def test_a_wrong_question_is_refused(api: Client, query: dict[str, str], c
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, code, param)
 
 
-@pytest.mark.parametrize("post_id", [new_id("post"), "post_1", "nonsense"])
+@pytest.mark.parametrize("post_id", [new_id("post"), "post_1", "nonsense"], ids=["unknown", "short", "nonsense"])
 async def test_a_post_that_never_was_is_not_found(api: Client, post_id: str) -> None:
     answer = await api.get(f"/v1/posts/{post_id}/history")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
