@@ -17,7 +17,11 @@ from PIL import Image
 from tests.cli.browser import Page, browser, program
 from tests.cli.stacks import DevStack
 
-pytestmark = pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)")
+pytestmark = [
+    pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
+    # A whole stack and a browser beside three other processes of tests.
+    pytest.mark.timeout(300),
+]
 WIDTH, HEIGHT = 1440, 800
 COLOURS = 48
 LARGEST_PICTURE = 60_000
