@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from cli.stack.parts import sandbox_apps
+from platforms.connect import connectors
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import networks
+from sandbox.authorization import PLAY_SECRET
 
 X, YOUTUBE, BUSINESS = (networks()[name] for name in ("twitter", "youtube", "googlebusiness"))
 
@@ -66,3 +69,10 @@ def test_nothing_of_it_shows_in_a_repr() -> None:
     found = apps(twitter={"clientId": "x", "clientSecret": "s3cret"})
     assert "s3cret" not in repr(found) + repr(found.of_workspace(X, "ws_1"))
     assert found.secrets() == ["s3cret"]
+
+
+def test_a_development_stack_has_an_app_at_every_network_that_needs_one() -> None:
+    given = RegisteredApps.parse(sandbox_apps())
+    without = {name for name in connectors() if given.of_workspace(networks()[name], "ws_1") is None}
+    assert without == {name for name in connectors() if networks()[name].registers_itself} == {"mastodon"}
+    assert given.secrets()[0] == PLAY_SECRET
