@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     tuple_,
     union,
     union_all,
@@ -133,13 +134,18 @@ async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
 
 
 def along(way: Way, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
-    """Return the query for the first posts of a list among the first `most` entries of a way."""
+    """Return the query for the first posts of a list among the first `most` entries of a way.
+
+    OFFSET 0 has each post looked up by its id, in the order of the entries. The planner would rather join them with all
+    posts that it takes the conditions to leave, and a page's beginning makes it expect far too few.
+    """
     entries = way.ids.limit(most).subquery()
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place"))
-    found = posts.join(entries, entries.c.id == Post.id).where(
-        *_conditions(workspace_id, wanted), *_of_statuses(wanted)
-    )
-    return found.order_by(*_order(wanted.order)).limit(count)
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place")).where(Post.id == entries.c.id)
+    found = posts.where(*_conditions(workspace_id, wanted), *_of_statuses(wanted)).offset(0).lateral()
+    ordered = entries if way.ordered else found
+    newest_first = wanted.order is Order.CREATED
+    order = (ordered.c.id.desc(),) if newest_first else (ordered.c.place, ordered.c.id)
+    return select(found).select_from(entries.join(found, true())).order_by(*order).limit(count)
 
 
 def in_order(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
@@ -202,7 +208,7 @@ def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
         choices.append(select(narrowed.subquery()))
     joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
     by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.place, joined.c.id)
-    return select(joined.c.id).order_by(*by)
+    return select(joined.c.id, joined.c.place).order_by(*by)
 
 
 def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
