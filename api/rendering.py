@@ -24,7 +24,7 @@ def render_post(post: Post | ShownPost) -> JsonObject:
     is_draft = post.status == PostStatus.DRAFT
     shown: JsonObject = {
         "id": post.id,
-        "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)),
+        "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)).value,
         "content": post.content,
         "mediaItems": _media(post.media_items or []),
         "platforms": [_target(post, target) for target in post.targets],
