@@ -1,0 +1,97 @@
+"""What a post to two networks may cost: counted, so that nothing is added to its way unnoticed.
+
+docs/benchmarks.md names the same figures. Whoever adds a step changes both on purpose. Counted is what does not depend
+on how busy the machine is: of two steps that end together, the workflow hears in one task or in two.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from tests.api.conftest import Client
+from tests.api.test_hot_path import name_of
+from tests.stack import Stack
+from tests.statements import Statement, noting_statements
+from tests.workflows.lives import comes_to
+
+_PREFIX = "EVENT_TYPE_"
+_TASKS = "WORKFLOW_TASK_"
+PUBLISHED = {
+    "WORKFLOW_EXECUTION_STARTED": 1,
+    "ACTIVITY_TASK_SCHEDULED": 2,
+    "ACTIVITY_TASK_STARTED": 2,
+    "ACTIVITY_TASK_COMPLETED": 2,
+    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": 1,
+    "TIMER_STARTED": 1,
+}
+"""Events of publishNow, and its wait for edits."""
+SLEPT = {"TIMER_STARTED": 1, "TIMER_FIRED": 1, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": 1}
+"""What a scheduled post has beside them."""
+WRITES = {"create_post_v1": 1, "begin_send_v1": 2, "settle_target_v1": 2, "UPDATE": 1}
+"""Statements that write, each committed by itself; the last one notes that the workflow has heard."""
+OPENED = 2
+"""Statements that read what a step sends, one for each target."""
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
+    with noting_statements(monkeypatch) as noted:
+        yield noted
+
+
+def body(stack: Stack, text: str, **when: object) -> dict[str, object]:
+    accounts = (stack.accounts["plain"], stack.accounts["twitter"])
+    return {
+        "content": text,
+        "platforms": [{"platform": each.platform, "accountId": each.id} for each in accounts],
+        **when,
+    }
+
+
+async def events(stack: Stack, post_id: str) -> tuple[Counter[str], int]:
+    """Return the events of a post's workflow once it waits for edits, by their types, and how many tasks it took."""
+    handle = await comes_to(stack.client.get_workflow_handle(post_id), "Open for edits")
+    names = [EventType.Name(each.event_type).removeprefix(_PREFIX) for each in (await handle.fetch_history()).events]
+    tasks = names.count(f"{_TASKS}COMPLETED")
+    return Counter(name for name in names if not name.startswith(_TASKS)), tasks
+
+
+async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int], int]:
+    """Return the statements that wrote something for a post, by their names, and how many opened a step."""
+    ids = {post_id}
+    while not any("taken_up = heard.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
+        # It is sent in batches.
+        await asyncio.sleep(0.05)
+    for each in statements:
+        if each.text.startswith("SELECT create_post_v1") and each.concerns(post_id):
+            ids.update(re.findall(r"tgt_[0-9a-f]+", each.arguments))
+    own = [each for each in statements if each.concerns(*ids)]
+    names = Counter(name_of(each.text) for each in own)
+    opened = sum("last_send" in each.text for each in own)
+    return {name: count for name, count in names.items() if name not in {"SELECT", "WITH"}}, opened
+
+
+async def test_a_post_that_is_published_now_keeps_to_its_budget(
+    api: Client, stack: Stack, statements: list[Statement]
+) -> None:
+    answer = await api.send_post(body(stack, "within the budget, now", publishNow=True))
+    assert answer.json()["status"] == "published"
+    found, tasks = await events(stack, answer.json()["id"])
+    assert found == Counter(PUBLISHED)
+    assert tasks <= 3
+    assert await sent(statements, answer.json()["id"]) == (WRITES, OPENED)
+
+
+async def test_a_scheduled_post_keeps_to_its_budget(api: Client, stack: Stack, statements: list[Statement]) -> None:
+    due = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    answer = await api.send_post(body(stack, "within the budget, later", scheduledFor=due))
+    assert answer.json()["status"] == "scheduled"
+    found, tasks = await events(stack, answer.json()["id"])
+    assert found == Counter(PUBLISHED) + Counter(SLEPT)
+    assert tasks <= 4
+    assert await sent(statements, answer.json()["id"]) == (WRITES, OPENED)
