@@ -1,6 +1,7 @@
-"""Publish what a client waits for right where its workflow runs, for as long as its network leaves room there."""
+"""Publish where a post's workflow runs, for as long as the network answers in a moment and leaves room there."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -8,25 +9,34 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
-from activities.options import LEFT, queue_of
-from activities.publish import Publishing
+from activities.heartbeat import beating
+from activities.options import GOES_ON, LEFT, queue_of
+from activities.publish import BY_REQUEST, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
 
 ROOM = 25
 """Steps of one network at a time: one that does not answer takes no room of the others."""
 
+MOMENT_S = 2.0
+"""How long a workflow's task is held for a step. One that takes longer goes on as a step of its own."""
+
+_KEPT_S = 20.0
+"""How long the result of a step that went on is kept for that."""
+
+_Key = tuple[str, int]
+
 
 class AtHand:
-    """Be the publish step on the posts' own queue.
+    """The publish step of a worker of the posts' own queue: first within a workflow's task, then as a step of its own.
 
-    Temporal hands a step to the worker that asks for it where both are of one queue: no other has to be found for it.
     What there is no room for, and what this worker does not serve, is left to the network's own queue.
     """
 
     def __init__(self, publishing: Publishing, platforms: Iterable[str]) -> None:
         self._publishing = publishing
         self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
+        self._steps: dict[_Key, asyncio.Task[Outcome]] = {}
         self._stops = False
 
     @property
@@ -36,24 +46,80 @@ class AtHand:
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
-        """Publish as `Publishing.publish` does, or leave it to the network's own queue."""
+        """Publish as `Publishing.publish` does, or leave it to the network's own queue.
+
+        Within a workflow's task only for a moment. Then GOES_ON is raised, as it is if the step is to be run again
+        later: asked for as a step of its own, it is this step's result that is returned or raised.
+        """
+        if activity.info().is_local:
+            return await self._in_its_task(command)
+        went_on = self._steps.pop(_key(command), None)
+        step = went_on or self._begin(command)
+        try:
+            # A step that began within a workflow's task does not heartbeat.
+            async with beating() if went_on else contextlib.nullcontext():
+                try:
+                    return await asyncio.shield(step)
+                except asyncio.CancelledError:
+                    return await self._cut_short(command, step)
+        except ApplicationError as error:
+            raise _left(command) if error.type == MEDIA_BUSY else error from error
+
+    async def _in_its_task(self, command: TargetCommand) -> Outcome:
+        step = self._steps.get(_key(command))
+        if step is None or step.done():
+            step = self._begin(command)
+        try:
+            await asyncio.wait({step}, timeout=MOMENT_S)
+        except asyncio.CancelledError:
+            # The workflow's task has failed. The next one goes on with this step rather than find it half done.
+            self._keep(command, step)
+            raise
+        if self._stops and step.cancelled():
+            raise _left(command)
+        error = step.exception() if step.done() else None
+        if isinstance(error, ApplicationError) and error.type == MEDIA_BUSY:
+            raise _left(command) from error
+        if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
+            return step.result()
+        self._keep(command, step)
+        raise _benign("goes on as a step of its own", GOES_ON)
+
+    def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
+        """Begin a step. Raises ApplicationError(LEFT)."""
         steps = self._under_way.get(command.platform)
         if self._stops or steps is None or len(steps) >= ROOM:
             raise _left(command)
         step = asyncio.create_task(self._publishing.publish(command))
         steps.add(step)
+        step.add_done_callback(steps.discard)
+        return step
+
+    def _keep(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
+        """Keep a step for who asks for it next, and its result for a while if nobody does."""
+        key, loop = _key(command), asyncio.get_running_loop()
+        self._steps[key] = step
+
+        def forget() -> None:
+            if self._steps.get(key) is step:
+                del self._steps[key]
+
+        def over(step: asyncio.Task[Outcome]) -> None:
+            # Otherwise asyncio would report an error that nobody came for; its row tells of it.
+            _ = step.cancelled() or step.exception()
+            loop.call_later(_KEPT_S, forget)
+
+        step.add_done_callback(over)
+
+    async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
+        details = activity.cancellation_details()
+        step.cancel(BY_REQUEST if details and details.cancel_requested else None)
         try:
             return await step
-        except ApplicationError as error:
-            if error.type == MEDIA_BUSY:
-                raise _left(command) from error
-            raise
         except asyncio.CancelledError:
-            if self._stops and step.cancelled():
+            if self._stops:
                 raise _left(command) from None
             raise
-        finally:
-            steps.discard(step)
 
     async def stop(self, grace: timedelta) -> None:
         """Take nothing new, and cut short what is not over after the grace: another worker goes on with it."""
@@ -64,10 +130,13 @@ class AtHand:
                 step.cancel()
 
 
+def _key(command: TargetCommand) -> _Key:
+    return command.target_id, command.version
+
+
+def _benign(message: str, kind: str) -> ApplicationError:
+    return ApplicationError(message, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
+
+
 def _left(command: TargetCommand) -> ApplicationError:
-    return ApplicationError(
-        f"left to the queue {queue_of(command.platform)}",
-        type=LEFT,
-        non_retryable=True,
-        category=ApplicationErrorCategory.BENIGN,
-    )
+    return _benign(f"left to the queue {queue_of(command.platform)}", LEFT)

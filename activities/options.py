@@ -20,11 +20,14 @@ STEP_TIMEOUT = timedelta(minutes=30)
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
-AT_HAND_WITHIN = timedelta(seconds=2)
-"""How long a step waits to be begun by a worker of the posts' own queue, before it goes to its network's."""
+AT_HAND_WITHIN = timedelta(seconds=10)
+"""How long a step that went on waits to be taken up on the posts' own queue, before it goes to its network's."""
 
 LEFT = "left_to_its_network"
-"""The type of the error by which such a worker leaves it to that queue."""
+"""The type of the error by which a worker of the posts' own queue leaves a step to the network's queue."""
+
+GOES_ON = "goes_on"
+"""The type of the error by which it says that a step is not over, and must be asked for as a step of its own."""
 
 FIRST_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """How long to wait before each of the first looks for an unclear send."""

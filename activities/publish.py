@@ -48,6 +48,10 @@ _HELD_UNTIL = {
 }
 
 
+BY_REQUEST = "by request"
+"""With this word a step is cancelled because an operator cancels its workflow: a send may then end first."""
+
+
 class _Ended(Exception):
     """The end of a step before it sends, because of what the rows say: its result, as the workflow is told it."""
 
@@ -61,9 +65,9 @@ async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
     task = asyncio.create_task(sending)
     try:
         return await asyncio.shield(task)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         details = activity.cancellation_details()
-        if details is None or not details.cancel_requested:
+        if BY_REQUEST not in cancelled.args and (details is None or not details.cancel_requested):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise

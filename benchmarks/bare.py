@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WithStartWorkflowOperation
@@ -19,6 +19,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 QUEUE = "bare"
+_WITHIN = timedelta(seconds=10)
 
 
 @activity.defn
@@ -48,10 +49,7 @@ class BarePublish:
     async def run(self) -> list[int]:
         """Run both activities."""
         self._results = await asyncio.gather(
-            *(
-                workflow.execute_activity(nothing, number, start_to_close_timeout=timedelta(seconds=10))
-                for number in range(2)
-            )
+            *(workflow.execute_activity(nothing, number, start_to_close_timeout=_WITHIN) for number in range(2))
         )
         return self._results
 
@@ -60,6 +58,19 @@ class BarePublish:
         """Wait for both."""
         await workflow.wait_condition(lambda: self._results is not None)
         return self._results or []
+
+
+@workflow.defn
+class BareDue:
+    """Sleep until a time and run two activities at once, as a scheduled post to two networks does."""
+
+    @workflow.run
+    async def run(self, due: str) -> None:
+        """Sleep, then run both activities."""
+        await workflow.sleep(max(datetime.fromisoformat(due) - workflow.now(), timedelta(0)))
+        await asyncio.gather(
+            *(workflow.execute_activity("late", due, start_to_close_timeout=_WITHIN) for _ in range(2))
+        )
 
 
 async def _start(client: Client) -> None:

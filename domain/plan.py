@@ -28,8 +28,6 @@ class TargetPlan(BaseModel):
     account_id: str
     username: str = ""
     prepares: bool = False
-    at_hand: bool = False
-    """A client waits for it: it is first tried by the worker that runs its workflow."""
     status: TargetStatus = TargetStatus.PENDING
     looking: bool = False
     incomplete: bool = False
@@ -46,6 +44,8 @@ class TargetPlan(BaseModel):
     """What is done ahead of its time has begun, and need not begin again."""
     tries: int = 0
     """How often in a row its network has refused it for now; the next wait follows from that."""
+    goes_on: bool = False
+    """Its step took longer than a workflow's task is held for, and goes on where it began."""
     released: bool = False
     """Held, refused for now or looked up, it goes on at once: its account works again, or an operator asks for it."""
     looks: int = 0

@@ -62,8 +62,11 @@ _STICKY = timedelta(seconds=1)
 workspaces exist on the shared queue only, so what waits longer than this moves there."""
 _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
-_WORKFLOW_TASKS = 30
-"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
+_WORKFLOW_TASKS = 60
+"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server.
+
+A task is held for two seconds at most while it publishes, so networks that hang leave room for others' tasks.
+"""
 _STEPS_WITHOUT_MEDIA = 40
 """Steps of one network that run at a time even if media hold all that they may: texts do not wait for media."""
 _ROWS = 20
@@ -175,6 +178,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
         max_concurrent_activities=at_hand.room + _ROWS,
+        max_concurrent_local_activities=at_hand.room + _ROWS,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )

@@ -45,7 +45,6 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
             account_id=target.account_id,
             username=account.username if (account := accounts.get(target.account_id)) else "",
             prepares=_prepares(post, target),
-            at_hand=immediate,
             # A row says publishing when a worker has begun; who reads the row again begins (or looks) again.
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
             looking=target.looking,

@@ -1,8 +1,10 @@
 """Keep what operators see of a post true: the details in the Web UI, and what its workflow is searched by."""
 
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from domain.plan import Plan
@@ -16,29 +18,38 @@ with workflow.unsafe.imports_passed_through():
 class Board:
     """Show where a post stands and what its workflow waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan, status: PostStatus) -> None:
         self.waiting_for = ""
-        self._told: tuple[str, datetime, WaitsFor | None] | None = None
+        # Given at the start, or by the run before this one.
+        self._told: tuple[str, datetime, WaitsFor | None] = (status.value, plan.due_at, plan.waits_for)
 
-    def tell(self, plan: Plan, status: PostStatus | Ending, waiting_for: str, waits_for: WaitsFor | None) -> None:
-        """Show this from now on."""
+    def tell(
+        self,
+        plan: Plan,
+        status: PostStatus | Ending,
+        waiting_for: str,
+        waits_for: WaitsFor | None,
+        *,
+        in_a_moment: bool = False,
+    ) -> None:
+        """Show this from now on.
+
+        Search attributes are left alone if it changes `in_a_moment`: a write of them costs Temporal as much as all
+        else that it does for a post.
+        """
         self.waiting_for = waiting_for
         workflow.set_current_details(details(plan, status, waiting_for))
-        told = (status.value, plan.due_at, waits_for)
-        if self._told is None:
-            # All were given at the start, or by the run before this one.
-            self._told = told
-        if self._told != told:
-            waited_for = self._told[2]
-            self._told = told
-            waits = [WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()]
-            workflow.upsert_search_attributes(
-                [
-                    POST_STATUS.value_set(status.value),
-                    DUE_AT.value_set(plan.due_at),
-                    *(waits if waits_for != waited_for else []),
-                ]
-            )
+        if in_a_moment:
+            return
+        before, self._told = self._told, (status.value, plan.due_at, waits_for)
+        waits = WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()
+        changed: list[SearchAttributeUpdate[Any]] = [
+            *([POST_STATUS.value_set(status.value)] if before[0] != status.value else []),
+            *([DUE_AT.value_set(plan.due_at)] if before[1] != plan.due_at else []),
+            *([waits] if before[2] != waits_for else []),
+        ]
+        if changed:
+            workflow.upsert_search_attributes(changed)
 
     def view(self, plan: Plan, status: PostStatus) -> StatusView:
         """Return what a query is answered."""

@@ -37,8 +37,8 @@ class PostWorkflow:
     @workflow.init
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._board = Board()
         self._begun = not plan.untouched
+        self._board = Board(plan, self._status())
         self._over = False
         """Nothing is wanted: the post is a draft, or deleted."""
         self._ending: Ending | None = None
@@ -53,6 +53,8 @@ class PostWorkflow:
         self._cancelled = False
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
+        self._at_hand = set[str]()
+        """Targets that are being published within the workflow's task."""
         self._newer: dict[str, TargetPlan | None] = {}
         """What was wanted of a target while its step was out."""
         self._edits: list[asyncio.Task[None]] = []
@@ -146,6 +148,8 @@ class PostWorkflow:
         def woken() -> bool:
             return self._over or self._behind or self._changes != seen
 
+        # The targets' coroutines begin, so that it is known which of them are published in a moment.
+        await asyncio.sleep(0)
         while not woken():
             self._go_on_in_a_new_run_if_grown()
             self._fail_if_something_broke()
@@ -268,7 +272,7 @@ class PostWorkflow:
             if target.status is TargetStatus.UNCONFIRMED:
                 outcome = await steps.confirm(self._plan, target)
             else:
-                outcome = await steps.publish(self._plan, target, deadline)
+                outcome = await self._publish(target, deadline)
             newer = self._newer.pop(target.target_id, None)
             if self._has_to_begin_again(outcome):
                 return
@@ -280,6 +284,18 @@ class PostWorkflow:
             self._tell(self._occupation())
             if again:
                 return
+
+    async def _publish(self, target: TargetPlan, deadline: datetime) -> Outcome:
+        """Publish within this task of the workflow if that can be done in a moment, else by a step of its own."""
+        outcome, begun_ahead = None, target.prepared or not target.prepares
+        if (self._plan.immediate or begun_ahead) and deadline > workflow.now():
+            self._at_hand.add(target.target_id)
+            outcome = await steps.publish_at_hand(self._plan, target, deadline)
+            self._at_hand.discard(target.target_id)
+        if outcome is None:
+            self._tell(self._occupation())
+            outcome = await steps.publish(self._plan, target, deadline)
+        return outcome
 
     def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
         """Follow a wish for a target that came before it was known here that it failed or is held."""
@@ -493,4 +509,6 @@ class PostWorkflow:
 
     def _tell(self, waiting_for: str) -> None:
         waits_for = None if self._over else self._plan.waits_for
-        self._board.tell(self._plan, self._ending or self._status(), waiting_for, waits_for)
+        moving = {target.target_id for target in self._in_delivery() if not target.rests}
+        in_a_moment = bool(moving) and moving <= self._at_hand
+        self._board.tell(self._plan, self._ending or self._status(), waiting_for, waits_for, in_a_moment=in_a_moment)

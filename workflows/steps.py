@@ -9,8 +9,8 @@ from itertools import islice, pairwise
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
@@ -64,23 +64,43 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
         workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
 
 
+async def publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
+    """Publish to one target within this workflow's task; if that is not over in a moment, go on as `publish` does.
+
+    Returns None if the target has to go its network's way.
+    """
+    try:
+        return await workflow.execute_local_activity_method(
+            Publishing.publish,
+            _command(plan, target),
+            schedule_to_close_timeout=max(deadline - workflow.now(), _SHORTEST),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            cancellation_type=_WAITS,
+            summary=name_of(target),
+        )
+    except FailureError as error:
+        # The failure of a local activity comes as it is, without an ActivityError around it.
+        if outcome := _refusal_in(error):
+            return outcome
+        target.goes_on = _type_of(error) == options.GOES_ON
+        return None
+
+
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
     """Publish to one target, tried again until the deadline where surely nothing was sent."""
     if deadline <= workflow.now():
         return await give_up(plan, target, WINDOW_PASSED)
     try:
-        if target.at_hand and (outcome := await _publish_at_hand(plan, target, deadline)):
+        if target.goes_on and (outcome := await _go_on(plan, target, deadline)):
             return outcome
         return await _publish(plan, target, deadline, options.queue_of(target.platform))
     except ActivityError as error:
-        if is_cancelled_exception(error):
-            raise
         return _refusal_in(error) or await give_up(plan, target, WINDOW_PASSED)
 
 
-async def _publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
-    """Publish on the workflow's own queue; None where that leaves it to the network's."""
-    target.at_hand = False
+async def _go_on(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
+    """Go on with what was begun at hand, on the workflow's own queue; None if that leaves it to the network's."""
+    target.goes_on = False
     try:
         return await _publish(plan, target, deadline, options.POSTS_QUEUE, options.AT_HAND_WITHIN)
     except ActivityError as error:
@@ -89,10 +109,19 @@ async def _publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -
         raise
 
 
-def _is_left(error: ActivityError) -> bool:
-    cause = error.cause
-    not_begun = isinstance(cause, TimedOut) and cause.type is TimeoutType.SCHEDULE_TO_START
-    return not_begun or (isinstance(cause, ApplicationError) and cause.type == options.LEFT)
+def _is_left(error: FailureError) -> bool:
+    not_begun = isinstance(error.cause, TimedOut) and error.cause.type is TimeoutType.SCHEDULE_TO_START
+    return not_begun or _type_of(error) == options.LEFT
+
+
+def _type_of(error: FailureError) -> str | None:
+    refusal = _said_in(error)
+    return refusal.type if refusal else None
+
+
+def _said_in(error: FailureError) -> ApplicationError | None:
+    said = error.cause if isinstance(error, ActivityError) else error
+    return said if isinstance(said, ApplicationError) else None
 
 
 async def _publish(
@@ -113,11 +142,12 @@ async def _publish(
     )
 
 
-def _refusal_in(error: ActivityError) -> Outcome | None:
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.non_retryable and cause.details:
-        return Outcome.model_validate(cause.details[0])
-    return None
+def _refusal_in(error: FailureError) -> Outcome | None:
+    """Return what a step came to that was refused for good, None if it failed otherwise. Raises if it was cancelled."""
+    if is_cancelled_exception(error):
+        raise error
+    said = _said_in(error)
+    return Outcome.model_validate(said.details[0]) if said and said.non_retryable and said.details else None
 
 
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:

@@ -55,7 +55,11 @@ async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Han
 async def published_now(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["twitter"]]
     post = await stack.save(f"{WORDS} now", accounts, media=PICTURE, tags=["campaign"])
-    return await comes_to(await stack.start(post), "Open for edits")
+    handle = await stack.start(post)
+    # A query that comes before would end the workflow's task, and the history would show that.
+    await stack.settled(post.id)
+    await asyncio.sleep(1)
+    return await comes_to(handle, "Open for edits")
 
 
 @life

@@ -144,6 +144,16 @@ async def cancelled_while_publishing(stack: Stack) -> Handle:
 
 
 @life
+async def cancelled_before_it_is_tried_again(stack: Stack) -> Handle:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=8)
+    post = await stack.save(f"{WORDS} a second thought", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await until(lambda: _is_tried_again(handle))
+    await handle.cancel()
+    return await comes_to(handle, "Cancelled")
+
+
+@life
 async def cancelled_while_completing(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     await stack.fault("instagram", "rate_limited", "confirm", hold=60)
@@ -384,7 +394,7 @@ async def retried_beside_a_held_target(stack: Stack) -> Handle:
 
 @life
 async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
-    await stack.fault("twitter", "reject", "publish", status=403, hold=4)
+    await stack.fault("twitter", "reject", "publish", status=403, hold=8)
     post = await stack.save(f"{WORDS} an early bird", [stack.accounts["plain"]])
     handle = await stack.start(post)
     await begun(handle, "publish")
@@ -532,3 +542,22 @@ async def left_to_its_network(stack: Stack) -> Handle:
         return await comes_to(await stack.start(post), "Open for edits")
     finally:
         at_hand.ROOM = room
+
+
+@life
+async def left_once_refused_for_now(stack: Stack) -> Handle:
+    """The worker has no room any more when the step is to be run again."""
+    await stack.fault("twitter", "rate_limited", "publish", seconds=2)
+    post = await stack.save(f"{WORDS} a full house", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await until(lambda: _is_tried_again(handle))
+    room, at_hand.ROOM = at_hand.ROOM, 0
+    try:
+        return await comes_to(handle, "Open for edits")
+    finally:
+        at_hand.ROOM = room
+
+
+async def _is_tried_again(handle: Handle) -> bool:
+    steps = (await handle.describe()).raw_description.pending_activities
+    return any(step.attempt > 1 for step in steps)

@@ -1,10 +1,12 @@
-"""What a client waits for is tried where its workflow runs; what finds no room there goes its network's way."""
+"""A target is published within its workflow's task if that takes a moment; if not, or without room, by a step."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -15,75 +17,121 @@ from activities.at_hand import AtHand
 from activities.commands import TargetCommand
 from activities.options import LEFT, POSTS_QUEUE, queue_of
 from activities.publish import Publishing
-from domain.post import PostStatus
+from domain.post import PostStatus, TargetStatus
 from runtime import worker
-from store.models import Post
+from store.models import Attempt, Post
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import PICTURE
+from tests.workflows.lives import PICTURE, comes_to
 from tests.workflows.rarer_lives import begun
 from workflows.post import PostWorkflow
 
 TWITTER = queue_of("twitter")
+WITHIN = "within the workflow's task"
 
 
-async def queues(stack: Stack, post: Post) -> list[str]:
-    """Return the queues of a post's steps, in their order."""
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a moment be long, so that a busy machine changes no way."""
+    monkeypatch.setattr(at_hand, "MOMENT_S", 60)
+
+
+async def ways(stack: Stack, post: Post) -> list[str]:
+    """Return where a post's steps were done, in their order: within its workflow's task, or on which queue."""
     handle: WorkflowHandle[object, object] = stack.client.get_workflow_handle(post.workflow_id)
-    return [
-        event.activity_task_scheduled_event_attributes.task_queue.name
-        for event in (await handle.fetch_history()).events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
+    found = list[str]()
+    for event in (await handle.fetch_history()).events:
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            found.append(event.activity_task_scheduled_event_attributes.task_queue.name)
+        if event.HasField("marker_recorded_event_attributes"):
+            found.append(WITHIN)
+    return found
 
 
-async def test_what_a_client_waits_for_is_published_where_its_workflow_runs(stack: Stack) -> None:
-    post = await stack.publish("at hand", [stack.accounts["twitter"], stack.accounts["instagram"]], media=PICTURE)
+async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
+    """Return the step and the result of each attempt at a post's only target."""
+    query = select(Attempt).where(Attempt.target_id == post.targets[0].id).order_by(Attempt.id)
+    async with stack.database.transaction() as session:
+        return [(each.step, each.state) for each in await session.scalars(query)]
+
+
+async def over(stack: Stack, post: Post) -> None:
+    """Wait until a post's workflow, too, knows that the post is published."""
+    await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
+
+
+async def test_what_a_client_waits_for_is_published_within_its_workflows_task(stack: Stack) -> None:
+    accounts = [stack.accounts["twitter"], stack.accounts["instagram"]]
+    post = await stack.publish("within the task", accounts, media=PICTURE)
     assert post.status == PostStatus.PUBLISHED
-    assert await queues(stack, post) == [POSTS_QUEUE, POSTS_QUEUE]
+    await over(stack, post)
+    assert await ways(stack, post) == [WITHIN, WITHIN]
 
 
-async def test_what_is_due_goes_its_networks_way(stack: Stack) -> None:
-    post = await stack.save("not waited for", [stack.accounts["twitter"]], due_in=timedelta(milliseconds=1))
+async def test_what_is_due_and_ready_is_published_within_its_workflows_task(stack: Stack) -> None:
+    post = await stack.save("due and ready", [stack.accounts["twitter"]], due_in=timedelta(milliseconds=1))
     await stack.start(post)
     await stack.settled(post.id)
-    assert await queues(stack, post) == [TWITTER]
+    await over(stack, post)
+    assert await ways(stack, post) == [WITHIN]
 
 
 async def test_a_network_that_does_not_answer_takes_no_more_than_its_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_hand, "ROOM", 1)
-    await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
+    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     hanging = await stack.save("hangs", [stack.accounts["twitter"]])
     await stack.start(hanging)
     await begun(stack.client.get_workflow_handle(hanging.workflow_id), "publish")
-    accounts = [await stack.connect("twitter"), stack.accounts["instagram"]]
-    another = await stack.publish("another", accounts, media=PICTURE)
-    assert [target.status for target in another.targets] == ["published", "published"]
-    assert sorted(await queues(stack, another)) == sorted([POSTS_QUEUE, POSTS_QUEUE, TWITTER])
-    assert len(await stack.public("another")) == 2
+    another = await stack.save("another", [await stack.connect("twitter")])
+    await stack.start(another)
+    await stack.settled(another.id)
+    await over(stack, another)
+    assert await ways(stack, another) == [WITHIN, TWITTER]
+    assert len(await stack.public("another")) == 1
     await stack.settled(hanging.id)
-    assert len(await stack.public("hangs")) == 1
+    await over(stack, hanging)
+    assert await ways(stack, hanging) == [WITHIN, POSTS_QUEUE]
 
 
-async def test_what_is_refused_for_now_is_tried_again_there(stack: Stack) -> None:
-    await stack.fault("twitter", "rate_limited", "publish", seconds=1)
+async def test_what_takes_longer_than_a_moment_goes_on_as_a_step_and_is_sent_once(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
+    post = await stack.publish("takes its time", [stack.accounts["twitter"]])
+    assert post.status == PostStatus.PUBLISHED
+    await over(stack, post)
+    assert await ways(stack, post) == [WITHIN, POSTS_QUEUE]
+    assert len(await stack.public("takes its time")) == 1
+    assert await attempts(stack, post) == [("publish", "done")]
+
+
+async def test_what_is_refused_for_now_is_tried_again_after_the_networks_wait(stack: Stack) -> None:
+    await stack.fault("twitter", "rate_limited", "publish", seconds=2)
+    began = datetime.now(UTC)
     post = await stack.publish("once more", [stack.accounts["twitter"]])
     assert post.status == PostStatus.PUBLISHED
-    assert await queues(stack, post) == [POSTS_QUEUE]
-    assert len(await stack.public("once more")) == 1
+    assert datetime.now(UTC) - began >= timedelta(seconds=2)
+    await over(stack, post)
+    assert await ways(stack, post) == [WITHIN, POSTS_QUEUE]
+    assert await attempts(stack, post) == [("publish", "refused"), ("publish", "done")]
 
 
-async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack) -> None:
+@pytest.mark.parametrize("local", [True, False])
+async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack, *, local: bool) -> None:
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         step = AtHand(Publishing(desk), ["bluesky"])
         command = TargetCommand(post_id="post_1", version=1, target_id="target_1", platform="twitter")
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, is_local=local)
         with pytest.raises(ApplicationError) as caught:
-            await ActivityEnvironment().run(step.publish, command)
+            await environment.run(step.publish, command)
     assert (caught.value.type, caught.value.non_retryable) == (LEFT, True)
 
 
-class TestWhereNobodyTakesIt:
+class TestWhereNobodyGoesOn:
     @pytest.fixture
     async def alone(self, postgres_url: str) -> AsyncIterator[Stack]:
         async with (
@@ -94,6 +142,7 @@ class TestWhereNobodyTakesIt:
                 stack.client,
                 task_queue=POSTS_QUEUE,
                 workflows=[PostWorkflow],
+                activities=[AtHand(Publishing(desk), []).publish],
                 workflow_runner=UnsandboxedWorkflowRunner(),
             ),
             Worker(stack.client, task_queue=TWITTER, activities=[Publishing(desk).publish]),
@@ -103,7 +152,8 @@ class TestWhereNobodyTakesIt:
     async def test_it_goes_its_networks_way(self, alone: Stack) -> None:
         post = await alone.publish("nobody near", [alone.accounts["twitter"]])
         assert post.status == PostStatus.PUBLISHED
-        assert await queues(alone, post) == [POSTS_QUEUE, TWITTER]
+        await over(alone, post)
+        assert await ways(alone, post) == [WITHIN, TWITTER]
         assert len(await alone.public("nobody near")) == 1
 
 
@@ -111,6 +161,7 @@ class TestWhereOneNetworkFillsTheRoom:
     @pytest.fixture
     async def small(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
         monkeypatch.setattr(at_hand, "ROOM", 1)
+        monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
@@ -128,3 +179,17 @@ class TestWhereOneNetworkFillsTheRoom:
         async with asyncio.timeout(3):
             await small.change(post, due=datetime.now(UTC) + timedelta(hours=6))
         assert (await small.settled(hanging.id)).status == PostStatus.PUBLISHED
+
+
+async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its step heartbeats all the while: otherwise it would be given up, and what it came to never known."""
+    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    await stack.fault("twitter", "accept_then_delay", "publish", seconds=18)
+    post = await stack.save("cancelled while it goes on", [stack.accounts["twitter"]])
+    handle = await stack.start(post)
+    await begun(handle, "publish")
+    await handle.cancel()
+    assert (await stack.settled(post.id, 60)).status == PostStatus.PUBLISHED
+    await comes_to(handle, "Cancelled")
+    (target,) = (await stack.read(post.id)).targets
+    assert (target.status, target.error_code) == (TargetStatus.PUBLISHED, None)

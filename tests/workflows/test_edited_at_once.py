@@ -12,6 +12,7 @@ from domain.outcome import Outcome
 from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
 from tests.stack import temporal_server
+from tests.workflows.workers import leave
 from workflows.client import PostWorkflows
 from workflows.post import PostWorkflow
 
@@ -49,6 +50,7 @@ async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late
             environment.client,
             task_queue=POSTS_QUEUE,
             workflows=[PostWorkflow],
+            activities=[leave],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
         Worker(environment.client, task_queue=queue_of("twitter"), activities=[network.publish, network.edit]),

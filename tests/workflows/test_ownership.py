@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Worker
@@ -18,13 +18,13 @@ from domain.ids import workflow_id
 from domain.plan import AtRest, Plan
 from domain.post import PostStatus, TargetStatus
 from runtime.recovery import Recovery
-from store.models import Post, Target
+from store.models import Attempt, Post, Target
 from store.telling import note_taken_up
 from store.wishes import lock_post
 from tests.stack import Stack
 from tests.workflows.lives import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM
-from tests.workflows.workers import UNCACHED
+from tests.workflows.workers import UNCACHED, leave
 from workflows import steps
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
@@ -63,7 +63,7 @@ async def workflows_away(
     posts = Posts(stack.worker_database)
 
     def workflows() -> Worker:
-        activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+        activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
         return Worker(stack.client, task_queue=queue, workflows=[PostWorkflow], activities=activities, **UNCACHED)
 
     yield workflows
@@ -166,7 +166,7 @@ async def test_what_is_published_now_starts_no_timer_whatever_the_clocks_say(sta
     assert await events(handle, "timer_started_event_attributes") == []
 
 
-async def test_a_change_to_publish_now_is_urgent_and_at_hand(stack: Stack) -> None:
+async def test_a_change_to_publish_now_is_published_within_the_workflows_task(stack: Stack) -> None:
     post, handle = await asleep(stack, "now after all", timedelta(hours=5))
     async with stack.database.transaction() as session:
         row = await lock_post(session, post.id)
@@ -174,9 +174,8 @@ async def test_a_change_to_publish_now_is_urgent_and_at_hand(stack: Stack) -> No
         row.status, row.version, row.due_at = PostStatus.PUBLISHING, row.version + 1, datetime.now(UTC)
     await stack.tell(await stack.read(post.id))
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    (published,) = await events(handle, "activity_task_scheduled_event_attributes")
-    scheduled = published.activity_task_scheduled_event_attributes
-    assert (scheduled.task_queue.name, scheduled.priority.priority_key) == ("posts", 2)
+    await comes_to(handle, "Open for edits")
+    assert await events(handle, "activity_task_scheduled_event_attributes") == []
 
 
 @pytest.mark.parametrize("wish", ["draft", "later"])
@@ -197,7 +196,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
     monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{wish}")
     text, posts = f"read too early: {wish}", Slow(stack.worker_database)
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
-    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
     async with Worker(
         stack.client, task_queue=f"posts-slow-{wish}", workflows=[PostWorkflow], activities=activities, **UNCACHED
     ):
@@ -325,7 +324,7 @@ async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off
     await stack.fault("twitter", "reject", "publish", status=403)
     posts, text = Slow(stack.worker_database), "cancelled before its retry"
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
-    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up]
+    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
     async with Worker(
         stack.client, task_queue="posts-late-retry", workflows=[PostWorkflow], activities=activities, **UNCACHED
     ):
@@ -363,14 +362,14 @@ async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_me
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were it seen only once the other target is over, its steps would stand in the history where none are repeated."""
-    publish, broken = steps.publish, True
+    publish, broken = steps.publish_at_hand, True
 
     async def mistaken(plan: Plan, target: Any, deadline: datetime) -> Any:
         if broken and target.account_id == stack.accounts["plain"].id:
             raise KeyError("a mistake of ours")
         return await publish(plan, target, deadline)
 
-    monkeypatch.setattr(steps, "publish", mistaken)
+    monkeypatch.setattr(steps, "publish_at_hand", mistaken)
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save("half a mistake", accounts, media=["https://example.com/a.jpg"])
@@ -379,6 +378,11 @@ async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_me
     broken = False
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("half a mistake")) == 2
+    async with stack.database.transaction() as session:
+        ids = [target.id for target in post.targets]
+        of_post = select(Attempt.state).where(Attempt.step == "publish", Attempt.target_id.in_(ids))
+        sent = sorted(await session.scalars(of_post))
+    assert sent == ["done", "done"]
     failures = await events(handle, "workflow_task_failed_event_attributes")
     assert NONDETERMINISM not in {event.workflow_task_failed_event_attributes.cause for event in failures}
 

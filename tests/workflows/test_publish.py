@@ -60,5 +60,5 @@ async def test_what_a_network_repeats_of_a_post_stays_out_of_the_history(stack: 
     # The workflow takes a retry only once it knows of the failure.
     await stack.retry(post)
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
-    assert any(event.HasField("activity_task_failed_event_attributes") for event in history.events)
+    assert any(event.marker_recorded_event_attributes.HasField("failure") for event in history.events)
     assert not [event for event in history.events if words.encode() in event.SerializeToString()]

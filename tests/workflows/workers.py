@@ -5,10 +5,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.at_hand import AtHand
+from activities.commands import TargetCommand
+from activities.options import LEFT
 from activities.posts import Posts
+from activities.publish import Publishing
+from domain.outcome import Outcome
+from platforms.registry import networks
+from runtime import worker
 from tests.stack import Stack
 from workflows.post import PostWorkflow
 
@@ -19,6 +28,12 @@ SANDBOXED: dict[str, Any] = {"workflow_runner": SandboxedWorkflowRunner(restrict
 UNCACHED: dict[str, Any] = {"workflow_runner": UnsandboxedWorkflowRunner(), "max_cached_workflows": 0}
 
 
+@activity.defn(name="publish")
+async def leave(command: TargetCommand) -> Outcome:
+    """Leave a target to its network's queue, as a worker does that has no room."""
+    raise ApplicationError(f"no room for {command.platform}", type=LEFT, non_retryable=True)
+
+
 @asynccontextmanager
 async def posts_worker(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str, workflow: type = PostWorkflow, **how: Any
@@ -26,6 +41,14 @@ async def posts_worker(
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
-    activities: list[Callable[..., Any]] = [posts.look, posts.reopen, posts.write_off, posts.give_up]
-    async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
-        yield
+    async with worker.desk(stack.settings, stack.worker_database) as desk:
+        at_hand = AtHand(Publishing(desk), networks())
+        activities: list[Callable[..., Any]] = [
+            posts.look,
+            posts.reopen,
+            posts.write_off,
+            posts.give_up,
+            at_hand.publish,
+        ]
+        async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
+            yield

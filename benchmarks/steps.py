@@ -1,0 +1,145 @@
+"""List what Temporal does for a post, and for what: `uv run python -m benchmarks.steps`.
+
+A development stack is started for it. One post is published at once and one is scheduled, both to two networks. Printed
+is every event of their histories, and how many writes and billed actions they stand for.
+"""
+
+import argparse
+import asyncio
+import gc
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+from benchmarks.stack import stack
+
+NETWORKS = ("twitter", "bluesky")
+_DUE_IN = timedelta(seconds=4)
+_PREFIX = "EVENT_TYPE_"
+_LOCAL = "core_local_activity"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an event costs Temporal: transactions of its database, writes of its list of workflows, billed actions.
+
+    Events that are written together with another one cost no transaction of their own.
+    """
+
+    purpose: str
+    writes: int = 0
+    listed: int = 0
+    actions: int = 0
+
+
+COSTS = {
+    "WORKFLOW_EXECUTION_STARTED": Cost("the post's run and what it can be searched by", 1, 1, 1),
+    "WORKFLOW_TASK_SCHEDULED": Cost("something has happened: a worker shall run the workflow's code"),
+    "WORKFLOW_TASK_STARTED": Cost("a worker has taken that task", 1),
+    "WORKFLOW_TASK_COMPLETED": Cost("what the workflow wants next", 1),
+    "TIMER_STARTED": Cost("sleep until the post is due, or until it cannot be edited or retried any more", 0, 0, 1),
+    "TIMER_FIRED": Cost("that time has come", 1),
+    "MARKER_RECORDED": Cost("a target was published within the task that the workflow had"),
+    "ACTIVITY_TASK_SCHEDULED": Cost("a step that a worker of its queue shall take", 0, 0, 1),
+    "ACTIVITY_TASK_STARTED": Cost("a worker has taken that step", 1),
+    "ACTIVITY_TASK_COMPLETED": Cost("what the step came to", 1),
+    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": Cost("where the post stands, for searches in the Web UI", 0, 1, 1),
+    "WORKFLOW_EXECUTION_COMPLETED": Cost("nothing can happen to the post any more", 0, 1),
+}
+"""Of each kind of event in the usual ways of a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What all events of a history cost."""
+
+    events: int
+    tasks: int
+    """How often a worker ran the workflow's code."""
+    writes: int
+    listed: int
+    actions: int
+
+
+def kind_of(event: HistoryEvent) -> str:
+    """Return an event's type without its prefix."""
+    return EventType.Name(event.event_type).removeprefix(_PREFIX)
+
+
+def total_of(events: Iterable[HistoryEvent]) -> Total:
+    """Return what a history costs. Raises KeyError for an event that is in no usual way of a post."""
+    kinds, costs, local = list[str](), list[Cost](), set[int]()
+    for event in events:
+        kinds.append(kind_of(event))
+        costs.append(COSTS[kinds[-1]])
+        marker = event.marker_recorded_event_attributes
+        if marker.marker_name == _LOCAL:
+            # All steps within one task of the workflow are billed as one action.
+            local.add(marker.workflow_task_completed_event_id)
+    return Total(
+        events=len(kinds),
+        tasks=kinds.count("WORKFLOW_TASK_COMPLETED"),
+        writes=sum(cost.writes for cost in costs),
+        listed=sum(cost.listed for cost in costs),
+        actions=sum(cost.actions for cost in costs) + len(local),
+    )
+
+
+def show(events: Iterable[HistoryEvent]) -> None:
+    """Print each event with its purpose, and the totals."""
+    found = list(events)
+    for event in found:
+        cost = COSTS[kind_of(event)]
+        print(f"  {event.event_id:>3} {kind_of(event):<35} {cost.purpose}")
+    print(f"  {total_of(found)}")
+
+
+async def _publish(http: httpx.AsyncClient, accounts: list[dict[str, Any]], **more: Any) -> str:
+    by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
+    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in NETWORKS]
+    key = str(uuid.uuid4())
+    answer = await http.post(
+        "/v1/posts", json={"content": key, "platforms": targets, **more}, headers={"Idempotency-Key": key}
+    )
+    answer.raise_for_status()
+    return key
+
+
+async def _events(client: Client, key: str) -> list[HistoryEvent]:
+    async for run in client.list_workflows("WorkflowType = 'PostWorkflow'"):
+        if run.id.endswith(f"/{key}"):
+            return list((await client.get_workflow_handle(run.id).fetch_history()).events)
+    raise SystemExit(f"no workflow of {key}")
+
+
+async def run() -> None:
+    """Publish both posts on a fresh stack and print their histories."""
+    async with stack() as dev:
+        headers = {"Authorization": f"Bearer {dev['apiKey']}"}
+        client = await Client.connect(dev["temporalAddress"])
+        async with httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, timeout=60) as http:
+            now = await _publish(http, dev["accounts"], publishNow=True)
+            due = datetime.now(UTC) + _DUE_IN
+            later = await _publish(http, dev["accounts"], scheduledFor=due.isoformat())
+            await asyncio.sleep(2 * _DUE_IN.total_seconds())
+        for title, key in (("publishNow of a text to two networks", now), ("the same, scheduled", later)):
+            print(title)
+            show(await _events(client, key))
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
+    asyncio.run(run())
+    gc.collect()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""What Temporal does for a post in its usual ways is counted; more than this is decided on purpose."""
+
+import pytest
+from temporalio.client import WorkflowHistory
+
+from benchmarks.steps import COSTS, Total, kind_of, total_of
+from tests.workflows.record import HISTORIES
+
+BUDGETS = {
+    # A picture to two networks, at once.
+    "published_now": Total(events=8, tasks=1, writes=3, listed=2, actions=4),
+    # A text to one network, later.
+    "scheduled": Total(events=12, tasks=2, writes=6, listed=2, actions=5),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_usual_way_costs_what_its_budget_says(name: str) -> None:
+    events = WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text()).events
+    assert {kind_of(event) for event in events} <= set(COSTS)
+    assert total_of(events) == BUDGETS[name]
