@@ -62,11 +62,8 @@ _STICKY = timedelta(seconds=1)
 workspaces exist on the shared queue only, so what waits longer than this moves there."""
 _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
-_WORKFLOW_TASKS = 60
-"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server.
-
-A task is held for two seconds at most while it publishes, so networks that hang leave room for others' tasks.
-"""
+_WORKFLOW_TASKS = 30
+"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
 _STEPS_WITHOUT_MEDIA = 40
 """Steps of one network that run at a time even if media hold all that they may: texts do not wait for media."""
 _ROWS = 20

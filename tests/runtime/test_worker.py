@@ -185,7 +185,10 @@ async def test_what_hangs_on_several_networks_shares_one_grace(deploy: Deploy) -
 
 
 async def test_nothing_is_called_failed_because_a_worker_stopped(deploy: Deploy) -> None:
-    left = {name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried"}}
+    # What is too late may be given up by the statement that waits in the database when the worker ends.
+    left = {
+        name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried", "stale"}
+    }
     assert {target.status for post in left.values() for target in post.targets} <= IN_FLIGHT
     published = {name: post.status for name, post in deploy.after.items() if name not in {"cancelled", "stale"}}
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
