@@ -85,8 +85,8 @@ async def test_a_post_that_is_published_now_costs_five_writes_and_one_activity(
     actions = [each for each in events if each.event_type in ACTIONS]
     assert [EventType.Name(each.event_type).removeprefix("EVENT_TYPE_") for each in actions] == [
         "WORKFLOW_EXECUTION_STARTED",
-        "ACTIVITY_TASK_SCHEDULED",
+        "MARKER_RECORDED",
         "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
         "TIMER_STARTED",
     ]
-    assert len(events) == 12, "two tasks of the workflow, and one of its activity"
+    assert len(events) == 7, "one task of the workflow, within which it publishes"

@@ -86,7 +86,10 @@ async def test_what_waits_for_a_network_is_told_though_all_agree(stack: Stack) -
         assert await own.outcomes.wait(post.id, held, 10)
         told = await doctor("--workspace", own.workspace_id)
         assert told.exit_code == 0
-        assert "waiting: 1 post to X waits for accounts to be reconnected: `socialsyncer accounts list`" in told.stdout
+        assert (
+            "waiting: 1 post to X waits for accounts to be reconnected: `socialsyncer accounts list --all --refused`"
+            in told.stdout
+        )
         (waiting,) = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["waiting"]
         assert waiting.startswith("waiting: 1 post to X")
 

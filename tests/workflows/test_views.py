@@ -28,14 +28,21 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
 
         await begin("soon", "twitter", due_in=timedelta(minutes=50))
         await begin("far", "twitter", due_in=timedelta(hours=5))
-        await own.fault("telegram", "accept_then_drop", "publish")
+        await own.fault("telegram", "accept_then_drop", "publish", accountId=accounts["telegram"].id)
         await begin("person", "telegram")
-        await own.fault("twitter", "rate_limited", "publish", seconds=600)
+        await own.fault("twitter", "rate_limited", "publish", seconds=600, accountId=accounts["twitter"].id)
         await begin("network", "twitter")
-        await own.fault("mastodon", "accept_then_drop", "publish")
-        await own.fault("mastodon", "reject", "confirm", status=503, times=50)
+        await own.fault("mastodon", "accept_then_drop", "publish", accountId=accounts["mastodon"].id)
+        await own.fault("mastodon", "reject", "confirm", status=503, times=50, accountId=accounts["mastodon"].id)
         await begin("answer", "mastodon")
-        await own.fault("discord", "reject", "publish", status=400, body={"message": "no", "code": 50035})
+        await own.fault(
+            "discord",
+            "reject",
+            "publish",
+            status=400,
+            body={"message": "no", "code": 50035},
+            accountId=accounts["discord"].id,
+        )
         await begin("failed", "discord")
         posts["account"] = await own.save("account in a list", [await own.revoked("twitter")])
         await own.start(posts["account"])
