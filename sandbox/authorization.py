@@ -1,7 +1,7 @@
 """The authorization servers of the networks: apps, the page on which a person consents, and codes that work once.
 
-What differs from network to network is data (`Consent`). Each network's own routes call `ask_consent`, `take_consent`
-and `redeem`, and word the answers themselves.
+What differs from network to network is data (`Consent`). The page is served for all of them; each network's own routes
+redeem the codes and word the answers themselves.
 """
 
 import base64
@@ -50,6 +50,8 @@ class Code(msgspec.Struct, rename="camel"):
 class Consent:
     """How a network asks for consent and trades codes."""
 
+    path: str
+    """Where the page is, below the network's prefix."""
     scopes: frozenset[str]
     """Those that the network knows."""
     code_seconds: float

@@ -4,8 +4,8 @@ from abc import ABC
 
 from sandbox.authorization import Consent, Problem
 from sandbox.strict import Noted
-from sandbox.twin import Twin, route
-from sandbox.wire import Answer, Request
+from sandbox.twin import Twin
+from sandbox.wire import Answer
 
 TOKEN_SECONDS = 3599
 
@@ -13,21 +13,13 @@ TOKEN_SECONDS = 3599
 def consent(*scopes: str) -> Consent:
     """Return how Google asks: people may untick single scopes. The life of a code is not documented."""
     known = frozenset(f"https://www.googleapis.com/auth/{scope}" for scope in scopes)
-    return Consent(known, code_seconds=600, declinable=True, takes=("access_type", "prompt", "login_hint"))
+    return Consent(
+        "/o/oauth2/v2/auth", known, code_seconds=600, declinable=True, takes=("access_type", "prompt", "login_hint")
+    )
 
 
 class GoogleConsent(Twin, ABC):
     """Serve the page of consent, and trade codes."""
-
-    @route("GET", "/o/oauth2/v2/auth", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/o/oauth2/v2/auth", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
 
     def redeem(self, form: Noted) -> Answer:
         """Trade a code."""

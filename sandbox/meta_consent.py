@@ -17,16 +17,6 @@ class LongLivedTokens(GraphTwin, ABC):
     exchange_grant: ClassVar[str]
     """The grant_type of that trade."""
 
-    @route("GET", "/oauth/authorize", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/oauth/authorize", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
-
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
         """Trade a code for a token of an hour."""

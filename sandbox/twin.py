@@ -182,7 +182,18 @@ class Twin(ABC):
                 for method, path, operation in getattr(member, _ROUTES, ()):
                     pattern = re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", re.sub(r"[.+*?^$|()\[\]]", r"\\\g<0>", path)))
                     routes.append(Route(method, path, pattern, getattr(self, name), operation))
+        if self.consent:
+            path = self.consent.path
+            pattern = re.compile(re.escape(path))
+            routes.append(Route("GET", path, pattern, self._ask_for_consent, "auth"))
+            routes.append(Route("POST", path, pattern, self._take_decision, "auth"))
         return routes
+
+    async def _ask_for_consent(self, request: Request) -> Answer:
+        return self.consents.ask(request, self.world.now())
+
+    async def _take_decision(self, request: Request) -> Answer:
+        return self.consents.decide(request, self.world.now())
 
 
 def discover() -> list[type[Twin]]:

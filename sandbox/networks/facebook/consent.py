@@ -26,22 +26,12 @@ class ConsentRoutes(PageTwin):
     """Serve the dialog, tokens of persons, their permissions and their Pages."""
 
     # How long a code lives is documented nowhere.
-    consent = Consent(_SCOPES, code_seconds=600, pkce="none", divided_by=",", declinable=True)
+    consent = Consent("/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", divided_by=",", declinable=True)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._persons: dict[str, tuple[Account, list[str]]] = {}
         """Whose Page a person's token gives, and what was granted. Persons are no accounts here: their Pages are."""
-
-    @route("GET", "/dialog/oauth", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/dialog/oauth", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:

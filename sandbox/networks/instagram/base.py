@@ -61,6 +61,7 @@ class InstagramTwin(LongLivedTokens, ABC):
     """Hold what all of Instagram's routes share."""
 
     consent = Consent(
+        "/oauth/authorize",
         frozenset(
             (
                 "instagram_business_basic",

@@ -17,17 +17,9 @@ class UserRoutes(LinkedInTwin):
     """Serve userinfo, roles, pages, the page of consent and tokens."""
 
     # LinkedIn knows no PKCE in this flow, and nobody can untick a single scope.
-    consent = Consent(SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize")
-
-    @route("GET", "/oauth/v2/authorization", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/oauth/v2/authorization", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
+    consent = Consent(
+        "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize"
+    )
 
     @route("GET", "/v2/userinfo", "auth")
     async def me(self, request: Request) -> Answer:

@@ -13,7 +13,7 @@ _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:s
 class ConsentRoutes(MastodonTwin):
     """Serve apps, the page of consent and tokens, which have no end and no refresh token."""
 
-    consent = Consent(_SCOPES, code_seconds=600, takes=("force_login", "lang"))
+    consent = Consent("/oauth/authorize", _SCOPES, code_seconds=600, takes=("force_login", "lang"))
 
     @route("POST", "/api/v1/apps", "auth")
     async def register(self, request: Request) -> Answer:
@@ -29,16 +29,6 @@ class ConsentRoutes(MastodonTwin):
         self.world.authorizations.register(app)
         keys = {"client_id": app.client_id, "client_secret": app.client_secret, "client_secret_expires_at": 0}
         return Answer.json({"id": "1", "name": name, "website": None, "redirect_uris": known, "scopes": scopes, **keys})
-
-    @route("GET", "/oauth/authorize", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/oauth/authorize", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
 
     @route("POST", "/oauth/token", "auth")
     async def redeem(self, request: Request) -> Answer:

@@ -3,7 +3,6 @@
 from sandbox.authorization import Consent, Problem, basic_client
 from sandbox.networks.pinterest.base import INVALID, PinterestTwin, error
 from sandbox.strict import Noted
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 _TOKEN_SECONDS, _REFRESH_SECONDS = 2_592_000, 5_184_000
@@ -14,17 +13,7 @@ class ConsentRoutes(PinterestTwin):
     """Serve the page of consent; the token endpoint calls `redeem`."""
 
     # PKCE and the life of a code are documented nowhere.
-    consent = Consent(_SCOPES, code_seconds=600, pkce="none", divided_by=",")
-
-    @route("GET", "/oauth/", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/oauth/", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
+    consent = Consent("/oauth/", _SCOPES, code_seconds=600, pkce="none", divided_by=",")
 
     def redeem(self, request: Request, form: Noted) -> Answer:
         """Trade a code; apps made before 2025-09-25 must ask for refresh tokens that can be renewed for ever."""

@@ -52,6 +52,7 @@ class ThreadsTwin(LongLivedTokens, ABC):
     """Hold what all routes share."""
 
     consent = Consent(
+        "/oauth/authorize",
         frozenset(("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")),
         code_seconds=3600,
         pkce="none",

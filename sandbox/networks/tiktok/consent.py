@@ -3,8 +3,7 @@
 from sandbox.authorization import Consent, Problem
 from sandbox.networks.tiktok.base import TikTokTwin
 from sandbox.strict import Noted
-from sandbox.twin import route
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer
 
 _SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list"))
 
@@ -14,6 +13,7 @@ class ConsentRoutes(TikTokTwin):
 
     # Web apps send no challenge, and people may untick single permissions. The life of a code is documented nowhere.
     consent = Consent(
+        "/v2/auth/authorize/",
         _SCOPES,
         code_seconds=600,
         pkce="none",
@@ -22,16 +22,6 @@ class ConsentRoutes(TikTokTwin):
         client_id="client_key",
         takes=("disable_auto_auth",),
     )
-
-    @route("GET", "/v2/auth/authorize/", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/v2/auth/authorize/", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
 
     def redeem(self, form: Noted) -> Answer:
         """Trade a code, in OAuth's own shape."""

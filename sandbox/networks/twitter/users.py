@@ -13,17 +13,9 @@ SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 class UserRoutes(XTwin):
     """Serve GET /2/users/me, the page of consent and POST /2/oauth2/token."""
 
-    consent = Consent(frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True)
-
-    @route("GET", "/i/oauth2/authorize", "auth")
-    async def authorize(self, request: Request) -> Answer:
-        """Ask a person for consent."""
-        return self.consents.ask(request, self.world.now())
-
-    @route("POST", "/i/oauth2/authorize", "auth")
-    async def decide(self, request: Request) -> Answer:
-        """Take the person's decision."""
-        return self.consents.decide(request, self.world.now())
+    consent = Consent(
+        "/i/oauth2/authorize", frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True
+    )
 
     @route("GET", "/2/users/me", "auth")
     async def me(self, request: Request) -> Answer:
