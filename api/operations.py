@@ -179,6 +179,27 @@ _MANY = (
     "key."
 )
 
+
+def _many_changed(
+    verb: str, summary: str, each: str, answers: dict[str, Json], body: type[BaseModel], bodies: dict[str, Json]
+) -> Operation:
+    """Return an operation that does the same to each of many posts as `each` says."""
+    return Operation(
+        "post",
+        f"{_BULK}/{verb}",
+        f"{verb}Posts",
+        summary,
+        f"{each} {_MANY}",
+        ManyView,
+        answers,
+        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
+        body=body,
+        bodies=bodies,
+        parameters=(_required(_WHOLE_KEY), _PREFER),
+        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+    )
+
+
 OPERATIONS = (
     Operation(
         "post",
@@ -333,48 +354,30 @@ OPERATIONS = (
         parameters=(_WHOLE_KEY, _PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
-    Operation(
-        "post",
-        f"{_BULK}/update",
-        "updatePosts",
+    _many_changed(
+        "update",
         "Change many posts, or correct what failed of them",
         "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
-        f"for all that match a `filter`. {_MANY}",
-        ManyView,
+        "for all that match a `filter`.",
         {"moved": examples.MOVED_MANY},
-        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
-        body=UpdateManyBody,
-        bodies=examples.UPDATE_MANY,
-        parameters=(_required(_WHOLE_KEY), _PREFER),
-        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+        UpdateManyBody,
+        examples.UPDATE_MANY,
     ),
-    Operation(
-        "post",
-        f"{_BULK}/delete",
-        "deletePosts",
+    _many_changed(
+        "delete",
         "Delete many posts",
-        f"Each as `DELETE /v1/posts/{{postId}}` deletes it. {_MANY}",
-        ManyView,
+        "Each as `DELETE /v1/posts/{postId}` deletes it.",
         {"deleted": examples.DELETED_MANY},
-        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
-        body=SelectManyBody,
-        bodies=examples.SELECT_MANY,
-        parameters=(_required(_WHOLE_KEY), _PREFER),
-        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+        SelectManyBody,
+        examples.SELECT_MANY,
     ),
-    Operation(
-        "post",
-        f"{_BULK}/retry",
-        "retryPosts",
+    _many_changed(
+        "retry",
         "Retry many posts",
-        f"Each as `POST /v1/posts/{{postId}}/retry` retries all that failed of it. {_MANY}",
-        ManyView,
+        "Each as `POST /v1/posts/{postId}/retry` retries all that failed of it.",
         {"retried": examples.RETRIED_MANY},
-        (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
-        body=SelectManyBody,
-        bodies=examples.SELECT_MANY,
-        parameters=(_required(_WHOLE_KEY), _PREFER),
-        answer_headers=("Idempotent-Replayed", "Preference-Applied"),
+        SelectManyBody,
+        examples.SELECT_MANY,
     ),
     Operation(
         "get",

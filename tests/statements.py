@@ -1,5 +1,6 @@
 """Every statement that this process sends to PostgreSQL, however it is sent."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,3 +49,9 @@ def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
         yield noted
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+async def heard(statements: list[Statement], post_id: str) -> None:
+    """Wait until it is noted that a post's workflow has heard of it, which is done in batches."""
+    while not any("taken_up = heard.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)

@@ -1,6 +1,6 @@
 """The real app over the real stack."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import httpx
@@ -11,6 +11,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from tests.serving import started
 from tests.stack import Stack
+from tests.statements import Statement, noting_statements
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,10 @@ async def stranger(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
     async with client_of(app, key) as client:
         client.workspace_id = workspace_id
         yield client
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
+    """Note every statement, whoever runs it."""
+    with noting_statements(monkeypatch) as noted:
+        yield noted

@@ -4,19 +4,16 @@ docs/benchmarks.md names the same figures. Whoever adds a step changes both on p
 on how busy the machine is: of two steps that end together, the workflow hears in one task or in two.
 """
 
-import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from temporalio.api.enums.v1 import EventType
 
 from tests.api.conftest import Client
 from tests.api.test_hot_path import name_of
 from tests.stack import Stack
-from tests.statements import Statement, noting_statements
+from tests.statements import Statement, heard
 from tests.workflows.lives import comes_to
 
 _PREFIX = "EVENT_TYPE_"
@@ -35,12 +32,6 @@ WRITES = {"create_post_v1": 1, "begin_send_v1": 2, "settle_target_v1": 2, "UPDAT
 """Statements that write, each committed by itself; the last one notes that the workflow has heard."""
 OPENED = 2
 """Statements that read what a step sends, one for each target."""
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    with noting_statements(monkeypatch) as noted:
-        yield noted
 
 
 def body(stack: Stack, text: str, **when: object) -> dict[str, object]:
@@ -63,9 +54,7 @@ async def events(stack: Stack, post_id: str) -> tuple[Counter[str], int]:
 async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int], int]:
     """Return the statements that wrote something for a post, by their names, and how many opened a step."""
     ids = {post_id}
-    while not any("taken_up = heard.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
-        # It is sent in batches.
-        await asyncio.sleep(0.05)
+    await heard(statements, post_id)
     for each in statements:
         if each.text.startswith("SELECT create_post_v1") and each.concerns(post_id):
             ids.update(re.findall(r"tgt_[0-9a-f]+", each.arguments))

@@ -2,17 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 from temporalio.api.enums.v1 import EventType
 
-from store.database import Pool
 from tests.api.conftest import Client
 from tests.stack import Stack
+from tests.statements import Statement, heard
 from tests.workflows.lives import comes_to
 
 ACTIONS = {
@@ -42,44 +37,23 @@ def name_of(statement: str) -> str:
     return called.group() if called else statement.split(maxsplit=1)[0]
 
 
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
-    """Note every statement with its arguments, whoever runs it."""
-    noted: list[tuple[str, str]] = []
-    rows = Pool.rows
-
-    async def noting(pool: Pool, statement: str, *arguments: object) -> Any:
-        noted.append((statement, str(arguments)))
-        return await rows(pool, statement, *arguments)
-
-    def note(_c: Any, _k: Any, statement: str, arguments: Any, *_: Any) -> None:
-        noted.append((statement, str(arguments)))
-
-    monkeypatch.setattr(Pool, "rows", noting)
-    event.listen(Engine, "before_cursor_execute", note)
-    yield noted
-    event.remove(Engine, "before_cursor_execute", note)
-
-
 async def test_a_post_that_is_published_now_costs_five_writes_and_one_activity(
-    api: Client, stack: Stack, statements: list[tuple[str, str]]
+    api: Client, stack: Stack, statements: list[Statement]
 ) -> None:
     target = {"platform": "twitter", "accountId": stack.accounts["plain"].id}
     body = {"content": "counted", "platforms": [target], "publishNow": True}
     answer = await api.send_post(body, **{"Idempotency-Key": "counted once"})
     assert answer.json()["status"] == "published"
-    # That the workflow has heard is noted in batches.
-    while not any("taken_up = heard.version" in text and answer.json()["id"] in of for text, of in statements):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    await heard(statements, answer.json()["id"])
     noted = list(statements)
     while not (post := await stack.read(answer.json()["id"])).told:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     ids = (post.id, post.targets[0].id)
-    own = [statement for statement, arguments in noted if any(each in arguments for each in ids)]
-    heard = [statement for statement in own if statement.split()[0] == "UPDATE" and "taken_up" in statement]
-    assert len(heard) == 1
-    assert [name for each in own if each not in heard and (name := name_of(each)) != "SELECT"] == COST
-    assert len([statement for statement in own if "last_send" in statement]) == 1
+    own = [each for each in noted if each.concerns(*ids)]
+    kept = [each for each in own if each.verb == "UPDATE" and "taken_up" in each.text]
+    assert len(kept) == 1
+    assert [name for each in own if each not in kept and (name := name_of(each.text)) != "SELECT"] == COST
+    assert len([each for each in own if "last_send" in each.text]) == 1
     handle = stack.client.get_workflow_handle(post.workflow_id)
     events = (await (await comes_to(handle, "Open for edits")).fetch_history()).events
     actions = [each for each in events if each.event_type in ACTIONS]

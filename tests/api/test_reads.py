@@ -1,18 +1,10 @@
 """What reading costs: one statement, whatever is read."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.api.conftest import Client
 from tests.stack import Stack
-from tests.statements import Statement, noting_statements
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    with noting_statements(monkeypatch) as noted:
-        yield noted
+from tests.statements import Statement
 
 
 async def test_a_post_is_read_by_one_statement(api: Client, stack: Stack, statements: list[Statement]) -> None:
