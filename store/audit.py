@@ -86,7 +86,7 @@ async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> Non
 
 
 async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
-    """Delete up to `limit` lines that are older than `keep`; return how many were looked at."""
+    """Delete up to `limit` lines that are older than `keep`; return how many were deleted."""
     # In the order in which they were written, so no index on the time is needed: a line is not younger than that.
     oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
     old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
