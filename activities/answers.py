@@ -31,7 +31,7 @@ class _Exchange:
     """A request that is sent, and the head of its answer."""
 
     holds_head: bool
-    """Whether the request's head waits for the first piece of its body, which is at hand."""
+    """Whether the request's head waits for the first piece of its body, to leave in one write."""
     read: int = 0
 
 

@@ -96,7 +96,7 @@ class AtHand:
         return step
 
     def _keep(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
-        """Keep a step for who asks for it next, and its result for a while if nobody does."""
+        """Keep a running step for the activity that joins it, and its result for a while after it has ended."""
         key, loop = _key(command), asyncio.get_running_loop()
         self._steps[key] = step
 
@@ -105,7 +105,7 @@ class AtHand:
                 del self._steps[key]
 
         def over(step: asyncio.Task[Outcome]) -> None:
-            # Otherwise asyncio would report an error that nobody came for; its row tells of it.
+            # If no activity joins a failed step, asyncio would log its error. The target's row has it.
             _ = step.cancelled() or step.exception()
             loop.call_later(_KEPT_S, forget)
 

@@ -317,7 +317,7 @@ class Connecting:
         if app is None and network.registers_itself:
             return App("")
         if app is None:
-            message = f"This service has no app at {network.label}. Whoever runs it sets SOCIALSYNCER_APPS."
+            message = f"This service has no app at {network.label}. Its operator must set SOCIALSYNCER_APPS."
             raise _Refused("platform_not_configured", message)
         return app
 

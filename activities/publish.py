@@ -153,7 +153,7 @@ class Publishing:
             case Send.GO if job and job.target.status in RESULTS:
                 return job.outcome
             case Send.GO if job and job.sent and not job.is_free:
-                # Whoever wrote this may have died after the request went out, or may still be waiting for the answer.
+                # The run that wrote this attempt may have died after the request, or may still wait for the answer.
                 code = job.sent.code or WORKER_LOST
                 lost = AttemptResult(AttemptState.UNCLEAR, job.sent.decision or _LOST, code=code)
                 unclear = transitions.unconfirmed(code, "The network's answer was lost.")

@@ -325,7 +325,7 @@ def _still_renewing(job: _Job) -> NetworkError:
 
 
 def _unsure_since(lease: Lease, job: _Job, *, asked_network: bool) -> datetime | None:
-    """Return since when tokens may exist that nobody has; never, if a refresh token may be sent again."""
+    """Return since when the network may have made tokens that were lost; None if a refresh token can be sent again."""
     if job.rules is not None and not job.rules.rotates:
         return None
     return lease.account.renewal_started_at if asked_network and job.rules is not None else lease.unsure_since

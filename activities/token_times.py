@@ -24,7 +24,7 @@ def rules_of(network: Network[Any, Any]) -> TokenRules | None:
 def at_connecting(network: Network[Any, Any], credentials: Any, told: Lifetimes | None, now: datetime) -> Tokens:
     """Return what is known of an account's tokens when it is connected with them.
 
-    Unless the network has just `told`, nobody knows how old they are.
+    `told` is what the network has just said of them; without it their age is not known.
     """
     if told is not None:
         return at_renewal(network, credentials, told, None, now)

@@ -368,14 +368,14 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "notConfigured",
             422,
-            "This service has no app at X. Whoever runs it sets SOCIALSYNCER_APPS.",
+            "This service has no app at X. Its operator must set SOCIALSYNCER_APPS.",
             "platform_not_configured",
             None,
         ),
         (
             "appRefused",
             422,
-            "X does not accept this service's client id and secret. Whoever runs it must check them.",
+            "X does not accept this service's client id and secret. Its operator must check them.",
             "app_refused",
             None,
         ),

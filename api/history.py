@@ -21,7 +21,7 @@ from store.history import Moment as Place
 
 
 class ActorView(View):
-    """Whoever did something."""
+    """The actor of an event."""
 
     model_config = ConfigDict(title="HistoryActor")
 

@@ -29,7 +29,7 @@ class ActorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever did something; `id` is None if that is not known or there is only one."""
+    """The actor of an event; `id` is None if it is not known, or if there is only one such actor."""
 
     type: ActorType
     id: str | None = None

@@ -238,7 +238,7 @@ def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]
     """Map a refusal of a code: the code's own, the app's, or one that passes. It repeats nothing of the answer."""
     label = connector.network.label
     if connector.refuses_app(answer) or status == httpx.codes.UNAUTHORIZED:
-        message = f"{label} does not accept this service's client id and secret. Whoever runs it must check them."
+        message = f"{label} does not accept this service's client id and secret. Its operator must check them."
         return NetworkError(Kind.OPERATOR, message, code="app_refused", status=status)
     if connector.refuses_code(answer) and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
         return NetworkError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)

@@ -358,7 +358,9 @@ class TestRefusals:
         back = await consent(stack, await begin(stranger))
         refusal = {"error": "invalid_client"}
         await stack.fault("twitter", "reject", "auth", status=401, body=refusal, times=1)
-        assert "Whoever runs it" in await refused(await trade(stranger, "twitter", back), 422, "app_refused")
+        assert "Its operator must check them" in await refused(
+            await trade(stranger, "twitter", back), 422, "app_refused"
+        )
 
     async def test_an_unknown_parameter(self, stranger: Client) -> None:
         response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "x": "1"})
