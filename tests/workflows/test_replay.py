@@ -23,8 +23,8 @@ from tests.workflows.record import HISTORIES
 from workflows.post import PostWorkflow
 
 # Each replay ends threads, and coverage of greenlets leaves work behind for each of them. In the midst of that work
-# CPython 3.11 was once seen to spin for ever, where no time limit reaches it. What replays cover is measured below, in a
-# process of its own.
+# CPython 3.11 was once seen to spin for ever, where no time limit reaches it. What replays cover is measured below,
+# in a process of its own.
 pytestmark = pytest.mark.no_cover
 
 RUNBOOK = """
