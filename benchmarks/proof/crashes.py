@@ -138,6 +138,8 @@ class Strike:
             self._barred_since = time.time()
             await self._answers_are_out()
         had = await self._kill()
+        # A new worker cannot become ready while all its connections wait for what is held back.
+        await self._until_struck.aclose()
         missed = sum(not post.struck for post in self._posts)
         self._say(
             f"{' and '.join(had)} killed, {len(self._posts) - missed} of {len(self._posts)} at that point; "
