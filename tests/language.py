@@ -1,0 +1,133 @@
+"""A checker of the rules for sentences and names in CONTRIBUTING.md: `uv run python -m tests.language [path …]`."""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = [
+    each.name
+    for each in sorted(ROOT.iterdir())
+    if each.is_dir() and any(each.glob("*.py")) and not each.name.startswith(".")
+]
+
+# What is not said here, and what is said instead.
+BANNED = {
+    "whoever": "name the subject: the caller, the client, the operator",
+    "anew": "again",
+    "shall": "must, or the present tense",
+    "that which": "name the subject",
+    "so far as": "if, or as far as",
+    "nobody": "name the subject: no client, no worker, nothing",
+    "none of": "no … is",
+    "at hand": "available, or nothing",
+    "told": "reported, known, notified",
+    "twin": "fake platform; duplicate",
+    "fate": "run state",
+    "desk": "step context",
+}
+# A class is a thing: its docstring opens with a noun phrase, not with what it does or a question word.
+QUESTIONS = {"What", "How", "Where", "Which", "Whether", "Whose", "Who", "When", "There"}
+VERBS = {
+    *(
+        "Ask",
+        "Answer",
+        "Be",
+        "Behave",
+        "Break",
+        "Count",
+        "Deliver",
+        "Describe",
+        "Do",
+        "Fetch",
+        "Find",
+        "Forget",
+        "Give",
+    ),
+    *(
+        "Guard",
+        "Hand",
+        "Have",
+        "Hear",
+        "Hold",
+        "Keep",
+        "Know",
+        "Leave",
+        "Let",
+        "Look",
+        "Make",
+        "Map",
+        "Measure",
+        "Name",
+    ),
+    *("Note", "Play", "Publish", "Put", "Read", "Refuse", "Remember", "Return", "Run", "Say", "Send", "Serve", "Show"),
+    *("Sleep", "Speak", "Stand", "Stop", "Store", "Take", "Tell", "Try", "Turn", "Upload", "Wait", "Watch", "Write"),
+}
+LONGEST_NAME = 90
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A sentence or a name that breaks a rule."""
+
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.text}"
+
+
+def complaints(path: Path) -> Iterator[Complaint]:
+    """Yield what breaks the rules in a Python module, an SQL file or a document, in the order of its lines per rule."""
+    source = path.read_text()
+    if path.suffix == ".py":
+        yield from _definitions(path, ast.parse(source))
+        texts = _texts(source)
+    else:
+        texts = ((number, line) for number, line in enumerate(source.splitlines(), 1))
+    for number, text in texts:
+        for banned, instead in BANNED.items():
+            if re.search(rf"\b{banned}s?\b", text, re.IGNORECASE):
+                yield Complaint(path, number, f'"{banned}": {instead}')
+
+
+def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and (doc := ast.get_docstring(node)):
+            opening = doc.split()[0].rstrip(".,:;")
+            if opening in VERBS | QUESTIONS:
+                yield Complaint(path, node.lineno, f'class {node.name}: "{opening} …" is no noun phrase')
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and len(node.name) > LONGEST_NAME:
+            yield Complaint(path, node.lineno, f"{node.name} has {len(node.name)} letters, {LONGEST_NAME} are allowed")
+
+
+def _texts(source: str) -> Iterator[tuple[int, str]]:
+    """Yield comments, docstrings and strings of several words, with their lines."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and " " in token.string):
+            for offset, text in enumerate(token.string.splitlines()):
+                yield token.start[0] + offset, text
+
+
+def files(*paths: str) -> list[Path]:
+    """Return the modules, SQL files and documents under these paths; of the whole repository if none is given."""
+    roots = [
+        ROOT / path for path in paths or [*PACKAGES, "docs", "worker.py", *[each.name for each in ROOT.glob("*.md")]]
+    ]
+    found = {file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))}
+    kept = {file for file in found if file.suffix in {".py", ".sql", ".md"} and "histories" not in file.parts}
+    return sorted(kept - {ROOT / "CHANGELOG.md", Path(__file__)})
+
+
+if __name__ == "__main__":
+    found = [each for file in files(*sys.argv[1:]) for each in complaints(file)]
+    for each in found:
+        sys.stdout.write(f"{each}\n")
+    sys.stdout.write(f"{len(found)} in all\n")
+    sys.exit(bool(found))

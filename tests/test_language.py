@@ -1,0 +1,25 @@
+"""Sentences and names follow CONTRIBUTING.md, as far as a program can tell."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.language import complaints
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('class A:\n    """Be a thing."""\n', "no noun phrase"),
+        ('class A:\n    """What a thing is."""\n', "no noun phrase"),
+        ("# Whoever comes, waits.\n", "whoever"),
+        ('"""It is read anew."""\n', "anew"),
+        ('raise ValueError("This shall not be.")\n', "shall"),
+        (f"def test_{'a' * 90}() -> None: ...\n", "letters"),
+    ],
+)
+def test_a_breach_is_found(tmp_path: Path, source: str, said: str) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(source)
+    (complaint,) = complaints(file)
+    assert said in str(complaint)
