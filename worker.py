@@ -11,8 +11,8 @@ from datetime import timedelta
 import structlog
 
 from activities.desk import Desk
-from activities.media.decoding.confinement import forbid_inspection
 from api.readiness import Readiness
+from media.decoding.confinement import forbid_inspection
 from platforms.registry import networks
 from runtime import worker
 from runtime.database import open_database

@@ -9,11 +9,11 @@ from temporalio import activity
 from activities.commands import CheckMediaCommand
 from activities.desk import Desk
 from activities.heartbeat import beating
-from activities.media.offer import files_of
-from activities.media.source import StepMedia
 from activities.persist import persist
 from domain.content import PostContent
 from domain.post import Media
+from media.offer import files_of
+from media.source import StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks

@@ -20,7 +20,7 @@ from domain.post import TargetStatus
 from domain.transitions import LookFor, TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import NetworkError
-from platforms.wire import TIMED_OUT
+from platforms.http.wire import TIMED_OUT
 from store.models import Attempt
 from store.publishing import Job, count_unclear_sends
 from store.sending import open_target, settle

@@ -19,15 +19,15 @@ from temporalio import activity
 from activities.commands import ConnectCommand
 from activities.desk import Desk, plain
 from activities.persist import persist
-from activities.servers import FORBIDDEN
 from activities.token_times import at_connecting
 from platforms.base import Identity, Network
 from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire
+from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
 from platforms.registry import networks
 from platforms.renewal import Lifetimes
-from platforms.wire import Wire
 from store.accounts import save_account
 from store.connecting import begin_trade, find_connection, note
 from store.handover import HandoverError, new_pair, open_handover

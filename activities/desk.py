@@ -15,22 +15,22 @@ from activities.app_secrets import filled, without
 from activities.apps import Apps
 from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
-from activities.media.offer import addressed, covers_of, offer, unchecked
-from activities.media.record import ChangeRecord, Unrecorded
-from activities.media.source import MediaTools, StepMedia
 from activities.meters import Meters
 from activities.newcomer import Newcomer
 from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
-from activities.servers import Servers
 from activities.token_times import at_renewal, is_due, network_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
+from media.offer import addressed, covers_of, offer, unchecked
+from media.record import ChangeRecord, Unrecorded
+from media.source import MediaTools, StepMedia
 from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Exchange, Wire
+from platforms.reach import Servers
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import networks
 from platforms.renewal import Lifetimes, Renewed, TokenRules
-from platforms.wire import Exchange, Wire
 from store.accounts import open_credentials
 from store.database import Database
 from store.models import Account, MediaCheck, Post, Target

@@ -8,9 +8,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import note_given_back, times_given_back
-from activities.media.admission import MediaBusy
-from activities.system_errors import system_words
 from domain.outcome import Outcome
+from domain.system_errors import system_words
+from media.admission import MediaBusy
 from platforms.base import Network
 from platforms.errors import Kind, NetworkError
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from activities.app_secrets import filled, without
 from platforms.base import AccountFacts, Connection, Identity, Network
+from platforms.http.wire import Wire
 from platforms.registered_apps import RegisteredApps
 from platforms.renewal import Lifetimes, Renewed
-from platforms.wire import Wire
 
 
 class Newcomer:

@@ -10,7 +10,6 @@ from activities.commands import TargetCommand
 from activities.desk import Desk, Step
 from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_turn
 from activities.heartbeat import beating
-from activities.media.admission import MediaBusy
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.refused_accounts import judge_refusal, refuse_account
@@ -19,6 +18,7 @@ from domain.attempts import AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
 from domain.post import TargetStatus
 from domain.transitions import BeforeSend
+from media.admission import MediaBusy
 from platforms.errors import PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.models import Attempt

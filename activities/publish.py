@@ -15,7 +15,6 @@ from activities.desk import Desk, Step
 from activities.errors import HELD, count_tries, give_slot_back, refused, sooner, time_left, try_again
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
-from activities.media.admission import MediaBusy
 from activities.moment import after_a_moment
 from activities.options import LONGEST_WAIT_IN_STEP, lookup_waits
 from activities.pacing import NotYet, Pacing
@@ -29,6 +28,7 @@ from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Write
+from media.admission import MediaBusy
 from platforms.base import Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from activities.token_times import pause_after
 from platforms.errors import Kind, NetworkError
+from platforms.http.token_endpoint import UNREADABLE
 from platforms.renewal import TokenRules
-from platforms.token_endpoint import UNREADABLE
 from store.renewals import Lease
 
 LOST, EXPIRED = "lost_in_renewal", "connection_expired"

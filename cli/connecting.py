@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.app_secrets import filled, without
 from activities.desk import plain
-from activities.outgoing import Outgoing
-from activities.servers import FORBIDDEN
 from activities.token_times import at_connecting
 from api.shape import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire
+from platforms.outgoing import Outgoing
+from platforms.reach import FORBIDDEN
 from platforms.registry import networks
 from platforms.renewal import Lifetimes, Renewed
-from platforms.wire import Wire
 from runtime.settings import VaultSettings
 from runtime.worker import servers
 from store.accounts import save_account

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from activities.media.shelf import Shelf
 from cli.accounts import opened
 from cli.connecting import network_named
 from cli.errors import UserError
 from cli.keys import workspace_id_of
 from cli.place import Place, place_of
 from cli.terminal import say
+from media.shelf import Shelf
 from platforms.live import live_check_of
 from runtime import worker
 from runtime.live_check.check import Check

@@ -17,13 +17,13 @@ from pydantic.alias_generators import to_camel
 
 from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
-from platforms import timeouts
 from platforms.boundary import shield
 from platforms.errors import NetworkError
 from platforms.files import MediaSource
+from platforms.http import timeouts
+from platforms.http.wire import Wire
 from platforms.places import Allowed, PlaceSetting, refused_places
 from platforms.rules import FileRule, Rules, Violation
-from platforms.wire import Wire
 
 S = TypeVar("S", bound=BaseModel)
 """A network's settings, what platformSpecificData may hold."""

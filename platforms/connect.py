@@ -21,10 +21,10 @@ from pydantic import BaseModel, SecretStr
 
 from platforms.base import C, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
 from platforms.registry import networks
 from platforms.renewal import Lifetimes, lifetimes_of
-from platforms.wire import Wire, json_of
 
 CODE_REJECTED = "code_rejected"
 """Our code of a refusal of the authorization code itself."""

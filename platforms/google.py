@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.wire import json_of
+from platforms.http.wire import json_of
 
 _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
 """Source: google.api.ErrorReason, and the older reasons of the same meaning."""

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from platforms.base import Connection, WireModel
 from platforms.errors import NetworkError
+from platforms.http.token_endpoint import IsDead, ask, refuses_grant
+from platforms.http.wire import Wire
 from platforms.renewal import Renewed, lifetimes_of
-from platforms.token_endpoint import IsDead, ask, refuses_grant
-from platforms.wire import Wire
 
 log = structlog.get_logger(__name__)
 

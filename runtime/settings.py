@@ -21,11 +21,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
-from activities.allowed_hosts import AllowedHosts
 from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from api.rates import DEFAULT_BURST, DEFAULT_RATE
 from domain.post import LATE_AFTER
+from platforms.http.allowed_hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps
 from store.audit import AUDIT_KEPT
 from store.roles import Part, Role

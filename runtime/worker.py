@@ -19,19 +19,19 @@ from activities.confirm import Confirming
 from activities.connecting import Connecting
 from activities.desk import Desk
 from activities.edit import Editing
-from activities.media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
-from activities.media.fetch import MAX_BYTES, MediaFetcher
-from activities.media.shared import SharedFiles
-from activities.media.shelf import Shelf
-from activities.media.source import MediaTools
-from activities.media.workshop import Workshop
 from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
-from activities.outgoing import Outgoing
 from activities.posts import Posts
 from activities.prepare import Preparing
 from activities.publish import Publishing
-from activities.servers import Servers
+from media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
+from media.fetch import MAX_BYTES, MediaFetcher
+from media.shared import SharedFiles
+from media.shelf import Shelf
+from media.source import MediaTools
+from media.workshop import Workshop
+from platforms.outgoing import Outgoing
+from platforms.reach import Servers
 from platforms.registry import networks
 from runtime.accounts import look_after_accounts
 from runtime.app_setup import announce_apps_forever

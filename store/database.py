@@ -1,9 +1,8 @@
 """The connections of one process to PostgreSQL, how long each may be used, and what must not happen meanwhile."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,50 +12,14 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
+from domain.connection_held import holding_connection
+
 _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
 _KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """Seconds of silence, seconds between two questions, questions without an answer."""
 _DRIVER_WAITS_S = 5.0
 """How much longer than PostgreSQL the driver waits for a statement's end."""
-
-
-class _Hold:
-    """A connection that the code of one context holds. Tasks that this code starts inherit the hold until it ends."""
-
-    __slots__ = ("ended",)
-
-    def __init__(self) -> None:
-        self.ended = False
-
-
-_HELD: ContextVar[_Hold | None] = ContextVar("held_connection", default=None)
-
-
-class ConnectionHeld(RuntimeError):
-    """A mistake of ours: a network was to be asked while a connection of the database's pool is held."""
-
-
-def demand_no_connection() -> None:
-    """Raise ConnectionHeld inside a transaction.
-
-    Called before every request to a network: one that answers slowly would keep the connection, and perhaps locks of
-    rows, from everybody else for as long as it likes.
-    """
-    held = _HELD.get()
-    if held is not None and not held.ended:
-        raise ConnectionHeld("a network must not be asked inside a database transaction")
-
-
-@contextmanager
-def _holding() -> Iterator[None]:
-    outer, hold = _HELD.get(), _Hold()
-    _HELD.set(hold)
-    try:
-        yield
-    finally:
-        hold.ended = True
-        _HELD.set(outer)
 
 
 def _ping_after_idling(engine: AsyncEngine) -> None:
@@ -137,14 +100,14 @@ class Pool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back on an exception."""
-        with _holding():
+        with holding_connection():
             async with self._sessions.begin() as session:
                 yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session whose every statement stands for itself: no round trips to begin and to commit."""
-        with _holding():
+        with holding_connection():
             async with self._readers() as session:
                 yield session
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import json_of
 from platforms.servers import origin
-from platforms.wire import json_of
 
 PLC = "https://plc.directory"
 """Where the documents of `did:plc` are; source: web.plc.directory."""

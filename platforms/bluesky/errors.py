@@ -8,8 +8,8 @@ import httpx
 from domain.pace import Allowance
 from platforms.bluesky.rules import POINTS
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by, wait, wait_until
-from platforms.wire import json_of
+from platforms.http.told import told_by, wait, wait_until
+from platforms.http.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
 """Ours as well, for servers that say it in words only."""

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import json_of
 from platforms.renewal import Lifetimes, Renewed
-from platforms.wire import json_of
 
 log = structlog.get_logger(__name__)
 

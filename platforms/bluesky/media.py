@@ -14,9 +14,9 @@ from platforms.bluesky import errors, video
 from platforms.bluesky.line import Line, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
-from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
+from platforms.http.body import Body
 
 BLOB_LIFE = timedelta(minutes=5)
 """How long an uploaded blob is trusted to wait for its record: servers delete unused ones after minutes (lexicon

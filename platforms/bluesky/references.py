@@ -8,7 +8,7 @@ from platforms.bluesky import errors
 from platforms.bluesky.line import Line, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
 from platforms.errors import Kind, NetworkError
-from platforms.wire import json_of
+from platforms.http.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
 INDEX = "https://public.api.bsky.app"

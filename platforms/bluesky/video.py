@@ -11,9 +11,9 @@ import httpx
 from platforms.bluesky import errors
 from platforms.bluesky.did import document_of, server_in
 from platforms.bluesky.line import Line, call, open_session
-from platforms.body import Body
 from platforms.errors import NetworkError
-from platforms.wire import json_of
+from platforms.http.body import Body
+from platforms.http.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"
 TOKEN_LIFE = timedelta(minutes=30)

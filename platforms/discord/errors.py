@@ -8,8 +8,8 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by, wait
-from platforms.wire import json_of
+from platforms.http.told import told_by, wait
+from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "cf-ray"
 

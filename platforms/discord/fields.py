@@ -9,7 +9,7 @@ from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings, Poll
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
-from platforms.multipart import Part, name_in
+from platforms.http.multipart import Part, name_in
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
 

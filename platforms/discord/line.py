@@ -4,11 +4,11 @@ from typing import Any
 
 import httpx
 
-from platforms.answers import parse
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import Kind, NetworkError
-from platforms.wire import json_of, segment
+from platforms.http.answers import parse
+from platforms.http.wire import json_of, segment
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 """Discord's reference page wants this form, and blocks others."""

@@ -4,8 +4,8 @@ from platforms.base import Published, Sending
 from platforms.discord.line import Line, channel_path, headers_of, home
 from platforms.discord.network import CHANNEL
 from platforms.discord.settings import DiscordSettings
+from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
-from platforms.wire import segment
 
 
 async def _remove(line: Line, sending: Sending[DiscordSettings], published: Published) -> None:

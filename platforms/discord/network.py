@@ -27,10 +27,10 @@ from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
 from platforms.discord.line import Line, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Form, post_form
+from platforms.http.multipart import Form, post_form
+from platforms.http.told import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
-from platforms.told import moment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Discord's clock may stand behind ours before its own message is not recognised."""

@@ -8,11 +8,11 @@ from pydantic import SecretStr
 from platforms.connect import Candidate, Grant, Line
 from platforms.facebook.line import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
+from platforms.http.wire import Wire, json_of
 from platforms.meta.connect import MetaConnector
 from platforms.meta.credentials import proof_of
 from platforms.registered_apps import App
 from platforms.renewal import Lifetimes
-from platforms.wire import Wire, json_of
 
 _FIELDS = "id,name,username,access_token,tasks,category"
 _MAY_PUBLISH = {"CREATE_CONTENT", "MANAGE"}

@@ -3,8 +3,8 @@
 from platforms.base import Published, Sending
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
+from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
-from platforms.wire import segment
 
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 

@@ -8,8 +8,8 @@ from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
-from platforms.told import moment
-from platforms.wire import segment
+from platforms.http.told import moment
+from platforms.http.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Facebook's clock may stand behind ours before its own post is not recognised."""

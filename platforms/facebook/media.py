@@ -5,19 +5,19 @@ import re
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms import multipart
 from platforms.base import Sending
-from platforms.body import Body
-from platforms.domains import is_within
 from platforms.errors import Kind, NetworkError
 from platforms.facebook.errors import WrongOffsetError, is_gone
 from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
+from platforms.http import multipart
+from platforms.http.body import Body
+from platforms.http.domains import is_within
+from platforms.http.wire import segment
 from platforms.meta.graph import Answer, Fields, text_of
 from platforms.oauth import second_host
-from platforms.wire import segment
 
 AT_ONCE = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""

@@ -13,12 +13,12 @@ from platforms.facebook.line import API, BASE_URL, DOMAIN, GRAPH, Line
 from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import Form, form_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
+from platforms.http.wire import segment
 from platforms.meta.comments import add_first_comment
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import text_of
 from platforms.rules import FileRule, Violation
-from platforms.wire import segment
 
 AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
 

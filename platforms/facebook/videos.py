@@ -12,7 +12,7 @@ from platforms.errors import NetworkError
 from platforms.facebook import errors, lookup
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
-from platforms.wire import segment
+from platforms.http.wire import segment
 
 KEPT_AFTER = timedelta(minutes=10)
 """How long a video that was to be public may read as a draft before that is believed; our choice."""

@@ -8,7 +8,7 @@ import httpx
 
 from platforms.errors import Kind, NetworkError
 from platforms.google import operators_fault
-from platforms.wire import json_of
+from platforms.http.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""

@@ -44,10 +44,10 @@ from platforms.googlebusiness.line import (
 )
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.googlebusiness.tokens import TOKENS
+from platforms.http.told import moment
 from platforms.places import PlaceSetting
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
-from platforms.told import moment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Google's clock may stand behind ours before its own post is not recognised."""

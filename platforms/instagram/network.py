@@ -19,6 +19,8 @@ from platforms.base import (
     Sending,
 )
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
+from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
 from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.instagram.rules import Form, form_of
@@ -31,8 +33,6 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
-from platforms.told import moment
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Instagram's clock may stand behind ours before its own post is not recognised."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from platforms.connect import Candidate, Connector, Grant, Line
+from platforms.http.wire import json_of
 from platforms.linkedin.line import call
 from platforms.linkedin.settings import LinkedInCredentials
 from platforms.registered_apps import App
-from platforms.wire import json_of
 
 _OF_MEMBERS = ("openid", "profile", "w_member_social")
 _OF_PAGES = ("r_organization_social", "w_organization_social", "rw_organization_admin")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.wire import json_of
+from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
 LABEL = "LinkedIn"

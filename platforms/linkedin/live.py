@@ -1,10 +1,10 @@
 """The live check of LinkedIn."""
 
 from platforms.base import Published, Sending
+from platforms.http.wire import segment
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
-from platforms.wire import segment
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 

@@ -8,11 +8,11 @@ from urllib.parse import quote
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
+from platforms.http.wire import json_of
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.told import moment
-from platforms.wire import json_of
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may stand behind ours before its own post is not recognised."""

@@ -10,14 +10,14 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, Sending
-from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
+from platforms.http.body import Body
+from platforms.http.wire import json_of, segment
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import bearer
-from platforms.wire import json_of, segment
 
 GRACE = timedelta(seconds=20)
 """How long images and documents of members are given to be processed: their state may be read for pages only.

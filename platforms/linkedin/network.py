@@ -10,6 +10,7 @@ import httpx
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, Sending, Unknown
 from platforms.errors import PASSING, Kind, NetworkError
+from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
 from platforms.linkedin.line import API, BASE_URL, Line, call, renew
@@ -20,7 +21,6 @@ from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
-from platforms.wire import json_of, segment
 
 SENT_AT = "sentAt"
 """Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""

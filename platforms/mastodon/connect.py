@@ -8,9 +8,9 @@ from pydantic import SecretStr, ValidationError
 
 from platforms.connect import Candidate, Connector, Grant, Line
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
 from platforms.registered_apps import App
-from platforms.wire import Wire, json_of
 
 _NAME = "SocialSyncer"
 

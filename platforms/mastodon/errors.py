@@ -6,8 +6,8 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
-from platforms.told import told_by, wait, wait_until
-from platforms.wire import json_of
+from platforms.http.told import told_by, wait, wait_until
+from platforms.http.wire import json_of
 
 SHORTEST_WAIT = timedelta(seconds=1)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from domain.post import MediaType
 from platforms.errors import NetworkError
+from platforms.http.told import count
 from platforms.mastodon.line import Line, is_missing, read
-from platforms.told import count
 
 LIFE = 86_400
 """Seconds for which a server's limits are believed."""

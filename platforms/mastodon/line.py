@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 
-from platforms.answers import parse
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.http.answers import parse
 from platforms.mastodon.errors import unreadable
 from platforms.mastodon.settings import MastodonCredentials
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import segment
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.settings import MastodonSettings
-from platforms.wire import segment
 
 PAGE, MOST_PAGES = 20, 10
 """Statuses a read, what every server gives; an account with more since the attempt is not searched further."""

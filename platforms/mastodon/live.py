@@ -1,10 +1,10 @@
 """The live check of Mastodon and other servers of its API."""
 
 from platforms.base import Published, Sending
+from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
 from platforms.mastodon.line import Line, send
 from platforms.mastodon.settings import MastodonSettings
-from platforms.wire import segment
 
 
 async def _remove(line: Line, _: Sending[MastodonSettings], published: Published) -> None:

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
+from platforms.http.told import moment
 from platforms.mastodon import listing
 from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
-from platforms.told import moment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""

@@ -13,12 +13,12 @@ from domain.post import Media
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
+from platforms.http.multipart import Form, Part, post_form
+from platforms.http.wire import segment
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
 from platforms.mastodon.line import ENGLISH, Line, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.settings import MastodonSettings
-from platforms.multipart import Form, Part, post_form
-from platforms.wire import segment
 
 LIFE = timedelta(hours=20)
 """How long an upload is trusted to wait for its post; servers delete unused ones after about a day (unverified)."""

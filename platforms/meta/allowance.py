@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.pace import Allowance
 from platforms.errors import Kind, NetworkError
-from platforms.told import count
+from platforms.http.told import count
 
 
 def allowance_of(quotas: Any, label: str, of: str = "") -> Allowance:

@@ -4,8 +4,8 @@ from typing import Any
 
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Connection, Sending
+from platforms.http.wire import segment
 from platforms.meta.graph import Graph
-from platforms.wire import segment
 
 
 async def add_first_comment(

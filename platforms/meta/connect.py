@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from platforms.base import C
 from platforms.connect import Connector, Grant
+from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
 from platforms.renewal import lifetimes_of
-from platforms.wire import Wire, json_of
 
 _APP = ("client_secret", "client secret", "client_id", "app_id", "application", "platform app", "app id")
 """Words of refusals that speak of the app; heard from clients, and listed nowhere."""

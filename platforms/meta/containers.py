@@ -12,9 +12,9 @@ from typing import Any
 
 from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown, Unlisted
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
-from platforms.wire import segment
 
 LIFETIME = timedelta(hours=23)
 """An unpublished container is forgotten after 24 hours; an hour is left for publishing it."""

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import wait
+from platforms.http.wire import json_of
 from platforms.meta.credentials import NO_PROOF
-from platforms.told import wait
-from platforms.wire import json_of
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
 UNKNOWN_CHILDREN = "unknown_children"

@@ -7,9 +7,9 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.http.multipart import Form, Part
+from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
-from platforms.multipart import Form, Part
-from platforms.wire import json_of
 
 Line = Connection[Any]
 Fields = dict[str, str]

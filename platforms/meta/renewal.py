@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.http.token_endpoint import ask
 from platforms.meta.credentials import MetaCredentials
 from platforms.renewal import Renewed, lifetimes_of
-from platforms.token_endpoint import ask
 
 M = TypeVar("M", bound=MetaCredentials)
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from platforms.connect import Connector
+from platforms.http.wire import Wire
 from platforms.pinterest.settings import PinterestCredentials
 from platforms.registered_apps import App
-from platforms.wire import Wire
 
 
 class PinterestConnector(Connector[PinterestCredentials]):

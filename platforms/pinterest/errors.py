@@ -5,8 +5,8 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.told import LONGEST_WAIT, wait
-from platforms.wire import json_of
+from platforms.http.told import LONGEST_WAIT, wait
+from platforms.http.wire import json_of
 
 LABEL = "Pinterest"
 REQUEST_ID_HEADER = "x-pinterest-rid"

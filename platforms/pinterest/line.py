@@ -5,11 +5,11 @@ from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
+from platforms.http.token_endpoint import refuses_grant
+from platforms.http.wire import json_of
 from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
 from platforms.renewal import Renewed
-from platforms.token_endpoint import refuses_grant
-from platforms.wire import json_of
 
 Line = Connection[PinterestCredentials]
 

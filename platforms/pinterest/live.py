@@ -1,10 +1,10 @@
 """The live check of Pinterest."""
 
 from platforms.base import Published, Sending
+from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
-from platforms.wire import segment
 
 _BOARD = ("boardId",)
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
+from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
-from platforms.told import moment
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Pinterest's clock may stand behind ours before its own pin is not recognised."""

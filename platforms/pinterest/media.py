@@ -7,10 +7,10 @@ import httpx
 
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Form, Part, post_form
+from platforms.http.multipart import Form, Part, post_form
+from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
-from platforms.wire import segment
 
 LOOK_AFTER = timedelta(seconds=5)
 

@@ -9,8 +9,8 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.told import LONGEST_WAIT, told_by, wait
-from platforms.wire import json_of
+from platforms.http.told import LONGEST_WAIT, told_by, wait
+from platforms.http.wire import json_of
 
 LABEL = "Reddit"
 THROTTLED_WAIT = timedelta(minutes=10)

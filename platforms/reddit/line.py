@@ -6,10 +6,10 @@ from typing import Any
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind
+from platforms.http.wire import json_of
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
 from platforms.renewal import Renewed
-from platforms.wire import json_of
 
 BASE_URL = "https://oauth.reddit.com"
 SIGN_IN = "https://www.reddit.com"

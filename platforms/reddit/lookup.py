@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
+from platforms.http.wire import segment
 from platforms.reddit.line import Line, call
 from platforms.reddit.rules import Form, form_of, words_of
 from platforms.reddit.settings import RedditSettings
-from platforms.told import moment
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Reddit's clock may stand behind ours before its own post is not recognised."""

@@ -6,7 +6,7 @@ from domain.post import Media
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
-from platforms.multipart import Form, Part, post_form
+from platforms.http.multipart import Form, Part, post_form
 from platforms.reddit.line import Line, call, user_agent
 from platforms.reddit.settings import RedditSettings
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.told import wait
-from platforms.wire import json_of
+from platforms.http.told import wait
+from platforms.http.wire import json_of
 
 _SERVER = "Telegram had an error of its own."
 _TOKEN = "Telegram does not know this bot's token. Connect the account again with the token from BotFather."  # noqa: S105

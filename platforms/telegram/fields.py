@@ -6,7 +6,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.files import MediaFile
-from platforms.multipart import Part, name_in
+from platforms.http.multipart import Part, name_in
 from platforms.telegram.settings import TelegramSettings
 
 _SINGLE = {

@@ -9,10 +9,10 @@ import httpx
 
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Form, Part, post_form
+from platforms.http.multipart import Form, Part, post_form
+from platforms.http.wire import json_of
 from platforms.telegram.errors import refusal
 from platforms.telegram.settings import TelegramCredentials
-from platforms.wire import json_of
 
 Line = Connection[TelegramCredentials]
 

@@ -1,10 +1,10 @@
 """The live check of Threads."""
 
 from platforms.base import Published, Sending
+from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen
 from platforms.threads.line import GRAPH, Line
 from platforms.threads.settings import ThreadsSettings
-from platforms.wire import segment
 
 
 async def _remove(line: Line, _: Sending[ThreadsSettings], published: Published) -> None:

@@ -13,6 +13,8 @@ from domain.post import MediaType
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Metered, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
+from platforms.http.wire import segment
 from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
@@ -25,8 +27,6 @@ from platforms.threads.fields import of_items, of_post, of_root
 from platforms.threads.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 from platforms.threads.tokens import TOKENS
-from platforms.told import moment
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Threads' clock may stand behind ours before its own post is not recognised."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.wire import json_of
+from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-tt-logid"
 

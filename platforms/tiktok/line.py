@@ -5,10 +5,10 @@ from typing import Any
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import json_of
 from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
-from platforms.wire import json_of
 
 Line = Connection[TikTokCredentials]
 

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from platforms.base import Sending
-from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
+from platforms.http.body import Body
 from platforms.tiktok.fields import video_body
 from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import RULES

@@ -8,12 +8,12 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import moment
 from platforms.tiktok import errors
 from platforms.tiktok.fields import caption_of
 from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
-from platforms.told import moment
 
 LOOKS = (0, 5, 10, 15, 30, 60, 60, 60)
 """Seconds before each look right after publishing; later looks are the engine's, on durable timers. TikTok answers 30 a

@@ -9,8 +9,8 @@ import httpx
 
 from domain.pace import Allowance
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.told import told_by, wait_until
-from platforms.wire import json_of
+from platforms.http.told import told_by, wait_until
+from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-transaction-id"
 

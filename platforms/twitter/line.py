@@ -8,12 +8,12 @@ import httpx
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
-from platforms.multipart import Form
+from platforms.http.multipart import Form
+from platforms.http.token_endpoint import refuses_grant
+from platforms.http.wire import json_of
 from platforms.renewal import Renewed
-from platforms.token_endpoint import refuses_grant
 from platforms.twitter.errors import problem_error
 from platforms.twitter.settings import TwitterCredentials
-from platforms.wire import json_of
 
 Line = Connection[TwitterCredentials]
 

@@ -1,10 +1,10 @@
 """The live check of X. It costs some cents."""
 
 from platforms.base import Published, Sending
+from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at
 from platforms.twitter.line import Line, call
 from platforms.twitter.settings import TwitterSettings
-from platforms.wire import segment
 
 
 async def _remove(line: Line, _: Sending[TwitterSettings], published: Published) -> None:

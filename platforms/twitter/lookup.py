@@ -9,12 +9,12 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.told import moment
+from platforms.http.told import moment
+from platforms.http.wire import segment
 from platforms.twitter.line import Line, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
 from platforms.twitter.settings import TwitterSettings
-from platforms.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far X's clock may stand behind ours before its own post is not recognised."""

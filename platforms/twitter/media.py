@@ -12,12 +12,12 @@ from domain.post import Media, MediaType
 from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
-from platforms.multipart import Form, Part
-from platforms.told import wait
+from platforms.http.multipart import Form, Part
+from platforms.http.told import wait
+from platforms.http.wire import segment
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
-from platforms.wire import segment
 
 PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """X's guide takes up to 5 MB a piece; now and then its servers answer 413 to that, and take smaller ones."""

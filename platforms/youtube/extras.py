@@ -7,8 +7,8 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Sending
-from platforms.body import Body
 from platforms.errors import Kind, NetworkError
+from platforms.http.body import Body
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.line import Line, read, send
 from platforms.youtube.settings import YouTubeSettings

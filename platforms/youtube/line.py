@@ -8,8 +8,8 @@ import httpx
 from platforms import oauth
 from platforms.base import Connection
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import json_of
 from platforms.renewal import Renewed
-from platforms.wire import json_of
 from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"

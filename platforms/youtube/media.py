@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from platforms.base import Sending
-from platforms.body import Body
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
-from platforms.wire import json_of
+from platforms.http.body import Body
+from platforms.http.wire import json_of
 from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.line import Line, send
 from platforms.youtube.settings import YouTubeSettings

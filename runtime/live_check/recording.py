@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import httpx
 
-from platforms import answers
+from platforms.http import answers
 from platforms.live import Answered
 
 _MOST_BYTES = 256 * 1024

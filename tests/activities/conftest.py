@@ -1,22 +1,13 @@
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from activities.renewal import Renewals
-from runtime.loop import fast_loop
 from store.database import Database
 from store.models import Account
 from store.vault import Vault
-from tests.activities.loops import Run, runner
 from tests.activities.renewing import Network, Process
 from tests.stack import Stack
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, fast_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a coroutine on an event loop of its own."""
-    return runner(request.param)
 
 
 @pytest.fixture

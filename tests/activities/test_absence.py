@@ -13,8 +13,8 @@ from activities.desk import Desk
 from activities.publish import Publishing
 from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
-from platforms.timeouts import LONGEST_ANSWER_S
-from platforms.wire import TIMED_OUT
+from platforms.http.timeouts import LONGEST_ANSWER_S
+from platforms.http.wire import TIMED_OUT
 from runtime import worker
 from store.models import Attempt, Post
 from tests.stack import Stack

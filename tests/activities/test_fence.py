@@ -14,15 +14,15 @@ from activities.desk import Desk
 from activities.edit import Editing
 from activities.fence import Fence, Stopwatch
 from activities.publish import Publishing
-from activities.transport import Transport
 from domain.content import Edit
 from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
 from platforms.base import Editable
 from platforms.errors import Kind, NetworkError
+from platforms.http.transport import Transport
+from platforms.http.wire import Wire
 from platforms.registry import networks
-from platforms.wire import Wire
 from runtime import worker
 from store.models import Account, Attempt, Post, Revision
 from store.revisions import add_revision

@@ -12,7 +12,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.errors import give_slot_back, wait_before_retry
 from activities.heartbeat import beating, times_given_back
-from activities.media.admission import MediaBusy
+from media.admission import MediaBusy
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 

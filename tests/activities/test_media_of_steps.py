@@ -19,7 +19,7 @@ from runtime import worker
 from store.media_files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
 from store.publishing import load
-from tests.activities.media.files import photo
+from tests.media.files import photo
 from tests.serving import listening, started
 from tests.stack import Stack
 

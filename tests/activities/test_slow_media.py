@@ -12,8 +12,8 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.post import PostStatus
 from runtime import worker
 from store.models import Attempt, Post
-from tests.activities.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
-from tests.activities.media.hostile import slow as comes_slowly
+from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
+from tests.media.hostile import slow as comes_slowly
 from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.test_at_hand import ways
 

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from activities.transport import Transport
 from domain.content import Edit
 from platforms.errors import Kind, NetworkError
+from platforms.http.transport import Transport
+from platforms.http.wire import Wire
 from platforms.registry import networks
-from platforms.wire import Wire
 from store.editing import begin_edit
 from store.models import Attempt, Target
 from store.revisions import add_revision, find_revision

@@ -22,7 +22,7 @@ from store.accounts import open_credentials
 from store.api_keys import workspace_of_key
 from store.models import Account
 from store.vault import Vault, new_key
-from tests.activities.media.hostile import HostileServer, answer
+from tests.media.hostile import HostileServer, answer
 from tests.stack import Stack, new_database
 
 Run = Callable[..., Awaitable[Result]]

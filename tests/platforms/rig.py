@@ -14,9 +14,9 @@ import httpx
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Connection, Draft, Handles, Network, Sending
 from platforms.files import MediaFile, MediaSource
+from platforms.http.wire import Exchange, Wire
 from platforms.registry import networks
 from platforms.renewal import Renews
-from platforms.wire import Exchange, Wire
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
 """For servers that close a connection after an answer without a word of it; people run them behind a proxy."""

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from activities.servers import to_named_servers
 from platforms.base import AccountFacts, Connection
 from platforms.bluesky import NETWORK
 from platforms.bluesky.did import PLC, server_in
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire
+from platforms.reach import to_named_servers
 from platforms.servers import origin
-from platforms.wire import Wire
-from tests.activities.media.hostile import HostileServer, answer
+from tests.media.hostile import HostileServer, answer
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import open_bluesky
 

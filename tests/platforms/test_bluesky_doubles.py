@@ -46,7 +46,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = await prepared(rig, [])
     await NETWORK.whoami(rig.connection())
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.UNCLEAR
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)

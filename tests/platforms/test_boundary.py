@@ -6,11 +6,11 @@ from structlog.testing import capture_logs
 
 from platforms.base import Identity, Published, Sending
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import json_of
 from platforms.registry import networks
 from platforms.twitter.line import Line
 from platforms.twitter.network import Twitter
 from platforms.twitter.settings import TwitterSettings
-from platforms.wire import json_of
 from tests.platforms.rig import Rig, Sandbox, open_account
 
 

@@ -227,7 +227,7 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
 
 
 async def test_an_answer_that_comes_too_late_is_looked_up(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
     assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR

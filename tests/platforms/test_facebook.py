@@ -211,7 +211,7 @@ async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], setti
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.5))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     sending = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR

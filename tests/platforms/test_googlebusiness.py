@@ -190,7 +190,7 @@ async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, s
 
 
 async def test_an_answer_that_comes_too_late_is_looked_up(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     assert (await lost_by_delay(google)).kind is Kind.UNCLEAR
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     assert isinstance(await NETWORK.confirm(google.connection(), sending), Published)

@@ -13,8 +13,8 @@ import pytest
 
 from platforms.base import Absent, Editable, Metered, Published, Refused, Sending, Unknown
 from platforms.errors import Kind, NetworkError
+from platforms.http.told import LONGEST_WAIT
 from platforms.registry import networks
-from platforms.told import LONGEST_WAIT
 from tests.platforms.rig import Rig
 
 Connect = Callable[..., Awaitable[Rig]]

@@ -52,7 +52,7 @@ async def test_what_landed_without_an_answer_is_found(
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.UNCLEAR

@@ -228,7 +228,7 @@ class TestLostAnswers:
             await NETWORK.prepare(li.connection(), sending)
         await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
-            patch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
             assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
         # As after a crash: nothing is known but what was saved.
         sending.handles = li.saved[-1]

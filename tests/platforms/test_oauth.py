@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from platforms import oauth
 from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire
 from platforms.pinterest import NETWORK
-from platforms.wire import Wire
 from tests.platforms.rig import Rig, Through
 
 

@@ -194,7 +194,7 @@ class TestLostAnswers:
         sending.started_at = datetime.now(UTC)
         await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
-            patch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
             assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.UNCLEAR
         found = await NETWORK.confirm(pi.connection(), sending)
         assert found == published((await pi.posts())[0]["platformPostId"])

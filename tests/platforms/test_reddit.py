@@ -264,7 +264,7 @@ class TestLostAnswers:
         sending.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
-            patch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
             assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCLEAR
         found = await NETWORK.confirm(rd.connection(), sending)
         assert isinstance(found, Published)

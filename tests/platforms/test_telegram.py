@@ -164,7 +164,7 @@ async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: 
 
 
 async def test_an_answer_that_comes_too_late_is_unclear(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi")
     assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR

@@ -65,7 +65,7 @@ async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Ri
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = await prepared(rig, [])
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.UNCLEAR
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)

@@ -18,7 +18,7 @@ from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import NETWORK, media, status
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
 from sandbox.server import running_sandbox
-from tests.activities.media.files import photo
+from tests.media.files import photo
 from tests.platforms.rig import Large, Rig, Sandbox, open_account
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}

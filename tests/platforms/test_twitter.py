@@ -261,7 +261,7 @@ async def test_what_arrived_is_found_once(
     await sandbox.fault("twitter", fault, "publish", seconds=1)
     sending.started_at = datetime.now(UTC)
     with monkeypatch.context() as patch:
-        patch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+        patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
         error = await refused(NETWORK.publish(x.connection(), sending))
     assert error.kind is Kind.UNCLEAR
     found = await NETWORK.confirm(x.connection(), sending)

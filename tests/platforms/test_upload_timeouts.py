@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms import timeouts
+from platforms.http import timeouts
 from tests.platforms.rig import Large, Rig
 
 MEGABYTE = 10**6

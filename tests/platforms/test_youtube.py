@@ -163,7 +163,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = await prepared(rig)
-    monkeypatch.setattr("platforms.timeouts.for_body", lambda _: httpx.Timeout(0.5))
+    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)

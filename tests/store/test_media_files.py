@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.media.shelf import Shelf
 from domain.ids import new_id
+from media.shelf import Shelf
 from platforms.errors import Kind, NetworkError
 from store.database import Database
 from store.media_files import TooManyFiles, delete_expired_files, keep_file

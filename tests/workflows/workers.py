@@ -22,7 +22,9 @@ from tests.stack import Stack
 from workflows.post import PostWorkflow
 
 # What the workflow may import is kept by import-linter; loading it again for every post would prove nothing more.
-PASSED_THROUGH = SandboxRestrictions.default.with_passthrough_modules("activities", "domain", "platforms", "store")
+PASSED_THROUGH = SandboxRestrictions.default.with_passthrough_modules(
+    "activities", "domain", "media", "platforms", "store"
+)
 SANDBOXED: dict[str, Any] = {"workflow_runner": SandboxedWorkflowRunner(restrictions=PASSED_THROUGH)}
 # Without a cache, every step of a workflow begins with a replay of all before it.
 UNCACHED: dict[str, Any] = {"workflow_runner": UnsandboxedWorkflowRunner(), "max_cached_workflows": 0}

@@ -56,13 +56,13 @@ def set_wrong(seconds: float) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """The finder that patches `platforms.wire` once it is imported."""
+    """The finder that patches `platforms.http.wire` once it is imported."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def find_spec(self, name: str, path: object, target: object = None) -> Any:
-        if name != "platforms.wire":
+        if name != "platforms.http.wire":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

@@ -1,0 +1,110 @@
+"""How much of a worker's steps, fetches, files and disk space the media of one workspace may take."""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from domain.shares import Share, Shares
+from domain.waits import MEDIA_BUSY
+from platforms.errors import Kind, NetworkError
+
+MOST_STEPS = 60
+"""Steps of one network that hold media at the same time; the network's other slots are left to posts without."""
+MOST_FETCHES = 60
+"""Files that one process fetches at the same time, each over one connection."""
+MOST_FILES = 512
+"""Files that one process holds; each takes one or two of its file numbers, of which many systems give it 1,024."""
+_MOST_DISK_BYTES = 16 * 2**30
+
+_SOONEST_S, _LATEST_S = 1.0, 300.0
+_SPREAD = 0.2
+_FORGOTTEN_AFTER_S = 30.0
+"""How long after its time a step that does not come back is still counted among those that wait."""
+
+
+def disk_bytes_by_default() -> int:
+    """Return half of what is free now in the folder for temporary files, at most 16 GiB."""
+    return min(shutil.disk_usage(tempfile.gettempdir()).free // 2, _MOST_DISK_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Limits of one process: fetches per workspace, and bytes on disk of all files together."""
+
+    fetches: int = 10
+    disk_bytes: int = _MOST_DISK_BYTES
+
+    @property
+    def file_bytes(self) -> int:
+        """Return how large a file may be at most: a workspace has room for it and for a changed copy."""
+        return self.disk_bytes // 4
+
+
+class MediaBusy(NetworkError):
+    """A step cannot have its media yet, because others of its workspace hold what media may take."""
+
+    def __init__(self, wait: timedelta) -> None:
+        message = "Other media of this workspace are fetched first; this post goes on after them."
+        super().__init__(Kind.TRANSIENT, message, code=MEDIA_BUSY, retry_after=wait)
+        self.wait = wait
+
+
+class Waiting:
+    """The steps that gave their slots back and will come again.
+
+    They are spread so that about one comes whenever something becomes free. More often would keep Temporal busy with
+    steps that cannot go on; less often would leave what is free unused.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, dict[str, float]] = {}
+        """By workspace its steps, each with the time until which it counts."""
+        self._cleared_at = clock()
+
+    def put_off(self, workspace_id: str, step: str, interval: float) -> timedelta:
+        """Return how long a step waits if something becomes free for its workspace every `interval` seconds."""
+        now = self._clock()
+        self._clear(now)
+        waiting = self._until.setdefault(workspace_id, {})
+        waiting.pop(step, None)
+        seconds = min(max((len(waiting) + 1) * interval, _SOONEST_S), _LATEST_S)
+        waiting[step] = now + seconds + _FORGOTTEN_AFTER_S
+        return timedelta(seconds=seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311 - no secret
+
+    def let_in(self, workspace_id: str, step: str) -> None:
+        """Count a step no longer."""
+        waiting = self._until.get(workspace_id)
+        if waiting is not None and waiting.pop(step, None) is not None and not waiting:
+            del self._until[workspace_id]
+
+    def _clear(self, now: float) -> None:
+        if now < self._cleared_at + 1:
+            return
+        self._cleared_at = now
+        for workspace_id, waiting in list(self._until.items()):
+            left = {step: until for step, until in waiting.items() if until > now}
+            self._until[workspace_id] = left
+            if not left:
+                del self._until[workspace_id]
+
+
+class Admission:
+    """What all media of one process share, and who waits for it."""
+
+    def __init__(self, limits: MediaLimits = MediaLimits(), *, most_steps: int = MOST_STEPS) -> None:
+        self.fetches = Shares(MOST_FETCHES, each=limits.fetches)
+        self.files = Shares(MOST_FILES)
+        self.disk = Shares(limits.disk_bytes)
+        self.waiting = Waiting()
+        self._most_steps = most_steps
+        self._steps: dict[str, Shares] = {}
+
+    def hold_step(self, platform: str, workspace_id: str) -> Share:
+        """Let a step of a network hold media. Raises Exhausted."""
+        steps = self._steps.setdefault(platform, Shares(self._most_steps))
+        return steps.take(workspace_id)

@@ -1,0 +1,30 @@
+"""Record what was changed about a media file before a network got it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from media.decoding.facts import Conversion, MediaFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Name one change; `detail` is a short phrase for the person whose file it is."""
+
+    what: Literal["metadata_removed", "converted", "scaled", "compressed"]
+    detail: str
+
+
+def conversion_changes(facts: MediaFacts, made: Conversion) -> tuple[Change, ...]:
+    """Return in what a picture's new JPEG differs from the file that it was."""
+    return tuple(_differences(facts, made))
+
+
+def _differences(facts: MediaFacts, made: Conversion) -> Iterator[Change]:
+    if facts.content_type != "image/jpeg":
+        yield Change("converted", f"Converted from {facts.content_type} to image/jpeg")
+    if facts.frames > 1:
+        yield Change("converted", f"Kept the first of {facts.frames} pictures")
+    if (made.width, made.height) != (facts.width, facts.height):
+        yield Change("scaled", f"Scaled from {facts.width} x {facts.height} to {made.width} x {made.height}")
+    yield Change("compressed", f"Compressed as JPEG of quality {made.quality}")

@@ -1,0 +1,189 @@
+"""The worker's side of the decoding processes: one process for each job, made by a server that has no secrets."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from media.decoding.jobs import MAX_MESSAGE, Job
+
+_START = (
+    "import sys; number, kind, *sys.path[:] = sys.argv[1:]; "
+    "from media.decoding.server import main; main(int(number), kind)"
+)
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+"""All that the server's environment holds. Every arena of the C library's would take up address space."""
+
+log = structlog.get_logger(__name__)
+
+
+class ServerAway(Exception):
+    """The server ended, or could make no process; nothing is known about the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a process answered, None if it ended without; then the signal that ended it, 0 if none did, and its work."""
+
+    answer: dict[str, Any] | None
+    signal: int = 0
+    cpu_seconds: float = 0
+    too_late: bool = False
+    """Whether it was killed because no answer came in time by the clock: it, or the whole machine, stood still."""
+
+    @property
+    def used_up_its_seconds(self) -> bool:
+        """Return whether the process was ended for its use of the processor, or for the memory that was left."""
+        return self.signal in {signal.SIGXCPU, signal.SIGKILL} and not self.too_late
+
+
+_TOO_LATE = Ending(None, signal.SIGKILL, too_late=True)
+_NONSENSE = Ending(None)
+
+
+class Decoders:
+    """The processes for files of one kind: their server, started when first needed, and one that waits for its job."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._server: _Server | None = None
+        self._spare: socket.socket | None = None
+        self._warned = False
+
+    def start(self) -> None:
+        """Start the server if it does not run, so that it is ready once a file has been fetched."""
+        if self._server is None or not self._server.runs:
+            self._drop_spare()
+            if self._server is not None:
+                self._server.end()
+            self._server = _Server(self._kind)
+            self._spare = self._server.process()
+
+    async def close(self) -> None:
+        """End the server and with it all processes."""
+        self._drop_spare()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.end)
+            self._server = None
+
+    async def run(self, job: Job, files: Sequence[int], within: float) -> Ending:
+        """Have a job done by a process of its own, which is killed after `within` seconds by the clock.
+
+        The process is killed as well if the caller is cancelled. Raises ServerAway.
+        """
+        self.start()
+        line, self._spare = self._spare, None
+        try:
+            line = line or self._process()
+            socket.send_fds(line, [job.to_message()], list(files))
+            # Made while this one works.
+            self._spare = self._process()
+            async with asyncio.timeout(within):
+                return self._ending(await _read_line(line))
+        except TimeoutError:
+            return _TOO_LATE
+        except ValueError:
+            return _NONSENSE
+        except OSError as error:
+            raise ServerAway from error
+        finally:
+            if line is not None:
+                line.close()
+
+    def _process(self) -> socket.socket:
+        if self._server is None:
+            raise ServerAway
+        return self._server.process()
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
+
+    def _ending(self, line: bytes) -> Ending:
+        """Return what a line says, which is a process's answer or the server's report of its end."""
+        if not line:
+            raise ServerAway
+        said = _object(line)
+        if "signal" in said:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                return Ending(None, int(said["signal"]), float(said["cpu_seconds"]))
+            return _NONSENSE
+        why = said.pop("unconfined", None)
+        if why and not self._warned:
+            self._warned = True
+            log.warning("media.decoders_unconfined", reason=str(why)[:200])
+        return Ending(said)
+
+
+class _Server:
+    def __init__(self, kind: str) -> None:
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
+                [sys.executable, "-I", "-W", "ignore", "-c", _START, str(theirs.fileno()), kind, *_absolute(sys.path)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                # No secret of ours is in its environment, and Ctrl-C in the terminal is not for it: it ends with us.
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def process(self) -> socket.socket:
+        """Return our end of a new process's socket. Raises OSError if the server is gone."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        return ours
+
+    def end(self) -> None:
+        self._control.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+async def _read_line(line: socket.socket) -> bytes:
+    """Return the first line, empty if the other end is closed before. Raises ValueError if it is too long."""
+    loop, received = asyncio.get_running_loop(), b""
+    while b"\n" not in received and (data := await loop.sock_recv(line, MAX_MESSAGE)):
+        received += data
+        if len(received) > MAX_MESSAGE:
+            raise ValueError
+    first, ends, _ = received.partition(b"\n")
+    return first if ends else b""
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line, an empty one if it is anything else."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _absolute(paths: Sequence[str]) -> list[str]:
+    return [str(Path(path).absolute()) for path in paths]

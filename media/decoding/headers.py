@@ -1,0 +1,92 @@
+"""Measure JPEG, PNG and WebP images by their headers: most pictures need no decoder, and no process for one."""
+
+from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels
+from media.metadata import jpeg, png, webp
+from media.metadata.animation import timing
+from media.metadata.ending import has_end
+from media.metadata.exif import UPRIGHT, orientation
+from media.metadata.source import Source
+from media.spool import Spool
+
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""JPEG markers behind which a picture's size stands."""
+_APP1, _EXIF = 0xE1, b"Exif\0\0"
+_ON_ITS_SIDE = range(5, 9)
+
+_Sides = tuple[int, int, int, bool]
+"""Width, height, orientation as EXIF counts, and whether something shines through."""
+
+
+def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
+    """Return what the headers say, None where only a decoder can tell. Raises Damaged, TooManyPixels."""
+    reader = {"image/jpeg": _jpeg, "image/png": _png, "image/webp": _webp}.get(content_type)
+    found = reader(Source(spool)) if reader else None
+    if found is None or not found[0] or not found[1]:
+        return None
+    width, height, turned, transparent = found
+    if width * height > MAX_PIXELS:
+        raise TooManyPixels(MAX_PIXELS)
+    if not has_end(spool, content_type):
+        return None
+    if turned in _ON_ITS_SIDE:
+        width, height = height, width
+    frames, seconds = timing(Source(spool), content_type)
+    return MediaFacts(
+        content_type=content_type,
+        size=spool.size,
+        width=width,
+        height=height,
+        frames=frames,
+        duration=seconds or None,
+        fps=frames / seconds if seconds else None,
+        transparent=transparent,
+    )
+
+
+def _jpeg(source: Source) -> _Sides | None:
+    turned = UPRIGHT
+    for marker, start, end in jpeg.segments(source):
+        if marker in _FRAME_HEADERS:
+            header = source.take(start + 5, 4)
+            return int.from_bytes(header[2:], "big"), int.from_bytes(header[:2], "big"), turned, False
+        if marker == _APP1 and turned == UPRIGHT:
+            content = source.upto(start + 4, end - start - 4)
+            turned = orientation(content[len(_EXIF) :]) if content.startswith(_EXIF) else turned
+    return None
+
+
+def _png(source: Source) -> _Sides | None:
+    if source.upto(12, 4) != b"IHDR":
+        return None
+    header, turned = source.take(16, 10), UPRIGHT
+    transparent = bool(header[9] & 4)
+    for kind, start, end in png.chunks(source):
+        transparent = transparent or kind == b"tRNS"
+        if kind == b"eXIf":
+            turned = orientation(source.upto(start + 8, end - start - 12))
+    return int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), turned, transparent
+
+
+def _webp(source: Source) -> _Sides | None:
+    found: tuple[int, int, bool] | None = None
+    turned = UPRIGHT
+    for kind, start, end in webp.chunks(source):
+        if kind == b"EXIF":
+            turned = orientation(source.upto(start + 8, end - start - 8).removeprefix(_EXIF))
+        elif found is None:
+            found = _webp_sides(source, kind, start + 8)
+    return (*found[:2], turned, found[2]) if found else None
+
+
+def _webp_sides(source: Source, kind: bytes, at: int) -> tuple[int, int, bool] | None:
+    if kind == b"VP8X":
+        header = source.take(at, 10)
+        width, height = (int.from_bytes(header[start : start + 3], "little") + 1 for start in (4, 7))
+        return width, height, bool(header[0] & 0x10)
+    if kind == b"VP8 ":
+        header = source.take(at + 6, 4)
+        return int.from_bytes(header[:2], "little") & 0x3FFF, int.from_bytes(header[2:], "little") & 0x3FFF, False
+    if kind == b"VP8L":
+        bits = int.from_bytes(source.take(at + 1, 4), "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+    return None

@@ -1,0 +1,105 @@
+"""Open images with Pillow without being hurt by them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # the package ships no types
+from PIL import Image
+
+from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
+from media.metadata.animation import timing
+from media.metadata.ending import has_end
+from media.metadata.exif import UPRIGHT, orientation
+from media.metadata.source import Damaged, Source
+from media.spool import Spool
+
+FORMATS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/avif": "AVIF",
+    "image/heic": "HEIF",
+    "image/bmp": "BMP",
+    "image/tiff": "TIFF",
+}
+"""Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
+
+_ON_ITS_SIDE = range(5, 9)
+_GLANCE = (64, 64)
+"""Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
+
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+# Pillow's own guard refuses at twice this; it also covers frames that are larger than the image says.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@contextmanager
+def opened(spool: Spool, content_type: str) -> Iterator[Image.Image]:
+    """Open an image for the length of the block, its pixels not yet decoded; raises Undecodable, TooManyPixels."""
+    with spool.reader() as data:
+        with _judging():
+            image = Image.open(data, formats=[FORMATS[content_type]])
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise TooManyPixels(MAX_PIXELS)
+            yield image
+
+
+def decode(image: Image.Image) -> None:
+    """Decode the pixels of an opened image; raises Undecodable, TooManyPixels."""
+    with _judging():
+        image.load()
+
+
+@contextmanager
+def _judging() -> Iterator[None]:
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(MAX_PIXELS) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Decoders raise whatever they stumble over: SyntaxError, struct.error, RuntimeError, TypeError and more.
+        raise Undecodable(str(error)) from error
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return how the pixels of an opened image are turned (1 to 8); Pillow's own getexif() may decode them to say.
+
+    TIFF and HEIC are set upright by their openers.
+    """
+    exif = image.info.get("exif")
+    return orientation(exif.removeprefix(b"Exif\0\0")) if isinstance(exif, bytes) else UPRIGHT
+
+
+def image_facts(spool: Spool, content_type: str) -> MediaFacts:
+    """Measure an image by its headers, and its pixels where it does not end as it should.
+
+    Raises Undecodable, TooManyPixels.
+    """
+    try:
+        frames, seconds = timing(Source(spool), content_type)
+        whole = has_end(spool, content_type)
+    except Damaged as error:
+        raise Undecodable(str(error)) from error
+    with opened(spool, content_type) as image:
+        width, height = image.size
+        if orientation_of(image) in _ON_ITS_SIDE:
+            width, height = height, width
+        facts = MediaFacts(
+            content_type=content_type,
+            size=spool.size,
+            width=width,
+            height=height,
+            frames=frames,
+            duration=seconds or None,
+            fps=frames / seconds if seconds else None,
+            transparent=image.has_transparency_data,
+        )
+        if not whole:
+            # What is missing would be grey on the network, unless it is only the end mark.
+            image.draft(None, _GLANCE)
+            decode(image)
+        return facts

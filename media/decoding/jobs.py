@@ -1,0 +1,41 @@
+"""One job of a decoding process: what is asked of a file."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from media.decoding.confinement import Allowance
+from media.decoding.facts import ImageDemand
+
+MAX_MESSAGE = 64 * 1024
+"""Bytes of a job, and of all that comes back."""
+IMAGES, VIDEOS = "images", "videos"
+
+
+def kind_of(content_type: str) -> str:
+    """Return which decoders a file needs."""
+    return VIDEOS if content_type.startswith("video/") else IMAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked of a file: to be made a JPEG that meets the demand, or else to be examined.
+
+    Its process is also given the file, and the empty file that it may write to if it strips or converts.
+    """
+
+    content_type: str
+    allowance: Allowance
+    strips: bool = False
+    demand: ImageDemand | None = None
+
+    def to_message(self) -> bytes:
+        """Return the job as it is sent to its process."""
+        return json.dumps(asdict(self)).encode()
+
+    @staticmethod
+    def from_message(message: bytes) -> "Job":
+        """Return the job that a message holds."""
+        read: dict[str, Any] = json.loads(message)
+        demand = read.pop("demand")
+        return Job(allowance=Allowance(**read.pop("allowance")), demand=demand and ImageDemand(**demand), **read)

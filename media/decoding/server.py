@@ -1,0 +1,130 @@
+"""The server of decoding processes: it makes a process for each job, and never reads a file itself.
+
+It has loaded the decoders, so that a new process costs a fork of some milliseconds. A process does one job on one file
+and ends: nothing that a file does to its decoder lasts. The worker sends the server one end of a socket for each
+process. Over it the process is given its job and answers with a line; if it ends without, the server says how. A
+process whose other end is closed is killed; the server ends when the worker does.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from media.decoding.confinement import confine_job, confine_server, end_with_parent
+from media.decoding.jobs import MAX_MESSAGE, Job
+from media.decoding.work import answer, load
+from media.spool import Spool
+
+
+def main(number: int, kind: str) -> None:
+    """Serve the socket of that file number until the worker closes it, with processes for files of one kind."""
+    with socket.socket(fileno=number) as control:
+        _prepare(kind)
+        _Server(control).serve()
+
+
+def _prepare(kind: str) -> None:
+    load(kind)
+    confine_server()
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(quiet, stream)
+    os.close(quiet)
+    # Objects that no process looks at stay in memory that all share.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+@dataclass
+class _Server:
+    control: socket.socket
+    processes: dict[int, socket.socket] = field(default_factory=dict)
+    """The server's copy of each process's socket, by the process's id."""
+    waiting: "select.poll" = field(default_factory=select.poll)
+
+    def serve(self) -> None:
+        """Make processes and report their ends until the worker is gone."""
+        ended, wake = os.pipe()
+        for number in (ended, wake):
+            os.set_blocking(number, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.waiting.register(self.control, select.POLLIN)
+        self.waiting.register(ended, select.POLLIN)
+        served = True
+        while served:
+            events = dict(self.waiting.poll())
+            # Sockets first: once one is closed, its number may be another's.
+            for process, line in self.processes.items():
+                if line.fileno() in events:
+                    self.waiting.unregister(line)
+                    os.kill(process, signal.SIGKILL)
+            if ended in events:
+                os.read(ended, 4096)
+                self._report_ends()
+            if self.control.fileno() in events:
+                served = self._accept()
+
+    def _accept(self) -> bool:
+        """Make a process for the socket that comes in; return false if the worker is gone."""
+        message, numbers, _, _ = socket.recv_fds(self.control, 1, 1)
+        for number in numbers:
+            line, server = socket.socket(fileno=number), os.getpid()
+            try:
+                process = os.fork()
+            except OSError:
+                # The worker sees the socket close without a word about an end.
+                line.close()
+                continue
+            if process == 0:
+                _become_process(line, server)
+            self.processes[process] = line
+            # No event is asked for: only that the other end was closed is of interest, which always is one.
+            self.waiting.register(line, 0)
+        return bool(message)
+
+    def _report_ends(self) -> None:
+        while self.processes:
+            process, status, used = os.wait4(-1, os.WNOHANG)
+            if not process:
+                return
+            with self.processes.pop(process) as line, contextlib.suppress(OSError):
+                with contextlib.suppress(KeyError):
+                    self.waiting.unregister(line)
+                number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+                report = {"signal": number, "cpu_seconds": used.ru_utime + used.ru_stime}
+                line.send(json.dumps(report).encode() + b"\n", socket.MSG_DONTWAIT)
+
+
+def _become_process(line: socket.socket, server: int) -> NoReturn:
+    status = 1
+    try:
+        end_with_parent(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # The sockets of the worker and of other processes are none of its business.
+        number = os.dup2(line.fileno(), 3)
+        os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
+        _work(number)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _work(number: int) -> None:
+    """Do the one job that comes over the socket of that file number."""
+    line = socket.socket(fileno=number)
+    message, numbers, _, _ = socket.recv_fds(line, MAX_MESSAGE, 2)
+    if not message:
+        return
+    job = Job.from_message(message)
+    files = [Spool(os.fdopen(file, mode, buffering=0)) for file, mode in zip(numbers, ("rb", "r+b"), strict=False)]
+    unconfined = confine_job(job.allowance)
+    os.write(number, json.dumps({**answer(job, files), "unconfined": unconfined}).encode() + b"\n")

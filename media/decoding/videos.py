@@ -1,0 +1,86 @@
+"""Measure videos with FFmpeg without being hurt by them."""
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from media.decoding.facts import MediaFacts, TooManyPixels, Undecodable
+from media.spool import Spool
+
+DEMUXERS = {
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/3gpp": "3gp",
+    "video/webm": "webm",
+    "video/x-matroska": "matroska",
+    "video/x-msvideo": "avi",
+}
+"""FFmpeg's name of each type: the sniffed type's demuxer alone is tried. Playlists would make FFmpeg open URLs."""
+
+MAX_VIDEO_PIXELS = 8192 * 8192
+"""Pixels of one frame, above 8K; a frame decodes to one and a half bytes each."""
+
+
+def video_facts(spool: Spool, content_type: str) -> MediaFacts:
+    """Measure a video, decoding no more of it than one frame; raises Undecodable, TooManyPixels."""
+    options = {"protocol_whitelist": "none"}
+    try:
+        with (
+            spool.reader() as data,
+            av.open(data, "r", format=DEMUXERS[content_type], container_options=options) as container,
+        ):
+            return _facts(spool.size, content_type, container)
+    except TooManyPixels:
+        raise
+    except Exception as error:
+        # FFmpeg's own errors, and whatever PyAV stumbles over in half-described streams.
+        raise Undecodable(str(error)) from error
+
+
+def _facts(size: int, content_type: str, container: InputContainer) -> MediaFacts:
+    # A cover picture counts as a video stream.
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not moving or not moving[0].width or not moving[0].height:
+        raise Undecodable("there is no video in it")
+    video = moving[0]
+    if video.width * video.height > MAX_VIDEO_PIXELS:
+        raise TooManyPixels(MAX_VIDEO_PIXELS)
+    width, height = video.width, video.height
+    rate = video.average_rate or video.guessed_rate
+    # Before the duration: finding that may read the file to its end.
+    if _is_on_its_side(container, video):
+        width, height = height, width
+    return MediaFacts(
+        content_type=content_type,
+        size=size,
+        width=width,
+        height=height,
+        duration=_duration(container, video),
+        fps=float(rate) if rate else None,
+        video_codec=video.codec_context.name,
+        audio_codec=next(
+            (stream.codec_context.name for stream in container.streams.audio if stream.codec_context), None
+        ),
+    )
+
+
+def _is_on_its_side(container: InputContainer, video: VideoStream) -> bool:
+    """Tell whether players turn the video by a quarter; a frame must be decoded to know."""
+    video.thread_count = 1
+    video.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+    for frame in container.decode(video):
+        return frame.rotation % 180 != 0
+    raise Undecodable("there is no picture in it")
+
+
+def _duration(container: InputContainer, video: VideoStream) -> float | None:
+    if container.duration:
+        return container.duration / av.time_base
+    if video.duration and video.time_base:
+        return float(video.duration * video.time_base)
+    # Recordings of browsers give no duration: the last packet tells.
+    container.seek(0)
+    ends = (packet.pts + (packet.duration or 0) for packet in container.demux(video) if packet.pts is not None)
+    last = max(ends, default=0)
+    return float(last * video.time_base) if last and video.time_base else None

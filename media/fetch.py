@@ -1,0 +1,244 @@
+"""Fetch media by URL to disk: public addresses only, nothing believed, everything bounded."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from domain.post import Media
+from domain.shares import Shares
+from media.admission import MOST_FETCHES
+from media.bandwidth import Bandwidth
+from media.intake import Intake
+from media.refusals import Refusals
+from media.samples import Samples
+from media.spool import Spool, off_the_loop
+from media.stored import StoredFile, stored
+from platforms.errors import NetworkError
+from platforms.http.addresses import is_plain_host
+from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.guard import AddressForbidden, GuardedTransport
+from platforms.http.urls import url_of
+
+MAX_BYTES = 4 * 2**30
+"""The largest video that a network here takes in chunks (TikTok's 4 GB)."""
+MAX_REDIRECTS = 5
+_BATCH = 256 * 1024
+"""Bytes that are gathered for one write: a thread is asked once for several reads of the socket."""
+
+_HEADERS = {
+    "User-Agent": "socialsyncer (self-hosted Posts API; fetches media that its owner posts)",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
+
+_TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=30)
+
+Progress = Callable[[int], None]
+"""Hear how many bytes have come so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Bound how slow a server may be: `grace` seconds, and on top one for every `slowest` bytes, up to `longest`."""
+
+    grace: float = 60
+    slowest: int = 256 * 1024
+    longest: float = 30 * 60
+
+    def seconds_for(self, received: int) -> float:
+        """Return within how many seconds from the start this many bytes must have come."""
+        return min(self.grace + received / self.slowest, self.longest)
+
+
+class MediaFetcher:
+    """Fetch media over guarded sockets; one per process, it is a platforms.files.MediaSource.
+
+    `private_hosts` (`host:port`) may have private addresses. With `samples_url`, the sandbox's base URL, media at
+    example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.
+    """
+
+    def __init__(
+        self,
+        *,
+        private_hosts: Collection[str] = (),
+        samples_url: str | None = None,
+        max_bytes: int = MAX_BYTES,
+        pace: Pace = Pace(),
+        bandwidth: Bandwidth | None = None,
+        transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
+    ) -> None:
+        self._samples = Samples(samples_url) if samples_url else None
+        self._operator_allows = AllowedHosts(private_hosts)
+        self.max_bytes = max_bytes
+        self._pace = pace
+        self._bandwidth = bandwidth or Bandwidth()
+        self._hosts = Shares(MOST_FETCHES)
+        samples = (self._samples.origin,) if self._samples else ()
+        # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
+        self._transport = transport(AllowedHosts((*private_hosts, *samples)))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    @asynccontextmanager
+    async def open(self, media: Media, progress: Progress | None = None) -> AsyncIterator[StoredFile]:
+        """Fetch a media item to disk for the length of the block.
+
+        Raises NetworkError: `rejected` for what its owner must mend, `transient` for what may work a little later.
+        An OSError is this machine's own (no room on disk).
+        """
+        with Spool() as spool:
+            yield await self.fetch(media, spool, progress or (lambda _: None))
+
+    async def fetch(
+        self,
+        media: Media,
+        spool: Spool,
+        progress: Progress,
+        most_bytes: Callable[[], int] | None = None,
+        *,
+        workspace_id: str = "",
+    ) -> StoredFile:
+        """Fetch a media item of a workspace into a spool, up to what `most_bytes` returns meanwhile.
+
+        Raises as `open` does, and Exhausted if too many files are fetched from its host or the spool has no more room.
+        """
+        wanted = most_bytes or (lambda: self.max_bytes)
+        return stored(
+            spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes), workspace_id)
+        )
+
+    async def _fetched(
+        self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
+    ) -> str:
+        refusals = Refusals(media, "")
+        try:
+            url = url_of(media.url)
+        except httpx.InvalidURL as error:
+            raise refusals.unreachable("the URL is not valid") from error
+        refusals = Refusals(media, url.host)
+        try:
+            async with asyncio.timeout(self._pace.grace) as deadline:
+                pause = partial(self._bandwidth.wait_after, workspace_id)
+                body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes, pause)
+                return await self._follow(url, media, body, workspace_id)
+        except TimeoutError as error:
+            raise refusals.too_slow() from error
+        except httpx.HTTPError as error:
+            raise _meaning(error, refusals) from error
+
+    async def _follow(self, url: httpx.URL, media: Media, body: "_Body", workspace_id: str) -> str:
+        hosts: list[str] = []
+        extensions = {"timeout": _TIMEOUT.as_dict(), "workspace": workspace_id}
+        for _ in range(MAX_REDIRECTS + 1):
+            if self._samples:
+                url = self._samples.instead_of(url, media.type)
+            hosts.append(url.host)
+            self._check(url, body.refusals)
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=extensions)
+            # A host that many workspaces use may be slow for all of them: it holds up at most half of the fetches.
+            with self._hosts.take(url.host):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    if not response.has_redirect_location:
+                        return await self._received(response, media, body, tuple(hosts))
+                    url = _redirected(url, response.headers["location"], body.refusals)
+                finally:
+                    await response.aclose()
+        raise body.refusals.unreachable(f"it is redirected more than {MAX_REDIRECTS} times")
+
+    def _check(self, url: httpx.URL, refusals: Refusals) -> None:
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise refusals.forbidden("only http and https addresses are")
+        if url.userinfo:
+            raise refusals.forbidden("it holds a user name or password")
+        if not is_plain_host(url.raw_host.decode()):
+            raise refusals.forbidden("its host is an address in an unusual spelling")
+        port = url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+        if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
+            raise refusals.forbidden(_NOT_PUBLIC)
+
+    async def _received(self, response: httpx.Response, media: Media, body: "_Body", hosts: tuple[str, ...]) -> str:
+        if response.status_code != httpx.codes.OK:
+            raise body.refusals.of_status(response.status_code)
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        intake = Intake(body.spool, media.type, encoding, body.most_bytes, body.refusals, hosts)
+        length = response.headers.get("content-length", "")
+        if length.isdecimal():
+            intake.announce(int(length))
+        return await body.take(response, intake)
+
+
+@dataclass(slots=True)
+class _Body:
+    spool: Spool
+    refusals: Refusals
+    progress: Progress
+    deadline: asyncio.Timeout
+    pace: Pace
+    most_bytes: Callable[[], int]
+    pause: Callable[[int], float]
+    """Return for how many seconds nothing is read after so many bytes."""
+
+    async def take(self, response: httpx.Response, intake: Intake) -> str:
+        loop = asyncio.get_running_loop()
+        started, received, batch = loop.time(), 0, bytearray()
+        async for data in response.aiter_raw():
+            batch += data
+            received += len(data)
+            if not self.deadline.expired():
+                self.deadline.reschedule(started + self.pace.seconds_for(received))
+            if len(batch) >= _BATCH:
+                await asyncio.to_thread(intake.feed, bytes(batch))
+                self.progress(received)
+                if wait := self.pause(len(batch)):
+                    await asyncio.sleep(wait)
+                batch.clear()
+        await off_the_loop(intake.most_of(received), intake.feed, bytes(batch))
+        self.progress(received)
+        return intake.finish()
+
+
+def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:
+    try:
+        target = url_of(location, url)
+    except httpx.InvalidURL as error:
+        raise refusals.unreachable("it is redirected to a URL that is not valid") from error
+    if (url.scheme, target.scheme) == ("https", "http"):
+        raise refusals.unreachable("it is redirected from https to plain http")
+    return target
+
+
+_NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_NOT_PUBLIC = "its host does not exist or is not on the public internet"
+"""One sentence for both: otherwise clients could find out which internal names exist."""
+
+
+def _meaning(error: httpx.HTTPError, refusals: Refusals) -> NetworkError:
+    causes = list(_causes(error))
+    if any(isinstance(cause, AddressForbidden) or _is_unknown_host(cause) for cause in causes):
+        return refusals.forbidden(_NOT_PUBLIC)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return refusals.unreachable("its server has no valid certificate")
+    if isinstance(error, httpx.TimeoutException):
+        return refusals.too_slow()
+    if isinstance(error, httpx.ConnectError):
+        return refusals.no_answer()
+    return refusals.broken_off()
+
+
+def _is_unknown_host(cause: BaseException) -> bool:
+    return isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

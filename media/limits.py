@@ -1,0 +1,134 @@
+"""Hold a file against what its network takes, and say which limit it breaks."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from domain.post import MediaType
+from media.decoding.facts import ImageDemand, MediaFacts
+from media.refusals import TOO_LARGE
+from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
+from platforms.rules import FileRule
+
+_A = {MediaType.IMAGE: "an image", MediaType.VIDEO: "a video", MediaType.GIF: "a GIF", MediaType.DOCUMENT: "a document"}
+_MEBI, _MEGA = 2**20, 10**6
+_SLACK = 0.01
+"""By which a ratio may miss its limit: networks round, and so do people who cut pictures."""
+
+
+def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
+    """Return what an image must become before its network takes it, None where it can stay as it is.
+
+    `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
+    says that it shrinks.
+    """
+    wanted = (*_limits_of_sides(rule), *(sides or ()))
+    demand = ImageDemand(rule.types, rule.max_bytes if rule.shrinks else None, *wanted)
+    if demand.is_met_by(facts):
+        return None
+    return ImageDemand(rule.types, rule.max_bytes, *wanted)
+
+
+def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tuple[int, int]:
+    """Return the sides, in pixels, that all images of one post get: those of the smallest one.
+
+    Raises NetworkError(rejected) if the shapes differ: cutting pictures is left to people.
+    """
+    demand = ImageDemand(rule.types, None, *_limits_of_sides(rule))
+    smallest = min(images, key=lambda facts: math.prod(demand.box(facts.width, facts.height)))
+    for facts in images:
+        if abs(facts.ratio / smallest.ratio - 1) > _SLACK:
+            sizes = " and ".join(f"{each.width:,} x {each.height:,}" for each in (smallest, facts))
+            message = f"{label} takes several images in a post only if they have the same shape; these are {sizes}."
+            raise NetworkError(Kind.REJECTED, message, code="media_shapes_differ")
+    return demand.box(smallest.width, smallest.height)
+
+
+def _limits_of_sides(rule: FileRule) -> tuple[int | None, ...]:
+    return rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer
+
+
+def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:
+    """Raise NetworkError(rejected) for the first limit that a file breaks; documents have no facts."""
+    for code, sentence in _broken(label, rule, file, facts):
+        raise NetworkError(Kind.REJECTED, f"{sentence}.", code=code)
+
+
+def too_large(label: str, rule: FileRule) -> NetworkError:
+    """Return the refusal of a file of which more has come than its network takes; its whole size is not known."""
+    if rule.max_bytes is None:
+        raise ValueError("the rule has no limit of bytes")
+    said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
+    return NetworkError(Kind.REJECTED, f"{said}.", code=TOO_LARGE)
+
+
+def takes(label: str, rule: FileRule, content_type: str) -> str:
+    """Return in words which types a network takes, and which one it was given."""
+    return f"{label} takes {_either(rule.types)} for {_A[rule.kind]}; this is {content_type}"
+
+
+def _broken(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> Iterator[tuple[str, str]]:
+    a = _A[rule.kind]
+    if file.content_type not in rule.types:
+        yield "media_type", takes(label, rule, file.content_type)
+    yield from _size(label, rule, file)
+    if facts is None:
+        return
+    if facts.duration is not None:
+        if rule.max_seconds is not None and facts.duration > rule.max_seconds:
+            yield (
+                "media_too_long",
+                f"{label} allows {rule.max_seconds:,g} seconds for {a}; this has {facts.duration:,.1f}",
+            )
+        if rule.min_seconds is not None and facts.duration < rule.min_seconds:
+            yield (
+                "media_too_short",
+                f"{label} needs at least {rule.min_seconds:,g} seconds for {a}; this has {facts.duration:,.1f}",
+            )
+    for side, has, least, most in (
+        ("wide", facts.width, rule.min_width, rule.max_width),
+        ("high", facts.height, rule.min_height, rule.max_height),
+    ):
+        if most is not None and has > most:
+            yield "media_dimensions", f"{label} allows {a} at most {most:,} pixels {side}; this has {has:,}"
+        if least is not None and has < least:
+            yield "media_dimensions", f"{label} needs {a} at least {least:,} pixels {side}; this has {has:,}"
+    yield from _ratio(label, rule, facts)
+
+
+def _size(label: str, rule: FileRule, file: MediaFile) -> Iterator[tuple[str, str]]:
+    a = _A[rule.kind]
+    if rule.max_bytes is not None and file.size > rule.max_bytes:
+        limit, sent = _bytes(rule.max_bytes, file.size)
+        yield TOO_LARGE, f"{label} allows {limit} for {a}; this has {sent}"
+    if rule.min_bytes is not None and file.size < rule.min_bytes:
+        yield "media_too_small", f"{label} needs at least {rule.min_bytes:,} bytes for {a}; this has {file.size:,}"
+
+
+def _ratio(label: str, rule: FileRule, facts: MediaFacts) -> Iterator[tuple[str, str]]:
+    least, most = rule.min_ratio or 0, rule.max_ratio or float("inf")
+    if not least * (1 - _SLACK) <= facts.ratio <= most * (1 + _SLACK):
+        allowed = f"from {least:.3g} to {most:.3g}" if rule.max_ratio else f"of at least {least:.3g}"
+        wanted = f"{label} allows {_A[rule.kind]} whose width divided by its height is {allowed}"
+        yield "media_ratio", f"{wanted}; this is {facts.width:,} x {facts.height:,} ({facts.ratio:.3g})"
+
+
+def _bytes(limit: int, size: int) -> tuple[str, str]:
+    """Return limit and size in megabytes of the limit's own kind, in bytes where they would read alike."""
+    allowed, sent = _megabytes(limit), f"{size / _unit(limit):,.1f} MB"
+    if sent.replace(".0 ", " ") == allowed:
+        return f"{limit:,} bytes", f"{size:,}"
+    return allowed, sent
+
+
+def _megabytes(limit: int) -> str:
+    return f"{limit / _unit(limit):,.4g} MB"
+
+
+def _unit(limit: int) -> int:
+    return _MEGA if limit % _MEGA == 0 else _MEBI
+
+
+def _either(types: tuple[str, ...]) -> str:
+    *others, last = types
+    return f"{', '.join(others)} or {last}" if others else last

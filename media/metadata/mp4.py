@@ -1,0 +1,100 @@
+"""Find metadata in MP4 and MOV: user data, key lists, private boxes, times, and whole tracks of positions.
+
+Everything is blanked in its place: no offset in the file changes, so no picture or sound moves.
+"""
+
+from collections.abc import Iterator
+
+from media.metadata.boxes import Box, boxes, child
+from media.metadata.patches import Patch
+from media.metadata.samples import sample_ranges
+from media.metadata.source import MAX_READ, Damaged, Source
+
+_FREE = {b"free", b"skip", b"wide"}
+_TOP = {
+    b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"pdin",
+}  # fmt: skip
+_MOVIE = {b"trak", b"mvex", b"iods", b"pssh"}
+_TIMES = "creation time"
+_TIMED = {b"mvhd", b"tkhd", b"mdhd"}
+"""Headers in which the times of creation and change stand behind version and flags."""
+_ABOUT = {b"udta": "user data", b"meta": "metadata", b"uuid": "private box", b"prft": _TIMES}
+_ABOUT_FRAGMENTS = {b"udta": "user data", b"meta": "metadata"}
+"""Not private boxes: encrypted fragments need theirs."""
+_SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
+"""The private box that says a video is a 360° one (Spherical Video V1); players need it."""
+
+_SEEN_AND_HEARD = {b"vide", b"soun", b"subt", b"sbtl", b"clcp", b"tmcd"}
+"""Handlers of tracks that stay. `meta`, `camm` and `text` carry positions: GoPro, DJI, Sony, iPhone, Android."""
+
+
+def patches(source: Source) -> Iterator[Patch]:
+    """Yield what to blank."""
+    for box in boxes(source, 0, source.size):
+        if box.kind == b"moov":
+            yield from movie(source, box)
+        elif box.kind == b"moof":
+            yield from _fragment(source, box)
+        elif box.kind in _FREE:
+            yield from _emptied(source, box)
+        elif box.kind not in _TOP:
+            yield box.blank(_ABOUT.get(box.kind, "private box"))
+
+
+def movie(source: Source, moov: Box) -> Iterator[Patch]:
+    """Yield what to blank in a movie header."""
+    for box in boxes(source, moov.body, moov.end):
+        if box.kind == b"cmov":
+            raise Damaged("its movie header is compressed")
+        if box.kind == b"trak":
+            yield from _track(source, box)
+        elif box.kind in _FREE:
+            yield from _emptied(source, box)
+        elif box.kind in _TIMED:
+            yield from _times(source, box)
+        elif box.kind not in _MOVIE:
+            yield box.blank(_ABOUT.get(box.kind, "private box"))
+
+
+def _fragment(source: Source, moof: Box) -> Iterator[Patch]:
+    for box in boxes(source, moof.body, moof.end):
+        parts = boxes(source, box.body, box.end) if box.kind == b"traf" else (box,)
+        yield from (part.blank(_ABOUT_FRAGMENTS[part.kind]) for part in parts if part.kind in _ABOUT_FRAGMENTS)
+
+
+def _times(source: Source, box: Box) -> Iterator[Patch]:
+    """Yield the two times of a header, of eight bytes each in version 1 and of four in version 0."""
+    start = box.body + 4
+    end = start + (16 if source.take(box.body, 1)[0] == 1 else 8)
+    if end <= box.end:
+        yield Patch(start, end, _TIMES, fill=b"\0")
+
+
+def _emptied(source: Source, box: Box) -> Iterator[Patch]:
+    # Editors free what they delete without wiping it.
+    for at in range(box.body, box.end, MAX_READ):
+        if source.upto(at, min(MAX_READ, box.end - at)).strip(b"\0"):
+            yield Patch(at, box.end, "unused space", fill=b"\0")
+            return
+
+
+def _track(source: Source, trak: Box) -> Iterator[Patch]:
+    handler = child(source, trak, b"mdia", b"hdlr")
+    content = source.take(handler.body, handler.end - handler.body) if handler else b""
+    # DJI writes positions as subtitles.
+    if content[8:12] not in _SEEN_AND_HEARD or b"DJI" in content[24:]:
+        for start, end in sample_ranges(source, child(source, trak, b"mdia", b"minf", b"stbl")):
+            yield Patch(start, end, fill=b"\0")
+        yield trak.blank("position or metadata track")
+        return
+    media = child(source, trak, b"mdia")
+    for parent in (trak, media):
+        for box in boxes(source, parent.body, parent.end) if parent else ():
+            if box.kind in _ABOUT and not _is_spherical(source, box):
+                yield box.blank(_ABOUT[box.kind])
+            elif box.kind in _TIMED:
+                yield from _times(source, box)
+
+
+def _is_spherical(source: Source, box: Box) -> bool:
+    return box.kind == b"uuid" and source.take(box.body, min(16, box.end - box.body)) == _SPHERICAL

@@ -1,0 +1,52 @@
+"""Find metadata in WebP: the EXIF and XMP chunks and whatever else the picture does without."""
+
+from collections.abc import Iterator
+
+from media.metadata.exif import UPRIGHT, orientation, orientation_only
+from media.metadata.patches import Patch
+from media.metadata.source import Source
+
+_NEEDED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"ANIM", b"ANMF"}
+_NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
+_HAS_EXIF, _HAS_XMP = 0x08, 0x04
+
+
+def patches(source: Source) -> Iterator[Patch]:
+    """Yield what to remove; a turned picture keeps an EXIF chunk that says so and nothing else."""
+    flags: tuple[int, int] | None = None
+    found: list[Patch] = []
+    end = 12
+    for kind, start, end in chunks(source):
+        if kind == b"VP8X":
+            flags = start + 8, source.take(start + 8, 1)[0]
+        elif kind not in _NEEDED:
+            new = _turned(source.upto(start + 8, end - start - 8)) if kind == b"EXIF" else b""
+            found.append(Patch(start, end, _NAMES.get(kind, "private chunk"), new if len(new) <= end - start else b""))
+    if end < source.size:
+        found.append(Patch(end, source.size, "appended data"))
+    if not found:
+        return
+    left = source.size - sum(patch.end - patch.start - len(patch.new) for patch in found)
+    yield Patch(4, 8, new=(left - 8).to_bytes(4, "little"))
+    if flags is not None:
+        where, value = flags
+        kept = _HAS_EXIF if any(patch.new for patch in found) else 0
+        yield Patch(where, where + 1, new=bytes([value & ~(_HAS_EXIF | _HAS_XMP) | kept]))
+    yield from found
+
+
+def chunks(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end (with padding) of every chunk; content begins 8 bytes after the start."""
+    at, whole = 12, min(source.size, 8 + int.from_bytes(source.take(4, 4), "little"))
+    while at + 8 <= whole:
+        header = source.take(at, 8)
+        length = int.from_bytes(header[4:], "little")
+        end = min(at + 8 + length + length % 2, whole)
+        yield header[:4], at, end
+        at = end
+
+
+def _turned(exif: bytes) -> bytes:
+    value = orientation(exif.removeprefix(b"Exif\0\0"))
+    content = orientation_only(value)
+    return b"EXIF" + len(content).to_bytes(4, "little") + content if value != UPRIGHT else b""

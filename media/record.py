@@ -1,0 +1,37 @@
+"""Keep in a target's row what was changed about its media."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from media.changes import Change
+from store.database import Database
+from store.publishing import save_media_changes
+
+
+class Unrecorded:
+    """A record of changes that keeps nothing: the files are only looked at."""
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        """Keep nothing."""
+
+
+class ChangeRecord:
+    """Note the changes of one target's media, each file's under its URL; written at once, and only what is new."""
+
+    def __init__(self, database: Database, target_id: str, stored: list[dict[str, Any]]) -> None:
+        self._database = database
+        self._target_id = target_id
+        self._entries = stored
+        self._writing = asyncio.Lock()
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        """Keep what was changed about a file, in place of what was noted about it before."""
+        noted = [{"url": url, **asdict(change)} for change in changes]
+        async with self._writing:
+            if noted == [entry for entry in self._entries if entry["url"] == url]:
+                return
+            self._entries = [entry for entry in self._entries if entry["url"] != url] + noted
+            async with self._database.transaction() as session:
+                await save_media_changes(session, self._target_id, self._entries)

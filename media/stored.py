@@ -1,0 +1,18 @@
+"""Join what networks see of a media file with the file on our disk."""
+
+from dataclasses import dataclass
+
+from media.spool import Spool
+from platforms.files import MediaFile
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile(MediaFile):
+    """Be a media file on our disk, open to inspection and change beside what networks see of it."""
+
+    spool: Spool
+
+
+def stored(spool: Spool, content_type: str) -> StoredFile:
+    """Return what a spool holds as a media file."""
+    return StoredFile(content_type=content_type, size=spool.size, chunks=spool.chunks, spool=spool)

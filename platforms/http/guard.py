@@ -1,0 +1,166 @@
+"""Refuse every connection to an address that is not public, at the moment of connecting.
+
+The check is made on the very address that the socket is then opened to: a name that changes its answer between two
+look-ups (DNS rebinding) gains nothing, and neither does a redirect.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+import httpcore
+import httpx
+
+from platforms.http.addresses import is_public
+from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
+from platforms.http.resolver import Resolver, workspace
+from platforms.http.transport import Transport
+
+MAX_ADDRESSES = 4
+"""Addresses tried of one name."""
+_STAGGER_S = 0.25
+"""Before the next address of a host is tried beside the one before; source: RFC 8305, section 8."""
+
+
+class Names(Protocol):
+    """What knows the addresses of hosts."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of a host. Raises OSError if there are none."""
+        ...
+
+    def forget(self, host: str) -> None:
+        """Look a host up again the next time, because its addresses do not answer."""
+        ...
+
+
+class AddressForbidden(httpx.ConnectError):
+    """A host has no address that may be connected to."""
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connections of httpcore's own to public addresses only, and to the hosts that the operator allows."""
+
+    def __init__(
+        self,
+        allowed: AllowedHosts,
+        *,
+        names: Names | None = None,
+        network: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._allowed = allowed
+        self._names = names or Resolver()
+        self._network = network or httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Resolve, check and connect. Raises AddressForbidden if no address of the host is permitted."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._names.resolve(host)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        if not self._allowed.allows(host, port):
+            addresses = [address for address in addresses if is_public(address)]
+            if not addresses:
+                raise AddressForbidden(f"{host} is not on the public internet")
+        connect = self._network.connect_tcp
+        try:
+            return await _first_of(
+                [
+                    partial(connect, address, port, timeout, local_address, socket_options)
+                    for address in addresses[:MAX_ADDRESSES]
+                ]
+            )
+        except (httpcore.ConnectError, httpcore.ConnectTimeout):
+            self._names.forget(host)
+            raise
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: nothing on this machine is public."""
+        raise AddressForbidden("unix sockets are not on the public internet")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait between connection retries."""
+        await asyncio.sleep(seconds)
+
+
+class GuardedTransport(Transport):
+    """An httpx transport over guarded connections. A client on top must be `trust_env=False`: no proxies.
+
+    A request names the workspace it is made for in its extension `workspace`: workspaces share the look-ups of hosts.
+    """
+
+    def __init__(
+        self,
+        allowed: AllowedHosts,
+        *,
+        names: Names | None = None,
+        network: httpcore.AsyncNetworkBackend | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(BoundedHeads(GuardedBackend(allowed, names=names, network=network)), context=context)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises AddressForbidden, ConnectionHeld inside a database transaction, and httpx.RemoteProtocolError if reading
+        the answer is too much work, be it now or later.
+        """
+        token = workspace.set(str(request.extensions.get("workspace", "")))
+        try:
+            with exchanging(request):
+                response = await super().handle_async_request(request)
+        finally:
+            workspace.reset(token)
+        if isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = BoundedBody(response.stream)
+        return response
+
+
+_Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
+
+
+async def _first_of(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream:
+    """Return the connection that is made first; the next one is begun after a moment, or once one has failed.
+
+    Raises the last failure if all fail.
+    """
+    waiting, running = deque(connects), set[asyncio.Future[httpcore.AsyncNetworkStream]]()
+    failure: BaseException = httpcore.ConnectError("the host has no address")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(waiting.popleft()()))
+            ended, _ = await asyncio.wait(
+                running, timeout=_STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for each in ended:
+                running.remove(each)
+                if (error := each.exception()) is None:
+                    return each.result()
+                failure = error
+        raise failure
+    finally:
+        for each in running:
+            each.cancel()
+        for late in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(late, httpcore.AsyncNetworkStream):
+                await late.aclose()

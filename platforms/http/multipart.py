@@ -1,0 +1,95 @@
+"""Send files of any size as one multipart form: streamed, and with the knowledge whether it went out to its end."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
+from platforms.http.body import PIECE_BYTES
+from platforms.http.wire import Wire
+
+LONGEST_NAME = 100
+"""Characters of a file name; our choice, networks take more."""
+
+
+def name_in(url: str, *, takes_utf8: bool = False) -> str:
+    """Return the name that a file has in its address, as a form can carry it; "" if it has none.
+
+    `takes_utf8`: letters and digits of every script are kept, for networks that show such names.
+    """
+    own = unquote(urlsplit(url).path).rpartition("/")[2]
+    return re.sub(r"[^\w.-]+", "-", own, flags=0 if takes_utf8 else re.ASCII).strip("-.")[:LONGEST_NAME]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Be one file of a form, under the form field's name."""
+
+    name: str
+    filename: str
+    file: MediaFile
+
+
+class Form:
+    """The body of a request, which can be sent more than once. No name may hold quotes or line ends."""
+
+    def __init__(self, fields: Mapping[str, str], parts: Sequence[Part]) -> None:
+        self._boundary = secrets.token_hex(16)
+        self._fields = "".join(
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ).encode()
+        self._parts = [(self._head(part), part.file) for part in parts]
+        self._end = f"--{self._boundary}--\r\n".encode()
+        self.handed_over = False
+        """Whether the last piece was given to the connection; before, no server can have taken the form for whole."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with the body; its length is known, as many networks demand."""
+        files = sum(len(head) + file.size + len(b"\r\n") for head, file in self._parts)
+        return {
+            "Content-Type": f"multipart/form-data; boundary={self._boundary}",
+            "Content-Length": str(len(self._fields) + files + len(self._end)),
+        }
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece."""
+        self.handed_over = False
+        yield self._fields
+        for head, file in self._parts:
+            yield head
+            async for piece in file.chunks(PIECE_BYTES):
+                yield piece
+            yield b"\r\n"
+        self.handed_over = True
+        yield self._end
+
+    def _head(self, part: Part) -> bytes:
+        return (
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.filename}"\r\n'
+            f"Content-Type: {part.file.content_type}\r\n\r\n"
+        ).encode()
+
+
+async def post_form(
+    wire: Wire, path: str, form: Form, *, public: bool = False, headers: Mapping[str, str] | None = None, **options: Any
+) -> httpx.Response:
+    """Post a form as `Wire.send` posts anything; one that broke off before its end surely had no effect.
+
+    Raises NetworkError: `transient` instead of `unclear` for such a one.
+    """
+    try:
+        return await wire.send(
+            "POST", path, public=public, headers={**(headers or {}), **form.headers}, content=form, **options
+        )
+    except NetworkError as error:
+        if error.kind is Kind.UNCLEAR and error.status is None and not form.handed_over:
+            raise NetworkError(Kind.TRANSIENT, error.message, code=error.code) from error
+        raise

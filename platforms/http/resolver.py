@@ -1,0 +1,169 @@
+"""Host names looked up in threads of their own, so that a name that answers slowly holds up few others.
+
+The event loop's own look-ups share a few threads with everything else: a handful of slow names would stop them all.
+"""
+
+import asyncio
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from threading import Thread
+from weakref import WeakValueDictionary
+
+from platforms.http.domains import is_within
+
+Lookup = Callable[[str], Sequence[str]]
+"""Return the addresses of a host. It blocks its thread. Raises OSError, or UnicodeError for what is no host name."""
+
+Found = Sequence[str] | OSError
+
+SLOW_AFTER_S = 8.0
+"""A look-up that takes longer counts as failed for those who ask meanwhile; below the connect timeouts."""
+_MOST_HOSTS = 4096
+"""Hosts remembered; some hundred bytes each."""
+
+workspace: ContextVar[str] = ContextVar("workspace", default="")
+"""Whose connection is made. httpcore passes no request on to what resolves its host, so this must tell it."""
+
+
+def ask_system(host: str) -> Sequence[str]:
+    """Ask the system's resolver; the addresses come in the order in which it would try them."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of one resolver: threads in all and for one workspace, seconds for which answers and failures are kept."""
+
+    threads: int
+    threads_each: int
+    keep_s: float
+    keep_failure_s: float
+
+
+OWN_NAMES = Bounds(threads=8, threads_each=8, keep_s=300, keep_failure_s=1)
+"""For hosts that the networks and the operator name: few, and needed by everybody."""
+STRANGE_NAMES = Bounds(threads=64, threads_each=4, keep_s=60, keep_failure_s=60)
+"""For hosts that come from clients and from servers' answers. A name server may take minutes to fail for each."""
+
+
+class Resolver:
+    """The addresses of hosts, for one event loop; a host is looked up by one thread at a time."""
+
+    def __init__(self, bounds: Bounds = STRANGE_NAMES, lookup: Lookup = ask_system) -> None:
+        self._bounds = bounds
+        self._lookup = lookup
+        self._threads = asyncio.Semaphore(bounds.threads)
+        self._threads_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._running: dict[str, _Running] = {}
+        self._known: OrderedDict[str, tuple[float, Found]] = OrderedDict()
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of a host, for the current `workspace`.
+
+        Raises OSError, at once if the host failed shortly before or is being looked up for long. It may wait for a
+        free thread, so callers set a timeout; a look-up goes on without them and is remembered.
+        """
+        if (found := self._remembered(host)) is None and host not in self._running:
+            key = workspace.get()
+            own = self._threads_of.setdefault(key, asyncio.Semaphore(self._bounds.threads_each))
+            await own.acquire()
+            try:
+                await self._threads.acquire()
+            except BaseException:
+                own.release()
+                raise
+            # Another request may have asked for the same host meanwhile.
+            if (found := self._remembered(host)) is None and host not in self._running:
+                self._running[host] = self._begin(host, own)
+            else:
+                self._release(own)
+        if found is None:
+            found = await self._running[host].wait()
+        if isinstance(found, OSError):
+            # A copy: each traceback would be added to the one that is remembered.
+            raise type(found)(*found.args)
+        return found
+
+    def forget(self, host: str) -> None:
+        """Forget a host whose addresses do not answer, so that the next request looks it up."""
+        self._known.pop(host, None)
+
+    def _remembered(self, host: str) -> Found | None:
+        until, found = self._known.get(host, (0.0, None))
+        return found if time.monotonic() < until else None
+
+    def _begin(self, host: str, own: asyncio.Semaphore) -> "_Running":
+        loop = asyncio.get_running_loop()
+        running = _Running(loop.create_future(), time.monotonic())
+
+        def work() -> None:
+            found = _outcome(self._lookup, host)
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(partial(self._end, host, running, own, found))
+
+        # A daemon: the system's resolver cannot be interrupted, and a worker that ends does not wait for it.
+        Thread(target=work, name="resolver", daemon=True).start()
+        return running
+
+    def _end(self, host: str, running: "_Running", own: asyncio.Semaphore, found: Found) -> None:
+        del self._running[host]
+        self._release(own)
+        kept_for = self._bounds.keep_failure_s if isinstance(found, OSError) else self._bounds.keep_s
+        self._known[host] = (time.monotonic() + kept_for, found)
+        self._known.move_to_end(host)
+        while len(self._known) > _MOST_HOSTS:
+            self._known.popitem(last=False)
+        running.future.set_result(found)
+
+    def _release(self, own: asyncio.Semaphore) -> None:
+        self._threads.release()
+        own.release()
+
+
+class NetworkNames:
+    """The hosts of one network: its own are looked up apart from those that only its answers name."""
+
+    def __init__(self, own: Collection[str], own_names: Resolver, strange_names: Resolver) -> None:
+        self._own = frozenset(own)
+        self._own_names = own_names
+        self._strange_names = strange_names
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of a host. Raises OSError."""
+        return await self._of(host).resolve(host)
+
+    def forget(self, host: str) -> None:
+        """Forget a host whose addresses do not answer."""
+        self._of(host).forget(host)
+
+    def _of(self, host: str) -> Resolver:
+        return self._own_names if is_within(host, self._own) else self._strange_names
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    future: "asyncio.Future[Found]"
+    since: float
+
+    async def wait(self) -> Found:
+        left = self.since + SLOW_AFTER_S - time.monotonic()
+        done, _ = await asyncio.wait([self.future], timeout=max(left, 0))
+        return self.future.result() if done else TimeoutError("its name server takes too long")
+
+
+def _outcome(lookup: Lookup, host: str) -> Found:
+    try:
+        return lookup(host)
+    except OSError as error:
+        return error
+    except UnicodeError:
+        return socket.gaierror(socket.EAI_NONAME, "it is no host name")
+    except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+        return OSError(repr(error))

@@ -1,0 +1,69 @@
+"""Connections to servers that accounts name, shared between workspaces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import httpx
+
+from domain.shares import Exhausted, Share, Shares
+from platforms.errors import Kind, NetworkError
+
+MOST_CONNECTIONS = 80
+"""Requests under way at the same time; fewer than the pool below has connections."""
+_PATIENCE_S = 2.0
+"""How long a request waits for others of its workspace. Fast servers make room within milliseconds."""
+_ASK_AGAIN_S = 0.05
+
+
+class SharedConnections(httpx.AsyncBaseTransport):
+    """A transport of which a workspace takes no more than stays free for all others.
+
+    A server that does not answer holds up posts of its own workspace only: those that find no room give their slots
+    back. The request's extension `workspace` tells whose it is.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, total: int = MOST_CONNECTIONS) -> None:
+        self._transport = transport
+        self._shares = Shares(total)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises NetworkError(transient) if there is no room; nothing was sent then."""
+        share = await self._share(str(request.extensions.get("workspace", "")))
+        try:
+            response = await self._transport.handle_async_request(request)
+        except BaseException:
+            share.give_back()
+            raise
+        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), share)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _share(self, workspace_id: str) -> Share:
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
+            try:
+                return self._shares.take(workspace_id)
+            except Exhausted as short:
+                if asyncio.get_running_loop().time() >= deadline:
+                    message = "Servers of this workspace's accounts are slow; this post goes on after others."
+                    raise NetworkError(Kind.TRANSIENT, message, code="servers_busy") from short
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, share: Share) -> None:
+        self._stream = stream
+        self._share = share
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            self._share.give_back()

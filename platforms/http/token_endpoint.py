@@ -1,0 +1,79 @@
+"""The answers of token endpoints: new tokens, and which refusals are the account's.
+
+Only a refusal of this account's own token asks its owner to reconnect. An app that the network does not know, a limit,
+trouble of the network's own and pages of gateways say nothing of the account.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import structlog
+
+from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire, json_of
+
+log = structlog.get_logger(__name__)
+
+Answer = Mapping[str, Any]
+IsDead = Callable[[Answer], bool]
+"""Tells by the body of a refusal that the account's own token is no longer accepted."""
+
+OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+"""Codes of RFC 6749 that speak of the app or of how it asks, not of the account's grant."""
+UNREADABLE = "unreadable_answer"
+
+_NOT_THE_ACCOUNTS = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED, Kind.CAPPED, Kind.OPERATOR})
+
+
+def refuses_grant(answer: Answer) -> bool:
+    """Return whether an answer is RFC 6749's refusal of a refresh token: used, revoked or too old."""
+    return answer.get("error") == "invalid_grant"
+
+
+async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_grant, **options: Any) -> dict[str, Any]:
+    """Return the answer to one request for tokens; its `access_token` is a text that is not empty.
+
+    Raises NetworkError as `refusal_of` says. Some networks send refusals with status 200.
+    """
+    response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, is_dead), **options)
+    answer = json_of(response)
+    token = answer.get("access_token")
+    if isinstance(token, str) and token:
+        return answer
+    raise refusal_of(wire, response, is_dead)
+
+
+def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_grant) -> NetworkError:
+    """Map whatever brought no tokens to what it means.
+
+    - the network refuses this token (`is_dead`): `auth`, the account must be reconnected;
+    - it refuses the app's id or secret, or answers 401 to anything else: `operator`;
+    - what the network's own map calls passing, limited or the operator's: that;
+    - all else (HTML, no token, an unknown code): `transient`.
+    """
+    label, status, answer = wire.label, response.status_code, json_of(response)
+    code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
+    if is_dead(answer):
+        message = f"{label} no longer accepts this account's connection. Reconnect the account."
+        return NetworkError(Kind.AUTH, message, code=code, status=status)
+    if code in OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
+        message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
+        return NetworkError(Kind.OPERATOR, message, code=code, status=status)
+    own = wire.error_of(response)
+    if not response.is_success and own.kind in _NOT_THE_ACCOUNTS:
+        return own
+    if response.is_client_error:
+        # Either the request was wrong, which is a mistake of ours, or the network has changed.
+        log.warning("token_endpoint.refused", network=label, status=status, code=code)
+    message = f"{label} could not renew the account's access right now."
+    return NetworkError(Kind.TRANSIENT, message, code=code, status=status)
+
+
+def _code(answer: Answer) -> str | None:
+    """Return the code of a refusal: RFC 6749's `error`, the Graph API's `error.code` or Pinterest's `code`."""
+    error = answer.get("error")
+    if isinstance(error, dict):
+        error = error.get("code")
+    code = answer.get("code") if error is None else error
+    return str(code) if isinstance(code, str | int) and not isinstance(code, bool) and code != "" else None

@@ -1,0 +1,43 @@
+"""The transports of one process to all that it calls: networks, servers that accounts name, hosts of media."""
+
+from typing import Any
+
+import httpx
+
+from platforms.base import Network
+from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.guard import GuardedTransport
+from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, NetworkNames, Resolver
+from platforms.reach import Servers, to_named_servers
+
+
+class Outgoing:
+    """Transports that share their look-ups of hosts and their certificates.
+
+    All of them connect to public addresses only, and to the hosts that the operator allows. What accounts, clients and
+    answers name is looked up apart from the networks' own hosts.
+    """
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._context = httpx.create_ssl_context(trust_env=False)
+        self._own_names = Resolver(OWN_NAMES)
+        self._strange_names = Resolver(STRANGE_NAMES)
+
+    def to_network(self, network: Network[Any, Any]) -> GuardedTransport:
+        """Return a transport to a network where it is not a server that an account names.
+
+        A sandbox, or whatever else the operator has set as the network's base URL, may be private.
+        """
+        hosts = self._servers.hosts_in_place_of(network)
+        domains = (*network.own_domains, *(host.rpartition(":")[0] for host in hosts))
+        names = NetworkNames(domains, self._own_names, self._strange_names)
+        return GuardedTransport(AllowedHosts(hosts), names=names, context=self._context)
+
+    def to_named_servers(self) -> httpx.AsyncBaseTransport:
+        """Return a transport to servers that accounts name."""
+        return to_named_servers(self._servers.private_hosts, self.to_strangers)
+
+    def to_strangers(self, allowed: AllowedHosts) -> GuardedTransport:
+        """Return a transport to hosts that clients name."""
+        return GuardedTransport(allowed, names=self._strange_names, context=self._context)

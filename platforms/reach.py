@@ -1,0 +1,119 @@
+"""Reach the servers of networks: those that accounts name only where the public internet is, or the operator allows."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
+
+from platforms.base import Network
+from platforms.errors import Kind, NetworkError
+from platforms.http.addresses import is_plain_host
+from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.guard import AddressForbidden, GuardedTransport
+from platforms.http.shared_connections import SharedConnections
+
+FORBIDDEN = "server_forbidden"
+_SETTING = "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where an account is reached; `named` if the account itself names the server.
+
+    `elsewhere` are other base URLs for the network's hosts beside that server, by their usual ones. A server that an
+    account names is not vouched for, also if a sandbox plays it.
+    """
+
+    url: str
+    named: bool
+    vouched: bool = True
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+
+class Servers:
+    """Know where every network is reached: what the operator sets is trusted and wins.
+
+    `base_urls` are by platform, or by the usual base URL of a host that a network has beside its servers. All other
+    networks are played by the sandbox if there is one. An account whose own server is among `private_hosts` is reached
+    there even so: a development stack beside a real server. A server that is named by plain http is the account's own,
+    too; the transport refuses it if it is not allowed, and a sandbox in its place would only hide that.
+    """
+
+    def __init__(
+        self,
+        base_urls: Mapping[str, str] | None = None,
+        sandbox_url: str | None = None,
+        private_hosts: Collection[str] = (),
+    ) -> None:
+        self._base_urls = dict(base_urls or {})
+        self._sandbox_url = sandbox_url.rstrip("/") if sandbox_url else None
+        self.private_hosts = tuple(private_hosts)
+        self._allowed = AllowedHosts(private_hosts)
+
+    def hosts_in_place_of(self, network: Network[Any, Any]) -> list[str]:
+        """Return the hosts, as `host:port`, that the operator has set for a network instead of its own."""
+        urls = [self._base_urls.get(place) for place in (network.platform, *network.beside)]
+        return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
+
+    def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
+        """Return where an account is reached."""
+        elsewhere = {host: self._base_urls[host] for host in network.beside if host in self._base_urls}
+        if url := self._base_urls.get(network.platform):
+            return Reach(url, named=False, elsewhere=elsewhere)
+        url = network.address(credentials)
+        named = url != network.base_url
+        own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
+        if self._sandbox_url and not own:
+            played = f"{self._sandbox_url}/{network.platform}"
+            return Reach(played, named=False, vouched=not named, elsewhere=dict.fromkeys(network.beside, played))
+        return Reach(url, named=named, vouched=not named, elsewhere=elsewhere)
+
+
+def to_named_servers(
+    private_hosts: Collection[str],
+    transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
+) -> httpx.AsyncBaseTransport:
+    """Return a transport to servers that accounts name.
+
+    It speaks https with public addresses only, and anything with `private_hosts` (`host:port`). Where
+    it refuses it raises NetworkError(rejected), and nothing was sent.
+    """
+    allowed = AllowedHosts(private_hosts)
+    return _Guard(allowed, SharedConnections(transport(allowed)))
+
+
+class _Guard(httpx.AsyncBaseTransport):
+    def __init__(self, allowed: AllowedHosts, transport: httpx.AsyncBaseTransport) -> None:
+        self._allowed = allowed
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        if not is_plain_host(url.raw_host.decode()):
+            raise _forbidden(f"{url.host} is an address in an unusual spelling", allowable=False)
+        if url.scheme != "https" and not self._allowed.allows(*_host_and_port(url)):
+            raise _forbidden(f"{url.host} is named with http, which sends passwords in clear; name it with https")
+        try:
+            return await self._transport.handle_async_request(request)
+        except AddressForbidden as error:
+            raise _forbidden(f"{url.host} is not on the public internet") from error
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _entry(url: httpx.URL) -> str:
+    _, port = _host_and_port(url)
+    host = url.raw_host.decode()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _host_and_port(url: httpx.URL) -> tuple[str, int]:
+    return url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def _forbidden(why: str, *, allowable: bool = True) -> NetworkError:
+    hint = f" Whoever runs this service can allow it by {_SETTING}." if allowable else ""
+    return NetworkError(Kind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)

@@ -1,0 +1,63 @@
+"""No network is asked while a connection of the database is held: the code that tries is told so at once."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from domain.connection_held import ConnectionHeld, demand_no_connection
+from platforms.errors import Kind, NetworkError
+from platforms.http.transport import Transport
+from platforms.http.wire import Wire
+from store.database import Database
+from tests.stack import Stack
+
+
+def wire(transport: httpx.AsyncBaseTransport, url: str) -> Wire:
+    return Wire(transport, url, "Test", lambda _: NetworkError(Kind.REJECTED, "No.", code="no"))
+
+
+@pytest.mark.parametrize("reads", [False, True])
+async def test_no_network_is_asked_inside_a_transaction(stack: Stack, *, reads: bool) -> None:
+    async with Transport() as transport:
+        asks = wire(transport, stack.sandbox_url)
+        async with stack.database.reading() if reads else stack.database.transaction():
+            with pytest.raises(ConnectionHeld):
+                await asks.send("GET", "/_/health")
+            with pytest.raises(ConnectionHeld):
+                await asyncio.create_task(asks.send("GET", "/_/health"))
+        assert (await asks.send("GET", "/_/health")).is_success
+
+
+async def test_a_transaction_inside_another_does_not_lift_the_ban(stack: Stack) -> None:
+    async with stack.database.transaction():
+        async with stack.database.answers.transaction():
+            pass
+        with pytest.raises(ConnectionHeld):
+            demand_no_connection()
+    demand_no_connection()
+
+
+async def test_a_task_that_outlives_the_transaction_may_ask(stack: Stack) -> None:
+    over = asyncio.Event()
+
+    async def later() -> None:
+        await over.wait()
+        demand_no_connection()
+
+    async with stack.database.transaction():
+        task = asyncio.create_task(later())
+    over.set()
+    await task
+
+
+async def test_a_failed_transaction_is_over(database_that_is_away: Database) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        async with database_that_is_away.transaction() as session:
+            await session.connection()
+    demand_no_connection()
+
+
+@pytest.fixture
+def database_that_is_away() -> Database:
+    return Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")

@@ -1,0 +1,135 @@
+"""No workspace takes what another needs to begin."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.shares import Exhausted, Share, Shares
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(shares: Shares, holder: str) -> list[Share]:
+    """Take one unit after the other until there is no more."""
+    mine: list[Share] = []
+    while True:
+        try:
+            mine.append(shares.take(holder))
+        except Exhausted:
+            return mine
+
+
+def test_one_holder_gets_half_and_the_next_half_of_the_rest() -> None:
+    shares = Shares(60)
+    assert [len(taken(shares, name)) for name in "abc"] == [30, 15, 7]
+    assert shares.free == 8
+    assert shares.held_by("a") == 30
+
+
+def test_holders_that_come_and_go_end_with_equal_shares() -> None:
+    shares = Shares(60)
+    mine = {name: taken(shares, name) for name in "ab"}
+    for _ in range(60):
+        for name in "ab":
+            if mine[name]:
+                mine[name].pop().give_back()
+            mine[name] += taken(shares, name)
+    assert {name: len(each) for name, each in mine.items()} == {"a": 20, "b": 20}
+
+
+def test_a_holder_has_no_more_than_each_may() -> None:
+    shares = Shares(60, each=10)
+    assert [len(taken(shares, name)) for name in "abcdef"] == [10, 10, 10, 10, 10, 5]
+    assert (shares.most, Shares(60).most) == (10, 30)
+
+
+def test_what_is_given_back_twice_is_free_once() -> None:
+    shares = Shares(4)
+    with shares.take("a") as share:
+        share.give_back()
+    share.give_back()
+    assert (shares.free, shares.held_by("a")) == (4, 0)
+    with pytest.raises(ValueError, match="given back"):
+        share.resize(1)
+
+
+def test_a_share_that_may_not_grow_stays_as_it_was() -> None:
+    shares = Shares(100)
+    share = shares.take("a", 40)
+    with pytest.raises(Exhausted):
+        share.resize(51)
+    assert (share.amount, shares.free) == (40, 60)
+    share.resize(50)
+    share.resize(10)
+    assert shares.free == 90
+
+
+def test_who_has_its_share_is_told_how_much_to_give_back() -> None:
+    shares = Shares(100)
+    first, second = shares.take("a", 30), shares.take("a", 20)
+    with pytest.raises(Exhausted) as caught:
+        shares.take("a", 40)
+    assert (caught.value.shares, caught.value.missing) == (shares, 40)
+    first.give_back()
+    second.resize(10)
+    assert shares.take("a", 40).amount == 40
+
+
+def test_it_is_told_about_how_often_something_becomes_free() -> None:
+    clock = Clock()
+    shares = Shares(60, each=10, clock=clock)
+    taken(shares, "a")
+    with pytest.raises(Exhausted) as caught:
+        shares.take("a")
+    assert caught.value.interval == pytest.approx(0.02)
+    clock.now = 30
+    with pytest.raises(Exhausted) as caught:
+        shares.take("a")
+    assert caught.value.interval == pytest.approx(3)
+
+
+@given(
+    st.integers(1, 200),
+    st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 50), st.booleans()), max_size=200),
+)
+def test_nobody_ever_has_more_than_half_and_nothing_is_lost(total: int, wishes: list[tuple[str, int, bool]]) -> None:
+    shares, held = Shares(total), list[Share]()
+    for holder, amount, leaves in wishes:
+        if leaves and held:
+            held.pop(amount % len(held)).give_back()
+        try:
+            held.append(shares.take(holder, amount))
+        except Exhausted:
+            # What it asked for would have left the others less than itself.
+            assert shares.held_by(holder) + amount > shares.free - amount
+        by_holder = Counter[str]()
+        for share in held:
+            by_holder[share.holder] += share.amount
+        assert shares.free == total - by_holder.total() >= 0
+        assert all(2 * each <= total for each in by_holder.values())
+
+
+def test_threads_take_no_more_than_there_is() -> None:
+    shares = Shares(1000)
+
+    def take_and_grow(number: int) -> int:
+        share = shares.take(f"holder {number % 4}", 0)
+        try:
+            for size in range(1, 300):
+                share.resize(size)
+        except Exhausted:
+            pass
+        return share.amount
+
+    with ThreadPoolExecutor(8) as threads:
+        amounts = list(threads.map(take_and_grow, range(8)))
+    assert shares.free == 1000 - sum(amounts) >= 0

@@ -1,0 +1,33 @@
+"""A pending step says which system call failed, in the system's words and in no others."""
+
+import errno
+import socket
+from datetime import timedelta
+
+from activities.errors import try_again
+from domain.system_errors import system_words
+from media.refusals import no_decoder
+from platforms.errors import NetworkError
+from platforms.registry import networks
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    try:
+        raise error from cause
+    except type(error) as raised:
+        return raised
+
+
+def test_a_step_whose_decoder_could_not_be_made_says_which_system_call_failed() -> None:
+    full = OSError(errno.ENOMEM, "a secret", "/a/path")
+    error = caused(no_decoder(), caused(RuntimeError("server away"), full))
+    assert isinstance(error, NetworkError)
+    said = try_again(networks()["mastodon"], error, timedelta(seconds=1))
+    assert said.message == "Mastodon: transient (decoder_unavailable), errno 12: Cannot allocate memory"
+
+
+def test_only_system_calls_are_named() -> None:
+    assert system_words(ConnectionRefusedError(errno.ECONNREFUSED, "x")) == "errno 111: Connection refused"
+    assert system_words(ValueError("x")) is None
+    assert system_words(OSError("without a number")) is None
+    assert system_words(socket.gaierror(socket.EAI_AGAIN, "names have other numbers")) is None

@@ -1,0 +1,43 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+
+import pytest
+
+from media.fetch import MediaFetcher
+from platforms.http.guard import GuardedTransport
+from tests.media import files
+from tests.media.hostile import PUBLIC, HostileServer, Internet
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HostileServer]:
+    async with HostileServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def internet(server: HostileServer) -> Internet:
+    internet = Internet(server)
+    internet.knows("cdn.test", [PUBLIC])
+    return internet
+
+
+@pytest.fixture
+async def fetcher_with(internet: Internet) -> AsyncIterator[Callable[..., MediaFetcher]]:
+    made: list[MediaFetcher] = []
+
+    def make(**options: object) -> MediaFetcher:
+        transport = partial(GuardedTransport, names=internet, network=internet)
+        made.append(MediaFetcher(transport=transport, **options))  # type: ignore[arg-type]  # options vary by test
+        return made[-1]
+
+    yield make
+    for fetcher in made:
+        await fetcher.close()
+
+
+@pytest.fixture(autouse=True)
+def close_files() -> Iterator[None]:
+    yield
+    while files.MADE:
+        files.MADE.pop().close()

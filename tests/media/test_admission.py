@@ -1,0 +1,45 @@
+"""Steps that wait for media of their workspace come again about as often as they may go on."""
+
+from datetime import timedelta
+
+from media.admission import MediaLimits, Waiting
+from tests.domain.test_shares import Clock
+
+
+def seconds(wait: timedelta, exactly: float) -> bool:
+    return exactly * 0.8 <= wait.total_seconds() <= exactly * 1.2
+
+
+def test_each_that_waits_is_put_off_a_little_further() -> None:
+    waiting = Waiting(Clock())
+    waits = [waiting.put_off("ws", f"step {number}", 2) for number in range(100)]
+    assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
+    # One that comes again goes to the end, others do not count.
+    assert seconds(waiting.put_off("ws", "step 7", 2), 200)
+    assert seconds(waiting.put_off("other", "step", 2), 2)
+
+
+def test_a_wait_is_neither_too_short_nor_too_long() -> None:
+    waiting = Waiting(Clock())
+    assert seconds(waiting.put_off("ws", "step", 0.01), 1)
+    assert seconds(waiting.put_off("ws", "another", 1000), 300)
+
+
+def test_who_goes_on_or_does_not_come_back_counts_no_longer() -> None:
+    clock = Clock()
+    waiting = Waiting(clock)
+    for number in range(9):
+        waiting.put_off("ws", f"step {number}", 2)
+    for number in range(5):
+        waiting.let_in("ws", f"step {number}")
+    assert seconds(waiting.put_off("ws", "step", 2), 10)
+    clock.now = 100
+    assert seconds(waiting.put_off("ws", "late", 2), 2)
+    for step in ("step", "late"):
+        waiting.let_in("ws", step)
+    assert waiting.__dict__["_until"] == {}
+
+
+def test_a_workspace_has_room_for_its_largest_file_and_a_copy() -> None:
+    limits = MediaLimits(disk_bytes=400)
+    assert 2 * limits.file_bytes <= limits.disk_bytes // 2

@@ -1,0 +1,228 @@
+"""What code that a file has brought into its decoder can do to anything else: nothing."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from media import decoders as module
+from media.decoders import Decoders, Ending
+from media.decoding.confinement import Allowance
+from media.decoding.jobs import IMAGES, Job
+from tests.media import files
+
+ALLOWANCE = Allowance(memory=2**30, file_size=1000, cpu_seconds=1)
+
+
+def taken_over(program: str) -> str:
+    """Return a server's program whose processes run the given lines, confined, and answer with what they raised."""
+    lines = "".join(f"\n        {line}" for line in program.splitlines())
+    return f"""import sys
+number, kind, *sys.path[:] = sys.argv[1:]
+import ctypes, mmap, os, resource, signal, socket, subprocess, threading, time
+from media.decoding import confinement, server
+this_server = os.getpid()
+libc = ctypes.CDLL(None, use_errno=True)
+def checked(result):
+    if result == -1:
+        raise OSError(ctypes.get_errno(), "")
+def answer(job, files):
+    try:{lines}
+    except BaseException as error:
+        return dict(error=type(error).__name__, number=getattr(error, "errno", None))
+    return dict(error=None)
+server.answer = answer
+server.main(int(number), kind)"""
+
+
+async def ending_of(program: str, allowance: Allowance = ALLOWANCE, within: float = 10) -> Ending:
+    """Return how a process ends that does the work in place of decoding a file."""
+    decoders = Decoders(IMAGES)
+    file, room = files.file_of(b"content", "image/jpeg").spool, files.room()
+    numbers = [file.duplicate(writable=False), room.duplicate(writable=True)]
+    real = module._START
+    module._START = taken_over(program)
+    try:
+        ending = await decoders.run(Job("image/jpeg", allowance, strips=True), numbers, within)
+    finally:
+        module._START = real
+        for number in numbers:
+            os.close(number)
+        await decoders.close()
+    assert file.read_at(0, 100) == b"content"
+    return ending
+
+
+async def outcome_of(program: str, allowance: Allowance = ALLOWANCE) -> dict[str, Any]:
+    ending = await ending_of(program, allowance)
+    assert ending.answer is not None
+    return ending.answer
+
+
+@pytest.fixture
+async def filtered() -> None:
+    """Skip a test if the kernel does not filter calls."""
+    decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
+    number = photo.spool.duplicate(writable=False)
+    ending = await decoders.run(Job("image/jpeg", ALLOWANCE), [number], 20)
+    os.close(number)
+    warned = decoders._warned
+    await decoders.close()
+    assert ending.answer is not None
+    if warned:
+        pytest.skip("the kernel of this machine refuses seccomp filters, or there is none for it here")
+
+
+ATTEMPTS = {
+    "reads the worker's environment": "open('/proc/{worker}/environ').read()",
+    "reads the server's environment": "open(f'/proc/{this_server}/environ').read()",
+    "reads the worker's memory": "checked(libc.process_vm_readv({worker}, 0, 0, 0, 0, 0))",
+    "reads a file": "open('{file}').read()",
+    "opens a file for writing": "os.open('{file}', os.O_WRONLY)",
+    "removes a file": "os.unlink('{file}')",
+    "lists a folder": "os.listdir('/')",
+    "opens a socket": "socket.socket()",
+    "opens a local socket": "socket.socketpair()",
+    "sends more than words": "checked(libc.sendmsg(3, 0, 0))",
+    "runs a program": "os.execv(sys.executable, ['python', '-c', ''])",
+    "forks": "os.fork()",
+    "clones itself": "checked(libc.syscall(220 if os.uname().machine == 'aarch64' else 56, 17, 0, 0, 0, 0))",
+    "traces the worker": "checked(libc.ptrace(16, {worker}, 0, 0))",
+    "traces the server": "checked(libc.ptrace(16, this_server, 0, 0))",
+    "signals the worker": "os.kill({worker}, 0)",
+    "makes memory executable": "mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)",
+    "enters a namespace": "checked(libc.unshare(0x10000000))",
+    "raises a limit": "checked(libc.setrlimit(0, ctypes.byref((ctypes.c_ulong * 2)(2, 2))))",
+    "ignores the end of its time": "signal.signal(signal.SIGXCPU, signal.SIG_IGN)",
+    "becomes another user": "os.setuid(1)",
+    "lets itself be inspected": "checked(libc.prctl(4, 1, 0, 0, 0))",
+}
+
+
+@pytest.mark.usefixtures("filtered")
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_a_decoder_that_is_taken_over_may_do_nothing(attempt: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("theirs")
+    program = ATTEMPTS[attempt].replace("{worker}", str(os.getpid())).replace("{file}", str(file))
+    answer = await outcome_of(program)
+    assert (answer["error"], answer["number"]) == ("PermissionError", errno.EPERM)
+    assert file.read_text() == "theirs"
+
+
+@pytest.mark.usefixtures("filtered")
+async def test_only_a_decoder_that_needs_a_thread_may_start_one() -> None:
+    program = "thread = threading.Thread(target=time.time)\nthread.start()\nthread.join()"
+    assert (await outcome_of(program))["error"] == "RuntimeError"
+    assert (await outcome_of(program, replace(ALLOWANCE, threads=True)))["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("x = bytes(2**30)", "MemoryError"),
+        ("files[0].write_at(0, b'x')", "OSError"),
+        ("files[1].write_at(0, bytes(1000))\nfiles[1].write_at(1000, b'x')", "OSError"),
+        ("files[1].truncate(1001)", "OSError"),
+    ],
+    ids=["too much memory", "to the file", "too much", "too far"],
+)
+async def test_it_may_take_and_write_no_more_than_its_job_needs(program: str, error: str) -> None:
+    assert (await outcome_of(program))["error"] == error
+
+
+async def test_it_knows_no_secret_and_has_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", "hush")
+    program = "found = [n for n in range(64) if libc.lseek(n, 0, 1) != -1 or ctypes.get_errno() != 9]\n"
+    program += "return dict(files=found, environment=dict(os.environ), folder=os.environ.get('PWD'))"
+    answer = await outcome_of(program)
+    # The standard streams, which lead nowhere, its socket, the file and its copy.
+    assert answer["files"] == [0, 1, 2, 3, 4, 5]
+    assert set(answer["environment"]) <= {"MALLOC_ARENA_MAX", "LC_CTYPE"}
+
+
+async def test_what_never_ends_is_ended() -> None:
+    ending = await ending_of("while True: pass")
+    assert (ending.answer, ending.signal) == (None, signal.SIGXCPU)
+    # The kernel charges the limit by its ticks and reports the time by its clock: the two differ on a busy machine.
+    assert 0.5 < ending.cpu_seconds < 2
+    assert ending.used_up_its_seconds
+
+
+async def test_what_waits_for_ever_is_ended() -> None:
+    ending = await ending_of("time.sleep(60)", within=2)
+    assert (ending.answer, ending.too_late) == (None, True)
+
+
+async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = "def refuse(**_): raise OSError(22, 'refused')\nconfinement.forbid_other_calls = refuse\nserver.main("
+    program = taken_over("pass").replace("server.answer = answer\nserver.main(", refusing)
+    monkeypatch.setattr(module, "_START", program)
+    decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
+    with capture_logs() as logged:
+        for _ in range(2):
+            number = photo.spool.duplicate(writable=False)
+            ending = await decoders.run(Job("image/jpeg", ALLOWANCE), [number], 20)
+            os.close(number)
+            assert ending.answer is not None
+            assert ending.answer["examined"]["facts"]["width"] == 40
+    await decoders.close()
+    assert [(entry["event"], entry["reason"]) for entry in logged] == [
+        ("media.decoders_unconfined", "[Errno 22] refused")
+    ]
+
+
+AS_NOBODY = """
+import ctypes, fcntl, os, sys, time
+from media.decoding.confinement import forbid_inspection
+from media.spool import Spool
+if os.getuid() == 0:
+    os.setuid(65534)
+# Giving up privileges would have done it, too.
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+"""
+INSPECTED = """
+if "seal" in sys.argv:
+    forbid_inspection()
+print("ready", flush=True)
+time.sleep(60)
+"""
+REOPENING = """
+forbid_inspection()
+spool = Spool()
+spool.append(b"content")
+number = spool.duplicate(writable=False)
+print(fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY, os.pread(number, 9, 0).decode())
+"""
+INSPECTING = "print(open(f'/proc/{sys.argv[1]}/environ').read())"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems show no process's environment")
+@pytest.mark.parametrize(("sealed", "readable"), [("open", True), ("seal", False)])
+def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readable: bool) -> None:
+    environment = {"PYTHONPATH": str(Path(module.__file__).parents[2]), "SECRET": "hush"}
+    command = [sys.executable, "-c", AS_NOBODY + INSPECTED, sealed]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            look = [sys.executable, "-c", AS_NOBODY + INSPECTING, str(process.pid)]
+            seen = subprocess.run(look, capture_output=True, text=True, check=False)
+            assert ("hush" in seen.stdout) is readable
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems open no file a second time by its number")
+def test_a_sealed_worker_can_give_away_files_for_reading_only() -> None:
+    environment = {"PYTHONPATH": str(Path(module.__file__).parents[2])}
+    command = [sys.executable, "-c", AS_NOBODY + REOPENING]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == "True content\n"

@@ -1,0 +1,99 @@
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from media.decoding.facts import TooManyPixels, Undecodable
+from media.decoding.headers import facts_by_headers
+from media.decoding.images import image_facts
+from media.metadata.source import Damaged
+from media.spool import Spool
+from tests.media import files
+
+
+def moving_webp() -> bytes:
+    out = io.BytesIO()
+    first, second = files.photo(), files.photo().rotate(90)
+    first.save(out, "WEBP", save_all=True, append_images=[second], duration=[100, 300])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        *((files.jpeg(turned), "image/jpeg") for turned in range(1, 9)),
+        (files.jpeg(progressive=True), "image/jpeg"),
+        (files.saved(files.photo(61, 7), "JPEG"), "image/jpeg"),
+        *((files.png(turned), "image/png") for turned in (1, 6)),
+        (files.saved(files.photo().quantize(), "PNG", transparency=0), "image/png"),
+        (files.saved(files.photo(), "PNG"), "image/png"),
+        *((files.webp(turned), "image/webp") for turned in (1, 8)),
+        (files.saved(files.photo(61, 7), "WEBP", quality=50), "image/webp"),
+        (files.saved(files.photo(61, 7), "WEBP", lossless=True), "image/webp"),
+        (files.saved(files.photo().convert("RGBA"), "WEBP", lossless=True), "image/webp"),
+        (moving_webp(), "image/webp"),
+    ],
+)
+def test_headers_say_what_the_decoder_says(content: bytes, content_type: str) -> None:
+    spool = files.file_of(content, content_type).spool
+    found, decoded = facts_by_headers(spool, content_type), image_facts(spool, content_type)
+    assert found is not None
+    assert (found.width, found.height, found.frames, found.duration) == (
+        decoded.width,
+        decoded.height,
+        decoded.frames,
+        decoded.duration,
+    )
+    assert (found.content_type, found.size) == (content_type, len(content))
+
+
+def test_only_a_decoder_can_tell_of_other_types(tmp_path: Path) -> None:
+    assert facts_by_headers(files.file_of(files.gif(), "image/gif").spool, "image/gif") is None
+    assert facts_by_headers(files.file_of(files.video(tmp_path), "video/mp4").spool, "video/mp4") is None
+    assert facts_by_headers(files.file_of(b"\x89PNG\r\n\x1a\nnonsense", "image/png").spool, "image/png") is None
+
+
+@pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
+def test_what_is_cut_off_is_left_to_a_decoder_which_refuses_it(kind: str, content_type: str) -> None:
+    content = files.saved(files.photo(600, 400), kind)
+    spool = files.file_of(content[: len(content) // 2], content_type).spool
+    assert facts_by_headers(spool, content_type) is None
+    with pytest.raises(Undecodable):
+        image_facts(spool, content_type)
+
+
+def test_a_picture_beyond_measure_is_refused_without_decoding() -> None:
+    with pytest.raises(TooManyPixels):
+        facts_by_headers(files.file_of(files.bomb(20_000, 20_000), "image/png").spool, "image/png")
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 20, 100])
+def test_what_breaks_off_in_its_headers_is_damaged_or_left_to_the_decoder(length: int) -> None:
+    spool = files.file_of(files.jpeg()[:length], "image/jpeg").spool
+    try:
+        found = facts_by_headers(spool, "image/jpeg")
+    except Damaged:
+        found = None
+    assert found is None
+
+
+class Counting(Spool):
+    """Count what is read of a file."""
+
+    read = 0
+
+    def read_at(self, start: int, length: int) -> bytes:
+        found = super().read_at(start, length)
+        self.read += len(found)
+        return found
+
+
+def test_a_large_picture_is_not_read_from_beginning_to_end() -> None:
+    content = files.saved(Image.effect_noise((1500, 1500), 90).convert("RGB"), "JPEG", quality=95)
+    with Counting() as spool:
+        spool.append(content)
+        found = facts_by_headers(spool, "image/jpeg")
+        assert spool.read < len(content) / 10
+    assert found is not None
+    assert (found.width, found.height) == (1500, 1500)

@@ -1,0 +1,68 @@
+"""Be a process that brings one video to networks as a worker does, and prints what that cost it in memory.
+
+`python -m tests.media.uploading SANDBOX SMALL LARGE PLATFORM…`
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from domain.post import Media, MediaType
+from media.changes import Change
+from media.fetch import MediaFetcher
+from media.record import ChangeRecord
+from media.shared import SharedFiles
+from media.source import MediaTools, StepMedia
+from media.workshop import Workshop
+from platforms.base import Published
+from tests.platforms.rig import MediaFromUrl, Sandbox, open_account
+
+
+def memory(name: str) -> int:
+    """Return one of the kernel's figures for this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+class Unwritten(ChangeRecord):
+    """Note nothing: there is no database here."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        """Let a change pass."""
+
+
+async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) -> Published:
+    """Publish the video on a new account."""
+    rig = await open_account(sandbox, platform)
+    draft_media = [Media(type=MediaType.VIDEO, url=url)]
+    source = StepMedia(tools, "workspace", url, rig.network, rig.network.rules.files, Unwritten(), lambda _: None)
+    rig.source = cast("MediaFromUrl", source)
+    sending = rig.sending(f"A video for {platform}", draft_media)
+    await rig.network.prepare(rig.connection(), sending)
+    return await rig.network.publish(rig.connection(), sending)
+
+
+async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:
+    """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
+    hosts = [urlsplit(url).netloc for url in (small, large)]
+    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), Workshop())
+    async with httpx.AsyncClient(timeout=30) as client:
+        sandbox = Sandbox(sandbox_url, client)
+        for url in (small, large):
+            Path("/proc/self/clear_refs").write_text("5")  # noqa: ASYNC240 - a file of the kernel's, not of a disk
+            before = memory("VmRSS")
+            await asyncio.gather(*(publish(tools, sandbox, platform, url) for platform in platforms))
+    await tools.close()
+    sys.stdout.write(str(memory("VmHWM") - before))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

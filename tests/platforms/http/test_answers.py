@@ -1,0 +1,205 @@
+"""Servers that answer without end, slowly, or with what unpacks to more than fits into memory."""
+
+import asyncio
+import gzip
+import json
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from activities.options import STEP_TIMEOUT
+from platforms.errors import Kind, NetworkError
+from platforms.http import timeouts
+from platforms.http.answers import MOST_BYTES, parse
+from platforms.http.transport import Transport
+from platforms.http.wire import Wire, json_of
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def wire_to(answer: Answer) -> AsyncIterator[Wire]:
+    """Serve every request with an answer; yields a line to the server."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:-2]).get(
+                b"content-length", b"0"
+            )
+            await reader.readexactly(int(length))
+            await answer(writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, Transport() as transport:
+        yield Wire(transport, url, "Test", lambda _: NetworkError(Kind.REJECTED, "No.", code="no"))
+
+
+def whole(body: bytes, *headers: bytes) -> Answer:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        more = b"".join(header + b"\r\n" for header in headers)
+        writer.write(HEAD + more + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    return write
+
+
+async def has_no_end(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        await writer.drain()
+
+
+async def drips(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 1000000\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def drips_its_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while not writer.is_closing():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"X-GZIP"])
+async def test_a_packed_answer_is_read(encoding: bytes) -> None:
+    async with wire_to(whole(gzip.compress(b'{"id": "1"}'), b"Content-Encoding: " + encoding)) as line:
+        assert json_of(await line.send("GET", "/")) == {"id": "1"}
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize(
+    "answer",
+    [whole(gzip.compress(bytes(256 * 2**20)), b"Content-Encoding: gzip"), whole(bytes(MOST_BYTES + 1)), has_no_end],
+    ids=["packed", "long", "endless"],
+)
+async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> None:
+    async with wire_to(answer) as line:
+        tracemalloc.start()
+        try:
+            with pytest.raises(NetworkError) as caught:
+                await line.send("POST", "/", public=public)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert (caught.value.kind, caught.value.code) == (
+        Kind.UNCLEAR if public else Kind.TRANSIENT,
+        "answer_too_large",
+    )
+    assert most < 8 * MOST_BYTES
+
+
+async def test_the_largest_answer_is_read() -> None:
+    async with wire_to(whole(bytes(MOST_BYTES))) as line:
+        assert len((await line.send("GET", "/")).content) == MOST_BYTES
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("answer", [drips, drips_its_head])
+async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
+    async with asyncio.timeout(5), wire_to(answer) as line:
+        with pytest.raises(NetworkError) as caught:
+            await line.send("POST", "/", public=public)
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR if public else Kind.TRANSIENT, "timed_out")
+
+
+async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            await asyncio.sleep(0.06)
+            yield b"x"
+
+    async with wire_to(whole(b"{}")) as line:
+        await line.send("POST", "/", content=body(), headers={"Content-Length": "10"})
+
+
+def slow(seconds: float) -> Answer:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        await whole(b"{}")(writer)
+
+    return write
+
+
+@pytest.mark.parametrize("size", [0, 2_000_000])
+async def test_a_network_may_take_the_longer_to_answer_the_more_it_is_sent(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeouts, "_QUIET_S", 0.1)
+    monkeypatch.setattr(timeouts, "_ANSWER_S", 0.1)
+    async with wire_to(slow(0.5)) as line:
+        if size:
+            assert (await line.send("POST", "/", public=True, content=bytes(size))).status_code == httpx.codes.OK
+            return
+        with pytest.raises(NetworkError) as caught:
+            await line.send("POST", "/", public=True)
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR, "timed_out")
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 60), (1_000_000, 80), (12_000_000, 300), (4 * 2**30, 300)])
+def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most: float) -> None:
+    assert timeouts.answer_within(size) == most <= timeouts.LONGEST_ANSWER_S
+    assert (timeouts.for_body(size).read or 0) < most
+    assert timedelta(seconds=timeouts.LONGEST_ANSWER_S) < STEP_TIMEOUT / 2
+
+
+async def test_a_broken_encoding_is_unclear_for_what_may_be_public() -> None:
+    async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as line:
+        with pytest.raises(NetworkError) as caught:
+            await line.send("POST", "/", public=True)
+    assert caught.value.kind is Kind.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[" * 100_000,
+        b'{"a": ' * 100_000,
+        b'{"wait": NaN}',
+        b'{"wait": -Infinity}',
+        b'{"wait": 1e999}',
+        b'{"wait": ' + b"9" * 5000 + b"}",
+        b"[1, 2]",
+    ],
+)
+def test_what_is_no_object_of_json_is_an_empty_one(body: bytes) -> None:
+    assert json_of(httpx.Response(200, content=body)) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a\\u0000": ["b\\u0000c", {"d": "\\ud83d"}]}', {"a": ["bc", {"d": "?"}]}),
+        ('{"a": "\\ud83d\\ude00 😀"}'.encode(), {"a": "😀 😀"}),
+        (b'{"a": "\xff\xed\xa0\xbd"}', {"a": "\ufffd\ufffd\ufffd\ufffd"}),
+        (b'\xef\xbb\xbf{"a": 1.5}', {"a": 1.5}),
+    ],
+)
+def test_what_is_read_can_be_stored(body: bytes, found: object) -> None:
+    """PostgreSQL takes no NUL and no half of a surrogate pair."""
+    read = parse(httpx.Response(200, content=body))
+    assert read == found
+    assert "\0" not in json.dumps(read, ensure_ascii=False)
+    json.dumps(read, ensure_ascii=False).encode()

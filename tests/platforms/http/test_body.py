@@ -1,0 +1,34 @@
+"""A file goes out piece by piece, as often as it is sent, and stretches of it are files themselves."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from platforms.files import MediaFile
+from platforms.http.body import PIECE_BYTES, Body
+from tests.platforms.http.test_multipart import file_of
+
+
+async def test_a_body_is_read_anew_each_time_and_tells_how_far_it_is() -> None:
+    told: list[int] = []
+    body = Body(file_of(PIECE_BYTES + 1), told.append)
+    for _ in range(2):
+        assert [len(piece) async for piece in body] == [PIECE_BYTES, 1]
+    assert told == [PIECE_BYTES, PIECE_BYTES + 1] * 2
+    assert body.headers == {"Content-Length": str(PIECE_BYTES + 1)}
+
+
+@pytest.mark.parametrize(
+    ("begin", "length", "content"),
+    [(0, 3, b"012"), (4, 3, b"456"), (8, 5, b"89"), (10, 5, b""), (12, 5, b""), (0, 99, b"0123456789"), (3, 0, b"")],
+)
+async def test_a_part_is_a_file(begin: int, length: int, content: bytes) -> None:
+    async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
+        for at in range(start, 10, size):
+            yield b"0123456789"[at : at + size]
+
+    part = MediaFile("video/mp4", 10, chunks).part(begin, length)
+    assert part.size == len(content)
+    assert await part.read() == content
+    assert b"".join([piece async for piece in part.chunks(2)]) == content
+    assert b"".join([piece async for piece in part.chunks(2, 1)]) == content[1:]

@@ -1,0 +1,80 @@
+"""A server that does not answer takes only its own workspace's connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from platforms.errors import Kind, NetworkError
+from platforms.http import shared_connections
+from platforms.http.shared_connections import SharedConnections
+
+
+class Body(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+
+class Server(httpx.AsyncBaseTransport):
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await self.answers.wait()
+        if request.url.path == "/fails":
+            raise httpx.ConnectError("down")
+        return httpx.Response(200, stream=Body())
+
+
+def request_of(workspace: str, path: str = "/") -> httpx.Request:
+    return httpx.Request("GET", f"https://social.test{path}", extensions={"workspace": workspace})
+
+
+async def ask(connections: SharedConnections, workspace: str, path: str = "/") -> bytes:
+    response = await connections.handle_async_request(request_of(workspace, path))
+    return await response.aread()
+
+
+async def test_who_waits_too_long_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_connections, "_PATIENCE_S", 0.1)
+    server = Server()
+    connections = SharedConnections(server, 8)
+    crowd = [asyncio.create_task(ask(connections, "a")) for _ in range(20)]
+    await asyncio.sleep(0.3)
+    refused = [task.exception() for task in crowd if task.done()]
+    assert len(refused) == 16
+    for error in refused:
+        assert isinstance(error, NetworkError)
+        assert (error.kind, error.code) == (Kind.TRANSIENT, "servers_busy")
+    other = asyncio.create_task(ask(connections, "b"))
+    await asyncio.sleep(0.01)
+    assert server.asked == 5
+    server.answers.set()
+    assert await other == b"{}"
+    assert [task.result() for task in crowd if task.exception() is None] == [b"{}"] * 4
+
+
+async def test_a_crowd_at_a_fast_server_waits_a_moment() -> None:
+    server = Server()
+    server.answers.set()
+    connections = SharedConnections(server, 8)
+    assert await asyncio.gather(*(ask(connections, "a") for _ in range(50))) == [b"{}"] * 50
+
+
+async def test_connections_are_given_back_whatever_happens() -> None:
+    server = Server()
+    connections = SharedConnections(server, 2)
+    cut_off = asyncio.create_task(ask(connections, "a"))
+    await asyncio.sleep(0.01)
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+    server.answers.set()
+    with pytest.raises(httpx.ConnectError):
+        await ask(connections, "a", "/fails")
+    unread = await connections.handle_async_request(request_of("a"))
+    await unread.aclose()
+    assert await ask(connections, "a") == b"{}"
+    await connections.aclose()

@@ -1,0 +1,184 @@
+"""Only a refusal of an account's own token asks its owner to reconnect, whatever a token endpoint answers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms.base import AccountFacts, Connection
+from platforms.errors import Kind, NetworkError
+from platforms.http.wire import Wire
+from platforms.registry import networks
+from platforms.renewal import Lifetimes, Renewed, Renews, lifetimes_of
+
+RENEWED = {"access_token": "new", "refresh_token": "newer", "expires_in": 7200}
+BY_REFRESH_TOKEN = ["googlebusiness", "linkedin", "pinterest", "reddit", "tiktok", "twitter", "youtube"]
+BY_ITSELF = ["instagram", "threads"]
+
+DEAD: dict[str, list[tuple[int, Any]]] = {
+    "googlebusiness": [(400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."})],
+    "linkedin": [(400, {"error": "invalid_grant"})],
+    "pinterest": [(401, {"code": 283, "message": "Invalid."}), (400, {"error": "invalid_grant"})],
+    "reddit": [(400, {"error": "invalid_request"}), (200, {"error": "invalid_grant"})],
+    "tiktok": [(200, {"error": "invalid_grant", "log_id": "1"}), (400, {"error": "invalid_grant", "log_id": "1"})],
+    "twitter": [
+        (400, {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}),
+        (400, {"error": "invalid_grant"}),
+    ],
+    "youtube": [(400, {"error": "invalid_grant"})],
+    "instagram": [(400, {"error": {"code": 190, "error_subcode": 463, "message": "Session has expired"}})],
+    "threads": [(400, {"error": {"code": 190, "message": "Error validating access token"}})],
+}
+
+PAGE = "<html><body>Bad gateway</body></html>"
+NOT_THE_ACCOUNTS: list[tuple[int, Any, Kind | None]] = [
+    (401, {"error": "invalid_client"}, Kind.OPERATOR),
+    (400, {"error": "invalid_client"}, Kind.OPERATOR),
+    (401, {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}, Kind.OPERATOR),
+    (400, {"error": "invalid_scope"}, Kind.OPERATOR),
+    (401, PAGE, Kind.OPERATOR),
+    (401, "", Kind.OPERATOR),
+    (400, {"error": "temporarily_unavailable"}, Kind.TRANSIENT),
+    (400, {"error": "server_error"}, Kind.TRANSIENT),
+    (400, {"error": "unheard_of"}, Kind.TRANSIENT),
+    (403, PAGE, None),
+    (404, PAGE, None),
+    (429, {"error": "slow_down"}, None),
+    (429, PAGE, None),
+    (500, PAGE, Kind.TRANSIENT),
+    (502, PAGE, Kind.TRANSIENT),
+    (503, {"error": "temporarily_unavailable"}, Kind.TRANSIENT),
+    (200, PAGE, Kind.TRANSIENT),
+    (200, {}, Kind.TRANSIENT),
+    (200, {"access_token": ""}, Kind.TRANSIENT),
+    (200, {"access_token": ["a"]}, Kind.TRANSIENT),
+]
+"""Status, body and what it means; None if any kind will do but `auth`."""
+
+
+async def renewal(platform: str, status: int, body: Any, asked: list[httpx.Request] | None = None) -> Renewed[Any]:
+    """Renew an account whose token endpoint answers so."""
+    network = networks()[platform]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if asked is not None:
+            asked.append(request)
+        return httpx.Response(status, text=body) if isinstance(body, str) else httpx.Response(status, json=body)
+
+    async def never(*_: object) -> Any:
+        raise AssertionError("a renewal neither refreshes nor keeps anything by itself")
+
+    given = {"accessToken": "old", "clientId": "app", "clientSecret": "quiet"}
+    if platform in BY_REFRESH_TOKEN:
+        given["refreshToken"] = "used once"
+    transport, domains = httpx.MockTransport(answer), network.own_domains
+    wire = Wire(transport, network.base_url, network.label, network.error_of, domains=domains)
+    line = Connection(wire, AccountFacts("", "", ""), network.credentials.model_validate(given), never, never)
+    return await cast("Renews[Any]", network).renew(line)
+
+
+@pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
+async def test_new_tokens_come_with_what_the_network_tells_of_them(platform: str) -> None:
+    renewed = await renewal(platform, 200, RENEWED | {"scope": "read, write read"})
+    assert renewed.credentials.access_token.get_secret_value() == "new"
+    assert renewed.lifetimes is not None
+    assert renewed.lifetimes.scopes == ("read", "write")
+    ends = renewed.lifetimes.expires_at
+    assert ends is not None
+    assert timedelta(minutes=118) < ends - datetime.now(UTC) <= timedelta(hours=2)
+    if platform in BY_REFRESH_TOKEN:
+        assert renewed.credentials.refresh_token.get_secret_value() == "newer"
+        kept = await renewal(platform, 200, {"access_token": "new"})
+        assert kept.credentials.refresh_token == SecretStr("used once"), "it stays if no other comes"
+
+
+@pytest.mark.parametrize(
+    ("platform", "status", "body"), [(platform, *each) for platform, of in DEAD.items() for each in of]
+)
+async def test_a_refused_token_is_the_accounts(platform: str, status: int, body: Any) -> None:
+    with pytest.raises(NetworkError) as raised:
+        await renewal(platform, status, body)
+    assert raised.value.kind is Kind.AUTH
+
+
+@pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
+@pytest.mark.parametrize(("status", "body", "kind"), NOT_THE_ACCOUNTS)
+async def test_nothing_else_disconnects_an_account(platform: str, status: int, body: Any, kind: Kind | None) -> None:
+    with pytest.raises(NetworkError) as raised:
+        await renewal(platform, status, body)
+    assert raised.value.kind not in {Kind.AUTH, Kind.REJECTED}
+    assert kind in {None, raised.value.kind}
+
+
+async def test_x_calls_a_request_that_the_app_got_wrong_by_the_name_of_a_dead_token() -> None:
+    wrong = {"error": "invalid_request", "error_description": "Missing required parameter [grant_type]."}
+    with pytest.raises(NetworkError) as raised:
+        await renewal("twitter", 400, wrong)
+    assert raised.value.kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("platform", BY_ITSELF)
+async def test_a_token_stands_in_the_address_only_if_the_header_is_refused(platform: str) -> None:
+    asked: list[httpx.Request] = []
+    await renewal(platform, 200, RENEWED, asked)
+    assert [b"old" in request.url.query for request in asked] == [False]
+    with pytest.raises(NetworkError):
+        await renewal(platform, 400, {"error": {"code": 100, "message": "access_token is required"}}, asked)
+    assert [b"old" in request.url.query for request in asked] == [False, False, True]
+
+
+@pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
+async def test_no_secret_is_in_an_error(platform: str) -> None:
+    with pytest.raises(NetworkError) as raised:
+        await renewal(platform, 400, {"error": "unheard_of", "error_description": "old, used once, quiet"})
+    said = f"{raised.value!r} {raised.value} {raised.value.message} {raised.value.code}"
+    assert not any(secret in said for secret in ("old,", "used once", "quiet"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"expires_in": "soon", "scope": 5, "refresh_token_expires_at": "x"},
+        {"expires_in": -1},
+        {"expires_in": None, "refresh_expires_in": []},
+        {"expires_in": True},
+        {"expires_in": "9" * 400},
+    ],
+)
+def test_numbers_that_are_none_tell_nothing(told: dict[str, Any]) -> None:
+    assert lifetimes_of(told) == Lifetimes()
+
+
+def test_lives_beyond_all_measure_are_cut() -> None:
+    ends = lifetimes_of({"expires_in": 10**15}).expires_at
+    assert ends is not None
+    assert ends < datetime.now(UTC) + timedelta(days=3661)
+
+
+@pytest.mark.parametrize(
+    ("told", "scopes"),
+    [
+        ({"scope": "a b,c"}, ("a", "b", "c")),
+        ({"permissions": ["x", "y"]}, ("x", "y")),
+        ({"scope": ""}, ()),
+        ({"scope": "a" * 10_000}, ("a" * 200,)),
+        ({"scope": " ".join(map(str, range(10_000)))}, None),
+    ],
+)
+def test_scopes_are_read_and_bounded(told: dict[str, Any], scopes: tuple[str, ...] | None) -> None:
+    found = lifetimes_of(told).scopes
+    assert found is not None
+    assert len(found) <= 100
+    assert scopes in {None, found}
+
+
+def test_the_lead_is_less_than_half_of_a_life() -> None:
+    """A token that is renewed as soon as it is there would be renewed at every use."""
+    for network in networks().values():
+        if isinstance(network, Renews):
+            rules = network.tokens
+            assert rules.lead < rules.life / 2
+            assert rules.renew_after is None or rules.refresh_life is None or rules.renew_after < rules.refresh_life / 2
+            assert not rules.renews_itself or (rules.renew_after is not None and rules.renew_after <= rules.life / 2)

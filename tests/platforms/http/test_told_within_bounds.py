@@ -1,0 +1,90 @@
+"""Whatever a server tells stays within bounds."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platforms.http.told import LONGEST_WAIT, MOST, count, moment, told_by, wait, wait_until
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(10**500), 10**500),
+    st.floats(),
+    st.text(),
+    st.from_regex(r"-?[0-9]{1,400}(\.[0-9]{0,400})?", fullmatch=True),
+    st.datetimes(timezones=st.sampled_from([None, UTC])).map(datetime.isoformat),
+    st.lists(st.integers()),
+)
+
+
+@given(ANYTHING)
+def test_no_wait_is_longer_than_the_longest(told: object) -> None:
+    for found in (wait(told), wait(told, unit=timedelta(minutes=1)), wait_until(told)):
+        assert found is None or timedelta(0) <= found <= LONGEST_WAIT
+
+
+@given(ANYTHING)
+def test_no_count_is_larger_than_the_largest(told: object) -> None:
+    found = count(told)
+    assert found is None or 0 <= found <= MOST
+
+
+@given(ANYTHING, st.sampled_from([1, 1000]))
+def test_every_time_can_be_reckoned_with(told: object, per_second: int) -> None:
+    try:
+        found = moment(told, per_second=per_second)
+    except ValueError:
+        return
+    assert abs(found - datetime.now(UTC)) < timedelta(days=365 * 300)
+    assert found.utcoffset() == timedelta(0)
+
+
+@given(st.text(st.characters(codec="latin-1")), st.timedeltas())
+def test_every_header_is_an_allowance_or_none(left: str, resets_in: timedelta) -> None:
+    answer = httpx.Response(200, headers=[(b"left", left.encode("latin-1"))])
+    found = told_by(answer, "left", resets_in)
+    assert found is None or 0 <= found.left <= MOST
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("30", 30),
+        (" 30 ", 30),
+        ("1.5", 1.5),
+        (7, 7),
+        (0.25, 0.25),
+        ("-3", 0),
+        ("99999999999", 86_400),
+        (10**19, 86_400),
+    ],
+)
+def test_what_is_sensible_is_taken(told: object, seconds: float) -> None:
+    assert wait(told) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "told", [None, True, "", "soon", "1e9", "nan", float("inf"), float("nan"), "٣", "1" * 21, [], 10**30]
+)
+def test_what_is_no_number_is_none(told: object) -> None:
+    assert wait(told) is None
+    assert count(told) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (1_767_225_600, datetime(2026, 1, 1, tzinfo=UTC)),
+        ("1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T02:00:00+02:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.000Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00", datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_in_each_way_that_networks_write_it(told: object, found: datetime) -> None:
+    assert moment(told) == found

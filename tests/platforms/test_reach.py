@@ -1,0 +1,126 @@
+"""Accounts may name any server, also one that is none."""
+
+from functools import partial
+
+import httpx
+import pytest
+
+from platforms.errors import Kind, NetworkError
+from platforms.http.guard import GuardedTransport
+from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
+from platforms.reach import FORBIDDEN, Reach, Servers, to_named_servers
+from platforms.registry import networks
+from tests.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
+
+
+def credentials(instance: str) -> MastodonCredentials:
+    return MastodonCredentials.model_validate({"instance": instance, "accessToken": "secret"})
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        "http://127.0.0.1",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://localhost",
+        "https://169.254.169.254",
+        "https://metadata.google.internal",
+        "https://10.0.0.7:8080",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://[::ffff:127.0.0.1]",
+        "https://rebinding.test",
+        "http://social.test",
+    ],
+)
+async def test_a_hostile_instance_is_never_called(instance: str) -> None:
+    async with HostileServer().running() as server:
+        internet = Internet(server)
+        internet.knows("localhost", ["127.0.0.1", "::1"])
+        internet.knows("metadata.google.internal", ["169.254.169.254"])
+        internet.knows("rebinding.test", ["127.0.0.1"])
+        internet.knows("social.test", [PUBLIC])
+        transport = partial(GuardedTransport, names=internet, network=internet)
+        url = Servers().reach(networks()["mastodon"], credentials(instance)).url
+        async with httpx.AsyncClient(transport=to_named_servers([], transport)) as client:
+            with pytest.raises(NetworkError) as caught:
+                await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
+        assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, FORBIDDEN)
+        assert "secret" not in caught.value.message
+        assert internet.connected == []
+        assert server.requests == []
+
+
+async def test_the_operator_can_allow_a_host_with_plain_http() -> None:
+    async with HostileServer().running() as server:
+        server.routes["/a"] = answer(b"{}")
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port}"])) as client:
+            assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.OK
+
+
+async def test_only_the_port_that_is_allowed_is_open() -> None:
+    async with HostileServer().running() as server:
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port + 1}"])) as client:
+            with pytest.raises(NetworkError):
+                await client.get(f"http://127.0.0.1:{server.port}/a")
+        assert server.requests == []
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with HostileServer().running() as server:
+        server.routes["/a"] = redirect("http://169.254.169.254/latest/meta-data/")
+        async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port}"])) as client:
+            assert (await client.get(f"http://127.0.0.1:{server.port}/a")).status_code == httpx.codes.FOUND
+
+
+SANDBOX = "http://127.0.0.1:9"
+LOCAL = "http://localhost:3000"
+
+
+@pytest.mark.parametrize(
+    ("servers", "instance", "reached"),
+    [
+        (Servers(), "https://social.test", Reach("https://social.test", named=True, vouched=False)),
+        (Servers(), FLAGSHIP, Reach(FLAGSHIP, named=False)),
+        (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
+        (Servers({"mastodon": SANDBOX}, None, ["localhost:3000"]), LOCAL, Reach(SANDBOX, named=False)),
+        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False, vouched=False)),
+        # Both are refused when they are called.
+        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+    ],
+)
+def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
+    servers: Servers, instance: str, reached: Reach
+) -> None:
+    assert servers.reach(networks()["mastodon"], credentials(instance)) == reached
+
+
+PLC, INDEX = "https://plc.directory", "https://public.api.bsky.app"
+OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.test"}
+
+
+@pytest.mark.parametrize(
+    ("servers", "elsewhere"),
+    [
+        (Servers(), {}),
+        (Servers({PLC: "http://localhost:2582"}), {PLC: "http://localhost:2582"}),
+        (Servers({PLC: "http://localhost:2582"}, SANDBOX, ["pds.test:443"]), {PLC: "http://localhost:2582"}),
+        (Servers(None, SANDBOX), {PLC: f"{SANDBOX}/bluesky", INDEX: f"{SANDBOX}/bluesky"}),
+        (Servers(None, SANDBOX, ["pds.test:443"]), {}),
+    ],
+)
+def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server(
+    servers: Servers, elsewhere: dict[str, str]
+) -> None:
+    bluesky = networks()["bluesky"]
+    reached = servers.reach(bluesky, bluesky.credentials.model_validate(OWN))
+    assert (reached.vouched, reached.elsewhere) == (False, elsewhere)
+
+
+def test_the_networks_own_server_is_vouched_for() -> None:
+    bluesky = networks()["bluesky"]
+    assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).vouched
+    assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).vouched
