@@ -98,7 +98,7 @@ def _told_to_stop(within_s: float, needs_s: Callable[[], float]) -> asyncio.Even
 
 
 def _end_at_once(code: int) -> None:
-    # What is in flight is looked up or done again by the next worker, as after a crash.
+    # What is in flight is confirmed or done again by the next worker, as after a crash.
     log.warning("worker.cut_short")
     os._exit(code)
 

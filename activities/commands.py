@@ -24,8 +24,8 @@ class TargetCommand(PostCommand):
     """How often in a row its network has refused it for now, before this step."""
 
 
-class LookCommand(TargetCommand):
-    """Name the unconfirmed target to look up, and how soon after this it is looked up again."""
+class ConfirmCommand(TargetCommand):
+    """Name the unconfirmed target to confirm, and how soon after this the next attempt is."""
 
     again_in: timedelta | None = None
 

@@ -171,7 +171,7 @@ class Desk:
             save=keeper.save,
             media=media,
             target_id=job.target.id,
-            started_at=job.unclear_since,
+            started_at=job.unconfirmed_since,
             heartbeat=progress,
         )
         last_send = job.sent.id if job.sent else 0

@@ -1,4 +1,4 @@
-"""Edit a published post: one request, looked up before it would be repeated."""
+"""Edit a published post: one request, which is confirmed before it would be repeated."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +35,7 @@ class Editing:
     async def edit(self, command: EditCommand) -> Outcome | None:
         """Give a published target its new text; None where there is nothing to edit.
 
-        Run again after a crash, it looks before it sends.
+        If it is run again after a crash, it confirms before it sends.
         """
         async with beating():
             written = Stopwatch()
@@ -48,7 +48,7 @@ class Editing:
                 if not isinstance(network, Editable) or edit.job.account is None:
                     raise not_connected(network)
                 step = self._desk.open(edit.job)
-                published = await self._looked_up(network, step, edit)
+                published = await self._confirmed(network, step, edit)
                 if published is None:
                     if edit.left_by:
                         written = Stopwatch()
@@ -69,7 +69,7 @@ class Editing:
             log.info("target.edited", platform=command.platform, platform_post_id=outcome.platform_post_id)
             return outcome
 
-    async def _looked_up(self, network: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
+    async def _confirmed(self, network: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
         """Return the edit that an earlier try made after all, None if there was none or it surely made none."""
         if edit.left_by is None:
             return None
@@ -79,7 +79,7 @@ class Editing:
         waited = datetime.now(UTC) - edit.left_by
         if isinstance(finding, Absent) and waited >= step.network.believes_absence_after:
             return None
-        raise NetworkError(Kind.NOT_READY, "The edit is being looked up.", code="edit_unconfirmed")
+        raise NetworkError(Kind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
 
     async def _begin_again(self, edit: Edit) -> Edit:
         async with self._database.transaction() as session:
@@ -90,11 +90,11 @@ class Editing:
 
     async def _went_wrong(self, command: EditCommand, edit: Edit, error: NetworkError) -> Outcome:
         network = networks()[command.platform]
-        again = error.kind in PASSING or error.kind is Kind.UNCLEAR
+        again = error.kind in PASSING or error.kind is Kind.UNCONFIRMED
         delay = wait_before_retry(network, error) if again else None
-        looking = error.kind is Kind.UNCLEAR or error.code == "edit_unconfirmed"
-        decision = f"looking or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
-        note = verdicts.note(None, AttemptState.UNCLEAR if looking else AttemptState.REFUSED, decision, error)
+        confirming = error.kind is Kind.UNCONFIRMED or error.code == "edit_unconfirmed"
+        decision = f"confirming or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
+        note = verdicts.note(None, AttemptState.UNCONFIRMED if confirming else AttemptState.REFUSED, decision, error)
 
         async def write() -> Outcome:
             async with self._database.answers.transaction() as session:

@@ -1,7 +1,7 @@
 """A fence before the first byte of the request that makes a post public.
 
 A worker may be frozen, by a signal or while its machine is moved, between writing its attempt and sending. Meanwhile
-another takes the attempt for lost, looks for the post, finds none and sends it. The first must not send once it thaws.
+another takes the attempt for lost, confirms that there is no post, and sends it. The first must not send once it thaws.
 """
 
 import time

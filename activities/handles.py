@@ -52,7 +52,7 @@ class HandleKeeper:
     async def save(self, handles: Handles) -> None:
         """Keep the handles. Raises NetworkError where another run has saved since they were read.
 
-        It is `transient`, or `unclear` once the request that makes the post public may have been sent.
+        It is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
         self._waiting = {**handles, **own}
@@ -92,7 +92,7 @@ class HandleKeeper:
         return version, {**handles, VERSION: version + 1}
 
     def overtaken(self) -> NetworkError:
-        """Return the error of a step that another run has gone on from: `unclear` once it may have been sent."""
+        """Return the error of a step that another run has gone on from: `unconfirmed` once it may have been sent."""
         # A run that Temporal gave up on may still be at it: the row is its, read it again.
-        kind = Kind.UNCLEAR if self.going_public else Kind.TRANSIENT
+        kind = Kind.UNCONFIRMED if self.going_public else Kind.TRANSIENT
         return NetworkError(kind, "Another run is preparing this post.", code="overtaken")

@@ -25,7 +25,7 @@ class Meters:
             "socialsyncer_targets_settled", "Targets that came to rest: published, failed or unconfirmed"
         )
         self._held = meter.create_counter("socialsyncer_targets_found_held", "Times that a target was held")
-        self._unclear = meter.create_counter("socialsyncer_sends_unclear", "Sends whose effect nobody has seen yet")
+        self._unconfirmed = meter.create_counter("socialsyncer_sends_unconfirmed", "Sends that wait for confirmation")
         self._renewals = meter.create_counter(
             "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"
         )
@@ -35,7 +35,7 @@ class Meters:
             for status in RESULTS:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
-            self._unclear.add(0, {"platform": platform})
+            self._unconfirmed.add(0, {"platform": platform})
 
     def renewed(self, platform: str, outcome: str) -> None:
         """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""
@@ -52,7 +52,7 @@ class Meters:
             return
         if outcome.status is TargetStatus.HELD:
             self._held.add(1, {"platform": platform})
-        elif outcome.looking:
-            self._unclear.add(1, {"platform": platform})
+        elif outcome.confirming:
+            self._unconfirmed.add(1, {"platform": platform})
         elif outcome.status in RESULTS:
             self._settled.add(1, {"platform": platform, "status": outcome.status.value})

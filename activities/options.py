@@ -12,8 +12,8 @@ from platforms.registry import networks
 POSTS_QUEUE = "posts"
 """Workflows, the short activities that only touch the database, and the first try of what a client waits for."""
 
-LOOK_UP_WITHIN = timedelta(hours=24)
-"""How long an unclear send is looked up; then a person must decide."""
+CONFIRM_WITHIN = timedelta(hours=24)
+"""How long the worker tries to confirm a send; then a person must decide."""
 
 STEP_TIMEOUT = timedelta(minutes=30)
 """One run of a step, uploads of large videos included; its heartbeats notice a dead worker long before."""
@@ -29,14 +29,14 @@ LEFT = "left_to_its_network"
 GOES_ON = "goes_on"
 """The type of the error by which it says that a step is not over, and must be asked for as a step of its own."""
 
-FIRST_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
-"""How long to wait before each of the first looks for an unclear send."""
+FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
+"""How long to wait before each of the first attempts to confirm a send."""
 
 LONGEST_WAIT_IN_STEP = timedelta(seconds=10)
 """A publish step that its network refuses for now is tried again by Temporal after a wait of up to this. For a longer
 one its workflow waits, which can say so, and which an operator can tell to try at once."""
 
-LOOKUP_TIMEOUT = timedelta(minutes=3)
+CONFIRM_TIMEOUT = timedelta(minutes=3)
 
 COMPLETE_WITHIN = timedelta(hours=2)
 """How long what follows a publication is tried; the post itself is public by then."""
@@ -84,9 +84,9 @@ def edit_window(platform: str) -> timedelta:
     return network.edit_window if isinstance(network, Editable) else timedelta(0)
 
 
-def lookup_waits() -> Iterator[timedelta]:
-    """Yield how long to wait before each look for an unclear send: FIRST_LOOKS, then hourly."""
-    yield from FIRST_LOOKS
+def confirm_waits() -> Iterator[timedelta]:
+    """Yield how long to wait before each attempt to confirm a send: FIRST_CONFIRM_WAITS, then hourly."""
+    yield from FIRST_CONFIRM_WAITS
     while True:
         yield timedelta(hours=1)
 

@@ -20,7 +20,7 @@ _LAST_S = 5.0
 async def persist(write: Callable[[], Coroutine[Any, Any, R]], *, tries: int = _TRIES) -> R:
     """Run a transaction, again while the database cannot be used: 12 tries take about 45 s.
 
-    What is lost here is an answer of the network, which then has to be looked up there. So a step that is cancelled
+    If it is lost here, a network's answer has to be confirmed there. So a step that is cancelled
     (its worker stops) writes it down all the same, if that can be done within 5 s. Raises the last error.
     """
     writing = asyncio.create_task(_persist(write, tries))

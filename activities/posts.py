@@ -16,7 +16,7 @@ from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
 from domain.plan import AtRest, Plan
 from domain.post import RESULTS, ErrorCategory, TargetStatus
-from domain.transitions import AnswerTo, BeforeSend, LookFor, Write
+from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, Write
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
@@ -42,7 +42,7 @@ class Posts:
         self._meters = meters or Meters()
 
     @activity.defn
-    async def look(self, command: PostCommand) -> Plan | AtRest | None:
+    async def read_plan(self, command: PostCommand) -> Plan | AtRest | None:
         """Return what the row says that is wanted; None if the post is deleted."""
         async with self._database.reading() as session:
             return await read_plan(session, command.post_id)
@@ -102,14 +102,14 @@ class Posts:
         settle_as = functools.partial(settle, self._database, command.target_id)
         status, before = TargetStatus(job.target.status), BeforeSend(None, due=False)
         if job.sent and job.sent.state == AttemptState.SENDING:
-            given_up = AttemptResult(AttemptState.UNCLEAR, "given up while the answer was out", code=WORKER_LOST)
-            unclear = transitions.unconfirmed(command.code, "The network's answer was lost.")
+            given_up = AttemptResult(AttemptState.UNCONFIRMED, "given up while the answer was out", code=WORKER_LOST)
+            unconfirmed = transitions.unconfirmed(command.code, "The network's answer was lost.")
             line = _given_up(command, Action.UNCONFIRMED)
-            return await settle_as(AnswerTo(job.sent.id), unclear, given_up, line)
+            return await settle_as(AnswerTo(job.sent.id), unconfirmed, given_up, line)
         if status is TargetStatus.UNCONFIRMED:
-            look = LookFor(job.sent.id if job.sent else None, datetime.now(UTC))
+            confirmation = ConfirmationOf(job.sent.id if job.sent else None, datetime.now(UTC))
             line = _given_up(command, Action.UNCONFIRMED)
-            return await settle_as(look, transitions.resting(), line=line)
+            return await settle_as(confirmation, transitions.resting(), line=line)
         if status.is_unsent:
             category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
             change = transitions.failed(_last_words(job.target), command.code, category)

@@ -16,7 +16,7 @@ from activities.errors import HELD, count_tries, give_slot_back, refused, sooner
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.moment import after_a_moment
-from activities.options import LONGEST_WAIT_IN_STEP, lookup_waits
+from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
 from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.prepare import make_ready
@@ -40,7 +40,7 @@ from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
 
-_LOST = "the worker was lost while sending; looking on the network before anything else"
+_LOST = "the worker was lost while sending; confirming on the network before anything else"
 _HELD_UNTIL = {
     Kind.AUTH: decisions.HELD_FOR_ACCOUNT,
     Kind.CAPPED: decisions.HELD_FOR_ACCOUNT,
@@ -85,7 +85,7 @@ class Publishing:
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
-        """Make a target public by one request that is never repeated while its effect is unclear.
+        """Make a target public by one request that is never repeated while its effect is unconfirmed.
 
         What has not been prepared ahead is prepared first.
         """
@@ -123,9 +123,9 @@ class Publishing:
             raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
         step = self._desk.open(job, progress.append)
         self._desk.apps.check(step.account, step.refusal_applies, job.target.released_at)
-        if job.unclear_since:
+        if job.unconfirmed_since:
             async with self._database.reading() as session:
-                step.sending.taken = await others_posts(session, job.target, job.unclear_since)
+                step.sending.taken = await others_posts(session, job.target, job.unconfirmed_since)
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.network.violations(step.sending.draft, step.connection.account):
@@ -142,7 +142,7 @@ class Publishing:
         return begun
 
     async def _where_it_stands(self, command: TargetCommand, job: Job | None = None) -> Outcome:
-        """Return where a target stands that may not be sent; a send that was left behind becomes unclear."""
+        """Return where a target stands that may not be sent; a send that was left behind becomes unconfirmed."""
         job = job or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
         match judge_send(job.row if job else None, command.version, now):
@@ -155,9 +155,9 @@ class Publishing:
             case Send.GO if job and job.sent and not job.is_free:
                 # The run that wrote this attempt may have died after the request, or may still wait for the answer.
                 code = job.sent.code or WORKER_LOST
-                lost = AttemptResult(AttemptState.UNCLEAR, job.sent.decision or _LOST, code=code)
-                unclear = transitions.unconfirmed(code, "The network's answer was lost.")
-                return await self._settle(command, AnswerTo(job.sent.id), unclear, lost)
+                lost = AttemptResult(AttemptState.UNCONFIRMED, job.sent.decision or _LOST, code=code)
+                unconfirmed = transitions.unconfirmed(code, "The network's answer was lost.")
+                return await self._settle(command, AnswerTo(job.sent.id), unconfirmed, lost)
             case _:
                 return STALE
 
@@ -171,13 +171,15 @@ class Publishing:
             if asked_before:
                 await self._keep(command, published)
         except NetworkError as error:
-            # A network that calls the repeat of an unclear send a duplicate has the first one after all: said again,
-            # though the look-up did not find it, it means another.
+            # A network that calls the repeat a duplicate has published the first send after all. If it says so again
+            # although the post could not be confirmed, the duplicate is another post.
             landed = asked_before and error.code == DUPLICATE and not step.called_double
-            if error.kind is not Kind.UNCLEAR and not landed:
+            if error.kind is not Kind.UNCONFIRMED and not landed:
                 return await self._refused(command, step, answer, error)
-            soon = next(lookup_waits())
-            note = verdicts.note(step, AttemptState.UNCLEAR, "looking on the network before anything else", error, soon)
+            soon = next(confirm_waits())
+            note = verdicts.note(
+                step, AttemptState.UNCONFIRMED, "confirming on the network before anything else", error, soon
+            )
             return await self._close(command, answer, transitions.unconfirmed(error.code, error.message), note)
         step.connection.wire.fence = None
         note = verdicts.note(step, AttemptState.DONE, decisions.PUBLISHED)
@@ -193,7 +195,7 @@ class Publishing:
     async def _keep(self, command: TargetCommand, published: Published) -> None:
         """Keep the answer to a repeat, for which a network may name a post that it has already.
 
-        Raises NetworkError(unclear) where that is another of ours.
+        Raises NetworkError(unconfirmed) where that is another of ours.
         """
 
         async def keep() -> bool:
@@ -202,7 +204,7 @@ class Publishing:
                 return job is None or await claim(session, job, published.platform_post_id, by_likeness=False)
 
         if not await persist(keep):
-            raise NetworkError(Kind.UNCLEAR, "The network named another post.", code=DUPLICATE)
+            raise NetworkError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
 
     async def _settle(
         self,

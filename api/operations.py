@@ -325,7 +325,7 @@ OPERATIONS = (
         f"{_ONE}/retry",
         "retryPost",
         "Retry the platforms that failed",
-        "Published targets are skipped; unconfirmed ones are looked up again, never sent again blindly. Without a body "
+        "Published targets are skipped; unconfirmed ones are confirmed first, never sent again blindly. Without a body "
         "all that failed are tried again, with `platforms` those that are named. What the network refused can be "
         "corrected before, by PATCH.",
         PostView,
@@ -421,7 +421,7 @@ OPERATIONS = (
         f"{_ONE}/resolve",
         "resolvePost",
         "Settle an unconfirmed target",
-        "Where a network's answer was lost and nobody can look it up for you, say what you found there. "
+        "If a network's answer was lost and the service cannot confirm the post, say what you found there. "
         "`not_published` makes the target one that can be retried. `platformPostId` may be the address of the post's "
         "page. What a person has said can be corrected so for 7 days, until something else is done for the target.",
         PostView,

@@ -91,7 +91,7 @@ def _show_difficulties(shown: JsonObject, target: Target | ShownTarget, status: 
         shown["holdReason"] = target.hold_reason
     if waits := waits_for(
         status,
-        looking=target.looking,
+        confirming=target.confirming,
         hold_reason=target.hold_reason,
         error_code=target.error_code,
         next_attempt_at=target.next_attempt_at,
@@ -122,7 +122,7 @@ def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
         if target.retryable:
             return "POST /v1/posts/{postId}/retry tries it again."
         return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
-    if status == TargetStatus.UNCONFIRMED and not target.looking:
+    if status == TargetStatus.UNCONFIRMED and not target.confirming:
         return "Look at the account, then say what you found by POST /v1/posts/{postId}/resolve."
     if status == TargetStatus.HELD:
         return "It goes on by itself. Until then the post can be changed by PATCH, or deleted."

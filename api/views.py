@@ -158,7 +158,7 @@ class TargetView(View):
     waits_for: WaitsFor = Field(
         description=(
             "What it waits for, if it is due and waits: its `network`, which refused it for now (see `errorCode`); "
-            "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, while it is looked up; "
+            "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, until it is confirmed; "
             "a `person` who says whether it is public; its `account`, which must be reconnected; or the `operator` "
             "of this service."
         )
@@ -252,7 +252,7 @@ class AttemptView(View):
     platform: NetworkName = Field(description="The network.")
     account_id: str = Field(description="The account.", examples=["ig_123"])
     step: Step = Field(
-        description="`publish` is the one request that makes a post public; `confirm` looks for a lost one.",
+        description="`publish` is the one request that makes a post public; `confirm` follows if its answer was lost.",
         examples=[AttemptStep.PUBLISH],
     )
     state: State = Field(description="What it came to.", examples=[AttemptState.DONE])

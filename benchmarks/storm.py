@@ -29,7 +29,7 @@ from benchmarks.stack import stack
 _CLIENTS = 4
 """Clients that work on one post at the same time."""
 _REST_WITHIN = 420.0
-"""Seconds after the storm within which every post must have come to rest; a lost answer is looked up for minutes."""
+"""Seconds after the storm within which every post must have come to rest; confirming takes minutes."""
 _KINDS_OF_REQUEST = {
     "text": 5.0,
     "later": 2.0,

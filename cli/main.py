@@ -120,7 +120,7 @@ def migrate(data_dir: Path | None) -> None:
 @click.option("--database", is_flag=True, help="The service's own database was put back.")
 @click.option("--temporal", is_flag=True, help="Temporal's database was put back.")
 def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
-    """Say that databases were restored from a backup: what may be public already is looked up before it is sent.
+    """Say that databases were restored from a backup: what may be public already is confirmed before it is sent.
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
     """

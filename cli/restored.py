@@ -1,4 +1,4 @@
-"""Deal with a restore from a backup: look up what may be public already before anything of it is sent."""
+"""Deal with a restore from a backup: confirm what may be public already before anything of it is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.restores import (
     begin_restore,
-    count_looked_up_first,
+    confirm_the_next_first,
+    count_to_confirm_first,
     finish_restore,
-    look_first_at_the_next,
     tell_again,
 )
 
@@ -50,14 +50,14 @@ async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, t
         more = restore.database
         while more:
             async with rows.transaction() as session:
-                more = await look_first_at_the_next(session, restore.id, this_user(), now, _BATCH, searchable)
+                more = await confirm_the_next_first(session, restore.id, this_user(), now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
                 await tell_again(session, now)
             await finish_restore(session, restore.id, datetime.now(UTC))
-            waiting = await count_looked_up_first(session)
+            waiting = await count_to_confirm_first(session)
         if restore.database:
-            yield f"{waiting} targets are looked up before they are sent; `doctor` shows how many are left."
+            yield f"{waiting} targets are confirmed before they are sent; `doctor` shows how many are left."
         if restore.temporal:
             yield "Workflows of posts that are due within the hour are told again what is wanted, later ones in time."
         yield "The API takes writes again."

@@ -14,7 +14,7 @@ class AttemptStep(StrEnum):
     CONFIRM = "confirm"
     EDIT = "edit"
     RESOLVE = "resolve"
-    """A person said what became of an unclear send."""
+    """A person said what became of an unconfirmed send."""
     CORRECT = "correct"
     """The owner gave a failed target another content."""
 
@@ -23,16 +23,16 @@ class AttemptState(StrEnum):
     """What a step came to."""
 
     SENDING = "sending"
-    """Written before the request. Left behind by a worker that died, it reads as unclear: nothing is sent beside it."""
+    """Written before the request. Left behind by a worker that died, it counts as unconfirmed: nothing else is sent."""
     DONE = "done"
     REFUSED = "refused"
-    UNCLEAR = "unclear"
+    UNCONFIRMED = "unconfirmed"
     """The answer was lost."""
 
     @property
     def may_have_landed(self) -> bool:
         """Tell whether the request may have had its effect although no answer says so."""
-        return self in {AttemptState.SENDING, AttemptState.UNCLEAR}
+        return self in {AttemptState.SENDING, AttemptState.UNCONFIRMED}
 
 
 class RevisionState(StrEnum):

@@ -11,7 +11,7 @@ class Outcome(BaseModel):
     """Say where a target stands after a step. No content, no network's text: those stay in the row."""
 
     status: TargetStatus
-    looking: bool = False
+    confirming: bool = False
     incomplete: bool = False
     """Public, but something that follows (a permalink, a first comment) is still to be done."""
     stale: bool = False

@@ -113,7 +113,7 @@ def must_ask(since_written: timedelta) -> bool:
 
 
 def last_moment(started_at: datetime, finished_at: datetime | None, *, worker_lost: bool) -> datetime:
-    """Return when the request of an unclear attempt can have left at the latest.
+    """Return when the request of an unconfirmed attempt can have left at the latest.
 
     The worker that sent it has closed the attempt itself after the request had ended. If another one closed it because
     the sender was lost, a frozen sender may still pass its fence for as long as the fence lets it.
@@ -130,7 +130,7 @@ class TargetRow:
     """What the rows say of one target, read under the lock of its post's row."""
 
     status: TargetStatus
-    looking: bool = False
+    confirming: bool = False
     waits: bool = False
     """Its next step has a time: nothing is sent before it, and then only after the row was locked again."""
     sending: bool = False
@@ -139,7 +139,7 @@ class TargetRow:
     @property
     def state(self) -> TargetState:
         """Return what the post's status depends on."""
-        return TargetState(self.status, self.looking)
+        return TargetState(self.status, self.confirming)
 
 
 def may_change(status: PostStatus, targets: Iterable[TargetRow] = ()) -> bool:
@@ -177,8 +177,8 @@ def _rests(target: TargetRow) -> bool:
 
 
 def may_retry(target: TargetRow) -> bool:
-    """Tell whether a target may be tried again: it failed, or rests unconfirmed and may be looked up once more."""
-    return target.status is TargetStatus.FAILED or (target.status is TargetStatus.UNCONFIRMED and not target.looking)
+    """Tell whether a target may be tried again: it failed, or rests unconfirmed and may be confirmed once more."""
+    return target.status is TargetStatus.FAILED or (target.status is TargetStatus.UNCONFIRMED and not target.confirming)
 
 
 DECISION_STANDS_AFTER = timedelta(days=7)
@@ -194,11 +194,11 @@ def may_resolve(status: TargetStatus, settled_for: timedelta | None) -> bool:
 
 
 def write_off(target: TargetRow) -> TargetState:
-    """Return where a cancelled run leaves a target: what may be public is unconfirmed and no longer looked up."""
+    """Return where a cancelled run leaves a target: what may be public rests unconfirmed."""
     if target.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED}:
         return target.state
     if target.sending or target.status is TargetStatus.UNCONFIRMED:
-        return TargetState(TargetStatus.UNCONFIRMED, looking=False)
+        return TargetState(TargetStatus.UNCONFIRMED, confirming=False)
     return TargetState(TargetStatus.FAILED)
 
 
@@ -283,7 +283,7 @@ def judge_run(row: RowFacts, run: RunFacts | None) -> Fate:
     if run.state is RunState.RUNNING:
         return Fate.RUNS
     if offer is Offer.NEWER:
-        # What it saw before the row changed: an unclear send may have been decided by a person since.
+        # What it saw before the row changed: an unconfirmed send may have been decided by a person since.
         return Fate.ENDED if saw_published(row.targets, run.knows.targets) else Fate.LOST
     if run.state is RunState.CANCELED:
         return Fate.CANCELLED

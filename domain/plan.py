@@ -29,7 +29,7 @@ class TargetPlan(BaseModel):
     username: str = ""
     prepares: bool = False
     status: TargetStatus = TargetStatus.PENDING
-    looking: bool = False
+    confirming: bool = False
     incomplete: bool = False
     editable_until: datetime | None = None
     platform_post_id: str | None = None
@@ -47,20 +47,20 @@ class TargetPlan(BaseModel):
     goes_on: bool = False
     """Its step took longer than a workflow's task is held for, and goes on where it began."""
     released: bool = False
-    """Held, refused for now or looked up, it goes on at once: its account works again, or an operator asks for it."""
-    looks: int = 0
-    """How often an unclear send was looked up."""
-    look_at: datetime | None = None
-    """When it is looked up next; None while that is being done."""
-    look_until: datetime | None = None
-    """When looking it up is given up."""
+    """Held, refused for now or unconfirmed, it goes on at once: its account works again, or an operator asks for it."""
+    confirm_attempts: int = 0
+    """How often the worker has tried to confirm a send."""
+    next_confirm_at: datetime | None = None
+    """When the worker tries next; None while it is trying."""
+    confirm_until: datetime | None = None
+    """When the worker gives up trying."""
     open_until: datetime | None = None
     """Until when a retry or an edit may still come, once nothing more happens to it by itself."""
 
     def take(self, outcome: Outcome) -> None:
         """Move to where a step has brought the target."""
         self.status = outcome.status
-        self.looking = outcome.looking
+        self.confirming = outcome.confirming
         self.incomplete = outcome.incomplete
         self.platform_post_id = outcome.platform_post_id
         self.platform_post_url = outcome.platform_post_url
@@ -72,8 +72,8 @@ class TargetPlan(BaseModel):
         self.resumes_at = outcome.resumes_at
         # A word that it may go on may come before the result of the step after which it waits.
         self.released = self.released and (self.status is TargetStatus.HELD or self.waits_for_a_time)
-        if not (self.status is TargetStatus.UNCONFIRMED and self.looking):
-            self.looks, self.look_at, self.look_until = 0, None, None
+        if not (self.status is TargetStatus.UNCONFIRMED and self.confirming):
+            self.confirm_attempts, self.next_confirm_at, self.confirm_until = 0, None, None
 
     @property
     def waits_for_a_time(self) -> bool:
@@ -83,12 +83,12 @@ class TargetPlan(BaseModel):
     @property
     def settled(self) -> bool:
         """Tell whether nothing more happens to the target by itself."""
-        return TargetState(self.status, self.looking).settled
+        return TargetState(self.status, self.confirming).settled
 
     @property
     def moving(self) -> bool:
         """Tell whether something may be done for the target just now."""
-        return TargetState(self.status, self.looking).moving and not self.waits_for_a_time
+        return TargetState(self.status, self.confirming).moving and not self.waits_for_a_time
 
     @property
     def may_be_public(self) -> bool:
@@ -108,7 +108,7 @@ class TargetPlan(BaseModel):
     @property
     def waits(self) -> bool:
         """Tell whether a time or a word from outside is waited for before the next step is taken."""
-        return self.status is TargetStatus.HELD or self.waits_for_a_time or self.look_at is not None
+        return self.status is TargetStatus.HELD or self.waits_for_a_time or self.next_confirm_at is not None
 
 
 class Plan(BaseModel):
@@ -144,7 +144,7 @@ class Plan(BaseModel):
     @property
     def status(self) -> PostStatus:
         """Return the post's status once its publishing has begun."""
-        return post_status(TargetState(target.status, target.looking) for target in self.targets)
+        return post_status(TargetState(target.status, target.confirming) for target in self.targets)
 
     @property
     def waits_for(self) -> WaitsFor | None:
@@ -152,7 +152,7 @@ class Plan(BaseModel):
         found = {
             waits_for(
                 target.status,
-                looking=target.looking,
+                confirming=target.confirming,
                 hold_reason=target.hold_reason,
                 error_code=target.error_code,
                 next_attempt_at=target.resumes_at,

@@ -118,10 +118,10 @@ class Media(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """Give what the status of a post depends on; `looking` says that an unconfirmed target is still looked up."""
+    """What the status of a post depends on; `confirming`: the worker still tries to confirm an unconfirmed target."""
 
     status: TargetStatus
-    looking: bool = False
+    confirming: bool = False
 
     @property
     def moving(self) -> bool:
@@ -132,7 +132,7 @@ class TargetState:
     def settled(self) -> bool:
         """Tell whether nothing more happens to this target by itself."""
         return self.status in {TargetStatus.PUBLISHED, TargetStatus.FAILED} or (
-            self.status is TargetStatus.UNCONFIRMED and not self.looking
+            self.status is TargetStatus.UNCONFIRMED and not self.confirming
         )
 
 

@@ -49,14 +49,14 @@ class BeforeSend:
 
 
 @dataclass(frozen=True, slots=True)
-class LookFor:
-    """What a look for an unclear send has found. It counts while the target is unconfirmed and was not sent again."""
+class ConfirmationOf:
+    """A result of confirming a send. It counts while the target is unconfirmed and was not sent again."""
 
     attempt_id: int | None
     began_at: datetime
 
 
-Basis = AnswerTo | BeforeSend | LookFor
+Basis = AnswerTo | BeforeSend | ConfirmationOf
 
 Value = str | bool | datetime | None
 
@@ -70,7 +70,7 @@ FORGOTTEN: Mapping[str, Value] = {
     "error_category": None,
     "retryable": None,
     "next_attempt_at": None,
-    "looking": False,
+    "confirming": False,
     "hold_reason": None,
     "released_at": None,
 }
@@ -82,12 +82,12 @@ class TargetTransition:
     """A change of one target's row. `columns` are those that it writes; all others stay as they are."""
 
     expects: frozenset[TargetStatus]
-    """The statuses that it may be made from; on the basis of a look it is only made from `unconfirmed`."""
+    """The statuses that it may be made from; on the basis of a confirmation it is only made from `unconfirmed`."""
     columns: Mapping[str, Value]
 
     def starts(self, basis: Basis) -> frozenset[TargetStatus]:
         """Return the statuses that it may be made from on this basis."""
-        return _UNCONFIRMED if isinstance(basis, LookFor) else self.expects
+        return _UNCONFIRMED if isinstance(basis, ConfirmationOf) else self.expects
 
 
 def published(
@@ -154,13 +154,13 @@ def held(
 
 def unconfirmed(code: str, message: str) -> TargetTransition:
     """Return the transition of a target whose send may or may not have landed."""
-    told = f"{message} The post may be public; it is being looked up."
-    columns = _error(told, code, ErrorCategory.UNCONFIRMED) | {"status": TargetStatus.UNCONFIRMED, "looking": True}
+    told = f"{message} The post may be public; it is waiting for confirmation."
+    columns = _error(told, code, ErrorCategory.UNCONFIRMED) | {"status": TargetStatus.UNCONFIRMED, "confirming": True}
     return TargetTransition(_UNSENT, columns)
 
 
-def looked_up_again(at: datetime) -> TargetTransition:
-    """Return the transition that says when an unconfirmed target is looked up again."""
+def still_unconfirmed(at: datetime) -> TargetTransition:
+    """Return the transition that says when the worker tries again to confirm a target."""
     return TargetTransition(_UNCONFIRMED, {"next_attempt_at": at})
 
 
@@ -171,9 +171,9 @@ def pending(now: datetime) -> TargetTransition:
 
 
 def resting() -> TargetTransition:
-    """Return the transition of an unconfirmed target that is not looked up any more: only a person can decide now."""
+    """Return the transition of a target that can no longer be confirmed: only a person can decide now."""
     error = "The network's answer was lost and the post could not be found or ruled out. Look at the account."
-    return TargetTransition(_UNCONFIRMED, {"looking": False, "next_attempt_at": None, "error": error})
+    return TargetTransition(_UNCONFIRMED, {"confirming": False, "next_attempt_at": None, "error": error})
 
 
 def warned(message: str) -> TargetTransition:

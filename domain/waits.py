@@ -21,9 +21,9 @@ class WaitsFor(StrEnum):
     MEDIA = "media"
     """Other media of its workspace are fetched first."""
     ANSWER = "answer"
-    """The network's answer was lost; the post is looked up there."""
+    """The network's answer was lost; the post waits for confirmation."""
     PERSON = "person"
-    """The network's answer was lost and cannot be looked up any more; a person must say whether it is public."""
+    """The network's answer was lost and the post could not be confirmed; a person must say whether it is public."""
     OPERATOR = "operator"
     """The operator must mend the service's app at the network."""
 
@@ -48,7 +48,7 @@ _HELD = {
 def waits_for(
     status: TargetStatus,
     *,
-    looking: bool,
+    confirming: bool,
     hold_reason: str | None,
     error_code: str | None,
     next_attempt_at: datetime | None,
@@ -58,7 +58,7 @@ def waits_for(
         case TargetStatus.HELD:
             return _HELD[HoldReason(hold_reason or HoldReason.RECONNECT)]
         case TargetStatus.UNCONFIRMED:
-            return WaitsFor.ANSWER if looking else WaitsFor.PERSON
+            return WaitsFor.ANSWER if confirming else WaitsFor.PERSON
         case TargetStatus.PUBLISHING if next_attempt_at is not None:
             if error_code is None:
                 return WaitsFor.RATE_LIMIT

@@ -35,7 +35,7 @@ async def once(
                 del known[name]
                 await sending.save(sending.handles)
                 raise
-            await note(_SENDING if error.kind is Kind.UNCLEAR else error.message)
+            await note(_SENDING if error.kind is Kind.UNCONFIRMED else error.message)
         else:
             await note(_DONE)
     match known[name]:

@@ -1,4 +1,4 @@
-"""Choose among posts that say the same: what a look-up by words and time may take for the post it looks for."""
+"""Choose among posts that say the same: which of them confirming by words and time may take for ours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Alike:
 
 
 def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
-    """Return the earliest of what was found that is not known to be another of ours; every look-up ends here.
+    """Return the earliest of what was found that is not known to be another of ours; confirming always ends here.
 
-    A later one may be what another target has sent since, whose own look-up begins too late to see ours: taken for
+    A later one may be what another target has sent since, whose own confirming begins too late to see ours: taken for
     ours, it would leave that one to be sent again.
     """
     free = (

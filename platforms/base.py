@@ -224,7 +224,7 @@ class Network(ABC, Generic[S, C]):
     sends_files: ClassVar[bool] = False
     """Whether the request that makes a post public carries its files."""
     finds_unaided: ClassVar[bool] = False
-    """Whether a look-up finds a post without the handles of its send, so that its absence means something then."""
+    """Whether confirming finds a post without the handles of its send, so that its absence means something then."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
     """Bounds of the exponential wait between tries where the network names no time itself."""
@@ -336,19 +336,19 @@ class Network(ABC, Generic[S, C]):
     async def choose(self, sending: Sending[S]) -> None:
         """Choose what the post will be known by, where that is ours to choose. Asks nobody.
 
-        It is saved by the very transaction that begins the send, so that a lost answer can be looked up.
+        It is saved by the very transaction that begins the send, so that it can be confirmed if the answer is lost.
         """
 
     @abstractmethod
     async def publish(self, connection: Connection[C], sending: Sending[S]) -> Published:
         """Make the one request that makes the post public.
 
-        Raises NetworkError: kind `unclear` wherever the request may have had its effect.
+        Raises NetworkError: kind `unconfirmed` wherever the request may have had its effect.
         """
 
     @abstractmethod
     async def confirm(self, connection: Connection[C], sending: Sending[S]) -> Finding:
-        """Look on the network whether an unclear send landed; changes nothing.
+        """Find out on the network whether an unconfirmed send was published; changes nothing.
 
         Where that is told by words, time or anything else that two posts may share, `alike.earliest` chooses.
         """
@@ -357,7 +357,7 @@ class Network(ABC, Generic[S, C]):
         """Do what can be done only once the post is public: fetch its permalink, add a first comment, go on a thread.
 
         Repeatable: it goes on from the handles, in which every request that makes something public is noted before it
-        is sent; one whose answer was lost is looked up or left, never repeated blindly. What cannot be done becomes the
+        is sent; one whose answer was lost is confirmed or left, never repeated blindly. What cannot be done becomes the
         result's `warning`. Raises NetworkError of a kind that is tried again where it shall be called again; nothing
         here unpublishes the post.
         """
@@ -384,9 +384,9 @@ class Editable(ABC, Generic[S, C]):
     async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:
         """Replace the text of a published post by one request; returns the new version.
 
-        Raises NetworkError: kind `unclear` wherever the edit may have had its effect.
+        Raises NetworkError: kind `unconfirmed` wherever the edit may have had its effect.
         """
 
     @abstractmethod
     async def confirm_edit(self, connection: Connection[C], published: Published, text: str) -> Finding:
-        """Look whether an unclear edit landed."""
+        """Find out whether an unconfirmed edit was made."""

@@ -19,7 +19,7 @@ async def going_out(sending: Sending[Any]) -> AsyncIterator[None]:
     try:
         yield
     except NetworkError as error:
-        if error.kind is not Kind.UNCLEAR:
+        if error.kind is not Kind.UNCONFIRMED:
             del sending.handles[SENDING]
             await sending.save(sending.handles)
         raise

@@ -48,7 +48,7 @@ def _shielded(step: Step) -> Step:
                 error=type(error).__name__,
                 at=_place(error.__traceback__),
             )
-            kind = Kind.UNCLEAR if step.__name__ in _PUBLIC and connection.wire.has_gone_public else Kind.TRANSIENT
+            kind = Kind.UNCONFIRMED if step.__name__ in _PUBLIC and connection.wire.has_gone_public else Kind.TRANSIENT
             message = f"{self.label} answered in a way that cannot be read."
             raise NetworkError(kind, message, code="unreadable_answer") from error
 

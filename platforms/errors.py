@@ -20,7 +20,7 @@ LONGEST_TEXT = 500
 
 
 DUPLICATE = "duplicate_content"
-"""The code of a network's refusal to publish the same text twice: after an unclear send it means it has landed, unless
+"""The code of a network's refusal to publish the same text twice: after an unconfirmed send it means it landed, unless
 that cannot be found and the next send is refused so again: then the network means another post."""
 
 
@@ -46,7 +46,7 @@ class Kind(StrEnum):
     its credits are used up. Neither the post nor the account is at fault. `message` says what the operator must do."""
     REJECTED = "rejected"
     """The content or its settings are at fault; sending it again cannot help."""
-    UNCLEAR = "unclear"
+    UNCONFIRMED = "unconfirmed"
     """The request may have had its effect. Look before doing anything."""
 
 
@@ -61,7 +61,7 @@ CATEGORY = {
     Kind.AUTH: ErrorCategory.AUTH,
     Kind.OPERATOR: ErrorCategory.INTERNAL,
     Kind.REJECTED: ErrorCategory.REJECTED,
-    Kind.UNCLEAR: ErrorCategory.UNCONFIRMED,
+    Kind.UNCONFIRMED: ErrorCategory.UNCONFIRMED,
 }
 
 
@@ -95,9 +95,11 @@ class NetworkError(Exception):
         self.request_id = str(request_id)[:LONGEST_CODE] if request_id else None
         self.retry_after = retry_after
 
-    def as_unclear(self) -> "NetworkError":
+    def as_unconfirmed(self) -> "NetworkError":
         """Return the same error where the request may have had its effect."""
-        return NetworkError(Kind.UNCLEAR, self.message, code=self.code, status=self.status, request_id=self.request_id)
+        return NetworkError(
+            Kind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
+        )
 
     def as_rejected(self) -> "NetworkError":
         """Return the same error where trying again has been tried enough, so that the content must be at fault."""

@@ -44,7 +44,7 @@ class Seen:
     error: NetworkError | None = None
     """Why the sample was not published."""
     finding: Finding | None = None
-    """What a look-up said of the published post, as if its answer had been lost; None if it was not looked up."""
+    """What confirming said of the published post, as if its answer had been lost; None if it was not tried."""
 
 
 @dataclass(frozen=True, slots=True)

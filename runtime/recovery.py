@@ -21,7 +21,7 @@ from store.database import Database
 from store.open_posts import PostLine, open_due_between
 from store.plans import plan_with_accounts
 from store.posts import find_post
-from store.wishes import lock_post, look_first
+from store.wishes import confirm_first, lock_post
 from workflows.client import PostWorkflows
 from workflows.runs import Run, Runs
 from workflows.telling import tell
@@ -108,7 +108,7 @@ class Recovery:
             fate = judge_run(facts_of_row(post), facts_of_run(run, view))
             plan = await plan_with_accounts(session, post)
         if fate is Fate.ENDED:
-            plan = await self._look_first(line.id, run) or plan
+            plan = await self._confirm_first(line.id, run) or plan
         elif fate is Fate.LOST:
             await self._note_restart(line, run)
         if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(line, run)):
@@ -134,14 +134,14 @@ class Recovery:
             ended += [("endedBy", by_force.identity), *([("reason", by_force.reason)] if by_force.reason else [])]
         return tuple(ended)
 
-    async def _look_first(self, post_id: str, run: Run | None) -> Plan | None:
-        """Have a post looked up before it is sent whose last run knew more than its row; return what is wanted then."""
+    async def _confirm_first(self, post_id: str, run: Run | None) -> Plan | None:
+        """Have a post confirmed before it is sent whose last run knew more than its row; return what is wanted then."""
         line = Line(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
         async with self._database.transaction() as session:
             post = await lock_post(session, post_id)
             if post is None or post.due_at is None:
                 return None
-            await look_first(session, post, line, post.updated_at - CLOCKS_DIFFER)
+            await confirm_first(session, post, line, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
     def _tell(self, line: PostLine, run: Run | None, fate: Fate) -> bool:
@@ -149,7 +149,7 @@ class Recovery:
         if fate is Fate.LOST:
             log.warning("recovery.started", **found)
         elif fate is Fate.ENDED:
-            log.warning("recovery.looked_up", **found)
+            log.warning("recovery.confirms_first", **found)
         elif fate is not Fate.RUNS and line.id not in self._told:
             self._told.add(line.id)
             log.error("recovery.needs_a_person", fate=fate, hint="socialsyncer doctor explains it", **found)

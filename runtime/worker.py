@@ -167,7 +167,7 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         client,
         task_queue=POSTS_QUEUE,
         workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow],
-        activities=[posts.look, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
+        activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],

@@ -56,7 +56,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     hold: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0
 
     def __post_init__(self) -> None:
-        """Let an expired token meet the send: a look-up before it would use the failure up."""
+        """Let an expired token meet the send: a confirmation before it would use the failure up."""
         if self.fault == "token_expired" and self.operation is None:
             self.operation = "publish"
 

@@ -61,7 +61,7 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
     select(Target.id, Post.id, Post.workspace_id, Post.workflow_id, Attempt.step, Attempt.started_at)
     .join(Target, Target.id == Attempt.target_id)
     .join(Post, Post.id == Target.post_id)
-    # What was lost with rows, and is due later, is looked up then.
+    # What was lost with rows, and is due later, is confirmed then.
     .where(Attempt.state == AttemptState.SENDING)
     .where(or_(Attempt.code.is_distinct_from(ROWS_LOST), Post.due_at <= func.now()))
 )

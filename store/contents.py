@@ -55,7 +55,7 @@ def _new_target(
         account_id=target.account_id,
         status=TargetStatus.PENDING.value,
         due_at=due_at,
-        looking=False,
+        confirming=False,
         handles={},
         media_changes=[],
         edit_history=[],

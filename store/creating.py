@@ -90,5 +90,5 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
 
 def is_moving(post: Post) -> bool:
     """Tell whether something is being done for a post; its targets must be loaded."""
-    states = (TargetState(TargetStatus(each.status), each.looking) for each in post.targets)
+    states = (TargetState(TargetStatus(each.status), each.confirming) for each in post.targets)
     return is_moving_by(PostStatus(post.status), states)

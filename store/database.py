@@ -143,7 +143,7 @@ class Database(Pool):
     """All connections of one process: most for everything, and a few for answers alone.
 
     `answers` writes down what a network answered. Whatever holds the other connections, an answer does not wait for
-    them: were it lost, the post would have to be looked up, and an account whose new tokens are lost is disconnected.
+    them: were it lost, the post would have to be confirmed, and an account whose new tokens are lost is disconnected.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from store.models import Attempt, Post, Revision, Target
 from store.outcomes import announce
 from store.publishing import Job, close_attempt, load, outcome_of, still_sending
 
-_LOST = "the worker was lost while sending; looking on the network before anything else"
+_LOST = "the worker was lost while sending; confirming on the network before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
 _RESULTS = "results"
 """In an edit's revision: the error code of each target that is done, null where it went well."""
@@ -29,7 +29,7 @@ class Edit:
     job: Job
     revision_id: str
     attempt_id: int
-    """Of the request that this run is about to send, or of the one that it must look for first."""
+    """Of the request that this run is about to send, or of the one that it must confirm first."""
     text: str
     platform_post_id: str
     left_by: datetime | None
@@ -60,7 +60,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     )
     if earlier and earlier.state == AttemptState.SENDING:
         # Its worker is lost, or frozen: once this is written, its request does not leave any more.
-        await close_attempt(session, earlier.id, AttemptResult(AttemptState.UNCLEAR, _LOST, code=WORKER_LOST))
+        await close_attempt(session, earlier.id, AttemptResult(AttemptState.UNCONFIRMED, _LOST, code=WORKER_LOST))
         await session.refresh(earlier)
     attempt = earlier or await _begun(session, target_id)
     return Edit(
@@ -144,7 +144,7 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
 async def put_off_edit(session: AsyncSession, edit: Edit, note: AttemptResult) -> Outcome:
     """Write down why a run of an edit did not end it: its request was refused for now, or may have had its effect.
 
-    What was only looked for stays unclear, and as old as it is. An attempt that another run has closed stays so.
+    If it could not be confirmed, it stays unconfirmed, as old as it is. One that another run has closed stays so.
     """
     if edit.left_by is not None:
         looked = {"decision": note.decision, "next_attempt_at": note.next_attempt_at}

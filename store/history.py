@@ -190,12 +190,12 @@ def _event(post: Post, target: Target | None, at: datetime, action: Action, deta
 _SENDS = {
     AttemptState.SENDING: Action.SENDING,
     AttemptState.DONE: Action.PUBLISHED,
-    AttemptState.UNCLEAR: Action.UNCONFIRMED,
+    AttemptState.UNCONFIRMED: Action.UNCONFIRMED,
 }
 _EDITS = {
     AttemptState.SENDING: Action.SENDING,
     AttemptState.DONE: Action.EDIT_PUBLISHED,
-    AttemptState.UNCLEAR: Action.EDIT_UNCONFIRMED,
+    AttemptState.UNCONFIRMED: Action.EDIT_UNCONFIRMED,
     AttemptState.REFUSED: Action.EDIT_REFUSED,
 }
 

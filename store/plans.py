@@ -45,9 +45,9 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
             account_id=target.account_id,
             username=account.username if (account := accounts.get(target.account_id)) else "",
             prepares=_prepares(post, target),
-            # A row says publishing when a worker has begun; who reads the row again begins (or looks) again.
+            # A row says publishing when a worker has begun; who reads the row again begins (or confirms) again.
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
-            looking=target.looking,
+            confirming=target.confirming,
             editable_until=target.editable_until,
             platform_post_id=target.platform_post_id,
             platform_post_url=target.platform_post_url,

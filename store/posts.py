@@ -27,9 +27,9 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
 
 async def is_moving(session: AsyncSession, post_id: str) -> bool:
     """Tell whether something is being done for a post; it is not for one that is deleted."""
-    query = select(Post.status, Target.status, Target.looking).join(Target, Target.post_id == Post.id)
+    query = select(Post.status, Target.status, Target.confirming).join(Target, Target.post_id == Post.id)
     rows = list(await session.execute(query.where(Post.id == post_id)))
-    states = [TargetState(TargetStatus(status), looking) for _, status, looking in rows]
+    states = [TargetState(TargetStatus(status), confirming) for _, status, confirming in rows]
     return bool(rows) and is_moving_by(PostStatus(rows[0][0]), states)
 
 

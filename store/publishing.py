@@ -34,7 +34,7 @@ class Job:
     account: Account | None
     sent: Attempt | None
     """The last request that was to make this target public."""
-    unclear_since: datetime | None
+    unconfirmed_since: datetime | None
     """When the first of its requests was sent whose effect was never seen in its answer."""
 
     @property
@@ -55,7 +55,7 @@ class Job:
 
 
 _TOLD = (
-    *("status", "looking", "platform_post_id", "platform_post_url", "editable_until"),
+    *("status", "confirming", "platform_post_id", "platform_post_url", "editable_until"),
     *("error_code", "error_category", "hold_reason", "next_attempt_at"),
 )
 
@@ -70,7 +70,7 @@ def read_outcome(row: Mapping[str, Any]) -> Outcome:
     status = TargetStatus(row["status"])
     return Outcome(
         status=status,
-        looking=row["looking"],
+        confirming=row["confirming"],
         platform_post_id=row["platform_post_id"],
         platform_post_url=row["platform_post_url"],
         editable_until=row["editable_until"],
@@ -83,14 +83,14 @@ def read_outcome(row: Mapping[str, Any]) -> Outcome:
 
 _SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH).correlate(Target)
 _LastSend = aliased(Attempt, _SENDS.order_by(Attempt.id.desc()).limit(1).lateral("last_send"))
-_UNCLEAR_SINCE = (
+_UNCONFIRMED_SINCE = (
     _SENDS.where(Attempt.state.in_(UNANSWERED))
     .with_only_columns(func.min(Attempt.started_at))
     .scalar_subquery()
-    .label("unclear_since")
+    .label("unconfirmed_since")
 )
 JOB = (
-    select(Post, Target, Account, _LastSend, _UNCLEAR_SINCE)
+    select(Post, Target, Account, _LastSend, _UNCONFIRMED_SINCE)
     .join(Target, Target.post_id == Post.id)
     .outerjoin(
         Account,
@@ -115,10 +115,10 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
     return Job(*row) if row else None
 
 
-async def count_unclear_sends(session: AsyncSession, target_id: str) -> int:
+async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:
     """Return how many sends of a target have ended without an answer that was understood."""
     query = select(func.count()).where(
-        Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCLEAR
+        Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCONFIRMED
     )
     return await session.scalar(query) or 0
 

@@ -11,7 +11,7 @@ from domain.audit import Action, Actor, Line
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import OPEN
 from store.models import Attempt, Post, Restore
-from store.wishes import lock_post, look_first
+from store.wishes import confirm_first, lock_post
 
 _TELL_AGAIN = text("""
 UPDATE posts SET taken_up = least(taken_up, version - 1), tell_at = NULL, tells = 0
@@ -19,7 +19,7 @@ WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 """)
 
 MOVED_AT_MOST = timedelta(days=7)
-"""Posts that are due later are not looked up for having been moved: all that the account posts until then is read."""
+"""Posts that are due later are not confirmed in case they were moved: all that the account posts until then is read."""
 SOON = timedelta(hours=1)
 """Workflows of posts that are due later are held against their rows by the recovery, before their time comes."""
 
@@ -42,13 +42,13 @@ async def open_restore(session: AsyncSession) -> Restore | None:
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
 
 
-async def look_first_at_the_next(
+async def confirm_the_next_first(
     session: AsyncSession, restore_id: int, actor: Actor, now: datetime, limit: int, searchable: Collection[str]
 ) -> bool:
-    """Have the next posts looked up before they are sent that may be public; False if there are no more.
+    """Have the next posts confirmed before they are sent that may be public; False if there are no more.
 
     What they know ends at the moment of the copy. Any that was due by now may have been published since. One that is
-    due later may have been moved into that time: only on `searchable` networks is it looked up, which find a post by
+    due later may have been moved into that time: only on `searchable` networks is it confirmed, which find a post by
     its words alone. On any other it could only rest for a person to decide.
     """
     restore = await session.get_one(Restore, restore_id)
@@ -61,10 +61,10 @@ async def look_first_at_the_next(
         if post is None or post.due_at is None:
             continue
         since = restore.restored_to - CLOCKS_DIFFER
-        if await look_first(
+        if await confirm_first(
             session, post, Line(Action.RESTORED, actor), since, now, None if post.due_at <= now else searchable
         ):
-            restore.looked_up += 1
+            restore.to_confirm += 1
     if ids:
         restore.last_post_id = ids[-1]
     return len(ids) == limit
@@ -80,7 +80,7 @@ async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) 
     await session.execute(update(Restore).where(Restore.id == restore_id).values(finished_at=now))
 
 
-async def count_looked_up_first(session: AsyncSession) -> int:
-    """Return how many targets are still to be looked up because of rows that were lost."""
+async def count_to_confirm_first(session: AsyncSession) -> int:
+    """Return how many targets are still to be confirmed because of rows that were lost."""
     query = select(func.count(Attempt.id)).where(Attempt.state == AttemptState.SENDING, Attempt.code == ROWS_LOST)
     return await session.scalar(query) or 0

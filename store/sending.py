@@ -14,7 +14,7 @@ from domain.attempts import AttemptResult, AttemptStep
 from domain.audit import Line
 from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE
-from domain.transitions import AnswerTo, Basis, BeforeSend, LookFor, TargetTransition, Write
+from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, Write
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
 from store.publishing import JOB, Job, read_outcome
@@ -59,7 +59,7 @@ async def open_target(database: Pool, target_id: str) -> Job | None:
     read = Reader(row)
     post, target, account = read.next(Post), read.next(Target), read.next(Account)
     sent = read.next(Attempt)
-    return Job(post, target, account, sent, row["unclear_since"]) if post and target else None
+    return Job(post, target, account, sent, row["unconfirmed_since"]) if post and target else None
 
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
@@ -129,8 +129,8 @@ async def settle(
         case BeforeSend():
             name, version, step = "step", basis.version, (AttemptStep.PREPARE, now)
             due_by = now + TOLERANCE if basis.due else None
-        case LookFor():
-            name, attempt_id, step = "look", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
+        case ConfirmationOf():
+            name, attempt_id, step = "confirm", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
     kept = {each: getattr(result, each) for each in _RESULT} if result else None
     if kept and step:
         kept |= {"step": step[0], "started_at": step[1]}

@@ -18,7 +18,7 @@ class ShownTarget(NamedTuple):
     custom_media: JsonList | None
     settings: dict[str, Any] | None
     status: str
-    looking: bool
+    confirming: bool
     content: str | None
     platform_post_id: str | None
     platform_post_url: str | None

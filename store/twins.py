@@ -30,7 +30,7 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_li
     says the same and whose answer is still awaited: that answer is worth more.
     """
     target = job.target
-    # Two that are looked up at once must not both find the post free.
+    # Two that are confirmed at the same time must not both find the post free.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
     says = func.coalesce(Target.custom_content, Post.content, "")
     # An answer that was lost with rows never comes.

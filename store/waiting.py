@@ -125,7 +125,7 @@ def waits_of(target: Target) -> WaitsFor | None:
     """Return what a target waits for, as its row says it."""
     return waits_for(
         TargetStatus(target.status),
-        looking=target.looking,
+        confirming=target.confirming,
         hold_reason=target.hold_reason,
         error_code=target.error_code,
         next_attempt_at=target.next_attempt_at,
@@ -142,7 +142,7 @@ async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) 
         select(
             Target.platform,
             Target.status,
-            Target.looking,
+            Target.confirming,
             Target.hold_reason,
             code,
             func.count(),
@@ -151,15 +151,15 @@ async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) 
         )
         .join(Post, Post.id == Target.post_id)
         .where(STUCK_TARGETS)
-        .group_by(Target.platform, Target.status, Target.looking, Target.hold_reason, code)
+        .group_by(Target.platform, Target.status, Target.confirming, Target.hold_reason, code)
     )
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)
     found: dict[tuple[str, WaitsFor], Stuck] = {}
-    for platform, status, looking, reason, error_code, count, since, next_attempt_at in await session.execute(query):
+    for platform, status, confirming, reason, error_code, count, since, next_attempt_at in await session.execute(query):
         waiting = waits_for(
             TargetStatus(status),
-            looking=looking,
+            confirming=confirming,
             hold_reason=reason,
             error_code=error_code,
             next_attempt_at=next_attempt_at,

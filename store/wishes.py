@@ -33,14 +33,14 @@ from store.publishing import (
 _CANCELLED = "An operator of this service cancelled the post before it was published."
 
 _MORE_THAN_WERE_LOST = 1000
-_WHY_LOOK = "what was sent since is not known to this database; looking on the network before anything else"
+_WHY_CONFIRM = "what was sent since is not known to this database; confirming on the network before anything else"
 _IS_OPEN_SEND = and_(Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.SENDING)
 _UNKNOWN = "An operator cancelled the post while its answer was awaited. It may be public: look at the account."
 
 
 def row_of(target: Target, *, sending: bool = False) -> TargetRow:
     """Return what a target's rows say of it; `sending`: an attempt to publish it is open."""
-    return TargetRow(TargetStatus(target.status), target.looking, target.next_attempt_at is not None, sending)
+    return TargetRow(TargetStatus(target.status), target.confirming, target.next_attempt_at is not None, sending)
 
 
 async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
@@ -72,7 +72,7 @@ async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
 async def reopen(
     session: AsyncSession, post: Post, actor: Actor, only: Collection[str] | None = None, **details: Any
 ) -> bool:
-    """Let a locked post's failed targets wait again, and resting unconfirmed ones be looked up again.
+    """Let a locked post's failed targets wait again, and resting unconfirmed ones be confirmed again.
 
     `only`: the ids of those that are meant; None for all. False if there are none; what is published is left alone.
     `details` are for the audit trail.
@@ -86,7 +86,7 @@ async def reopen(
             target.status = TargetStatus.PENDING
             wait_from(target, datetime.now(UTC))
         else:
-            target.looking = True
+            target.confirming = True
     if again:
         meant = tuple((each.platform, each.account_id) for each in again)
         raise_version(post, Line(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
@@ -158,7 +158,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
     changed = list[Target]()
     for target in post.targets:
         state = write_off(row_of(target, sending=target.id in out))
-        if state != TargetState(TargetStatus(target.status), target.looking):
+        if state != TargetState(TargetStatus(target.status), target.confirming):
             _write_off(target, state)
             changed.append(target)
     meant = tuple((each.platform, each.account_id) for each in changed)
@@ -169,7 +169,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
     lost = select(func.max(Attempt.finished_at)).where(
         Attempt.target_id.in_([each.id for each in post.targets]),
         Attempt.step == AttemptStep.PUBLISH,
-        Attempt.state == AttemptState.UNCLEAR,
+        Attempt.state == AttemptState.UNCONFIRMED,
         Attempt.code == WORKER_LOST,
     )
     closed_at = await session.scalar(lost)
@@ -186,7 +186,7 @@ def _write_off(target: Target, state: TargetState) -> None:
         target.error, target.error_category, target.retryable = _UNKNOWN, ErrorCategory.UNCONFIRMED, False
 
 
-async def look_first(
+async def confirm_first(
     session: AsyncSession,
     post: Post,
     line: Line,
@@ -194,12 +194,12 @@ async def look_first(
     until: datetime | None = None,
     platforms: Collection[str] | None = None,
 ) -> bool:
-    """Have a locked post's targets looked up before they are sent: what these rows know of was lost.
+    """Have a locked post's targets confirmed before they are sent: what these rows know of was lost.
 
     Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
     `line` says in the audit trail who found that out.
     `since` and `until`: when the network may have been sent the post; None: it may still be. `platforms`: where only;
-    None: everywhere. False if there is no such target that is not public, failed or unclear by these rows.
+    None: everywhere. False if there is no such target that is not public, failed or unconfirmed by these rows.
     """
     out = await _open_sends(session, post)
     unsure = [
@@ -210,7 +210,7 @@ async def look_first(
         and (platforms is None or each.platform in platforms)
     ]
     for target in unsure:
-        lost = Attempt(target_id=target.id, started_at=since, finished_at=until, code=ROWS_LOST, decision=_WHY_LOOK)
+        lost = Attempt(target_id=target.id, started_at=since, finished_at=until, code=ROWS_LOST, decision=_WHY_CONFIRM)
         lost.step, lost.state = AttemptStep.PUBLISH, AttemptState.SENDING
         session.add(lost)
     if unsure or platforms is None:
@@ -227,4 +227,4 @@ async def _open_sends(session: AsyncSession, post: Post) -> set[str]:
 async def _close_sends(session: AsyncSession, target_ids: Sequence[str], decision: str) -> None:
     query = select(Attempt.id).where(Attempt.target_id.in_(target_ids), _IS_OPEN_SEND)
     for attempt_id in list(await session.scalars(query)):
-        await close_attempt(session, attempt_id, AttemptResult(AttemptState.UNCLEAR, decision, code=WORKER_LOST))
+        await close_attempt(session, attempt_id, AttemptResult(AttemptState.UNCONFIRMED, decision, code=WORKER_LOST))

@@ -84,11 +84,11 @@ def _standing(target: TargetPlan) -> str:
             return f"**refused for now**{why}, tried again at {short(target.resumes_at)}"
         return f"**publishing**, at its account's turn at {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
-        return f"**unconfirmed**{why}, {_LOOKED_UP if target.looking else _FOR_A_PERSON}"
+        return f"**unconfirmed**{why}, {_CONFIRMING if target.confirming else _FOR_A_PERSON}"
     return f"**{target.status.value}**{why}"
 
 
-_LOOKED_UP = "it may be public and is being looked up"
+_CONFIRMING = "it may be public and is waiting for confirmation"
 _FOR_A_PERSON = "it may be public: a person must look at the account, then say so by `socialsyncer resolve`"
 
 

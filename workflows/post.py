@@ -86,7 +86,7 @@ class PostWorkflow:
         if not self._behind:
             return
         known = self._plan.version
-        plan = await steps.look(self._plan)
+        plan = await steps.read_plan(self._plan)
         self._behind = False
         if self._plan.version != known:
             # What was read is older than what was told meanwhile.
@@ -380,7 +380,7 @@ class PostWorkflow:
         return self._board.view(self._plan, self._status())
 
     @workflow.signal(
-        description="Try at once whatever waits: publish again to what failed or is held, look up what is unconfirmed"
+        description="Try at once whatever waits: publish again to what failed or is held, confirm what is unconfirmed"
     )
     async def retry(self) -> None:
         """Publish again to what failed, for operators with many posts at once; what is published is left alone."""
@@ -466,7 +466,7 @@ class PostWorkflow:
         if self._sending():
             under_way = [target for target in self._in_delivery() if not target.rests]
             lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
-            return "Looking up what became of it: an answer was lost." if lost else "Publishing."
+            return "Waiting for confirmation: an answer was lost." if lost else "Publishing."
         waiting = [target for target in self._plan.targets if target.waits_for_a_time]
         if any(target.error_code for target in waiting):
             return "Refused for now by its network; it is tried again by itself."

@@ -15,7 +15,7 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.commands import EditCommand, GiveUp, LookCommand, PostCommand, TargetCommand
+    from activities.commands import ConfirmCommand, EditCommand, GiveUp, PostCommand, TargetCommand
     from activities.complete import Completing
     from activities.confirm import Confirming
     from activities.edit import Editing
@@ -151,24 +151,24 @@ def _refusal_in(error: FailureError) -> Outcome | None:
 
 
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
-    """Look for an unclear send, again and again on durable timers, until it is found, ruled out or given up."""
-    target.look_until = target.look_until or workflow.now() + options.LOOK_UP_WITHIN
-    # An earlier run of the workflow may have looked already, and have been about to look again.
-    for wait, next_wait in islice(pairwise(options.lookup_waits()), target.looks, None):
-        target.look_at = target.look_at or workflow.now() + wait
+    """Try to confirm a send, again and again on durable timers, until it is found, ruled out or given up."""
+    target.confirm_until = target.confirm_until or workflow.now() + options.CONFIRM_WITHIN
+    # An earlier run of the workflow may have tried already, and have been about to try again.
+    for wait, next_wait in islice(pairwise(options.confirm_waits()), target.confirm_attempts, None):
+        target.next_confirm_at = target.next_confirm_at or workflow.now() + wait
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 partial(_is_released, target),
-                timeout=max(target.look_at - workflow.now(), _NOTHING),
-                timeout_summary=f"look for it on {name_of(target)}",
+                timeout=max(target.next_confirm_at - workflow.now(), _NOTHING),
+                timeout_summary=f"confirm on {name_of(target)}",
             )
-        target.released, target.look_at, target.looks = False, None, target.looks + 1
+        target.released, target.next_confirm_at, target.confirm_attempts = False, None, target.confirm_attempts + 1
         try:
             outcome = await workflow.execute_activity_method(
                 Confirming.confirm,
-                LookCommand(**_command(plan, target).model_dump(), again_in=next_wait),
+                ConfirmCommand(**_command(plan, target).model_dump(), again_in=next_wait),
                 task_queue=options.queue_of(target.platform),
-                schedule_to_close_timeout=options.LOOKUP_TIMEOUT,
+                schedule_to_close_timeout=options.CONFIRM_TIMEOUT,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
                 retry_policy=options.retry_policy(target.platform),
                 cancellation_type=_WAITS,
@@ -178,10 +178,10 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
             if is_cancelled_exception(error):
                 raise
         else:
-            if outcome.stale or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.looking:
+            if outcome.stale or outcome.status is not TargetStatus.UNCONFIRMED or not outcome.confirming:
                 return outcome
         _stop_if_cancelled()
-        if workflow.now() >= target.look_until:
+        if workflow.now() >= target.confirm_until:
             break
     return await give_up(plan, target, "unconfirmed")
 
@@ -230,7 +230,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
         ),
         task_queue=options.queue_of(target.platform),
         schedule_to_close_timeout=max(options.edit_window(target.platform), _SHORTEST),
-        start_to_close_timeout=options.LOOKUP_TIMEOUT,
+        start_to_close_timeout=options.CONFIRM_TIMEOUT,
         heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
         retry_policy=options.retry_policy(target.platform),
         cancellation_type=_WAITS,
@@ -249,9 +249,9 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
     )
 
 
-async def look(plan: Plan) -> Plan | AtRest | None:
+async def read_plan(plan: Plan) -> Plan | AtRest | None:
     """Return what the post's row says that is wanted; None if the post is deleted."""
-    return await _of_the_post(plan, Posts.look, "something else is wanted: read the row")
+    return await _of_the_post(plan, Posts.read_plan, "something else is wanted: read the row")
 
 
 async def reopen(plan: Plan) -> Plan | None:

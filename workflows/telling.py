@@ -9,7 +9,7 @@ from store.database import Database
 from store.idempotency import LIFETIME
 from store.plans import plan_with_accounts
 from store.telling import move_to_next_workflow
-from store.wishes import look_first
+from store.wishes import confirm_first
 from store.workspaces import name_of_workspace
 from workflows.client import AnotherPost, PostWorkflows
 from workflows.failures import unavailable
@@ -41,7 +41,7 @@ async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None
                     return None
                 # It is the same request, repeated with its key after the rows of its first post were lost. Any run of
                 # that post may have published it.
-                await look_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
+                await confirm_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
                 moved = await plan_with_accounts(session, post)
             plan = moved.model_copy(
                 update={"request_id": plan.request_id, "workspace": plan.workspace, "started": False}

@@ -276,7 +276,7 @@ class Strike:
         return len(self._arrived)
 
     async def _until_at_rest(self) -> None:
-        """Wait until everything that can end has ended; the longest wait is for what is looked up."""
+        """Wait until everything that can end has ended; the longest wait is for confirmations."""
         deadline = time.monotonic() + _LONGEST_LIFE
         while time.monotonic() < deadline:
             found = await self._state()

@@ -13,8 +13,8 @@ class Traits:
 
     `platform` is its name in the API where the two differ; `webhook` makes it an account that cannot be read back.
     `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
-    publishes. `readable`: a lost answer can be looked up. `rules_out`: the look-up can also tell that there is no such
-    post. `renews`: an expired token is renewed without its owner. `found_by_words`: a look-up needs nothing
+    publishes. `readable`: a send can be confirmed. `rules_out`: confirming can also tell that there is no
+    such post. `renews`: an expired token is renewed without its owner. `found_by_words`: confirming needs nothing
     that a send has left in the rows.
     """
 

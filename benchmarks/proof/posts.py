@@ -59,7 +59,7 @@ class Post:
     struck: bool = True
     tries: int = 1
     later: list[Crash] = field(default_factory=list)
-    """Crashes of others that it lived through while it was still looked up."""
+    """Crashes of others that it lived through while it was unconfirmed."""
     waited_as: str = ""
     """The status in which its target waited for its account to be reconnected."""
     shown_while_waiting: int = 0

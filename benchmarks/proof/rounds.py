@@ -16,13 +16,13 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Kind, judge, shown_of
 
 _ROUND_PATIENCE = 60.0
-"""Seconds after which the next crash begins although some posts are still looked up on slow networks."""
+"""Seconds after which the next crash begins although some posts are still unconfirmed on slow networks."""
 _STANDSTILL = 330.0
-"""Seconds without any progress after which what is not settled is lost; look-ups come seldom after a while."""
+"""Seconds without any progress after which what is not settled is lost; confirming is tried seldom after a while."""
 _OUTAGE_OVER_AFTER = 60.0
 """Seconds after which an operator tells posts that an outage is over; by themselves they wait for up to ten minutes."""
-_LOOKS = 6
-"""Looks for a post of which its network cannot say that it is not there; they go on for a day."""
+_CONFIRM_ATTEMPTS = 6
+"""Attempts to confirm a post whose absence its network cannot tell; they go on for a day."""
 _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
@@ -45,7 +45,7 @@ _WAIT_IN_A_WORKER = 28
 _STATE = """
 SELECT p.id, p.workflow_id, p.status, t.status AS target,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
-  (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS looks,
+  (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS confirm_attempts,
   (SELECT r.state = 'waiting' FROM revisions r WHERE r.post_id = p.id ORDER BY r.id DESC LIMIT 1) AS revised
 FROM posts p JOIN targets t ON t.post_id = p.id WHERE p.id = ANY($1)
 """
@@ -229,7 +229,9 @@ def _seconds(cells: Sequence[Cell]) -> float:
 def _settled(post: Post, row: Any) -> bool:
     """Tell whether nothing more can come, or nothing more can be known, of a post."""
     cannot_be_ruled_out = row["target"] == "unconfirmed" and not NETWORKS[post.cell.network].rules_out
-    return not row["revised"] and (row["status"] in _RESTS or (cannot_be_ruled_out and row["looks"] >= _LOOKS))
+    return not row["revised"] and (
+        row["status"] in _RESTS or (cannot_be_ruled_out and row["confirm_attempts"] >= _CONFIRM_ATTEMPTS)
+    )
 
 
 def _is_early(post: Post, shown: Sequence[dict[str, Any]]) -> bool:

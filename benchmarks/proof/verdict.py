@@ -43,7 +43,7 @@ class Facts:
     struck: bool = True
     settled: bool = True
     crashes: frozenset[Crash] = frozenset()
-    """All that it lived through, its own and those of others while it was still looked up."""
+    """All that it lived through, its own and those of others while it was unconfirmed."""
     waited_as: str = ""
     """The status in which it waited for its account to be reconnected."""
     shown_while_waiting: int = 0

@@ -105,7 +105,7 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials], Renews[BlueskyCreden
         record = _record(sending, sending.draft.text, key, embed, _reply(sending))
         answer = await _put(connection, sending, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):
-            raise NetworkError(Kind.UNCLEAR, "Bluesky answered without the post's name.", code="unreadable_answer")
+            raise NetworkError(Kind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer")
         if answer.get("cid"):
             # For what follows it; saved with the key of that.
             key["cid"] = str(answer["cid"])

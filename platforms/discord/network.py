@@ -116,7 +116,7 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
                     )
             except NetworkError as error:
                 raise await _meant(sending, error) from error
-            made = with_id(answer, Kind.UNCLEAR)
+            made = with_id(answer, Kind.UNCONFIRMED)
         # Not saved: a save that fails must not make a public message look unsent.
         sending.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)
@@ -183,7 +183,7 @@ async def _meant(sending: Sending[DiscordSettings], error: NetworkError) -> Netw
         # The nonce's first message was made, and somebody has deleted it since: it is not made a second time.
         sending.handles[REMOVED] = True
         await sending.save(sending.handles)
-        return error.as_unclear()
+        return error.as_unconfirmed()
     asks_for_more = settings.channel_id or settings.thread_id or settings.tts
     if asks_for_more and error.code in errors.OF_THE_PLACE:
         return error.as_rejected()

@@ -95,7 +95,7 @@ def kept_as_draft() -> NetworkError:
 
 def still_processing() -> NetworkError:
     """Say that a video was taken, but is not public yet."""
-    return NetworkError(Kind.UNCLEAR, "Facebook is still processing the video.", code="video_processing")
+    return NetworkError(Kind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
 
 
 def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:

@@ -97,11 +97,11 @@ class Facebook(Network[FacebookSettings, FacebookCredentials]):
         if form is Form.PHOTO_STORY:
             fields = {"photo_id": photo_ids(sending.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
-            post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCLEAR)
+            post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
         fields = feed_fields(draft, photo_ids(sending.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(text_of(connection, post, "id", otherwise=Kind.UNCLEAR), post.get("permalink_url"))
+        return Published(text_of(connection, post, "id", otherwise=Kind.UNCONFIRMED), post.get("permalink_url"))
 
     async def confirm(self, connection: Line, sending: Sending[FacebookSettings]) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
@@ -137,11 +137,11 @@ async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Fo
         path = f"/{segment(connection.account.user_id)}/{EDGE[form]}"
         answer = await GRAPH.post_public(connection, path, finish_fields(sending.draft, form, video))
         if form is Form.VIDEO_STORY:
-            post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCLEAR)
+            post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
         if answer.get("success") is not True:
             raise NetworkError(
-                Kind.UNCLEAR, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
+                Kind.UNCONFIRMED, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
             )
         video["accepted"] = True
         video["post"] = answer.get("post_id")

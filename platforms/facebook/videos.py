@@ -69,7 +69,7 @@ async def look(connection: Line, video_id: str) -> Video:
 async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
-    Raises NetworkError: `rejected` where Facebook could not process it, `unclear` where it takes long.
+    Raises NetworkError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
     """
     video_id = sending.handles["video"]["id"]
     for pause in LOOKS:

@@ -33,7 +33,7 @@ async def call(
     if isinstance(body, dict):
         return body
     # An empty list of posts is an empty object: what is no object must not pass for one.
-    kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
     raise NetworkError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
 

@@ -105,7 +105,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials],
         return Identity(location, title)
 
     async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
-        """Make the post and wait for Google's verdict. Raises `unclear` where that takes long."""
+        """Make the post and wait for Google's verdict. Raises `unconfirmed` where that takes long."""
         name = await _parent(connection, sending)
         body = post_body(sending.draft, connection.credentials.language_code)
         try:
@@ -120,7 +120,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials],
             raise
         if not made.get("name"):
             message = "Google answered in a way that cannot be read."
-            raise NetworkError(Kind.UNCLEAR, message, code="unreadable_answer")
+            raise NetworkError(Kind.UNCONFIRMED, message, code="unreadable_answer")
         sending.handles[POST] = str(made["name"])
         await sending.save(sending.handles)
         finding = _verdict(made)
@@ -137,7 +137,7 @@ class GoogleBusiness(Network[GoogleBusinessSettings, GoogleBusinessCredentials],
                 return finding
             case Refused(refusal):
                 raise refusal
-        raise NetworkError(Kind.UNCLEAR, "Google is still checking the post.", code="processing")
+        raise NetworkError(Kind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
     async def confirm(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Finding:
         """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""

@@ -96,7 +96,7 @@ class Wire:
         """Return the network's answer to one request, successful by status or with one of those in `accept`.
 
         `error_of` maps refusals of this request instead of the wire's own. `public` marks the one request that makes a
-        post public (or changes it): wherever it may have had its effect the error is of kind `unclear`.
+        post public (or changes it): wherever it may have had its effect the error is of kind `unconfirmed`.
 
         Raises NetworkError.
         """
@@ -119,14 +119,14 @@ class Wire:
             raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
         except (httpx.HTTPError, TimeoutError) as error:
             self._note(method, None, started)
-            kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+            kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
             raise NetworkError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
         refusal = (error_of or self.error_of)(response)
         if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
-            raise refusal.as_unclear()
+            raise refusal.as_unconfirmed()
         raise refusal
 
     def _address(self, path: str, headers: Mapping[str, str]) -> httpx.URL:

@@ -46,7 +46,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCr
     api = API
     account_prefix = "li"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Short, because the repeat is refused with the first post's name: it is the look-up, and must come in time.
+    # Short, because the repeat is refused with the first post's name: it is what confirms, and must come in time.
     believes_absence_after = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
     rules = rules.RULES
@@ -105,7 +105,7 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCr
         uploads = Uploads(connection, sending, author)
         repeated = SENT_AT in handles
         if repeated and _too_late(sending):
-            raise NetworkError(Kind.UNCLEAR, "LinkedIn was asked too long ago to be asked again.", code="too_late")
+            raise NetworkError(Kind.UNCONFIRMED, "LinkedIn was asked too long ago to be asked again.", code="too_late")
         if not repeated:
             handles[SENT_AT] = datetime.now(UTC).isoformat()
             await sending.save(handles)
@@ -118,15 +118,17 @@ class LinkedIn(Network[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCr
                     raise NetworkError(Kind.REJECTED, error.message, code="repeats_another") from error
                 return await _seen(connection, first, author, error)
             if error.status == httpx.codes.CONFLICT:
-                raise error.as_unclear() from error
-            if error.kind is not Kind.UNCLEAR and not repeated:
+                raise error.as_unconfirmed() from error
+            if error.kind is not Kind.UNCONFIRMED and not repeated:
                 del handles[SENT_AT]
                 await sending.save(handles)
             error = await _judged_media(sending, uploads, error)
             raise await _of_author(error, connection, sending) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
-            raise NetworkError(Kind.UNCLEAR, "LinkedIn did not name the post.", code="no_id", status=answer.status_code)
+            raise NetworkError(
+                Kind.UNCONFIRMED, "LinkedIn did not name the post.", code="no_id", status=answer.status_code
+            )
         return published(urn)
 
     async def confirm(self, connection: Line, sending: Sending[LinkedInSettings]) -> Finding:
@@ -185,7 +187,7 @@ async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
         try:
             await call(line, "POST", f"/v2{path}", public=True, json=body)
         except NetworkError as error:
-            if error.kind is Kind.UNCLEAR or error.kind in PASSING:
+            if error.kind is Kind.UNCONFIRMED or error.kind in PASSING:
                 raise
             raise refusal from error
 
@@ -221,7 +223,7 @@ async def _seen(line: Line, urn: str, author: str, error: NetworkError) -> Publi
     """Return the post that a refused repeat names, once it was seen.
 
     For a day or two after a deletion LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's post
-    cannot be read, so it gets a warning. Raises NetworkError: `unclear` if LinkedIn does not have the post.
+    cannot be read, so it gets a warning. Raises NetworkError: `unconfirmed` if LinkedIn does not have the post.
     """
     if ":organization:" not in author:
         warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
@@ -231,9 +233,9 @@ async def _seen(line: Line, urn: str, author: str, error: NetworkError) -> Publi
     except NetworkError as unread:
         if unread.status == httpx.codes.NOT_FOUND:
             message = "LinkedIn refuses the post as a repeat of one that it does not have."
-            raise NetworkError(Kind.UNCLEAR, message, code="repeats_a_ghost", status=error.status) from unread
+            raise NetworkError(Kind.UNCONFIRMED, message, code="repeats_a_ghost", status=error.status) from unread
         if unread.status != httpx.codes.FORBIDDEN:
-            raise unread.as_unclear() from unread
+            raise unread.as_unconfirmed() from unread
         return replace(published(urn), warning="LinkedIn does not let this app check whether the post is public.")
     return published(urn)
 

@@ -54,7 +54,7 @@ def is_known_key(error: NetworkError) -> bool:
 
 def unreadable(*, public: bool = False) -> NetworkError:
     """Say that an answer is not what the API promises."""
-    kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
     return NetworkError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
 
 

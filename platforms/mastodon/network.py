@@ -87,8 +87,8 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
     async def publish(self, connection: Line, sending: Sending[MastodonSettings]) -> Published:
         """Make the status. A server that knows the key's header answers a repeat within an hour with the first one.
 
-        Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unclear, and looked
-        up. GoToSocial and snac know no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
+        Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
+        GoToSocial and snac know no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
         """
         await lookup.note_newest(connection, sending)
         limits = await limits_of(connection) if depends_on_server(sending.draft.settings) else DEFAULTS
@@ -109,8 +109,8 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
         except NetworkError as error:
             if errors.is_known_key(error):
                 # Its first request may have been published, or refused: the list must tell.
-                raise error.as_unclear() from error
-            if error.kind is not Kind.UNCLEAR:
+                raise error.as_unconfirmed() from error
+            if error.kind is not Kind.UNCONFIRMED:
                 sending.handles[REFUSALS] = refusals + 1
                 await sending.save(sending.handles)
             if error.code == errors.MEDIA_GONE:

@@ -123,7 +123,7 @@ class Containers:
             answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
         except NetworkError as error:
             raise await self._refused(name, error) from error
-        return text_of(line, answer, "id", otherwise=Kind.UNCLEAR)
+        return text_of(line, answer, "id", otherwise=Kind.UNCONFIRMED)
 
     async def _refused(self, name: str, error: NetworkError) -> NetworkError:
         """Return what a refusal to publish means.
@@ -136,14 +136,14 @@ class Containers:
             return error
         state = (await self._state(name))[0]
         if state is State.PUBLISHED:
-            return error.as_unclear()
+            return error.as_unconfirmed()
         if gone and state is State.GONE and self._age(name) > UNREADABLE_FOR:
             # Neither read nor published: it does not exist. An earlier send whose answer was lost is looked for first.
             await self.drop(name)
             return self._error(Kind.TRANSIENT, "must be given the post again.", "expired")
         doubtful = state is State.UNREADABLE or (error.kind is Kind.REJECTED and _is_doubtful(error))
         if doubtful and await self._is_new_refusal(name):
-            return error.as_unclear()
+            return error.as_unconfirmed()
         return error
 
     async def _is_new_refusal(self, name: str) -> bool:

@@ -49,8 +49,8 @@ class Graph:
     async def post_public(self, line: Line, path: str, fields: Fields, *, read: str | None = None) -> Answer:
         """Make something public; `read` names what the answer shall hold of it.
 
-        Raises `unclear` wherever it may be public: the Graph API reports failures of its own with status 400 too, and
-        may have published by then.
+        Raises `unconfirmed` wherever it may be public: the Graph API reports failures of its own with status 400,
+        too, and may have published by then.
         """
         params = {"fields": read} if read else None
         data = fields | proof_of(line.credentials)
@@ -58,7 +58,7 @@ class Graph:
             return json_of(await self._send(line, "POST", path, data=data, params=params, public=True))
         except NetworkError as error:
             if error.status is not None and (error.status >= 500 or error.kind is Kind.TRANSIENT):
-                raise error.as_unclear() from error
+                raise error.as_unconfirmed() from error
             raise
 
     async def _send(self, line: Line, method: str, path: str, *, host: str = "", **options: Any) -> httpx.Response:

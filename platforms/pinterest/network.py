@@ -85,7 +85,7 @@ class Pinterest(Network[PinterestSettings, PinterestCredentials], Renews[Pintere
                 await video.drop()
             raise
         if not pin.get("id"):
-            raise NetworkError(Kind.UNCLEAR, "Pinterest did not name the pin.", code="no_id")
+            raise NetworkError(Kind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         return lookup.published(str(pin["id"]))
 
     async def confirm(self, connection: Line, sending: Sending[PinterestSettings]) -> Finding:

@@ -31,7 +31,7 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     response = await oauth.send(line, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
-        raise error.as_unclear() if public and error.kind is Kind.TRANSIENT else error
+        raise error.as_unconfirmed() if public and error.kind is Kind.TRANSIENT else error
     return body
 
 

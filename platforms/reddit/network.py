@@ -83,7 +83,7 @@ class Reddit(Network[RedditSettings, RedditCredentials], Renews[RedditCredential
         await upload(connection, sending)
 
     async def publish(self, connection: Line, sending: Sending[RedditSettings]) -> Published:
-        """Submit the post. Of an image Reddit tells no id: it is looked up, now or by `confirm`."""
+        """Submit the post. Of an image Reddit tells no id: it is found now or by `confirm`."""
         try:
             answer = await _submit(connection, sending)
         except NetworkError as error:
@@ -97,7 +97,7 @@ class Reddit(Network[RedditSettings, RedditCredentials], Renews[RedditCredential
             await sending.save(sending.handles)
             if found := await _found(connection, sending):
                 return found
-        raise NetworkError(Kind.UNCLEAR, "Reddit took the post and has not shown it yet.", code="no_id")
+        raise NetworkError(Kind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
     async def confirm(self, connection: Line, sending: Sending[RedditSettings]) -> Finding:
         """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
@@ -133,7 +133,7 @@ async def _found(line: Line, sending: Sending[RedditSettings]) -> Published | No
 
 
 async def _known_link(sending: Sending[RedditSettings], error: NetworkError) -> NetworkError:
-    """Return the error of a link that the subreddit has: after an unclear send it may be ours, and is looked for once.
+    """Return the error of a link that the subreddit has: after an unconfirmed send, look once whether it is ours.
 
     Said again after that it is somebody else's.
     """

@@ -20,7 +20,7 @@ _FLOOD_WAIT = timedelta(seconds=60)
 _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
     (
         r"failed to send message #\d+",
-        Kind.UNCLEAR,
+        Kind.UNCONFIRMED,
         "Telegram published only a part of the album. Look at the chat, and delete or complete it there.",
     ),
     (r"group send failed", Kind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),

@@ -32,11 +32,11 @@ async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequen
         answer = await post_form(line.wire, _path(line, method), form, public=True)
     else:
         answer = await line.wire.send("POST", _path(line, method), json=dict(fields), public=True)
-    result = _result(answer, Kind.UNCLEAR)
+    result = _result(answer, Kind.UNCONFIRMED)
     messages = result if isinstance(result, list) else [result]
     if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
         return messages
-    raise _unreadable(Kind.UNCLEAR)
+    raise _unreadable(Kind.UNCONFIRMED)
 
 
 async def remove(line: Line, message: int) -> None:
@@ -54,7 +54,7 @@ def _result(answer: httpx.Response, otherwise: Kind) -> Any:
     body = json_of(answer)
     if body.get("ok") is False:
         error = refusal(body, answer.status_code)
-        raise error.as_unclear() if otherwise is Kind.UNCLEAR and error.kind is Kind.TRANSIENT else error
+        raise error.as_unconfirmed() if otherwise is Kind.UNCONFIRMED and error.kind is Kind.TRANSIENT else error
     if "result" not in body:
         raise _unreadable(otherwise)
     return body["result"]

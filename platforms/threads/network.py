@@ -126,7 +126,7 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
     async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
 
-        Repeatable: which of them is on its way is noted before it is sent, and looked up before it is sent again.
+        Repeatable: which of them is on its way is noted before it is sent, and confirmed before it is sent again.
         """
         if not published.url:
             post = await GRAPH.get(connection, f"/{segment(published.platform_post_id)}", fields="id,permalink")
@@ -239,7 +239,7 @@ async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: i
     try:
         state["id"] = await _publish(connection, containers, name, replies=True)
     except NetworkError as error:
-        if error.kind is not Kind.UNCLEAR:
+        if error.kind is not Kind.UNCONFIRMED:
             raise
         raise NetworkError(Kind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
     await sending.save(sending.handles)

@@ -39,9 +39,9 @@ async def _send(
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
         refusal = error_of(response)
-        raise refusal.as_unclear() if public and refusal.kind is Kind.TRANSIENT else refusal
+        raise refusal.as_unconfirmed() if public and refusal.kind is Kind.TRANSIENT else refusal
     if not isinstance(data, dict):
-        kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+        kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
         raise NetworkError(kind, "TikTok answered in a way that cannot be read.", code="unreadable_answer")
     return data
 

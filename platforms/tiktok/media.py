@@ -72,7 +72,7 @@ class Upload:
             except NetworkError as error:
                 if error.status == 416:
                     # TikTok has these bytes already, or wants others: its status tells which.
-                    raise error.as_unclear() from error
+                    raise error.as_unconfirmed() from error
                 raise
 
     async def _begin(self, file: MediaFile, creator: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ class Upload:
                 return
             if error.status in _GONE and public and not Verdict(self._line, self._sending).has_settled():
                 # The last chunk may have arrived before: TikTok's status tells, and must not be believed too soon.
-                raise error.as_unclear() from error
+                raise error.as_unconfirmed() from error
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
                 message = "TikTok must be given the video again."

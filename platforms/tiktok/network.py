@@ -94,7 +94,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials], Renews[TikTokCredential
             await Upload(connection, sending).prepare(creator)
 
     async def publish(self, connection: Line, sending: Sending[TikTokSettings]) -> Published:
-        """Send what makes TikTok publish, and wait for its verdict. Raises `unclear` where that takes long."""
+        """Send what makes TikTok publish, and wait for its verdict. Raises `unconfirmed` where that takes long."""
         verdict, upload = Verdict(connection, sending), Upload(connection, sending)
         if is_video(sending.draft):
             if not (upload.known and upload.known.get("last")) or await _wants_last_chunk(verdict, upload):
@@ -103,7 +103,7 @@ class TikTok(Network[TikTokSettings, TikTokCredentials], Renews[TikTokCredential
             body = photo_body(sending.draft, sending.handles.get("creator", {}))
             data = await call(connection, "/v2/post/publish/content/init/", body, public=True)
             if not data.get("publish_id"):
-                raise NetworkError(Kind.UNCLEAR, "TikTok gave no publish_id.", code="unreadable_answer")
+                raise NetworkError(Kind.UNCONFIRMED, "TikTok gave no publish_id.", code="unreadable_answer")
             sending.handles["publishId"] = str(data["publish_id"])
             await sending.save(sending.handles)
         return await verdict.watch()

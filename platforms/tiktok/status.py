@@ -75,7 +75,7 @@ class Verdict:
         )
 
     async def watch(self) -> Published:
-        """Wait until TikTok has published. Raises NetworkError: what failed as it is, `unclear` where it takes long."""
+        """Wait until TikTok has published. Raises NetworkError: what failed, or `unconfirmed` if it takes long."""
         patience = LOOKS_FOR_ID
         for pause in LOOKS:
             await asyncio.sleep(pause)
@@ -90,10 +90,10 @@ class Verdict:
             patience -= status.done
             if status.done and (status.post_id or not self._becomes_public() or not patience):
                 return self.published(status)
-        raise NetworkError(Kind.UNCLEAR, "TikTok is still processing the post.", code="processing")
+        raise NetworkError(Kind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 
     async def find(self) -> Finding:
-        """Tell whether an unclear send landed."""
+        """Tell whether an unconfirmed send landed."""
         if self.publish_id is None:
             # Beginning the upload of a video publishes nothing; asking for photos to be fetched may have.
             return Absent() if is_video(self._sending.draft) else await self._listed()

@@ -25,7 +25,7 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
         error = problem_error(problems[0], response)
-        raise error.as_unclear() if public and error.kind is Kind.TRANSIENT else error
+        raise error.as_unconfirmed() if public and error.kind is Kind.TRANSIENT else error
     return body
 
 
@@ -34,7 +34,7 @@ def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
     data = body.get("data")
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
-    kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
     raise NetworkError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
 
 

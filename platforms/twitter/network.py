@@ -1,4 +1,4 @@
-"""Publish to X: upload media, make the post by one request and its thread by one each, look up lost answers, edit."""
+"""Publish to X: upload media, make the post by one request and its thread by one each, confirm, edit."""
 
 from datetime import timedelta
 from typing import Any

@@ -10,7 +10,7 @@ from platforms.twitter.settings import TwitterSettings
 
 
 async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
-    """Make the post and return its id. Raises NetworkError: `unclear` wherever it may have been made."""
+    """Make the post and return its id. Raises NetworkError: `unconfirmed` wherever it may have been made."""
     body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
     try:
         answer = await call(line, "POST", "/2/tweets", public=True, json=body)

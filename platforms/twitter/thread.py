@@ -41,7 +41,7 @@ async def follow(
         if isinstance(finding, Published):
             return await _keep(post, finding.platform_post_id)
         if not isinstance(finding, Absent) or datetime.now(UTC) - datetime.fromisoformat(sent_before) < absent_after:
-            raise _unclear("unconfirmed_reply")
+            raise _unconfirmed("unconfirmed_reply")
     if post.draft.media:
         await Uploads(line, post).run()
     note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
@@ -49,13 +49,13 @@ async def follow(
     try:
         return await _keep(post, await posts.send(line, post))
     except NetworkError as error:
-        if error.kind is Kind.UNCLEAR:
-            raise _unclear(error.code) from error
+        if error.kind is Kind.UNCONFIRMED:
+            raise _unconfirmed(error.code) from error
         if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
             # The first one may have landed late. Where it still cannot be found, X means another post.
             note["wasDouble"] = True
             await post.save(note)
-            raise _unclear(error.code) from error
+            raise _unconfirmed(error.code) from error
         await _unsent(post, sent_before)
         raise
 
@@ -101,6 +101,6 @@ def _note(sending: Sending[TwitterSettings], number: int) -> Handles:
     return note
 
 
-def _unclear(code: str) -> NetworkError:
+def _unconfirmed(code: str) -> NetworkError:
     message = "X cannot say yet whether a post of the thread is public."
     return NetworkError(Kind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)

@@ -90,7 +90,7 @@ class Upload:
                     await self._save()
                 await self._send(start, piece, public=is_last)
         if self.video_id is None:
-            raise NetworkError(Kind.UNCLEAR, "YouTube took the video without naming it.", code="no_id")
+            raise NetworkError(Kind.UNCONFIRMED, "YouTube took the video without naming it.", code="no_id")
 
     @property
     def _known(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Upload:
             return _stored(answer.headers.get("range", ""))
         video = json_of(answer).get("id")
         if not video:
-            kind = Kind.UNCLEAR if public else Kind.TRANSIENT
+            kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
             raise NetworkError(kind, "YouTube took the video without naming it.", code="no_id")
         self._handles["video"] = str(video)
         await self._save()

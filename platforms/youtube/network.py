@@ -80,7 +80,7 @@ class YouTube(Network[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCreden
                 await upload.finish()
             except SessionGoneError as gone:
                 if upload.session and upload.session.get("last"):
-                    raise _once_more().as_unclear() from gone
+                    raise _once_more().as_unconfirmed() from gone
                 await upload.forget()
                 raise _once_more() from gone
         return _published(str(upload.video_id))

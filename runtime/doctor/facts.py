@@ -70,4 +70,4 @@ class Facts:
 
 def settled(target: Target) -> bool:
     """Tell whether nothing more happens to a target by itself, as its row has it."""
-    return TargetState(TargetStatus(target.status), target.looking).settled
+    return TargetState(TargetStatus(target.status), target.confirming).settled

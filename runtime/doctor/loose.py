@@ -22,7 +22,7 @@ from store.checkup import (
 )
 from store.database import Database
 from store.models import AppRefusal, Restore
-from store.restores import count_looked_up_first, open_restore
+from store.restores import count_to_confirm_first, open_restore
 from workflows.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -47,10 +47,10 @@ class LooseEnds:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
             keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
             apps = await refused_apps(session)
-            restore, waiting_looks = await open_restore(session), await count_looked_up_first(session)
+            restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
-        found += [self._restore(restore, waiting_looks)] if restore else []
+        found += [self._restore(restore, waiting_confirms)] if restore else []
         found += [self._refused(app) for app in apps]
         found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
@@ -68,8 +68,8 @@ class LooseEnds:
 
     def _restore(self, restore: Restore, waiting: int) -> Finding:
         what = (
-            f"A restore to {rfc3339(restore.restored_to)} is not dealt with: {restore.looked_up} posts so far, "
-            f"{waiting} targets still to be looked up. The API refuses writes."
+            f"A restore to {rfc3339(restore.restored_to)} is not dealt with: {restore.to_confirm} posts so far, "
+            f"{waiting} targets still to be confirmed. The API refuses writes."
         )
         how = "Run `socialsyncer restored` again, as before: it goes on from there."
         return Finding(Kind.RESTORE, Heals.PERSON, Subject(), what, how)
@@ -103,7 +103,7 @@ class LooseEnds:
         trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
         if trying:
             what = f"An edit of {saved} is not made yet."
-            how = "By itself: it is looked up and tried again for as long as the network takes edits."
+            how = "By itself: it is confirmed or tried again for as long as the network takes edits."
             return Finding(Kind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
         if now - revision.created_at > _REMEMBERED:
             return None

@@ -42,7 +42,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
         return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
     if fate is Fate.ENDED:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
-        how = "By itself: a worker's recovery has it looked up on its networks before anything is sent."
+        how = "By itself: a worker's recovery has it confirmed on its networks before anything is sent."
         return facts.finding(Kind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
     if fate is Fate.UNTOLD:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
@@ -96,5 +96,5 @@ def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
         return
     what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
     again = "edit" if attempt.step == AttemptStep.EDIT else "retry"
-    how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is looked up before anything is sent."
+    how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is confirmed before anything is sent."
     yield facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)

@@ -82,7 +82,7 @@ class Networks:
         if newest is not public:
             what = f"The row knows the version {public.id}, and {_named(showing)} shows {newest.id}."
             if showing.sends.editing:
-                how = "By itself: the edit's answer was lost, and the edit is looked up."
+                how = "By itself: the edit's answer was lost, and the worker tries to confirm it."
                 yield _finding(Kind.OLD_VERSION, Heals.ITSELF, showing, what, how)
             else:
                 how = "Nothing is to be done where somebody has edited it there; here it can no longer be edited."
@@ -95,7 +95,7 @@ class Networks:
 
 def _being_looked_at(showing: Showing) -> bool:
     """Tell whether what is public is about to be found out, or may be for all the row says."""
-    return showing.sends.awaited or (showing.target.status == TargetStatus.UNCONFIRMED and showing.target.looking)
+    return showing.sends.awaited or (showing.target.status == TargetStatus.UNCONFIRMED and showing.target.confirming)
 
 
 def _unknown(showing: Showing, public: Public) -> Finding:

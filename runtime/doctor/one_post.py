@@ -241,7 +241,7 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
         case WaitsFor.ANSWER:
-            return Advice(Heals.ITSELF, f"By itself: it is looked up again. At once: `{retry}`.")
+            return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. At once: `{retry}`.")
         case WaitsFor.NETWORK:
             return Advice(Heals.ITSELF, f"By itself: it is tried again. At once: `{retry}`.{until}")
         case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:

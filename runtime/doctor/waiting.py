@@ -11,7 +11,7 @@ _WHY = {
     WaitsFor.NETWORK: "because the network refuses for now, and is tried again",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
     WaitsFor.MEDIA: "for other media of the workspace",
-    WaitsFor.ANSWER: "because the network's answer was lost, and is looked up there",
+    WaitsFor.ANSWER: "because the network's answer was lost, until it is confirmed",
     WaitsFor.PERSON: "for a person: look at the accounts, then use POST /v1/posts/{postId}/resolve",
     WaitsFor.OPERATOR: "for the operator, whose app the network refuses",
 }

@@ -54,7 +54,7 @@ class Report:
             for verdict in self.verdicts:
                 if verdict.sample == trial.sample.name:
                     yield f"  {_WORDS[verdict.holds]}: {verdict.says}"
-            if trial.error and trial.error.kind is Kind.UNCLEAR and trial.published is None:
+            if trial.error and trial.error.kind is Kind.UNCONFIRMED and trial.published is None:
                 yield "  LOOK BY HAND: it may be public. The answer was lost, and it was not found."
             for post in trial.left:
                 yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"

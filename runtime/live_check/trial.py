@@ -47,9 +47,9 @@ class Trial(Seen):
     skipped: str | None = None
     """Why it was not tried."""
     found_after: float | None = None
-    """Seconds from the answer to the publication until a look-up found the post."""
+    """Seconds from the answer to the publication until confirming found the post."""
     believed_absent: bool = False
-    """Whether a look-up said that the post is absent, at a time when the worker would have sent it again."""
+    """Whether confirming said that the post is absent, at a time when the worker would have sent it again."""
     repeat: Published | None = None
     """What a repeat of the same request was answered with."""
     edited: Published | None = None
@@ -123,7 +123,7 @@ class Runner:
         done = await self._try(trial, "publish", lambda: network.publish(line, sending))
         line.wire.fence = None
         if done is None:
-            return trial.error is not None and trial.error.kind is Kind.UNCLEAR
+            return trial.error is not None and trial.error.kind is Kind.UNCONFIRMED
         trial.published = done
         self._say(f"  public: {done.url or done.platform_post_id}")
         completed = await self._try(trial, "complete", lambda: network.complete(line, sending, done))
@@ -142,7 +142,7 @@ class Runner:
         return lost, time.monotonic()
 
     async def _look(self, trial: Trial, lost: Sending[Any], began: float) -> None:
-        """Look for the post as the worker does if an answer is lost."""
+        """Confirm the post as the worker does if an answer is lost."""
         network = self._network
         for wait in self._waits(max(2 * network.believes_absence_after, LOOK_FOR)):
             finding = await self._find(trial, "confirm", lost)

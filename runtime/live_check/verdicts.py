@@ -44,8 +44,8 @@ def _shared(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Itera
     can_be_read = trial.finding is not None and not (isinstance(trial.finding, Unknown) and trial.finding.final)
     if can_be_read:
         found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False
-        yield "found", "A look-up finds it again if the answer is lost.", found
-        yield "absence", f"A look-up {seconds:.0f} s later never calls it absent.", not trial.believed_absent
+        yield "found", "Confirming finds it again if the answer is lost.", found
+        yield "absence", f"Confirming {seconds:.0f} s later never calls it absent.", not trial.believed_absent
     if trial.repeat or (trial.sample.repeats and any(step.name == "repeat" for step in trial.steps)):
         yield (
             "repeat",
@@ -59,4 +59,4 @@ def _shared(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Itera
         yield "removed", "The network's call for it deletes it.", trial.removed
         if trial.removed and can_be_read:
             # No adapter needs this, so it is shown or it is not.
-            yield "gone", "A look-up calls it absent once it is deleted.", trial.absent_once_removed or None
+            yield "gone", "Confirming calls it absent once it is deleted.", trial.absent_once_removed or None

@@ -48,7 +48,7 @@ BEGIN
 
   UPDATE targets
   SET status = 'publishing', begun_at = coalesce(begun_at, _now), handles = coalesce(_handles, handles),
-      looking = false, warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL,
+      confirming = false, warning = NULL, error = NULL, error_code = NULL, error_category = NULL, retryable = NULL,
       next_attempt_at = NULL, hold_reason = NULL, released_at = NULL
   WHERE id = _target_id;
   UPDATE posts SET status = 'publishing', updated_at = _now WHERE id = _post.id AND status <> 'publishing';

@@ -8,10 +8,10 @@ DECLARE
   _sum record;
 BEGIN
   SELECT bool_or(status <> 'pending' OR begun_at IS NOT NULL) AS has_begun,
-         bool_and(status IN ('published', 'failed') OR (status = 'unconfirmed' AND NOT looking)) AS settled,
+         bool_and(status IN ('published', 'failed') OR (status = 'unconfirmed' AND NOT confirming)) AS settled,
          bool_and(status = 'published') AS published,
          bool_and(status = 'failed') AS failed,
-         bool_or(status IN ('pending', 'publishing') OR (status = 'unconfirmed' AND looking)) AS moving,
+         bool_or(status IN ('pending', 'publishing') OR (status = 'unconfirmed' AND confirming)) AS moving,
          min(published_at) AS published_at
   INTO _sum
   FROM targets WHERE post_id = _post_id;

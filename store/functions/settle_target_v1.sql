@@ -4,7 +4,7 @@
 --   answer  the send `_attempt_id`, which must be open still; that it is public is news in any case
 --   step    no send was begun: the post must be of `_version` and due by `_due_by` (null: of any, and due or not), and no
 --           send may be open
---   look    the unclear send `_attempt_id`, which must be the last
+--   confirm the unconfirmed send `_attempt_id`, which must be the last
 -- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send, or is a new line.
 -- `_audit` is a line of the audit trail for the change; not written if the target's last line says the same.
 CREATE FUNCTION settle_target_v1(
@@ -20,7 +20,7 @@ CREATE FUNCTION settle_target_v1(
   _audit jsonb
 )
 RETURNS TABLE (
-  write text, status text, looking boolean, platform_post_id text, platform_post_url text, editable_until timestamptz,
+  write text, status text, confirming boolean, platform_post_id text, platform_post_url text, editable_until timestamptz,
   error_code text, error_category text, hold_reason text, next_attempt_at timestamptz
 )
 LANGUAGE plpgsql
@@ -53,7 +53,7 @@ BEGIN
          AND EXISTS (SELECT FROM attempts WHERE target_id = _target_id AND step = 'publish' AND state = 'sending') THEN
         _write := 'sending';
       END IF;
-    WHEN 'look' THEN
+    WHEN 'confirm' THEN
       IF _attempt_id IS DISTINCT FROM (
         SELECT max(id) FROM attempts WHERE target_id = _target_id AND step = 'publish'
       ) THEN
@@ -66,9 +66,9 @@ BEGIN
 
   IF _write IS NULL THEN
     UPDATE targets
-    SET (status, looking, due_at, begun_at, platform_post_id, platform_post_url, published_at, editable_until, warning,
+    SET (status, confirming, due_at, begun_at, platform_post_id, platform_post_url, published_at, editable_until, warning,
          error, error_code, error_category, retryable, next_attempt_at, hold_reason, released_at) = (
-      SELECT new.status, new.looking, new.due_at,
+      SELECT new.status, new.confirming, new.due_at,
              -- What has another status has begun, however early its step ended.
              CASE WHEN new.status = 'pending' THEN new.begun_at ELSE coalesce(new.begun_at, _now) END,
              new.platform_post_id, new.platform_post_url, new.published_at, new.editable_until, new.warning,
@@ -87,7 +87,7 @@ BEGIN
         next_attempt_at = line.next_attempt_at
     FROM jsonb_populate_record(NULL::attempts, _attempt) AS line
     WHERE attempts.id = _attempt_id;
-  ELSIF _attempt IS NOT NULL AND (_basis = 'look' OR (_basis = 'step' AND _write IS NULL)) THEN
+  ELSIF _attempt IS NOT NULL AND (_basis = 'confirm' OR (_basis = 'step' AND _write IS NULL)) THEN
     INSERT INTO attempts
       (target_id, step, state, started_at, finished_at, http_status, code, request_id, decision, next_attempt_at)
     SELECT _target_id, step, state, started_at, _now, http_status, code, request_id, decision, next_attempt_at
@@ -115,7 +115,7 @@ BEGIN
     PERFORM refresh_post_v1(_post.id, _now);
   END IF;
   RETURN QUERY
-  SELECT coalesce(_write, 'made'), status, looking, platform_post_id, platform_post_url, editable_until,
+  SELECT coalesce(_write, 'made'), status, confirming, platform_post_id, platform_post_url, editable_until,
          error_code, error_category, hold_reason, next_attempt_at
   FROM targets WHERE id = _target_id;
 END

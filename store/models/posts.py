@@ -129,8 +129,8 @@ class Target(Base):
     """When its publishing shall begin: the post's due time, or when it was retried or found not to be public."""
     begun_at: Mapped[datetime | None]
     """When a worker took up its publishing; null while it waits for one."""
-    looking: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Whether an unconfirmed target is still looked up."""
+    confirming: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the worker still tries to confirm an unconfirmed target."""
     content: Mapped[str | None]
     """The text that is public now, once an edit made it differ from what was sent."""
     handles: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -19,7 +19,7 @@ class Attempt(Base):
     step: Mapped[str]
     """prepare, publish, confirm, edit, resolve or correct."""
     state: Mapped[str]
-    """sending, done, refused or unclear; `sending` left behind by a crash reads as unclear."""
+    """sending, done, refused or unconfirmed; `sending` left behind by a crash reads as unconfirmed."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     http_status: Mapped[int | None]

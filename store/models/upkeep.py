@@ -21,8 +21,8 @@ class Restore(Base):
     begun_at: Mapped[datetime]
     last_post_id: Mapped[str] = mapped_column(Id, server_default=text("''"))
     """Up to this id, posts are dealt with."""
-    looked_up: Mapped[int] = mapped_column(server_default=text("0"))
-    """How many posts are looked up before they are sent."""
+    to_confirm: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many posts are confirmed before they are sent."""
     finished_at: Mapped[datetime | None]
     """Until then the API refuses writes."""
 

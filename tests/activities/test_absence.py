@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
-from activities.commands import LookCommand, TargetCommand
+from activities.commands import ConfirmCommand, TargetCommand
 from activities.confirm import Confirming
 from activities.desk import Desk
 from activities.publish import Publishing
@@ -74,7 +74,7 @@ async def test_a_network_is_given_time_for_the_files_that_came_with_the_request(
         then = datetime.now(UTC) - ago
         values = {"started_at": then, "finished_at": then, **({"code": code} if code else {})}
         await session.execute(update(Attempt).where(Attempt.id == sent.id).values(values))
-    command = LookCommand(
+    command = ConfirmCommand(
         post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
     )
     assert (await ActivityEnvironment().run(Confirming(desk).confirm, command)).status is status

@@ -71,11 +71,11 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
 
     monkeypatch.setattr(networks()["twitter"], "publish", thaws)
     mine = await publish(desk, post)
-    assert [(each.status, each.looking) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
+    assert [(each.status, each.confirming) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
     assert await stack.public(text) == []
     async with stack.database.transaction() as session:
         attempts = await session.scalars(select(Attempt).where(Attempt.target_id == post.targets[0].id))
-        assert [(each.step, each.state, each.code) for each in attempts] == [("publish", "unclear", "worker_lost")]
+        assert [(each.step, each.state, each.code) for each in attempts] == [("publish", "unconfirmed", "worker_lost")]
 
 
 async def test_what_is_still_its_own_is_sent_however_late(
@@ -133,23 +133,23 @@ async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
         (attempt,) = await session.scalars(
             select(Attempt).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         )
-        assert (attempt.state, attempt.code) == ("unclear", "worker_lost")
+        assert (attempt.state, attempt.code) == ("unconfirmed", "worker_lost")
 
 
-async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_not_be_looked_up(
+async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_not_be_confirmed(
     stack: Stack, desk: Desk
 ) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited once", [account])
     await stack.fault("twitter", "accept_then_drop", "edit", accountId=account.id)
-    with pytest.raises(ApplicationError, match="unclear"):
+    with pytest.raises(ApplicationError, match="unconfirmed"):
         await edit(desk, stack, post)
     await stack.fault("twitter", "reject", "confirm", status=503, accountId=account.id)
     with pytest.raises(ApplicationError, match="service_unavailable"):
         await edit(desk, stack, post)
     async with stack.database.transaction() as session:
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
-        assert list(await session.scalars(query)) == ["unclear"]
+        assert list(await session.scalars(query)) == ["unconfirmed"]
     assert await edit(desk, stack, post)
     assert len(await edits_of(stack, account)) == 1
 

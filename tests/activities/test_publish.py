@@ -65,9 +65,9 @@ async def test_a_send_that_was_left_behind_is_not_repeated(stack: Stack, desk: D
     await leave_behind(stack, post)
     outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert outcome.status is TargetStatus.UNCONFIRMED
-    assert outcome.looking
+    assert outcome.confirming
     assert await stack.public(text) == []
-    assert await attempts(stack, post) == [("publish", "unclear")]
+    assert await attempts(stack, post) == [("publish", "unconfirmed")]
 
 
 async def test_two_runs_at_once_send_once(stack: Stack, desk: Desk) -> None:
@@ -102,9 +102,9 @@ async def test_a_run_that_is_refused_overrules_no_send_of_another(
 
     monkeypatch.setattr(networks()["instagram"], "prepare", prepare)
     outcome = await ActivityEnvironment().run(publishing.publish, command(post))
-    assert (outcome.status, outcome.looking) == (TargetStatus.UNCONFIRMED, True)
+    assert (outcome.status, outcome.confirming) == (TargetStatus.UNCONFIRMED, True)
     assert (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
-    assert (await attempts(stack, post))[-1] == ("publish", "unclear")
+    assert (await attempts(stack, post))[-1] == ("publish", "unconfirmed")
 
 
 async def test_a_published_target_is_not_sent_again(stack: Stack, desk: Desk) -> None:
@@ -157,7 +157,7 @@ async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Des
     outcome = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
     assert outcome.status is TargetStatus.UNCONFIRMED
     rested = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
-    assert not rested.looking
+    assert not rested.confirming
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 
 
@@ -170,7 +170,7 @@ async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, de
     assert secret not in f"{failure.value} {failure.value.details}"
 
 
-async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unclear(
+async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unconfirmed(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("overtaken while sending", [stack.accounts["twitter"]])

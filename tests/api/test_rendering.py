@@ -59,7 +59,7 @@ TROUBLES: dict[TargetStatus, list[dict[str, Any]]] = {
         for category in ErrorCategory
         for code, again in ((None, None), ("187", False), ("duplicate_content", True))
     ],
-    TargetStatus.UNCONFIRMED: [{"looking": True, "next_attempt_at": NOW}, {"looking": False}],
+    TargetStatus.UNCONFIRMED: [{"confirming": True, "next_attempt_at": NOW}, {"confirming": False}],
     TargetStatus.HELD: [
         {"hold_reason": reason and reason.value, "error": "Later.", "error_code": "190", "error_category": "auth"}
         for reason in (None, *HoldReason)

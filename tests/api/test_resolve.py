@@ -1,4 +1,4 @@
-"""What nobody can look up, a person settles; the attempt log says how it came to that."""
+"""What cannot be confirmed, a person settles; the attempt log says how it came to that."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,10 +105,10 @@ async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, ap
     wanted = {"content": "a tweet without an id", "platforms": [target], "publishNow": True}
     post = (await api.post("/v1/posts", json=wanted, headers={"Prefer": "wait=0"})).json()
 
-    async def unclear() -> bool:
+    async def unconfirmed() -> bool:
         return (await stack.read(post["id"])).targets[0].status == "unconfirmed"
 
-    assert await stack.outcomes.wait(post["id"], unclear, 20)
+    assert await stack.outcomes.wait(post["id"], unconfirmed, 20)
     resolved = await api.post(f"/v1/posts/{post['id']}/resolve", json=target | {"outcome": "published"})
     assert resolved.json()["platforms"][0]["platformPostId"] is None
     edit = await api.post(f"/v1/posts/{post['id']}/edit", json={"content": "edited"})
@@ -151,7 +151,7 @@ async def test_attempts_tell_the_whole_story(stack: Stack, api: httpx.AsyncClien
     await api.post(f"/v1/posts/{post['id']}/resolve", json=naming(post, outcome="not_published"))
     attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
     assert [(each["step"], each["state"]) for each in attempts if each["step"] != "prepare"] == [
-        ("publish", "unclear"),
+        ("publish", "unconfirmed"),
         ("confirm", "done"),
         ("resolve", "done"),
     ]

@@ -1,4 +1,4 @@
-"""After a restore from a backup, what may be public already is looked up before it is sent."""
+"""After a restore from a backup, what may be public already is confirmed before it is sent."""
 
 import asyncio
 from contextlib import suppress
@@ -82,7 +82,7 @@ async def test_what_a_network_cannot_tell_rests_for_a_person(stack: Stack) -> No
     await deal_with(post.created_at, database=True)
     await stack.tell(await stack.read(post.id))
     settled = await stack.settled(post.id)
-    assert (settled.targets[0].status, settled.targets[0].looking) == (TargetStatus.UNCONFIRMED, False)
+    assert (settled.targets[0].status, settled.targets[0].confirming) == (TargetStatus.UNCONFIRMED, False)
     assert len(await stack.public("published where nothing can be found")) == 1
 
 
@@ -100,7 +100,7 @@ async def test_what_is_due_later_goes_out_as_before(
 
 
 @pytest.mark.parametrize("platform", ["twitter", "telegram"])
-async def test_what_was_moved_into_the_lost_time_is_looked_up_at_its_old_time_if_that_can_tell(
+async def test_what_was_moved_into_the_lost_time_is_confirmed_at_its_old_time_if_that_can_tell(
     stack: Stack, platform: str
 ) -> None:
     text = f"moved forward on {platform}"

@@ -36,9 +36,9 @@ def test_the_order_of_targets_does_not_matter(targets: list[TargetState]) -> Non
 
 
 def test_a_resting_unconfirmed_target_makes_the_post_partial() -> None:
-    resting = TargetState(TargetStatus.UNCONFIRMED, looking=False)
+    resting = TargetState(TargetStatus.UNCONFIRMED, confirming=False)
     assert post_status([resting]) is PostStatus.PARTIAL
-    assert post_status([TargetState(TargetStatus.UNCONFIRMED, looking=True)]) is PostStatus.PUBLISHING
+    assert post_status([TargetState(TargetStatus.UNCONFIRMED, confirming=True)]) is PostStatus.PUBLISHING
 
 
 def test_a_target_s_own_text_and_media_win_even_when_empty() -> None:

@@ -18,7 +18,7 @@ from domain.post import (
     TargetStatus,
     is_moving,
 )
-from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition
+from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=1)
@@ -33,7 +33,7 @@ CASES = {
     "tried_again": (transitions.tried_again(SOON, *ERROR), PUBLISHING),
     "held": (transitions.held(HoldReason.CAP, SOON, *ERROR), HELD),
     "unconfirmed": (transitions.unconfirmed("worker_lost", "Lost."), UNCONFIRMED),
-    "looked_up_again": (transitions.looked_up_again(SOON), None),
+    "still_unconfirmed": (transitions.still_unconfirmed(SOON), None),
     "pending": (transitions.pending(NOW), PENDING),
     "resting": (transitions.resting(), None),
     "warned": (transitions.warned("Too large."), None),
@@ -47,7 +47,7 @@ FROM = {
     "tried_again": {PENDING, PUBLISHING, HELD},
     "held": {PENDING, PUBLISHING, HELD},
     "unconfirmed": {PENDING, PUBLISHING, HELD},
-    "looked_up_again": {UNCONFIRMED},
+    "still_unconfirmed": {UNCONFIRMED},
     "pending": {UNCONFIRMED},
     "resting": {UNCONFIRMED},
     "warned": {PENDING},
@@ -61,7 +61,7 @@ def test_a_transition_leads_from_certain_statuses_to_one(name: str) -> None:
     assert set(transition.expects) == FROM[name]
     assert transition.columns.get("status") == to
     assert transition.starts(BeforeSend(1)) == transition.starts(AnswerTo(1)) == transition.expects
-    assert transition.starts(LookFor(1, NOW)) == {UNCONFIRMED}
+    assert transition.starts(ConfirmationOf(1, NOW)) == {UNCONFIRMED}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -71,9 +71,9 @@ def test_what_leads_to_another_status_forgets_the_last_failure(name: str) -> Non
         assert len(transition.columns) <= 3
         return
     left = {"warning", "error", "error_code", "error_category", "retryable", "next_attempt_at", "hold_reason"}
-    assert left | {"looking", "released_at"} <= transition.columns.keys()
+    assert left | {"confirming", "released_at"} <= transition.columns.keys()
     assert (transition.columns["hold_reason"] is not None) is (to is HELD)
-    assert (transition.columns["looking"] is True) is (to is UNCONFIRMED)
+    assert (transition.columns["confirming"] is True) is (to is UNCONFIRMED)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -132,9 +132,9 @@ def test_what_a_target_s_status_means(status: TargetStatus) -> None:
     )
 
 
-def test_an_unconfirmed_target_moves_while_it_is_looked_up() -> None:
-    assert TargetState(UNCONFIRMED, looking=True).moving
-    assert not TargetState(UNCONFIRMED, looking=True).settled
+def test_an_unconfirmed_target_moves_until_it_is_confirmed() -> None:
+    assert TargetState(UNCONFIRMED, confirming=True).moving
+    assert not TargetState(UNCONFIRMED, confirming=True).settled
 
 
 def test_statuses_are_grouped_by_what_they_mean() -> None:
@@ -142,7 +142,7 @@ def test_statuses_are_grouped_by_what_they_mean() -> None:
     assert set(RESULTS) == {PUBLISHED, FAILED, UNCONFIRMED}
     assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
     assert set(UNBEGUN) == {PostStatus.DRAFT, PostStatus.SCHEDULED}
-    assert {each for each in AttemptState if each.may_have_landed} == {AttemptState.SENDING, AttemptState.UNCLEAR}
+    assert {each for each in AttemptState if each.may_have_landed} == {AttemptState.SENDING, AttemptState.UNCONFIRMED}
 
 
 @pytest.mark.parametrize("status", PostStatus)

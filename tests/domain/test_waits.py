@@ -21,8 +21,8 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         ("publishing", {"next_attempt_at": LATER}, WaitsFor.RATE_LIMIT),
         ("publishing", {"next_attempt_at": LATER, "error_code": "http_503"}, WaitsFor.NETWORK),
         ("publishing", {"next_attempt_at": LATER, "error_code": MEDIA_BUSY}, WaitsFor.MEDIA),
-        ("unconfirmed", {"looking": True}, WaitsFor.ANSWER),
-        ("unconfirmed", {"looking": True, "next_attempt_at": LATER}, WaitsFor.ANSWER),
+        ("unconfirmed", {"confirming": True}, WaitsFor.ANSWER),
+        ("unconfirmed", {"confirming": True, "next_attempt_at": LATER}, WaitsFor.ANSWER),
         ("unconfirmed", {}, WaitsFor.PERSON),
         ("held", {"hold_reason": HoldReason.RECONNECT}, WaitsFor.ACCOUNT),
         ("held", {"hold_reason": HoldReason.CAP, "next_attempt_at": LATER}, WaitsFor.RATE_LIMIT),
@@ -30,12 +30,12 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
     ],
 )
 def test_a_row_says_what_its_target_waits_for(status: str, row: dict[str, Any], expected: WaitsFor | None) -> None:
-    columns = {"looking": False, "hold_reason": None, "error_code": None, "next_attempt_at": None} | row
+    columns = {"confirming": False, "hold_reason": None, "error_code": None, "next_attempt_at": None} | row
     assert waits_for(TargetStatus(status), **columns) is expected
 
 
 def test_every_reason_to_hold_is_something_to_wait_for() -> None:
     for reason in HoldReason:
         assert waits_for(
-            TargetStatus.HELD, looking=False, hold_reason=reason, error_code=None, next_attempt_at=None
+            TargetStatus.HELD, confirming=False, hold_reason=reason, error_code=None, next_attempt_at=None
         ) in set(WaitsFor)

@@ -68,7 +68,7 @@ class OwnedModel(Model):
         return _may_begin(row.draft, row.begun, row.due, row.version, step.version, now)
 
     def may_conclude(self, row: Row, step: Step) -> bool:
-        # A finding is about the last send that was known when it was looked for.
+        # A finding is about the last send that was known when it was confirmed.
         return row.target == Target.UNCONFIRMED and row.attempts == step.number
 
     def record(self, world: World, row: Row) -> World:
@@ -186,9 +186,9 @@ class OwnedModel(Model):
         elif (fate := _fate(row, run)) is Fate.LOST:
             yield "recovery starts it", post(world, tell), None
         elif fate is Fate.ENDED:
-            looked_up = _looked_up_first(row)
-            known = world._replace(row=looked_up)
-            yield "recovery has it looked up first", post(known, plan_of(Mail.TAKE_UP, looked_up)), None
+            confirmed_first = _confirm_first(row)
+            known = world._replace(row=confirmed_first)
+            yield "recovery has it confirmed first", post(known, plan_of(Mail.TAKE_UP, confirmed_first)), None
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -220,8 +220,8 @@ class OwnedModel(Model):
         yield from _corrections(world)
 
     def restored(self, row: Row, now: int) -> Row:
-        # Only what is due by now: where a network cannot tell, what is looked up first rests until a person decides.
-        return _looked_up_first(row) if row.open and (row.begun or row.due <= now) else row
+        # Only what is due by now: where a network cannot tell, what is confirmed first rests until a person decides.
+        return _confirm_first(row) if row.open and (row.begun or row.due <= now) else row
 
 
 def _corrections(world: World) -> Iterator[Move]:
@@ -276,13 +276,13 @@ def _noted(world: World, message: Message) -> World:
 
 def _moved(world: World) -> World:
     """Give the post the next workflow id, and look before anything is sent: what the other post did is lost."""
-    row = _looked_up_first(world.row)
+    row = _confirm_first(world.row)
     moved = close(world, Life.NONE)._replace(run=Run(), row=row)
     return post(moved, plan_of(Mail.TAKE_UP, row))
 
 
-def _looked_up_first(row: Row) -> Row:
-    """Return the row with an attempt that was lost: the next step that would send finds it, and looks."""
+def _confirm_first(row: Row) -> Row:
+    """Return the row with an attempt that was lost: the next step that would send finds it, and confirms."""
     number = row.attempts + 1
     return row._replace(sending=number, attempts=number, version=row.version + 10, age=0)
 
@@ -309,7 +309,7 @@ def _status(draft: bool, begun: bool, target: int) -> PostStatus:
 
 @cache
 def _target_row(target: int, *, sending: bool) -> TargetRow:
-    return TargetRow(_STATUS[target], looking=target == Target.UNCONFIRMED, sending=sending)
+    return TargetRow(_STATUS[target], confirming=target == Target.UNCONFIRMED, sending=sending)
 
 
 @cache
@@ -337,7 +337,7 @@ def _may_delete(draft: bool, begun: bool, target: int, sending: bool) -> bool:
 def _written_off(target: int, sending: bool) -> int:
     state = write_off(_target_row(target, sending=sending))
     if state.status is TargetStatus.UNCONFIRMED:
-        return Target.UNCONFIRMED if state.looking else Target.RESTING
+        return Target.UNCONFIRMED if state.confirming else Target.RESTING
     return next(each for each, status in _STATUS.items() if status is state.status)
 
 

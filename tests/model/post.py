@@ -1,4 +1,4 @@
-"""Everything that can happen to a post under any rules: time, the step that sends, the look-up, faults.
+"""Everything that can happen to a post under any rules: time, the step that sends, the confirmation, faults.
 
 Labels of moves begin with ! if somebody does it to the product, with ~ if a worker does it whose answer nobody awaits.
 All others happen by themselves, sooner or later.
@@ -50,7 +50,7 @@ class Model(ABC):
     """The moves of one post. A subclass has the rules of ownership: who changes the row, and who tells the workflow."""
 
     absence_counts_from_the_end: ClassVar[bool]
-    """A look-up believes absence so long after the end of the last attempt, not after its start."""
+    """A confirmation believes absence so long after the end of the last attempt, not after its start."""
     asks_after_the_fence: ClassVar[bool]
     """A worker that was slow looks whether its attempt is still open, right before it sends."""
     waits_after_write_off = True
@@ -68,7 +68,7 @@ class Model(ABC):
 
     @abstractmethod
     def may_conclude(self, row: Row, step: Step) -> bool:
-        """Tell whether what a look-up found may still be written into the row."""
+        """Tell whether what a confirmation found may still be written into the row."""
 
     @abstractmethod
     def record(self, world: World, row: Row) -> World:
@@ -200,15 +200,15 @@ class Model(ABC):
         if left.refuse:
             spent = world._replace(left=spend(left, "refuse"))
             yield f"!{late}the request is sent and refused", answered(spent, step, Answer.REFUSED), lie
-        if left.unclear:
-            less = spend(left, "unclear")
-            unheard = answered(public._replace(left=less), step, Answer.UNCLEAR)
+        if left.unconfirmed:
+            less = spend(left, "unconfirmed")
+            unheard = answered(public._replace(left=less), step, Answer.UNCONFIRMED)
             yield f"!{late}the request is accepted, its answer lost", unheard, broken
-            unsent = answered(world._replace(left=less), step, Answer.UNCLEAR)
+            unsent = answered(world._replace(left=less), step, Answer.UNCONFIRMED)
             yield f"!{late}the request is lost, its sender does not know", unsent, lie
         if left.accept_late:
             slow = world._replace(left=spend(left, "accept_late"), network=network._replace(late=network.late + 1))
-            yield f"!{late}the network takes the request late", answered(slow, step, Answer.UNCLEAR), lie
+            yield f"!{late}the network takes the request late", answered(slow, step, Answer.UNCONFIRMED), lie
 
     def _settle(self, world: World, step: Step, late: str) -> Move:
         row = world.row
@@ -225,7 +225,7 @@ class Model(ABC):
     def _confirm(self, world: World, step: Step, late: str) -> Iterator[Move]:
         row = world.row
         if row.post != step.post:
-            yield f"{late}the look-up finds no row", done(world, step._replace(answer=Answer.GONE)), None
+            yield f"{late}the confirmation finds no row", done(world, step._replace(answer=Answer.GONE)), None
         elif step.stage == Stage.ANSWERED:
             if self.may_conclude(row, step):
                 found = Target.PUBLISHED if step.answer == Answer.ACCEPTED else Target.PENDING
@@ -234,13 +234,13 @@ class Model(ABC):
             else:
                 yield f"{late}the finding is of no use any more", done(world, step), None
         elif row.target != Target.UNCONFIRMED:
-            yield f"{late}the look-up finds it settled", done(world, step), None
+            yield f"{late}the confirmation finds it settled", done(world, step), None
         elif world.network.public:
             found_it = answered(world, step._replace(number=row.attempts), Answer.ACCEPTED)
-            yield f"{late}the look-up finds the post", found_it, None
+            yield f"{late}the confirmation finds the post", found_it, None
         elif row.age >= (2 if self.absence_counts_from_the_end else 1):
             absent = answered(world, step._replace(number=row.attempts), Answer.ABSENT)
-            yield f"{late}the look-up finds nothing and believes it", absent, None
+            yield f"{late}the confirmation finds nothing and believes it", absent, None
 
     def _mail(self, world: World) -> Iterator[Move]:
         for index, message in enumerate(world.mail):
@@ -311,7 +311,7 @@ class Model(ABC):
 _CAME_TO = {
     Answer.ACCEPTED: Target.PUBLISHED,
     Answer.REFUSED: Target.FAILED,
-    Answer.UNCLEAR: Target.UNCONFIRMED,
+    Answer.UNCONFIRMED: Target.UNCONFIRMED,
 }
 _WHY = {
     Answer.GONE: "there is nothing to publish",
@@ -329,7 +329,7 @@ MAIL = {
 }
 _KINDS = {
     Kind.PUBLISH: "publish",
-    Kind.CONFIRM: "the look-up",
+    Kind.CONFIRM: "the confirmation",
     Kind.AMEND: "the change",
     Kind.REOPEN: "the retry",
     Kind.WRITE_OFF: "the write-off",

@@ -61,7 +61,7 @@ class Answer:
     NONE = 0
     ACCEPTED = 1
     REFUSED = 2
-    UNCLEAR = 3
+    UNCONFIRMED = 3
     ABSENT = 4
     GONE = 5
     NOT_YET = 6
@@ -191,7 +191,7 @@ class Budget(NamedTuple):
     freeze: int = 0
     lose: int = 0
     refuse: int = 0
-    unclear: int = 0
+    unconfirmed: int = 0
     accept_late: int = 0
     lost_commit: int = 0
     restore_rows: int = 0

@@ -52,10 +52,10 @@ from tests.model.state import World
         (KEY_AGAIN, LOST, ["creates it", "loses the row", "creates it", "the start meets the run", "never settles"]),
         # The run of the first post has ended, so one is started for the second.
         (KEY_AGAIN, TWICE, ["sent and accepted", "loses the row", "creates it", "starts a run", "sent and accepted"]),
-        # A send that is out is called unconfirmed, and the run that would look it up ends.
+        # A send that is out is called unconfirmed, and the run that would confirm it ends.
         (CANCEL, LEFT_MOVING, ["writes its attempt", "sent and accepted", "cancels"]),
         (CANCEL, NOT_WAITED, ["writes its attempt", "cancels", "late: the request is sent"]),
-        # A frozen worker sends what another one has looked up in vain, and sent again.
+        # A frozen worker sends what another one could not confirm, and sent again.
         (FROZEN, TWICE, ["freezes with publish", "finds nothing and believes it", "late: the request is sent"]),
         # Silence is believed so long after the start of a request that the network had still to accept.
         (ACCEPTED_LATE, TWICE, ["takes the request late", "finds nothing", "the network shows", "sent and accepted"]),

@@ -58,7 +58,7 @@ class _AnswersAtOnce(OwnedModel):
         (_SendsWhatItRemembers(), start_of(target=Target.FAILED, retry=2, correct=1, refuse=1), AFTER_CORRECTION),
         (_NeverAsks(), start_of(freeze=1), TWICE),
         (_CountsFromTheStart(), start_of(accept_late=1), TWICE),
-        (_ConcludesAnything(), start_of(freeze=1, unclear=2), TWICE),
+        (_ConcludesAnything(), start_of(freeze=1, unconfirmed=2), TWICE),
         (_BelievesOldRows(), start_of(restore_both=1), TWICE),
         (_AnswersAtOnce(), start_of(cancel=1, freeze=1), NOT_WAITED),
     ],
@@ -73,11 +73,11 @@ def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.Mo
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 
-def test_what_another_post_of_the_key_did_must_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "_looked_up_first", lambda row: row)
+def test_what_another_post_of_the_key_did_must_be_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_confirm_first", lambda row: row)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 
-def test_a_post_moved_forward_in_the_lost_time_is_not_looked_up() -> None:
+def test_a_post_moved_forward_in_the_lost_time_is_not_confirmed() -> None:
     """What is lost by a restore of both stores, and known: nothing tells that such a post went out already."""
     assert TWICE in search(OwnedModel(), start_of(due=2, restore_both=1, to_1=1), 150_000).broken

@@ -34,7 +34,7 @@ async def send(rig: Rig, sending: Any) -> NetworkError:
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
     sending = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     # Whoever looks knows what was saved, nothing else.
     found = await NETWORK.confirm(rig.connection(), rig.sending("", handles=rig.saved[-1]))
     [post] = await rig.posts()
@@ -48,7 +48,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     await NETWORK.whoami(rig.connection())
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -57,7 +57,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, names: list[str]) -> None:
     sending = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     key = rig.saved[-1]["records"]["post"]["rkey"]
     published = await publish(rig, sending)
@@ -107,11 +107,11 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (500, {"error": "InternalServerError", "message": "Internal Server Error"}, Kind.UNCLEAR),
-        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
-        (503, {"error": "NotEnoughResources"}, Kind.UNCLEAR),
-        (200, {"cid": "bafy"}, Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (500, {"error": "InternalServerError", "message": "Internal Server Error"}, Kind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
+        (503, {"error": "NotEnoughResources"}, Kind.UNCONFIRMED),
+        (200, {"cid": "bafy"}, Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
         (429, {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, Kind.RATE_LIMITED),
         (400, {"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, Kind.REJECTED),
         (401, {"error": "AccountTakedown", "message": "Account has been taken down"}, Kind.AUTH),

@@ -157,7 +157,7 @@ async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.png"], ["a.mp4"]])
 async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names: list[str]) -> None:
     sending = await prepared(rig, "Sunset https://example.com", names)
-    assert (await lost(rig, sending)).kind is Kind.UNCLEAR
+    assert (await lost(rig, sending)).kind is Kind.UNCONFIRMED
     [before] = await server.posts(rig)
     found = await confirm(rig, sending)
     assert isinstance(found, Published)
@@ -169,7 +169,7 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
 
 async def test_lost_request_is_absent_and_sent_again(server: Pds, rig: Rig) -> None:
     sending = await prepared(rig, "Never came")
-    assert (await lost(rig, sending, before=True)).kind is Kind.UNCLEAR
+    assert (await lost(rig, sending, before=True)).kind is Kind.UNCONFIRMED
     assert await confirm(rig, sending) == Absent()
     await publish(rig, replace(sending, handles=rig.saved[-1]))
     assert len(await server.posts(rig)) == 1

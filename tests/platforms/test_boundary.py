@@ -38,7 +38,7 @@ async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
     async with always({"data": {"secret": "hunter2"}}) as client:
         with capture_logs() as logged, pytest.raises(NetworkError) as caught:
             await Careless().publish(rig.connection(client), rig.sending("content"))
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR, "unreadable_answer")
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "unreadable_answer")
     [entry] = logged
     assert (entry["platform"], entry["step"], entry["error"]) == ("twitter", "publish", "KeyError")
     assert entry["at"].startswith("platforms/test_boundary.py:")

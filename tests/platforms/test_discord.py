@@ -186,7 +186,7 @@ async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None
 async def test_what_a_bot_published_without_an_answer_is_found(bot: Rig, fault: str, names: list[str]) -> None:
     await publish(bot, bot.sending("Something else", [bot.sandbox.media(name) for name in names]))
     sending = bot.sending("  Hi\n there ", [bot.sandbox.media(name) for name in names])
-    assert (await lost(bot, sending, fault)).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, fault)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(bot.connection(), sending)
     [post, _] = await bot.posts()
     assert isinstance(found, Published)
@@ -226,11 +226,11 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
-async def test_an_answer_that_comes_too_late_is_looked_up(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_comes_too_late_is_confirmed(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(bot.connection(), sending), Published)
     assert len(await bot.posts()) == 1
 
@@ -239,7 +239,7 @@ async def test_what_never_landed_is_absent(bot: Rig) -> None:
     old = bot.sending("Hi")
     await publish(bot, old)
     sending = bot.sending("Hi")
-    assert (await lost(bot, sending, "drop")).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
     sending.started_at = datetime.now(UTC) + timedelta(minutes=10)
     assert await NETWORK.confirm(bot.connection(), sending) == Absent()
     assert await NETWORK.confirm(bot.connection(), bot.sending("Hi")) == Absent()
@@ -293,7 +293,7 @@ async def test_what_a_webhook_published_without_an_answer_can_never_be_told(
     hook: Rig, fault: str, names: list[str]
 ) -> None:
     sending = hook.sending("Hi", [hook.sandbox.media(name) for name in names])
-    assert (await lost(hook, sending, fault)).kind is Kind.UNCLEAR
+    assert (await lost(hook, sending, fault)).kind is Kind.UNCONFIRMED
     before = len(await requests_of(hook))
     assert await NETWORK.confirm(hook.connection(), sending) == Unknown(final=True)
     assert len(await requests_of(hook)) == before
@@ -353,9 +353,9 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
 
 
 @pytest.mark.parametrize("body", ["<html>hello</html>", {}, {"id": 5}, []])
-async def test_a_success_by_status_alone_is_unclear(either: Rig, body: Any) -> None:
+async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) -> None:
     await either.sandbox.fault("discord", "reject", "publish", status=200, body=body)
-    assert (await refused(NETWORK.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def bearer(rig: Rig) -> dict[str, str]:
 
 async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> None:
     sending = bot.sending("Made, and not to be seen")
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
     await bot.sandbox.clear_conditions("discord")
@@ -447,14 +447,14 @@ async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> 
 async def test_an_empty_channel_is_absence_although_its_history_is_hidden(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
     sending = bot.sending("Never made")
-    assert (await lost(bot, sending, "drop")).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(bot.connection(), sending) == Absent()
 
 
 async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "text_rewritten", bot.account.account_id)
     sending = bot.sending("Soon\u2026", [bot.sandbox.media("a.jpg")])
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
 
 
@@ -469,11 +469,11 @@ async def test_rights_that_the_post_asks_for_are_the_posts_fault(
 
 async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_again(bot: Rig) -> None:
     sending = bot.sending("Deleted by a moderator")
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
     (made,) = await bot.posts()
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
     path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
     error = await refused(NETWORK.publish(bot.connection(), sending))
-    assert (error.kind, error.code) == (Kind.UNCLEAR, "10008")
+    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "10008")
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)

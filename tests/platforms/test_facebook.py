@@ -189,7 +189,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", fault, "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -201,7 +201,7 @@ async def test_what_landed_without_an_answer_is_found(
 async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     opened = len(rig.source.opened)
     await NETWORK.prepare(rig.connection(), sending)
@@ -214,7 +214,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     sending = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -379,7 +379,7 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
 async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
     await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
     sending = await prepared(rig, ["a.mp4"], {})
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
     sending.started_at = datetime.now(UTC) - timedelta(minutes=11)
     finding = await NETWORK.confirm(rig.connection(), sending)
@@ -395,7 +395,7 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
     sending = await prepared(rig, ["a.mp4"], form)
     error = await refused(NETWORK.publish(rig.connection(), sending))
-    assert (error.kind, error.code) == (Kind.UNCLEAR, "video_processing")
+    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
     found = await NETWORK.confirm(rig.connection(), sending)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -468,7 +468,7 @@ async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig
     sending = rig.sending("Hi", [media], started_at=datetime.now(UTC))
     await NETWORK.prepare(rig.connection(), sending)
     await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     assert (await refused(NETWORK.prepare(rig.connection(), resumed(rig, sending)))).code == "video_processing_failed"
 
@@ -481,7 +481,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
         rig = await open_account(Sandbox(url, client), "facebook")
         sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
         error = await refused(NETWORK.publish(rig.connection(), sending))
-        assert (error.kind, error.code) == (Kind.UNCLEAR, "video_processing")
+        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
         assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
         clock[0] += 10
         found = await NETWORK.confirm(rig.connection(), sending)
@@ -502,10 +502,10 @@ async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, f
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, {"error": {"code": 2, "message": "later"}}, Kind.UNCLEAR),
-        (500, {"error": {"code": 1, "message": "later"}}, Kind.UNCLEAR),
-        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
-        (200, {"success": True}, Kind.UNCLEAR),
+        (400, {"error": {"code": 2, "message": "later"}}, Kind.UNCONFIRMED),
+        (500, {"error": {"code": 1, "message": "later"}}, Kind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
+        (200, {"success": True}, Kind.UNCONFIRMED),
         (400, {"error": {"code": 32, "message": "slow"}}, Kind.RATE_LIMITED),
         (400, {"error": {"code": 190, "error_subcode": 463, "message": "old"}}, Kind.AUTH),
         (400, {"error": {"code": 100, "message": "no"}}, Kind.REJECTED),

@@ -181,7 +181,7 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
 async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, settings: dict[str, Any]) -> None:
     await publish(google, google.sending("Something else"))
     sending = google.sending("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
-    assert (await lost(google, sending, fault)).kind is Kind.UNCLEAR
+    assert (await lost(google, sending, fault)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(google.connection(), sending)
     [post, _] = await google.posts()
     assert isinstance(found, Published)
@@ -189,9 +189,9 @@ async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, s
     assert found.url
 
 
-async def test_an_answer_that_comes_too_late_is_looked_up(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_comes_too_late_is_confirmed(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    assert (await lost_by_delay(google)).kind is Kind.UNCLEAR
+    assert (await lost_by_delay(google)).kind is Kind.UNCONFIRMED
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     assert isinstance(await NETWORK.confirm(google.connection(), sending), Published)
     assert len(await google.posts()) == 1
@@ -206,7 +206,7 @@ async def test_what_never_landed_is_absent(google: Rig) -> None:
     await publish(google, google.sending("Hi", settings={"event": EVENT}))
     await publish(google, google.sending("Hello"))
     sending = google.sending("Hi")
-    assert (await lost(google, sending, "drop")).kind is Kind.UNCLEAR
+    assert (await lost(google, sending, "drop")).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(google.connection(), sending) == Absent()
     assert await NETWORK.confirm(google.connection(), google.sending("Hi")) == Absent()
     other = google.sending("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
@@ -254,9 +254,9 @@ async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> N
 
 
 @pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
-async def test_a_success_by_status_alone_is_unclear(google: Rig, body: Any) -> None:
+async def test_a_success_by_status_alone_is_unconfirmed(google: Rig, body: Any) -> None:
     await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
-    assert (await refused(NETWORK.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCONFIRMED
 
 
 NAME = "accounts/1/locations/2/localPosts/3"
@@ -281,7 +281,7 @@ async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> Non
     for _ in range(len(network.LOOKS) + 1):
         await says(google, "confirm", "PROCESSING")
     error = await refused(NETWORK.publish(google.connection(), sending))
-    assert (error.kind, error.code) == (Kind.UNCLEAR, "processing")
+    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
     resumed = google.sending("Hi", started_at=sending.started_at, handles=google.saved[-1])
     assert await NETWORK.confirm(google.connection(), resumed) == Unknown()
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
@@ -319,7 +319,7 @@ async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google:
 
 async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:
     sending = google.sending("Call +1 555 0100")
-    assert (await lost(google, sending, "accept_then_drop")).kind is Kind.UNCLEAR
+    assert (await lost(google, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(google.connection(), sending), Refused)
 
 

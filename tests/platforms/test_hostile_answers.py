@@ -202,11 +202,11 @@ async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_network(r
                 await all_steps(rig, client, sending)
 
 
-async def test_an_answer_that_cannot_be_read_is_unclear_once_something_may_be_public(connect: Connect) -> None:
+async def test_an_answer_that_cannot_be_read_is_unconfirmed_once_something_may_be_public(connect: Connect) -> None:
     rig = await connect("twitter")
     sending = rig.sending("Sunset")
     async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
         error = await attempt(rig.network.publish(rig.connection(client), sending))
-        assert error.kind is Kind.UNCLEAR
+        assert error.kind is Kind.UNCONFIRMED
         error = await attempt(rig.network.whoami(rig.connection(client)))
         assert error.kind is Kind.TRANSIENT

@@ -263,7 +263,7 @@ async def test_adds_the_first_comment_once(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("fault", "landed"), [("drop", []), ("accept_then_drop", ["first"]), ("accept_then_500", ["first"])]
 )
-async def test_an_unclear_comment_is_not_sent_again(rig: Rig, fault: str, landed: list[str]) -> None:
+async def test_an_unconfirmed_comment_is_not_sent_again(rig: Rig, fault: str, landed: list[str]) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "first"})
     await rig.sandbox.fault("instagram", fault, "edit")
     published = await publish(rig, sending)

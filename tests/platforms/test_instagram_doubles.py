@@ -43,7 +43,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -55,7 +55,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert len(await rig.posts()) == 1
@@ -67,7 +67,7 @@ async def test_what_never_landed_is_sent_again_from_the_same_container(
 ) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     before = sending.handles["containers"]["post"]["id"]
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     await NETWORK.prepare(rig.connection(), sending)
@@ -80,37 +80,37 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     sending = await prepared(rig, ["a.jpg"], {})
     first = await NETWORK.publish(rig.connection(), sending)
     await NETWORK.prepare(rig.connection(), sending)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
     assert len(await rig.posts()) == 1
 
 
-async def test_a_repeat_refused_in_unknown_words_is_looked_up(rig: Rig) -> None:
+async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
     await NETWORK.publish(rig.connection(), sending)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, (-1, 2207001), Kind.UNCLEAR),
-        (400, (2, None), Kind.UNCLEAR),
-        (500, (1, None), Kind.UNCLEAR),
-        (503, (190, None), Kind.UNCLEAR),
-        (400, (24, 2207008), Kind.UNCLEAR),
-        (400, (24, 2207006), Kind.UNCLEAR),
-        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
-        (200, {"success": True}, Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
-        (302, "", Kind.UNCLEAR),
+        (400, (-1, 2207001), Kind.UNCONFIRMED),
+        (400, (2, None), Kind.UNCONFIRMED),
+        (500, (1, None), Kind.UNCONFIRMED),
+        (503, (190, None), Kind.UNCONFIRMED),
+        (400, (24, 2207008), Kind.UNCONFIRMED),
+        (400, (24, 2207006), Kind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
+        (200, {"success": True}, Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
+        (302, "", Kind.UNCONFIRMED),
         (400, (9007, 2207027), Kind.NOT_READY),
         (400, (4, None), Kind.RATE_LIMITED),
         (400, (9, 2207042), Kind.CAPPED),
-        (400, (4, 2207051), Kind.UNCLEAR),
+        (400, (4, 2207051), Kind.UNCONFIRMED),
         (400, (25, 2207050), Kind.AUTH),
         (400, (190, 463), Kind.AUTH),
         (400, (100, None), Kind.REJECTED),
@@ -227,7 +227,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
 async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.switch_on("instagram", "publishes_and_refuses", rig.account.account_id)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
 
 
@@ -235,7 +235,7 @@ async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypat
     sending = await prepared(rig, ["a.jpg"], {})
     blocked = graph_error(4, 2207051)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     assert (await send(rig, sending)).kind is Kind.REJECTED
@@ -263,7 +263,7 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
     sending = await prepared(rig, ["a.mp4"], settings)
     await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     sending.started_at = datetime.now(UTC) - timedelta(minutes=9)
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "lists may lag behind"
     sending.started_at -= timedelta(minutes=2)

@@ -229,7 +229,7 @@ class TestLostAnswers:
         await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+            assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
         # As after a crash: nothing is known but what was saved.
         sending.handles = li.saved[-1]
         found = await NETWORK.confirm(li.connection(), sending)
@@ -246,18 +246,18 @@ class TestLostAnswers:
         settings = page if as_page else {}
         sending = li.sending("Lost on the way", settings=settings)
         await li.sandbox.fault("linkedin", "drop", "publish")
-        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
         assert await NETWORK.confirm(li.connection(), sending) == Absent()
         result = await NETWORK.publish(li.connection(), sending)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
-    async def test_an_answer_without_an_id_is_unclear(self, li: Rig) -> None:
+    async def test_an_answer_without_an_id_is_unconfirmed(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=201, body="")
         assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).code == "no_id"
 
     async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
-        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCONFIRMED
 
     async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
         first = await publish(li, li.sending("The same"))
@@ -271,7 +271,7 @@ class TestLostAnswers:
         ago(sending, 9)
         before = await li.operations()
         assert await NETWORK.confirm(li.connection(), sending) == Unknown(final=True)
-        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
         assert await li.operations() == before
 
     async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
@@ -331,7 +331,7 @@ class TestWhatLinkedInReallyAnswers:
         sending = li.sending("A ghost", settings=page)
         await publish(li, sending)
         error = await refused(NETWORK.publish(li.connection(), sending))
-        assert (error.kind, error.code) == (Kind.UNCLEAR, "repeats_a_ghost")
+        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "repeats_a_ghost")
 
     @pytest.mark.parametrize(
         "text",

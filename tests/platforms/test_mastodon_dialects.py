@@ -40,7 +40,7 @@ async def left_out(rig: Rig, kind: str) -> dict[str, Any]:
 
 async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> None:
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
 
 
 async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
@@ -122,7 +122,7 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
     sending = await attempt(rig, "Answered by nobody")
     await lost(rig, sending)
     again = await refused(NETWORK.publish(rig.connection(), sending))
-    assert (again.kind, again.status) == (Kind.UNCLEAR, 500)
+    assert (again.kind, again.status) == (Kind.UNCONFIRMED, 500)
     assert isinstance(await confirm(rig, sending), Published)
     assert len(await rig.posts()) == 1
 

@@ -67,7 +67,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     sending = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await confirm(rig, sending)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -79,7 +79,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert isinstance(await confirm(rig, sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -90,7 +90,7 @@ async def test_what_never_landed_is_sent_again(
 ) -> None:
     sending = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    assert (await send(rig, sending, keyless)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending, keyless)).kind is Kind.UNCONFIRMED
     assert await confirm(rig, sending) == Absent()
     await publish(rig, replace(sending, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 1
@@ -303,12 +303,12 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: 
 @pytest.mark.parametrize(
     ("status_code", "body", "kind"),
     [
-        (500, {"error": "x"}, Kind.UNCLEAR),
-        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
-        (503, {"error": "x"}, Kind.UNCLEAR),
-        (200, {}, Kind.UNCLEAR),
-        (200, [], Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
+        (500, {"error": "x"}, Kind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
+        (503, {"error": "x"}, Kind.UNCONFIRMED),
+        (200, {}, Kind.UNCONFIRMED),
+        (200, [], Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
         (422, {"error": "Validation failed: Text character limit of 500 exceeded"}, Kind.REJECTED),
         (
             422,
@@ -372,7 +372,7 @@ async def test_a_text_that_its_source_tells_apart_is_another(rig: Rig) -> None:
 async def test_a_post_that_was_boosted_is_found(rig: Rig) -> None:
     sending = await prepared(rig, "Boosted by a friend")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     await rig.sandbox.switch_on("mastodon", "boosted", rig.account.account_id)
     assert isinstance(await confirm(rig, sending), Published)
 
@@ -386,13 +386,13 @@ async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
     assert len(await rig.posts()) == 1
 
 
-async def test_a_known_key_is_no_proof_and_is_looked_up(rig: Rig) -> None:
+async def test_a_known_key_is_no_proof_and_is_confirmed(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
     sending = await prepared(rig, "Answered by nobody")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     again = await send(rig, sending)
-    assert (again.kind, again.status) == (Kind.UNCLEAR, 400)
+    assert (again.kind, again.status) == (Kind.UNCONFIRMED, 400)
     assert isinstance(await confirm(rig, sending), Published)
     assert len(await rig.posts()) == 1
 

@@ -34,7 +34,7 @@ async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str
     first = (await publish(rig, rig.sending("first"))).platform_post_id
     sending = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await confirm(rig, sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
@@ -45,7 +45,7 @@ async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(ri
     for settings in ({}, {"inReplyToId": first}):
         sending = await prepared(rig, "Yes", settings=settings)
         await rig.sandbox.fault("mastodon", "drop", "publish")
-        assert (await send(rig, sending)).kind is Kind.UNCLEAR
+        assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
         await publish(rig, rig.sending("Yes", settings={"inReplyToId": second}))
         assert await confirm(rig, sending) == Absent()
 

@@ -67,7 +67,7 @@ async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settin
 async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> Sending[Any]:
     """Send a post whose answer is lost; return what another worker knows of it."""
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
     return replace(sending, handles=rig.saved[-1])
 
 

@@ -195,7 +195,7 @@ class TestLostAnswers:
         await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.UNCLEAR
+            assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.UNCONFIRMED
         found = await NETWORK.confirm(pi.connection(), sending)
         assert found == published((await pi.posts())[0]["platformPostId"])
         assert len(await pi.posts()) == 2
@@ -204,15 +204,15 @@ class TestLostAnswers:
     async def test_what_never_landed_is_sent_again(self, pi: Rig, fault: dict[str, Any]) -> None:
         sending = pin(pi, "a.jpg")
         await pi.sandbox.fault("pinterest", operation="publish", **fault)
-        assert (await refused(publish(pi, sending))).kind is Kind.UNCLEAR
+        assert (await refused(publish(pi, sending))).kind is Kind.UNCONFIRMED
         assert await NETWORK.confirm(pi.connection(), sending) == Absent()
         await publish(pi, sending)
         assert len(await pi.posts()) == 1
 
-    async def test_an_answer_without_an_id_is_unclear(self, pi: Rig) -> None:
+    async def test_an_answer_without_an_id_is_unconfirmed(self, pi: Rig) -> None:
         await pi.sandbox.fault("pinterest", "reject", "publish", status=201, body="<html>")
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.code) == (Kind.UNCLEAR, "no_id")
+        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
 
     async def test_other_words_other_boards_and_older_pins_are_not_ours(self, pi: Rig) -> None:
         await publish(pi, pin(pi, "a.jpg", title="One"))

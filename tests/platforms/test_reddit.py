@@ -214,7 +214,7 @@ class TestImages:
     async def test_an_image_that_reddit_drops_is_never_sent_again(self, rd: Rig) -> None:
         sending = replace(post(rd, "", "a.jpg", title="Dropped"), media=Given(b"no image", "image/jpeg"))
         error = await refused(publish(rd, sending))
-        assert (error.kind, error.code) == (Kind.UNCLEAR, "no_id")
+        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
         sending.handles = rd.saved[-1]
         assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
         sending.handles[TAKEN_AT] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
@@ -228,7 +228,7 @@ class TestImages:
         ):
             rd = await open_account(Sandbox(url, client), "reddit")
             sending = post(rd, "", "a.jpg", title="Slow")
-            assert (await refused(publish(rd, sending))).kind is Kind.UNCLEAR
+            assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
             assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
             now[0] += 5
             found = await NETWORK.confirm(rd.connection(), sending)
@@ -238,7 +238,7 @@ class TestImages:
     async def test_a_look_that_fails_leaves_the_image_to_be_confirmed(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)
         sending = post(rd, "", "a.jpg", title="Looked for")
-        assert (await refused(publish(rd, sending))).kind is Kind.UNCLEAR
+        assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
         assert isinstance(await NETWORK.confirm(rd.connection(), sending), Published)
 
 
@@ -265,7 +265,7 @@ class TestLostAnswers:
         await rd.sandbox.fault("reddit", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCLEAR
+            assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
         found = await NETWORK.confirm(rd.connection(), sending)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await rd.posts())[0]["platformPostId"]
@@ -275,17 +275,17 @@ class TestLostAnswers:
     async def test_what_never_landed_is_sent_again(self, rd: Rig, fault: dict[str, Any]) -> None:
         sending = post(rd, "Lost on the way")
         await rd.sandbox.fault("reddit", operation="publish", **fault)
-        assert (await refused(publish(rd, sending))).kind is Kind.UNCLEAR
+        assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
         assert await NETWORK.confirm(rd.connection(), sending) == Absent()
         await publish(rd, sending)
         assert len(await rd.posts()) == 1
 
     @pytest.mark.parametrize("body", ["<html>", {}, {"json": {"errors": [], "data": {}}}])
-    async def test_an_answer_without_an_id_is_unclear(self, rd: Rig, body: object) -> None:
+    async def test_an_answer_without_an_id_is_unconfirmed(self, rd: Rig, body: object) -> None:
         await rd.sandbox.fault("reddit", "reject", "publish", status=200, body=body)
-        assert (await refused(publish(rd, post(rd, "Hi")))).kind is Kind.UNCLEAR
+        assert (await refused(publish(rd, post(rd, "Hi")))).kind is Kind.UNCONFIRMED
 
-    async def test_a_link_known_after_an_unclear_send_is_looked_for_once(self, rd: Rig, connect: Connect) -> None:
+    async def test_a_link_known_after_an_unconfirmed_send_is_looked_for_once(self, rd: Rig, connect: Connect) -> None:
         link = {"title": "Taken", "url": f"https://example.com/taken/{rd.account.account_id}"}
         stranger = await connect("reddit")
         await publish(stranger, post(stranger, "", **link))
@@ -302,7 +302,7 @@ class TestLostAnswers:
         await NETWORK.prepare(rd.connection(), sending)
         sending.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
-        assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
         assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
         late = replace(sending, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
         assert await NETWORK.confirm(rd.connection(), late) == Absent()

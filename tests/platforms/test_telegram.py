@@ -156,18 +156,18 @@ async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
 async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: str, names: list[str]) -> None:
     sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
     await bot.sandbox.fault("telegram", fault, "publish")
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
     before = len(await requests_of(bot))
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await requests_of(bot)) == before
     assert len(await bot.posts()) == 1
 
 
-async def test_an_answer_that_comes_too_late_is_unclear(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_comes_too_late_is_unconfirmed(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi")
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
@@ -239,11 +239,11 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ("<html>hello</html>", Kind.UNCLEAR),
-        ({"ok": True}, Kind.UNCLEAR),
-        ({"ok": True, "result": True}, Kind.UNCLEAR),
-        ({"ok": True, "result": []}, Kind.UNCLEAR),
-        ({"ok": False, "error_code": 500, "description": "Internal Server Error"}, Kind.UNCLEAR),
+        ("<html>hello</html>", Kind.UNCONFIRMED),
+        ({"ok": True}, Kind.UNCONFIRMED),
+        ({"ok": True, "result": True}, Kind.UNCONFIRMED),
+        ({"ok": True, "result": []}, Kind.UNCONFIRMED),
+        ({"ok": False, "error_code": 500, "description": "Internal Server Error"}, Kind.UNCONFIRMED),
         ({"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked"}, Kind.AUTH),
     ],
 )
@@ -316,7 +316,7 @@ async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> 
     await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
     sending = bot.sending("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
     error = await refused(NETWORK.publish(bot.connection(), sending))
-    assert error.kind is Kind.UNCLEAR
+    assert error.kind is Kind.UNCONFIRMED
     assert "part of the album" in error.message
     assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await bot.posts()) == 1

@@ -35,7 +35,7 @@ async def send(rig: Rig, sending: Any) -> NetworkError:
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
     sending = await prepared(rig, names)
     await rig.sandbox.fault("threads", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), rig.sending(sending.draft.text, handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -48,7 +48,7 @@ async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replie
     sending = rig.sending("second", settings={"replyToId": first.platform_post_id})
     await NETWORK.prepare(rig.connection(), sending)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     second = (await rig.posts())[0]
@@ -67,7 +67,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig, [])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -76,7 +76,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again_from_the_same_container(rig: Rig, names: list[str]) -> None:
     sending = await prepared(rig, names)
     await rig.sandbox.fault("threads", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     before = sending.handles["containers"]["post"]["id"]
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     await NETWORK.prepare(rig.connection(), sending)
@@ -89,7 +89,7 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     sending = await prepared(rig, [])
     first = await NETWORK.publish(rig.connection(), sending)
     await NETWORK.prepare(rig.connection(), sending)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
@@ -103,17 +103,17 @@ def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, graph_error(1), Kind.UNCLEAR),
-        (400, graph_error(2), Kind.UNCLEAR),
-        (500, graph_error(1), Kind.UNCLEAR),
-        (503, graph_error(190), Kind.UNCLEAR),
-        (502, "<html>Bad Gateway</html>", Kind.UNCLEAR),
-        (200, {"success": True}, Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
-        (302, "", Kind.UNCLEAR),
+        (400, graph_error(1), Kind.UNCONFIRMED),
+        (400, graph_error(2), Kind.UNCONFIRMED),
+        (500, graph_error(1), Kind.UNCONFIRMED),
+        (503, graph_error(190), Kind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
+        (200, {"success": True}, Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
+        (302, "", Kind.UNCONFIRMED),
         (400, graph_error(24, 4279009), Kind.NOT_READY),
         (400, graph_error(4), Kind.RATE_LIMITED),
-        (400, graph_error(100, 2207051), Kind.UNCLEAR),
+        (400, graph_error(100, 2207051), Kind.UNCONFIRMED),
         (400, graph_error(100, 4279013), Kind.AUTH),
         (400, graph_error(190, 463), Kind.AUTH),
         (400, graph_error(100), Kind.REJECTED),
@@ -268,7 +268,7 @@ async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatc
         await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
         await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
         error = await send(rig, sending)
-        assert (error.kind, error.code, "its own words" in error.message) == (Kind.UNCLEAR, "100", True)
+        assert (error.kind, error.code, "its own words" in error.message) == (Kind.UNCONFIRMED, "100", True)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
@@ -283,7 +283,7 @@ async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None
     sending = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
 
 
@@ -294,7 +294,7 @@ async def test_an_error_of_metas_own_is_doubted_for_a_minute(
     sending = await prepared(rig, [])
     body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCLEAR
+    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     assert (await send(rig, sending)).kind is Kind.REJECTED

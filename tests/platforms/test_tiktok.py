@@ -212,7 +212,7 @@ async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     first = sending.handles["upload"]["publishId"]
     await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR, "it may have arrived"
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED, "it may have arrived"
     sending.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
     assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
     await NETWORK.prepare(rig.connection(), sending)
@@ -262,7 +262,7 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
         rig = await open_account(Sandbox(url, client), "tiktok")
         sending = await prepared(rig, ["a.mp4"])
         error = await refused(NETWORK.publish(rig.connection(), sending))
-        assert (error.kind, error.code) == (Kind.UNCLEAR, "processing")
+        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
         assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
         clock[0] += 6
         early = await NETWORK.publish(rig.connection(), sending)

@@ -21,7 +21,7 @@ __all__ = ["rig"]
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
     sending = await prepared(rig, names)
     await rig.sandbox.fault("tiktok", fault, "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -32,7 +32,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
 async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     await rig.sandbox.fault("tiktok", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
     assert await NETWORK.confirm(rig.connection(), again) == Unknown(), "the count of the bytes may lag"
     again.started_at = datetime.now(UTC) - COUNT_LAGS - timedelta(seconds=1)
@@ -45,13 +45,13 @@ async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
 async def test_a_chunk_that_came_is_never_sent_again(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
     await NETWORK.prepare(rig.connection(), again)
     await publish(rig, again)
     assert len(await rig.posts()) == 1
     again.handles["upload"].pop("last")
-    assert (await refused(NETWORK.publish(rig.connection(), again))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), again))).kind is Kind.UNCONFIRMED
     assert len(await rig.posts()) == 1
 
 
@@ -59,7 +59,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig, ["a.jpg"])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("tiktok", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -67,7 +67,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_photos_that_are_not_listed_are_not_ruled_out(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"])
     await rig.sandbox.fault("tiktok", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
     sending.started_at = None
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
@@ -77,7 +77,7 @@ async def test_photos_are_left_to_a_person_if_the_account_may_not_be_searched(ri
     await rig.sandbox.switch_on("tiktok", "no_list_scope", rig.account.account_id)
     sending = await prepared(rig, ["a.jpg"])
     await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown(final=True)
     await rig.sandbox.fault("tiktok", "reject", "confirm", status=503)
     assert (await refused(NETWORK.confirm(rig.connection(), sending))).kind is Kind.TRANSIENT
@@ -101,7 +101,7 @@ async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig
     sending = await prepared(rig, ["a.mp4"])
     body = {"data": {"status": "FAILED", "fail_reason": "frame_rate_check_failed"}, "error": {"code": "ok"}}
     await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=body)
     assert await NETWORK.confirm(rig.connection(), sending) == Absent()
     again = resumed(rig, sending)
@@ -113,10 +113,10 @@ async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig
 @pytest.mark.parametrize(
     ("http_status", "body", "kind"),
     [
-        (200, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
-        (200, {"data": {}, "error": {"code": "ok"}}, Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
-        (500, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCLEAR),
+        (200, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCONFIRMED),
+        (200, {"data": {}, "error": {"code": "ok"}}, Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
+        (500, {"data": {}, "error": {"code": "internal_error"}}, Kind.UNCONFIRMED),
         (200, {"data": {}, "error": {"code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
         (403, {"data": {}, "error": {"code": "url_ownership_unverified"}}, Kind.OPERATOR),
     ],
@@ -132,7 +132,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 async def test_a_count_that_lags_does_not_send_a_video_twice(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     await rig.sandbox.switch_on("tiktok", "count_lags", rig.account.account_id)
     assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
     await rig.sandbox.clear_conditions("tiktok")

@@ -105,7 +105,7 @@ async def lost(rig: Rig, kin: Kin) -> Sending[Any]:
     await rig.sandbox.fault(kin.platform, "accept_then_drop", "publish")
     with pytest.raises(NetworkError) as caught:
         await rig.network.publish(rig.connection(), sending)
-    assert caught.value.kind is Kind.UNCLEAR
+    assert caught.value.kind is Kind.UNCONFIRMED
     kin.forget(sending.handles)
     return sending
 

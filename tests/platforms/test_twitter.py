@@ -220,12 +220,12 @@ async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        ({"fault": "reject", "status": 503}, Kind.UNCLEAR),
-        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, Kind.UNCLEAR),
-        ({"fault": "drop"}, Kind.UNCLEAR),
-        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, Kind.UNCLEAR),
-        ({"fault": "reject", "status": 201, "body": {"data": {}}}, Kind.UNCLEAR),
-        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, Kind.UNCLEAR),
+        ({"fault": "reject", "status": 503}, Kind.UNCONFIRMED),
+        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, Kind.UNCONFIRMED),
+        ({"fault": "drop"}, Kind.UNCONFIRMED),
+        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, Kind.UNCONFIRMED),
+        ({"fault": "reject", "status": 201, "body": {"data": {}}}, Kind.UNCONFIRMED),
+        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, Kind.UNCONFIRMED),
         ({"fault": "reject", "status": 200, "body": {"errors": [INVALID]}}, Kind.REJECTED),
         ({"fault": "reject", "status": 403, "body": INVALID}, Kind.REJECTED),
     ],
@@ -263,7 +263,7 @@ async def test_what_arrived_is_found_once(
     with monkeypatch.context() as patch:
         patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
         error = await refused(NETWORK.publish(x.connection(), sending))
-    assert error.kind is Kind.UNCLEAR
+    assert error.kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(x.connection(), sending)
     assert found == published((await x.posts())[0]["platformPostId"])
     assert len(await x.posts()) == 2
@@ -488,14 +488,14 @@ class TestEdits:
         error = await refused(NETWORK.edit(premium.connection(), published("1"), "anything"))
         assert (error.kind, error.code) == (Kind.REJECTED, "resource_not_found")
 
-    async def test_an_unclear_edit_is_looked_up(self, premium: Rig, sandbox: Sandbox) -> None:
+    async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.sending("draft & https://example.com"))
         text = "final & https://example.com"
         await sandbox.fault("twitter", "drop", "edit")
-        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
         assert await NETWORK.confirm_edit(premium.connection(), known, text) == Absent()
         await sandbox.fault("twitter", "accept_then_500", "edit")
-        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCLEAR
+        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
         found = await NETWORK.confirm_edit(premium.connection(), known, text)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]

@@ -154,7 +154,7 @@ async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None
 async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault: str) -> None:
     sending = await prepared(rig, size=size)
     await rig.sandbox.fault("youtube", fault, "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -165,7 +165,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
@@ -174,7 +174,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
     sending = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
     before = len(rig.exchanges)
     if step == "prepare":
@@ -187,7 +187,7 @@ async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step:
 async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
     sending = await prepared(rig, size=PIECE * 2)
     await rig.sandbox.fault("youtube", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
     assert await NETWORK.confirm(rig.connection(), again) == Absent()
     await NETWORK.prepare(rig.connection(), again)
@@ -200,7 +200,7 @@ async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) 
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
     await refused(NETWORK.publish(rig.connection(), sending))
     lose_session(sending)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCLEAR
+    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     found = await NETWORK.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
@@ -280,9 +280,9 @@ async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: st
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, {"kind": "youtube#video"}, Kind.UNCLEAR),
-        (200, "<html>Hello</html>", Kind.UNCLEAR),
-        (503, "<html>Unavailable</html>", Kind.UNCLEAR),
+        (200, {"kind": "youtube#video"}, Kind.UNCONFIRMED),
+        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
+        (503, "<html>Unavailable</html>", Kind.UNCONFIRMED),
         (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, Kind.CAPPED),
         (403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, Kind.AUTH),
         (400, {"error": {"errors": [{"reason": "invalidTitle"}]}}, Kind.REJECTED),

@@ -70,14 +70,14 @@ async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path)
         await alone.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
         await alone.publish("refused", [account])
         await alone.fault("twitter", "accept_then_drop", "publish")
-        await alone.publish("unclear", [account])
+        await alone.publish("unconfirmed", [account])
         held = await alone.save("held", [await alone.revoked("twitter")])
         await alone.start(held)
         metrics = await once(port, "socialsyncer_targets_waiting", platform="twitter", **{"for": "account"})
         assert metrics.value("socialsyncer_targets_waiting", platform="mastodon", **{"for": "account"}) == 0
         assert metrics.settled("twitter") == {"published": 2, "failed": 1, "unconfirmed": 0}
         assert metrics.settled("mastodon") == {"published": 0, "failed": 0, "unconfirmed": 0}
-        assert metrics.value("socialsyncer_sends_unclear_total", platform="twitter") == 1
+        assert metrics.value("socialsyncer_sends_unconfirmed_total", platform="twitter") == 1
         assert metrics.value("socialsyncer_targets_found_held_total", platform="twitter") == 1
         assert metrics.value("socialsyncer_posts_late") == 0
         assert metrics.value("socialsyncer_posts_found_late_total") <= 1, "it may have begun before anybody looked"

@@ -79,7 +79,7 @@ async def test_a_workflow_that_temporal_has_forgotten_is_started_again(stack: St
     assert len(await stack.public("forgotten")) == 1
 
 
-async def test_a_send_that_was_out_when_the_workflow_was_terminated_is_looked_up_not_repeated(
+async def test_a_send_that_was_out_when_the_workflow_was_terminated_is_confirmed_not_repeated(
     stack: Stack, recovery: Recovery
 ) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
@@ -117,7 +117,7 @@ async def test_a_row_older_than_a_completed_run_is_never_sent_again(stack: Stack
     await rewind(stack, post)
     with capture_logs() as logs:
         assert await recovery.round(ALWAYS, datetime.now(UTC)) == 1
-    assert [line["event"] for line in logs if line.get("post_id") == post.id][:1] == ["recovery.looked_up"]
+    assert [line["event"] for line in logs if line.get("post_id") == post.id][:1] == ["recovery.confirms_first"]
     (public,) = await stack.public("older copy")
     settled = await stack.settled(post.id)
     assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])

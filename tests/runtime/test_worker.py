@@ -106,7 +106,7 @@ class Deploy:
         await stack.fault("mastodon", "accept_then_drop", "publish")
         # Until `look`, however long the rest takes to be brought in flight.
         await stack.fault("mastodon", "reject", "confirm", status=503, times=100)
-        await self.begin("looked up", "mastodon")
+        await self.begin("unconfirmed", "mastodon")
         await asked(stack, "mastodon", "confirm", 1)
         for name in ("linkedin", "telegram"):
             await stack.fault(name, "accept_then_delay", "publish", seconds=GRACE_S / 2)
@@ -194,9 +194,9 @@ async def test_nothing_is_called_failed_because_a_worker_stopped(deploy: Deploy)
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
 
 
-async def test_a_send_that_outlasts_the_grace_is_looked_up_and_not_repeated(deploy: Deploy, own: Stack) -> None:
+async def test_a_send_that_outlasts_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, own: Stack) -> None:
     assert deploy.tried_between["slow"] == [("publish", "sending")]
-    assert await tried(own, deploy.posts["slow"]) == [("publish", "unclear"), ("confirm", "done")]
+    assert await tried(own, deploy.posts["slow"]) == [("publish", "unconfirmed"), ("confirm", "done")]
     (public,) = await own.public("slow")
     assert deploy.after["slow"].targets[0].platform_post_id == public["platformPostId"]
 
@@ -208,9 +208,9 @@ async def test_an_upload_that_outlasts_the_grace_is_gone_on_with(deploy: Deploy,
     assert len(await own.public("uploading")) == 1
 
 
-async def test_a_look_up_goes_on_where_it_was(deploy: Deploy, own: Stack) -> None:
-    assert deploy.between["looked up"].targets[0].status == TargetStatus.UNCONFIRMED
-    assert len(await own.public("looked up")) == 1
+async def test_confirming_goes_on_where_it_was(deploy: Deploy, own: Stack) -> None:
+    assert deploy.between["unconfirmed"].targets[0].status == TargetStatus.UNCONFIRMED
+    assert len(await own.public("unconfirmed")) == 1
 
 
 async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy, own: Stack) -> None:

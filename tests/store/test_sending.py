@@ -20,7 +20,7 @@ from domain.ids import new_id
 from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE, RowState, Send, judge_send
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
-from domain.transitions import AnswerTo, BeforeSend, LookFor, TargetTransition, Write
+from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition, Write
 from store.accounts import save_account
 from store.contents import new_post
 from store.creating import create_post
@@ -148,7 +148,7 @@ class TestOpen:
     async def test_reads_what_a_session_reads(self, database: Database, workspace: str, connected: bool) -> None:
         target = (await save(database, workspace)).targets[0]
         await put(database, target, handles={"é": [1]}, settings={"a": None}, next_attempt_at=datetime.now(UTC))
-        for state in (AttemptState.UNCLEAR, AttemptState.REFUSED):
+        for state in (AttemptState.UNCONFIRMED, AttemptState.REFUSED):
             first = await begin(database, target)
             async with database.transaction() as session:
                 await close_attempt(session, first.id, AttemptResult(state, "trying again"))
@@ -166,8 +166,8 @@ class TestOpen:
             for name in type(one).__mapper__.column_attrs.keys() if one else ():
                 assert getattr(one, name) == getattr(other, name), name
         assert short.sent is not None
-        assert (short.sent.state, short.unclear_since) == (AttemptState.REFUSED, long.unclear_since)
-        assert short.unclear_since is not None
+        assert (short.sent.state, short.unconfirmed_since) == (AttemptState.REFUSED, long.unconfirmed_since)
+        assert short.unconfirmed_since is not None
         async with database.transaction() as session:
             await session.execute(delete(Account))
 
@@ -298,8 +298,8 @@ async def test_the_database_derives_a_post_s_status_as_the_domain_does(
     database: Database, workspace: str, targets: tuple[tuple[TargetStatus, bool], ...]
 ) -> None:
     post = await save(database, workspace, targets=len(targets))
-    for row, (status, looking) in zip(post.targets, targets, strict=True):
-        await put(database, row, status=status, looking=looking)
+    for row, (status, confirming) in zip(post.targets, targets, strict=True):
+        await put(database, row, status=status, confirming=confirming)
     states = [TargetState(*each) for each in targets]
     async with announcements(database) as heard:
         await database.rows("SELECT refresh_post_v1($1, now())", post.id)
@@ -345,7 +345,7 @@ class TestSettle:
         attempt = await begin(database, post.targets[0])
         await put(database, post.targets[0], status=status, platform_post_id="first")
         async with database.transaction() as session:
-            lost = AttemptResult(AttemptState.UNCLEAR, "lost", code=WORKER_LOST)
+            lost = AttemptResult(AttemptState.UNCONFIRMED, "lost", code=WORKER_LOST)
             await close_attempt(session, attempt.id, lost)
         settled = await land(database, post.targets[0], attempt)
         (row,) = (await read(database, post)).targets
@@ -359,17 +359,17 @@ class TestSettle:
     ) -> None:
         post = await save(database, workspace, targets=1)
         attempt = await begin(database, post.targets[0])
-        unclear = transitions.unconfirmed(WORKER_LOST, "Lost.")
-        lost = AttemptResult(AttemptState.UNCLEAR, "lost", code=WORKER_LOST)
-        assert (await settle(database, post.targets[0].id, AnswerTo(attempt.id), unclear, lost)).write is Write.MADE
+        unconfirmed = transitions.unconfirmed(WORKER_LOST, "Lost.")
+        lost = AttemptResult(AttemptState.UNCONFIRMED, "lost", code=WORKER_LOST)
+        assert (await settle(database, post.targets[0].id, AnswerTo(attempt.id), unconfirmed, lost)).write is Write.MADE
         refused = await refuse(database, post.targets[0], attempt)
-        assert (refused.write, refused.outcome.status, refused.outcome.looking) == (
+        assert (refused.write, refused.outcome.status, refused.outcome.confirming) == (
             Write.OVERTAKEN,
             TargetStatus.UNCONFIRMED,
             True,
         )
         (line,) = await attempts(database, post.targets[0])
-        assert (line.state, line.code) == (AttemptState.UNCLEAR, WORKER_LOST)
+        assert (line.state, line.code) == (AttemptState.UNCONFIRMED, WORKER_LOST)
 
     @pytest.mark.parametrize(
         ("version", "due", "write"),
@@ -415,24 +415,26 @@ class TestSettle:
         assert (found.targets[0].warning, found.targets[0].begun_at) == ("Too large.", None)
 
     @pytest.mark.parametrize("again", [False, True])
-    async def test_a_look_counts_for_the_last_send(self, database: Database, workspace: str, again: bool) -> None:
+    async def test_a_confirmation_counts_for_the_last_send(
+        self, database: Database, workspace: str, again: bool
+    ) -> None:
         target = (await save(database, workspace)).targets[0]
         sent = await begin(database, target)
-        unclear = transitions.unconfirmed("lost", "Lost.")
-        note = AttemptResult(AttemptState.UNCLEAR, "looking")
-        await settle(database, target.id, AnswerTo(sent.id), unclear, note)
+        unconfirmed = transitions.unconfirmed("lost", "Lost.")
+        note = AttemptResult(AttemptState.UNCONFIRMED, "confirming")
+        await settle(database, target.id, AnswerTo(sent.id), unconfirmed, note)
         if again:
             await put(database, target, status=TargetStatus.PENDING)
             later = await begin(database, target)
-            await settle(database, target.id, AnswerTo(later.id), unclear, note)
+            await settle(database, target.id, AnswerTo(later.id), unconfirmed, note)
         began = datetime.now(UTC) - timedelta(seconds=2)
         change = transitions.pending(datetime.now(UTC))
-        settled = await settle(database, target.id, LookFor(sent.id, began), change, NOTE)
+        settled = await settle(database, target.id, ConfirmationOf(sent.id, began), change, NOTE)
         assert settled.write is (Write.OVERTAKEN if again else Write.MADE)
         assert settled.outcome.status is (TargetStatus.UNCONFIRMED if again else TargetStatus.PENDING)
         line = (await attempts(database, target))[-1]
         assert (line.step, line.state, line.started_at) == ("confirm", "done", began)
-        assert (await settle(database, target.id, LookFor(sent.id, began), None)).write is not Write.MADE
+        assert (await settle(database, target.id, ConfirmationOf(sent.id, began), None)).write is not Write.MADE
 
     async def test_a_target_that_is_gone_is_not_settled(self, database: Database) -> None:
         assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(Write.GONE, STALE)

@@ -46,7 +46,7 @@ async def test_what_waits_is_counted_by_platform_and_reason_with_the_oldest(data
     await target(database, workspace, **refused, error_code="http_503", begun_at=EARLIER)
     await target(database, workspace, **refused)
     await target(database, workspace, status="held", hold_reason="account_needs_reconnecting", error_code="190")
-    await target(database, workspace, status="unconfirmed", looking=True)
+    await target(database, workspace, status="unconfirmed", confirming=True)
     await target(database, workspace, status="unconfirmed")
     await target(database, workspace, status="publishing")
     await target(database, workspace, status="failed", error_code="rejected")

@@ -9,8 +9,8 @@ from platforms.registry import networks
 
 
 @pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for unclear sends every half second, and soon believe what is not there: the sandbox's reads do not lag."""
-    monkeypatch.setattr(options, "FIRST_LOOKS", (timedelta(seconds=0.5),) * 60)
+def quick_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confirm every half second, and soon believe what is not there: the sandbox's reads do not lag."""
+    monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.5),) * 60)
     for network in networks().values():
         monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=1))

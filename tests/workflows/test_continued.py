@@ -221,17 +221,17 @@ async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
     assert await stack.public("held, then deleted") == []
 
 
-async def test_an_unclear_send_is_looked_up_no_longer_and_no_more_often(
+async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = [timedelta(seconds=seconds) for seconds in (1, 1, 1, 1, 2, 2, 2, 2)]
-    monkeypatch.setattr("workflows.steps.options.lookup_waits", lambda: iter(waits))
-    monkeypatch.setattr("workflows.steps.options.LOOK_UP_WITHIN", timedelta(seconds=8))
+    monkeypatch.setattr("workflows.steps.options.confirm_waits", lambda: iter(waits))
+    monkeypatch.setattr("workflows.steps.options.CONFIRM_WITHIN", timedelta(seconds=8))
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.publish("looked for", [stack.accounts["plain"]])
     (target,) = post.targets
-    assert (post.status, target.status, target.looking) == (PostStatus.PARTIAL, TargetStatus.UNCONFIRMED, False)
+    assert (post.status, target.status, target.confirming) == (PostStatus.PARTIAL, TargetStatus.UNCONFIRMED, False)
     await until(lambda: continued(stack, post))
     async with stack.database.transaction() as session:
         looks = await session.scalars(
@@ -242,7 +242,7 @@ async def test_an_unclear_send_is_looked_up_no_longer_and_no_more_often(
             for each in looks
             if each.next_attempt_at and each.finished_at
         ]
-    assert 4 <= len(told) <= 6, "a run that began to count again would look a seventh time"
+    assert 4 <= len(told) <= 6, "a run that began to count again would try a seventh time"
     assert told == [wait.total_seconds() for wait in waits[1 : len(told) + 1]]
     await stack.clear_faults()
     await stack.retry(post)

@@ -63,7 +63,7 @@ async def workflows_away(
     posts = Posts(stack.worker_database)
 
     def workflows() -> Worker:
-        activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
+        activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
         return Worker(stack.client, task_queue=queue, workflows=[PostWorkflow], activities=activities, **UNCACHED)
 
     yield workflows
@@ -185,9 +185,9 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
     gate, has_read = asyncio.Event(), asyncio.Event()
 
     class Slow(Posts):
-        @activity.defn(name="look")
-        async def look(self, command: PostCommand) -> Plan | AtRest | None:
-            found = await super().look(command)
+        @activity.defn(name="read_plan")
+        async def read_plan(self, command: PostCommand) -> Plan | AtRest | None:
+            found = await super().read_plan(command)
             has_read.set()
             await gate.wait()
             return found
@@ -196,7 +196,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
     monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{wish}")
     text, posts = f"read too early: {wish}", Slow(stack.worker_database)
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
-    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
+    activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
     async with Worker(
         stack.client, task_queue=f"posts-slow-{wish}", workflows=[PostWorkflow], activities=activities, **UNCACHED
     ):
@@ -235,7 +235,7 @@ async def lost_and_repeated(stack: Stack, text: str, key: str, due_in: timedelta
     return first, await save(), handle
 
 
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("quick_confirms")
 async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_its_repetition(stack: Stack) -> None:
     first, again, handle = await lost_and_repeated(stack, "lost asleep", "lost-asleep", SOON)
     await stack.tell(again)
@@ -247,7 +247,7 @@ async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_it
 
 
 @pytest.mark.parametrize("ended", [False, True])
-async def test_what_was_published_by_rows_that_are_lost_is_looked_up_before_it_is_sent(
+async def test_what_was_published_by_rows_that_are_lost_is_confirmed_before_it_is_sent(
     stack: Stack, *, ended: bool
 ) -> None:
     text = f"lost once public {ended}"
@@ -263,7 +263,7 @@ async def test_what_was_published_by_rows_that_are_lost_is_looked_up_before_it_i
 # -- an operator cancels ---------------------------------------------------------------------------------------------
 
 
-async def test_a_cancelled_send_leaves_nothing_that_is_looked_up(stack: Stack) -> None:
+async def test_a_cancelled_send_leaves_nothing_to_confirm(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     post = await stack.save("cancelled while sent", [stack.accounts["plain"]])
     handle = await stack.start(post)
@@ -272,7 +272,7 @@ async def test_a_cancelled_send_leaves_nothing_that_is_looked_up(stack: Stack) -
     await until(lambda: _closed(handle))
     row = await stack.read(post.id)
     (target,) = row.targets
-    assert not target.looking
+    assert not target.confirming
     public = await stack.public("cancelled while sent")
     assert len(public) <= 1
     if target.status == TargetStatus.UNCONFIRMED:
@@ -324,7 +324,7 @@ async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off
     await stack.fault("twitter", "reject", "publish", status=403)
     posts, text = Slow(stack.worker_database), "cancelled before its retry"
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
-    activities = [posts.look, posts.reopen, posts.write_off, posts.give_up, leave]
+    activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
     async with Worker(
         stack.client, task_queue="posts-late-retry", workflows=[PostWorkflow], activities=activities, **UNCACHED
     ):

@@ -26,7 +26,7 @@ from tests.stack import Stack, plain_credentials, running_stack, temporal_server
 
 BELIEVED_AFTER = timedelta(seconds=3)
 SETTLED_WITHIN_S = 120.0
-"""A send whose request was lost takes some looks, each later than the one before."""
+"""A send whose request was lost takes some attempts to confirm, each later than the one before."""
 
 pytestmark = pytest.mark.timeout(300)
 

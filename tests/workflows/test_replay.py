@@ -31,7 +31,7 @@ RUNBOOK = """
 PostWorkflow does not do any more what it did in tests/histories/{name}.json.
 Posts that were scheduled before this change would stop with a nondeterminism error when they are due.
 - Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. What counts is the
-  order of timers, activities, their types and queues; PREPARE_AHEAD and lookup_waits() decide upon it, too.
+  order of timers, activities, their types and queues; PREPARE_AHEAD and confirm_waits() decide upon it, too.
 - See "Change the workflow" in ARCHITECTURE.md.
 - Only if no version that was ever released has done it this way:
   uv run python -m tests.workflows.record {name}
@@ -53,8 +53,8 @@ exclude_also =
     raise mistake
     return mistake
 partial_also =
-    # There is always one more look.
-    in islice\(pairwise\(options\.lookup_waits
+    # There is always one more attempt.
+    in islice\(pairwise\(options\.confirm_waits
 """
 ROOT = HISTORIES.parents[1]
 RUNNERS = {"unsandboxed": UnsandboxedWorkflowRunner, "sandboxed": SandboxedWorkflowRunner}

@@ -64,7 +64,7 @@ async def test_nothing_is_sent_again(stack: Stack, life: str, how: tuple[str, ..
     assert await stack.control("GET", "posts") == public
 
 
-async def test_a_send_that_is_out_when_the_workflow_is_reset_is_looked_up_and_not_repeated(stack: Stack) -> None:
+async def test_a_send_that_is_out_when_the_workflow_is_reset_is_confirmed_and_not_repeated(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=3)
     post = await stack.save("reset while it was sent", [stack.accounts["plain"]])
     handle = await stack.start(post)

@@ -24,7 +24,7 @@ async def count(stack: Stack, name: str) -> list[int]:
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500"])
 @pytest.mark.parametrize("position", ["first", "second"])
 async def test_every_post_of_a_thread_becomes_public_once(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, quick_looks: None, fault: str, position: str
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, quick_confirms: None, fault: str, position: str
 ) -> None:
     monkeypatch.setattr(thread, "NEXT_LOOK", timedelta(seconds=1))
     name = f"thread-{fault}-{position}"

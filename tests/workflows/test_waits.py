@@ -139,7 +139,7 @@ async def test_a_send_that_is_cancelled_is_for_a_person_to_decide(stack: Stack) 
     await handle.cancel()
     await ends_as(handle, "cancelled")
     (target,) = (await stack.read(post.id)).targets
-    assert (target.status, target.looking, waits_of(target)) == ("unconfirmed", False, "person")
+    assert (target.status, target.confirming, waits_of(target)) == ("unconfirmed", False, "person")
     said = await details_of(handle)
     assert "**cancelled**" in said
     assert "a person must look at the account" in said

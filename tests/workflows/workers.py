@@ -46,7 +46,7 @@ async def posts_worker(
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         at_hand = AtHand(Publishing(desk), networks())
         activities: list[Callable[..., Any]] = [
-            posts.look,
+            posts.read_plan,
             posts.reopen,
             posts.write_off,
             posts.give_up,

@@ -126,7 +126,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("temporal", sa.Boolean(), nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_post_id", sa.String(collation="C"), server_default=sa.text("''"), nullable=False),
-        sa.Column("looked_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("to_confirm", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -298,7 +298,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("looking", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("confirming", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
         sa.Column(
             "handles", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False

@@ -100,7 +100,7 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
         finally:
             tracemalloc.stop()
     assert (caught.value.kind, caught.value.code) == (
-        Kind.UNCLEAR if public else Kind.TRANSIENT,
+        Kind.UNCONFIRMED if public else Kind.TRANSIENT,
         "answer_too_large",
     )
     assert most < 8 * MOST_BYTES
@@ -118,7 +118,7 @@ async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypa
     async with asyncio.timeout(5), wire_to(answer) as line:
         with pytest.raises(NetworkError) as caught:
             await line.send("POST", "/", public=public)
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR if public else Kind.TRANSIENT, "timed_out")
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED if public else Kind.TRANSIENT, "timed_out")
 
 
 async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ async def test_a_network_may_take_the_longer_to_answer_the_more_it_is_sent(
             return
         with pytest.raises(NetworkError) as caught:
             await line.send("POST", "/", public=True)
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCLEAR, "timed_out")
+    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "timed_out")
 
 
 @pytest.mark.parametrize(("size", "most"), [(0, 60), (1_000_000, 80), (12_000_000, 300), (4 * 2**30, 300)])
@@ -163,11 +163,11 @@ def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most
     assert timedelta(seconds=timeouts.LONGEST_ANSWER_S) < STEP_TIMEOUT / 2
 
 
-async def test_a_broken_encoding_is_unclear_for_what_may_be_public() -> None:
+async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None:
     async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as line:
         with pytest.raises(NetworkError) as caught:
             await line.send("POST", "/", public=True)
-    assert caught.value.kind is Kind.UNCLEAR
+    assert caught.value.kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ async def test_a_form_that_broke_off_had_no_effect() -> None:
     assert not form.handed_over
 
 
-async def test_a_whole_form_without_an_answer_is_unclear() -> None:
+async def test_a_whole_form_without_an_answer_is_unconfirmed() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         headers = await head_of(reader)
         await reader.readexactly(int(headers["content-length"]))
@@ -87,7 +87,7 @@ async def test_a_whole_form_without_an_answer_is_unclear() -> None:
     async with server(serve) as wire:
         with pytest.raises(NetworkError) as caught:
             await post_form(wire, "/send", form, public=True)
-    assert caught.value.kind is Kind.UNCLEAR
+    assert caught.value.kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize("ours", [True, False])

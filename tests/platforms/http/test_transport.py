@@ -99,7 +99,7 @@ def speak(request: pytest.FixtureRequest, tmp_path: Path) -> Speech:
 
 @pytest.mark.parametrize("noticed", [True, False])
 def test_a_connection_that_the_server_has_closed_is_not_written_to(run: Run, speak: Speech, noticed: bool) -> None:
-    """Otherwise a post would be unclear each time that a server ends an idle connection."""
+    """Otherwise a post would be unconfirmed each time that a server ends an idle connection."""
     scheme, tls, trusting = speak
 
     async def scenario(port: int) -> list[str]:

@@ -30,7 +30,7 @@ async def test_every_other_one_stays_a_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "unclear"),
+    ("error", "code", "unconfirmed"),
     [
         (httpx.ConnectError("no"), "unreachable", False),
         (httpx.ConnectTimeout("no"), "unreachable", False),
@@ -38,8 +38,8 @@ async def test_every_other_one_stays_a_refusal() -> None:
         (httpx.RemoteProtocolError("no"), "connection_lost", True),
     ],
 )
-async def test_silence_has_a_code_for_clients_and_is_unclear_once_something_was_sent(
-    error: httpx.HTTPError, code: str, *, unclear: bool
+async def test_silence_has_a_code_for_clients_and_is_unconfirmed_once_something_was_sent(
+    error: httpx.HTTPError, code: str, *, unconfirmed: bool
 ) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
@@ -48,7 +48,7 @@ async def test_silence_has_a_code_for_clients_and_is_unclear_once_something_was_
     with pytest.raises(NetworkError) as caught:
         await silent.send("POST", "/", public=True)
     assert caught.value.code == code
-    assert (caught.value.kind is Kind.UNCLEAR) is unclear
+    assert (caught.value.kind is Kind.UNCONFIRMED) is unconfirmed
 
 
 async def test_what_a_network_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:

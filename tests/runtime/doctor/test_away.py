@@ -63,7 +63,7 @@ async def test_what_waits_for_a_worker_is_told_and_goes_out_once_one_runs(own: S
         await until_agrees(own)
 
 
-async def test_a_send_that_its_worker_left_behind_is_looked_up_by_the_next(own: Stack) -> None:
+async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: Stack) -> None:
     account = await own.connect("twitter", accessToken=TOKEN)
     post = await own.save("doctor: left behind", [account])
     await own.start(post)

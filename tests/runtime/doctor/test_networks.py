@@ -116,7 +116,7 @@ async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: S
     await own.fault("telegram", "accept_then_drop", "publish", accountId=own.accounts["telegram"].id)
     post = await published(own, "doctor: unconfirmed", "telegram")
     (target,) = post.targets
-    assert (target.status, target.looking) == (TargetStatus.UNCONFIRMED, False)
+    assert (target.status, target.confirming) == (TargetStatus.UNCONFIRMED, False)
     found = await only(own, Kind.UNKNOWN_PUBLIC)
     (public,) = await own.public("doctor: unconfirmed")
     assert "/resolve" in found.how

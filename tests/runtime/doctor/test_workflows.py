@@ -119,7 +119,7 @@ async def test_a_row_older_than_a_cancelled_run_is_a_persons(own: Stack) -> None
     assert await agrees(own)
 
 
-async def test_a_row_older_than_a_run_that_published_is_looked_up_and_told_under_which_id(own: Stack) -> None:
+async def test_a_row_older_than_a_run_that_published_is_confirmed_and_told_under_which_id(own: Stack) -> None:
     post = await published(own, "doctor: older copy", "instagram", media=["https://example.com/a.jpg"])
     await closed(own, post, WorkflowExecutionStatus.COMPLETED)
     await rewind(own, post)
@@ -244,7 +244,7 @@ async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack, monkeypatch:
     assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
 
 
-async def test_a_send_that_nobody_works_on_is_looked_up_by_a_retry(own: Stack) -> None:
+async def test_a_send_that_nobody_works_on_is_confirmed_by_a_retry(own: Stack) -> None:
     await own.fault("instagram", "reject", "publish", status=400, accountId=own.accounts["instagram"].id)
     post = await published(own, "doctor: left", "instagram", media=["https://example.com/a.jpg"])
     await own.client.get_workflow_handle(post.workflow_id).terminate()

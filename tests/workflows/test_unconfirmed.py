@@ -1,4 +1,4 @@
-"""Answers that are lost: looked up, never blindly re-sent."""
+"""Answers that are lost: confirmed, never blindly re-sent."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -26,7 +26,7 @@ async def test_what_landed_is_found_with_its_true_id(stack: Stack, platform: str
 
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
-async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_looks: None) -> None:
+async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_confirms: None) -> None:
     text = f"{platform} dropped"
     await stack.fault(platform, "drop", "publish")
     post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/y.jpg"])
@@ -35,7 +35,7 @@ async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: st
 
 
 async def test_what_its_network_says_is_public_and_never_lists_is_published(
-    stack: Stack, quick_looks: None, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, quick_confirms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.meta.containers.UNLISTED_FOR", timedelta(0))
     account = stack.accounts["instagram"]
@@ -50,10 +50,10 @@ async def test_what_its_network_says_is_public_and_never_lists_is_published(
     assert len(await stack.public("a reel that is not listed")) == 1
 
 
-async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> None:
+async def test_a_post_reads_publishing_until_it_is_confirmed(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
-    post = await stack.save("being looked up", [stack.accounts["twitter"]])
+    post = await stack.save("waits for confirmation", [stack.accounts["twitter"]])
     handle = await stack.start(post)
 
     async def unconfirmed() -> bool:
@@ -65,10 +65,10 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
     assert row.targets[0].error_category == "unconfirmed"
     assert (await handle.query("status"))["status"] == "publishing"
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    assert len(await stack.public("being looked up")) == 1
+    assert len(await stack.public("waits for confirmation")) == 1
     async with stack.database.transaction() as session:
         sent, refused, found = [attempt for attempt, _ in await list_attempts(session, post.id)]
-    assert (sent.state, refused.state, found.state) == ("unclear", "refused", "done")
+    assert (sent.state, refused.state, found.state) == ("unconfirmed", "refused", "done")
     for attempt, seconds in ((sent, 1), (refused, 5)):
         assert attempt.next_attempt_at is not None
         assert attempt.finished_at is not None
@@ -79,7 +79,7 @@ async def test_a_post_reads_publishing_while_it_is_looked_up(stack: Stack) -> No
 async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=9)
-    post = await stack.save("unclear and unwanted", [stack.accounts["twitter"]])
+    post = await stack.save("unconfirmed and unwanted", [stack.accounts["twitter"]])
     handle = await stack.start(post)
 
     async def unconfirmed() -> bool:
@@ -105,7 +105,7 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
     ],
 )
 async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
-    stack: Stack, platform: str, fault: str, times: int, quick_looks: None
+    stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
     """Nothing but the account's other posts tells which of two equal ones a network shows."""
     text, account = f"twins {platform} {fault} {times}", await stack.connect(platform)
@@ -123,7 +123,7 @@ async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
 async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other(
-    stack: Stack, platform: str, quick_looks: None
+    stack: Stack, platform: str, quick_confirms: None
 ) -> None:
     text, account = f"refused twins on {platform}", await stack.connect(platform)
     first = await stack.publish(text, [account])
@@ -157,7 +157,7 @@ async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdi
     assert "nobody" in (target.error or "")
 
 
-async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack, quick_looks: None) -> None:
+async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack, quick_confirms: None) -> None:
     account = await stack.connect("linkedin")
     await stack.fault("linkedin", "drop", "publish", times=4)
     post = await stack.publish("dropped again and again", [account])
@@ -165,23 +165,21 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
     async with stack.database.transaction() as session:
         attempts = [attempt for attempt, _ in await list_attempts(session, post.id)]
     sends = [attempt for attempt in attempts if attempt.step == "publish"]
-    assert [attempt.state for attempt in sends] == ["unclear"] * 4 + ["done"]
+    assert [attempt.state for attempt in sends] == ["unconfirmed"] * 4 + ["done"]
     waits = [
         after.started_at - before.finished_at for before, after in pairwise(sends) if before.finished_at is not None
     ]
     for number, wait in enumerate(waits):
         assert wait >= timedelta(seconds=2**number)
-    assert len([each for each in attempts if each.step == "confirm"]) == 4, "only looks that decided or asked"
+    assert len([each for each in attempts if each.step == "confirm"]) == 4, "only attempts that decided or asked"
 
 
 @pytest.mark.parametrize("signal", ["retry", "release"])
-async def test_an_operator_has_what_is_unconfirmed_looked_up_at_once(
-    stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options, "FIRST_LOOKS", (timedelta(seconds=0.1), timedelta(hours=1)))
+async def test_a_signal_confirms_at_once(stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.1), timedelta(hours=1)))
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
-    post = await stack.save(f"looked up after {signal}", [stack.accounts["twitter"]])
+    post = await stack.save(f"confirmed after {signal}", [stack.accounts["twitter"]])
     handle = await stack.start(post)
 
     async def refused_once() -> bool:
@@ -193,4 +191,4 @@ async def test_an_operator_has_what_is_unconfirmed_looked_up_at_once(
     await handle.signal(signal)
     (target,) = (await stack.settled(post.id)).targets
     assert target.status == TargetStatus.PUBLISHED
-    assert len(await stack.public(f"looked up after {signal}")) == 1
+    assert len(await stack.public(f"confirmed after {signal}")) == 1
