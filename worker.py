@@ -16,15 +16,15 @@ from media.decoding.confinement import forbid_inspection
 from platforms.registry import networks
 from runtime import worker
 from runtime.database import open_database
-from runtime.garbage import collect_seldom
+from runtime.event_loop import new_event_loop
+from runtime.gc_tuning import tune_gc
 from runtime.health import serving_health
+from runtime.late_posts import LatePostWatch
 from runtime.logging import configure, log_uncaught
-from runtime.loop import fast_loop
 from runtime.metrics import Gauges, serve_metrics
 from runtime.open_files import allow_many_files
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
-from runtime.watch import Watch
 from store.database import OF_STEPS
 from workflows.queues import Queues
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 WIND_UP_S = 20.0
 """How long writing everything down may take after the grace. Local activities go on while the database is away, and
-whoever waits for this process to end loses patience."""
+the process manager kills this process."""
 
 _ONE_GESTURE_S = 1.0
 """Signals closer together than this are one wish: a terminal and a launcher may both pass a Ctrl-C on."""
@@ -55,12 +55,14 @@ async def run(platforms: list[str] | None) -> None:
     try:
         async with worker.desk(settings, database, runtime.metric_meter) as desk:
             desks.append(desk)
-            team = worker.team(client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s))
+            group = worker.worker_group(
+                client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s)
+            )
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
-            watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            beside = worker.running(client, desk, team, watch, settings.audit_kept)
-            async with serving_health(settings, readiness, team.workers), beside:
+            watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
+            beside = worker.running_workers(client, desk, group, watch, settings.audit_kept)
+            async with serving_health(settings, readiness, group.workers), beside:
                 log.info("worker.started", platforms=platforms or list(networks()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)
@@ -114,9 +116,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.platforms or ()) - set(networks()):
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
-    collect_seldom()
+    tune_gc()
     allow_many_files()
-    with asyncio.Runner(loop_factory=fast_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))
         except SettingsError as error:

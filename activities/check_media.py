@@ -12,8 +12,8 @@ from activities.heartbeat import beating
 from activities.persist import persist
 from domain.content import PostContent
 from domain.post import Media
-from media.offer import files_of
-from media.source import StepMedia
+from media.hosted import files_of
+from media.step_media import StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks

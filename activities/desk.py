@@ -21,9 +21,9 @@ from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
 from activities.token_times import at_renewal, is_due, network_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from media.offer import addressed, covers_of, offer, unchecked
-from media.record import ChangeRecord, Unrecorded
-from media.source import MediaTools, StepMedia
+from media.change_record import ChangeRecord, Unrecorded
+from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
+from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.http.wire import Exchange, Wire
@@ -68,8 +68,8 @@ class Step:
     async def check_media(self) -> None:
         """Fetch what is not uploaded while preparing, before the network is told of it. Raises NetworkError."""
         if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):
-            self.keeper.addresses |= await offer(self.network, media, self.media)
-            self.sending.draft = addressed(self.network, self.sending.draft, self.keeper.addresses)
+            self.keeper.addresses |= await host_files(self.network, media, self.media)
+            self.sending.draft = with_hosted_urls(self.network, self.sending.draft, self.keeper.addresses)
             await self.keeper.save(self.sending.handles)
         if not self.network.prepares(self.sending.draft):
             # The request that makes the post public carries the files: it must not wait for them once it has begun.
@@ -166,7 +166,7 @@ class Desk:
             job.target.id,
         )
         sending = Sending(
-            draft=addressed(network, draft, keeper.addresses),
+            draft=with_hosted_urls(network, draft, keeper.addresses),
             handles=keeper.usable(),
             save=keeper.save,
             media=media,

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 IDENTITY = "socialsyncer"
 """How the client identities of our own processes begin: what these ask of workflows, no person does."""
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 _PAGE = 100
 _LONGEST = 200
 _BATCHES = 20
@@ -129,7 +129,7 @@ async def _who(is_meant: Callable[[Request], bool]) -> tuple[Actor, dict[str, st
     info = activity.info()
     run_id = info.workflow_run_id or ""
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             client = activity.client()
             # The request is among the newest events: the step that carries it out comes right after it.
             events = newest_first(client, info.workflow_id or "", run_id)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from store.failures import database_away
+from store.failures import is_database_unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ async def _persist(write: Callable[[], Coroutine[Any, Any, R]], tries: int) -> R
         try:
             return await write()
         except Exception as error:
-            if attempt == tries - 1 or not database_away(error):
+            if attempt == tries - 1 or not is_database_unavailable(error):
                 raise
             log.warning("database.away", reason=type(error).__name__)
             await asyncio.sleep(min(0.25 * 2 ** min(attempt, 10), _LONGEST_S))

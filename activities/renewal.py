@@ -24,7 +24,7 @@ from platforms.registry import networks
 from platforms.renewal import TokenRules
 from store.accounts import open_credentials, open_sealed, seal_credentials
 from store.database import Database
-from store.failures import database_away
+from store.failures import is_database_unavailable
 from store.models import Account
 from store.renewal_locks import RenewalLocks
 from store.renewals import (
@@ -59,7 +59,7 @@ CALL_S = 25
 """How long the network may take, in seconds that this process has lived: those of a freeze count as one."""
 SEND_WITHIN = timedelta(seconds=30)
 """From the request for the lease to the first byte. With CALL_S it is well below the lease."""
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 """How long a step waits for a renewal; then Temporal runs it again later."""
 _LAST_WORD_S = 10.0
 """How long a process whose lease has run out is given to write down an answer: it tries every 5 seconds at least."""
@@ -121,7 +121,7 @@ class Renewals:
         stored = open_credentials(self._vault, account)
         job = _Job(key, account.platform, server, account.credentials, stored, change, rules, anyway)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 newest = await self._newest(job)
         except TimeoutError as error:
             raise _still_renewing(job) from error
@@ -260,7 +260,7 @@ class Renewals:
 
     async def _lease(self, job: _Job, asked: Stopwatch) -> Lease | None:
         """Return the lease once it is granted or no longer needed, None if the account is gone. Raises NetworkError."""
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + _TIMEOUT_S
         while True:
             if await self._locks.take(job.key):
                 lease = None
@@ -310,7 +310,7 @@ class Renewals:
         try:
             await write
         except Exception as error:
-            if not database_away(error):
+            if not is_database_unavailable(error):
                 raise
 
 

@@ -1,14 +1,14 @@
-"""Answer with a post once nothing is being done for it, or as it stands when the client's patience ends."""
+"""Answer with a post once nothing is being done for it, or as it stands when the client's deadline is over."""
 
 from api.answer import Answer, answer_post
 from api.dependencies import Dependencies
 from api.lookup import require_post
-from api.waiting import Patience, wait_until_at_rest
+from api.waiting import Deadline, wait_until_at_rest
 from domain.post import PostStatus
 
 
 async def answer_at_rest(
-    deps: Dependencies, workspace_id: str, post_id: str, patience: Patience, *, begun: bool = False
+    deps: Dependencies, workspace_id: str, post_id: str, deadline: Deadline, *, begun: bool = False
 ) -> Answer:
     """Answer with a post; wait for its outcome first if it is being published. Raises NotFound.
 
@@ -18,6 +18,6 @@ async def answer_at_rest(
         post = await require_post(session, workspace_id, post_id)
     if post.status != PostStatus.PUBLISHING:
         return answer_post(post, waited=begun)
-    await wait_until_at_rest(deps, post_id, patience)
+    await wait_until_at_rest(deps, post_id, deadline)
     async with deps.database.reading() as session:
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)

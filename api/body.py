@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
-from api.turns import turn
+from api.loop_share import loop_share
 from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
 
@@ -25,7 +25,7 @@ MAX_PROBLEMS = 100
 JsonObject = dict[str, Any]
 
 
-class Body(dict[str, Any]):
+class SizedBody(dict[str, Any]):
     """A body's object, and how many bytes it was."""
 
     size = 0
@@ -33,15 +33,15 @@ class Body(dict[str, Any]):
 
 def size_of(payload: JsonObject) -> int:
     """Return how many bytes a body was; 0 if it was made otherwise."""
-    return payload.size if isinstance(payload, Body) else 0
+    return payload.size if isinstance(payload, SizedBody) else 0
 
 
 async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
     raw = await _raw(request)
-    async with turn(len(raw)) as held:
-        payload = Body(parse_object(raw))
+    async with loop_share(len(raw)) as held:
+        payload = SizedBody(parse_object(raw))
         payload.size = len(raw)
         await held.pause()
         check_size(payload)
@@ -50,7 +50,7 @@ async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
 
 async def read_optional_json(request: Request[Any, Any, Any]) -> JsonObject:
     """Return the body as a JSON object, an empty one if there is no body. Raises as `read_json` does."""
-    return await read_json(request) if await _raw(request) else Body()
+    return await read_json(request) if await _raw(request) else SizedBody()
 
 
 async def read_no_body(request: Request[Any, Any, Any]) -> None:

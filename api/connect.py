@@ -11,15 +11,15 @@ from structlog.contextvars import get_contextvars
 
 from api.auth import authenticate
 from api.body import JsonObject
+from api.body_validation import in_contract_order, read
 from api.connect_schemas import ConnectBody, ConnectionView, SelectBody, SelectedView
 from api.connect_views import connected_view, credential_fields, refusal_of, selection_view
 from api.dependencies import Dependencies, Deps
 from api.query import parse_query
 from api.redirects import redirect_problem
-from api.shape import in_contract_order, read
+from api.request import read_request
 from api.suggest import did_you_mean
 from api.views import View, write
-from api.whole import read_request
 from domain.errors import InvalidRequest, Problem, RateLimited, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.connect import connectors

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas import Body, Name
+from api.schemas import Name, RequestModel
 from api.views import Moment, NetworkName, View
 
 LONGEST_CODE = 4096
@@ -12,7 +12,7 @@ LONGEST_CODE = 4096
 Secret = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
 
 
-class ConnectBody(Body):
+class ConnectBody(RequestModel):
     """What the network has sent back, or the credentials of a network without an authorization."""
 
     model_config = ConfigDict(title="ConnectAccount")
@@ -46,7 +46,7 @@ class ConnectBody(Body):
     )
 
 
-class SelectBody(Body):
+class SelectBody(RequestModel):
     """What a person has chosen."""
 
     model_config = ConfigDict(title="SelectAccounts")

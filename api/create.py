@@ -8,13 +8,13 @@ from structlog.contextvars import bind_contextvars
 from api.answer import Answer, answer_post
 from api.body import JsonObject, size_of
 from api.dependencies import Dependencies
-from api.external import answer_existing
-from api.keyed import digest_of, find_use, keep, keyed
+from api.external_id import answer_existing
+from api.idempotency import digest_of, find_use, keep, keyed_request
 from api.lookup import accounts_of, plan_for
+from api.loop_share import loop_share
 from api.network_rules import find_network_problems
-from api.turns import turn
-from api.waiting import Patience
-from api.wanted import read_create
+from api.parse_post import read_create
+from api.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (
     Conflict,
@@ -52,30 +52,30 @@ _JUST_DELETED = Problem("The post with this externalId is just being deleted; pl
 
 
 async def create(
-    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, key: str | None, patience: Patience
+    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, key: str | None, deadline: Deadline
 ) -> Answer:
     """Create the post, or answer as the first request with this key or externalId was answered.
 
     Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
     """
-    request = keyed(workspace_id, key, payload)
+    request = keyed_request(workspace_id, key, payload)
     # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
     # (its time is past, its account gone): so a refusal looks the key up before it stands.
     try:
         made = await _make(deps, workspace_id, actor, payload, request)
     except (InvalidRequest, Unprocessable, RateLimited):
-        if request is not None and (answer := await _join(deps, request, patience)):
+        if request is not None and (answer := await _join(deps, request, deadline)):
             return answer
-        if answer := await answer_existing(deps, workspace_id, payload, patience):
+        if answer := await answer_existing(deps, workspace_id, payload, deadline):
             return answer
         raise
     except ExternalIdTakenError:
-        if answer := await answer_existing(deps, workspace_id, payload, patience, taken=True):
+        if answer := await answer_existing(deps, workspace_id, payload, deadline, taken=True):
             return answer
         raise Unavailable(_JUST_DELETED, retry_after=1) from None
     if made is not None:
-        return await _carry_out(deps, made, request, patience)
-    if request is not None and (answer := await _join(deps, request, patience)):
+        return await _carry_out(deps, made, request, deadline)
+    if request is not None and (answer := await _join(deps, request, deadline)):
         return answer
     # The key ran out between the two looks.
     raise Unavailable(Problem("Idempotency-Key is just expiring; please try again", "unavailable"), retry_after=1)
@@ -86,7 +86,7 @@ async def _make(
 ) -> _Made | None:
     """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
-    async with turn(size_of(payload)):
+    async with loop_share(size_of(payload)):
         wanted = read_create(payload, now)
     post_id = new_id("post")
     post = new_post(
@@ -118,14 +118,14 @@ async def _make(
     return _Made(post, plan, answer)
 
 
-async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, patience: Patience) -> Answer:
+async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, deadline: Deadline) -> Answer:
     if made.answer is not None:
         if made.plan is not None:
             await deps.starter.tell_now(made.plan)
         return made.answer
     if made.plan is not None:
         deps.starter.tell(made.plan)
-    answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, patience, new=True)
+    answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, deadline, new=True)
     # Deleted meanwhile, it is answered as it was made.
     return answer or answer_post(made.post, 201)
 
@@ -135,7 +135,7 @@ async def _outcome(
     workspace_id: str,
     post_id: str,
     request: KeyedRequest | None,
-    patience: Patience,
+    deadline: Deadline,
     *,
     new: bool = False,
 ) -> Answer | None:
@@ -147,14 +147,14 @@ async def _outcome(
         post = await read_post(deps.database, workspace_id, post_id)
         return post is None or not is_moving(post)
 
-    if not await deps.outcomes.wait(post_id, at_rest, patience.left, new=new):
+    if not await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new):
         post = await read_post(deps.database, workspace_id, post_id)
     if post is None:
         return None
     return await keep(deps, request, post_id, answer_post(post, 201, waited=True))
 
 
-async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -> Answer | None:
+async def _join(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
     """Answer like the request that used this key first; None where there was none in 24 hours.
 
     While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
@@ -169,7 +169,7 @@ async def _join(deps: Dependencies, request: KeyedRequest, patience: Patience) -
         if post is not None and not post.told and post.status == PostStatus.PUBLISHING:
             deps.starter.tell(plan_for(post, await accounts_of(session, post)))
     bind_contextvars(post_id=known.post_id)
-    answer = await _outcome(deps, request.workspace_id, known.post_id, request, patience)
+    answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
     if answer is None:
         raise Conflict(Problem("The post of this Idempotency-Key is deleted", "conflict"))
     return Answer(answer.status, answer.body, replayed=True, waited=True)

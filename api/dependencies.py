@@ -12,7 +12,7 @@ from api.rates import Rates
 from api.readiness import Readiness
 from api.restoring import Restoring
 from api.starter import Starter
-from api.waiting import Checks, Waiting
+from api.waiting import Checks, WaitingRequests
 from domain.post import LATE_AFTER
 from store.database import Database
 from store.outcomes import Outcomes
@@ -31,7 +31,7 @@ class Dependencies:
     restoring: Restoring
     rates: Rates
     quotas: Quotas
-    waiting: Waiting
+    waiting: WaitingRequests
     checks: Checks
     redirect_urls: frozenset[str]
     """Where networks may send people back to who connect an account; anywhere if it is empty."""
@@ -58,7 +58,7 @@ class Dependencies:
             Restoring(database),
             rates or Rates(),
             Quotas(database, limits),
-            Waiting(),
+            WaitingRequests(),
             Checks(),
             frozenset(redirect_urls),
         )

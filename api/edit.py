@@ -7,14 +7,14 @@ from functools import partial
 
 from api.answer import Answer, answer_post
 from api.body import JsonObject
-from api.change import PostChange
+from api.body_validation import in_contract_order, read
 from api.create import now_ms
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for, require_post
 from api.network_rules import text_problems
+from api.post_change import PostChange
 from api.schemas import EditBody
-from api.shape import in_contract_order, read
-from api.waiting import Patience
+from api.waiting import Deadline
 from domain.attempts import RevisionState
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
@@ -46,20 +46,20 @@ async def edit(
     post_id: str,
     payload: JsonObject,
     key: str | None,
-    patience: Patience,
+    deadline: Deadline,
 ) -> Answer:
     """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
 
     Raises NotFound, InvalidRequest, Unprocessable, Unavailable, RateLimited, IdempotencyKeyReused.
     """
     change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="edit")
-    return await change.once(
-        partial(_begin, change, payload, patience),
-        lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", patience),
+    return await change.answer_once(
+        partial(_begin, change, payload, deadline),
+        lambda known: _follow(deps, workspace_id, post_id, known.revision_id or "", deadline),
     )
 
 
-async def _begin(change: PostChange, payload: JsonObject, patience: Patience) -> Answer:
+async def _begin(change: PostChange, payload: JsonObject, deadline: Deadline) -> Answer:
     deps, post_id = change.deps, change.post_id
     text = read_edit(payload)
     now, revision_id = now_ms(), new_id("rev")
@@ -75,10 +75,10 @@ async def _begin(change: PostChange, payload: JsonObject, patience: Patience) ->
         deps.quotas.write(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
     await deps.workflows.edit(plan, revision_id, wanted.target_ids)
-    return await _outcome(deps, change.workspace_id, post_id, revision_id, patience)
+    return await _outcome(deps, change.workspace_id, post_id, revision_id, deadline)
 
 
-async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, patience: Patience) -> Answer:
+async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, deadline: Deadline) -> Answer:
     """Answer with the outcome of an edit that an earlier request has saved and may not have begun."""
     async with deps.database.reading() as session:
         post = await require_post(session, workspace_id, post_id)
@@ -87,11 +87,11 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
     if revision is not None and revision.state == RevisionState.WAITING:
         # Begun twice, it is made once: the second finds it settled.
         await deps.workflows.edit(plan, revision_id, revision.body["target_ids"])
-    return await _outcome(deps, workspace_id, post_id, revision_id, patience)
+    return await _outcome(deps, workspace_id, post_id, revision_id, deadline)
 
 
-async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, patience: Patience) -> Answer:
-    await _wait(deps, post_id, revision_id, patience)
+async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, deadline: Deadline) -> Answer:
+    await _wait(deps, post_id, revision_id, deadline)
     async with deps.database.transaction() as session:
         revision = await find_revision(session, revision_id)
         post = await require_post(session, workspace_id, post_id)
@@ -184,13 +184,13 @@ def _growth(post: Post, target: Target, text: str) -> int:
     return edit_bytes(before, text)
 
 
-async def _wait(deps: Dependencies, post_id: str, revision_id: str, patience: Patience) -> None:
+async def _wait(deps: Dependencies, post_id: str, revision_id: str, deadline: Deadline) -> None:
     async def settled() -> bool:
         async with deps.database.transaction() as session:
             revision = await find_revision(session, revision_id)
         return revision is None or revision.state != RevisionState.WAITING
 
-    await deps.outcomes.wait(post_id, settled, patience.left)
+    await deps.outcomes.wait(post_id, settled, deadline.left)
 
 
 def _of_target(problem: Problem, target: Target) -> Problem:

@@ -21,7 +21,7 @@ from domain.errors import (
     Unavailable,
     Unprocessable,
 )
-from store.failures import database_away, took_too_long
+from store.failures import is_database_unavailable, took_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ def refusal_of(error: Exception) -> Refusal:
         retry_after = error.retry_after if isinstance(error, RateLimited | Unavailable) else None
         kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
         return Refusal(status, error.problems, kind, retry_after)
-    if database_away(error):
+    if is_database_unavailable(error):
         log.warning("database.away", reason=type(error).__name__)
         return Refusal(503, [_TOO_SLOW if took_too_long(error) else _AWAY], error_type(503), retry_after=5)
     log.error("request.failed", exc_info=error)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.dependencies import Dependencies
+from api.history_sentences import sentence_of
 from api.listing import history_cursor
 from api.lookup import NO_SUCH_POST
-from api.sentences import sentence_of
 from api.views import Moment, NetworkName, View
 from domain.audit import Action, ActorType
 from domain.codes import TargetCode

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from api.body import MAX_PROBLEMS
-from api.shape import as_problem, in_contract_order, known_names
-from api.turns import turn
+from api.body_validation import as_problem, in_contract_order, known_names
+from api.loop_share import loop_share
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Network
@@ -42,7 +42,7 @@ async def find_network_problems(
 ) -> list[Problem]:
     """Do as `network_problems` does, and let others go on meanwhile if a body of `size` bytes is a large one."""
     found: list[Problem] = []
-    async with turn(size) as held:
+    async with loop_share(size) as held:
         try:
             with one_request():
                 for part in _parts(content, accounts):

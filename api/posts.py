@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api import amend, create, edit, remove, resolve, retry
+from api import create, edit, remove, resolve, retry, update
 from api.answer import Answer, answer_post, answer_posts, answer_view
 from api.auth import actor_of, authenticate
 from api.dependencies import Dependencies, Deps
@@ -14,12 +14,12 @@ from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.history import history
 from api.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.lookup import require_post, require_shown_post
+from api.parse_post import read_create
 from api.query import read_query
+from api.request import HttpRequest, read_bare_request, read_keyed_request, read_request
 from api.validate import validate
 from api.views import attempts_view
-from api.waiting import Patience
-from api.wanted import read_create
-from api.whole import HttpRequest, read_bare_request, read_keyed_request, read_request
+from api.waiting import Deadline
 from store.attempts import list_attempts
 from store.lists import list_posts
 
@@ -37,8 +37,8 @@ def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Patience]:
-    return deps.waiting.patience(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
+def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Deadline]:
+    return deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
 
 
 class Posts(Controller):
@@ -55,9 +55,9 @@ class Posts(Controller):
             request, idempotency_key, lambda body: read_create(body, create.now_ms())
         )
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as patience:
-            answer = await create.create(deps, workspace_id, actor_of(request), payload, key, patience)
-        return respond(answer, wait if patience.granted else None)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
 
     @get("/")
     async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -87,12 +87,12 @@ class Posts(Controller):
         """Change a draft or a scheduled post."""
         await deps.restoring.require_over()
         payload, key = await read_keyed_request(
-            request, idempotency_key, lambda body: amend.check(deps, workspace_id, post_id, body)
+            request, idempotency_key, lambda body: update.check(deps, workspace_id, post_id, body)
         )
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as patience:
-            answer = await amend.amend(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
-        return respond(answer, wait if patience.granted else None)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
 
     @delete("/{post_id:str}", status_code=200)
     async def delete_post(
@@ -141,9 +141,9 @@ class Posts(Controller):
         await deps.restoring.require_over()
         payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as patience:
-            answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
-        return respond(answer, wait if patience.granted else None)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
 
     @post("/{post_id:str}/retry", status_code=200)
     async def retry_post(
@@ -153,6 +153,6 @@ class Posts(Controller):
         await deps.restoring.require_over()
         payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as patience:
-            answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, patience)
-        return respond(answer, wait if patience.granted else None)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)

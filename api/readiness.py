@@ -21,7 +21,7 @@ Parts = dict[str, bool | int]
 UNTOLD_AFTER = timedelta(seconds=30)
 """How old a change must be until it counts that its workflow has not heard of it: the sweep comes every 5 s."""
 
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 _GIVEN_UP_S = 15.0
 """After this a look that hangs is cut off, so that a new one can be had of a part that is back."""
 _FRESH_S = 1.0
@@ -48,7 +48,7 @@ class Readiness:
         `worker` is false where the posts' queue is polled by none, or a network's that has work; each such queue is
         there under its name. `latePosts` and `refusedApps` are missing while the database is.
         """
-        waited_for = {task: patience for look in self._looks if (task := look.begin()) and (patience := look.patience)}
+        waited_for = {task: deadline for look in self._looks if (task := look.begin()) and (deadline := look.deadline)}
         if waited_for:
             await asyncio.wait(waited_for, timeout=max(waited_for.values()))
         found: Parts = {name: value for look in self._looks for name, value in look.seen().items()}
@@ -114,11 +114,11 @@ class _Look:
         return self.task
 
     @property
-    def patience(self) -> float:
+    def deadline(self) -> float:
         """Return for how many seconds more it is waited for: whoever comes later waits no longer."""
         if self.task is None or self.task.done():
             return 0.0
-        return max(0.0, self._began_at + _PATIENCE_S - asyncio.get_running_loop().time())
+        return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())
 
     def seen(self) -> Parts:
         """Return what was seen last, `away` where that takes too long."""

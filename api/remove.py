@@ -3,8 +3,8 @@
 from functools import partial
 
 from api.answer import Answer, answer_view
-from api.change import PostChange
 from api.dependencies import Dependencies
+from api.post_change import PostChange
 from api.views import DeletedView
 from domain.audit import Actor
 from domain.errors import Conflict, Problem
@@ -28,7 +28,7 @@ async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: s
     async def follow(_: IdempotencyKey) -> Answer:
         return answer
 
-    return await change.once(partial(_delete, change, answer), follow)
+    return await change.answer_once(partial(_delete, change, answer), follow)
 
 
 async def _delete(change: PostChange, answer: Answer) -> Answer:

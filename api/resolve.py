@@ -4,11 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answer import Answer, answer_post
 from api.body import JsonObject
-from api.change import PostChange
+from api.body_validation import in_contract_order, read
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for, require_post
+from api.post_change import PostChange
 from api.schemas import ResolveBody
-from api.shape import in_contract_order, read
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.plan import Plan
@@ -36,7 +36,7 @@ async def resolve(
         await _settle(change, read_resolution(payload))
         return await answer()
 
-    return await change.once(settle, lambda _: answer())
+    return await change.answer_once(settle, lambda _: answer())
 
 
 async def _settle(change: PostChange, body: ResolveBody) -> None:

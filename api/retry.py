@@ -5,12 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.answer import Answer
 from api.at_rest import answer_at_rest
 from api.body import JsonObject
-from api.change import PostChange
+from api.body_validation import in_contract_order, read
 from api.dependencies import Dependencies
 from api.lookup import accounts_of, plan_for
+from api.post_change import PostChange
 from api.schemas import NamedTarget, RetryBody
-from api.shape import in_contract_order, read
-from api.waiting import Patience
+from api.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.ownership import may_retry
@@ -39,7 +39,7 @@ async def retry(
     post_id: str,
     payload: JsonObject,
     key: str | None,
-    patience: Patience,
+    deadline: Deadline,
 ) -> Answer:
     """Publish to the named targets, or to all that failed, once more and wait for the outcome.
 
@@ -57,9 +57,9 @@ async def retry(
             deps.quotas.write(workspace_id, post.answer_bytes)
             plan = plan_for(post, await accounts_of(session, post))
         deps.starter.tell(plan)
-        return await answer_at_rest(deps, workspace_id, post_id, patience, begun=True)
+        return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=True)
 
-    return await change.once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, patience))
+    return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))
 
 
 async def require_tries_left(session: AsyncSession, post: Post) -> None:

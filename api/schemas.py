@@ -84,7 +84,7 @@ RootSettings = Annotated[dict[str, Any], AfterValidator(_short)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_not_blank)]
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """Take camelCase names only, nothing unknown, and no value of another type than documented."""
 
     model_config = ConfigDict(
@@ -97,7 +97,7 @@ class Body(BaseModel):
     )
 
 
-class MediaBody(Body):
+class MediaBody(RequestModel):
     """One image, video, GIF or document."""
 
     model_config = ConfigDict(title="MediaItem")
@@ -114,7 +114,7 @@ class MediaBody(Body):
     )
 
 
-class TargetBody(Body):
+class TargetBody(RequestModel):
     """One account that the post goes to."""
 
     platform: NetworkName = Field(description="The network.", examples=["instagram"])
@@ -130,7 +130,7 @@ class TargetBody(Body):
     )
 
 
-class PostBody(Body):
+class PostBody(RequestModel):
     """A post to create."""
 
     model_config = ConfigDict(title="CreatePost")
@@ -226,14 +226,14 @@ class ValidateBody(PostBody):
     )
 
 
-class NamedTarget(Body):
+class NamedTarget(RequestModel):
     """One target of a post."""
 
     platform: NetworkName = Field(description="The target's network.", examples=["twitter"])
     account_id: Name = Field(description="The target's account.", examples=["tw_456"])
 
 
-class RetryBody(Body):
+class RetryBody(RequestModel):
     """Which of the failed targets to try again."""
 
     model_config = ConfigDict(title="RetryPost")
@@ -243,7 +243,7 @@ class RetryBody(Body):
     )
 
 
-class ResolveBody(Body):
+class ResolveBody(RequestModel):
     """What a person found out about an unconfirmed target."""
 
     model_config = ConfigDict(title="ResolveTarget")
@@ -260,7 +260,7 @@ class ResolveBody(Body):
     )
 
 
-class EditBody(Body):
+class EditBody(RequestModel):
     """The new text of a published tweet."""
 
     model_config = ConfigDict(title="EditPost")

@@ -41,8 +41,8 @@ class Starter:
 
         The post's row is safe by then and the workflow will be told anyhow, so nothing is raised.
         """
-        patience = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
-        await asyncio.wait({self.tell(plan)}, timeout=patience)
+        deadline = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
+        await asyncio.wait({self.tell(plan)}, timeout=deadline)
 
     async def rest_now(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """Tell a post's workflow that nothing is wanted any more; return soon, as `tell_now` does.

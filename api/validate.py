@@ -1,14 +1,14 @@
 """Say what creating a post would say, and create nothing."""
 
 from api.answer import Answer, answer_view, view_problem
-from api.body import Body, JsonObject, size_of
+from api.body import JsonObject, SizedBody, size_of
 from api.create import now_ms
 from api.dependencies import Dependencies
+from api.loop_share import loop_share
 from api.media_checks import check_files
 from api.network_rules import find_network_problems, network_cautions, refused_accounts
-from api.turns import turn
+from api.parse_post import read_create
 from api.views import VerdictView
-from api.wanted import read_create
 from domain.errors import InvalidRequest, Problem
 from store.accounts import find_accounts
 
@@ -18,7 +18,7 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
     checks, body = payload.get("checkMedia", False), _without_check(payload)
     wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
     try:
-        async with turn(size_of(payload)):
+        async with loop_share(size_of(payload)):
             wanted = read_create(body, now_ms())
     except InvalidRequest as error:
         return _verdict([*error.problems, *wrong], [])
@@ -43,7 +43,7 @@ _NO_FLAG = Problem("checkMedia must be true or false", "invalid_field_value", "c
 def _without_check(payload: JsonObject) -> JsonObject:
     if "checkMedia" not in payload:
         return payload
-    body = Body({name: value for name, value in payload.items() if name != "checkMedia"})
+    body = SizedBody({name: value for name, value in payload.items() if name != "checkMedia"})
     body.size = size_of(payload)
     return body
 

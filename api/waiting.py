@@ -20,7 +20,7 @@ MOST_CHECKS, MOST_CHECKS_OF_ONE = 20, 2
 _TOO_MANY_CHECKS = Problem("Files of other validations are looked at just now; please wait", "rate_limited")
 
 
-class Patience:
+class Deadline:
     """The seconds that one request may wait, counted from its beginning.
 
     `granted` is false if its workspace has so many waiting requests that it gets none.
@@ -57,7 +57,7 @@ class Checks:
                 del self._running[workspace_id]
 
 
-class Waiting:
+class WaitingRequests:
     """Which workspaces' requests wait. One too many is answered with the post as it stands, as if it would not wait."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:
@@ -65,13 +65,13 @@ class Waiting:
         self._waiting: Counter[str] = Counter()
 
     @contextmanager
-    def patience(self, workspace_id: str, seconds: float) -> Iterator[Patience]:
+    def deadline(self, workspace_id: str, seconds: float) -> Iterator[Deadline]:
         """Give a request of a workspace its time to wait, until the block ends."""
         counts = int(seconds > 0)
         self._waiting[workspace_id] += counts
         granted = self._waiting[workspace_id] <= self._most
         try:
-            yield Patience(seconds if granted else 0, granted=granted)
+            yield Deadline(seconds if granted else 0, granted=granted)
         finally:
             self._waiting[workspace_id] -= counts
             if not self._waiting[workspace_id]:
@@ -81,11 +81,11 @@ class Waiting:
 async def wait_until_at_rest(
     deps: "Dependencies",
     post_id: str,
-    patience: Patience,
+    deadline: Deadline,
     *,
     new: bool = False,
 ) -> None:
-    """Return once publishing is over or held, the post is gone, or patience is.
+    """Return once publishing is over or held, the post is gone, or the deadline is over.
 
     `new` says that the post was made just now, so that a first look is not worth its query.
     """
@@ -94,4 +94,4 @@ async def wait_until_at_rest(
         async with deps.database.reading() as session:
             return not await is_moving(session, post_id)
 
-    await deps.outcomes.wait(post_id, at_rest, patience.left, new=new)
+    await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new)

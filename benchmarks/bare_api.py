@@ -14,7 +14,7 @@ import uvicorn
 from litestar import Litestar, Response, get
 
 from benchmarks.bare import lines
-from runtime.loop import fast_loop
+from runtime.event_loop import new_event_loop
 
 
 class _Server(uvicorn.Server):
@@ -50,5 +50,5 @@ async def _run(dsn: str, port: int) -> None:
 
 if __name__ == "__main__":
     print("ready", flush=True)
-    with asyncio.Runner(loop_factory=fast_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_run(sys.argv[1], int(sys.argv[2])))

@@ -34,7 +34,7 @@ async def newcomer(dev: dict[str, Any]) -> tuple[str, str]:
     return key, account["accountId"]
 
 
-class Schedule:
+class ScheduledLoad:
     """Create scheduled posts, all due at one time."""
 
     def __init__(self, http: httpx.AsyncClient, due: datetime) -> None:
@@ -82,7 +82,7 @@ async def run(count: int) -> bool:
         account = next(each["accountId"] for each in dev["accounts"] if each["platform"] == PLATFORM)
         key, single_account = await newcomer(dev)
         due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=15 + count / CREATES_PER_S)
-        schedule = Schedule(http, due)
+        schedule = ScheduledLoad(http, due)
         await schedule.crowd(dev["apiKey"], account, count)
         await schedule.post(key, single_account, "single")
         spare = (due - datetime.now(UTC)).total_seconds()

@@ -13,11 +13,11 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from cli.connecting import keep_account, network_named, parsed_credentials, verify
+from cli.connecting import keep_account, network_named, parse_credentials, verify
+from cli.environment import Environment, S, environment_of
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
-from cli.place import Place, S, place_of
-from cli.places import parsed_places
+from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from domain.schedule import rfc3339
 from platforms.base import Network
@@ -38,7 +38,7 @@ class Described:
     premium: bool
 
 
-def parsed_object(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> dict[str, Any]:
     """Parse the one JSON object that holds credentials. Raises UserError, which repeats nothing of the text."""
     try:
         given = json.loads(text)
@@ -61,31 +61,31 @@ async def add(
     `allow` names the places beside its own that it may publish to, as `accounts allow` does. On a development stack the
     account is first made known to its sandbox, so that any token does.
     """
-    network, given, place = network_named(platform), parsed_object(text), place_of(data_dir, VaultSettings)
-    named, places = place.workspace_id if workspace is None else workspace, parsed_places(network, allow)
-    if place.sandbox_url is None:
-        credentials = parsed_credentials(network, given)
+    network, given, environment = network_named(platform), parse_object(text), environment_of(data_dir, VaultSettings)
+    named, places = environment.workspace_id if workspace is None else workspace, parse_places(network, allow)
+    if environment.sandbox_url is None:
+        credentials = parse_credentials(network, given)
     else:
         about = Described(username=given.pop("username", None), premium=given.pop("premium", False) is True)
         # A name that the sandbox knows is that account's: so reconnecting can be practised.
-        known = await known_accounts(place.sandbox_url, platform) if "identifier" in given else {}
+        known = await known_accounts(environment.sandbox_url, platform) if "identifier" in given else {}
         # Bluesky's handles are names with the server's behind them.
         for name in (str(given.get("identifier")), str(given.get("identifier")).partition(".")[0]):
             if name in known:
                 about, given["identifier"] = replace(about, username=about.username or name), known[name]
                 break
-        credentials = parsed_credentials(network, given)
+        credentials = parse_credentials(network, given)
         # An account on a real server that the operator allows is no business of the sandbox's.
-        if not servers(place.settings).reach(network, credentials).named:
-            await _introduce(place.sandbox_url, network, credentials, about)
-    async with opened(place) as database:
+        if not servers(environment.settings).reach(network, credentials).named:
+            await _introduce(environment.sandbox_url, network, credentials, about)
+    async with opened(environment) as database:
         # Before the network is asked: it may renew the credentials, which must then be kept.
         async with database.transaction() as session:
             await known_workspace(session, named)
-        verified = await verify(network, credentials, place.settings)
+        verified = await verify(network, credentials, environment.settings)
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
-            account = await keep_account(session, place.settings, workspace_id, verified)
+            account = await keep_account(session, environment.settings, workspace_id, verified)
             return shown(await change_places(session, workspace_id, account.id, allow=places) or account)
 
 
@@ -97,7 +97,7 @@ async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str,
 
 async def listed_everywhere(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
     """Yield the accounts of all workspaces with their state; `refused`: only those that do not work."""
-    async with opened(place_of(data_dir, Settings)) as database, database.reading() as session:
+    async with opened(environment_of(data_dir, Settings)) as database, database.reading() as session:
         async for each in account_states(session):
             if not refused or each.state != "connected":
                 yield {
@@ -153,7 +153,7 @@ async def _change(
         account = await session.get(Account, (workspace_id, account_id))
         if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
-        places = parsed_places(networks()[account.platform], pairs)
+        places = parse_places(networks()[account.platform], pairs)
         if allow:
             changed = await change_places(session, workspace_id, account_id, allow=places)
         else:
@@ -177,9 +177,9 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def opened(place: Place[S]) -> AsyncIterator[Database]:
-    """Open the database of a place for the length of a command."""
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+async def opened(environment: Environment[S]) -> AsyncIterator[Database]:
+    """Open the database of an environment for the length of a command."""
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         yield database
     finally:
@@ -189,9 +189,9 @@ async def opened(place: Place[S]) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncIterator[tuple[AsyncSession, str]]:
     """Open a transaction on a workspace that exists. Raises UserError."""
-    place = place_of(data_dir, Settings)
-    named = place.workspace_id if workspace is None else workspace
-    async with opened(place) as database, database.transaction() as session:
+    environment = environment_of(data_dir, Settings)
+    named = environment.workspace_id if workspace is None else workspace
+    async with opened(environment) as database, database.transaction() as session:
         yield session, await workspace_id_of(session, named, may_make=False)
 
 

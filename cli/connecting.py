@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities.app_secrets import filled, without
 from activities.desk import plain
 from activities.token_times import at_connecting
-from api.shape import as_problem, known_names
+from api.body_validation import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError
@@ -40,7 +40,7 @@ def network_named(platform: str) -> Network[Any, Any]:
     return network
 
 
-def parsed_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+def parse_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> BaseModel:
     """Return the credentials as the network's own model. Raises UserError naming the fields at fault, no values."""
     SECRETS.remember_fields(given)
     try:

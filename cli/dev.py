@@ -13,18 +13,18 @@ import psutil
 
 from cli.stack.example import publish_example
 from cli.stack.files import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
-from cli.stack.leftovers import Ledger, end_leftovers
+from cli.stack.orphans import Ledger, end_orphans
 from cli.stack.parts import OwnParts, environment, postgres_part, sandbox_apps, temporal_part
-from cli.stack.ports import Wish, free_port, require_free
+from cli.stack.ports import PortRequest, free_port, require_free
 from cli.stack.postgres import Postgres
-from cli.stack.postgres import end_leftovers as end_postgres_leftovers
+from cli.stack.postgres import end_orphans as end_postgres_orphans
 from cli.stack.report import answer, overview, tell, together, waiting_for
 from cli.stack.supervisor import Keeper, Part
 from cli.stack.temporal import NAMESPACE, Temporal
 from workflows.search_attributes import REGISTRY
 
 if TYPE_CHECKING:
-    from cli.stack.furnish import Furnishing
+    from cli.stack.bootstrap import Bootstrap
 
 _LAUNCHER = "uv"
 _PARENT_POLL = 0.5
@@ -46,14 +46,14 @@ class Options:
     example: bool
 
     @property
-    def wishes(self) -> list[Wish]:
+    def port_requests(self) -> list[PortRequest]:
         """Return the ports that this stack needs."""
-        wishes = [
-            Wish("--api-port", self.api_port),
-            Wish("--temporal-port", self.temporal_port),
-            Wish("--ui-port", self.ui_port),
+        port_requests = [
+            PortRequest("--api-port", self.api_port),
+            PortRequest("--temporal-port", self.temporal_port),
+            PortRequest("--ui-port", self.ui_port),
         ]
-        return wishes if self.sandbox_url else [*wishes, Wish("--sandbox-port", self.sandbox_port)]
+        return port_requests if self.sandbox_url else [*port_requests, PortRequest("--sandbox-port", self.sandbox_port)]
 
 
 def run_dev(options: Options) -> None:
@@ -131,9 +131,9 @@ class Stack:
         """Start every part, make what is missing, and say where everything is. Raises UserError."""
         state = self._folder.state()
         postgres, temporal = await self._prepare(state)
-        furnishing = await self._start_foundations(postgres, temporal, state)
-        await waiting_for("the database's schema", furnishing.migrate(temporal))
-        running = await self._start_own(postgres, temporal, furnishing, state)
+        bootstrap = await self._start_foundations(postgres, temporal, state)
+        await waiting_for("the database's schema", bootstrap.migrate(temporal))
+        running = await self._start_own(postgres, temporal, bootstrap, state)
         if self._options.example and not state.example_published:
             state.example_published = await self._publish_example(running, state.example_key)
             state.write(self._folder.state_file)
@@ -161,10 +161,10 @@ class Stack:
     async def _prepare(self, state: State) -> tuple[Postgres, Temporal]:
         """Clear away what a killed run left, and see whether everything that will be needed can be had."""
         data = self._folder.path / "postgres"
-        await end_postgres_leftovers(data)
-        for name in await end_leftovers(self._folder.run_file):
+        await end_postgres_orphans(data)
+        for name in await end_orphans(self._folder.run_file):
             tell(f"{name} was still running from an earlier start: it was ended.")
-        require_free(self._options.wishes)
+        require_free(self._options.port_requests)
         self._folder.rotate_logs()
         postgres = Postgres(data, state.postgres_password, state.postgres_port)
         temporal = Temporal(
@@ -174,7 +174,7 @@ class Stack:
         state.write(self._folder.state_file)
         return postgres, temporal
 
-    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: State) -> "Furnishing":
+    async def _start_foundations(self, postgres: Postgres, temporal: Temporal, state: State) -> "Bootstrap":
         web_ui = self._own.web_ui(self._options.ui_port, temporal)
         foundations = [postgres_part(postgres), temporal_part(temporal), web_ui]
         if self._options.sandbox_url is None:
@@ -182,23 +182,21 @@ class Stack:
         starting = asyncio.create_task(together(*(self._keep(part) for part in foundations)))
         try:
             # Imported while the parts start.
-            furnishing = await asyncio.to_thread(import_module, "cli.stack.furnish")
+            bootstrap = await asyncio.to_thread(import_module, "cli.stack.bootstrap")
             await starting
         finally:
             starting.cancel()
-        made: Furnishing = furnishing.Furnishing(postgres.url, state.roles, self._encryption_key(), self._sandbox_url)
+        made: Bootstrap = bootstrap.Bootstrap(postgres.url, state.roles, self._encryption_key(), self._sandbox_url)
         return made
 
-    async def _start_own(
-        self, postgres: Postgres, temporal: Temporal, furnishing: "Furnishing", state: State
-    ) -> DevFile:
+    async def _start_own(self, postgres: Postgres, temporal: Temporal, bootstrap: "Bootstrap", state: State) -> DevFile:
         shared = environment(
             api_port=self._options.api_port,
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
             pacing=self._options.realistic,
         )
-        seeding = asyncio.create_task(furnishing.seed(state))
+        seeding = asyncio.create_task(bootstrap.seed(state))
         for_api = {"SOCIALSYNCER_DATABASE_URL": postgres.url_for(API_ROLE, state.api_role_password)}
         for_worker = {
             "SOCIALSYNCER_DATABASE_URL": postgres.url_for(WORKER_ROLE, state.worker_role_password),

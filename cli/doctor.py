@@ -13,12 +13,12 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import text
 from temporalio.service import RPCError
 
+from cli.environment import Environment, environment_of
 from cli.errors import UserError
-from cli.place import Place, place_of
 from cli.temporal_client import temporal_client
 from domain.printable import make_printable
 from domain.schedule import rfc3339
-from runtime.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, database_away
+from runtime.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
 from runtime.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
@@ -46,28 +46,28 @@ async def doctor(
 
 async def _report(data_dir: Path | None, workspace: str | None) -> Report:
     try:
-        return await _look(place_of(data_dir, Settings), workspace)
+        return await _look(environment_of(data_dir, Settings), workspace)
     except UserError as error:
         return Report(away=[error.message])
 
 
-async def _look(place: Place[Settings], workspace: str | None) -> Report:
+async def _look(environment: Environment[Settings], workspace: str | None) -> Report:
     """Raises UserError where the environment or the workspace is not what it says."""
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     away, runs, workspace_id = list[str](), None, None
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         try:
             workspace_id = await _workspace_id(database, workspace)
         except DATABASE_ERRORS as error:
-            away.append(database_away(error))
+            away.append(describe_database_error(error))
         try:
-            runs = Runs(await stack.enter_async_context(temporal_client(place)))
+            runs = Runs(await stack.enter_async_context(temporal_client(environment)))
         except (RPCError, RuntimeError):
             away.append("Temporal does not answer, so rows could not be held against workflows.")
         if runs is None or away:
             return Report(away=away)
-        return await Doctor(database, runs, workspace_id, place.settings.sandbox_url).look()
+        return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).look()
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:

@@ -10,9 +10,9 @@ from temporalio.service import RPCError
 
 from api.history import events_view
 from api.views import write
+from cli.environment import environment_of
 from cli.errors import UserError
 from cli.history import say_what_is_missing
-from cli.place import place_of
 from cli.temporal_client import temporal_client
 from runtime.doctor.findings import Exit, Heals
 from runtime.doctor.one_post import PostReport, examine
@@ -24,12 +24,12 @@ from workflows.runs import Runs
 
 async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
     """Return what is to be printed about a post, and the exit code. Raises UserError if there is no such post."""
-    place = place_of(data_dir, Settings)
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    environment = environment_of(data_dir, Settings)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         try:
-            runs = Runs(await stack.enter_async_context(temporal_client(place)))
+            runs = Runs(await stack.enter_async_context(temporal_client(environment)))
         except (RPCError, RuntimeError):
             runs = None
         report = await examine(database, runs, post_id)

@@ -11,8 +11,8 @@ from temporalio.service import RPCError
 from activities.operators import Request
 from api.history import events_view
 from api.views import write
+from cli.environment import environment_of
 from cli.errors import UserError
-from cli.place import place_of
 from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
@@ -38,8 +38,8 @@ class History:
 
 async def history(data_dir: Path | None, post_id: str) -> History:
     """Return all that is known to have happened to a post, of whichever workspace. Raises UserError."""
-    place = place_of(data_dir, Settings)
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    environment = environment_of(data_dir, Settings)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with database.reading() as session:
             workspace_id, workflow_id = await _named(session, post_id)
@@ -47,7 +47,7 @@ async def history(data_dir: Path | None, post_id: str) -> History:
     finally:
         await database.close()
     try:
-        async with temporal_client(place) as client:
+        async with temporal_client(environment) as client:
             requests = await Runs(client).requests(workflow_id)
             del client
     except (Unavailable, RPCError, RuntimeError):

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli.environment import Environment, S, environment_of
 from cli.errors import UserError
-from cli.place import Place, S, place_of
 from cli.terminal import say
 from domain.schedule import rfc3339
 from runtime.settings import Settings, VaultSettings
@@ -26,21 +26,21 @@ _BATCH = 100
 
 async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
     """Return a new API key of the workspace, which is made if it does not exist. Raises UserError."""
-    async with _transaction(place := place_of(data_dir, Settings)) as session:
-        workspace_id = await workspace_id_of(session, place.workspace_id if workspace is None else workspace)
+    async with _transaction(environment := environment_of(data_dir, Settings)) as session:
+        workspace_id = await workspace_id_of(session, environment.workspace_id if workspace is None else workspace)
         return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
 
 
 async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of a workspace's keys, or of everybody's. Raises UserError."""
-    async with _transaction(place_of(data_dir, Settings)) as session:
+    async with _transaction(environment_of(data_dir, Settings)) as session:
         workspace_id = None if workspace is None else await workspace_id_of(session, workspace, may_make=False)
         return [shown(key, name) for key, name in await list_keys(session, workspace_id)]
 
 
 async def revoke(key_id: str, data_dir: Path | None) -> None:
     """Make a key worthless. Raises UserError if there is none of this id, repeating nothing that might be a key."""
-    async with _transaction(place_of(data_dir, Settings)) as session:
+    async with _transaction(environment_of(data_dir, Settings)) as session:
         if not await revoke_key(session, key_id):
             raise UserError(
                 "There is no key of this id. `socialsyncer keys list` shows the ids, which begin with key_."
@@ -65,9 +65,9 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
 
     Returns what was done and what remains, a sentence each, and whether older keys can be taken away. Raises UserError.
     """
-    place = place_of(data_dir, VaultSettings)
-    vault, resealed = Vault(place.settings.encryption_keys), 0
-    async with _database(place) as database:
+    environment = environment_of(data_dir, VaultSettings)
+    vault, resealed = Vault(environment.settings.encryption_keys), 0
+    async with _database(environment) as database:
         position: Position | None = START
         while position is not None:
             async with database.transaction() as session:
@@ -106,8 +106,8 @@ def _moment(time: datetime | None) -> str | None:
 
 
 @asynccontextmanager
-async def _database(place: Place[S]) -> AsyncIterator[Database]:
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+async def _database(environment: Environment[S]) -> AsyncIterator[Database]:
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         yield database
     finally:
@@ -115,8 +115,8 @@ async def _database(place: Place[S]) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _transaction(place: Place[Settings]) -> AsyncIterator[AsyncSession]:
-    async with _database(place) as database, database.transaction() as session:
+async def _transaction(environment: Environment[Settings]) -> AsyncIterator[AsyncSession]:
+    async with _database(environment) as database, database.transaction() as session:
         yield session
 
 

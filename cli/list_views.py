@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cli.environment import environment_of
 from cli.errors import UserError
-from cli.place import place_of
 from cli.stack.files import Folder
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
@@ -40,7 +40,7 @@ def lines_of(found: Sequence[ListView], ui_url: str, namespace: str) -> list[str
 
 
 async def _workspace_id(data_dir: Path | None, workspace: str) -> str:
-    database = Database(place_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    database = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with database.reading() as session:
             found = await find_workspace(session, workspace)

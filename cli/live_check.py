@@ -9,11 +9,11 @@ import click
 
 from cli.accounts import opened
 from cli.connecting import network_named
+from cli.environment import Environment, environment_of
 from cli.errors import UserError
 from cli.keys import workspace_id_of
-from cli.place import Place, place_of
 from cli.terminal import say
-from media.shelf import Shelf
+from media.public_files import PublicFiles
 from platforms.live import live_check_of
 from runtime import worker
 from runtime.live_check.check import Check
@@ -38,7 +38,7 @@ async def file_named(name: str) -> CheckFile:
     )
 
 
-def parsed_settings(pairs: Sequence[str]) -> dict[str, str]:
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """Return settings as they are given on the command line. Raises UserError."""
     given = dict(pair.partition("=")[::2] for pair in pairs)
     if not all(given.values()):
@@ -65,17 +65,17 @@ async def run_check(
     asks: bool,
 ) -> Report:
     """Check an account. Raises UserError; click.Abort if the person says no."""
-    network, place = network_named(platform), place_of(data_dir, VaultSettings)
+    network, environment = network_named(platform), environment_of(data_dir, VaultSettings)
     names = chosen(platform, only)
-    async with opened(place) as database:
-        account = await _account(database, place, workspace, platform, account_id)
+    async with opened(environment) as database:
+        account = await _account(database, environment, workspace, platform, account_id)
         how = "deletes them" if live_check_of(network).remove else "cannot delete them: you must do that by hand"
         say(f"This publishes up to {len(names)} posts as {account.username} on {network.label}, and {how}.", error=True)
         say(f"They are: {', '.join(names)}.", error=True)
         if asks:
             await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
-        async with worker.desk(place.settings, database) as desk:
-            files = CheckFiles(file_named, host_of(place, database, account.workspace_id))
+        async with worker.desk(environment.settings, database) as desk:
+            files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
             check = Check(
                 network,
                 desk.connect(account),
@@ -92,24 +92,24 @@ async def run_check(
                 raise
 
 
-def host_of(place: Place[VaultSettings], database: Database, workspace_id: str) -> Host | None:
+def host_of(environment: Environment[VaultSettings], database: Database, workspace_id: str) -> Host | None:
     """Return where networks find files that they fetch themselves."""
-    if place.settings.sandbox_url:
+    if environment.settings.sandbox_url:
         return in_the_sandbox
-    if not place.settings.public_url:
+    if not environment.settings.public_url:
         return None
-    shelf = Shelf(database, place.settings.public_url)
+    public_files = PublicFiles(database, environment.settings.public_url)
 
     async def host(file: CheckFile) -> str:
-        return await shelf.put(workspace_id, file.as_media())
+        return await public_files.put(workspace_id, file.as_media())
 
     return host
 
 
 async def _account(
-    database: Database, place: Place[VaultSettings], workspace: str | None, platform: str, account_id: str
+    database: Database, environment: Environment[VaultSettings], workspace: str | None, platform: str, account_id: str
 ) -> Account:
-    named = place.workspace_id if workspace is None else workspace
+    named = environment.workspace_id if workspace is None else workspace
     async with database.transaction() as session:
         workspace_id = await workspace_id_of(session, named, may_make=False)
         account = await session.get(Account, (workspace_id, account_id))

@@ -346,9 +346,9 @@ def live_check(
     Says what was not as this software believes. Exit code 0: all was as believed; 1: some was not.
     """
     with _explaining_missing_packages():
-        from cli.live_check import parsed_settings, run_check, write_report
+        from cli.live_check import parse_settings, run_check, write_report
 
-    given = parsed_settings(settings)
+    given = parse_settings(settings)
     checking = run_check(platform, account_id, workspace, data_dir, given=given, only=only, asks=not yes)
     report = asyncio.run(checking)
     write_report(report, out)

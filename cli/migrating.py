@@ -8,8 +8,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from cli.environment import environment_of
 from cli.errors import UserError
-from cli.place import place_of
 from runtime.settings import MigrateSettings
 from runtime.temporal import connect
 from store.migrate import upgrade
@@ -28,17 +28,19 @@ _ATTEMPTS = 4
 
 async def migrate(data_dir: Path | None) -> list[str]:
     """Apply what is missing; returns what was done, a sentence each. Raises UserError."""
-    place = place_of(data_dir, MigrateSettings)
+    environment = environment_of(data_dir, MigrateSettings)
     try:
-        await upgrade(place.settings.database_url.get_secret_value(), place.settings.roles)
+        await upgrade(environment.settings.database_url.get_secret_value(), environment.settings.roles)
     except RoleError as error:
         raise UserError(f"{error} Nothing was changed.") from None
     except OSError as error:
         raise UserError(f"The database does not answer: {error.strerror or error}.") from error
     done = ["The database is up to date."]
-    done += [f"The database role {role.name} has the rights of the {role.part}." for role in place.settings.roles]
+    done += [f"The database role {role.name} has the rights of the {role.part}." for role in environment.settings.roles]
     try:
-        client = await connect(address=place.temporal_address, namespace=place.temporal_namespace, attempts=_ATTEMPTS)
+        client = await connect(
+            address=environment.temporal_address, namespace=environment.temporal_namespace, attempts=_ATTEMPTS
+        )
         added = await register_search_attributes(client, REGISTRY)
     except (RPCError, RuntimeError) as error:
         raise UserError(f"The database is up to date, but Temporal does not answer: {str(error)[:300]}") from error

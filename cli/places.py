@@ -11,7 +11,7 @@ from platforms.base import Network
 from platforms.places import ANY
 
 
-def parsed_places(network: Network[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
+def parse_places(network: Network[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
     """Return what pairs such as `channelId=123` name, as settings hold it. Raises UserError."""
     known = {place.name: place for place in network.places}
     found: defaultdict[str, set[str]] = defaultdict(set)

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli.environment import environment_of
 from cli.errors import UserError
-from cli.place import place_of
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from runtime.settings import Settings
@@ -27,7 +27,7 @@ _LONGEST = timedelta(days=3650)
 _WAITING = [to_camel(field.name) for field in fields(WaitingTarget)]
 
 
-def parsed_age(text: str) -> timedelta:
+def parse_age(text: str) -> timedelta:
     """Return how long `30m`, `12h`, `7d` or `2w` is. Raises UserError."""
     match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
     age = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
@@ -47,7 +47,7 @@ async def waiting(
 
 async def report(data_dir: Path | None, workspace: str | None, since: str) -> list[dict[str, Any]]:
     """Return what became of what was due since, counted by network, status and code. Raises UserError."""
-    begin = datetime.now(UTC) - parsed_age(since)
+    begin = datetime.now(UTC) - parse_age(since)
     async with _session(data_dir, workspace) as (session, workspace_id):
         found = await outcomes_since(session, begin, workspace_id)
     return [{to_camel(name): value for name, value in asdict(each).items()} for each in found]
@@ -79,7 +79,7 @@ def _plain(value: object) -> object:
 @asynccontextmanager
 async def _session(data_dir: Path | None, workspace: str | None) -> AsyncIterator[tuple[AsyncSession, str | None]]:
     """Open a reading transaction. Raises UserError if there is no such workspace."""
-    database = Database(place_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    database = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with database.reading() as session:
             workspace_id = None if workspace is None else await find_workspace(session, workspace)

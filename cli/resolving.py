@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from api.resolve import id_and_address, read_resolution, settle_target
 from api.schemas import ResolveBody
+from cli.current_operator import current_operator
 from cli.decisions import BadLines, Decision
-from cli.place import Place, place_of
+from cli.environment import Environment, environment_of
 from cli.temporal_client import temporal_client
-from cli.this_user import this_user
 from domain.errors import Conflict, PostsError, Problem, Unavailable
 from domain.ownership import may_resolve
 from domain.plan import Plan
@@ -59,10 +59,10 @@ class Judged:
 
 
 class Resolver:
-    """Settle targets in the database of one place, and tell their workflows."""
+    """Settle targets in one database, and tell their workflows."""
 
-    def __init__(self, place: Place[Settings], database: Database) -> None:
-        self._place = place
+    def __init__(self, environment: Environment[Settings], database: Database) -> None:
+        self._environment = environment
         self._database = database
 
     async def judge(self, decisions: Sequence[Decision]) -> list[Judged]:
@@ -110,10 +110,10 @@ class Resolver:
             post = await lock_post(session, judged.decision.post_id)
             if post is None:
                 raise Conflict(Problem("The post was deleted meanwhile", "conflict"))
-            plan = await settle_target(session, post, judged.body, this_user())
+            plan = await settle_target(session, post, judged.body, current_operator())
             if retry and judged.body.outcome == "not_published":
                 only = [each.id for each in post.targets if each.account_id == judged.body.account_id]
-                await reopen(session, post, this_user(), only)
+                await reopen(session, post, current_operator(), only)
                 plan = await plan_with_accounts(session, post)
             return plan
 
@@ -122,7 +122,7 @@ class Resolver:
         if not plans:
             return 0
         try:
-            async with temporal_client(self._place) as client:
+            async with temporal_client(self._environment) as client:
                 return await self._tell_by(PostWorkflows(client), plans)
         except (RPCError, RuntimeError):
             return len(plans)
@@ -149,10 +149,10 @@ class Resolver:
 @asynccontextmanager
 async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
     """Open what `resolve` acts on, for the length of a command. Raises UserError."""
-    place = place_of(data_dir, Settings)
-    database = Database(place.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    environment = environment_of(data_dir, Settings)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
-        yield Resolver(place, database)
+        yield Resolver(environment, database)
     finally:
         await database.close()
 

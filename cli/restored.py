@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cli.current_operator import current_operator
+from cli.environment import environment_of
 from cli.errors import UserError
-from cli.place import place_of
-from cli.this_user import this_user
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import networks
 from runtime.settings import Settings
@@ -40,7 +40,7 @@ def moment_of(given: str) -> datetime:
 
 async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, temporal: bool) -> AsyncIterator[str]:
     """Deal with a restore, and say what was done. One that was interrupted goes on."""
-    rows = Database(place_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    rows = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with rows.transaction() as session:
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
@@ -50,7 +50,7 @@ async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, t
         more = restore.database
         while more:
             async with rows.transaction() as session:
-                more = await confirm_the_next_first(session, restore.id, this_user(), now, _BATCH, searchable)
+                more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
                 await tell_again(session, now)

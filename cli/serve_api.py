@@ -8,9 +8,9 @@ import uvicorn
 
 from api.connections import Connections
 from api.protocol import ApiProtocol
-from cli.place import settings_of
-from cli.stack.ports import Wish, require_free
-from runtime.garbage import collect_seldom
+from cli.environment import settings_of
+from cli.stack.ports import PortRequest, require_free
+from runtime.gc_tuning import tune_gc
 from runtime.logging import configure, log_uncaught
 from runtime.settings import Settings
 
@@ -25,9 +25,9 @@ def serve_api(host: str | None, port: int | None) -> None:
     settings = settings_of(Settings)
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port
-    require_free([Wish("--port", port)])
+    require_free([PortRequest("--port", port)])
     log_uncaught()
-    collect_seldom()
+    tune_gc()
     _allow_files(settings.api_connections + _OTHER_FILES)
     connections = Connections(settings.api_connections, settings.api_connections_per_address)
     uvicorn.run(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cli.stack.ports import Wish, require_free
-from runtime.garbage import collect_seldom
+from cli.stack.ports import PortRequest, require_free
+from runtime.gc_tuning import tune_gc
 from runtime.logging import configure, log_uncaught
 from runtime.settings import comma_separated
 from sandbox.server import run
@@ -14,8 +14,8 @@ def serve_sandbox(
 ) -> None:
     """Serve the sandbox until told to end. Raises UserError."""
     configure("info", "json")
-    require_free([Wish("--port", port)])
+    require_free([PortRequest("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_uncaught()
-    collect_seldom()
+    tune_gc()
     run(host, port, data_dir, realistic=realistic, strict=strict, names=comma_separated(names))

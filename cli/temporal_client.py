@@ -7,21 +7,21 @@ from contextlib import asynccontextmanager
 from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from cli.place import Place
+from cli.environment import Environment
 from runtime.settings import Settings
 from runtime.temporal import connect
 
 
 @asynccontextmanager
-async def temporal_client(place: Place[Settings]) -> AsyncIterator[Client]:
-    """Connect to a place's Temporal, once. Raises RPCError, RuntimeError if it does not answer.
+async def temporal_client(environment: Environment[Settings]) -> AsyncIterator[Client]:
+    """Connect to an environment's Temporal, once. Raises RPCError, RuntimeError if it does not answer.
 
     The SDK's threads end with the block if nothing refers to the client any more. Those of its default runtime may be
     inside the interpreter when that ends, which aborts the process after it has done its work.
     """
     runtime = Runtime(telemetry=TelemetryConfig())
     client = await connect(
-        address=place.temporal_address, namespace=place.temporal_namespace, attempts=1, runtime=runtime
+        address=environment.temporal_address, namespace=environment.temporal_namespace, attempts=1, runtime=runtime
     )
     try:
         yield client

@@ -24,16 +24,16 @@ def horizon(now: datetime) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class ScheduledTime:
     """Hold the instant a post is due and, where the client gave no offset, the wall time it comes from."""
 
     instant: datetime
     wall: str | None
     zone: str
 
-    def in_zone(self, zone: str) -> "Schedule":
+    def in_zone(self, zone: str) -> "ScheduledTime":
         """Return the schedule under another zone: a wall time moves with it, an instant stays."""
-        return resolve(self.wall, zone) if self.wall else Schedule(self.instant, None, zone)
+        return resolve(self.wall, zone) if self.wall else ScheduledTime(self.instant, None, zone)
 
 
 def parse_date_time(text: str) -> datetime:
@@ -49,7 +49,7 @@ def parse_date_time(text: str) -> datetime:
     return datetime.fromisoformat(f"{match['date']}T{whole}{dot}{fraction[:6]}{(match['offset'] or '').upper()}")
 
 
-def resolve(text: str, zone: str) -> Schedule:
+def resolve(text: str, zone: str) -> ScheduledTime:
     """Resolve a client's `scheduledFor` in the zone it named.
 
     A wall time that a DST change skips moves forward by the gap; of a repeated one the first occurrence counts
@@ -58,9 +58,9 @@ def resolve(text: str, zone: str) -> Schedule:
     moment = parse_date_time(text)
     try:
         if moment.tzinfo is not None:
-            return Schedule(moment.astimezone(UTC), None, zone)
+            return ScheduledTime(moment.astimezone(UTC), None, zone)
         # fold=0 picks the offset before a change, which is both rules at once.
-        return Schedule(moment.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
+        return ScheduledTime(moment.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
 
@@ -98,7 +98,7 @@ def parse_shift(text: str) -> Shift:
     return shift
 
 
-def shifted(schedule: Schedule, shift: Shift) -> Schedule:
+def shifted(schedule: ScheduledTime, shift: Shift) -> ScheduledTime:
     """Return a schedule moved by weeks and days of wall time in its zone, and then by hours and minutes of time.
 
     So a post at 09:00 stays at 09:00 when clocks change in between. A time that was given as wall time stays one,
@@ -114,14 +114,14 @@ def shifted(schedule: Schedule, shift: Shift) -> Schedule:
         moved = resolve((given + timedelta(days=shift.days)).isoformat(), schedule.zone) if shift.days else schedule
         instant = moved.instant + shift.exact
         if schedule.wall is None:
-            return Schedule(instant, None, schedule.zone)
+            return ScheduledTime(instant, None, schedule.zone)
         if not shift.exact:
             return moved
         wall = instant.astimezone(zone).replace(tzinfo=None).isoformat()
     except OverflowError as error:
         raise ValueError("the date is out of range") from error
     as_wall = resolve(wall, schedule.zone)
-    return as_wall if as_wall.instant == instant else Schedule(instant, None, schedule.zone)
+    return as_wall if as_wall.instant == instant else ScheduledTime(instant, None, schedule.zone)
 
 
 def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:

@@ -53,7 +53,7 @@ class MediaBusy(NetworkError):
         self.wait = wait
 
 
-class Waiting:
+class WaitingSteps:
     """The steps that gave their slots back and will come again.
 
     They are spread so that about one comes whenever something becomes free. More often would keep Temporal busy with
@@ -100,7 +100,7 @@ class Admission:
         self.fetches = Shares(MOST_FETCHES, each=limits.fetches)
         self.files = Shares(MOST_FILES)
         self.disk = Shares(limits.disk_bytes)
-        self.waiting = Waiting()
+        self.waiting = WaitingSteps()
         self._most_steps = most_steps
         self._steps: dict[str, Shares] = {}
 

@@ -14,7 +14,7 @@ from domain.post import Media
 from domain.shares import Shares
 from media.admission import MOST_FETCHES
 from media.bandwidth import Bandwidth
-from media.intake import Intake
+from media.download import Download
 from media.refusals import Refusals
 from media.samples import Samples
 from media.spool import Spool, off_the_loop
@@ -44,7 +44,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MinimumSpeed:
     """Bound how slow a server may be: `grace` seconds, and on top one for every `slowest` bytes, up to `longest`."""
 
     grace: float = 60
@@ -69,14 +69,14 @@ class MediaFetcher:
         private_hosts: Collection[str] = (),
         samples_url: str | None = None,
         max_bytes: int = MAX_BYTES,
-        pace: Pace = Pace(),
+        speed: MinimumSpeed = MinimumSpeed(),
         bandwidth: Bandwidth | None = None,
         transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
         self._operator_allows = AllowedHosts(private_hosts)
         self.max_bytes = max_bytes
-        self._pace = pace
+        self._speed = speed
         self._bandwidth = bandwidth or Bandwidth()
         self._hosts = Shares(MOST_FETCHES)
         samples = (self._samples.origin,) if self._samples else ()
@@ -125,9 +125,9 @@ class MediaFetcher:
             raise refusals.unreachable("the URL is not valid") from error
         refusals = Refusals(media, url.host)
         try:
-            async with asyncio.timeout(self._pace.grace) as deadline:
+            async with asyncio.timeout(self._speed.grace) as deadline:
                 pause = partial(self._bandwidth.wait_after, workspace_id)
-                body = _Body(spool, refusals, progress, deadline, self._pace, most_bytes, pause)
+                body = _Body(spool, refusals, progress, deadline, self._speed, most_bytes, pause)
                 return await self._follow(url, media, body, workspace_id)
         except TimeoutError as error:
             raise refusals.too_slow() from error
@@ -169,11 +169,11 @@ class MediaFetcher:
         if response.status_code != httpx.codes.OK:
             raise body.refusals.of_status(response.status_code)
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        intake = Intake(body.spool, media.type, encoding, body.most_bytes, body.refusals, hosts)
+        download = Download(body.spool, media.type, encoding, body.most_bytes, body.refusals, hosts)
         length = response.headers.get("content-length", "")
         if length.isdecimal():
-            intake.announce(int(length))
-        return await body.take(response, intake)
+            download.announce(int(length))
+        return await body.take(response, download)
 
 
 @dataclass(slots=True)
@@ -182,28 +182,28 @@ class _Body:
     refusals: Refusals
     progress: Progress
     deadline: asyncio.Timeout
-    pace: Pace
+    speed: MinimumSpeed
     most_bytes: Callable[[], int]
     pause: Callable[[int], float]
     """Return for how many seconds nothing is read after so many bytes."""
 
-    async def take(self, response: httpx.Response, intake: Intake) -> str:
+    async def take(self, response: httpx.Response, download: Download) -> str:
         loop = asyncio.get_running_loop()
         started, received, batch = loop.time(), 0, bytearray()
         async for data in response.aiter_raw():
             batch += data
             received += len(data)
             if not self.deadline.expired():
-                self.deadline.reschedule(started + self.pace.seconds_for(received))
+                self.deadline.reschedule(started + self.speed.seconds_for(received))
             if len(batch) >= _BATCH:
-                await asyncio.to_thread(intake.feed, bytes(batch))
+                await asyncio.to_thread(download.feed, bytes(batch))
                 self.progress(received)
                 if wait := self.pause(len(batch)):
                     await asyncio.sleep(wait)
                 batch.clear()
-        await off_the_loop(intake.most_of(received), intake.feed, bytes(batch))
+        await off_the_loop(download.most_of(received), download.feed, bytes(batch))
         self.progress(received)
-        return intake.finish()
+        return download.finish()
 
 
 def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:

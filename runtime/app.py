@@ -9,13 +9,13 @@ from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from api.quotas import WorkspaceLimits
 from api.rates import Rates
-from runtime.chores import doing
+from runtime.background import supervised
 from runtime.database import open_database
+from runtime.late_posts import LatePostWatch
 from runtime.logging import configure
 from runtime.metrics import Gauges, serve_metrics
 from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
-from runtime.watch import Watch
 from runtime.zones import announce_zones
 from store.database import OF_REQUESTS
 from store.outcomes import Outcomes
@@ -42,9 +42,9 @@ def create_app_from_env() -> Litestar:
             database, PostWorkflows(client), outcomes, settings.late_after, rates, limits, settings.redirect_urls
         )
         # The worker may be the part that is away.
-        watch = Watch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
+        watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
-            async with doing({"watch": watch.run}):
+            async with supervised({"watch": watch.run}):
                 yield deps
         finally:
             await outcomes.close()

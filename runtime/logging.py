@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
 
 from domain.printable import make_printable
-from runtime.masks import mask_event
+from runtime.log_masking import mask_event
 
 # They log whole URLs, and some networks want their tokens there.
 _QUIET = ("httpx", "httpcore", "uvicorn.access")

@@ -15,7 +15,7 @@ from activities.token_times import rules_of
 from platforms.errors import Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import refuse_account
-from store.failures import database_away
+from store.failures import is_database_unavailable
 from store.models import Account
 from store.renewals import claim_due, never_renew
 
@@ -68,7 +68,7 @@ async def _renew(desk: Desk, account: Account) -> None:
             async with desk.database.answers.transaction() as session:
                 await refuse_account(session, account, used, error.message, error.code)
     except Exception as error:
-        if not database_away(error):
+        if not is_database_unavailable(error):
             log.exception("account.not_renewed", account_id=account.id, platform=account.platform)
 
 

@@ -1,4 +1,4 @@
-"""Connect to Temporal the one way every process, test and tool must: same converter, bounded patience."""
+"""Connect to Temporal the one way every process, test and tool must: same converter, same timeouts."""
 
 import asyncio
 import dataclasses
@@ -27,7 +27,7 @@ _LONGEST_TRACE = 1000
 _MOST_CAUSES = 2
 
 
-class WordlessFailures(DefaultFailureConverter):
+class RedactingFailureConverter(DefaultFailureConverter):
     """A converter that keeps the messages of foreign exceptions out of histories: they may repeat content or secrets.
 
     Their type, the system's words for an errno and the end of the stack trace stay, in less than the 2 kB from which
@@ -70,7 +70,7 @@ def _shorten_causes(failure: Failure) -> None:
     failure.ClearField("cause")
 
 
-DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=WordlessFailures)
+DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=RedactingFailureConverter)
 
 
 async def connect(

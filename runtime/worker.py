@@ -25,24 +25,24 @@ from activities.posts import Posts
 from activities.prepare import Preparing
 from activities.publish import Publishing
 from media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
+from media.decoder_pool import DecoderPool
 from media.fetch import MAX_BYTES, MediaFetcher
-from media.shared import SharedFiles
-from media.shelf import Shelf
-from media.source import MediaTools
-from media.workshop import Workshop
+from media.public_files import PublicFiles
+from media.shared_files import SharedFiles
+from media.step_media import MediaTools
 from platforms.outgoing import Outgoing
 from platforms.reach import Servers
 from platforms.registry import networks
-from runtime.accounts import look_after_accounts
+from runtime.account_rechecks import recheck_refused_accounts
 from runtime.app_setup import announce_apps_forever
-from runtime.chores import Chore, doing
+from runtime.background import BackgroundTask, supervised
 from runtime.context import LogContext
 from runtime.expiry import expire_forever
+from runtime.late_posts import LatePostWatch
 from runtime.recovery import Recovery
 from runtime.renewals import renew_forever
 from runtime.settings import Settings, VaultSettings
 from runtime.sweep import sweep_forever
-from runtime.watch import Watch
 from runtime.zones import follow_zones_forever
 from store.audit import AUDIT_KEPT
 from store.database import Database
@@ -118,21 +118,21 @@ def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> 
         max_bytes=min(MAX_BYTES, limits.file_bytes),
         transport=outgoing.to_strangers,
     )
-    shelf = Shelf(database, settings.public_url) if settings.public_url else None
+    public_files = PublicFiles(database, settings.public_url) if settings.public_url else None
     return MediaTools(
-        SharedFiles(fetcher, admission), Workshop(memory=settings.media_memory_mb * 2**20), shelf, admission
+        SharedFiles(fetcher, admission), DecoderPool(memory=settings.media_memory_mb * 2**20), public_files, admission
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class WorkerGroup:
     """Hold the workers of one process: that of the posts' own queue, and those of the networks it serves."""
 
     posts: Worker
     networks: Sequence[Worker] = ()
     at_hand: AtHand | None = None
     grace: timedelta = _SHORT_GRACE
-    """How long a network's step may still take once it is told to stop; what is left is taken over by another team."""
+    """How long a step may still take once it must stop; another worker takes over what is left."""
 
     @property
     def workers(self) -> list[Worker]:
@@ -150,7 +150,7 @@ class Team:
         await self.posts.shutdown()
 
 
-def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE) -> Team:
+def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE) -> WorkerGroup:
     """Return the workers of one process that serves these networks."""
     publishing, posts, served = Publishing(desk), Posts(desk.database, desk.meters), list(platforms)
     at_hand = AtHand(publishing, served)
@@ -192,38 +192,38 @@ def team(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta 
         )
         for platform in served
     ]
-    return Team(own, of_networks, at_hand, grace)
+    return WorkerGroup(own, of_networks, at_hand, grace)
 
 
 @contextlib.asynccontextmanager
-async def running(
+async def running_workers(
     client: Client,
     desk: Desk,
-    workers: Team | None = None,
-    watch: Watch | None = None,
+    workers: WorkerGroup | None = None,
+    watch: LatePostWatch | None = None,
     audit_kept: timedelta = AUDIT_KEPT,
 ) -> AsyncIterator[None]:
-    """Run workers (one for every queue by default) and the chores beside them for the length of the block.
+    """Run workers (one for every queue by default) and the background tasks beside them for the length of the block.
 
     What has begun by then is finished.
     """
-    workers = workers or team(client, desk, networks())
+    workers = workers or worker_group(client, desk, networks())
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers.workers:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
-        chores: dict[str, Chore] = {
+        tasks: dict[str, BackgroundTask] = {
             "sweep": lambda: sweep_forever(desk.database, posts),
             "recovery": Recovery(desk.database, posts, Runs(client)).run,
-            "accounts": lambda: look_after_accounts(desk, posts),
+            "accounts": lambda: recheck_refused_accounts(desk, posts),
             **({"renewals": lambda: renew_forever(desk)} if desk.renews else {}),
             "zones": lambda: follow_zones_forever(desk.database, posts),
             "expiry": lambda: expire_forever(desk.database, audit_kept),
             "apps": lambda: announce_apps_forever(desk.database, desk.registered_apps),
-            "watch": (watch or Watch(desk.database)).run,
+            "watch": (watch or LatePostWatch(desk.database)).run,
         }
         try:
-            async with doing(chores):
+            async with supervised(tasks):
                 yield
         finally:
             desk.stop_renewing()

@@ -30,7 +30,7 @@ _MARGIN = timedelta(minutes=5)
 """How long saving a post may take, other machines' clocks included: what is younger is looked at once more."""
 _FARTHEST = timedelta(hours=26)
 """More than any zone has moved its clocks at once: to a draft that is longer past it makes no difference."""
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 
 
 async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> None:
@@ -77,7 +77,7 @@ async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
 async def announce_zones(database: Database) -> None:
     """Have workers with older zones leave the posts alone that this process resolves; the database may be away."""
     try:
-        async with asyncio.timeout(_PATIENCE_S), database.transaction() as session:
+        async with asyncio.timeout(_TIMEOUT_S), database.transaction() as session:
             await note_version(session, zone_version())
     except (SQLAlchemyError, OSError) as error:
         log.warning("zones.not_announced", reason=type(error).__name__)

@@ -67,7 +67,7 @@ class Limits:
 OF_REQUESTS = Limits(statement=10, lock=5, connection=10)
 """A client waits: what takes longer is answered 503 rather than kept a connection for."""
 OF_STEPS = Limits(statement=30, lock=10)
-"""A worker's steps, which Temporal runs again, and the chores beside them, which look through all open posts."""
+"""A worker's steps, which Temporal retries, and its background tasks, which read all open posts."""
 OF_ANSWERS = Limits(statement=5, lock=5, connection=5)
 """Short statements that are tried again for as long as it takes."""
 OF_COMMANDS = Limits(statement=None, lock=30)

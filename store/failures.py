@@ -26,7 +26,7 @@ _AWAY: tuple[type[BaseException], ...] = (
 _SLOW = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 
 
-def database_away(error: BaseException) -> bool:
+def is_database_unavailable(error: BaseException) -> bool:
     """Tell whether an error of a query or connection says that the database cannot be used right now."""
     if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)):
         return True

@@ -65,7 +65,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     async with (
         running_stack(postgres_url, temporal) as stack,
         worker.desk(stack.settings, stack.worker_database) as desk,
-        worker.running(stack.client, desk),
+        worker.running_workers(stack.client, desk),
     ):
         yield stack
 

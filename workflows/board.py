@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.post import PostStatus
     from domain.waits import WaitsFor
     from workflows.details import details
-    from workflows.messages import StatusView, TargetView
+    from workflows.messages import StatusView, TargetStatusView
     from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR, Ending
 
 
@@ -59,5 +59,5 @@ class Board:
             status=status,
             due_at=plan.due_at,
             waiting_for=self.waiting_for,
-            targets=[TargetView.model_validate(target.model_dump()) for target in plan.targets],
+            targets=[TargetStatusView.model_validate(target.model_dump()) for target in plan.targets],
         )

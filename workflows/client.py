@@ -36,7 +36,7 @@ from workflows.search_attributes import attributes_of
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE = timedelta(seconds=10)
+_TIMEOUT = timedelta(seconds=10)
 """How long a caller waits for Temporal or a worker before it is told to ask again."""
 _CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
 _BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
@@ -65,14 +65,14 @@ class PostWorkflows:
         Raises AnotherPost, Unavailable.
         """
         try:
-            async with answering(_PATIENCE.total_seconds()):
+            async with answering(_TIMEOUT.total_seconds()):
                 await self._client.start_workflow(
                     PostWorkflow.run,
                     plan,
                     **_how(plan),
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    rpc_timeout=_PATIENCE,
+                    rpc_timeout=_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:
             await self._require_ours(plan)
@@ -88,10 +88,10 @@ class PostWorkflows:
     async def rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """Have a post's workflow end, if it runs: from this version on nothing is wanted. Raises Unavailable."""
         try:
-            async with answering(_PATIENCE.total_seconds()):
+            async with answering(_TIMEOUT.total_seconds()):
                 handle = self._client.get_workflow_handle(workflow_id)
                 rest = Rest(post_id=post_id, version=version, deleted=deleted)
-                await handle.signal(PostWorkflow.rest, rest, rpc_timeout=_PATIENCE)
+                await handle.signal(PostWorkflow.rest, rest, rpc_timeout=_TIMEOUT)
         except Unavailable as error:
             if error.__cause__ is None or not unknown(error.__cause__):
                 raise
@@ -112,7 +112,7 @@ class PostWorkflows:
 
         Raises Unavailable.
         """
-        async with answering(_PATIENCE.total_seconds()):
+        async with answering(_TIMEOUT.total_seconds()):
             handle = await self._client.start_workflow(
                 MediaCheckWorkflow.run,
                 plan,
@@ -120,7 +120,7 @@ class PostWorkflows:
                 task_queue=POSTS_QUEUE,
                 execution_timeout=WITHIN,
                 priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
-                rpc_timeout=_PATIENCE,
+                rpc_timeout=_TIMEOUT,
             )
         with contextlib.suppress(TimeoutError, WorkflowFailureError):
             async with asyncio.timeout(WITHIN.total_seconds()):
@@ -128,7 +128,7 @@ class PostWorkflows:
 
     async def connect(self, plan: ConnectPlan) -> None:
         """Have a worker take a step of a connection; return when it has, or time is over. Raises Unavailable."""
-        async with answering(_PATIENCE.total_seconds()):
+        async with answering(_TIMEOUT.total_seconds()):
             handle = await self._client.start_workflow(
                 ConnectWorkflow.run,
                 plan,
@@ -138,7 +138,7 @@ class PostWorkflows:
                 priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                rpc_timeout=_PATIENCE,
+                rpc_timeout=_TIMEOUT,
             )
         with contextlib.suppress(TimeoutError, WorkflowFailureError):
             async with asyncio.timeout(CONNECT_WITHIN.total_seconds()):
@@ -146,7 +146,7 @@ class PostWorkflows:
 
     async def release(self, plan: Plan) -> None:
         """Tell a post that its held targets may go on. Raises Unavailable."""
-        async with answering(_PATIENCE.total_seconds()):
+        async with answering(_TIMEOUT.total_seconds()):
             await self._client.start_workflow(
                 PostWorkflow.run,
                 plan,
@@ -154,13 +154,13 @@ class PostWorkflows:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 start_signal="release",
-                rpc_timeout=_PATIENCE,
+                rpc_timeout=_TIMEOUT,
             )
 
     async def _require_ours(self, plan: Plan) -> None:
         """Raise AnotherPost if the latest run under a plan's workflow id is another post's. Raises Unavailable."""
-        async with answering(_PATIENCE.total_seconds()):
-            found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_PATIENCE)
+        async with answering(_TIMEOUT.total_seconds()):
+            found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
             memo = await found.memo()
         if judge_found(plan.post_id, memo.get(MEMO_POST)) is Found.ANOTHERS:
             raise AnotherPost(found.start_time)
@@ -170,7 +170,7 @@ class PostWorkflows:
         # One id for all tries: should an earlier one have been accepted after all, its result is the answer.
         update_id = str(uuid.uuid4())
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
+            async with asyncio.timeout(_TIMEOUT.total_seconds()):
                 for wait in _BETWEEN_RUNS_S:
                     try:
                         return await self._update_with_start(update, argument, update_id, plan)
@@ -198,7 +198,7 @@ class PostWorkflows:
         )
         try:
             await self._client.execute_update_with_start_workflow(
-                update, argument, id=update_id, start_workflow_operation=operation, rpc_timeout=_PATIENCE
+                update, argument, id=update_id, start_workflow_operation=operation, rpc_timeout=_TIMEOUT
             )
         except BaseException:
             # A start that failed leaves its future behind; nobody else would ever look at it.

@@ -32,7 +32,7 @@ class EditRequest(BaseModel):
     """None are named by an operator's signal: all that can be edited are meant."""
 
 
-class TargetView(BaseModel):
+class TargetStatusView(BaseModel):
     """Show where one target stands."""
 
     target_id: str
@@ -52,4 +52,4 @@ class StatusView(BaseModel):
     status: PostStatus
     due_at: datetime
     waiting_for: str
-    targets: list[TargetView]
+    targets: list[TargetStatusView]

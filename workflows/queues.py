@@ -13,7 +13,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from platforms.registry import networks
 from workflows.failures import answering
 
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _POLLED_WITHIN = timedelta(seconds=70)
 """A worker asks for work at least once a minute; older than this, nobody is there."""
 
@@ -51,7 +51,7 @@ class Queues:
         request = DescribeTaskQueueRequest(
             namespace=self._client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind, report_stats=True
         )
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             answer = await self._client.workflow_service.describe_task_queue(request)
         oldest = datetime.now(UTC) - _POLLED_WITHIN
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)

@@ -23,7 +23,7 @@ from workflows.post import PostWorkflow
 from workflows.queues import Queues
 from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
 
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _ASKING = timedelta(seconds=5)
 """How long a workflow has to say where its post stands: a worker may have to replay it first."""
 _PAGE = 1000
@@ -89,9 +89,9 @@ class Runs:
         query = f"WorkflowType = '{PostWorkflow.__name__}' AND ExecutionStatus = '{status}'"
         if workspace_id is not None:
             query += f" AND {WORKSPACE.name} = {_quoted(workspace_id)}"
-        pages = self._client.list_workflows(query, page_size=_PAGE, rpc_timeout=timedelta(seconds=_PATIENCE_S))
+        pages = self._client.list_workflows(query, page_size=_PAGE, rpc_timeout=timedelta(seconds=_TIMEOUT_S))
         while True:
-            async with answering(_PATIENCE_S):
+            async with answering(_TIMEOUT_S):
                 await pages.fetch_next_page()
             for execution in pages.current_page or ():
                 yield _run_of(execution)
@@ -105,16 +105,16 @@ class Runs:
         for first in range(0, len(ids), _IDS):
             named = ", ".join(_quoted(each) for each in ids[first : first + _IDS])
             query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
-            async with answering(_PATIENCE_S):
+            async with answering(_TIMEOUT_S):
                 found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS)]
         return found
 
     async def latest(self, workflow_id: str) -> Run | None:
         """Return the latest run under an id as it is this moment; None where Temporal knows none."""
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             try:
                 found = await self._client.get_workflow_handle(workflow_id).describe(
-                    rpc_timeout=timedelta(seconds=_PATIENCE_S)
+                    rpc_timeout=timedelta(seconds=_TIMEOUT_S)
                 )
             except AWAY as error:
                 if unknown(error):
@@ -148,7 +148,7 @@ class Runs:
 
         Histories end with Temporal's retention, and only the newest events of long ones are read.
         """
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             found = list[Request]()
             for run_id in await self._run_ids(workflow_id):
                 events = newest_first(self._client, workflow_id, run_id, _EVENTS)
@@ -167,7 +167,7 @@ class Runs:
         """Return who ended a run by force; None if it ended otherwise."""
         if run.status is not WorkflowExecutionStatus.TERMINATED:
             return None
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             events = newest_first(self._client, run.workflow_id, run.run_id)
             found = requests_among(run.run_id, [event async for event in events])
             ended = next((request for request in found if request.action is Action.TERMINATED), None)
@@ -175,12 +175,12 @@ class Runs:
 
     async def cancel(self, run: Run) -> None:
         """Have a run write off what is not sent, and end."""
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 
     async def terminate(self, run: Run, reason: str) -> None:
         """End a run at once; its post's rows stay as they are."""
-        async with answering(_PATIENCE_S):
+        async with answering(_TIMEOUT_S):
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
 
 

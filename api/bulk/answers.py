@@ -10,7 +10,7 @@ from api.answer import Answer, view_refusal
 from api.dependencies import Dependencies
 from api.errors import refusal_of
 from api.views import ItemView
-from api.waiting import Patience, wait_until_at_rest
+from api.waiting import Deadline, wait_until_at_rest
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus
 from store.lists import statuses_of
@@ -57,13 +57,13 @@ def may_help_to_repeat(results: Sequence[ItemView]) -> bool:
 
 
 async def wait_for_outcomes(
-    deps: Dependencies, workspace_id: str, results: Sequence[ItemView], patience: Patience
+    deps: Dependencies, workspace_id: str, results: Sequence[ItemView], deadline: Deadline
 ) -> Sequence[ItemView]:
-    """Return results with the posts' statuses once none is being published any more, or once patience has ended."""
+    """Return results with the posts' statuses once none is being published any more, or the deadline is over."""
     moving = [item.id for item in results if item.id and _status(item) == PostStatus.PUBLISHING]
     if not moving:
         return results
-    await asyncio.gather(*(wait_until_at_rest(deps, post_id, patience) for post_id in moving))
+    await asyncio.gather(*(wait_until_at_rest(deps, post_id, deadline) for post_id in moving))
     async with deps.database.reading() as session:
         statuses = await statuses_of(session, workspace_id, moving)
     return [

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.body import JsonObject
+from api.body_validation import in_contract_order, read
 from api.listing import TARGET_STATUSES, read_cursor
-from api.schemas import Body, Name, NetworkName, PatchBody, PostBody
-from api.shape import in_contract_order, read
+from api.schemas import Name, NetworkName, PatchBody, PostBody, RequestModel
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
@@ -51,7 +51,7 @@ _Status = Annotated[
 ]
 
 
-class FilterBody(Body):
+class FilterBody(RequestModel):
     """Which posts are meant: those that `GET /v1/posts` lists for the same parameters. At least one is needed."""
 
     model_config = ConfigDict(title="PostFilter")
@@ -74,7 +74,7 @@ class FilterBody(Body):
     account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
 
 
-class CreateManyBody(Body):
+class CreateManyBody(RequestModel):
     """Posts to create."""
 
     model_config = ConfigDict(title="CreatePosts")
@@ -87,7 +87,7 @@ _CURSOR_SAID = "From the previous answer, to go on with the posts after those."
 _CURSOR_EXAMPLE = "eyJpZCI6InBvc3RfYWJjMTIzIn0"
 
 
-class UpdateManyBody(Body):
+class UpdateManyBody(RequestModel):
     """Posts to change: either `posts`, each with its own changes, or a `filter` and the `change` of all."""
 
     model_config = ConfigDict(title="UpdatePosts")
@@ -100,7 +100,7 @@ class UpdateManyBody(Body):
     cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
 
 
-class SelectManyBody(Body):
+class SelectManyBody(RequestModel):
     """The posts that are meant: either by their `ids`, or by a `filter`."""
 
     model_config = ConfigDict(title="SelectPosts")
@@ -165,7 +165,7 @@ def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
     return list(dict.fromkeys(body.ids)), None
 
 
-M = TypeVar("M", bound=Body)
+M = TypeVar("M", bound=RequestModel)
 
 
 def _read(model: type[M], payload: JsonObject) -> M:

@@ -8,17 +8,17 @@ from functools import partial
 
 import structlog
 
-from api import amend, create, remove, retry
+from api import create, remove, retry, update
 from api.answer import Answer
-from api.body import Body, JsonObject, size_of
+from api.body import JsonObject, SizedBody, size_of
 from api.bulk.answers import Item, answer_each, may_help_to_repeat, wait_for_outcomes
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.dependencies import Dependencies
-from api.keyed import EXPIRING, find_use, keep, keyed
+from api.idempotency import EXPIRING, find_use, keep, keyed_request
 from api.listing import cursor_after
-from api.turns import turn
+from api.loop_share import loop_share
 from api.views import ItemView, ManyView, write
-from api.waiting import Patience
+from api.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
@@ -38,7 +38,7 @@ class ManyPosts:
     workspace_id: str
     api_key_id: str
     key: str | None
-    patience: Patience
+    deadline: Deadline
 
     @property
     def actor(self) -> Actor:
@@ -47,24 +47,24 @@ class ManyPosts:
 
     async def create(self, payload: JsonObject) -> Answer:
         """Create each post as POST /v1/posts does. Raises InvalidRequest, RateLimited, IdempotencyKeyReused."""
-        async with turn(size_of(payload)):
+        async with loop_share(size_of(payload)):
             wanted = [(_sized(body), key) for body, key in read_create_many(payload)]
 
         def item(body: JsonObject, key: str | None) -> Item:
             external_id = body.get("externalId")
             named = {"external_id": external_id} if isinstance(external_id, str) else {}
-            return Item(partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Patience(0)), named)
+            return Item(partial(create.create, self.deps, self.workspace_id, self.actor, body, key, Deadline(0)), named)
 
         return await self._once(payload, "", None, lambda *_: [item(*each) for each in wanted], len(wanted))
 
     async def update(self, payload: JsonObject) -> Answer:
         """Change each post as PATCH /v1/posts/{postId} does. Raises as `create` does."""
-        async with turn(size_of(payload)):
+        async with loop_share(size_of(payload)):
             changes, of_all, wanted = read_update_many(payload)
 
         async def call(post_id: str, key: str | None) -> Answer:
             change = _sized(changes.get(post_id, of_all))
-            return await amend.amend(self.deps, self.workspace_id, self.actor, post_id, change, key, Patience(0))
+            return await update.update_post(self.deps, self.workspace_id, self.actor, post_id, change, key, Deadline(0))
 
         return await self._change(payload, "update", list(changes), wanted, call)
 
@@ -80,7 +80,7 @@ class ManyPosts:
         """Retry what failed of each post as POST /v1/posts/{postId}/retry does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await retry.retry(self.deps, self.workspace_id, self.actor, post_id, {}, key, Patience(0))
+            return await retry.retry(self.deps, self.workspace_id, self.actor, post_id, {}, key, Deadline(0))
 
         return await self._change(payload, "retry", *read_select_many(payload), call)
 
@@ -113,7 +113,7 @@ class ManyPosts:
 
         `wanted` finds the posts of a request that has no list of them.
         """
-        deps, request = self.deps, keyed(self.workspace_id, self.key, payload, f"POST /v1/posts/bulk{action}")
+        deps, request = self.deps, keyed_request(self.workspace_id, self.key, payload, f"POST /v1/posts/bulk{action}")
         known = await self._known(request)
         if known is not None and known.response_body is not None:
             return Answer(known.response_status or 200, known.response_body, replayed=True)
@@ -132,7 +132,7 @@ class ManyPosts:
                 bulk_id, found = known.post_id, known.post_ids or []
         results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
         final = not may_help_to_repeat(results)
-        results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.patience))
+        results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.deadline))
         answer = _answer(results, cursor_after(Place(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
         log.info("bulk", action=action or "/create", posts=len(results))
         answer = await keep(deps, request, bulk_id, answer) if final else answer
@@ -164,8 +164,8 @@ def _answer(results: list[ItemView], cursor: str | None) -> Answer:
     return Answer(200, write(view))
 
 
-def _sized(payload: JsonObject) -> Body:
-    """Return a body with its size: heavy ones take turns on the event loop (`api.turns`)."""
-    body = Body(payload)
+def _sized(payload: JsonObject) -> SizedBody:
+    """Return a body with its size: heavy ones take turns on the event loop (`api.loop_share`)."""
+    body = SizedBody(payload)
     body.size = len(json.dumps(payload, ensure_ascii=False))
     return body

@@ -13,7 +13,7 @@ from api.bulk.requests import ManyPosts
 from api.dependencies import Dependencies, Deps
 from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
 from api.posts import respond
-from api.whole import HttpRequest, Shape, read_keyed_request
+from api.request import BodyCheck, HttpRequest, read_keyed_request
 
 Workspace = NamedDependency[str]
 
@@ -49,14 +49,14 @@ async def _answer(
     request: HttpRequest,
     workspace_id: str,
     deps: Dependencies,
-    shape: Shape,
+    check_body: BodyCheck,
     key_of: Callable[[HttpRequest], str | None],
     act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
     await deps.restoring.require_over()
-    payload, key = await read_keyed_request(request, key_of, shape)
+    payload, key = await read_keyed_request(request, key_of, check_body)
     wait = preferred_wait(request)
-    with deps.waiting.patience(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as patience:
-        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, patience)
+    with deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as deadline:
+        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline)
         answer = await act(many, payload)
-    return respond(answer, wait if patience.granted else None)
+    return respond(answer, wait if deadline.granted else None)

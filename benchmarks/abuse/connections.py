@@ -34,6 +34,6 @@ async def half_requests(target: Target, number: int, tally: Tally) -> None:
     """Begin requests and leave them, many at the same time; a head is given up after 10 seconds."""
 
     async def attack(each: int) -> None:
-        await target.raw(tally, _HALVES[each % len(_HALVES)], patience=20)
+        await target.raw(tally, _HALVES[each % len(_HALVES)], within_s=20)
 
     await repeat(number, attack, together=number)

@@ -56,7 +56,7 @@ class Target:
         tally.statuses[str(answer.status_code)] += 1
         return answer
 
-    async def raw(self, tally: Tally, *pieces: bytes, patience: float = 20) -> None:
+    async def raw(self, tally: Tally, *pieces: bytes, within_s: float = 20) -> None:
         """Send pieces over a connection of their own and count the status that comes back, or that none does."""
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port)
@@ -67,7 +67,7 @@ class Target:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(within_s):
                 line = await reader.readline()
             tally.statuses[line.split()[1].decode() if line.startswith(b"HTTP/") else "closed"] += 1
         except (OSError, TimeoutError):

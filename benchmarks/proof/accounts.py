@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from benchmarks.proof.networks import NETWORKS, platform_of
 from benchmarks.proof.product import Product
-from cli.connecting import connect_account, parsed_credentials
+from cli.connecting import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
 from platforms.registry import networks
 from runtime.settings import VaultSettings
@@ -86,7 +86,7 @@ class Accounts:
                 workspace_id = await workspace_of_key(session, self._api_key) or ""
 
             async def connect(credentials: dict[str, str]) -> str:
-                parsed = parsed_credentials(network, credentials)
+                parsed = parse_credentials(network, credentials)
                 async with slots:
                     return (await connect_account(database, self._settings, workspace_id, network, parsed)).id
 

@@ -17,7 +17,7 @@ from benchmarks.proof.networks import body, platform_of
 from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Facts, Verdict, shown_of
 
-_PATIENCE = 300.0
+_TIMEOUT_S = 300.0
 """Seconds in which a client gets a definite answer, killed servers included."""
 _SETUP_WITHIN = 180.0
 _LATER = timedelta(hours=3)
@@ -209,7 +209,7 @@ class Client:
         return await self._definite(method, path, post, headers=headers, json=wanted)
 
     async def _definite(self, method: str, path: str, post: Post | None = None, **options: Any) -> httpx.Response:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT_S
         while True:
             try:
                 answer = await self._request(method, path, post, **options)

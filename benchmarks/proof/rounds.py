@@ -15,7 +15,7 @@ from benchmarks.proof.posts import Client, Post, facts, now
 from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Kind, judge, shown_of
 
-_ROUND_PATIENCE = 60.0
+_ROUND_TIMEOUT_S = 60.0
 """Seconds after which the next crash begins although some posts are still unconfirmed on slow networks."""
 _STANDSTILL = 330.0
 """Seconds without any progress after which what is not settled is lost; confirming is tried seldom after a while."""
@@ -82,7 +82,7 @@ class Proof:
                     self._say(f"{len(missed)} were not at the point; again, {together} together")
                 waiting += missed
             # A restore would take back what became of others meanwhile.
-            await self._settle(None if crash in RESTORED else 0 if crash in FROZEN_WORKER else _ROUND_PATIENCE)
+            await self._settle(None if crash in RESTORED else 0 if crash in FROZEN_WORKER else _ROUND_TIMEOUT_S)
             await self._judge([post for post in self._open if post.status])
         await self._settle(None)
         await self._judge(self._open)
@@ -131,7 +131,7 @@ class Proof:
         await asyncio.gather(*creating, *asking)
 
     async def _settle(self, patience: float | None) -> None:
-        """Wait until posts are at rest, or patience ends (None: or nothing moves any more); gives them their status."""
+        """Wait until posts are at rest or the timeout ends (None: until nothing changes); gives them their status."""
         began = moved = time.monotonic()
         told, signalled, before = 0.0, began, None
         while self._open:

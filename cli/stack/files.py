@@ -160,12 +160,12 @@ class Lock:
 
 
 @contextmanager
-def locked(folder: Folder, patience: float = 30) -> Iterator[Lock]:
+def locked(folder: Folder, timeout: float = 30) -> Iterator[Lock]:
     """Hold the folder's lock; the kernel gives it back whatever happens to us.
 
-    A stack that is just stopping is waited for, `patience` seconds at most. Raises UserError for one that runs.
+    A stack that is just stopping is waited for, `timeout` seconds at most. Raises UserError for one that runs.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     with (folder.path / "lock").open("a+") as file:
         while True:
             try:

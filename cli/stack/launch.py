@@ -63,17 +63,17 @@ def _drop_root(libc: Any, uid: int, gid: int) -> None:
 
 
 def main() -> None:
-    """Read the wishes in the first argument, fulfil them, and become the program in the rest."""
-    wishes: dict[str, int] = json.loads(sys.argv[1])
+    """Apply the options in the first argument, then become the program in the rest."""
+    options: dict[str, int] = json.loads(sys.argv[1])
     command = sys.argv[2:]
     libc = ctypes.CDLL(None, use_errno=True)
-    if "uid" in wishes:
-        _drop_root(libc, wishes["uid"], wishes["gid"])
-    os.nice(wishes["nice"])
+    if "uid" in options:
+        _drop_root(libc, options["uid"], options["gid"])
+    os.nice(options["nice"])
     if sys.platform == "linux":
         # After the change of user, which would clear it.
-        libc.prctl(_PR_SET_PDEATHSIG, wishes["death_signal"], 0, 0, 0)
-    if os.getppid() != wishes["parent"]:
+        libc.prctl(_PR_SET_PDEATHSIG, options["death_signal"], 0, 0, 0)
+    if os.getppid() != options["parent"]:
         sys.exit("the parent has gone")
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:

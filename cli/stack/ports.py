@@ -16,7 +16,7 @@ _QUIET_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PortRequest:
     """Name a port that was asked for, and the option that asks for another."""
 
     option: str
@@ -51,12 +51,14 @@ def free_port() -> int:
     raise OSError(errno.EADDRINUSE, "no port is free")
 
 
-def require_free(wishes: Iterable[Wish]) -> None:
+def require_free(port_requests: Iterable[PortRequest]) -> None:
     """Raise UserError, naming the option to change, for the first port that is taken or wished for twice."""
     seen: dict[int, str] = {}
-    for wish in wishes:
-        if wish.port in seen:
-            raise UserError(f"{seen[wish.port]} and {wish.option} are both {wish.port}: choose two different ports.")
-        seen[wish.port] = wish.option
-        if not is_free(wish.port):
-            raise UserError(f"Port {wish.port} is in use: choose another one with {wish.option} PORT.")
+    for wanted in port_requests:
+        if wanted.port in seen:
+            raise UserError(
+                f"{seen[wanted.port]} and {wanted.option} are both {wanted.port}: choose two different ports."
+            )
+        seen[wanted.port] = wanted.option
+        if not is_free(wanted.port):
+            raise UserError(f"Port {wanted.port} is in use: choose another one with {wanted.option} PORT.")

@@ -15,7 +15,7 @@ import asyncpg
 import psutil
 
 from cli.errors import UserError
-from cli.stack.leftovers import end_all
+from cli.stack.orphans import end_all
 from cli.stack.ports import HOST, free_port, is_free
 from cli.stack.process import Command, User, output_of
 
@@ -24,7 +24,7 @@ _OWNER = "socialsyncer"
 """The role that owns the database, and the database. The superuser has no password, so nobody can log in as it."""
 FAST_SHUTDOWN = signal.SIGINT
 """Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
-_LEFTOVER_GRACE = 10.0
+_ORPHAN_GRACE = 10.0
 _TIMEOUT = 3.0
 _REASON = re.compile(r"error|fatal|denied|cannot|could not", re.IGNORECASE)
 _SETTINGS = {
@@ -67,12 +67,12 @@ def processes_in(data: Path) -> list[psutil.Process]:
     return found
 
 
-async def end_leftovers(data: Path) -> None:
+async def end_orphans(data: Path) -> None:
     """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
 
     Whether a server is ours is decided by the directory it works in: the file's pid may belong to anybody by now.
     """
-    await end_all(processes_in(data), FAST_SHUTDOWN, _LEFTOVER_GRACE)
+    await end_all(processes_in(data), FAST_SHUTDOWN, _ORPHAN_GRACE)
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 
@@ -103,7 +103,7 @@ class Postgres:
             raise UserError(
                 f"{self._data} belongs to PostgreSQL {version}, installed is {_VERSION}: choose another --data-dir."
             )
-        await end_leftovers(self._data)
+        await end_orphans(self._data)
         return self._run(
             "postgres",
             "-D",

@@ -47,10 +47,10 @@ class Command:
     @property
     def launched(self) -> list[str]:
         """Return the command line that leads to the program by way of the launcher."""
-        wishes = {"death_signal": int(self.death_signal), "parent": os.getpid(), "nice": self.nice}
+        options = {"death_signal": int(self.death_signal), "parent": os.getpid(), "nice": self.nice}
         if self.user is not None:
-            wishes |= {"uid": self.user.uid, "gid": self.user.gid}
-        return [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(wishes), *self.argv]
+            options |= {"uid": self.user.uid, "gid": self.user.gid}
+        return [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(options), *self.argv]
 
 
 @dataclass(slots=True)

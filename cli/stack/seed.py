@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.connecting import connect_account, parsed_credentials
+from cli.connecting import connect_account, parse_credentials
 from cli.errors import UserError
 from cli.sandbox import (
     SandboxAccount,
@@ -101,7 +101,7 @@ async def _connect(
         premium=premium,
     )
     await introduce(sandbox_url, [account])
-    await connect_account(database, settings, workspace_id, network, parsed_credentials(network, given))
+    await connect_account(database, settings, workspace_id, network, parse_credentials(network, given))
 
 
 def _told(vault: Vault, account: Account) -> SandboxAccount:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.stack.leftovers import Ledger
+from cli.stack.orphans import Ledger
 from cli.stack.process import Child, Command, spawn
 
 _POLL = 0.05

@@ -28,7 +28,7 @@ _LINUX = sys.platform == "linux"
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class JobLimits:
     """What one job may use: bytes of address space, bytes of the file it writes, seconds of the processor."""
 
     memory: int
@@ -65,16 +65,16 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def confine_job(allowance: Allowance) -> str | None:
+def confine_job(limits: JobLimits) -> str | None:
     """Allow this process nothing but its job from now on; return why the kernel does not filter its calls, if so."""
-    if not allowance.urgent:
+    if not limits.urgent:
         os.nice(_LESS_URGENT)
-    _limit(resource.RLIMIT_AS, allowance.memory)
-    _limit(resource.RLIMIT_FSIZE, allowance.file_size)
+    _limit(resource.RLIMIT_AS, limits.memory)
+    _limit(resource.RLIMIT_FSIZE, limits.file_size)
     # One second to tell what ended it: a signal of its own comes first, which a taken-over process may ignore.
-    _limit(resource.RLIMIT_CPU, allowance.cpu_seconds, allowance.cpu_seconds + 1)
+    _limit(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)
     try:
-        forbid_other_calls(threads=allowance.threads)
+        forbid_other_calls(threads=limits.threads)
     except OSError as error:
         return str(error)
     return None

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from media.decoding.confinement import Allowance
+from media.decoding.confinement import JobLimits
 from media.decoding.facts import ImageDemand
 
 MAX_MESSAGE = 64 * 1024
@@ -25,7 +25,7 @@ class Job:
     """
 
     content_type: str
-    allowance: Allowance
+    limits: JobLimits
     strips: bool = False
     demand: ImageDemand | None = None
 
@@ -38,4 +38,4 @@ class Job:
         """Return the job that a message holds."""
         read: dict[str, Any] = json.loads(message)
         demand = read.pop("demand")
-        return Job(allowance=Allowance(**read.pop("allowance")), demand=demand and ImageDemand(**demand), **read)
+        return Job(limits=JobLimits(**read.pop("limits")), demand=demand and ImageDemand(**demand), **read)

@@ -126,5 +126,5 @@ def _work(number: int) -> None:
         return
     job = Job.from_message(message)
     files = [Spool(os.fdopen(file, mode, buffering=0)) for file, mode in zip(numbers, ("rb", "r+b"), strict=False)]
-    unconfined = confine_job(job.allowance)
+    unconfined = confine_job(job.limits)
     os.write(number, json.dumps({**answer(job, files), "unconfined": unconfined}).encode() + b"\n")

@@ -11,7 +11,7 @@ from platforms.errors import Kind, NetworkError
 
 MOST_CONNECTIONS = 80
 """Requests under way at the same time; fewer than the pool below has connections."""
-_PATIENCE_S = 2.0
+_TIMEOUT_S = 2.0
 """How long a request waits for others of its workspace. Fast servers make room within milliseconds."""
 _ASK_AGAIN_S = 0.05
 
@@ -43,7 +43,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
     async def _share(self, workspace_id: str) -> Share:
-        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
         while True:
             try:
                 return self._shares.take(workspace_id)

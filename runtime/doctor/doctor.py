@@ -9,12 +9,12 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import Unavailable
-from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case, Counted, doubtful
 from runtime.doctor.findings import Finding, Kind, Report
-from runtime.doctor.loose import LooseEnds
+from runtime.doctor.loose_ends import LooseEnds
 from runtime.doctor.networks import Networks
 from runtime.doctor.posts import Examination
+from runtime.doctor.run_queries import RunQueries
 from runtime.doctor.sandbox import SandboxAway, see
 from runtime.doctor.waiting import waiting_sentence
 from store.database import Database
@@ -42,7 +42,7 @@ class Doctor:
         self._runs = runs
         self._workspace_id = workspace_id
         self._sandbox_url = sandbox_url
-        self._asking = Asking(runs, _ASKED_AT_ONCE)
+        self._queries = RunQueries(runs, _ASKED_AT_ONCE)
 
     async def look(self) -> Report:
         """Return what disagrees. A part that is away is told in the report."""
@@ -53,7 +53,7 @@ class Doctor:
             if self._sandbox_url:
                 await self._look_at_networks(report, self._sandbox_url)
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
-        if silent := len(self._asking.unanswered - explained):
+        if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
             report.away.append(f"No worker answered for {workflows} that had to be asked where the post stands.")
         now = datetime.now(UTC)
@@ -66,7 +66,7 @@ class Doctor:
         cases = await doubtful(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
         at_work = (await self._runs.queues.posts()).polled
-        examination = Examination(self._database, self._runs, self._asking, served=at_work)
+        examination = Examination(self._database, self._runs, self._queries, served=at_work)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 
         async def look(at: Iterable[Case]) -> list[Finding]:
@@ -132,10 +132,10 @@ async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
     except Unavailable:
         report.away.append("Temporal does not answer, so rows could not be held against workflows.")
     except DATABASE_ERRORS as error:
-        report.away.append(database_away(error))
+        report.away.append(describe_database_error(error))
 
 
-def database_away(error: BaseException) -> str:
+def describe_database_error(error: BaseException) -> str:
     """Say in a sentence that the database could not be read; its own words may repeat what it was sent."""
     if isinstance(error, OSError):
         return "The database does not answer, so nothing could be compared."

@@ -9,7 +9,7 @@ from domain.post import OPEN, TargetState, TargetStatus
 from runtime.doctor.findings import Finding, Heals, Kind, Subject
 from store.checkup import OpenAttempt
 from store.models import Post, Target
-from workflows.messages import StatusView, TargetView
+from workflows.messages import StatusView, TargetStatusView
 from workflows.runs import Run
 
 SILENT_AFTER = HEARTBEAT_TIMEOUT + timedelta(seconds=5)
@@ -53,7 +53,7 @@ class Facts:
         how: str,
         *,
         by: datetime | None = None,
-        target: Target | TargetView | None = None,
+        target: Target | TargetStatusView | None = None,
     ) -> Finding:
         """Say something of this post, or of one of its targets."""
         target_id = target.id if isinstance(target, Target) else target.target_id if target else None

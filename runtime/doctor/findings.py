@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-_PATIENCE = timedelta(minutes=2)
+_GRACE = timedelta(minutes=2)
 """How long after its time a disagreement may still heal by itself before a person has to see why it does not."""
 
 
@@ -109,7 +109,7 @@ class Finding:
 
     def as_of(self, now: datetime) -> "Finding":
         """Return it as it must be called now: what has not healed long after it should is a person's to look into."""
-        if self.heals is Heals.PERSON or self.by is None or now <= self.by + _PATIENCE:
+        if self.heals is Heals.PERSON or self.by is None or now <= self.by + _GRACE:
             return self
         how = f"It should have healed and has not: see the worker's log. {self.how}"
         return replace(self, heals=Heals.PERSON, how=how)

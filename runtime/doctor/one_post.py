@@ -12,11 +12,11 @@ from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from platforms.registry import networks
-from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case
 from runtime.doctor.doctor import AGAIN_AFTER_S
 from runtime.doctor.findings import Exit, Finding, Heals
 from runtime.doctor.posts import Examination
+from runtime.doctor.run_queries import RunQueries
 from runtime.doctor.waiting import waiting_sentence
 from store.accounts import find_accounts
 from store.app_refusals import refused_apps
@@ -129,7 +129,7 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
     report.workflow += await _workflow(runs, run)
     report.network += await _unserved(runs, post, now)
     served = (await runs.queues.posts()).polled
-    examination = Examination(database, runs, Asking(runs, 1), served=served)
+    examination = Examination(database, runs, RunQueries(runs, 1), served=served)
     case = Case(post.workflow_id, post.id)
     if first := await examination.findings(case):
         # What was in flight has landed by then.

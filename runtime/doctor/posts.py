@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from api.readiness import UNTOLD_AFTER
 from domain.ownership import Fate, judge_run
 from domain.post import OPEN, PostStatus
-from runtime.doctor.asking import Asking
 from runtime.doctor.cases import Case
 from runtime.doctor.facts import Facts, settled
 from runtime.doctor.findings import Finding
 from runtime.doctor.lost import judge_lost
+from runtime.doctor.run_queries import RunQueries
 from runtime.doctor.running import judge_running
 from runtime.facts import facts_of_row, facts_of_run
 from store.checkup import open_attempts_of, post_and_targets
@@ -23,10 +23,10 @@ from workflows.runs import Run, Runs
 class Examination:
     """Judge posts one by one."""
 
-    def __init__(self, database: Database, runs: Runs, asking: Asking, *, served: bool) -> None:
+    def __init__(self, database: Database, runs: Runs, queries: RunQueries, *, served: bool) -> None:
         self._database = database
         self._runs = runs
-        self._asking = asking
+        self._queries = queries
         self._served = served
 
     async def findings(self, case: Case) -> Sequence[Finding]:
@@ -49,7 +49,7 @@ class Examination:
                 attempts = await open_attempts_of(session, post.id)
         facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._served)
         if run is not None and not facts.in_motion and _decides(post, run):
-            return replace(facts, view=await self._asking.says(run))
+            return replace(facts, view=await self._queries.says(run))
         return facts
 
 

@@ -10,7 +10,7 @@ from domain.schedule import rfc3339
 from runtime.doctor.facts import SILENT_AFTER, Facts, settled
 from runtime.doctor.findings import Finding, Heals, Kind
 from store.models import Post, Target
-from workflows.messages import TargetView
+from workflows.messages import TargetStatusView
 from workflows.runs import Run
 
 _TERMINATE = "`temporal workflow terminate --workflow-id '{}' --reason …`"
@@ -100,7 +100,7 @@ def _beside_each_other(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
             yield from _of_target(facts, run, target, view)
 
 
-def _of_target(facts: Facts, run: Run, target: Target, view: TargetView) -> Iterator[Finding]:
+def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -> Iterator[Finding]:
     row, says = TargetStatus(target.status), view.status
     if row is says:
         return

@@ -16,7 +16,7 @@ from runtime.live_check.files import CheckFiles
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(minutes=10)
+RETRY_FOR = timedelta(minutes=10)
 """How long one step is tried again while the network says that it is not ready."""
 LOOK_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
 """How long a post is looked for at least, and how long it may be seen once it is deleted."""
@@ -236,7 +236,7 @@ class Runner:
             except NetworkError as error:
                 wait = error.retry_after.total_seconds() if error.retry_after else next(pauses, _LONGEST_WAIT_S)
                 passed = time.monotonic() - began
-                if patient and error.kind in PASSING and passed + wait < PATIENCE.total_seconds():
+                if patient and error.kind in PASSING and passed + wait < RETRY_FOR.total_seconds():
                     await asyncio.sleep(wait)
                     continue
                 self._note(trial, Step(name, error.kind, passed, tries, error.code, error.status, error.message))

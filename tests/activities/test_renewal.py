@@ -93,7 +93,7 @@ async def test_many_steps_of_many_processes_renew_once(
 async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
     stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewal, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(renewal, "_TIMEOUT_S", 0.3)
     async with stack.database.transaction() as session:
         assert await lease_renewal(session, key_of(account), account.credentials)
     with pytest.raises(NetworkError) as raised:

@@ -119,7 +119,7 @@ async def test_a_frozen_process_loses_nothing_however_long(
         await asyncio.sleep(2)
         used = await row(stack, account)
         with monkeypatch.context() as impatient:
-            impatient.setattr(renewal, "_PATIENCE_S", 1.5)
+            impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
             with pytest.raises(NetworkError) as raised:
                 await desk.renew(used)
         assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing"), "it waits for the frozen one"
@@ -198,7 +198,7 @@ async def test_an_answer_outlives_a_database_that_is_away(
         return await write(*given, **more)
 
     monkeypatch.setattr(renewal, "keep_renewed", away)
-    monkeypatch.setattr(renewal, "_PATIENCE_S", 60)
+    monkeypatch.setattr(renewal, "_TIMEOUT_S", 60)
     assert await desk.renew(account)
     assert tries > 1
     monkeypatch.undo()

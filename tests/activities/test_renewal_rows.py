@@ -179,7 +179,7 @@ async def test_nobody_takes_over_from_a_process_that_lives(
     stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lease has run out while it was frozen; its answer waits for it."""
-    monkeypatch.setattr(renewal, "_PATIENCE_S", 2.0)
+    monkeypatch.setattr(renewal, "_TIMEOUT_S", 2.0)
     network.may_answer.clear()
     frozen = process()
     holder = asyncio.create_task(frozen.renewed(account, network.renew, TOKENS))

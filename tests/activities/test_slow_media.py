@@ -39,7 +39,7 @@ async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
         settings = stack.settings.model_copy(
             update={"private_media_hosts": hosts, "private_account_hosts": own_servers}
         )
-        async with worker.desk(settings, stack.database) as desk, worker.running(stack.client, desk):
+        async with worker.desk(settings, stack.database) as desk, worker.running_workers(stack.client, desk):
             yield stack, server
 
 

@@ -79,9 +79,9 @@ async def test_each_post_is_created_or_refused_by_itself(api: Client, stack: Sta
 
 
 async def test_a_repeat_creates_nothing_and_answers_the_same_posts(api: Client, stack: Stack) -> None:
-    tag, keyed = f"tag-{uuid.uuid4()}", body_of(stack, "")
-    del keyed["externalId"]
-    body = {"posts": [body_of(stack, tag), {**keyed, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
+    tag, keyed_request = f"tag-{uuid.uuid4()}", body_of(stack, "")
+    del keyed_request["externalId"]
+    body = {"posts": [body_of(stack, tag), {**keyed_request, "tags": [tag], "idempotencyKey": str(uuid.uuid4())}]}
     first = await bulk(api, "", body)
     again = await bulk(api, "", body)
     assert [each["id"] for each in again["results"]] == [each["id"] for each in first["results"]]

@@ -9,7 +9,7 @@ import pytest
 from api.body import MAX_BYTES, check_size, parse_object
 from api.create import now_ms
 from api.network_rules import network_problems
-from api.wanted import read_create
+from api.parse_post import read_create
 from benchmarks.abuse.texts import NAMES, text
 from domain.errors import InvalidRequest
 from platforms.registry import networks

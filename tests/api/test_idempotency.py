@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from api.keyed import keyed
+from api.idempotency import keyed_request
 from store.idempotency import claim
 from store.models import IdempotencyKey
 from tests.api.conftest import Client, problems
@@ -143,7 +143,7 @@ class TestRaces:
         """The first process inserted the rows, and was killed before it started anything."""
         key, body = new_key(), publish(stack, "taken over")
         post = await stack.save("taken over", [stack.accounts["twitter"]])
-        request = keyed(api.workspace_id, key["Idempotency-Key"], body)
+        request = keyed_request(api.workspace_id, key["Idempotency-Key"], body)
         assert request is not None
         async with stack.database.transaction() as session:
             assert await claim(session, request, post.id, datetime.now(UTC), None) == 1
@@ -154,7 +154,7 @@ class TestRaces:
 
     async def test_a_post_deleted_before_its_answer_was_kept_is_a_conflict(self, api: Client, stack: Stack) -> None:
         key, body = new_key(), publish(stack, "gone")
-        request = keyed(api.workspace_id, key["Idempotency-Key"], body)
+        request = keyed_request(api.workspace_id, key["Idempotency-Key"], body)
         assert request is not None
         async with stack.database.transaction() as session:
             await claim(session, request, "post_" + "0" * 32, datetime.now(UTC), None)

@@ -7,7 +7,7 @@ import pytest
 from api.app import create_app
 from api.dependencies import Dependencies
 from api.quotas import Quotas, WorkspaceLimits
-from api.waiting import Waiting
+from api.waiting import WaitingRequests
 from domain.errors import RateLimited
 from tests.api.conftest import client_of
 from tests.serving import started
@@ -106,13 +106,13 @@ async def test_posts_are_counted_seldom(stack: Stack, monkeypatch: pytest.Monkey
 
 
 async def test_only_so_many_requests_of_a_workspace_wait() -> None:
-    waiting = Waiting(most=2)
-    with waiting.patience("a", 5) as first, waiting.patience("a", 5), waiting.patience("a", 5) as third:
+    waiting = WaitingRequests(most=2)
+    with waiting.deadline("a", 5) as first, waiting.deadline("a", 5), waiting.deadline("a", 5) as third:
         assert first.granted
         assert (third.granted, third.left) == (False, 0)
-        with waiting.patience("b", 5) as others, waiting.patience("a", 0) as none:
+        with waiting.deadline("b", 5) as others, waiting.deadline("a", 0) as none:
             assert others.granted
             assert others.left > 4
             assert none.left == 0
-    with waiting.patience("a", 5) as again:
+    with waiting.deadline("a", 5) as again:
         assert again.granted

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.environment import Environment
 from cli.live_check import file_named, host_of
-from cli.place import Place
 from tests.cli.test_commands import production, run
 from tests.stack import Stack
 
@@ -53,10 +53,10 @@ async def test_what_there_is_not_is_told(production: Stack, arguments: tuple[str
 
 async def test_files_that_networks_fetch_are_at_our_own_address(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"sandbox_url": "", "public_url": "https://posts.example"})
-    host = host_of(Place(settings), stack.worker_database, stack.workspace_id)
+    host = host_of(Environment(settings), stack.worker_database, stack.workspace_id)
     assert host
     address = await host(await file_named("portrait.jpg"))
     assert address.startswith("https://posts.example/media/")
     assert address.endswith(".jpg")
     without = settings.model_copy(update={"public_url": ""})
-    assert host_of(Place(without), stack.worker_database, stack.workspace_id) is None
+    assert host_of(Environment(without), stack.worker_database, stack.workspace_id) is None

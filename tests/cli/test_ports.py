@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.errors import UserError
-from cli.stack.ports import Wish, free_port, is_free, require_free
+from cli.stack.ports import PortRequest, free_port, is_free, require_free
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def test_a_port_just_given_back_is_free_although_connections_linger() -> None:
 
 def test_a_taken_port_is_one_sentence_that_names_the_option(taken: int) -> None:
     with pytest.raises(UserError) as raised:
-        require_free([Wish("--ui-port", free_port()), Wish("--api-port", taken)])
+        require_free([PortRequest("--ui-port", free_port()), PortRequest("--api-port", taken)])
     assert raised.value.format_message() == f"Port {taken} is in use: choose another one with --api-port PORT."
 
 
 def test_the_same_port_twice_is_one_sentence_that_names_both_options() -> None:
     port = free_port()
     with pytest.raises(UserError) as raised:
-        require_free([Wish("--api-port", port), Wish("--ui-port", port)])
+        require_free([PortRequest("--api-port", port), PortRequest("--ui-port", port)])
     assert raised.value.format_message().startswith(f"--api-port and --ui-port are both {port}")

@@ -14,7 +14,7 @@ import pytest
 
 from cli.errors import UserError
 from cli.stack import postgres as module
-from cli.stack.leftovers import Ledger
+from cli.stack.orphans import Ledger
 from cli.stack.parts import postgres_part
 from cli.stack.postgres import Postgres, processes_in
 from cli.stack.process import spawn
@@ -125,7 +125,7 @@ async def test_a_server_left_running_is_ended_first(folder: Path) -> None:
 
 
 async def test_a_server_that_hangs_is_ended_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LEFTOVER_GRACE", 0.3)
+    monkeypatch.setattr(module, "_ORPHAN_GRACE", 0.3)
     before = Postgres(folder / "postgres", PASSWORD, None)
     left = await spawn(await before.command(), folder / "left.log")
     reaped = asyncio.create_task(left.wait())

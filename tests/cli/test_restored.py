@@ -12,8 +12,8 @@ from temporalio.service import RPCError
 from api.app import create_app
 from api.dependencies import Dependencies
 from cli import restored
+from cli.environment import Environment
 from cli.errors import UserError
-from cli.place import Place
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
@@ -30,7 +30,7 @@ from tests.stack import Stack
 @pytest.fixture(autouse=True)
 async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the command work on the stack's database, and leave no restore behind."""
-    monkeypatch.setattr(restored, "place_of", lambda *_: Place(stack.settings))
+    monkeypatch.setattr(restored, "environment_of", lambda *_: Environment(stack.settings))
     monkeypatch.setattr(restored, "HEARD_AFTER_S", 0)
     yield
     async with stack.database.transaction() as session:

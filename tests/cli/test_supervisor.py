@@ -7,7 +7,7 @@ import pytest
 
 from cli.errors import UserError
 from cli.stack import supervisor
-from cli.stack.leftovers import Ledger, leftovers
+from cli.stack.orphans import Ledger, find_orphans
 from cli.stack.supervisor import Keeper, Part
 from tests.cli.parts import SLEEP, STUBBORN, alive, kill, part, until
 
@@ -108,11 +108,11 @@ async def test_a_stopped_part_is_gone_and_stays_gone(tmp_path: Path) -> None:
         await keeper.start()
         pid = keeper.pid
         assert pid is not None
-        assert set(leftovers(tmp_path / "run.json")) == {"thing"}
+        assert set(find_orphans(tmp_path / "run.json")) == {"thing"}
         await keeper.stop()
         assert not alive(pid)
         assert not said
-        assert leftovers(tmp_path / "run.json") == {}
+        assert find_orphans(tmp_path / "run.json") == {}
 
 
 async def test_kill_ends_a_part_that_would_not_listen(tmp_path: Path) -> None:

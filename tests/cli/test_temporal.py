@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.errors import UserError
 from cli.migrating import register_search_attributes
-from cli.stack.leftovers import Ledger
+from cli.stack.orphans import Ledger
 from cli.stack.parts import temporal_part
 from cli.stack.ports import free_port
 from cli.stack.process import Command

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.schedule import (
-    Schedule,
+    ScheduledTime,
     horizon,
     parse_bound,
     parse_date_time,
@@ -86,7 +86,7 @@ class TestInstants:
             f"{(instant + offset).replace(tzinfo=None).isoformat()}{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
         )
         schedule = resolve(text, zone)
-        assert schedule == Schedule(instant, None, zone)
+        assert schedule == ScheduledTime(instant, None, zone)
         assert schedule.in_zone("Asia/Tokyo").instant == instant
 
     @given(milliseconds)
@@ -193,7 +193,7 @@ class TestShifts:
 
     @given(instants, zones, st.integers(1, 400))
     def test_an_instant_stays_one_and_keeps_its_wall_time(self, instant: datetime, zone: str, days: int) -> None:
-        moved = shifted(Schedule(instant, None, zone), parse_shift(f"P{days}D"))
+        moved = shifted(ScheduledTime(instant, None, zone), parse_shift(f"P{days}D"))
         assert moved.wall is None
         wanted = (instant.astimezone(ZoneInfo(zone)) + timedelta(days=days)).replace(tzinfo=None)
         assert moved.instant == resolve(wanted.isoformat(), zone).instant
@@ -231,4 +231,4 @@ class TestShifts:
 
     def test_refuses_what_leads_out_of_all_calendars(self) -> None:
         with pytest.raises(ValueError, match="out of range"):
-            shifted(Schedule(datetime(9999, 12, 30, tzinfo=UTC), None, "UTC"), parse_shift("P9999W"))
+            shifted(ScheduledTime(datetime(9999, 12, 30, tzinfo=UTC), None, "UTC"), parse_shift("P9999W"))

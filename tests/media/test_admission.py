@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from media.admission import MediaLimits, Waiting
+from media.admission import MediaLimits, WaitingSteps
 from tests.domain.test_shares import Clock
 
 
@@ -11,7 +11,7 @@ def seconds(wait: timedelta, exactly: float) -> bool:
 
 
 def test_each_that_waits_is_put_off_a_little_further() -> None:
-    waiting = Waiting(Clock())
+    waiting = WaitingSteps(Clock())
     waits = [waiting.put_off("ws", f"step {number}", 2) for number in range(100)]
     assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
     # One that comes again goes to the end, others do not count.
@@ -20,14 +20,14 @@ def test_each_that_waits_is_put_off_a_little_further() -> None:
 
 
 def test_a_wait_is_neither_too_short_nor_too_long() -> None:
-    waiting = Waiting(Clock())
+    waiting = WaitingSteps(Clock())
     assert seconds(waiting.put_off("ws", "step", 0.01), 1)
     assert seconds(waiting.put_off("ws", "another", 1000), 300)
 
 
 def test_who_goes_on_or_does_not_come_back_counts_no_longer() -> None:
     clock = Clock()
-    waiting = Waiting(clock)
+    waiting = WaitingSteps(clock)
     for number in range(9):
         waiting.put_off("ws", f"step {number}", 2)
     for number in range(5):

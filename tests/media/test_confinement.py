@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from media import decoders as module
 from media.decoders import Decoders, Ending
-from media.decoding.confinement import Allowance
+from media.decoding.confinement import JobLimits
 from media.decoding.jobs import IMAGES, Job
 from tests.media import files
 
-ALLOWANCE = Allowance(memory=2**30, file_size=1000, cpu_seconds=1)
+LIMITS = JobLimits(memory=2**30, file_size=1000, cpu_seconds=1)
 
 
 def taken_over(program: str) -> str:
@@ -42,7 +42,7 @@ server.answer = answer
 server.main(int(number), kind)"""
 
 
-async def ending_of(program: str, allowance: Allowance = ALLOWANCE, within: float = 10) -> Ending:
+async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10) -> Ending:
     """Return how a process ends that does the work in place of decoding a file."""
     decoders = Decoders(IMAGES)
     file, room = files.file_of(b"content", "image/jpeg").spool, files.room()
@@ -50,7 +50,7 @@ async def ending_of(program: str, allowance: Allowance = ALLOWANCE, within: floa
     real = module._START
     module._START = taken_over(program)
     try:
-        ending = await decoders.run(Job("image/jpeg", allowance, strips=True), numbers, within)
+        ending = await decoders.run(Job("image/jpeg", limits, strips=True), numbers, within)
     finally:
         module._START = real
         for number in numbers:
@@ -60,8 +60,8 @@ async def ending_of(program: str, allowance: Allowance = ALLOWANCE, within: floa
     return ending
 
 
-async def outcome_of(program: str, allowance: Allowance = ALLOWANCE) -> dict[str, Any]:
-    ending = await ending_of(program, allowance)
+async def outcome_of(program: str, limits: JobLimits = LIMITS) -> dict[str, Any]:
+    ending = await ending_of(program, limits)
     assert ending.answer is not None
     return ending.answer
 
@@ -71,7 +71,7 @@ async def filtered() -> None:
     """Skip a test if the kernel does not filter calls."""
     decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
     number = photo.spool.duplicate(writable=False)
-    ending = await decoders.run(Job("image/jpeg", ALLOWANCE), [number], 20)
+    ending = await decoders.run(Job("image/jpeg", LIMITS), [number], 20)
     os.close(number)
     warned = decoders._warned
     await decoders.close()
@@ -121,7 +121,7 @@ async def test_a_decoder_that_is_taken_over_may_do_nothing(attempt: str, tmp_pat
 async def test_only_a_decoder_that_needs_a_thread_may_start_one() -> None:
     program = "thread = threading.Thread(target=time.time)\nthread.start()\nthread.join()"
     assert (await outcome_of(program))["error"] == "RuntimeError"
-    assert (await outcome_of(program, replace(ALLOWANCE, threads=True)))["error"] is None
+    assert (await outcome_of(program, replace(LIMITS, threads=True)))["error"] is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_a_kernel_that_filters_no_calls_is_reported_once(monkeypatch: pyte
     with capture_logs() as logged:
         for _ in range(2):
             number = photo.spool.duplicate(writable=False)
-            ending = await decoders.run(Job("image/jpeg", ALLOWANCE), [number], 20)
+            ending = await decoders.run(Job("image/jpeg", LIMITS), [number], 20)
             os.close(number)
             assert ending.answer is not None
             assert ending.answer["examined"]["facts"]["width"] == 40

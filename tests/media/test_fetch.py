@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from media import intake
-from media.fetch import MediaFetcher, Pace
+from media import download
+from media.fetch import MediaFetcher, MinimumSpeed
 from media.spool import Spool
 from platforms.errors import Kind, NetworkError
 from platforms.http.allowed_hosts import AllowedHosts
@@ -338,7 +338,7 @@ async def test_a_compressed_file_is_unpacked(
 async def test_what_unpacks_without_end_is_cut_off(
     server: HostileServer, fetcher_with: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MAX_DECODED_BYTES", 5 * 2**20)
+    monkeypatch.setattr(download, "MAX_DECODED_BYTES", 5 * 2**20)
     written: list[int] = []
     append = Spool.append
 
@@ -363,14 +363,14 @@ async def test_what_has_no_end_is_cut_off(server: HostileServer, fetcher_with: M
 @pytest.mark.parametrize("response", [hangs, endless(JPEG, b"\x00", pause=0.01)], ids=["silent", "drop by drop"])
 async def test_a_slow_server_is_left(response: Answer, server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = response
-    error = await refusal(fetcher_with(pace=Pace(grace=0.3, slowest=1_000_000)), "http://cdn.test/a")
+    error = await refusal(fetcher_with(speed=MinimumSpeed(grace=0.3, slowest=1_000_000)), "http://cdn.test/a")
     assert (error.kind, error.code) == (Kind.TRANSIENT, "media_timeout")
 
 
 async def test_a_steady_server_gets_more_time_up_to_the_longest(server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = endless(JPEG, bytes(20_000), pause=0.02)
     started = asyncio.get_running_loop().time()
-    error = await refusal(fetcher_with(pace=Pace(grace=0.5, slowest=10_000, longest=1.2)), "http://cdn.test/a")
+    error = await refusal(fetcher_with(speed=MinimumSpeed(grace=0.5, slowest=10_000, longest=1.2)), "http://cdn.test/a")
     assert error.code == "media_timeout"
     assert 1.1 < asyncio.get_running_loop().time() - started < 4
 

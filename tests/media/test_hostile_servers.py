@@ -13,8 +13,8 @@ import pytest
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
 from media.admission import MOST_FETCHES, Admission, MediaLimits
-from media.fetch import MediaFetcher, Pace
-from media.shared import SharedFiles
+from media.fetch import MediaFetcher, MinimumSpeed
+from media.shared_files import SharedFiles
 from platforms.errors import Kind, NetworkError
 from tests.media.hostile import (
     JPEG,
@@ -35,8 +35,8 @@ from tests.media.test_fetch import open_files
 
 Fetch = Callable[[str], "asyncio.Task[NetworkError]"]
 
-PACE = Pace(grace=1, slowest=2**20)
-PATIENT = Pace(grace=20, slowest=2**20)
+SPEED = MinimumSpeed(grace=1, slowest=2**20)
+PATIENT = MinimumSpeed(grace=20, slowest=2**20)
 """For what is not to be ended by the clock, however slow the machine is."""
 LONGEST_S = 20
 """A hundred times what each takes on an idle machine, and far below what an unbounded one would."""
@@ -83,15 +83,15 @@ def promises(length: int) -> Answer:
 
 
 @pytest.fixture
-def pace() -> Pace:
-    return PACE
+def speed() -> MinimumSpeed:
+    return SPEED
 
 
 @pytest.fixture
-async def worker(server: HostileServer, pace: Pace) -> AsyncIterator[tuple[SharedFiles, Admission]]:
+async def worker(server: HostileServer, speed: MinimumSpeed) -> AsyncIterator[tuple[SharedFiles, Admission]]:
     """Fetch as a worker does, with a disk of 8 MiB."""
     admission = Admission(MediaLimits(disk_bytes=DISK))
-    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], pace=pace, max_bytes=DISK // 4)
+    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], speed=speed, max_bytes=DISK // 4)
     files = SharedFiles(fetcher, admission)
     yield files, admission
     await files.close()
@@ -115,17 +115,17 @@ async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> Network
 
 
 @pytest.mark.parametrize(
-    ("sent", "pace", "kind", "code"),
+    ("sent", "speed", "kind", "code"),
     [
-        (hangs, PACE, Kind.TRANSIENT, "media_timeout"),
+        (hangs, SPEED, Kind.TRANSIENT, "media_timeout"),
         (drops, PATIENT, Kind.TRANSIENT, "media_truncated"),
-        (drips_head(b"x"), PACE, Kind.TRANSIENT, "media_timeout"),
-        (drips_head(b"X-A: b\r\n"), PACE, Kind.TRANSIENT, "media_timeout"),
-        (endless(MP4_HEAD, b"\0", pause=0.02), PACE, Kind.TRANSIENT, "media_timeout"),
+        (drips_head(b"x"), SPEED, Kind.TRANSIENT, "media_timeout"),
+        (drips_head(b"X-A: b\r\n"), SPEED, Kind.TRANSIENT, "media_timeout"),
+        (endless(MP4_HEAD, b"\0", pause=0.02), SPEED, Kind.TRANSIENT, "media_timeout"),
         (tiny_chunks(), PATIENT, Kind.TRANSIENT, "media_truncated"),
         (tiny_chunks(b"HTTP/1.1 103 Early Hints\r\n\r\n"), PATIENT, Kind.TRANSIENT, "media_truncated"),
         (endless(MP4_HEAD), PATIENT, Kind.REJECTED, "media_too_large"),
-        (promises(DISK // 4), PACE, Kind.TRANSIENT, "media_timeout"),
+        (promises(DISK // 4), SPEED, Kind.TRANSIENT, "media_timeout"),
         (promises(DISK), PATIENT, Kind.REJECTED, "media_too_large"),
         (promises(10**18), PATIENT, Kind.REJECTED, "media_too_large"),
         (answer(MP4_HEAD, length=1_000_000), PATIENT, Kind.TRANSIENT, "media_truncated"),
@@ -176,7 +176,7 @@ async def test_a_handshake_that_never_ends_is_left(tmp_path: Path) -> None:
 
     listening = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{port}"], pace=PACE)
+    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{port}"], speed=SPEED)
     files = SharedFiles(fetcher)
     before = open_files()
     async with asyncio.timeout(LONGEST_S / 2):
@@ -195,14 +195,14 @@ async def test_a_handshake_with_a_foreign_certificate_is_no_fetch(tmp_path: Path
     server = HostileServer({"/a": answer(JPEG)})
     context: ssl.SSLContext = self_signed(tmp_path, "elsewhere.test")
     async with server.running(context):
-        files = SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], pace=PACE))
+        files = SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], speed=SPEED))
         error = await refusal(files, f"https://127.0.0.1:{server.port}/a")
         await files.close()
     assert (error.kind, error.code) == (Kind.REJECTED, "media_unreachable")
     assert server.requests == []
 
 
-@pytest.mark.parametrize("pace", [PATIENT], ids=["patient"])
+@pytest.mark.parametrize("speed", [PATIENT], ids=["patient"])
 async def test_many_small_files_leave_file_numbers_for_others(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
@@ -221,7 +221,7 @@ async def test_many_small_files_leave_file_numbers_for_others(
     assert open_files() - before <= 256 + 20
 
 
-@pytest.mark.parametrize("pace", [PATIENT], ids=["patient"])
+@pytest.mark.parametrize("speed", [PATIENT], ids=["patient"])
 async def test_a_server_that_sends_fast_and_a_lot_holds_up_nothing_else(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.post import Media, MediaType
+from media.change_record import ChangeRecord
 from media.changes import Change
+from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
-from media.record import ChangeRecord
-from media.shared import SharedFiles
-from media.source import MediaTools, StepMedia
-from media.workshop import Workshop
+from media.shared_files import SharedFiles
+from media.step_media import MediaTools, StepMedia
 from platforms.base import Published
 from tests.platforms.rig import MediaFromUrl, Sandbox, open_account
 
@@ -53,7 +53,7 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:
     """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
     hosts = [urlsplit(url).netloc for url in (small, large)]
-    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), Workshop())
+    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), DecoderPool())
     async with httpx.AsyncClient(timeout=30) as client:
         sandbox = Sandbox(sandbox_url, client)
         for url in (small, large):

@@ -156,7 +156,7 @@ class OldModel(Model):
                 return world._replace(row=Row()) if row.post == run.post else world
         return noted
 
-    def chores(self, world: World) -> Iterator[Move]:
+    def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
         if not row.open or (start := plan_of(Mail.START, row)) in world.mail:
             return

@@ -173,7 +173,7 @@ class OwnedModel(Model):
         taken = _take_up(world, message.version, message.due, message.target)
         return f"{name} is taken up", _noted(taken, message), None
 
-    def chores(self, world: World) -> Iterator[Move]:
+    def background(self, world: World) -> Iterator[Move]:
         row, run = world.row, world.run
         if not row.open or (tell := plan_of(Mail.TAKE_UP, row)) in world.mail:
             return

@@ -95,7 +95,7 @@ class Model(ABC):
         """Yield what a message can do when it arrives."""
 
     @abstractmethod
-    def chores(self, world: World) -> Iterator[Move]:
+    def background(self, world: World) -> Iterator[Move]:
         """Yield what the sweep and the recovery can do."""
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Model(ABC):
             yield from self.wake(world)
         yield from self._steps(world)
         yield from self._mail(world)
-        yield from self.chores(world)
+        yield from self.background(world)
         yield from self.clients(world)
         yield from self._faults(world)
 

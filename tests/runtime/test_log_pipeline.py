@@ -117,7 +117,7 @@ async def test_what_the_database_repeats_of_a_row_is_masked(lines: io.StringIO, 
         try:
             await failing()
         except Exception:  # noqa: BLE001 of several libraries
-            structlog.get_logger().exception("chore.failed")
+            structlog.get_logger().exception("background_task.failed")
     assert_told_without(lines, CONTENT, "UniqueViolation", "DataError", "invalid input syntax")
 
 

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from activities.desk import Desk
 from runtime import worker
+from runtime.late_posts import WARNED_AHEAD, LatePostWatch
 from runtime.metrics import Gauges
 from runtime.renewals import renew_due
-from runtime.watch import WARNED_AHEAD, Watch
 from store.account_ends import ends_of_accounts
 from store.accounts import open_credentials
 from store.database import Database
@@ -171,11 +171,11 @@ async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> N
     late = await stack.connect("twitter", refreshToken="overdue", clientId="app")
     await due(stack, late, UNCLEAR)
     told = Told()
-    await Watch(stack.api_database, gauges=told).look()
+    await LatePostWatch(stack.api_database, gauges=told).look()
     assert told.expiring["reddit"] == before + 2
     assert told.overdue >= 30 * DAY
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET refused_at = now() WHERE platform = 'reddit'"))
         await session.execute(text("UPDATE accounts SET renew_at = NULL"))
-    await Watch(stack.api_database, gauges=told).look()
+    await LatePostWatch(stack.api_database, gauges=told).look()
     assert (told.expiring.get("reddit"), told.overdue) == (None, timedelta(0))

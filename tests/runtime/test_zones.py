@@ -275,10 +275,13 @@ class TestLooks:
 class TestEveryWorker:
     async def test_looks_when_it_starts(self, stack: Stack) -> None:
         # On a queue of its own: those of posts are the session's worker's.
-        team = worker.Team(
+        group = worker.WorkerGroup(
             Worker(stack.client, task_queue="zones", activities=[Posts(stack.worker_database).read_plan])
         )
-        async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk, team):
+        async with (
+            worker.desk(stack.settings, stack.worker_database) as desk,
+            worker.running_workers(stack.client, desk, group),
+        ):
             noted = await a_check(stack)
         assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)
 

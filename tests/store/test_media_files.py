@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.ids import new_id
-from media.shelf import Shelf
+from media.public_files import PublicFiles
 from platforms.errors import Kind, NetworkError
 from store.database import Database
 from store.media_files import TooManyFiles, delete_expired_files, keep_file
@@ -59,6 +59,6 @@ async def test_a_step_comes_again_later(database: Database, monkeypatch: pytest.
 
     monkeypatch.setattr("store.media_files.MOST_FILES", 0)
     with pytest.raises(NetworkError) as refused:
-        await Shelf(database, "https://api.example.com").put(await workspace(database), File())  # type: ignore[arg-type]
+        await PublicFiles(database, "https://api.example.com").put(await workspace(database), File())  # type: ignore[arg-type]
     assert (refused.value.kind, refused.value.code) == (Kind.TRANSIENT, "too_many_media")
     assert refused.value.retry_after

@@ -56,7 +56,7 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
     async with temporal_server(**temporal) as environment, running_stack(url, environment) as stack:
         for name in names:
             settings = stack.settings.model_copy(update={"pacing": name in PACED})
-            async with worker.desk(settings, stack.worker_database) as desk, worker.running(stack.client, desk):
+            async with worker.desk(settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
                 await record(stack, name)
 
 

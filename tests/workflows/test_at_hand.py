@@ -166,7 +166,7 @@ class TestWhereOneNetworkFillsTheRoom:
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
             worker.desk(stack.settings, stack.worker_database) as desk,
-            worker.running(stack.client, desk, worker.team(stack.client, desk, ["twitter"])),
+            worker.running_workers(stack.client, desk, worker.worker_group(stack.client, desk, ["twitter"])),
         ):
             yield stack
 

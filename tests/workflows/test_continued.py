@@ -35,7 +35,7 @@ async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
         temporal_server(longest_history=LONGEST_HISTORY) as environment,
         running_stack(postgres_url, environment) as running,
         worker.desk(running.settings, running.worker_database) as desk,
-        worker.running(running.client, desk),
+        worker.running_workers(running.client, desk),
     ):
         yield running
 

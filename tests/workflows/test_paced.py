@@ -38,7 +38,10 @@ async def paced(postgres_url: str) -> AsyncIterator[Stack]:
         stack.settings.pacing = True
         # TikTok fetches photos from addresses of ours alone; the sandbox does not look into them.
         stack.settings.public_url = "https://posts.example.com"
-        async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk):
+        async with (
+            worker.desk(stack.settings, stack.worker_database) as desk,
+            worker.running_workers(stack.client, desk),
+        ):
             yield stack
 
 

@@ -39,7 +39,7 @@ async def ask(connections: SharedConnections, workspace: str, path: str = "/") -
 
 
 async def test_who_waits_too_long_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_connections, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(shared_connections, "_TIMEOUT_S", 0.1)
     server = Server()
     connections = SharedConnections(server, 8)
     crowd = [asyncio.create_task(ask(connections, "a")) for _ in range(20)]

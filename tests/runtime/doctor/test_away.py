@@ -40,7 +40,7 @@ async def own(unserved: Stack) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def at_work(stack: Stack) -> AsyncIterator[None]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running(stack.client, desk):
+    async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
         yield
 
 

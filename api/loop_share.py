@@ -1,0 +1,47 @@
+"""Heavy work of the event loop takes turns, so that light requests are answered in between.
+
+A body of 1 MiB costs up to 0.3 s. Were several of them worked on side by side, each step of every other request would
+wait for all of them.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+HEAVY = 16 * 1024
+"""Bytes of a body, or characters of a post's texts, from which on work with them takes turns."""
+_PIECE_S = 0.02
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
+"""A pause is as long as the piece before it, within these: light requests get half of the event loop at least."""
+
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+class LoopShare:
+    """A share of the event loop: one piece of work at a time."""
+
+    def __init__(self, *, heavy: bool) -> None:
+        self._heavy = heavy
+        self._since = time.perf_counter()
+
+    async def pause(self) -> None:
+        """Let others go on if the piece of work is long enough."""
+        if self._heavy and (busy := time.perf_counter() - self._since) > _PIECE_S:
+            await asyncio.sleep(min(max(busy, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S))
+            self._since = time.perf_counter()
+
+
+@asynccontextmanager
+async def loop_share(size: int) -> AsyncIterator[LoopShare]:
+    """Wait until no other heavy work is under way, if this is heavy; light work never waits."""
+    if size < HEAVY:
+        yield LoopShare(heavy=False)
+        return
+    async with _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        held = LoopShare(heavy=True)
+        try:
+            yield held
+        finally:
+            await held.pause()

@@ -1,0 +1,57 @@
+"""Decide what a command acts on: the services that the environment names, or a running development stack."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import SecretStr
+
+from cli.errors import UserError
+from cli.stack.files import Folder
+from runtime.settings import Settings, SettingsError, comma_separated, read_settings
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment(Generic[S]):
+    """The settings in effect. The other fields are a development stack's own; None if the environment rules."""
+
+    settings: S
+    temporal_address: str | None = None
+    temporal_namespace: str | None = None
+    workspace_id: str | None = None
+    sandbox_url: str | None = None
+
+
+def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
+    """Return where to act, the stack in `data_dir` if one is given, with the settings of one kind. Raises UserError."""
+    if data_dir is None:
+        return Environment(settings_of(kind))
+    folder = Folder(data_dir)
+    running, state = folder.running(), folder.state()
+    settings = settings_of(
+        kind,
+        _env_file=None,
+        database_url=SecretStr(running.database_url),
+        # The kind of settings decides which of these it takes.
+        encryption_keys=[SecretStr(folder.encryption_key())],
+        **state.roles,
+        sandbox_url=running.sandbox_url,
+        private_account_hosts=comma_separated(state.private_account_hosts),
+    )
+    return Environment(
+        settings,
+        running.temporal_address,
+        running.temporal_namespace,
+        state.workspace_id,
+        running.sandbox_url,
+    )
+
+
+def settings_of(kind: type[S], **given: Any) -> S:
+    """Read the environment for the settings that are not given. Raises UserError."""
+    try:
+        return read_settings(kind, **given)
+    except SettingsError as error:
+        raise UserError(str(error)) from None

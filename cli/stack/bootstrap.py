@@ -1,0 +1,43 @@
+"""Fill the foundations of a stack: the tables, Temporal's namespace, the workspace and its accounts.
+
+Apart from `cli.dev` because of its imports: they take a second, in which the foundations come up.
+"""
+
+from pydantic import SecretStr
+
+from cli.environment import settings_of
+from cli.migrating import register_search_attributes
+from cli.stack.files import DevAccount, State
+from cli.stack.seed import seed
+from cli.stack.temporal import Temporal
+from runtime.logging import configure
+from runtime.settings import MigrateSettings, VaultSettings
+from store.migrate import upgrade
+from workflows.search_attributes import REGISTRY
+
+
+class Bootstrap:
+    """Do what needs a running database and Temporal; every step is harmless where it was done before."""
+
+    def __init__(self, database_url: str, roles: dict[str, str], encryption_key: str, sandbox_url: str) -> None:
+        # What the libraries used here would log is said on the terminal in our own words.
+        configure("error", "console")
+        self._sandbox_url = sandbox_url
+        self._roles = settings_of(MigrateSettings, _env_file=None, database_url=database_url, **roles).roles
+        self._settings = settings_of(
+            VaultSettings,
+            _env_file=None,
+            database_url=SecretStr(database_url),
+            encryption_keys=[SecretStr(encryption_key)],
+            sandbox_url=sandbox_url,
+        )
+
+    async def migrate(self, temporal: Temporal) -> None:
+        """Bring the tables, the database roles, the search attributes and the retention up to date."""
+        await upgrade(self._settings.database_url.get_secret_value(), self._roles)
+        await temporal.keep_history()
+        await register_search_attributes(await temporal.client(), REGISTRY)
+
+    async def seed(self, state: State) -> list[DevAccount]:
+        """Make the workspace, its key and its accounts, and tell the sandbox of them. Raises UserError."""
+        return await seed(self._settings, self._sandbox_url, state)

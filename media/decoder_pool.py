@@ -1,0 +1,197 @@
+"""Examine, clean and convert media in processes of their own, shared fairly between workspaces."""
+
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from domain.system_errors import system_words
+from media.changes import Change, conversion_changes
+from media.decoders import Decoders, Ending, ServerAway
+from media.decoding.confinement import JobLimits
+from media.decoding.facts import Conversion, Examined, ImageDemand, MediaFacts, TooManyBytes, TooManyPixels
+from media.decoding.jobs import IMAGES, VIDEOS, Job, kind_of
+from media.fair_slots import FairSlots
+from media.refusals import (
+    cannot_shrink,
+    damaged,
+    no_decoder,
+    too_costly,
+    too_many_pixels,
+    too_much_memory,
+)
+from media.spool import Spool
+from media.stored import StoredFile, stored
+from platforms.errors import NetworkError
+
+MEMORY = 2 * 2**30
+"""Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
+may have half of it."""
+WAITING = 16
+"""Jobs of one workspace that wait in each queue. They hold up steps, of which each network has a hundred at a time."""
+MAX_CONVERTED = 100 * 2**20
+"""Bytes of a converted image."""
+_LARGE_FILE = 64 * 2**20
+_LARGE_PICTURE = 8_000_000
+"""Pixels from which a conversion takes about a second."""
+_REPEATED_PICTURE = 2_000_000
+"""The same if it probably must be repeated to get below a limit of bytes."""
+_THREADED = {"image/heic"}
+"""Types whose decoder needs a thread of its own."""
+
+T = TypeVar("T", Examined, Conversion)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueue:
+    """A number of processes for jobs of one length: their memory, seconds of the processor, and by the clock."""
+
+    slots: FairSlots
+    memory: int
+    cpu_seconds: int
+    seconds: float
+
+
+class DecoderPool:
+    """The decoding processes of one worker, for jobs of two lengths; `memory` is in bytes, five processes may use it.
+
+    A job begins in the quick queue, unless it surely takes longer. If it uses up its second there, it is ended and
+    begins again in the slow queue, of whose processes a workspace has one at a time. So no other file waits long behind
+    those that are made to take long, however many they are.
+    """
+
+    def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
+        self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
+        self._quick = JobQueue(FairSlots(3, each=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
+        self._slow = JobQueue(FairSlots(2, each=1, waiting=WAITING), memory, cpu_seconds, seconds)
+
+    def start(self, kind: str) -> None:
+        """Start the server of processes for a kind of file ahead of the first job, as while a file is fetched."""
+        self._decoders[kind].start()
+
+    async def close(self) -> None:
+        """End all processes."""
+        for decoders in self._decoders.values():
+            await decoders.close()
+
+    async def examine(
+        self, workspace: str, file: StoredFile, room: Spool | None = None
+    ) -> tuple[StoredFile, MediaFacts, tuple[Change, ...]]:
+        """Measure an image or video, and first take its metadata out if there is an empty `room` for its copy.
+
+        Return the file or the copy, what it is, and what was changed. No more of it is decoded than one frame, and of
+        most images nothing. Raises NetworkError: `rejected` if the file is damaged or beyond measure, `transient` if
+        no decoder can be had. Raises TooManyWaiting, and Exhausted if the workspace has no disk space for the copy.
+        """
+        job = partial(Job, file.content_type, strips=room is not None)
+        if room is not None:
+            room.reserve(file.size)
+        slow = file.size > _LARGE_FILE
+        examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, slow=slow)
+        result: StoredFile = file
+        changes: tuple[Change, ...] = ()
+        if room is not None:
+            room.keep_what_is_used()
+        if examined.removed and room is not None:
+            result = stored(room, file.content_type)
+            changes = (Change("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
+        # What kind of file it is and how large is known here, and not for its decoder to say.
+        return result, replace(examined.facts, content_type=result.content_type, size=result.size), changes
+
+    @asynccontextmanager
+    async def converted(
+        self, workspace: str, file: StoredFile, facts: MediaFacts, demand: ImageDemand
+    ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[Change, ...]]]:
+        """Yield an image as a new JPEG that meets the demand, for the length of the block.
+
+        Raises NetworkError as `examine` does, and `rejected` if no picture fits the bytes.
+        """
+        job = partial(Job, file.content_type, demand=demand)
+        repeats = demand.max_bytes is not None and file.size > demand.max_bytes
+        slow = facts.width * facts.height > (_REPEATED_PICTURE if repeats else _LARGE_PICTURE)
+        with Spool() as out:
+            made = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, slow=slow)
+            result = stored(out, "image/jpeg")
+            new = MediaFacts(result.content_type, result.size, made.width, made.height)
+            yield result, new, conversion_changes(facts, made)
+
+    async def _ask(
+        self,
+        workspace: str,
+        file: StoredFile,
+        room: Spool | None,
+        job: Callable[..., Job],
+        result: type[T],
+        file_size: int,
+        *,
+        slow: bool,
+    ) -> T:
+        threads = file.content_type in _THREADED
+        with ExitStack() as stack:
+            files = [file.spool.duplicate(writable=False), *([room.duplicate(writable=True)] if room else [])]
+            for number in files:
+                stack.callback(os.close, number)
+            for queue in (self._slow,) if slow else (self._quick, self._slow):
+                limits = JobLimits(queue.memory, file_size, queue.cpu_seconds, threads, urgent=queue is self._quick)
+                ending = await self._run(workspace, queue, job(limits=limits), files)
+                if not _needs_more(ending):
+                    break
+                if room is not None:
+                    room.truncate(0)
+        return _result(ending, file, result, workspace)
+
+    async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> Ending:
+        try:
+            async with queue.slots.slot(workspace):
+                return await self._decoders[kind_of(job.content_type)].run(job, files, queue.seconds)
+        except ServerAway as error:
+            log.warning("media.no_decoder", reason=system_words(error))
+            raise no_decoder() from error
+
+
+def _needs_more(ending: Ending) -> bool:
+    """Return whether a job may succeed with more time or memory."""
+    lacked_memory = (ending.answer or {}).get("refused") == MemoryError.__name__
+    return ending.used_up_its_seconds or ending.too_late or lacked_memory
+
+
+def _result(ending: Ending, file: StoredFile, result: type[T], workspace: str) -> T:
+    """Return what a process found out. Raises NetworkError, `transient` if the machine may have been too slow."""
+    answer = ending.answer or {}
+    name = result.__name__.lower()
+    if name in answer:
+        # A decoder that its file has taken over may answer anything.
+        with contextlib.suppress(ValidationError):
+            return TypeAdapter(result).validate_json(json.dumps(answer[name]), strict=True)
+    elif "refused" in answer:
+        raise _refusal(answer, file.content_type)
+    log.warning(
+        "media.decoder_ended",
+        workspace_id=workspace,
+        content_type=file.content_type,
+        size=file.size,
+        signal=ending.signal,
+        cpu_seconds=round(ending.cpu_seconds, 2),
+        too_late=ending.too_late,
+    )
+    if ending.too_late:
+        raise no_decoder()
+    raise (too_costly if ending.used_up_its_seconds else damaged)(file.content_type)
+
+
+def _refusal(answer: dict[str, Any], content_type: str) -> NetworkError:
+    limit = answer.get("limit")
+    refusals = {TooManyPixels.__name__: too_many_pixels, TooManyBytes.__name__: cannot_shrink}
+    refusal = refusals.get(str(answer["refused"]))
+    if refusal and isinstance(limit, int):
+        return refusal(limit)
+    return (too_much_memory if answer["refused"] == MemoryError.__name__ else damaged)(content_type)

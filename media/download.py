@@ -1,0 +1,113 @@
+"""Take in the body of a media answer: undo its encoding, judge its first bytes, keep count, write it to disk."""
+
+import zlib
+from collections.abc import Callable, Iterator
+
+from domain.post import MediaType
+from media.refusals import Refusals
+from media.sniff import HEAD, HTML, sniff
+from media.spool import Spool
+
+MAX_IMAGE_BYTES = 100 * 2**20
+"""Most bytes of an image or GIF; the largest that a network here takes is a tenth of it."""
+MAX_DECODED_BYTES = 100 * 2**20
+"""Most bytes out of a compressed answer. Media does not compress, so what unpacks to more is no media."""
+_PIECE = 2**20
+
+_EXPECTED = {
+    MediaType.IMAGE: {
+        "image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "image/avif", "image/bmp", "image/tiff",
+    },
+    MediaType.GIF: {"image/gif"},
+    MediaType.VIDEO: {
+        "video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo", "video/3gpp",
+    },
+    # Word and PowerPoint files are archives by their first bytes, or the older compound files.
+    MediaType.DOCUMENT: {"application/pdf", "application/zip", "application/x-ole-storage"},
+}  # fmt: skip
+
+
+class Download:
+    """Write one answer's body to a spool. Its methods block and raise NetworkError, and Exhausted as the spool does.
+
+    `most_bytes` returns up to which size the file is wanted; it may return more later, while the body still comes.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        kind: MediaType,
+        encoding: str,
+        most_bytes: Callable[[], int],
+        refusals: Refusals,
+        hosts: tuple[str, ...],
+    ) -> None:
+        self._spool = spool
+        self._kind = kind
+        self._refusals = refusals
+        self._hosts = hosts
+        self._most_bytes = most_bytes
+        self._unzip = None
+        if encoding not in {"", "identity"}:
+            if encoding not in {"gzip", "x-gzip", "deflate"}:
+                raise refusals.unreachable(f"its server compresses it as {encoding[:20]}, unasked")
+            self._unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self.content_type: str | None = None
+
+    @property
+    def limit(self) -> int:
+        """Return how many bytes the file may have."""
+        most = self._most_bytes()
+        if self._kind is not MediaType.VIDEO:
+            most = min(most, MAX_IMAGE_BYTES)
+        return most if self._unzip is None else min(most, MAX_DECODED_BYTES)
+
+    def announce(self, length: int) -> None:
+        """Refuse by the length that the server names, before anything is read; else make sure of the disk space."""
+        if self._unzip is not None:
+            return
+        if length > self.limit:
+            raise self._refusals.too_large(self.limit)
+        self._spool.reserve(length)
+
+    def most_of(self, received: int) -> int:
+        """Return how many bytes so many of the wire may become."""
+        return received if self._unzip is None else self.limit
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes as they came over the wire."""
+        for piece in self._decoded(data):
+            if self._spool.size + len(piece) > self.limit:
+                raise self._refusals.too_large(self.limit)
+            self._spool.append(piece)
+            if self.content_type is None and self._spool.size >= HEAD:
+                self.content_type = self._judged()
+
+    def finish(self) -> str:
+        """Return the media type once everything was fed."""
+        if self._unzip is not None and self._spool.size and not self._unzip.eof:
+            raise self._refusals.broken_off()
+        if not self._spool.size:
+            raise self._refusals.empty()
+        return self.content_type or self._judged()
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        if self._unzip is None:
+            yield data
+            return
+        try:
+            while data and not self._unzip.eof:
+                yield self._unzip.decompress(data, _PIECE)
+                data = self._unzip.unconsumed_tail
+        except zlib.error as error:
+            raise self._refusals.broken_off() from error
+
+    def _judged(self) -> str:
+        found = sniff(self._spool.read_at(0, HEAD))
+        if found == HTML:
+            raise self._refusals.is_html(self._hosts)
+        if found is None:
+            raise self._refusals.unknown_type()
+        if found not in _EXPECTED[self._kind]:
+            raise self._refusals.wrong_type(found)
+        return found

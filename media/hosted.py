@@ -1,0 +1,93 @@
+"""Check what is not sent as bytes while a post is prepared: what its network fetches itself, and covers of videos.
+
+Where a file that the network fetches had to be converted, the new one is named to it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from domain.post import Media, MediaType
+from media.step_media import StepMedia, worst_of
+from platforms.base import Draft, Network
+from platforms.rules import FileRule
+
+T = TypeVar("T")
+
+AT_ONCE = 3
+"""Files of one post that are fetched at the same time; our choice."""
+
+
+def covers_of(network: Network[Any, Any], draft: Draft[Any]) -> dict[str, FileRule]:
+    """Return by its URL what each cover that the draft names must be."""
+    return {url: rule for name, rule in network.covers.items() if (url := getattr(draft.settings, name))}
+
+
+def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
+    """Return the media that the network will fetch, and covers, that have not been looked at, each once."""
+    # The draft may name the new addresses already.
+    done = {*known, *known.values()}
+    media = [item for item in _media_of(draft) if item.type in network.fetches]
+    media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    return list({item.url: item for item in media if item.url not in done}.values())
+
+
+def files_of(network: Network[Any, Any], draft: Draft[Any]) -> list[Media]:
+    """Return all files that a draft names, covers and those of a thread's posts included, each once."""
+    covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    return list({item.url: item for item in [*covers, *_media_of(draft)]}.values())
+
+
+async def host_files(network: Network[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
+    """Return for each URL the address that the network shall be given. Raises NetworkError."""
+
+    async def address(item: Media) -> str:
+        if item.type in network.fetches:
+            return await source.address(item)
+        async with source.open(item):
+            return item.url
+
+    if images := source.images_to_match(media):
+        source.match_sides(await _of_each(images, source.measure))
+    return dict(zip((item.url for item in media), await _of_each(media, address), strict=True))
+
+
+async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
+    """Return what some work on each file came to, a few at a time. Raises NetworkError."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def done(item: Media) -> T:
+        async with gate:
+            return await work(item)
+
+    found = await asyncio.gather(*map(done, media), return_exceptions=True)
+    if failure := worst_of(found):
+        raise failure
+    return [each for each in found if not isinstance(each, BaseException)]
+
+
+def with_hosted_urls(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
+    """Return the draft with the addresses that its network shall be given, also of covers and of a thread's posts."""
+    if all(url == address for url, address in known.items()):
+        return draft
+    moved: dict[str, Any] = {
+        name: known.get(url, url) for name in network.covers if (url := getattr(draft.settings, name))
+    }
+    if items := getattr(draft.settings, "thread_items", ()):
+        moved["thread_items"] = [
+            item.model_copy(update={"media_items": [_moved(each, known) for each in item.media_items]})
+            for item in items
+        ]
+    settings = draft.settings.model_copy(update=moved)
+    return replace(draft, media=tuple(_moved(item, known) for item in draft.media), settings=settings)
+
+
+def _media_of(draft: Draft[Any]) -> Iterator[Media]:
+    yield from draft.media
+    for item in getattr(draft.settings, "thread_items", ()):
+        yield from item.media
+
+
+def _moved(item: Any, known: Mapping[str, str]) -> Any:
+    return item.model_copy(update={"url": known.get(item.url, item.url)})

@@ -1,0 +1,45 @@
+"""Put converted files where networks that fetch media themselves can reach them: at our own public address."""
+
+import mimetypes
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
+from store.database import Database
+from store.media_files import MOST_BYTES, MOST_FILES, TooManyFiles, keep_file
+
+log = structlog.get_logger(__name__)
+
+_FULL = timedelta(minutes=10)
+"""How long a step waits if its workspace has as many files as it may."""
+LIFETIME = timedelta(days=2)
+"""Longer than a target is tried."""
+
+
+class PublicFiles:
+    """Keep files in the database; the api serves them under `public_url`."""
+
+    def __init__(self, database: Database, public_url: str) -> None:
+        self._database = database
+        self._public_url = public_url.rstrip("/")
+
+    async def put(self, workspace_id: str, file: MediaFile) -> str:
+        """Keep a small file of a workspace and return its public address.
+
+        Raises NetworkError, `transient`, if the workspace has as many files here as it may.
+        """
+        content = await file.read()
+        try:
+            async with self._database.transaction() as session:
+                expires_at = datetime.now(UTC) + LIFETIME
+                token = await keep_file(session, workspace_id, file.content_type, content, expires_at)
+        except TooManyFiles as full:
+            log.warning("media.too_many_kept", workspace_id=workspace_id)
+            message = (
+                f"This workspace has {MOST_FILES:,} converted files or {MOST_BYTES // 2**30} GiB of them, the most "
+                "that are kept at a time. They expire within two days; images that need no conversion are not kept."
+            )
+            raise NetworkError(Kind.TRANSIENT, message, code="too_many_media", retry_after=_FULL) from full
+        return f"{self._public_url}/media/{token}{mimetypes.guess_extension(file.content_type) or ''}"

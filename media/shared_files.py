@@ -1,0 +1,189 @@
+"""Fetch a file once for all targets of a post that want it at about the same time, and keep it a little while."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from domain.post import Media
+from domain.shares import Exhausted, Share
+from media.admission import Admission
+from media.fetch import MediaFetcher, Progress
+from media.spool import Spool
+from media.stored import StoredFile
+from platforms.errors import Kind, NetworkError
+
+KEPT_S = 240
+"""Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
+networks get a video's last piece only then."""
+MOST_FILES = 256
+"""Files that are kept without being used; each holds one of the process's file numbers."""
+
+_TIMEOUT_S = 2.0
+"""How long a step waits for room in its slot: fast servers make some all the time, and to come again takes longer."""
+_ASK_AGAIN_S = 0.05
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(eq=False, slots=True)
+class _Shared:
+    workspace_id: str
+    spool: Spool
+    number: Share
+    most_bytes: int
+    """Up to which size it is wanted: what the largest of the networks takes that have asked for it."""
+    fetching: "asyncio.Task[StoredFile]" = field(init=False)
+    listeners: list[Progress] = field(default_factory=list)
+    ending: asyncio.TimerHandle | None = None
+    size: int = 0
+    """Its bytes, once it was used."""
+
+
+class SharedFiles:
+    """Hold the files of posts that are being published, each for one post only; one per worker.
+
+    All targets of a post get the same file, so no caller may change it. Files that are not in use take at most
+    `most_bytes`, by default a quarter of the disk space, which is as much as the largest file may have; beyond it the
+    oldest go.
+    """
+
+    def __init__(
+        self,
+        fetcher: MediaFetcher,
+        admission: Admission | None = None,
+        *,
+        kept: float = KEPT_S,
+        most_bytes: int | None = None,
+        most_files: int = MOST_FILES,
+    ) -> None:
+        self._fetcher = fetcher
+        self._admission = admission or Admission()
+        self._kept = kept
+        self._most_bytes = self._admission.disk.total // 4 if most_bytes is None else most_bytes
+        self._most_files = most_files
+        self._files: dict[_Key, _Shared] = {}
+        self._unused: dict[_Key, _Shared] = {}
+        """Those of them that nobody uses; the one that is so for the longest time stands first."""
+        self._unused_bytes = 0
+
+    @property
+    def max_bytes(self) -> int:
+        """Return how large a file may be that is fetched at all."""
+        return self._fetcher.max_bytes
+
+    async def close(self) -> None:
+        """Give up what is kept and close all connections."""
+        for key, file in list(self._files.items()):
+            self._drop(key, file)
+        await self._fetcher.close()
+
+    def forget(self, post_id: str) -> None:
+        """Have a post's files fetched again when they are needed next: their owner may mend what was refused."""
+        for key, file in list(self._files.items()):
+            if key[0] == post_id:
+                self._drop(key, file)
+
+    def make_room(self, workspace_id: str, short: Exhausted) -> None:
+        """Give up as many unused files of a workspace as it is short of room for, those first that are so longest."""
+        missing = short.missing if short.shares in {self._admission.disk, self._admission.files} else 0
+        for key, file in list(self._unused.items()):
+            if missing > 0 and file.workspace_id == workspace_id:
+                missing -= file.size if short.shares is self._admission.disk else 1
+                self._drop(key, file)
+
+    @asynccontextmanager
+    async def open(
+        self, workspace_id: str, post_id: str, media: Media, progress: Progress, most_bytes: int | None = None
+    ) -> AsyncIterator[StoredFile]:
+        """Yield a file for the length of the block, and while others use it. It may be larger than `most_bytes`.
+
+        Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
+        """
+        key, most_bytes = (post_id, media.type, media.url), most_bytes or self.max_bytes
+        file = await self._found(key, workspace_id, media, most_bytes)
+        file.most_bytes = max(file.most_bytes, most_bytes)
+        file.listeners.append(progress)
+        self._use(key, file)
+        try:
+            # It goes on for the others when this one is cancelled.
+            yield await asyncio.shield(file.fetching)
+        except NetworkError as error:
+            if error.kind is Kind.REJECTED:
+                self._forget(key, file)
+            raise
+        finally:
+            file.listeners.remove(progress)
+            if not file.listeners:
+                self._leave(key, file)
+
+    async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+        """Return the file that somebody fetches or has fetched, or begin to fetch it as soon as there is room."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _TIMEOUT_S
+        while (file := self._files.get(key)) is None:
+            try:
+                return self._begin(key, workspace_id, media, most_bytes)
+            except Exhausted:
+                if loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_ASK_AGAIN_S)
+        return file
+
+    def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+        with ExitStack() as taken:
+            connection = taken.enter_context(self._admission.fetches.take(workspace_id))
+            number = taken.enter_context(self._number(workspace_id))
+            spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
+            taken.pop_all()
+        file = self._files[key] = _Shared(workspace_id, spool, number, most_bytes)
+
+        def told(received: int) -> None:
+            for listener in file.listeners:
+                listener(received)
+
+        fetch = self._fetcher.fetch(media, spool, told, lambda: file.most_bytes, workspace_id=workspace_id)
+        file.fetching = asyncio.create_task(fetch)
+        file.fetching.add_done_callback(lambda _: connection.give_back())
+        return file
+
+    def _number(self, workspace_id: str) -> Share:
+        """Return a workspace's right to one more file; what it keeps without a user gives way. Raises Exhausted."""
+        try:
+            return self._admission.files.take(workspace_id)
+        except Exhausted as short:
+            self.make_room(workspace_id, short)
+            return self._admission.files.take(workspace_id)
+
+    def _use(self, key: _Key, file: _Shared) -> None:
+        if file.ending:
+            file.ending.cancel()
+        # A file that was forgotten may have a successor of the same name.
+        if self._unused.get(key) is file:
+            del self._unused[key]
+            self._unused_bytes -= file.size
+
+    def _leave(self, key: _Key, file: _Shared) -> None:
+        done = file.fetching.done() and not file.fetching.cancelled() and file.fetching.exception() is None
+        if not done or self._files.get(key) is not file:
+            self._drop(key, file)
+            return
+        file.size = file.spool.size
+        file.ending = asyncio.get_running_loop().call_later(self._kept, self._drop, key, file)
+        self._unused[key] = file
+        self._unused_bytes += file.size
+        while self._unused_bytes > self._most_bytes or len(self._unused) > self._most_files:
+            self._drop(*next(iter(self._unused.items())))
+
+    def _forget(self, key: _Key, file: _Shared) -> None:
+        if self._files.get(key) is file:
+            del self._files[key]
+
+    def _drop(self, key: _Key, file: _Shared) -> None:
+        self._forget(key, file)
+        if file.listeners:
+            return
+        self._use(key, file)
+        file.fetching.cancel()
+        file.spool.close()
+        file.number.give_back()

@@ -1,0 +1,266 @@
+"""Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
+
+import errno
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from domain.post import Media, MediaType
+from domain.shares import Exhausted, Share
+from media import limits
+from media.admission import Admission, MediaBusy
+from media.change_record import ChangeRecord, Unrecorded
+from media.changes import Change
+from media.decoder_pool import DecoderPool
+from media.decoding.facts import MediaFacts
+from media.decoding.jobs import IMAGES, VIDEOS
+from media.fair_slots import TooManyWaiting
+from media.public_files import PublicFiles
+from media.refusals import TOO_LARGE
+from media.shared_files import SharedFiles
+from media.spool import Spool
+from media.stored import StoredFile
+from platforms.base import Network
+from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
+from platforms.files import MediaFile
+from platforms.rules import FileRule
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTools:
+    """Hold what all steps of a worker share; without `public_files` nothing that networks fetch can be converted."""
+
+    files: SharedFiles
+    decoder_pool: DecoderPool
+    public_files: PublicFiles | None = None
+    admission: Admission = field(default_factory=Admission)
+
+    async def close(self) -> None:
+        """Close connections and end the decoding processes."""
+        await self.files.close()
+        await self.decoder_pool.close()
+
+
+_UNSTATED_BYTES = 2**29
+"""Up to which size a video is fetched for a network that states no limit; our choice."""
+
+Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
+
+
+class StepMedia:
+    """Be the platforms.files.MediaSource of one step."""
+
+    def __init__(
+        self,
+        tools: MediaTools,
+        workspace_id: str,
+        post_id: str,
+        network: Network[Any, Any],
+        rules: Iterable[FileRule],
+        record: ChangeRecord | Unrecorded,
+        progress: Callable[[str], None],
+        covers: Mapping[str, FileRule] | None = None,
+        target_id: str = "",
+    ) -> None:
+        self._tools = tools
+        self._workspace_id = workspace_id
+        self._post_id = post_id
+        self._network = network
+        self._rules = {rule.kind: rule for rule in rules}
+        self._record = record
+        self._progress = progress
+        self._covers = covers or {}
+        self._target_id = target_id
+        self._sides: dict[MediaType, tuple[int, int]] = {}
+        """By their kind the sides that all files of the post must have."""
+        self._opened = 0
+        self._held: Share | None = None
+        self.sends = False
+        """Whether the request that makes the post public has begun: from then on the step keeps its slot."""
+
+    async def fetch(self, media: Iterable[Media]) -> None:
+        """Fetch files that the step needs in a moment. Raises NetworkError as `open` does."""
+        for item in media:
+            async with self._file(item):
+                pass
+
+    @asynccontextmanager
+    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
+        """Yield a file that may be sent, for the length of the block.
+
+        Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
+        what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
+        """
+        self._start_decoders(media)
+        async with self._file(media) as fetched:
+            with Spool(disk=self._tools.admission.disk.take(self._workspace_id, 0)) as room:
+                file, facts, removed = await self._examined(media, fetched, room)
+                async with self._fitted(media, file, facts) as (fitted, facts, made):
+                    await self._record.note(media.url, (*removed, *made))
+                    yield _with_facts(fitted, facts)
+
+    def images_to_match(self, media: Sequence[Media]) -> list[Media]:
+        """Return the images that must have the same sides; none if the network takes them as they are."""
+        rule = self._rules.get(MediaType.IMAGE)
+        images = [item for item in media if item.type is MediaType.IMAGE and item.url not in self._covers]
+        return images if rule and rule.same_sides and len(images) > 1 else []
+
+    async def measure(self, media: Media) -> MediaFacts:
+        """Return what an image is. Raises NetworkError as `open` does."""
+        self._start_decoders(media)
+        async with self._file(media) as file:
+            _, facts, _ = await self._tools.decoder_pool.examine(self._workspace_id, file, None)
+            return facts
+
+    def match_sides(self, images: Sequence[MediaFacts]) -> None:
+        """Have images scaled to the same sides from now on, if they can be kept here for the network to fetch.
+
+        Raises NetworkError, `rejected`, if their shapes differ.
+        """
+        sides = limits.common_sides(self._network.label, self._rules[MediaType.IMAGE], images)
+        if self._tools.public_files is not None:
+            self._sides[MediaType.IMAGE] = sides
+
+    async def address(self, media: Media) -> str:
+        """Return the URL for the network to fetch: the file's own, unless it had to be converted or hosted here.
+
+        Raises NetworkError as `open` does; `operator` if it must be hosted here and this service has no public address.
+        """
+        if self._network.fetches_from_us and self._tools.public_files is None:
+            message = (
+                f"{self._network.label} fetches pictures only from an address that is proven to be this service's. Set "
+                "SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
+            )
+            raise NetworkError(Kind.OPERATOR, message, code=NO_PUBLIC_URL)
+        self._start_decoders(media)
+        async with self._file(media) as file:
+            _, facts, _ = await self._examined(media, file, None)
+            async with self._fitted(media, file, facts, converts=self._tools.public_files is not None) as (
+                fitted,
+                _,
+                made,
+            ):
+                stays = fitted is file and not self._network.fetches_from_us
+                if stays or self._tools.public_files is None:
+                    return media.url
+                address = await self._tools.public_files.put(self._workspace_id, fitted)
+                await self._record.note(media.url, made)
+                return address
+
+    def _start_decoders(self, media: Media) -> None:
+        if media.type is not MediaType.DOCUMENT:
+            self._tools.decoder_pool.start(VIDEOS if media.type is MediaType.VIDEO else IMAGES)
+
+    @asynccontextmanager
+    async def _file(self, media: Media) -> AsyncIterator[StoredFile]:
+        """Yield a file as it was fetched, for the length of the block."""
+        rule, files, waiting = self._rules.get(media.type), self._tools.files, self._tools.admission.waiting
+        # A picture may be made smaller; every other file is sent as it is.
+        most = files.max_bytes if media.type is MediaType.IMAGE else (rule and rule.max_bytes) or _UNSTATED_BYTES
+        try:
+            with self._step_with_media():
+                async with AsyncExitStack() as stack:
+                    opening = files.open(self._workspace_id, self._post_id, media, self._fetched, most)
+                    try:
+                        file = await stack.enter_async_context(opening)
+                    except NetworkError as error:
+                        if error.code != TOO_LARGE or not rule or most >= files.max_bytes or most != rule.max_bytes:
+                            raise
+                        raise limits.too_large(self._network.label, rule) from error
+                    waiting.let_in(self._workspace_id, self._target_id)
+                    yield file
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            log.warning("media.disk_full")
+            message = "The service has no disk space for media at the moment."
+            raise NetworkError(Kind.TRANSIENT, message, code="no_disk_space") from error
+        except Exhausted as short:
+            # What it keeps only for later makes room first.
+            files.make_room(self._workspace_id, short)
+            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, short.interval)) from short
+        except TooManyWaiting as full:
+            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, full.interval)) from full
+
+    @contextmanager
+    def _step_with_media(self) -> Iterator[None]:
+        """Count this step, while it has a file open, among those of its network that hold media. Raises Exhausted."""
+        if self._held is None and not self.sends:
+            self._held = self._tools.admission.hold_step(self._network.platform, self._workspace_id)
+        self._opened += 1
+        try:
+            yield
+        finally:
+            self._opened -= 1
+            if self._held and not self._opened:
+                self._held.give_back()
+                self._held = None
+
+    def _fetched(self, received: int) -> None:
+        self._progress(f"fetched {received / 2**20:.1f} MB")
+
+    async def _examined(self, media: Media, file: StoredFile, room: Spool | None) -> Fitted:
+        """Return a file without its metadata if there is room for that and the network does not take it out itself."""
+        if media.type is MediaType.DOCUMENT:
+            # No reader of ours looks into documents.
+            return file, None, ()
+        room = None if self._network.cleans_files else room
+        return await self._tools.decoder_pool.examine(self._workspace_id, file, room)
+
+    @asynccontextmanager
+    async def _fitted(
+        self, media: Media, file: StoredFile, facts: MediaFacts | None, *, converts: bool = True
+    ) -> AsyncIterator[Fitted]:
+        """Yield the file as the network takes it, with what it is and how it was changed."""
+        kind, label = media.type, self._network.label
+        cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
+        rule = cover or self._rules.get(kind)
+        sides = None if cover else self._sides.get(kind)
+        demand = limits.demand_of(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None
+        if rule is None or demand is None or facts is None:
+            if rule is not None:
+                limits.check(label, rule, file, facts)
+            yield file, facts, ()
+            return
+        if facts.frames > 1 and file.content_type == "image/gif" and MediaType.GIF in self._rules:
+            message = f"The image is a moving GIF. Give it the type gif, or {label} would show its first picture only."
+            raise NetworkError(Kind.REJECTED, message, code="media_type")
+        if not converts:
+            raise _cannot_convert(label, rule, facts)
+        async with self._tools.decoder_pool.converted(self._workspace_id, file, facts, demand) as (made, new, changes):
+            limits.check(label, rule, made, new)
+            yield made, new, changes
+
+
+def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
+    return replace(file, width=facts.width, height=facts.height, seconds=facts.duration) if facts else file
+
+
+def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkError:
+    if facts.content_type not in rule.types:
+        said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
+        return NetworkError(Kind.REJECTED, said, code="media_type")
+    limits_of_sides = (
+        (rule.max_width, "wide"),
+        (rule.max_height, "high"),
+        (rule.max_shorter, "on the shorter side"),
+        (rule.max_longer, "on the longer side"),
+    )
+    sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
+    said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
+    return NetworkError(Kind.REJECTED, said, code="media_dimensions")
+
+
+def worst_of(outcomes: Sequence[object]) -> BaseException | None:
+    """Return the failure that waiting does not mend, else any."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    return max(
+        failures,
+        key=lambda failure: not isinstance(failure, NetworkError) or failure.kind is Kind.REJECTED,
+        default=None,
+    )

@@ -1,0 +1,386 @@
+import asyncio
+import contextlib
+import os
+import stat
+import tracemalloc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from domain.post import Media, MediaType
+from media import decoders as module
+from media.decoder_pool import WAITING, DecoderPool
+from media.decoding.facts import ImageDemand, MediaFacts
+from media.decoding.jobs import IMAGES, VIDEOS
+from media.decoding.strip import strip
+from media.fair_slots import TooManyWaiting
+from media.fetch import MediaFetcher
+from media.spool import Spool
+from media.stored import StoredFile
+from platforms.errors import Kind, NetworkError
+from tests.media import files
+from tests.media.hostile import HostileServer, generated
+from tests.media.hostile_files import FILES, decompression_bomb
+
+
+def open_files() -> int:
+    """Count what is open and no socket: connections of the services beside us come and go."""
+    found = 0
+    for entry in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
+    return found
+
+
+def fitting(program: str) -> str:
+    """Return a server's program whose processes run the given lines in place of decoding a BMP."""
+    lines = "".join(f"\n        {line}" for line in program.splitlines())
+    return f"""import sys
+number, kind, *sys.path[:] = sys.argv[1:]
+from media.decoding import server
+decode = server.answer
+def answer(job, files):
+    if job.content_type == "image/bmp":{lines}
+    return decode(job, files)
+server.answer = answer
+server.main(int(number), kind)"""
+
+
+def bitmap() -> StoredFile:
+    return files.file_of(files.saved(files.photo(), "BMP"), "image/bmp")
+
+
+async def refused(pool: DecoderPool, file: StoredFile) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        await pool.examine("workspace", file)
+    return caught.value
+
+
+async def measured(pool: DecoderPool, file: StoredFile) -> MediaFacts:
+    _, facts, _ = await pool.examine("workspace", file)
+    return facts
+
+
+@pytest.fixture(scope="module")
+async def pool() -> AsyncIterator[DecoderPool]:
+    pool = DecoderPool()
+    yield pool
+    await pool.close()
+
+
+async def test_images_and_videos_are_examined(pool: DecoderPool, tmp_path: Path) -> None:
+    photo = files.jpeg(6)
+    facts = await measured(pool, files.file_of(photo, "image/jpeg"))
+    assert (facts.width, facts.height, facts.size) == (40, 60, len(photo))
+    facts = await measured(pool, files.file_of(files.video(tmp_path), "video/mp4"))
+    assert (facts.width, facts.height, facts.video_codec) == (64, 48, "h264")
+
+
+async def test_metadata_are_removed_from_a_copy(pool: DecoderPool) -> None:
+    file, room = files.file_of(files.jpeg(), "image/jpeg"), files.room()
+    clean, facts, changes = await pool.examine("workspace", file, room)
+    assert clean.spool is room
+    assert clean.size == facts.size == room.size < file.size
+    assert not [secret for secret in files.SECRETS if secret in await clean.read()]
+    assert [change.what for change in changes] == ["metadata_removed"]
+    assert files.content_of(file) == files.jpeg()
+    again, _, changes = await pool.examine("workspace", clean, files.room())
+    assert (again, changes) == (clean, ())
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["image/jpeg", "image/png", "image/webp", "image/gif", "image/heic", "image/avif", "image/bmp", "image/tiff"],
+)
+async def test_every_type_of_image_is_converted(pool: DecoderPool, tmp_path: Path, content_type: str) -> None:
+    made = {
+        "image/jpeg": lambda: files.saved(files.photo(64, 48).convert("CMYK"), "JPEG"),
+        "image/png": lambda: files.saved(files.photo(64, 48), "PNG", icc_profile=files.SRGB),
+        "image/webp": lambda: files.saved(files.photo(64, 48), "WEBP"),
+        "image/gif": lambda: files.saved(files.photo(64, 48), "GIF"),
+        "image/heic": lambda: files.heic(tmp_path),
+        "image/avif": lambda: files.saved(files.photo(64, 48), "AVIF"),
+        "image/bmp": lambda: files.saved(files.photo(64, 48), "BMP"),
+        "image/tiff": lambda: files.saved(files.photo(64, 48), "TIFF", compression="tiff_lzw"),
+    }[content_type]()
+    file = files.file_of(made, content_type)
+    facts = await measured(pool, file)
+    assert (facts.content_type, facts.width, facts.height, facts.size) == (content_type, 64, 48, len(made))
+    async with pool.converted("workspace", file, facts, ImageDemand(max_width=32)) as (new, new_facts, changes):
+        assert (await new.read())[:3] == b"\xff\xd8\xff"
+        assert await measured(pool, new) == new_facts
+        assert (new_facts.content_type, new_facts.width, new_facts.height) == ("image/jpeg", 32, 24)
+        assert {"scaled", "compressed"} <= {change.what for change in changes}
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "content_type"),
+    [
+        ("mp4", "libx264", "video/mp4"),
+        ("mp4", "libx265", "video/mp4"),
+        ("mp4", "libsvtav1", "video/mp4"),
+        ("mov", "libx264", "video/quicktime"),
+        ("webm", "libvpx-vp9", "video/webm"),
+        ("webm", "libvpx", "video/webm"),
+        ("matroska", "libx264", "video/x-matroska"),
+        ("avi", "mpeg4", "video/x-msvideo"),
+    ],
+)
+async def test_every_type_of_video_is_measured(
+    pool: DecoderPool, tmp_path: Path, kind: str, codec: str, content_type: str
+) -> None:
+    file = files.file_of(files.video(tmp_path, kind=kind, codec=codec), content_type)
+    _, facts, _ = await pool.examine("workspace", file, files.room())
+    assert (facts.width, facts.height) == (64, 48)
+    assert facts.duration == pytest.approx(1, abs=0.2)
+    assert facts.audio_codec in {"aac", "opus"}
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "code"),
+    [
+        (b"nonsense", "image/png", "media_invalid"),
+        (b"nonsense", "image/heic", "media_invalid"),
+        (b"nonsense", "video/mp4", "media_invalid"),
+        (files.bomb(20_000, 20_000), "image/png", "media_too_large"),
+    ],
+)
+async def test_what_cannot_be_used_is_refused(pool: DecoderPool, content: bytes, content_type: str, code: str) -> None:
+    error = await refused(pool, files.file_of(content, content_type))
+    assert (error.kind, error.code) == (Kind.REJECTED, code)
+
+
+async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> None:
+    file = files.file_of(files.saved(files.photo(), "PNG"), "image/png")
+    facts = await measured(pool, file)
+    with pytest.raises(NetworkError) as caught:
+        async with pool.converted("workspace", file, facts, ImageDemand(max_bytes=10)):
+            pass
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
+
+
+async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
+    pool = DecoderPool(memory=400 * 2**20)
+    file = files.file_of(files.bomb(10_000, 10_000), "image/png")
+    with pytest.raises(NetworkError) as caught:
+        async with pool.converted("workspace", file, MediaFacts("image/png", 1, 10, 10), ImageDemand(max_width=5)):
+            pass
+    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os; os.kill(os.getpid(), 11)",
+        "raise RuntimeError",
+        "while True: pass",
+        "import sys; return dict(examined=dict(facts=dict(width='wide')))",
+        "return dict(examined=dict(facts=dict(content_type='', size=1, width=0, height=9)))",
+        "return ['['] * 10",
+        "return dict(refused=[1], limit={})",
+        "import os\nwhile True: os.write(3, b'x' * 1000)",
+        "import os\nos.write(3, b'[' * 50000 + bytes(1) + chr(10).encode())",
+        "import os\nos.write(3, b'{\"signal\": {}}' + chr(10).encode())",
+    ],
+    ids=[
+        "crashes",
+        "fails",
+        "never ends",
+        "wrong types",
+        "no sides",
+        "no object",
+        "no refusal",
+        "floods",
+        "nests",
+        "reports",
+    ],
+)
+async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_START", fitting(program))
+    pool = DecoderPool(cpu_seconds=1, seconds=60)
+    error = await refused(pool, bitmap())
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_invalid")
+    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    await pool.close()
+
+
+async def test_a_file_whose_decoder_stands_still_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
+    pool = DecoderPool(seconds=1)
+    error = await refused(pool, bitmap())
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
+    await pool.close()
+
+
+async def test_what_a_decoder_says_of_type_and_size_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = "dict(content_type='text/html', size=7, width=1, height=1, frames=1, duration=None, fps=None, "
+    facts += "video_codec=None, audio_codec=None, transparent=False)"
+    monkeypatch.setattr(module, "_START", fitting(f"return dict(examined=dict(facts={facts}, removed=[]))"))
+    pool = DecoderPool()
+    file = bitmap()
+    facts_now = await measured(pool, file)
+    assert (facts_now.content_type, facts_now.size, facts_now.width) == ("image/bmp", file.size, 1)
+    await pool.close()
+
+
+async def test_files_that_take_long_hold_up_no_other_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START", fitting("while True: pass"))
+    pool = DecoderPool(cpu_seconds=1000, seconds=1000)
+    hostile = [asyncio.create_task(pool.examine(f"hostile {n % 3}", bitmap())) for n in range(6)]
+    photo = files.file_of(files.jpeg(), "image/jpeg")
+    # Each hostile file has the second in which it may be an honest one; then two of them work on, and all others wait.
+    async with asyncio.timeout(60):
+        for _ in range(5):
+            _, facts, _ = await pool.examine("another", photo)
+            assert facts.width == 40
+            await asyncio.sleep(0.2)
+    assert not any(task.done() for task in hostile)
+    for task in hostile:
+        task.cancel()
+    await asyncio.gather(*hostile, return_exceptions=True)
+    await pool.close()
+
+
+async def test_of_one_workspace_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
+    pool = DecoderPool()
+    waiting = [asyncio.create_task(pool.examine("hostile", bitmap())) for _ in range(WAITING + 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWaiting):
+        await pool.examine("hostile", bitmap())
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    await pool.close()
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: str) -> None:
+    hostile = FILES[name]
+    file = files.file_of(hostile.make(), hostile.content_type)
+    before = cpu_seconds_of_processes(pool)
+    error: NetworkError | None = None
+    try:
+        await pool.examine("workspace", file, files.room())
+    except NetworkError as caught:
+        error = caught
+    if hostile.accepted:
+        assert error is None
+    elif error is not None:
+        assert error.kind is Kind.REJECTED
+        assert error.code in {"media_invalid", "media_too_large"}
+    await asyncio.sleep(0.05)
+    assert cpu_seconds_of_processes(pool) - before < 1
+
+
+async def test_many_pixels_are_decoded_within_some_seconds_of_their_own(pool: DecoderPool) -> None:
+    before = cpu_seconds_of_processes(pool)
+    facts = await measured(pool, files.file_of(decompression_bomb(10_500, whole=False), "image/png"))
+    assert (facts.width, facts.height) == (10_500, 10_500)
+    await asyncio.sleep(0.05)
+    assert cpu_seconds_of_processes(pool) - before < 20
+
+
+def cpu_seconds_of_processes(pool: DecoderPool) -> float:
+    """Return what the ended processes of a pool used of the processor, as the kernel counts it."""
+    ticks = 0
+    for decoders in pool._decoders.values():
+        if decoders._server is not None:
+            fields = Path(f"/proc/{decoders._server._process.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[13]) + int(fields[14])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def test_processes_end_with_the_workshop() -> None:
+    pool = DecoderPool()
+    pool.start(VIDEOS)
+    await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
+    servers = [decoders._server for decoders in pool._decoders.values()]
+    assert all(server is not None and server.runs for server in servers)
+    await pool.close()
+    assert [server._process.returncode for server in servers if server is not None] == [0, 0]
+
+
+async def test_a_server_that_ended_is_started_again(pool: DecoderPool) -> None:
+    photo = files.file_of(files.jpeg(), "image/jpeg")
+    await measured(pool, photo)
+    server = pool._decoders[IMAGES]._server
+    assert server is not None
+    server._process.kill()
+    server._process.wait()
+    assert (await measured(pool, photo)).width == 40
+
+
+async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START", "raise SystemExit(1)")
+    pool = DecoderPool()
+    error = await refused(pool, bitmap())
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
+    await pool.close()
+
+
+async def test_who_stops_waiting_leaves_nothing_open(pool: DecoderPool) -> None:
+    await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
+    before = open_files()
+    cancelled = False
+    while not cancelled:
+        # A decoder that answers before its answer is awaited leaves nothing to cancel.
+        file = files.file_of(files.jpeg(), "image/jpeg")
+        task = asyncio.create_task(pool.examine("workspace", file))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        cancelled = task.cancelled()
+        file.spool.close()
+    assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
+    while files.MADE:
+        files.MADE.pop().close()
+    assert open_files() <= before
+
+
+async def test_a_large_video_takes_little_memory(pool: DecoderPool, server: HostileServer, tmp_path: Path) -> None:
+    video, padding = files.phone_video(tmp_path), 48
+    box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
+    server.routes["/v"] = generated([video + box, *[os.urandom(2**20)] * padding])
+    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        media = Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
+        async with fetcher.open(media) as file:
+            assert file.size > padding * 2**20
+            clean, facts, changes = await pool.examine("workspace", file, files.room())
+            assert facts.duration == pytest.approx(1, abs=0.1)
+            assert changes
+            assert sum([len(chunk) async for chunk in clean.chunks(4 * 2**20)]) == clean.size == file.size
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await fetcher.close()
+    assert peak - before < 20 * 2**20
+
+
+async def test_metadata_in_front_of_much_is_cut_out() -> None:
+    with Spool() as spool:
+        plain = files.saved(files.photo(), "PNG")
+        text = b"GPS" * 1000
+        spool.append(plain[:33] + len(text).to_bytes(4, "big") + b"tEXt" + text + bytes(4))
+        for _ in range(20):
+            spool.append((2**20).to_bytes(4, "big") + b"IDAT" + bytes(2**20 + 4))
+        spool.append(plain[-12:])
+        tracemalloc.start()
+        try:
+            room = files.room()
+            assert strip(spool, "image/png", room) == ("text",)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert room.size == 33 + 20 * (2**20 + 12) + 12
+        assert room.read_at(0, 33) == plain[:33]
+        assert room.read_at(room.size - 12, 100) == plain[-12:]
+        assert peak < 8 * 2**20

@@ -1,0 +1,343 @@
+import asyncio
+import os
+import tracemalloc
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+from domain.post import Media, MediaType
+from media.admission import Admission, MediaBusy, MediaLimits
+from media.change_record import ChangeRecord
+from media.changes import Change
+from media.decoder_pool import DecoderPool
+from media.fetch import MediaFetcher
+from media.public_files import PublicFiles
+from media.shared_files import SharedFiles
+from media.step_media import MediaTools, StepMedia
+from platforms.errors import Kind, NetworkError
+from platforms.files import MediaFile
+from platforms.registry import networks
+from platforms.rules import FileRule
+from tests.media import files
+from tests.media.hostile import JPEG, MP4_HEAD, Answer, HostileServer, answer, endless, generated, slow
+from tests.media.hostile_files import zip_bomb
+
+
+class Noted(ChangeRecord):
+    def __init__(self) -> None:
+        self.entries: dict[str, list[str]] = {}
+
+    async def note(self, url: str, changes: Sequence[Change]) -> None:
+        self.entries[url] = [change.what for change in changes]
+
+
+class Kept(PublicFiles):
+    def __init__(self) -> None:
+        self.files: list[tuple[str, bytes]] = []
+
+    async def put(self, workspace_id: str, file: MediaFile) -> str:
+        self.files.append((file.content_type, await file.read()))
+        return f"https://posts.example/media/{len(self.files)}.jpg"
+
+
+@pytest.fixture
+async def tools(server: HostileServer) -> AsyncIterator[MediaTools]:
+    tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])), DecoderPool())
+    yield tools
+    await tools.close()
+
+
+def media_of(tools: MediaTools, platform: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
+    network, noted = networks()[platform], Noted()
+    return StepMedia(
+        tools, "workspace", "post", network, network.rules.files if rules is None else rules, noted, lambda _: None
+    ), noted
+
+
+def served(server: HostileServer, content: bytes, kind: MediaType = MediaType.IMAGE, name: str = "/a") -> Media:
+    server.routes[name] = answer(content)
+    return Media(type=kind, url=f"http://127.0.0.1:{server.port}{name}")
+
+
+async def refused(source: StepMedia, media: Media) -> NetworkError:
+    with pytest.raises(NetworkError) as caught:
+        async with source.open(media):
+            pass
+    return caught.value
+
+
+async def test_a_fitting_file_is_sent_as_it_is(tools: MediaTools, server: HostileServer) -> None:
+    content = files.saved(files.photo(), "JPEG")
+    source, noted = media_of(tools, "bluesky")
+    async with source.open(served(server, content)) as file:
+        assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
+        assert await file.read() == content
+    assert list(noted.entries.values()) == [[]]
+
+
+async def test_place_and_camera_are_taken_out_where_the_network_publishes_the_file_itself(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    photo = served(server, files.jpeg())
+    source, noted = media_of(tools, "mastodon")
+    async with source.open(photo) as file:
+        clean = await file.read()
+    assert not [secret for secret in files.SECRETS if secret in clean]
+    assert noted.entries == {photo.url: ["metadata_removed"]}
+    source, noted = media_of(tools, "twitter")
+    async with source.open(photo) as file:
+        assert await file.read() == files.jpeg()
+    assert noted.entries == {photo.url: []}
+
+
+async def test_an_image_of_another_type_becomes_a_jpeg(tools: MediaTools, server: HostileServer) -> None:
+    picture = served(server, files.webp(1))
+    source, noted = media_of(tools, "facebook")
+    async with source.open(picture) as file:
+        assert (file.content_type, file.width, file.height) == ("image/jpeg", 60, 40)
+        assert (await file.read())[:3] == b"\xff\xd8\xff"
+    assert noted.entries == {picture.url: ["converted", "compressed"]}
+
+
+async def test_an_image_is_scaled_to_the_sides_that_the_network_takes(tools: MediaTools, server: HostileServer) -> None:
+    rule = FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)
+    source, noted = media_of(tools, "facebook", [rule])
+    picture = served(server, files.saved(files.photo(), "JPEG"))
+    async with source.open(picture) as file:
+        assert (file.width, file.height) == (30, 20)
+    assert noted.entries == {picture.url: ["scaled", "compressed"]}
+
+
+async def test_what_the_network_would_refuse_is_not_sent(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    clip = served(server, files.video(tmp_path), MediaType.VIDEO)
+    error = await refused(media_of(tools, "linkedin")[0], clip)
+    assert error.kind is Kind.REJECTED
+    assert error.message.startswith("LinkedIn needs at least 75,000 bytes for a video; this has ")
+    webm = served(server, files.video(tmp_path, kind="webm", codec="libvpx", audio=False), MediaType.VIDEO)
+    error = await refused(media_of(tools, "bluesky")[0], webm)
+    assert (error.code, error.message) == ("media_type", "Bluesky takes video/mp4 for a video; this is video/webm.")
+
+
+async def test_a_moving_gif_does_not_stand_still_unasked(tools: MediaTools, server: HostileServer) -> None:
+    error = await refused(media_of(tools, "twitter")[0], served(server, files.gif()))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+    assert "type gif" in error.message
+
+
+# Named, because a PNG's profile tells the second it was made in, and the workers of a test run must agree on names.
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xd8\xff\xe1", files.bomb(20_000, 20_000), files.png()[:40]],
+    ids=["cut off", "far too large", "damaged"],
+)
+async def test_damaged_and_monstrous_files_are_refused(
+    content: bytes, tools: MediaTools, server: HostileServer
+) -> None:
+    error = await refused(media_of(tools, "discord")[0], served(server, content))
+    assert (error.kind, error.code) in {(Kind.REJECTED, "media_invalid"), (Kind.REJECTED, "media_too_large")}
+
+
+async def test_a_network_that_fetches_itself_is_given_the_files_own_address(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    photo = served(server, files.jpeg(1))
+    source, noted = media_of(tools, "instagram")
+    assert await source.address(photo) == photo.url
+    assert noted.entries == {}
+
+
+async def test_without_a_public_address_it_is_said_what_to_give_instead(
+    tools: MediaTools, server: HostileServer
+) -> None:
+    source, _ = media_of(tools, "instagram")
+    with pytest.raises(NetworkError) as caught:
+        await source.address(served(server, files.png()))
+    assert caught.value.message == (
+        "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
+    )
+    source, _ = media_of(tools, "instagram", [FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)])
+    with pytest.raises(NetworkError) as caught:
+        await source.address(served(server, files.saved(files.photo(), "JPEG")))
+    assert caught.value.message == (
+        "Instagram allows an image up to 30 pixels wide; this is 60 x 40. Give a smaller one."
+    )
+
+
+async def test_with_one_the_converted_file_is_put_there(tools: MediaTools, server: HostileServer) -> None:
+    public_files = Kept()
+    source, noted = media_of(MediaTools(tools.files, tools.decoder_pool, public_files), "instagram")
+    picture = served(server, files.saved(files.photo(60, 60), "PNG"))
+    assert await source.address(picture) == "https://posts.example/media/1.jpg"
+    [(content_type, content)] = public_files.files
+    assert (content_type, content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+    assert noted.entries == {picture.url: ["converted", "compressed"]}
+
+
+async def test_a_large_video_costs_little_memory_on_its_whole_way(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    padding = 48
+    box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
+    server.routes["/v"] = generated([files.phone_video(tmp_path) + box, *[os.urandom(2**20)] * padding])
+    source, noted = media_of(tools, "mastodon")
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        async with source.open(Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")) as file:
+            assert sum([len(chunk) async for chunk in file.chunks(4 * 2**20)]) == file.size > padding * 2**20
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cast("list[list[str]]", list(noted.entries.values())) == [["metadata_removed"]]
+    assert peak - before < 20 * 2**20
+
+
+VIDEO = FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=2**20)
+
+
+def clip(server: HostileServer, sent: Answer) -> Media:
+    server.routes["/v"] = sent
+    return Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
+
+
+@pytest.mark.parametrize("sent", [endless(MP4_HEAD), answer(MP4_HEAD, length=2**20 + 1)])
+async def test_fetching_stops_at_what_the_network_takes(sent: Answer, tools: MediaTools, server: HostileServer) -> None:
+    heard: list[str] = []
+    network = networks()["telegram"]
+    source = StepMedia(tools, "workspace", "post", network, [VIDEO], Noted(), heard.append)
+    error = await refused(source, clip(server, sent))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+    assert error.message == "Telegram allows 1 MB for a video; this has more."
+    assert all(float(said.split()[1]) <= 1 for said in heard)
+    assert tools.files._admission.disk.free == tools.files._admission.disk.total
+
+
+async def test_a_file_is_fetched_up_to_the_largest_size_that_its_networks_take(
+    tools: MediaTools, server: HostileServer, tmp_path: Path
+) -> None:
+    may_end = asyncio.Event()
+    content = files.video(tmp_path)
+    box = (3 * 2**20).to_bytes(4, "big") + b"free" + bytes(3 * 2**20 - 8)
+    media = clip(server, slow(content + box, may_end, tells_length=False))
+    small, large = (
+        media_of(tools, platform, [replace(VIDEO, max_bytes=most)])[0]
+        for platform, most in (("telegram", 2**20), ("twitter", 2**23))
+    )
+    first = asyncio.create_task(refused(small, media))
+    while not server.requests:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.01)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_open_once(large, media))
+        await asyncio.sleep(0.05)
+        may_end.set()
+    assert (await first).message == "Telegram allows 1 MB for a video; this has 3.0 MB."
+    assert len(server.requests) == 1
+
+
+async def _open_once(source: StepMedia, media: Media) -> None:
+    async with source.open(media):
+        pass
+
+
+async def test_a_network_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
+    source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
+    error = await refused(source, clip(server, answer(MP4_HEAD, length=2**29 + 1)))
+    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+
+
+async def test_a_full_disk_is_waited_for(
+    tools: MediaTools, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_full_disk(**_: object) -> IO[bytes]:
+        return Path("/dev/full").open("r+b", buffering=0)
+
+    monkeypatch.setattr("media.spool.tempfile.TemporaryFile", on_a_full_disk)
+    source, _ = media_of(tools, "telegram")
+    error = await refused(source, served(server, files.jpeg()))
+    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_disk_space")
+
+
+class TestWhatOneWorkspaceMayHold:
+    """Two workspaces share a worker's disk of 8 MiB, from which a workspace gets at most half."""
+
+    @pytest.fixture
+    async def tools(self, server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MediaTools]:
+        monkeypatch.setattr("media.shared_files._WAIT_S", 0.1)
+        admission = Admission(MediaLimits(fetches=2, disk_bytes=8 * 2**20), most_steps=4)
+        fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
+        tools = MediaTools(SharedFiles(fetcher, admission), DecoderPool(), admission=admission)
+        yield tools
+        await tools.close()
+        assert admission.disk.free == admission.disk.total
+        assert admission.files.free == admission.files.total
+        assert admission.fetches.free == admission.fetches.total
+
+    def source(self, tools: MediaTools, workspace: str = "a", post: str = "post") -> StepMedia:
+        network = networks()["telegram"]
+        return StepMedia(tools, workspace, post, network, [], Noted(), lambda _: None, target_id=post)
+
+    async def test_the_disk_is_shared(self, tools: MediaTools, server: HostileServer) -> None:
+        large = served(server, b"%PDF-1.7" + bytes(3 * 2**20), MediaType.DOCUMENT, "/large")
+        small = served(server, b"%PDF-1.7" + bytes(2**20), MediaType.DOCUMENT, "/small")
+        async with self.source(tools).open(large):
+            error = await refused(self.source(tools, post="another"), large)
+            assert isinstance(error, MediaBusy)
+            assert (error.kind, error.code) == (Kind.TRANSIENT, "media_busy")
+            assert timedelta(seconds=0.5) < error.wait < timedelta(seconds=5)
+            async with self.source(tools, "b").open(small) as file:
+                assert file.size > 2**20
+
+    async def test_what_is_kept_without_a_user_makes_room(self, tools: MediaTools, server: HostileServer) -> None:
+        kept, used, wanted = (
+            served(server, b"%PDF-1.7" + bytes(size), MediaType.DOCUMENT, f"/{size}")
+            for size in (1_500_000, 1_400_000, 2_000_000)
+        )
+        await _open_once(self.source(tools, post="first"), kept)
+        async with self.source(tools, post="second").open(used):
+            third = self.source(tools, post="third")
+            assert isinstance(await refused(third, wanted), MediaBusy)
+            await _open_once(third, wanted)
+
+    async def test_a_body_without_a_length_stops_at_the_share(self, tools: MediaTools, server: HostileServer) -> None:
+        server.routes["/v"] = endless(MP4_HEAD)
+        media = Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
+        assert isinstance(await refused(self.source(tools), media), MediaBusy)
+        assert tools.admission.disk.free == tools.admission.disk.total
+
+    async def test_fetches_are_shared_and_those_who_wait_are_few(
+        self, tools: MediaTools, server: HostileServer
+    ) -> None:
+        may_end = asyncio.Event()
+        media = [Media(type=MediaType.IMAGE, url=f"http://127.0.0.1:{server.port}/{number}") for number in range(3)]
+        for number in range(3):
+            server.routes[f"/{number}"] = slow(JPEG, may_end)
+        posts = [self.source(tools, post=f"post {number}") for number in range(3)]
+        waiting = [asyncio.create_task(_open_once(post, each)) for post, each in zip(posts[:2], media, strict=False)]
+        await asyncio.sleep(0.1)
+        assert isinstance(await refused(posts[2], media[2]), MediaBusy)
+        # A step that shares a file with another one of its post takes no fetch, but it holds a slot.
+        joined = self.source(tools, post="post 0")
+        assert isinstance(await refused(joined, media[0]), MediaBusy)
+        other = asyncio.create_task(_open_once(self.source(tools, "b"), media[2]))
+        await asyncio.sleep(0.1)
+        may_end.set()
+        await asyncio.gather(*waiting, other)
+        await _open_once(posts[2], media[2])
+        assert len(server.requests) == 4
+
+
+async def test_no_reader_looks_into_a_document(tools: MediaTools, server: HostileServer) -> None:
+    content = zip_bomb(20 * 2**20)
+    rule = FileRule(MediaType.DOCUMENT, ("application/zip",))
+    source, noted = media_of(tools, "linkedin", [rule])
+    document = served(server, content, MediaType.DOCUMENT)
+    async with source.open(document) as file:
+        assert await file.read() == content
+    assert noted.entries == {document.url: []}
+    assert not any(decoders._server for decoders in tools.decoder_pool._decoders.values())

@@ -1,0 +1,25 @@
+"""Background tasks that fail are started again."""
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from runtime.background import supervised
+
+
+async def test_a_chore_that_fails_is_told_of_and_begun_again() -> None:
+    times, twice = 0, asyncio.Event()
+
+    async def broken() -> None:
+        nonlocal times
+        times += 1
+        if times == 2:
+            twice.set()
+            await asyncio.Event().wait()
+        raise ZeroDivisionError
+
+    with capture_logs() as lines:
+        async with supervised({"sweep": broken}, pause_s=0.01):
+            await asyncio.wait_for(twice.wait(), 5)
+    assert [(line["event"], line["task"]) for line in lines] == [("background_task.failed", "sweep")]
+    assert times == 2, "it ends with the block"

@@ -1,0 +1,35 @@
+"""What workflows leave behind is freed, though garbage is looked for seldom."""
+
+import subprocess
+import sys
+
+CACHED = 1_000
+ENDED = 30_000
+PROGRAM = f"""
+import gc, weakref
+from collections import deque
+from runtime.gc_tuning import tune_gc
+
+class Workflow:
+    def __init__(self):
+        self.parts = [[self] for _ in range(80)]
+
+tune_gc()
+cache, alive = deque(maxlen={CACHED}), weakref.WeakSet()
+most = 0
+for number in range({ENDED}):
+    alive.add(workflow := Workflow())
+    cache.append(workflow)
+    if number % 100 == 0:
+        most = max(most, len(alive))
+print(most, sum(each["collections"] for each in gc.get_stats()))
+"""
+"""A cache of workflows, of which each is a circle of objects, as it is in a worker. It prints how many were kept."""
+
+
+def test_workflows_that_left_the_cache_do_not_pile_up() -> None:
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    most, collections = map(int, ran.stdout.split())
+    assert most < CACHED + 8_000
+    # Python by itself would look for garbage some 3,500 times.
+    assert collections < 500
