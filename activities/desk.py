@@ -58,8 +58,8 @@ class Step:
     """Whether the network called the last send a duplicate."""
     last_send: int = 0
     """The id of the attempt that was its last send, 0 where there was none."""
-    turn_taken: float = 0
-    """When it was given its turn to publish, by the monotonic clock."""
+    slot_taken_at: float = 0
+    """When it acquired its slot to publish, by the monotonic clock."""
 
     def refusal_applies(self, code: str) -> bool:
         """Return whether a refusal of the operator's app, by its code, stops what is to be sent."""
@@ -125,14 +125,14 @@ class Desk:
         named_servers: httpx.AsyncBaseTransport,
         media: MediaTools,
         servers: Servers,
-        paced: bool = True,
+        platform_rate_limits: bool = True,
         meters: Meters | None = None,
         registered_apps: RegisteredApps | None = None,
         renews: bool = True,
     ) -> None:
         self.database = database
         self.registered_apps = registered_apps or RegisteredApps()
-        self.paced = paced
+        self.platform_rate_limits = platform_rate_limits
         self.meters = meters or Meters()
         self.apps = Apps(database)
         self._vault = vault
@@ -339,7 +339,7 @@ class Desk:
                 error_of=network.error_of,
                 request_id_header=network.request_id_header,
                 on_exchange=on_exchange,
-                allowance_in=network.allowance_in,
+                quota_in=network.quota_in,
                 workspace=account.workspace_id,
                 fence=guard,
                 fences_all=guard is not None,

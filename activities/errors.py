@@ -58,11 +58,11 @@ def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -
     )
 
 
-def wait_for_turn(network: Network[Any, Any], wait: timedelta) -> ApplicationError:
-    """Return the error that makes Temporal run a step again once it is its target's turn."""
+def wait_for_slot(network: Network[Any, Any], wait: timedelta) -> ApplicationError:
+    """Return the error that makes Temporal run a step again once its target may send."""
     return ApplicationError(
-        f"{network.label}: its account's turn is in {wait.total_seconds():.0f} s",
-        type="not_yet",
+        f"{network.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
+        type="rate_limited",
         next_retry_delay=wait,
         category=ApplicationErrorCategory.BENIGN,
     )

@@ -8,10 +8,10 @@ from temporalio import activity
 from activities import verdicts
 from activities.commands import TargetCommand
 from activities.desk import Desk, Step
-from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_turn
+from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_slot
 from activities.heartbeat import beating
-from activities.pacing import NotYet, Pacing
 from activities.persist import persist
+from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import judge_refusal, refuse_account
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep
@@ -49,7 +49,7 @@ class Preparing:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._database = desk.database
-        self._pacing = Pacing(desk.database, on=desk.paced)
+        self._rate_limiter = RateLimiter(desk.database, on=desk.platform_rate_limits)
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
@@ -61,16 +61,16 @@ class Preparing:
             step: Step | None = None
             try:
                 step = self._desk.open(job, progress.append)
-                await self._pacing.before_preparing(step)
+                await self._rate_limiter.before_preparing(step)
                 async with step.keeper.deferring():
                     prepared = await make_ready(step)
                 await step.keeper.flush()
                 if prepared:
                     async with self._database.transaction() as session:
                         session.add(prepared)
-            except NotYet as turn:
-                if turn.wait < time_left():
-                    raise wait_for_turn(networks()[command.platform], turn.wait) from turn
+            except RateLimited as limited:
+                if limited.wait < time_left():
+                    raise wait_for_slot(networks()[command.platform], limited.wait) from limited
             except MediaBusy as busy:
                 raise give_slot_back(networks()[command.platform], busy, sooner(busy.wait)) from busy
             except NetworkError as error:
@@ -83,7 +83,7 @@ class Preparing:
         if error.kind is Kind.AUTH and step:
             error = await judge_refusal(self._desk, step, error)
         delay = verdicts.wait_for_next_try(network, error)
-        await self._pacing.refused(step, error, delay, sending=False)
+        await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
             raise try_again(network, error, delay) from error
         # Found out before it is due, this may be mended in time.

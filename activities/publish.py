@@ -17,9 +17,9 @@ from activities.fence import Fence, Stopwatch
 from activities.heartbeat import beating
 from activities.moment import after_a_moment
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
-from activities.pacing import NotYet, Pacing
 from activities.persist import persist
 from activities.prepare import make_ready
+from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import judge_refusal, refuse_account
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
@@ -75,12 +75,12 @@ async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
 
 
 class Publishing:
-    """Publish targets: open, wait for the account's turn, prepare, begin, send, settle."""
+    """Publish targets: open, acquire a rate limit slot, prepare, begin, send, settle."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._database = desk.database
-        self._pacing = Pacing(desk.database, on=desk.paced)
+        self._rate_limiter = RateLimiter(desk.database, on=desk.platform_rate_limits)
         self._meters = desk.meters
 
     @activity.defn
@@ -94,17 +94,17 @@ class Publishing:
             try:
                 step = await self._open(command, progress)
                 async with step.keeper.deferring():
-                    await self._pacing.before_publishing(step)
+                    await self._rate_limiter.before_publishing(step)
                     async with after_a_moment(lambda: take_up(self._database, command.target_id, command.version)):
                         prepared = await make_ready(step)
-                    await self._pacing.before_sending(step)
+                    await self._rate_limiter.before_sending(step)
                     await step.network.choose(step.sending)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
             except _Ended as ended:
                 return ended.outcome
-            except NotYet as turn:
-                return await self._wait_for_turn(command, step, turn)
+            except RateLimited as limited:
+                return await self._wait_for_slot(command, step, limited)
             except MediaBusy as busy:
                 return await self._wait_for_media(command, busy)
             except NetworkError as error:
@@ -185,7 +185,7 @@ class Publishing:
         note = verdicts.note(step, AttemptState.DONE, decisions.PUBLISHED)
         published, incomplete = await completed(step, published)
         outcome = await self._close(command, answer, verdicts.published(published), note)
-        await self._pacing.answered(step)
+        await self._rate_limiter.record_quota(step)
         await self._desk.apps.accept(step.account, step.refusal_applies)
         if step.account.refusals:
             async with self._database.answers.transaction() as session:
@@ -238,18 +238,23 @@ class Publishing:
         )
         return outcome
 
-    async def _wait_for_turn(self, command: TargetCommand, step: Step | None, turn: NotYet) -> Outcome:
-        """Write down that a target waits for its account's turn: held where that may take hours or comes too late."""
-        change, line = transitions.waiting(datetime.now(UTC) + turn.wait), None
-        if turn.capped or turn.wait > time_left():
-            used_up = verdicts.allowance_used_up(networks()[command.platform], turn.wait)
+    async def _wait_for_slot(self, command: TargetCommand, step: Step | None, limited: RateLimited) -> Outcome:
+        """Save that a target waits for its account's rate limit: held if that may take hours or comes too late."""
+        change, line = transitions.waiting(datetime.now(UTC) + limited.wait), None
+        if limited.capped or limited.wait > time_left():
+            used_up = verdicts.quota_used_up(networks()[command.platform], limited.wait)
             # Held without an attempt, which the history could be read off.
             change, line = verdicts.held(used_up), Line(Action.HELD, WORKER, details=(("code", used_up.code),))
         prepared: AttemptResult | None = None
         if step and step.last:
-            prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's turn")
+            prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's rate limit")
         outcome = await self._settle(command, BeforeSend(command.version), change, prepared, line)
-        log.info("target.paced", platform=command.platform, status=outcome.status, seconds=turn.wait.total_seconds())
+        log.info(
+            "target.rate_limited",
+            platform=command.platform,
+            status=outcome.status,
+            seconds=limited.wait.total_seconds(),
+        )
         return outcome.model_copy(update={"tries": command.tries})
 
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
@@ -275,7 +280,7 @@ class Publishing:
             wait = verdicts.wait_while_held(error)
             note = verdicts.note(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
             outcome = await self._close(command, basis, verdicts.held(error), note)
-            await self._pacing.refused(step, error, delay, sending=sending)
+            await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
             return outcome
         if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
@@ -290,7 +295,7 @@ class Publishing:
         outcome = await self._close(command, basis, verdicts.tried_again(delay, error), note)
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
-        await self._pacing.refused(step, error, delay, sending=sending)
+        await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
         if LONGEST_WAIT_IN_STEP < delay < time_left():
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
         raise try_again(network, error, delay) from error

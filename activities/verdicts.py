@@ -12,8 +12,8 @@ from domain.transitions import TargetTransition
 from platforms.base import Network, Published
 from platforms.errors import CATEGORY, Kind, NetworkError
 
-UNTIL_ALLOWANCE = timedelta(hours=1)
-"""How long a capped target waits where neither the network nor its module knows when the cap ends."""
+DEFAULT_QUOTA_WAIT = timedelta(hours=1)
+"""How long a capped target waits if neither the network nor its module knows when the quota resets."""
 _HOLD_REASONS = {
     Kind.AUTH: HoldReason.RECONNECT,
     Kind.CAPPED: HoldReason.CAP,
@@ -59,7 +59,7 @@ def tried_again(delay: timedelta, error: NetworkError) -> TargetTransition:
 
 def wait_while_held(error: NetworkError) -> timedelta | None:
     """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
-    return (error.retry_after or UNTIL_ALLOWANCE) if error.kind is Kind.CAPPED else None
+    return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is Kind.CAPPED else None
 
 
 def wait_for_next_try(network: Network[Any, Any], error: NetworkError, tries_before: int = 0) -> timedelta:
@@ -67,8 +67,8 @@ def wait_for_next_try(network: Network[Any, Any], error: NetworkError, tries_bef
     return wait_while_held(error) or wait_before_retry(network, error, tries_before)
 
 
-def allowance_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:
-    """Say of a target that is not even tried that its account has published as much as its network allows."""
+def quota_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:
+    """Return the error of a target that is not sent because its account has used up its quota."""
     message = f"{network.label} lets this account publish no more for now."
     return NetworkError(Kind.CAPPED, message, code="network_cap", retry_after=wait)
 

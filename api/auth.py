@@ -81,7 +81,7 @@ def _keep(remembered: dict[bytes, T], digest: bytes, what: T) -> None:
 
 
 async def authenticate(request: Request[Any, Any, Any], deps: Deps) -> str:
-    """Return the caller's workspace, and have the access log name the key. Raises Unauthorized, RateLimited.
+    """Return the caller's workspace, and have the access log name the key. Raises Unauthorized, TooManyRequests.
 
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
     starts a group of tasks, which costs more than both.

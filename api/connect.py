@@ -20,7 +20,7 @@ from api.redirects import redirect_problem
 from api.request import read_request
 from api.suggest import did_you_mean
 from api.views import View, write
-from domain.errors import InvalidRequest, Problem, RateLimited, Unavailable, Unprocessable
+from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.connect import connectors
 from platforms.registry import networks
@@ -107,7 +107,7 @@ class Connect(Controller):
 
 
 async def begin(deps: Dependencies, workspace_id: str, platform: str, request: HttpRequest) -> View:
-    """Begin a connection. Raises InvalidRequest, Unprocessable, RateLimited, Unavailable."""
+    """Begin a connection. Raises InvalidRequest, Unprocessable, TooManyRequests, Unavailable."""
     connector = connectors().get(platform)
     options = connector.options if connector else {}
     found, problems = parse_query(request, ["redirect_url", "accountId", *options])
@@ -290,7 +290,7 @@ async def _take_one(deps: Dependencies, workspace_id: str, now: datetime) -> Non
         begun = await begun_since(session, workspace_id, now - timedelta(hours=1))
     if begun >= MOST_AN_HOUR:
         sentence = f"This workspace has begun {MOST_AN_HOUR} connections within an hour; please wait"
-        raise RateLimited(Problem(sentence, "rate_limited"), retry_after=60)
+        raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
 
 
 def _known(platform: str) -> str:

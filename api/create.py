@@ -20,7 +20,7 @@ from domain.errors import (
     Conflict,
     InvalidRequest,
     Problem,
-    RateLimited,
+    TooManyRequests,
     Unavailable,
     Unprocessable,
 )
@@ -63,7 +63,7 @@ async def create(
     # (its time is past, its account gone): so a refusal looks the key up before it stands.
     try:
         made = await _make(deps, workspace_id, actor, payload, request)
-    except (InvalidRequest, Unprocessable, RateLimited):
+    except (InvalidRequest, Unprocessable, TooManyRequests):
         if request is not None and (answer := await _join(deps, request, deadline)):
             return answer
         if answer := await answer_existing(deps, workspace_id, payload, deadline):

@@ -50,7 +50,7 @@ async def edit(
 ) -> Answer:
     """Replace the text of the post's published tweets, or answer as the first request with this key was answered.
 
-    Raises NotFound, InvalidRequest, Unprocessable, Unavailable, RateLimited, IdempotencyKeyReused.
+    Raises NotFound, InvalidRequest, Unprocessable, Unavailable, TooManyRequests, IdempotencyKeyReused.
     """
     change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="edit")
     return await change.answer_once(

@@ -17,7 +17,7 @@ from domain.errors import (
     NotFound,
     PostsError,
     Problem,
-    RateLimited,
+    TooManyRequests,
     Unavailable,
     Unprocessable,
 )
@@ -45,7 +45,7 @@ _STATUS: dict[type[PostsError], int] = {
     UnsupportedMediaType: 415,
     Unprocessable: 422,
     IdempotencyKeyReused: 422,
-    RateLimited: 429,
+    TooManyRequests: 429,
     Unavailable: 503,
 }
 
@@ -105,7 +105,7 @@ def refusal_of(error: Exception) -> Refusal:
     """
     if isinstance(error, PostsError):
         status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-        retry_after = error.retry_after if isinstance(error, RateLimited | Unavailable) else None
+        retry_after = error.retry_after if isinstance(error, TooManyRequests | Unavailable) else None
         kind = error_type(status, idempotency=isinstance(error, IdempotencyKeyReused))
         return Refusal(status, error.problems, kind, retry_after)
     if is_database_unavailable(error):

@@ -20,7 +20,7 @@ MOST_FILES = 50
 async def check_files(
     deps: Dependencies, workspace_id: str, content: PostContent
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return what is wrong with the files of a post, and what could not be found out. Raises RateLimited."""
+    """Return what is wrong with the files of a post, and what could not be found out. Raises TooManyRequests."""
     # Settings may name files, too: covers, and those of a thread.
     platforms = {
         at: each.platform

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.rates import Rates
 from domain.codes import ProblemCode
-from domain.errors import Problem, RateLimited
+from domain.errors import Problem, TooManyRequests
 from store.database import Database
 from store.posts import count_kept, count_open
 
@@ -58,7 +58,7 @@ class Quotas:
         self._kept = _Counts(kept, (limits.posts, limits.megabytes * 2**20), _KEPT_COUNTED_FOR_S)
 
     async def take(self, workspace_id: str, size: int) -> None:
-        """Count a post of `size` bytes that is about to be saved. Raises RateLimited if the workspace has too much."""
+        """Count a post of `size` bytes before it is saved. Raises TooManyRequests if the workspace has too much."""
         if await self._open.full(workspace_id, (1,)) is not None:
             most = f"This workspace may have {self._limits.open_posts:,} posts that are drafts, scheduled or publishing"
             raise _refusal(f"{most}, and has them; publish or delete some first", "too_many_open_posts")
@@ -72,12 +72,12 @@ class Quotas:
         self.write(workspace_id, size)
 
     def write(self, workspace_id: str, size: int) -> None:
-        """Count `size` bytes of a post that are about to be written. Raises RateLimited."""
+        """Count `size` bytes of a post that are about to be written. Raises TooManyRequests."""
         self._written.take(workspace_id, size)
 
 
-def _refusal(sentence: str, code: ProblemCode) -> RateLimited:
-    return RateLimited(Problem(sentence, code), retry_after=60)
+def _refusal(sentence: str, code: ProblemCode) -> TooManyRequests:
+    return TooManyRequests(Problem(sentence, code), retry_after=60)
 
 
 class _Counts:

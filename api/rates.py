@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from domain.errors import Problem, RateLimited
+from domain.errors import Problem, TooManyRequests
 
 DEFAULT_RATE = 100.0
 DEFAULT_BURST = 1_000
@@ -31,7 +31,7 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key_id: str, amount: int = 1) -> None:
-        """Take `amount`, at most the burst. Raises RateLimited, with the seconds until it can be taken."""
+        """Take `amount`, at most the burst. Raises TooManyRequests, with the seconds until it can be taken."""
         if not self._rate:
             return
         now = self._clock()
@@ -43,4 +43,4 @@ class Rates:
         if len(self._buckets) > _MOST_KEYS:
             self._buckets.popitem(last=False)
         if not taken:
-            raise RateLimited(self._problem, retry_after=math.ceil((amount - tokens) / self._rate))
+            raise TooManyRequests(self._problem, retry_after=math.ceil((amount - tokens) / self._rate))

@@ -43,7 +43,7 @@ async def retry(
 ) -> Answer:
     """Publish to the named targets, or to all that failed, once more and wait for the outcome.
 
-    Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
+    Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
     change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="retry")
 

@@ -41,7 +41,7 @@ async def update_post(
 ) -> Answer:
     """Change the post and answer with it, or as the first request with this key was answered.
 
-    Raises NotFound, InvalidRequest, Unprocessable, Conflict, RateLimited, IdempotencyKeyReused.
+    Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
     """
     change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
     return await change.answer_once(

@@ -165,7 +165,7 @@ class TargetView(View):
     )
     hold_reason: HoldReason = Field(
         description=(
-            "While it is held: whether the account must be reconnected, has used up its network's allowance, "
+            "While it is held: whether the account must be reconnected, has used up its quota at the network, "
             "or the operator of this service must mend its app at the network."
         )
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.dependencies import Dependencies
-from domain.errors import Problem, RateLimited
+from domain.errors import Problem, TooManyRequests
 from store.posts import is_moving
 
 MOST_WAITING = 1_000
@@ -45,9 +45,9 @@ class Checks:
 
     @contextmanager
     def take(self, workspace_id: str) -> Iterator[None]:
-        """Let one more run for the length of the block. Raises RateLimited."""
+        """Let one more run for the length of the block. Raises TooManyRequests."""
         if self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most:
-            raise RateLimited(_TOO_MANY_CHECKS, retry_after=5)
+            raise TooManyRequests(_TOO_MANY_CHECKS, retry_after=5)
         self._running[workspace_id] += 1
         try:
             yield

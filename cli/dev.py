@@ -194,7 +194,7 @@ class Stack:
             api_port=self._options.api_port,
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
-            pacing=self._options.realistic,
+            platform_rate_limits=self._options.realistic,
         )
         seeding = asyncio.create_task(bootstrap.seed(state))
         for_api = {"SOCIALSYNCER_DATABASE_URL": postgres.url_for(API_ROLE, state.api_role_password)}

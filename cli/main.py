@@ -60,7 +60,9 @@ def main() -> None:
 @_port("--sandbox-port", 8025, "the sandbox of networks")
 @click.option("--sandbox-url", default=None, help="Use a sandbox that runs elsewhere.")
 @click.option(
-    "--realistic", is_flag=True, help="With the networks' own limits and processing times, and paced accordingly."
+    "--realistic",
+    is_flag=True,
+    help="With the networks' own limits and processing times, and the rate limits to match.",
 )
 @click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
 def dev(**chosen: Any) -> None:

@@ -6,7 +6,7 @@ PostsError
 ├── IdempotencyKeyReused the key came with another body before
 ├── NotFound
 ├── Conflict             the post is not in a state that allows it
-├── RateLimited          the caller asks faster than it may
+├── TooManyRequests      the caller asks faster than it may
 └── Unavailable          a part we depend on is away; asking again later is safe
 """
 
@@ -63,7 +63,7 @@ class Conflict(PostsError):
     """The post is in a state that does not allow it."""
 
 
-class RateLimited(PostsError):
+class TooManyRequests(PostsError):
     """The caller asks faster than it may; `retry_after` is in seconds."""
 
     def __init__(self, problem: Problem, retry_after: int) -> None:

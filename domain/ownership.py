@@ -159,7 +159,7 @@ def may_correct(target: TargetRow) -> bool:
     """Tell whether another content may be given to a target of a post whose publishing has begun: nothing of it is out.
 
     One whose step may begin at any moment may not: its retry, or the post's time, came before the correction. One that
-    waits until a time may, as for its account's turn: its next step locks the row first and finds another version.
+    waits until a time may, as for its rate limit: its next step locks the row first and finds another version.
     """
     waits = target.status in {TargetStatus.FAILED, TargetStatus.HELD} or _rests(target)
     return waits and not target.sending

@@ -77,7 +77,7 @@ class TargetPlan(BaseModel):
 
     @property
     def waits_for_a_time(self) -> bool:
-        """Tell whether nothing is done for the target until `resumes_at`: its account's turn, or its next try."""
+        """Tell whether nothing is done for the target until `resumes_at`: its account's rate limit, or its next try."""
         return self.status is TargetStatus.PUBLISHING and self.resumes_at is not None
 
     @property

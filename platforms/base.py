@@ -15,8 +15,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
-from domain.pace import Allowance, Pace
 from domain.post import Media, MediaType
+from domain.rate_limits import Quota, RateLimit
 from platforms.boundary import shield
 from platforms.errors import NetworkError
 from platforms.files import MediaSource
@@ -311,12 +311,12 @@ class Network(ABC, Generic[S, C]):
         carries_files = self.sends_files and bool(draft.media)
         return timedelta(seconds=timeouts.LONGEST_ANSWER_S) if carries_files else timedelta(0)
 
-    def preparing_paces(self, draft: Draft[S]) -> tuple[Pace, ...]:
+    def prepare_rate_limits(self, draft: Draft[S]) -> tuple[RateLimit, ...]:
         """Return how often an account may begin to upload or build such a draft."""
-        return self.rules.preparing
+        return self.rules.prepare_rate_limits
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
-        """Read off the answer to a request that made a post public how many more the account may make until when."""
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Return the quota that the response to a public request reports."""
         return None
 
     def prepares(self, draft: Draft[S]) -> bool:
@@ -364,12 +364,12 @@ class Network(ABC, Generic[S, C]):
         return published
 
 
-class Metered(ABC, Generic[C]):
-    """Be a network that can be asked how many posts an account may still publish."""
+class ReportsQuota(ABC, Generic[C]):
+    """A network that can be asked how many posts an account may still publish."""
 
     @abstractmethod
-    async def allowance(self, connection: Connection[C]) -> Allowance:
-        """Ask how many posts the account may still publish; `limit` is how many in the longest of the rules' paces.
+    async def quota(self, connection: Connection[C]) -> Quota:
+        """Ask how many posts the account may still publish; `limit` is how many in the longest window of the rules.
 
         Raises NetworkError.
         """

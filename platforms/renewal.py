@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic
 
 from platforms.base import C, Connection
-from platforms.http.told import moment, number
+from platforms.http.untrusted import moment, number
 
 LONGEST_LIFE = timedelta(days=3660)
 """The longest life of a token that is believed; whatever is told beyond it says no more."""

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 from domain.bounds import MAX_TEXT
 from domain.codes import ProblemCode
-from domain.pace import Pace
 from domain.post import Media, MediaType
+from domain.rate_limits import RateLimit
 
 Part = Literal["content", "mediaItems", "platformSpecificData"]
 
@@ -193,9 +193,9 @@ class Rules:
     files: tuple[FileRule, ...] = ()
     alt_text: int | None = None
     """Characters of a media item's altText; None where the network takes none."""
-    paces: tuple[Pace, ...] = ()
-    """How often an account may publish, where the network's own pages say so and its answers do not say it better."""
-    preparing: tuple[Pace, ...] = ()
+    rate_limits: tuple[RateLimit, ...] = ()
+    """How often an account may publish, if its documentation says so and its responses report no quota."""
+    prepare_rate_limits: tuple[RateLimit, ...] = ()
     """How often an account may begin to upload or build what it publishes."""
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:

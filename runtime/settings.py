@@ -168,8 +168,8 @@ class Settings(BaseSettings):
         le=65536,
         description="MiB of address space that decoding one media file may take; a worker decodes up to five at a time",
     )
-    pacing: bool = Field(
-        default=True, description="whether accounts publish no faster than their networks allow; off to measure load"
+    platform_rate_limits: bool = Field(
+        default=True, description="whether accounts keep to their networks' rate limits; off to measure load"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"

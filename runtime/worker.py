@@ -96,7 +96,7 @@ async def desk(
             named_servers=named_servers,
             media=media,
             servers=reached,
-            paced=settings.pacing,
+            platform_rate_limits=settings.platform_rate_limits,
             meters=Meters(meter),
             registered_apps=settings.registered_apps,
             renews=settings.renewals,

@@ -74,8 +74,8 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},
     # Nobody changes a line of the audit trail; the worker deletes those that are old.
     "audit_events": {Part.API: _ADD, Part.WORKER: "SELECT, INSERT, DELETE"},
-    "lanes": {Part.WORKER: _NOTE},
-    "turns": {Part.WORKER: _ALL},
+    "rate_limit_buckets": {Part.WORKER: _NOTE},
+    "rate_limit_slots": {Part.WORKER: _ALL},
     "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},
     "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE, DELETE"},
     "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},

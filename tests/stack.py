@@ -41,9 +41,9 @@ from store.database import Database
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
 from store.outcomes import Outcomes
-from store.pacing import Lane
 from store.plans import plan_of
 from store.posts import find_post
+from store.rate_limits import Bucket
 from store.revisions import add_revision
 from store.roles import Part, Role
 from store.telling import note_taken_up
@@ -213,9 +213,9 @@ class Stack:
                 credentials=plain_credentials(parsed),
             )
 
-    def lane(self, account: Account, step: str) -> Lane:
-        """Return an account's lane, as the server that plays its network knows it."""
-        return Lane(account.platform, self.sandbox_url.removeprefix("http://"), account.id, step)
+    def bucket(self, account: Account, step: str) -> Bucket:
+        """Return an account's bucket, as the server that plays its network knows it."""
+        return Bucket(account.platform, self.sandbox_url.removeprefix("http://"), account.id, step)
 
     async def revoked(self, platform: str) -> Account:
         """Connect an account whose network does not know its token any more, as when a password was changed."""
@@ -409,7 +409,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             encryption_keys=[SecretStr(new_key())],
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
-            pacing=False,
+            platform_rate_limits=False,
             apps=SecretStr(json.dumps(dict.fromkeys(SANDBOX_APPS, SANDBOX_APP))),
         )
         client = environment.client

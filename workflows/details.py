@@ -82,7 +82,7 @@ def _standing(target: TargetPlan) -> str:
     if target.waits_for_a_time and target.resumes_at:
         if target.error_code:
             return f"**refused for now**{why}, tried again at {short(target.resumes_at)}"
-        return f"**publishing**, at its account's turn at {short(target.resumes_at)}"
+        return f"**publishing**, waits for its account's rate limit until {short(target.resumes_at)}"
     if target.status is TargetStatus.UNCONFIRMED:
         return f"**unconfirmed**{why}, {_CONFIRMING if target.confirming else _FOR_A_PERSON}"
     return f"**{target.status.value}**{why}"

@@ -316,7 +316,7 @@ class PostWorkflow:
         return outcome.stale or outcome.early is not None
 
     async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
-        """Wait until the target's account works again, its allowance resumes, or it is too late to publish."""
+        """Wait until the target's account works again, its quota resets, or it is too late to publish."""
         until = min(target.resumes_at or deadline, deadline)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
@@ -328,9 +328,9 @@ class PostWorkflow:
         target.status = TargetStatus.PENDING
 
     async def _wait_for_its_time(self, target: TargetPlan) -> None:
-        """Wait for the target's turn or its next try, unless an operator wants it now; nothing is sent meanwhile."""
+        """Wait for the target's slot or its next try, unless an operator wants it now; nothing is sent meanwhile."""
         at = target.resumes_at or workflow.now()
-        why = "is refused for now, and tried again at" if target.error_code else "waits for its turn at"
+        why = "is refused for now, and tried again at" if target.error_code else "waits for its rate limit until"
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._stops() or target.released,
@@ -471,7 +471,7 @@ class PostWorkflow:
         if any(target.error_code for target in waiting):
             return "Refused for now by its network; it is tried again by itself."
         if waiting:
-            return "Waiting for its account's turn."
+            return "Waiting for its account's rate limit."
         if any(target.status is TargetStatus.HELD for target in self._plan.targets):
             return "Held until its account can publish."
         return "Working on a request." if self._occupied() else self._board.waiting_for

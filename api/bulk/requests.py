@@ -46,7 +46,7 @@ class ManyPosts:
         return api_key(self.api_key_id)
 
     async def create(self, payload: JsonObject) -> Answer:
-        """Create each post as POST /v1/posts does. Raises InvalidRequest, RateLimited, IdempotencyKeyReused."""
+        """Create each post as POST /v1/posts does. Raises InvalidRequest, TooManyRequests, IdempotencyKeyReused."""
         async with loop_share(size_of(payload)):
             wanted = [(_sized(body), key) for body, key in read_create_many(payload)]
 

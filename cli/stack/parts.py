@@ -140,10 +140,12 @@ class OwnParts:
         (await self.http.get(url)).raise_for_status()
 
 
-def environment(*, api_port: int, sandbox_url: str, temporal_address: str, pacing: bool) -> dict[str, str]:
+def environment(
+    *, api_port: int, sandbox_url: str, temporal_address: str, platform_rate_limits: bool
+) -> dict[str, str]:
     """Return what the api and the worker of a stack both need in their environment; each has a database URL of its own.
 
-    With `pacing` the load that is measured would be the networks'.
+    With `platform_rate_limits` the load that is measured would be the networks'.
     """
     return {
         "SOCIALSYNCER_API_HOST": HOST,
@@ -153,7 +155,7 @@ def environment(*, api_port: int, sandbox_url: str, temporal_address: str, pacin
         # The sandbox fetches media by address, as some networks do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
-        "SOCIALSYNCER_PACING": str(pacing).lower(),
+        "SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(platform_rate_limits).lower(),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         # The user's own Temporal profile leads elsewhere.

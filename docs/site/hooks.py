@@ -63,7 +63,7 @@ def _platforms() -> str:
         rows += [(rule.kind.value, _file(rule)) for rule in rules.files]
         if rules.alt_text:
             rows.append(("altText", f"at most {rules.alt_text:,} characters"))
-        rows += [("rate", f"{pace.limit:,} in {_period(pace.per.total_seconds())}") for pace in rules.paces]
+        rows += [("rate", f"{each.limit:,} in {_period(each.per.total_seconds())}") for each in rules.rate_limits]
         table = "\n".join(["| limit | value |", "|---|---|", *(f"| {label} | {value} |" for label, value in rows)])
         parts += [f"## {network.label} (`{name}`)", table]
     return "\n\n".join(parts) + "\n"

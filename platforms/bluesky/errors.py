@@ -5,10 +5,11 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.bluesky.rules import POINTS
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import told_by, wait, wait_until
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
@@ -143,9 +144,9 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
     return Kind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
 
 
-def allowance_in(response: httpx.Response) -> Allowance | None:
+def quota_in(response: httpx.Response) -> Quota | None:
     """Return how many records the account's points are enough for."""
-    return told_by(response, "ratelimit-remaining", _wait(response, Kind.RATE_LIMITED), each=POINTS)
+    return quota_from_headers(response, "ratelimit-remaining", _wait(response, Kind.RATE_LIMITED), each=POINTS)
 
 
 def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.bluesky import errors, rules
 from platforms.bluesky.did import PLC, check_server
@@ -70,9 +70,9 @@ class Bluesky(Network[BlueskySettings, BlueskyCredentials], Renews[BlueskyCreden
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+    def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off Bluesky's headers how many more posts the account may make until when."""
-        return errors.allowance_in(response)
+        return errors.quota_in(response)
 
     async def renew(self, connection: Line) -> Renewed[BlueskyCredentials]:
         """Trade the account's tokens for new ones."""

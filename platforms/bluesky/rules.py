@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import Media, MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
@@ -60,9 +60,9 @@ RULES = Rules(
         FileRule(MediaType.VIDEO, ("video/mp4",), max_bytes=VIDEO_BYTES, source=f"{_LEXICONS}/embed/video.json"),
     ),
     alt_text=ALT_TEXT,
-    paces=(
-        Pace(5_000 // POINTS, timedelta(hours=1), source=_LIMITS),
-        Pace(35_000 // POINTS, timedelta(days=1), source=_LIMITS),
+    rate_limits=(
+        RateLimit(5_000 // POINTS, timedelta(hours=1), source=_LIMITS),
+        RateLimit(35_000 // POINTS, timedelta(days=1), source=_LIMITS),
     ),
 )
 THUMBNAIL = FileRule(

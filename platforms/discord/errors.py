@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import told_by, wait
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "cf-ray"
@@ -93,9 +94,11 @@ def _faults(tree: Any, path: str = "") -> Iterator[str]:
             yield from _faults(below, f"{path}.{name}" if path else str(name))
 
 
-def allowance_in(response: httpx.Response) -> Allowance | None:
+def quota_in(response: httpx.Response) -> Quota | None:
     """Return what is left of the route's bucket; Discord's limits are known from its answers only."""
-    return told_by(response, "x-ratelimit-remaining", _seconds(response.headers.get("x-ratelimit-reset-after")))
+    return quota_from_headers(
+        response, "x-ratelimit-remaining", _seconds(response.headers.get("x-ratelimit-reset-after"))
+    )
 
 
 def _wait(body: dict[str, Any], response: httpx.Response) -> timedelta | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
@@ -28,7 +28,7 @@ from platforms.discord.line import Line, channel_path, get, headers_of, home, me
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import Kind, NetworkError
 from platforms.http.multipart import Form, post_form
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
 
@@ -80,9 +80,9 @@ class Discord(Network[DiscordSettings, DiscordCredentials]):
         """Say no: files go with the message itself."""
         return False
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+    def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off Discord's headers how many more posts the account may make until when."""
-        return errors.allowance_in(response)
+        return errors.quota_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""

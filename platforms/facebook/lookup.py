@@ -8,7 +8,7 @@ from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 
 CLOCKS_APART = timedelta(seconds=60)

@@ -44,7 +44,7 @@ from platforms.googlebusiness.line import (
 )
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.googlebusiness.tokens import TOKENS
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.places import PlaceSetting
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation

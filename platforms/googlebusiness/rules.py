@@ -3,8 +3,8 @@
 import re
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
@@ -33,7 +33,7 @@ RULES = Rules(
         ),
     ),
     # Google counts edits of a profile; that posts are edits is unverified.
-    paces=(Pace(10, timedelta(minutes=1), source="developers.google.com/my-business/content/limits"),),
+    rate_limits=(RateLimit(10, timedelta(minutes=1), source="developers.google.com/my-business/content/limits"),),
 )
 
 _PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import LONGEST_CODE, Kind, NetworkError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
@@ -40,8 +40,8 @@ class Exchange:
     status: int | None
     request_id: str | None
     took: timedelta
-    allowance: Allowance | None = None
-    """What the answer to a public request told of how many more may follow."""
+    quota: Quota | None = None
+    """The quota that the response to a public request reports."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Wire:
     error_of: Callable[[httpx.Response], NetworkError]
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
-    allowance_in: Callable[[httpx.Response], Allowance | None] = lambda _: None
+    quota_in: Callable[[httpx.Response], Quota | None] = lambda _: None
     workspace: str = ""
     """Whose requests these are; hosts that only an answer names are looked up in its share."""
     fence: Callable[[], Awaitable[None]] | None = None
@@ -175,7 +175,7 @@ class Wire:
                 response.status_code if response else None,
                 response.headers.get(self.request_id_header, "")[:LONGEST_CODE] or None if response else None,
                 timedelta(seconds=time.monotonic() - started),
-                self.allowance_in(response) if response and public else None,
+                self.quota_in(response) if response and public else None,
             )
         )
 

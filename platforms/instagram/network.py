@@ -5,32 +5,32 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
 from domain.post import MediaType
+from domain.rate_limits import Quota
 from platforms.alike import Alike, earliest
 from platforms.base import (
     AccountFacts,
     Draft,
     Finding,
     Identity,
-    Metered,
     Network,
     Published,
+    ReportsQuota,
     Sending,
 )
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
 from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.instagram.tokens import TOKENS
-from platforms.meta.allowance import allowance_of
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.quota import quota_of
 from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 
@@ -40,7 +40,7 @@ MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
 
 class Instagram(
-    Network[InstagramSettings, InstagramCredentials], Metered[InstagramCredentials], Renews[InstagramCredentials]
+    Network[InstagramSettings, InstagramCredentials], ReportsQuota[InstagramCredentials], Renews[InstagramCredentials]
 ):
     """Be Instagram, as its API with Instagram Login serves professional accounts."""
 
@@ -85,11 +85,11 @@ class Instagram(
             raise NetworkError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(user_id), username=str(me["username"]))
 
-    async def allowance(self, connection: Line) -> Allowance:
-        """Ask how many posts of the last 24 hours the account has left; what its stretch frees when is not told."""
+    async def quota(self, connection: Line) -> Quota:
+        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
         path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
-        return allowance_of(answer.get("data"), "Instagram")
+        return quota_of(answer.get("data"), "Instagram")
 
     async def prepare(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from pydantic.alias_generators import to_camel
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.instagram.settings import InstagramSettings
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
@@ -54,7 +54,9 @@ RULES = Rules(
     ),
     alt_text=ALT_TEXT,
     # Meta's pages name 50 and 100; each account is asked for its own number.
-    paces=(Pace(100, timedelta(days=1), source="developers.facebook.com/docs/instagram-platform/content-publishing"),),
+    rate_limits=(
+        RateLimit(100, timedelta(days=1), source="developers.facebook.com/docs/instagram-platform/content-publishing"),
+    ),
 )
 COVER = FileRule(MediaType.IMAGE, ("image/jpeg",), max_bytes=8 * MEGABYTE, source=_MEDIA_PAGE)
 STORY_FILES = (

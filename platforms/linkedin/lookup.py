@@ -8,7 +8,7 @@ from urllib.parse import quote
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little

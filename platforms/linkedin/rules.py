@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
@@ -72,7 +72,7 @@ RULES = Rules(
     ),
     alt_text=ALT_TEXT,
     # LinkedIn counts requests; a post is at least one.
-    paces=(Pace(150, timedelta(days=1), source=f"{_SHARES}, quota of a member"),),
+    rate_limits=(RateLimit(150, timedelta(days=1), source=f"{_SHARES}, quota of a member"),),
 )
 
 

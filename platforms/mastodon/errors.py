@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import told_by, wait, wait_until
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
 
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -98,12 +99,12 @@ def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
     return Kind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
 
 
-def allowance_in(response: httpx.Response) -> Allowance | None:
+def quota_in(response: httpx.Response) -> Quota | None:
     """Return what is left of the limit that the server tells of: as many posts at most.
 
     GoToSocial counts all requests from an address together, of other accounts and reads among them.
     """
-    return told_by(response, "x-ratelimit-remaining", _wait(response))
+    return quota_from_headers(response, "x-ratelimit-remaining", _wait(response))
 
 
 def _wait(response: httpx.Response) -> timedelta | None:

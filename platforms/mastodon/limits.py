@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.post import MediaType
 from platforms.errors import NetworkError
-from platforms.http.told import count
+from platforms.http.untrusted import count
 from platforms.mastodon.line import Line, is_missing, read
 
 LIFE = 86_400

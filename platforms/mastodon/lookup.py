@@ -10,7 +10,7 @@ from urllib.parse import quote
 from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.mastodon import listing
 from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
 from platforms.mastodon.line import Line, id_of, read, read_list

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
 from platforms.mastodon import errors, lookup, rules
@@ -57,9 +57,9 @@ class Mastodon(Network[MastodonSettings, MastodonCredentials]):
         """Map a refusal."""
         return errors.error_of(response)
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+    def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off Mastodon's headers how many more posts the account may make until when."""
-        return errors.allowance_in(response)
+        return errors.quota_in(response)
 
     async def whoami(self, connection: Line) -> Identity:
         """Ask whose token this is, and what the server allows.

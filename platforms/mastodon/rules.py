@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, Limits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
@@ -55,7 +55,9 @@ RULES = Rules(
         ),
     ),
     alt_text=DEFAULTS.description,
-    paces=(Pace(300, timedelta(hours=3), source="Mastodon's source, unverified; a server's own headers tell more"),),
+    rate_limits=(
+        RateLimit(300, timedelta(hours=3), source="Mastodon's source, unverified; a server's own headers tell more"),
+    ),
 )
 
 

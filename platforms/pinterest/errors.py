@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import LONGEST_WAIT, wait
+from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
 LABEL = "Pinterest"

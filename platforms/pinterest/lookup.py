@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings

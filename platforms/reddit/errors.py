@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.http.told import LONGEST_WAIT, told_by, wait
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
 LABEL = "Reddit"
@@ -117,9 +118,9 @@ def _as_told(seconds: object, said: str) -> timedelta:
     return THROTTLED_WAIT
 
 
-def allowance_in(response: httpx.Response) -> Allowance | None:
+def quota_in(response: httpx.Response) -> Quota | None:
     """Return how many requests are left of the ten minutes; the throttle on posts is told by refusals only."""
-    return told_by(response, "x-ratelimit-remaining", _until_reset(response))
+    return quota_from_headers(response, "x-ratelimit-remaining", _until_reset(response))
 
 
 def _until_reset(response: httpx.Response) -> timedelta:

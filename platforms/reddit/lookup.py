@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.line import Line, call
 from platforms.reddit.rules import Form, form_of, words_of

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -63,9 +63,9 @@ class Reddit(Network[RedditSettings, RedditCredentials], Renews[RedditCredential
         """Map Reddit's refusal to what it means."""
         return errors.error_of(response)
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+    def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off Reddit's headers how many more posts the account may make until when."""
-        return errors.allowance_in(response)
+        return errors.quota_in(response)
 
     async def renew(self, connection: Line) -> Renewed[RedditCredentials]:
         """Trade the account's tokens for new ones."""

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import wait
+from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
 _SERVER = "Telegram had an error of its own."

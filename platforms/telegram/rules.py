@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
@@ -67,9 +67,9 @@ RULES = Rules(
             source=f"{_API}#senddocument",
         ),
     ),
-    paces=(
-        Pace(1, timedelta(seconds=1), source="core.telegram.org/bots/faq, per chat"),
-        Pace(20, timedelta(minutes=1), source="core.telegram.org/bots/faq, per group"),
+    rate_limits=(
+        RateLimit(1, timedelta(seconds=1), source="core.telegram.org/bots/faq, per chat"),
+        RateLimit(20, timedelta(minutes=1), source="core.telegram.org/bots/faq, per group"),
     ),
 )
 

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 import httpx
 from pydantic.alias_generators import to_camel
 
-from domain.pace import Allowance
 from domain.post import MediaType
+from domain.rate_limits import Quota
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Metered, Network, Published, Sending
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Network, Published, ReportsQuota, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.meta.allowance import allowance_of
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.quota import quota_of
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.thread import ended_early
@@ -38,7 +38,9 @@ NEXT_LOOK = timedelta(seconds=10)
 A = TypeVar("A")
 
 
-class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCredentials], Renews[ThreadsCredentials]):
+class Threads(
+    Network[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], Renews[ThreadsCredentials]
+):
     """Be Threads."""
 
     platform = "threads"
@@ -87,9 +89,9 @@ class Threads(Network[ThreadsSettings, ThreadsCredentials], Metered[ThreadsCrede
             raise NetworkError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
 
-    async def allowance(self, connection: Line) -> Allowance:
-        """Ask how many posts of the last 24 hours the account has left; what its stretch frees when is not told."""
-        return allowance_of(await _quotas(connection), "Threads")
+    async def quota(self, connection: Line) -> Quota:
+        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
+        return quota_of(await _quotas(connection), "Threads")
 
     async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
@@ -173,7 +175,7 @@ async def _publish(connection: Line, containers: Containers, name: str, *, repli
 async def _quota_is_used(connection: Line, of: str) -> bool:
     """Tell whether a limit of the day is used up: a refusal for that has no code of its own."""
     try:
-        return allowance_of(await _quotas(connection, of), "Threads", of).left <= 0
+        return quota_of(await _quotas(connection, of), "Threads", of).remaining <= 0
     except NetworkError:
         return False
 

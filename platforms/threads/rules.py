@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import regex
 
-from domain.pace import Pace
 from domain.post import Media, MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
 from platforms.thread import check_items
@@ -64,7 +64,7 @@ RULES = Rules(
     ),
     alt_text=ALT_TEXT,
     # Each account is asked for its own number.
-    paces=(Pace(250, timedelta(days=1), source="developers.facebook.com/docs/threads/overview"),),
+    rate_limits=(RateLimit(250, timedelta(days=1), source="developers.facebook.com/docs/threads/overview"),),
 )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
 from platforms.renewal import Renewed, Renews
@@ -63,9 +63,9 @@ class TikTok(Network[TikTokSettings, TikTokCredentials], Renews[TikTokCredential
             return not is_video(draft)
         return code != errors.NOT_AUDITED or not (draft.settings.draft or draft.settings.privacy_level == ONLY_SELF)
 
-    def preparing_paces(self, draft: Draft[TikTokSettings]) -> tuple[Pace, ...]:
+    def prepare_rate_limits(self, draft: Draft[TikTokSettings]) -> tuple[RateLimit, ...]:
         """Return how often an upload may begin: photos are fetched by TikTok."""
-        return self.rules.preparing if is_video(draft) else ()
+        return self.rules.prepare_rate_limits if is_video(draft) else ()
 
     async def renew(self, connection: Line) -> Renewed[TikTokCredentials]:
         """Trade the account's tokens for new ones."""

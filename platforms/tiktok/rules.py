@@ -3,8 +3,8 @@
 import re
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.tiktok.settings import ONLY_SELF, TikTokSettings
@@ -67,8 +67,8 @@ RULES = Rules(
             source=_MEDIA_PAGE,
         ),
     ),
-    paces=(Pace(PER_MINUTE, timedelta(minutes=1), source=_PHOTOS_PAGE),),
-    preparing=(Pace(PER_MINUTE, timedelta(minutes=1), source=_VIDEOS_PAGE),),
+    rate_limits=(RateLimit(PER_MINUTE, timedelta(minutes=1), source=_PHOTOS_PAGE),),
+    prepare_rate_limits=(RateLimit(PER_MINUTE, timedelta(minutes=1), source=_VIDEOS_PAGE),),
 )
 
 _VIDEO_ONLY = (("video_cover_timestamp_ms", "videoCoverTimestampMs"), ("video_made_with_ai", "videoMadeWithAi"))

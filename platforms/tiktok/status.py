@@ -8,7 +8,7 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.tiktok import errors
 from platforms.tiktok.fields import caption_of
 from platforms.tiktok.line import Line, call

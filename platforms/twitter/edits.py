@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_fields, same_text

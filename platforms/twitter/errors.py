@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.http.told import told_by, wait_until
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-transaction-id"
@@ -142,11 +143,11 @@ def _day_used_up(response: httpx.Response) -> str | None:
     return next((name for name in _DAYS if response.headers.get(f"{name}-remaining") == "0"), None)
 
 
-def allowance_in(response: httpx.Response) -> Allowance | None:
+def quota_in(response: httpx.Response) -> Quota | None:
     """Return what is left of the scarcest of the account's limits: that of 15 minutes, and those of a day."""
     limits = ("x-rate-limit", *_DAYS)
-    told = (told_by(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
-    return min((each for each in told if each), key=lambda each: each.left, default=None)
+    told = (quota_from_headers(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
+    return min((each for each in told if each), key=lambda each: each.remaining, default=None)
 
 
 def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:

@@ -9,7 +9,7 @@ from typing import Any
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call
 from platforms.twitter.links import link_spans

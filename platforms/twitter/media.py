@@ -13,7 +13,7 @@ from platforms.base import Sending
 from platforms.errors import Kind, NetworkError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part
-from platforms.http.told import wait
+from platforms.http.untrusted import wait
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.base import (
     AccountFacts,
     ApiVersion,
@@ -72,9 +72,9 @@ class Twitter(
         """Tell whether there is media to upload, in the post or in the thread behind it."""
         return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
 
-    def allowance_in(self, response: httpx.Response) -> Allowance | None:
+    def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off X's headers how many more posts the account may make until when."""
-        return errors.allowance_in(response)
+        return errors.quota_in(response)
 
     async def renew(self, connection: Line) -> Renewed[TwitterCredentials]:
         """Trade the account's tokens for new ones."""

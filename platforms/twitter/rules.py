@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.pace import Pace
 from domain.post import Media, MediaType
+from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
 from platforms.thread import check_items
@@ -60,7 +60,7 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
-    paces=(Pace(100, timedelta(minutes=15), source="docs.x.com/x-api/fundamentals/rate-limits, per user"),),
+    rate_limits=(RateLimit(100, timedelta(minutes=15), source="docs.x.com/x-api/fundamentals/rate-limits, per user"),),
 )
 
 

@@ -7,7 +7,7 @@ import httpx
 
 from platforms.errors import Kind, NetworkError
 from platforms.google import is_limit_of_a_day, operators_fault
-from platforms.http.told import wait
+from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-guploader-uploadid"

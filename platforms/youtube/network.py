@@ -7,7 +7,7 @@ import httpx
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Network, Published, Sending
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import moment
+from platforms.http.untrusted import moment
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.youtube import errors, rules

@@ -245,7 +245,7 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.NETWORK:
             return Advice(Heals.ITSELF, f"By itself: it is tried again. At once: `{retry}`.{until}")
         case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
-            return Advice(Heals.ITSELF, f"By itself: it waits for its turn.{until}")
+            return Advice(Heals.ITSELF, f"By itself: it waits for its account's rate limit.{until}")
         case None:
             return _advice_on_status(target, retry, now)
 

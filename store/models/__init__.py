@@ -3,8 +3,8 @@
 from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, ConnectedAccount, PendingConnection, Workspace
 from store.models.base import Base, Id
 from store.models.media import MediaCheck, MediaFile
-from store.models.pacing import Lane, Turn
 from store.models.posts import EXTERNAL_ID, STUCK, LatePost, Post, PostTag, Target
+from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import Attempt, AuditEvent, IdempotencyKey, Revision
 from store.models.upkeep import Restore, ZoneCheck
 
@@ -21,17 +21,17 @@ __all__ = [
     "ConnectedAccount",
     "Id",
     "IdempotencyKey",
-    "Lane",
     "LatePost",
     "MediaCheck",
     "MediaFile",
     "PendingConnection",
     "Post",
     "PostTag",
+    "RateLimitBucket",
+    "RateLimitSlot",
     "Restore",
     "Revision",
     "Target",
-    "Turn",
     "Workspace",
     "ZoneCheck",
 ]

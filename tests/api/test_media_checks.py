@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from api.waiting import Checks
-from domain.errors import RateLimited
+from domain.errors import TooManyRequests
 from runtime.expiry import expire
 from store.models import MediaCheck
 from tests.api.conftest import Client
@@ -111,9 +111,9 @@ async def test_a_worker_that_is_away_is_a_warning(api: Client, stack: Stack, mon
 def test_so_many_run_at_a_time() -> None:
     checks = Checks(most=3, most_of_one=2)
     with checks.take("one"), checks.take("one"):
-        with pytest.raises(RateLimited), checks.take("one"):
+        with pytest.raises(TooManyRequests), checks.take("one"):
             pass
-        with checks.take("two"), pytest.raises(RateLimited), checks.take("three"):
+        with checks.take("two"), pytest.raises(TooManyRequests), checks.take("three"):
             pass
     with checks.take("one"):
         pass

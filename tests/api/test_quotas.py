@@ -8,7 +8,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.quotas import Quotas, WorkspaceLimits
 from api.waiting import WaitingRequests
-from domain.errors import RateLimited
+from domain.errors import TooManyRequests
 from tests.api.conftest import client_of
 from tests.serving import started
 from tests.stack import Stack
@@ -97,7 +97,7 @@ async def test_posts_are_counted_seldom(stack: Stack, monkeypatch: pytest.Monkey
     for _ in range(100):
         await quotas.take("ws", 100)
     assert counted == {"open": 1, "kept": 1}
-    with pytest.raises(RateLimited):
+    with pytest.raises(TooManyRequests):
         await quotas.take("ws", 100)
     unlimited = Quotas(stack.api_database, WorkspaceLimits(0, 0, 0))
     for _ in range(10):

@@ -13,7 +13,7 @@ from api.auth import Keys
 from api.dependencies import Dependencies
 from api.errors import Unauthorized
 from api.rates import Rates
-from domain.errors import RateLimited
+from domain.errors import TooManyRequests
 from store.api_keys import Caller
 from tests.api.conftest import client_of, problems
 from tests.serving import started
@@ -32,18 +32,18 @@ def test_a_bucket_fills_again_and_is_one_keys_alone() -> None:
     rates = Rates(rate=2, burst=3, clock=clock)
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateLimited) as error:
+    with pytest.raises(TooManyRequests) as error:
         rates.take("a")
     assert error.value.retry_after == 1
     rates.take("b")
     clock.now += 0.5
     rates.take("a")
-    with pytest.raises(RateLimited):
+    with pytest.raises(TooManyRequests):
         rates.take("a")
     clock.now += 100
     for _ in range(3):
         rates.take("a")
-    with pytest.raises(RateLimited):
+    with pytest.raises(TooManyRequests):
         rates.take("a")
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Editable, Metered, Published, Refused, Sending, Unknown
+from platforms.base import Absent, Editable, Published, Refused, ReportsQuota, Sending, Unknown
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import LONGEST_WAIT
+from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import networks
 from tests.platforms.rig import Rig
 
@@ -152,8 +152,8 @@ async def attempt(step: Awaitable[Any]) -> Any:
 async def all_steps(rig: Rig, client: httpx.AsyncClient, sending: Sending[Any]) -> None:
     network, line = rig.network, rig.connection
     await attempt(network.whoami(line(client)))
-    if isinstance(network, Metered):
-        await attempt(network.allowance(line(client)))
+    if isinstance(network, ReportsQuota):
+        await attempt(network.quota(line(client)))
     prepared = [await attempt(network.prepare(line(client), sending)) for _ in range(2)]
     published = prepared[-1] or await attempt(network.publish(line(client), sending))
     finding = await attempt(network.confirm(line(client), sending))

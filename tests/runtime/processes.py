@@ -62,7 +62,7 @@ async def worker_process(
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
         "SOCIALSYNCER_PRIVATE_MEDIA_HOSTS": ",".join(ours.private_media_hosts),
         "SOCIALSYNCER_WORKER_GRACE_S": str(grace_s),
-        "SOCIALSYNCER_PACING": str(ours.pacing).lower(),
+        "SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(ours.platform_rate_limits).lower(),
         "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1,localhost",

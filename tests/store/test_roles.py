@@ -63,8 +63,8 @@ DENIED = {
         "UPDATE attempts SET state = 'done'",
         "UPDATE revisions SET body = '{}'",
         "INSERT INTO media_files VALUES ('x', 'ws_x', 'text/html', '', now())",
-        "UPDATE lanes SET told_left = 0",
-        "DELETE FROM turns",
+        "UPDATE rate_limit_buckets SET reported_remaining = 0",
+        "DELETE FROM rate_limit_slots",
         "DELETE FROM idempotency_keys",
         "DELETE FROM late_posts",
         "DELETE FROM media_files",
@@ -140,7 +140,7 @@ async def test_an_owner_who_is_no_superuser_sets_the_roles_up(owned: str) -> Non
     await upgrade(owned, roles)
     await upgrade(owned, roles)
     assert await asked(owned, "SELECT count(*) FROM posts", roles[0]) == 0
-    assert await asked(owned, "SELECT count(*) FROM lanes", roles[1]) == 0
+    assert await asked(owned, "SELECT count(*) FROM rate_limit_buckets", roles[1]) == 0
     with pytest.raises(ProgrammingError, match="permission denied"):
         await asked(owned, "SELECT credentials FROM accounts", roles[0])
 

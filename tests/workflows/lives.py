@@ -13,15 +13,15 @@ from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD, prepare_ahead
 from store.models import Account, Post
-from store.pacing import tell
+from store.rate_limits import record_quota
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]
 Life = Callable[[Stack], Awaitable[Handle]]
 
 LIVES: dict[str, Life] = {}
-PACED = {"waited_for_its_turn"}
-"""These want a worker that paces accounts."""
+RATE_LIMITED = {"waited_for_its_rate_limit"}
+"""These need a worker that limits accounts' rates."""
 TEMPORALS: dict[str, dict[str, Any]] = {}
 """What kind of `temporal_server` a life needs that needs another than the usual."""
 WORDS = "the words of"
@@ -30,15 +30,15 @@ PICTURE = ["https://example.com/life.jpg"]
 REFUSAL = {"status": 400, "body": {"error": {"message": "no", "code": 36003, "error_subcode": 2207009}}}
 
 
-def life(tell: Life) -> Life:
-    LIVES[tell.__name__] = tell
-    return tell
+def life(record_quota: Life) -> Life:
+    LIVES[record_quota.__name__] = record_quota
+    return record_quota
 
 
 def life_on(**temporal: Any) -> Callable[[Life], Life]:
-    def keep(tell: Life) -> Life:
-        TEMPORALS[tell.__name__] = temporal
-        return life(tell)
+    def keep(record_quota: Life) -> Life:
+        TEMPORALS[record_quota.__name__] = temporal
+        return life(record_quota)
 
     return keep
 
@@ -232,10 +232,10 @@ async def held_until_stale(stack: Stack) -> Handle:
 
 
 @life
-async def waited_for_its_turn(stack: Stack) -> Handle:
+async def waited_for_its_rate_limit(stack: Stack) -> Handle:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, stack.lane(account, "publish"), now, 0, now + timedelta(seconds=6))
+        await record_quota(session, stack.bucket(account, "publish"), now, 0, now + timedelta(seconds=6))
     post = await stack.save(f"{WORDS} a queue", [account])
     handle = await comes_to(await stack.start(post), "Waiting")
     return await comes_to(handle, "Open for edits")

@@ -16,7 +16,7 @@ from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows import rarer_lives  # noqa: F401 its lives are told to LIVES
-from tests.workflows.lives import LIVES, PACED, TEMPORALS, Handle
+from tests.workflows.lives import LIVES, RATE_LIMITED, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 _OF_A_MACHINE = {"identity", "stackTrace"}
@@ -55,7 +55,7 @@ async def record(stack: Stack, name: str) -> None:
 async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> None:
     async with temporal_server(**temporal) as environment, running_stack(url, environment) as stack:
         for name in names:
-            settings = stack.settings.model_copy(update={"pacing": name in PACED})
+            settings = stack.settings.model_copy(update={"platform_rate_limits": name in RATE_LIMITED})
             async with worker.desk(settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
                 await record(stack, name)
 

@@ -45,7 +45,9 @@ def test_details_say_where_each_target_stands() -> None:
     assert line(**waits, error_code="http_503", error_category=ErrorCategory.PLATFORM) == (
         "- mastodon `@ada`: **refused for now**: the network failed (`http_503`), tried again at 2030-01-01 12:00Z"
     )
-    assert line(**waits) == "- mastodon `@ada`: **publishing**, at its account's turn at 2030-01-01 12:00Z"
+    assert (
+        line(**waits) == "- mastodon `@ada`: **publishing**, waits for its account's rate limit until 2030-01-01 12:00Z"
+    )
     assert line(username="ada", status=TargetStatus.UNCONFIRMED, error_code="cancelled") == (
         "- mastodon `@ada`: **unconfirmed**: an operator cancelled it (`cancelled`), it may be public: "
         "a person must look at the account, then say so by `socialsyncer resolve`"

@@ -424,20 +424,20 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     )
     op.create_index("audit_events_of_post", "audit_events", ["post_id", "at", "id"], unique=False)
     op.create_table(
-        "lanes",
+        "rate_limit_buckets",
         sa.Column("platform", sa.String(collation="C"), nullable=False),
         sa.Column("server", sa.String(collation="C"), nullable=False),
         sa.Column("account_id", sa.String(collation="C"), nullable=False),
         sa.Column("step", sa.String(collation="C"), nullable=False),
-        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("told_left", sa.Integer(), nullable=True),
-        sa.Column("told_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("told_limit", sa.Integer(), nullable=True),
-        sa.Column("asking_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reported_remaining", sa.Integer(), nullable=True),
+        sa.Column("reported_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reported_limit", sa.Integer(), nullable=True),
+        sa.Column("query_lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("platform", "server", "account_id", "step"),
     )
     op.create_table(
-        "turns",
+        "rate_limit_slots",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("platform", sa.String(collation="C"), nullable=False),
         sa.Column("server", sa.String(collation="C"), nullable=False),
@@ -449,8 +449,13 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("turns_of_account", "turns", ["platform", "server", "account_id", "step", "at"], unique=False)
-    op.create_index("turns_of_target", "turns", ["target_id", "step", "last_send"], unique=True)
+    op.create_index(
+        "rate_limit_slots_of_account",
+        "rate_limit_slots",
+        ["platform", "server", "account_id", "step", "at"],
+        unique=False,
+    )
+    op.create_index("rate_limit_slots_of_target", "rate_limit_slots", ["target_id", "step", "last_send"], unique=True)
 
 
 def _create_accounts() -> None:
@@ -517,10 +522,10 @@ def downgrade() -> None:
     """Take it back."""
     for name in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {name}")
-    op.drop_index("turns_of_target", table_name="turns")
-    op.drop_index("turns_of_account", table_name="turns")
-    op.drop_table("turns")
-    op.drop_table("lanes")
+    op.drop_index("rate_limit_slots_of_target", table_name="rate_limit_slots")
+    op.drop_index("rate_limit_slots_of_account", table_name="rate_limit_slots")
+    op.drop_table("rate_limit_slots")
+    op.drop_table("rate_limit_buckets")
     op.drop_index("audit_events_of_post", table_name="audit_events")
     op.drop_table("audit_events")
     op.drop_index("attempts_of_target", table_name="attempts")

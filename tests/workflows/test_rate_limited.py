@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from activities import pacing
+from activities import rate_limiting
 from api.app import create_app
 from api.dependencies import Dependencies
-from domain.pace import Pace
 from domain.post import HoldReason, PostStatus, TargetStatus
+from domain.rate_limits import RateLimit
 from domain.schedule import rfc3339
 from platforms.errors import Kind
 from platforms.registry import networks
@@ -27,15 +27,15 @@ from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.lives import comes_to
 
 SETTINGS = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
-PICTURE = ["https://example.com/turn.jpg"]
-PACE = Pace(5, timedelta(seconds=2))
+PICTURE = ["https://example.com/slot.jpg"]
+RATE_LIMIT = RateLimit(5, timedelta(seconds=2))
 
 
 @pytest.fixture(scope="module")
-async def paced(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run a stack of its own: the other tests' worker does not pace."""
+async def rate_limited(postgres_url: str) -> AsyncIterator[Stack]:
+    """Run a stack of its own: the other tests' worker does not limit rates."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
-        stack.settings.pacing = True
+        stack.settings.platform_rate_limits = True
         # TikTok fetches photos from addresses of ours alone; the sandbox does not look into them.
         stack.settings.public_url = "https://posts.example.com"
         async with (
@@ -47,15 +47,17 @@ async def paced(postgres_url: str) -> AsyncIterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_SOON", timedelta(seconds=0.1))
-    # As much as on a pace of a minute.
-    monkeypatch.setattr(pacing, "_MARGIN", 4)
-    set_pace(monkeypatch, PACE)
+    monkeypatch.setattr(rate_limiting, "_WAIT_IN_STEP", timedelta(seconds=0.1))
+    # As much as with a window of a minute.
+    monkeypatch.setattr(rate_limiting, "_MARGIN", 4)
+    set_rate_limits(monkeypatch, RATE_LIMIT)
 
 
-def set_pace(monkeypatch: pytest.MonkeyPatch, *paces: Pace) -> None:
+def set_rate_limits(monkeypatch: pytest.MonkeyPatch, *rate_limits: RateLimit) -> None:
     tiktok = networks()["tiktok"]
-    monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, paces=paces, preparing=paces))
+    monkeypatch.setattr(
+        type(tiktok), "rules", replace(tiktok.rules, rate_limits=rate_limits, prepare_rate_limits=rate_limits)
+    )
 
 
 async def save(stack: Stack, account: Account, words: str, **values: Any) -> Post:
@@ -99,83 +101,83 @@ async def lines(stack: Stack, post: Post) -> list[tuple[str, str]]:
         return [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, post.id)]
 
 
-async def test_ten_posts_at_once_go_out_at_their_networks_pace(paced: Stack) -> None:
-    account = await paced.connect("tiktok")
-    posts = await start(paced, account, *(f"turn {number}" for number in range(10)))
-    row = await waiting(paced, posts, TargetStatus.PUBLISHING)
+async def test_simultaneous_posts_keep_to_rate_limit(rate_limited: Stack) -> None:
+    account = await rate_limited.connect("tiktok")
+    posts = await start(rate_limited, account, *(f"slot {number}" for number in range(10)))
+    row = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
     (target,) = row.targets
     assert row.status == PostStatus.PUBLISHING
     assert target.next_attempt_at is not None
-    assert target.next_attempt_at - datetime.now(UTC) < PACE.per + timedelta(seconds=1)
+    assert target.next_attempt_at - datetime.now(UTC) < RATE_LIMIT.per + timedelta(seconds=1)
     assert target.error is None
-    assert await lines(paced, row) == [], "nothing is tried while it waits"
-    status = await paced.client.get_workflow_handle(row.workflow_id).query("status")
-    assert status["waiting_for"] == "Waiting for its account's turn."
+    assert await lines(rate_limited, row) == [], "nothing is tried while it waits"
+    status = await rate_limited.client.get_workflow_handle(row.workflow_id).query("status")
+    assert status["waiting_for"] == "Waiting for its account's rate limit."
     for post in posts:
-        published = await paced.settled(post.id)
+        published = await rate_limited.settled(post.id)
         assert published.status == PostStatus.PUBLISHED
         assert published.targets[0].next_attempt_at is None
-        assert {state for _, state in await lines(paced, post)} == {"done"}
-    times = await sends(paced, account)
+        assert {state for _, state in await lines(rate_limited, post)} == {"done"}
+    times = await sends(rate_limited, account)
     assert len(times) == len(posts)
-    spans = [later - earlier for earlier, later in zip(times, times[PACE.limit :], strict=False)]
+    spans = [later - earlier for earlier, later in zip(times, times[RATE_LIMIT.limit :], strict=False)]
     # On a full machine a request takes its time to arrive.
-    assert min(spans) >= PACE.per.total_seconds() - 0.5
+    assert min(spans) >= RATE_LIMIT.per.total_seconds() - 0.5
 
 
-async def test_a_cap_holds_and_lets_go_by_itself(paced: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "LONGEST_LIMIT", timedelta(seconds=1))
-    set_pace(monkeypatch, Pace(1, timedelta(seconds=3)))
-    account = await paced.connect("tiktok")
-    posts = await start(paced, account, "within the cap", "beyond the cap")
-    (target,) = (await waiting(paced, posts, TargetStatus.HELD)).targets
+async def test_a_cap_holds_and_lets_go_by_itself(rate_limited: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
+    set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=3)))
+    account = await rate_limited.connect("tiktok")
+    posts = await start(rate_limited, account, "within the cap", "beyond the cap")
+    (target,) = (await waiting(rate_limited, posts, TargetStatus.HELD)).targets
     assert target.hold_reason == HoldReason.CAP
     assert target.error_category == "rate_limited"
     assert "no more" in (target.error or "")
     for post in posts:
-        assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
-        assert {state for _, state in await lines(paced, post)} == {"done"}
+        assert (await rate_limited.settled(post.id)).status == PostStatus.PUBLISHED
+        assert {state for _, state in await lines(rate_limited, post)} == {"done"}
 
 
 async def test_what_the_network_says_of_a_cap_holds_for_all_posts_of_the_account(
-    paced: Stack, monkeypatch: pytest.MonkeyPatch
+    rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacing, "LONGEST_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
     monkeypatch.setitem(errors._WAITS, Kind.CAPPED, timedelta(seconds=4))
-    account = await paced.connect("tiktok")
+    account = await rate_limited.connect("tiktok")
     full = {"data": {}, "error": {"code": "spam_risk_too_many_posts", "message": "", "log_id": "1"}}
-    await paced.fault("tiktok", "reject", "publish", status=403, body=full, times=1, accountId=account.id)
-    (first,) = await start(paced, account, "the first to hear of it")
-    await waiting(paced, [first], TargetStatus.HELD)
-    (second,) = await start(paced, account, "not tried in vain")
-    (target,) = (await waiting(paced, [second], TargetStatus.HELD)).targets
+    await rate_limited.fault("tiktok", "reject", "publish", status=403, body=full, times=1, accountId=account.id)
+    (first,) = await start(rate_limited, account, "the first to hear of it")
+    await waiting(rate_limited, [first], TargetStatus.HELD)
+    (second,) = await start(rate_limited, account, "not tried in vain")
+    (target,) = (await waiting(rate_limited, [second], TargetStatus.HELD)).targets
     assert target.hold_reason == HoldReason.CAP
-    assert await lines(paced, second) == []
+    assert await lines(rate_limited, second) == []
     for post in (first, second):
-        assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
-    assert len(await sends(paced, account)) == 3
+        assert (await rate_limited.settled(post.id)).status == PostStatus.PUBLISHED
+    assert len(await sends(rate_limited, account)) == 3
 
 
-async def test_a_post_that_waits_for_its_turn_can_be_deleted(paced: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_pace(monkeypatch, Pace(1, timedelta(seconds=30)))
-    account = await paced.connect("tiktok")
-    posts = await start(paced, account, "deleted or first", "deleted or second")
-    post = await waiting(paced, posts, TargetStatus.PUBLISHING)
-    handle = await comes_to(paced.client.get_workflow_handle(post.workflow_id), "Waiting")
-    await paced.delete(post)
+async def test_rate_limited_post_can_be_deleted(rate_limited: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=30)))
+    account = await rate_limited.connect("tiktok")
+    posts = await start(rate_limited, account, "deleted or first", "deleted or second")
+    post = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
+    handle = await comes_to(rate_limited.client.get_workflow_handle(post.workflow_id), "Waiting")
+    await rate_limited.delete(post)
     await handle.result()
-    assert len(await sends(paced, account)) <= 1
+    assert len(await sends(rate_limited, account)) <= 1
 
 
 async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_corrected(
-    paced: Stack, monkeypatch: pytest.MonkeyPatch
+    rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_pace(monkeypatch, Pace(1, timedelta(seconds=8)))
-    account = await paced.connect("tiktok")
-    posts = await start(paced, account, "corrected or first", "corrected or second")
-    post = await waiting(paced, posts, TargetStatus.PUBLISHING)
-    deps = Dependencies.of(paced.api_database, paced.workflows, paced.outcomes)
-    async with started(create_app(deps)) as app, client_of(app, paced.api_key) as api:
+    set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=8)))
+    account = await rate_limited.connect("tiktok")
+    posts = await start(rate_limited, account, "corrected or first", "corrected or second")
+    post = await waiting(rate_limited, posts, TargetStatus.PUBLISHING)
+    deps = Dependencies.of(rate_limited.api_database, rate_limited.workflows, rate_limited.outcomes)
+    async with started(create_app(deps)) as app, client_of(app, rate_limited.api_key) as api:
         before = post.targets[0].next_attempt_at
         answer = await api.patch(f"/v1/posts/{post.id}", json={"content": "as corrected"}, headers={"Prefer": "wait=0"})
         assert answer.status_code == 200, answer.text
@@ -186,22 +188,25 @@ async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_correcte
         # Its time has come: it cannot be given another one.
         moved = await api.patch(f"/v1/posts/{post.id}", json={"scheduledFor": "2029-02-01T14:00:00Z"})
         assert moved.status_code == 409
-    assert (await paced.settled(post.id)).status == PostStatus.PUBLISHED
-    assert (len(await paced.public(post.content or "")), len(await paced.public("as corrected"))) == (0, 1)
-    assert len(await sends(paced, account)) == 2
+    assert (await rate_limited.settled(post.id)).status == PostStatus.PUBLISHED
+    assert (len(await rate_limited.public(post.content or "")), len(await rate_limited.public("as corrected"))) == (
+        0,
+        1,
+    )
+    assert len(await sends(rate_limited, account)) == 2
 
 
 async def test_a_turn_that_comes_too_late_is_not_waited_for_as_if_it_came(
-    paced: Stack, monkeypatch: pytest.MonkeyPatch
+    rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_pace(monkeypatch, Pace(1, timedelta(seconds=60)))
-    account = await paced.connect("tiktok")
-    (first,) = await start(paced, account, "in time")
-    await paced.settled(first.id)
-    (late,) = await start(paced, account, "too late", publish_within=3)
-    (target,) = (await waiting(paced, [late], TargetStatus.HELD)).targets
+    set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=60)))
+    account = await rate_limited.connect("tiktok")
+    (first,) = await start(rate_limited, account, "in time")
+    await rate_limited.settled(first.id)
+    (late,) = await start(rate_limited, account, "too late", publish_within=3)
+    (target,) = (await waiting(rate_limited, [late], TargetStatus.HELD)).targets
     assert target.hold_reason == HoldReason.CAP
-    (target,) = (await paced.settled(late.id)).targets
+    (target,) = (await rate_limited.settled(late.id)).targets
     assert (target.status, target.error_code) == (TargetStatus.FAILED, "publish_window_passed")
     assert target.retryable
-    assert len(await sends(paced, account)) == 1
+    assert len(await sends(rate_limited, account)) == 1

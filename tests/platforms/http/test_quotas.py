@@ -1,4 +1,4 @@
-"""What networks tell of an account's allowance, over real HTTP from their twins."""
+"""Quotas that networks report, over real HTTP from the sandbox."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from domain.pace import Allowance
-from platforms.base import Metered
+from domain.rate_limits import Quota
+from platforms.base import ReportsQuota
 from platforms.errors import Kind, NetworkError
-from platforms.meta.allowance import allowance_of
+from platforms.meta.quota import quota_of
 from platforms.registry import networks
 from tests.platforms.rig import Rig
 
@@ -30,14 +30,14 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("platform", ANSWERS)
-def test_headers_tell_how_many_posts_are_left_until_when(platform: str) -> None:
+def test_headers_report_remaining_and_reset(platform: str) -> None:
     headers, left = ANSWERS[platform]
-    told = networks()[platform].allowance_in(httpx.Response(201, headers=headers))
-    assert told is not None
-    assert told.until is not None
-    assert told.left == left
-    assert timedelta(minutes=40) < told.until - datetime.now(UTC) < timedelta(minutes=61)
-    assert networks()[platform].allowance_in(httpx.Response(201)) is None
+    quota = networks()[platform].quota_in(httpx.Response(201, headers=headers))
+    assert quota is not None
+    assert quota.resets_at is not None
+    assert quota.remaining == left
+    assert timedelta(minutes=40) < quota.resets_at - datetime.now(UTC) < timedelta(minutes=61)
+    assert networks()[platform].quota_in(httpx.Response(201)) is None
 
 
 def test_the_scarcest_of_several_limits_counts() -> None:
@@ -48,11 +48,11 @@ def test_the_scarcest_of_several_limits_counts() -> None:
         "x-user-limit-24hour-remaining": "2",
         "x-user-limit-24hour-reset": str(day),
     }
-    told = networks()["twitter"].allowance_in(httpx.Response(201, headers=headers))
-    assert told is not None
-    assert told.until is not None
-    assert told.left == 2
-    assert abs(told.until.timestamp() - day) < 2
+    quota = networks()["twitter"].quota_in(httpx.Response(201, headers=headers))
+    assert quota is not None
+    assert quota.resets_at is not None
+    assert quota.remaining == 2
+    assert abs(quota.resets_at.timestamp() - day) < 2
 
 
 @pytest.mark.parametrize(("platform", "total"), [("instagram", 100), ("threads", 250)])
@@ -60,12 +60,12 @@ async def test_accounts_are_asked_for_their_own_number(
     connect: Callable[..., Awaitable[Rig]], platform: str, total: int
 ) -> None:
     rig, network = await connect(platform), networks()[platform]
-    assert isinstance(network, Metered)
-    assert await network.allowance(rig.connection()) == Allowance(total, limit=total)
+    assert isinstance(network, ReportsQuota)
+    assert await network.quota(rig.connection()) == Quota(total, limit=total)
 
 
 @pytest.mark.parametrize("answer", [None, [], [{}], [{"quota_usage": "many", "config": {"quota_total": 1}}], {"a": 1}])
-def test_what_cannot_be_read_is_no_allowance(answer: object) -> None:
+def test_unreadable_quota_is_rejected(answer: object) -> None:
     with pytest.raises(NetworkError) as caught:
-        allowance_of(answer, "Threads")
+        quota_of(answer, "Threads")
     assert caught.value.kind is Kind.TRANSIENT

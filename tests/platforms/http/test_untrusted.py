@@ -1,4 +1,4 @@
-"""Whatever a server tells stays within bounds."""
+"""Numbers and times of servers stay within bounds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.http.told import LONGEST_WAIT, MOST, count, moment, told_by, wait, wait_until
+from platforms.http.quota_headers import quota_from_headers
+from platforms.http.untrusted import LONGEST_WAIT, MOST, count, moment, wait, wait_until
 
 ANYTHING = st.one_of(
     st.none(),
@@ -23,21 +24,21 @@ ANYTHING = st.one_of(
 
 
 @given(ANYTHING)
-def test_no_wait_is_longer_than_the_longest(told: object) -> None:
-    for found in (wait(told), wait(told, unit=timedelta(minutes=1)), wait_until(told)):
+def test_no_wait_is_longer_than_the_longest(value: object) -> None:
+    for found in (wait(value), wait(value, unit=timedelta(minutes=1)), wait_until(value)):
         assert found is None or timedelta(0) <= found <= LONGEST_WAIT
 
 
 @given(ANYTHING)
-def test_no_count_is_larger_than_the_largest(told: object) -> None:
-    found = count(told)
+def test_no_count_is_larger_than_the_largest(value: object) -> None:
+    found = count(value)
     assert found is None or 0 <= found <= MOST
 
 
 @given(ANYTHING, st.sampled_from([1, 1000]))
-def test_every_time_can_be_reckoned_with(told: object, per_second: int) -> None:
+def test_every_time_is_in_range(value: object, per_second: int) -> None:
     try:
-        found = moment(told, per_second=per_second)
+        found = moment(value, per_second=per_second)
     except ValueError:
         return
     assert abs(found - datetime.now(UTC)) < timedelta(days=365 * 300)
@@ -45,14 +46,14 @@ def test_every_time_can_be_reckoned_with(told: object, per_second: int) -> None:
 
 
 @given(st.text(st.characters(codec="latin-1")), st.timedeltas())
-def test_every_header_is_an_allowance_or_none(left: str, resets_in: timedelta) -> None:
+def test_every_header_is_a_quota_or_none(left: str, resets_in: timedelta) -> None:
     answer = httpx.Response(200, headers=[(b"left", left.encode("latin-1"))])
-    found = told_by(answer, "left", resets_in)
-    assert found is None or 0 <= found.left <= MOST
+    found = quota_from_headers(answer, "left", resets_in)
+    assert found is None or 0 <= found.remaining <= MOST
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("value", "seconds"),
     [
         ("30", 30),
         (" 30 ", 30),
@@ -64,20 +65,20 @@ def test_every_header_is_an_allowance_or_none(left: str, resets_in: timedelta) -
         (10**19, 86_400),
     ],
 )
-def test_what_is_sensible_is_taken(told: object, seconds: float) -> None:
-    assert wait(told) == timedelta(seconds=seconds)
+def test_what_is_sensible_is_taken(value: object, seconds: float) -> None:
+    assert wait(value) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
-    "told", [None, True, "", "soon", "1e9", "nan", float("inf"), float("nan"), "٣", "1" * 21, [], 10**30]
+    "value", [None, True, "", "soon", "1e9", "nan", float("inf"), float("nan"), "٣", "1" * 21, [], 10**30]
 )
-def test_what_is_no_number_is_none(told: object) -> None:
-    assert wait(told) is None
-    assert count(told) is None
+def test_what_is_no_number_is_none(value: object) -> None:
+    assert wait(value) is None
+    assert count(value) is None
 
 
 @pytest.mark.parametrize(
-    ("told", "found"),
+    ("value", "found"),
     [
         (1_767_225_600, datetime(2026, 1, 1, tzinfo=UTC)),
         ("1767225600", datetime(2026, 1, 1, tzinfo=UTC)),
@@ -86,5 +87,5 @@ def test_what_is_no_number_is_none(told: object) -> None:
         ("2026-01-01T00:00:00", datetime(2026, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_in_each_way_that_networks_write_it(told: object, found: datetime) -> None:
-    assert moment(told) == found
+def test_a_time_is_read_in_each_way_that_networks_write_it(value: object, found: datetime) -> None:
+    assert moment(value) == found

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from domain.pace import Allowance
+from domain.rate_limits import Quota
 from platforms.errors import Kind, NetworkError
-from platforms.http.told import count
+from platforms.http.untrusted import count
 
 
-def allowance_of(quotas: Any, label: str, of: str = "") -> Allowance:
+def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
     """Return what Meta's edges on publishing limits tell; `of` begins the names of a limit of its own ("reply_").
 
     Raises NetworkError if that cannot be read.
@@ -15,7 +15,7 @@ def allowance_of(quotas: Any, label: str, of: str = "") -> Allowance:
     try:
         used, total = quotas[0][f"{of}quota_usage"], quotas[0][f"{of}config"]["quota_total"]
         most = int(total)
-        return Allowance(count(most - int(used)) or 0, limit=count(most))
+        return Quota(count(most - int(used)) or 0, limit=count(most))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         message = f"{label} did not say how many posts are left."
         raise NetworkError(Kind.TRANSIENT, message, code="unreadable_answer") from error

@@ -1,4 +1,4 @@
-"""A step and its account's turn: what networks tell is heeded, and no turn is used up by waiting."""
+"""A step and its account's rate limit: reported quotas count, and waiting uses up no slot."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import select
 from temporalio.testing import ActivityEnvironment
 
-from activities import pacing
+from activities import rate_limiting
 from activities.commands import TargetCommand
 from activities.desk import Desk
 from activities.publish import Publishing
 from domain.outcome import Outcome
-from domain.pace import Allowance, Pace
 from domain.post import TargetStatus
+from domain.rate_limits import Quota, RateLimit
 from platforms.registry import networks
 from runtime import worker
 from store.attempts import list_attempts
 from store.database import Database
-from store.models import Account, Post, Turn
-from store.pacing import tell
+from store.models import Account, Post, RateLimitSlot
+from store.rate_limits import record_quota
 from tests.stack import Stack
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}
@@ -31,7 +31,7 @@ LONG = timedelta(minutes=5)
 
 @pytest.fixture
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    settings = stack.settings.model_copy(update={"pacing": True})
+    settings = stack.settings.model_copy(update={"platform_rate_limits": True})
     async with worker.desk(settings, stack.worker_database) as desk:
         yield desk
 
@@ -58,15 +58,13 @@ def waits(outcome: Outcome) -> timedelta:
     return outcome.resumes_at - datetime.now(UTC)
 
 
-async def test_what_an_answer_tells_of_the_allowance_is_heeded(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_quota_in_response_limits_later_posts(stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     account = await stack.connect("twitter")
     until = datetime.now(UTC) + LONG
-    monkeypatch.setattr(type(networks()["twitter"]), "allowance_in", lambda *_: Allowance(1, until))
-    first, second, third = [await stack.save(f"told {number}", [account]) for number in range(3)]
+    monkeypatch.setattr(type(networks()["twitter"]), "quota_in", lambda *_: Quota(1, until))
+    first, second, third = [await stack.save(f"quota {number}", [account]) for number in range(3)]
     assert (await publish(desk, first)).status is TargetStatus.PUBLISHED
-    monkeypatch.setattr(type(networks()["twitter"]), "allowance_in", lambda *_: None)
+    monkeypatch.setattr(type(networks()["twitter"]), "quota_in", lambda *_: None)
     assert (await publish(desk, second)).status is TargetStatus.PUBLISHED
     asked = len(await requests(stack, account))
     assert timedelta(minutes=4) < waits(await publish(desk, third)) <= LONG
@@ -75,7 +73,7 @@ async def test_what_an_answer_tells_of_the_allowance_is_heeded(
         assert await list_attempts(session, third.id) == []
 
 
-async def test_a_refusal_for_now_holds_for_all_posts_of_the_account(stack: Stack, desk: Desk) -> None:
+async def test_rate_limited_refusal_delays_all_posts_of_account(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=90, accountId=account.id)
     first, second = [await stack.save(f"limited {number}", [account]) for number in range(2)]
@@ -86,7 +84,7 @@ async def test_a_refusal_for_now_holds_for_all_posts_of_the_account(stack: Stack
     assert len(await requests(stack, account)) == asked
 
 
-async def test_instagram_is_asked_for_the_accounts_own_number(stack: Stack, desk: Desk) -> None:
+async def test_instagram_is_queried_once_for_quota(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("instagram")
     full = {"data": [{"quota_usage": 100, "config": {"quota_total": 100, "quota_duration": 86_400}}]}
     await stack.fault("instagram", "reject", "confirm", status=200, body=full, accountId=account.id)
@@ -102,35 +100,35 @@ async def test_instagram_is_asked_for_the_accounts_own_number(stack: Stack, desk
     assert [each["operation"] for each in await requests(stack, account)] == ["confirm"], "one asks for all"
 
 
-async def test_a_network_that_does_not_tell_holds_up_nobody(stack: Stack, desk: Desk) -> None:
+async def test_failed_quota_query_delays_no_post(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("threads")
     await stack.fault("threads", "reject", "confirm", status=500, accountId=account.id)
-    outcome = await publish(desk, await stack.save("an untold number", [account]))
+    outcome = await publish(desk, await stack.save("an unknown quota", [account]))
     assert outcome.status is TargetStatus.PUBLISHED
 
 
 @pytest.mark.parametrize(("named", "days"), [(True, 2), (False, 32)])
-async def test_what_a_server_tells_holds_for_days_not_for_ever(
+async def test_reported_reset_time_is_bounded(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, *, named: bool, days: int
 ) -> None:
     """A server that an account names may say anything."""
     credentials: dict[str, Any] = {"instance": "https://social.example"} if named else {}
     account = await stack.connect("mastodon", **credentials)
     until = datetime.now(UTC) + timedelta(days=27_000)
-    monkeypatch.setattr(type(networks()["mastodon"]), "allowance_in", lambda *_: Allowance(-1, until))
-    assert (await publish(desk, await stack.save("told until 2100", [account]))).status is TargetStatus.PUBLISHED
-    outcome = await publish(desk, await stack.save("held by what was told", [account]))
+    monkeypatch.setattr(type(networks()["mastodon"]), "quota_in", lambda *_: Quota(-1, until))
+    assert (await publish(desk, await stack.save("reported until 2100", [account]))).status is TargetStatus.PUBLISHED
+    outcome = await publish(desk, await stack.save("held by the report", [account]))
     assert outcome.status is TargetStatus.HELD
     assert outcome.resumes_at
     assert timedelta(days=days - 1) < outcome.resumes_at - datetime.now(UTC) <= timedelta(days=days)
 
 
-async def test_a_slow_question_holds_up_no_other_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_ASK_S", 6)
+async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limiting, "_QUERY_TIMEOUT_S", 6)
     account = await stack.connect("threads")
     await stack.fault("threads", "accept_then_delay", "confirm", seconds=20, accountId=account.id)
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
-    settings = stack.settings.model_copy(update={"pacing": True})
+    settings = stack.settings.model_copy(update={"platform_rate_limits": True})
     # As two workers: the second may not ask beside the first.
     async with worker.desk(settings, database) as one, worker.desk(settings, database) as two:
         posts = [await stack.save(f"asked slowly {number}", [account]) for number in range(4)]
@@ -145,49 +143,49 @@ async def test_a_slow_question_holds_up_no_other_account(stack: Stack, monkeypat
     assert len(asked) == 1, "one asks, and a network that is silent is left alone for a while"
 
 
-async def test_a_turn_to_publish_is_not_used_up_by_waiting_to_prepare(
+async def test_waiting_to_prepare_uses_up_no_publish_slot(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiktok = networks()["tiktok"]
-    monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, paces=(Pace(1, LONG),)))
+    monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
     # Where its photos are served from is another matter.
     monkeypatch.setattr(type(tiktok), "fetches_from_us", False)
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, stack.lane(account, "prepare"), now, 0, now + timedelta(seconds=40))
+        await record_quota(session, stack.bucket(account, "prepare"), now, 0, now + timedelta(seconds=40))
     media = ["https://example.com/w.mp4"]
     video = await stack.save("waits to upload", [account], media=media, settings=CONSENT)
     assert waits(await publish(desk, video)) < timedelta(seconds=41)
     async with stack.database.transaction() as session:
-        turns = await session.scalars(select(Turn).where(Turn.account_id == account.id))
-        assert {turn.step: turn.taken for turn in turns} == {"prepare": False}
+        slots = await session.scalars(select(RateLimitSlot).where(RateLimitSlot.account_id == account.id))
+        assert {slot.step: slot.taken for slot in slots} == {"prepare": False}
     assert await requests(stack, account) == []
     photos = await stack.save("goes first", [account], media=["https://example.com/w.jpg"], settings=CONSENT)
     async with stack.database.transaction() as session:
         now = datetime.now(UTC)
-        await tell(session, stack.lane(account, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
+        await record_quota(session, stack.bucket(account, "prepare"), now, 9, now + timedelta(seconds=40), asked=True)
     assert (await publish(desk, photos)).status is TargetStatus.PUBLISHED
 
 
-async def test_a_turn_that_is_seconds_away_is_waited_for_in_the_step(stack: Stack, desk: Desk) -> None:
+async def test_step_itself_waits_for_near_slot(stack: Stack, desk: Desk) -> None:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:
-        await tell(session, stack.lane(account, "publish"), now, 0, now + timedelta(seconds=1))
+        await record_quota(session, stack.bucket(account, "publish"), now, 0, now + timedelta(seconds=1))
     outcome = await publish(desk, await stack.save("a second later", [account]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert datetime.now(UTC) - now >= timedelta(seconds=1)
 
 
-async def test_switched_off_it_writes_nothing(stack: Stack) -> None:
+async def test_disabled_rate_limiting_writes_nothing(stack: Stack) -> None:
     account = await stack.connect("twitter")
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         assert (await publish(desk, await stack.save("at once", [account]))).status is TargetStatus.PUBLISHED
     async with stack.database.transaction() as session:
-        assert (await session.scalars(select(Turn).where(Turn.account_id == account.id))).all() == []
+        assert (await session.scalars(select(RateLimitSlot).where(RateLimitSlot.account_id == account.id))).all() == []
 
 
-def test_the_margin_of_a_stretch_is_small() -> None:
-    paces = [Pace(1, timedelta(seconds=seconds)) for seconds in (1, 60, 86_400)]
-    with_margin = [pacing._with_margin(pace).per.total_seconds() for pace in paces]
+def test_margin_of_window_is_small() -> None:
+    rate_limits = [RateLimit(1, timedelta(seconds=seconds)) for seconds in (1, 60, 86_400)]
+    with_margin = [rate_limiting._with_margin(rate_limit).per.total_seconds() for rate_limit in rate_limits]
     assert with_margin == pytest.approx([1.033, 62, 86_402], abs=0.01)

@@ -1,0 +1,240 @@
+"""Rate limiting: no account publishes faster than its network allows, whichever worker sends.
+
+A target acquires a slot before anything is sent for it. Until then it waits, and no attempt is written.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities.desk import Step
+from activities.verdicts import DEFAULT_QUOTA_WAIT
+from domain.attempts import AttemptStep
+from domain.rate_limits import Quota, RateLimit, Slot
+from platforms.base import ReportsQuota
+from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
+from store.database import Database
+from store.rate_limits import (
+    Bucket,
+    Reservation,
+    acquire,
+    count_used,
+    lease_quota_query,
+    record_no_quota,
+    record_quota,
+    release,
+    reserve,
+)
+
+log = structlog.get_logger(__name__)
+
+_WAIT_IN_STEP = timedelta(seconds=2)
+"""If the slot is no further away than this, the step itself waits for it."""
+_REACQUIRE_AFTER_S = 0.1
+"""If preparing took longer, the slot is acquired again: the network counts from the moment of the send."""
+_MARGIN = 30
+_LARGEST_MARGIN = timedelta(seconds=2)
+"""A limit's window is extended by a 30th, at most by this: requests take unequally long to arrive."""
+_QUOTA_TRUSTED_FOR = timedelta(minutes=10)
+"""How long a quota is trusted that a network reported when it was asked."""
+_QUERY_TIMEOUT_S = 15.0
+"""How long a network may take to report a quota, and how long a step waits for that."""
+_QUERY_LEASE = timedelta(seconds=30)
+"""How long no other process may ask; longer than the query may take."""
+_POLL_S = 0.5
+"""Between two checks whether another process has got the quota."""
+_NO_QUERY_FOR = timedelta(minutes=1)
+"""How long a network that reported no quota is not asked again."""
+_IN_FLIGHT = timedelta(minutes=2)
+"""Slots that were taken so shortly before a query may be missing from the reported quota."""
+_LOW_QUOTA = 20
+"""From this many remaining posts on, the quota that comes with each response is saved."""
+
+_LONGEST_REPORT, _LONGEST_REPORT_OF_NAMED_SERVER = timedelta(days=32), timedelta(days=2)
+"""How long a reported quota may hold: a network's (X counts by the month), or that of a server an account names."""
+
+BucketLimits = tuple[Bucket, Sequence[RateLimit]]
+
+
+class RateLimited(Exception):
+    """The target has no slot for `wait`; `capped` if its account has used up a limit that spans hours."""
+
+    def __init__(self, wait: timedelta, *, capped: bool) -> None:
+        super().__init__(f"its next slot is in {wait.total_seconds():.0f} s")
+        self.wait = wait
+        self.capped = capped
+
+
+class RateLimiter:
+    """The rate limits of a worker's sends. Without `on` it does nothing."""
+
+    def __init__(self, database: Database, *, on: bool) -> None:
+        self._database = database
+        self._on = on
+        self._gates: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def before_preparing(self, step: Step) -> None:
+        """Acquire the slot of a target that is prepared ahead. Raises RateLimited."""
+        if self._on:
+            await self._reserve_all(step, [_preparing(step)])
+
+    async def before_publishing(self, step: Step) -> None:
+        """Acquire the slot to publish a target, and to prepare it if that is still to be done. Raises RateLimited."""
+        if self._on:
+            prepares = step.network.prepares(step.sending.draft) and not step.sending.handles
+            await self._reserve_all(step, [_preparing(step), _publishing(step)] if prepares else [_publishing(step)])
+            step.slot_taken_at = time.monotonic()
+
+    async def before_sending(self, step: Step) -> None:
+        """Acquire the slot again if it was acquired a while ago. Raises RateLimited."""
+        if self._on and time.monotonic() - step.slot_taken_at > _REACQUIRE_AFTER_S:
+            await self._reserve_all(step, [_publishing(step)])
+            step.slot_taken_at = time.monotonic()
+
+    async def record_quota(self, step: Step) -> None:
+        """Save the quota that the network reported when it published, if little remains."""
+        reported = next((each.quota for each in reversed(step.last) if each.quota), None)
+        if self._on and reported and reported.resets_at and reported.remaining <= _LOW_QUOTA:
+            # Later slots' requests may not have arrived yet.
+            since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)
+            await self._report(step, AttemptStep.PUBLISH, since, reported.remaining, reported.resets_at)
+
+    async def record_refusal(self, step: Step | None, error: NetworkError, delay: timedelta, *, sending: bool) -> None:
+        """Keep the account's other targets from being refused for the same limit."""
+        if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
+            everything = sending or error.kind is Kind.CAPPED
+            now = datetime.now(UTC)
+            until = now + min(delay, _longest_report(step))
+            await self._report(step, AttemptStep.PUBLISH if everything else AttemptStep.PREPARE, now, 0, until)
+
+    async def _report(self, step: Step, name: str, since: datetime, remaining: int, until: datetime) -> None:
+        async with self._database.answers.transaction() as session:
+            await record_quota(
+                session, _bucket(step, name), since, remaining, min(until, datetime.now(UTC) + _longest_report(step))
+            )
+
+    async def _reserve_all(self, step: Step, buckets: Sequence[BucketLimits]) -> None:
+        gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
+        while True:
+            # One at a time in a process: the others would each hold a connection to wait for the bucket's lock, or
+            # each ask the network the same.
+            async with gate:
+                slot = await self._try_acquire(step, buckets)
+                if slot is None and isinstance(step.network, ReportsQuota):
+                    await self._refresh_quota(step, step.network, buckets[-1][0])
+                    slot = await self._try_acquire(step, buckets, without_query=True)
+            if slot is None or slot.wait <= timedelta(0):
+                return
+            if slot.wait > _WAIT_IN_STEP:
+                capped = slot.wait if slot.window is None else slot.window
+                raise RateLimited(slot.wait, capped=capped > LONGEST_LIMIT)
+            await asyncio.sleep(slot.wait.total_seconds())
+
+    async def _try_acquire(
+        self, step: Step, buckets: Sequence[BucketLimits], *, without_query: bool = False
+    ) -> Slot | None:
+        """Acquire a slot in each bucket, or in none; return the latest. None: the quota must be queried first."""
+        asks = isinstance(step.network, ReportsQuota) and not without_query
+        async with self._database.transaction() as session:
+            slots = []
+            for bucket, rate_limits in buckets:
+                reservation = await reserve(session, bucket, step.sending.target_id, step.last_send)
+                if asks and bucket.step == AttemptStep.PUBLISH and reservation.needs_query:
+                    return None
+                slots.append(
+                    (reservation, await acquire(session, reservation, _in_effect(rate_limits, reservation.limit)))
+                )
+            longest = max((slot for _, slot in slots), key=lambda slot: slot.wait)
+            if longest.wait > timedelta(0):
+                # Slots that are free, but cannot be used yet, are left to others.
+                for reservation, slot in slots:
+                    if slot.wait <= timedelta(0):
+                        await release(session, reservation)
+            return longest
+
+    async def _refresh_quota(self, step: Step, network: ReportsQuota[Any], bucket: Bucket) -> None:
+        """Have one process ask the network for the quota; the others wait for it, as long as the query may take."""
+        give_up = time.monotonic() + _QUERY_TIMEOUT_S
+        while True:
+            async with self._database.transaction() as session:
+                reservation = await reserve(session, bucket, step.sending.target_id, step.last_send)
+                if not reservation.needs_query:
+                    return
+                granted = await lease_quota_query(session, bucket, _QUERY_LEASE)
+            if granted:
+                await self._query_quota(step, network, reservation)
+                return
+            if time.monotonic() > give_up:
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def _query_quota(self, step: Step, network: ReportsQuota[Any], reservation: Reservation) -> None:
+        """Ask the network for the quota. If it does not answer in time, posts go on; it is asked again later."""
+        quota, seen = None, len(step.last)
+        try:
+            async with asyncio.timeout(_QUERY_TIMEOUT_S):
+                quota = await network.quota(step.connection)
+        except (NetworkError, TimeoutError) as error:
+            log.info("rate_limiting.no_quota", code=error.code if isinstance(error, NetworkError) else "timed_out")
+        finally:
+            # The attempt log shows only what was sent for the target.
+            del step.last[seen:]
+        async with self._database.answers.transaction() as session:
+            if quota is None:
+                await record_no_quota(session, reservation.bucket, _NO_QUERY_FOR)
+                return
+            until = quota.resets_at or reservation.now + _QUOTA_TRUSTED_FOR
+            if quota.remaining <= 0 and quota.resets_at is None:
+                until = await _first_slot_expires_at(session, reservation, step.network.rules.rate_limits, quota)
+            since, until = reservation.now - _IN_FLIGHT, min(until, reservation.now + _longest_report(step))
+            await record_quota(
+                session, reservation.bucket, since, quota.remaining, until, limit=quota.limit, asked=True
+            )
+
+
+def _preparing(step: Step) -> BucketLimits:
+    return _bucket(step, AttemptStep.PREPARE), step.network.prepare_rate_limits(step.sending.draft)
+
+
+def _publishing(step: Step) -> BucketLimits:
+    return _bucket(step, AttemptStep.PUBLISH), step.network.rules.rate_limits
+
+
+def _bucket(step: Step, name: str) -> Bucket:
+    return Bucket(step.network.platform, step.server, step.account.id, name)
+
+
+def _longest_report(step: Step) -> timedelta:
+    return _LONGEST_REPORT if step.vouched else _LONGEST_REPORT_OF_NAMED_SERVER
+
+
+def _in_effect(rate_limits: Sequence[RateLimit], own_limit: int | None) -> list[RateLimit]:
+    """Return the limits, the longest with the account's own number if the network has reported one."""
+    longest = max((rate_limit.per for rate_limit in rate_limits), default=None)
+    own = [
+        replace(rate_limit, limit=own_limit) if own_limit and rate_limit.per == longest else rate_limit
+        for rate_limit in rate_limits
+    ]
+    return [_with_margin(rate_limit) for rate_limit in own]
+
+
+def _with_margin(rate_limit: RateLimit) -> RateLimit:
+    return replace(rate_limit, per=rate_limit.per + min(rate_limit.per / _MARGIN, _LARGEST_MARGIN))
+
+
+async def _first_slot_expires_at(
+    session: AsyncSession, reservation: Reservation, rate_limits: Sequence[RateLimit], quota: Quota
+) -> datetime:
+    """Return when the account's first post of the day expires, if all of them are ours; else ask hourly."""
+    day = max(rate_limit.per for rate_limit in rate_limits)
+    ours, first = await count_used(session, reservation, day)
+    if first is None or quota.limit is None or ours < quota.limit:
+        return reservation.now + DEFAULT_QUOTA_WAIT
+    return max(first + day, reservation.now + _QUOTA_TRUSTED_FOR)

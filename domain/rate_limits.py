@@ -1,0 +1,36 @@
+"""How fast one account may publish, and when its next slot is."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `limit` in any window of the length `per`; `source` says where the number is from."""
+
+    limit: int
+    per: timedelta
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The posts that a network still lets an account publish until `resets_at`, which is None if it does not say.
+
+    `limit` is how many it allows in the longest window of its rules, if it reports that, too.
+    """
+
+    remaining: int
+    resets_at: datetime | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The wait until a target may send; zero if it may now.
+
+    `window` is the length of the limit that makes it wait; None if the network's reported quota does.
+    """
+
+    wait: timedelta
+    window: timedelta | None = None

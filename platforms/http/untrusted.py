@@ -1,0 +1,62 @@
+"""Read numbers and times of responses, each within bounds: a server may send anything.
+
+Only `moment` raises if it cannot read the value; such an error ends the step (`platforms.boundary`).
+"""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+LONGEST_WAIT = timedelta(days=1)
+"""The longest that any network here limits an account for; whatever a server asks for, we ask it again after this."""
+MOST = 1_000_000
+"""Posts that an account may make within a day: a larger number says no more, and does not fit every column."""
+
+_NUMBER = re.compile(r"\s*-?[0-9]{1,20}(\.[0-9]{0,20})?\s*", re.ASCII)
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def number(value: object) -> float | None:
+    """Return a number, also one that is written as text; None if it is none, or has more than 20 digits."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**20:
+        return None
+    return float(value)
+
+
+def count(value: object, most: int = MOST) -> int | None:
+    """Return a number of things, from 0 to `most`; None if it is none."""
+    found = number(value)
+    return None if found is None else int(min(max(found, 0), most))
+
+
+def wait(value: object, *, unit: timedelta = timedelta(seconds=1)) -> timedelta | None:
+    """Return how long to wait, up to LONGEST_WAIT; None if `value` is no number."""
+    found = number(value)
+    if found is None:
+        return None
+    return unit * min(max(found, 0), LONGEST_WAIT / unit)
+
+
+def wait_until(value: object) -> timedelta | None:
+    """Return how long to wait for a time, as Unix seconds or in ISO 8601; None if it is none."""
+    try:
+        until = moment(value)
+    except ValueError:
+        return None
+    return min(max(until - datetime.now(UTC), timedelta(0)), LONGEST_WAIT)
+
+
+def moment(value: object, *, per_second: int = 1) -> datetime:
+    """Return a time in UTC, given in Unix seconds (or parts of them) or in ISO 8601. Raises ValueError."""
+    if (found := number(value)) is not None:
+        seconds = found / per_second
+        if not math.isfinite(seconds) or not _FIRST.timestamp() <= seconds <= _LAST.timestamp():
+            raise ValueError("no time of our days")
+        return datetime.fromtimestamp(seconds, UTC)
+    read = datetime.fromisoformat(str(value))
+    # Years at either end of the calendar cannot be moved to another zone.
+    if not _FIRST.year <= read.year <= _LAST.year:
+        raise ValueError("no time of our days")
+    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)

@@ -1,0 +1,58 @@
+"""Rate limits of accounts."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Id
+
+
+class RateLimitBucket(Base):
+    """The rate limit of one account in one step, as its network last reported it; its row is the lock for slots.
+
+    It belongs to the network's account, whichever workspaces have connected it, as one server knows it: reports of
+    another server about an account of the same name do not count.
+    """
+
+    __tablename__ = "rate_limit_buckets"
+
+    platform: Mapped[str] = mapped_column(Id, primary_key=True)
+    server: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Host and port at which the account is reached."""
+    account_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    step: Mapped[str] = mapped_column(Id, primary_key=True)
+    """publish or prepare."""
+    reported_at: Mapped[datetime | None]
+    """The reported quota does not count slots that were taken after this."""
+    reported_remaining: Mapped[int | None]
+    """Null although `reported_until` is set: the network was asked and reported no quota."""
+    reported_until: Mapped[datetime | None]
+    """Until when no more than `reported_remaining` are given, and the network is not asked."""
+    query_lease_until: Mapped[datetime | None]
+    """Until when one process alone may ask the network for the quota."""
+    reported_limit: Mapped[int | None]
+    """How many its network allows in the longest window of its rules, if it reports that."""
+
+
+class RateLimitSlot(Base):
+    """A target's send under a rate limit, done or reserved. Outlives its target: the network still counts it."""
+
+    __tablename__ = "rate_limit_slots"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    """In the order in which slots are given."""
+    platform: Mapped[str] = mapped_column(Id)
+    server: Mapped[str] = mapped_column(Id)
+    account_id: Mapped[str] = mapped_column(Id)
+    step: Mapped[str] = mapped_column(Id)
+    target_id: Mapped[str] = mapped_column(Id)
+    last_send: Mapped[int] = mapped_column(BigInteger)
+    """The target's last send before this slot, 0 if there was none: each send needs a slot of its own."""
+    at: Mapped[datetime]
+    taken: Mapped[bool]
+
+    __table_args__ = (
+        Index("rate_limit_slots_of_target", "target_id", "step", "last_send", unique=True),
+        Index("rate_limit_slots_of_account", "platform", "server", "account_id", "step", "at"),
+    )
