@@ -11,22 +11,23 @@ from datetime import timedelta
 import structlog
 
 from activities.desk import Desk
-from api.readiness import Readiness
 from media.decoding.confinement import forbid_inspection
 from platforms.registry import networks
+from reconcile.gauges import Gauges
+from reconcile.late_posts import LatePostWatch
+from reconcile.readiness import Readiness
 from runtime import worker
 from runtime.database import open_database
 from runtime.event_loop import new_event_loop
 from runtime.gc_tuning import tune_gc
 from runtime.health import serving_health
-from runtime.late_posts import LatePostWatch
 from runtime.logging import configure, log_uncaught
-from runtime.metrics import Gauges, serve_metrics
+from runtime.metrics import serve_metrics
 from runtime.open_files import allow_many_files
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from store.database import OF_STEPS
-from workflows.queues import Queues
+from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
 

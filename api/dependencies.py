@@ -9,14 +9,14 @@ from litestar.params import SkipValidation
 
 from api.quotas import Quotas, WorkspaceLimits
 from api.rates import Rates
-from api.readiness import Readiness
 from api.restoring import Restoring
 from api.starter import Starter
 from api.waiting import Checks, WaitingRequests
 from domain.post import LATE_AFTER
+from reconcile.readiness import Readiness
 from store.database import Database
 from store.outcomes import Outcomes
-from workflows.client import PostWorkflows
+from workflows.client.post_workflows import PostWorkflows
 
 
 @dataclass(frozen=True, slots=True)

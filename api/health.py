@@ -3,7 +3,7 @@
 from litestar import Controller, Response, get
 
 from api.dependencies import Deps
-from api.readiness import Parts, ready
+from reconcile.readiness import Parts, ready
 
 
 class Health(Controller):

@@ -9,8 +9,8 @@ from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
 from store.telling import note_taken_up
-from workflows.client import PostWorkflows
-from workflows.telling import tell
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.telling import tell
 
 log = structlog.get_logger(__name__)
 

@@ -18,12 +18,12 @@ from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.printable import make_printable
 from domain.schedule import rfc3339
-from runtime.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
-from runtime.doctor.findings import CAUSES, Exit, Finding, Heals, Report
+from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
+from reconcile.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
-from workflows.runs import Runs
+from workflows.client.runs import Runs
 
 EXAMPLES = 5
 """Findings of one kind that are printed unless all are asked for."""

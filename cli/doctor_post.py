@@ -14,12 +14,12 @@ from cli.environment import environment_of
 from cli.errors import UserError
 from cli.history import say_what_is_missing
 from cli.temporal_client import temporal_client
-from runtime.doctor.findings import Exit, Heals
-from runtime.doctor.one_post import PostReport, examine
+from reconcile.doctor.findings import Exit, Heals
+from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.history import HistoryLine, Moment, Source
-from workflows.runs import Runs
+from workflows.client.runs import Runs
 
 
 async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:

@@ -21,7 +21,7 @@ from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.history import HistoryLine, Moment, Source, read_history
 from store.models import AuditEvent, Post
-from workflows.runs import Runs
+from workflows.client.runs import Runs
 
 TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."
 _UNKNOWN = "There is no post {}, and the audit trail has none."

@@ -11,7 +11,7 @@ from cli.stack.files import Folder
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.workspaces import find_workspace
-from workflows.views import ListView, views
+from workflows.client.views import ListView, views
 
 DEFAULT_NAMESPACE = "default"
 

@@ -30,8 +30,8 @@ from store.models import Post, Target
 from store.plans import plan_with_accounts
 from store.telling import note_taken_up
 from store.wishes import lock_post, reopen, settled_by_a_person
-from workflows.client import PostWorkflows
-from workflows.telling import tell
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.telling import tell
 
 _PAGE = 200
 _AT_ONCE = 8

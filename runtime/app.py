@@ -9,17 +9,18 @@ from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from api.quotas import WorkspaceLimits
 from api.rates import Rates
+from reconcile.gauges import Gauges
+from reconcile.late_posts import LatePostWatch
+from reconcile.zones import announce_zones
 from runtime.background import supervised
 from runtime.database import open_database
-from runtime.late_posts import LatePostWatch
 from runtime.logging import configure
-from runtime.metrics import Gauges, serve_metrics
+from runtime.metrics import serve_metrics
 from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
-from runtime.zones import announce_zones
 from store.database import OF_REQUESTS
 from store.outcomes import Outcomes
-from workflows.client import PostWorkflows
+from workflows.client.post_workflows import PostWorkflows
 
 
 def create_app_from_env() -> Litestar:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from temporalio.worker import Worker
 
-from api.readiness import Parts, Readiness, ready
+from reconcile.readiness import Parts, Readiness, ready
 from runtime.settings import Settings
 
 _TIMEOUT_S = 6.0

@@ -1,10 +1,7 @@
 """Serve metrics for Prometheus: those of Temporal's SDK, and our own beside them."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
 
-from temporalio.common import MetricMeter
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -15,9 +12,6 @@ from temporalio.runtime import (
 )
 
 from activities.meters import LATENESS, LATENESS_BUCKETS
-from domain.waits import WaitsFor
-from platforms.registry import networks
-from platforms.versions import announced_ends
 from runtime.settings import Settings
 
 _LOGGED = LoggingConfig(
@@ -49,85 +43,3 @@ def serve_metrics(settings: Settings, *, api: bool = False) -> Runtime:
         return Runtime(telemetry=TelemetryConfig(logging=_LOGGED, metrics=config))
     except ValueError as error:
         raise SystemExit(f"Metrics cannot be served at {address} (SOCIALSYNCER_METRICS_PORT): {error}") from None
-
-
-class Gauges:
-    """Hold the metrics of what waits. Each process that looks tells the same."""
-
-    def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
-        self.off = meter is MetricMeter.noop
-        self._late = meter.create_gauge("socialsyncer_posts_late", "Posts that are due for long and have not begun")
-        self._found_late = meter.create_counter(
-            "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
-        )
-        self._unstarted = meter.create_gauge(
-            "socialsyncer_posts_unstarted", "Posts whose workflow has not heard for long what is wanted"
-        )
-        self._stuck = meter.create_gauge(
-            "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
-        )
-        self._stuck_for = meter.create_gauge(
-            "socialsyncer_targets_waiting_oldest_seconds", "How long the oldest of these targets has waited"
-        )
-        self._refused = meter.create_gauge(
-            "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"
-        )
-        self._ends = meter.create_gauge(
-            "socialsyncer_api_version_days_left", "Days until a network stops serving the version of its API in use"
-        )
-        self._refusals: set[tuple[str, str, str]] = set()
-        self._expiring = meter.create_gauge(
-            "socialsyncer_accounts_expiring", "Accounts whose connection ends within a week unless somebody acts"
-        )
-        self._overdue = meter.create_gauge(
-            "socialsyncer_renewals_overdue_seconds", "How long the most overdue renewal of tokens has been due"
-        )
-        self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
-        self._named: set[str] = set()
-        self._found_late.add(0)
-
-    def found_late(self, posts: int) -> None:
-        """Count posts that were found late."""
-        self._found_late.add(posts)
-
-    def waiting(self, late: int, unstarted: int) -> None:
-        """Tell how many posts are late, and how many have a workflow that does not know what is wanted."""
-        self._late.set(late)
-        self._unstarted.set(unstarted)
-
-    def stuck(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
-        """Tell how many targets wait, and the longest time, by platform and what they wait for."""
-        for platform in networks():
-            for waits in WaitsFor:
-                count, oldest = targets.get((platform, waits), (0, timedelta(0)))
-                labels = {"platform": platform, "for": waits.value}
-                self._stuck.set(count, labels)
-                self._stuck_for.set(max(round(oldest.total_seconds()), 0), labels)
-
-    def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
-        """Tell which apps are refused now, as (platform, app id, code); one that is accepted again becomes 0."""
-        now = set(refusals)
-        self._refusals |= now
-        for platform, app_id, code in self._refusals:
-            labels = {"platform": platform, "app": app_id, "code": code}
-            self._refused.set(int((platform, app_id, code) in now), labels)
-
-    def accounts(self, expiring: Mapping[str, int], overdue: timedelta) -> None:
-        """Tell how many accounts' connections end soon, by platform, and how late renewals are."""
-        for platform in networks():
-            self._expiring.set(expiring.get(platform, 0), {"platform": platform})
-        self._overdue.set(round(overdue.total_seconds()))
-
-    def api_versions(self, today: date) -> None:
-        """Tell how many days are left of each version of an API whose end was announced; 0 once it has ended."""
-        for version in announced_ends():
-            labels = {"platform": version.platform, "version": version.name}
-            # A gauge takes no negative numbers.
-            self._ends.set(max((version.until - today).days, 0), labels)
-
-    def parts(self, parts: Mapping[str, bool | int]) -> None:
-        """Tell which parts are well; a queue is named from when it was missed first."""
-        found = {name: value for name, value in parts.items() if isinstance(value, bool)}
-        self._named |= found.keys()
-        for name in self._named:
-            self._up.set(int(found.get(name, True)), {"part": name})

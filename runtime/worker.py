@@ -33,25 +33,25 @@ from media.step_media import MediaTools
 from platforms.outgoing import Outgoing
 from platforms.reach import Servers
 from platforms.registry import networks
-from runtime.account_rechecks import recheck_refused_accounts
-from runtime.app_setup import announce_apps_forever
+from reconcile.account_rechecks import recheck_refused_accounts
+from reconcile.app_setup import announce_apps_forever
+from reconcile.expiry import expire_forever
+from reconcile.late_posts import LatePostWatch
+from reconcile.recovery import Recovery
+from reconcile.renewals import renew_forever
+from reconcile.sweep import sweep_forever
+from reconcile.zones import follow_zones_forever
 from runtime.background import BackgroundTask, supervised
 from runtime.context import LogContext
-from runtime.expiry import expire_forever
-from runtime.late_posts import LatePostWatch
-from runtime.recovery import Recovery
-from runtime.renewals import renew_forever
 from runtime.settings import Settings, VaultSettings
-from runtime.sweep import sweep_forever
-from runtime.zones import follow_zones_forever
 from store.audit import AUDIT_KEPT
 from store.database import Database
 from store.vault import Vault
-from workflows.client import PostWorkflows
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
 from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
-from workflows.runs import Runs
 
 _SHORT_GRACE = timedelta(seconds=5)
 

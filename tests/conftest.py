@@ -18,7 +18,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _FOLDER = Path(__file__).parent
-_WAITING = frozenset({"cli", "runtime", "workflows"})
+_WAITING = frozenset({"cli", "reconcile", "runtime", "workflows"})
 _OVER_AFTER = 0.7
 
 
@@ -77,3 +77,10 @@ async def stack(running: Stack) -> AsyncIterator[Stack]:
     yield running
     await running.forget_unfinished()
     await running.clear_faults()
+
+
+@pytest.fixture(scope="module")
+async def alone(postgres_url: str) -> AsyncIterator[Stack]:
+    """Run everything but a worker, on a Temporal that no worker of other tests has polled a minute ago."""
+    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
+        yield stack

@@ -51,8 +51,8 @@ from store.vault import Vault, new_key
 from store.wishes import delete_post, lock_post, reopen, resolve, rows_of
 from store.workspaces import create_workspace
 from workflows import search_attributes
-from workflows.client import PostWorkflows
-from workflows.telling import tell
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.telling import tell
 
 SANDBOX_APPS = (
     *("facebook", "google", "instagram", "linkedin", "pinterest", "reddit", "threads", "tiktok", "twitter"),

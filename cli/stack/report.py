@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from cli.list_views import lines_of
 from cli.stack.files import DevAccount, DevFile, Folder
 from cli.terminal import say
-from workflows.views import views
+from workflows.client.views import views
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from sqlalchemy import text
 from activities import renewal
 from activities.desk import Desk
 from platforms.errors import Kind, NetworkError
+from reconcile.renewals import renew_due
 from runtime import worker
-from runtime.renewals import renew_due
 from store import renewals
 from store.accounts import open_credentials
 from store.database import Database

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text, update
 
-from runtime.expiry import expire
+from reconcile.expiry import expire
 from sandbox.authorization import PLAY_SECRET
 from store.accounts import open_credentials
 from store.models import Account, PendingConnection

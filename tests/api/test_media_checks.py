@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from api.waiting import Checks
 from domain.errors import TooManyRequests
-from runtime.expiry import expire
+from reconcile.expiry import expire
 from store.models import MediaCheck
 from tests.api.conftest import Client
 from tests.stack import Stack
@@ -102,7 +102,7 @@ async def test_a_worker_that_is_away_is_a_warning(api: Client, stack: Stack, mon
     async def nothing(_: Any, __: Any) -> None:
         await asyncio.sleep(0)
 
-    monkeypatch.setattr("workflows.client.PostWorkflows.check_media", nothing)
+    monkeypatch.setattr("workflows.client.post_workflows.PostWorkflows.check_media", nothing)
     verdict = await validate(api, body_of(stack, "twitter"))
     assert verdict["valid"] is True
     assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "platforms.0")]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
 

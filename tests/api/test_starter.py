@@ -19,7 +19,7 @@ from store.plans import plan_of
 from tests.api.conftest import Client, client_of
 from tests.serving import started
 from tests.stack import Stack
-from workflows.client import PostWorkflows
+from workflows.client.post_workflows import PostWorkflows
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.doctor import as_text
 from cli.main import main
-from runtime.doctor.findings import Finding, Heals, Kind, Report, Subject
-from tests.runtime.doctor.conftest import asleep, new_workspace
+from reconcile.doctor.findings import Finding, Heals, Kind, Report, Subject
+from tests.reconcile.doctor.conftest import asleep, new_workspace
 from tests.stack import Stack
 
 
@@ -26,7 +26,7 @@ def environment(
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
     monkeypatch.setenv("SOCIALSYNCER_SANDBOX_URL", stack.sandbox_url)
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.client.service_client.config.target_host)
-    monkeypatch.setattr("runtime.doctor.doctor.AGAIN_AFTER_S", 0.2)
+    monkeypatch.setattr("reconcile.doctor.doctor.AGAIN_AFTER_S", 0.2)
     monkeypatch.setattr("cli.doctor.AGAIN_AFTER_S", 0.2)
     return monkeypatch
 

@@ -9,16 +9,16 @@ import pytest
 from temporalio.client import Client
 
 from domain.post import PostStatus
-from runtime.doctor.findings import Exit
+from reconcile.doctor.findings import Exit
 from store.models import Post
 from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # noqa: F401 fixtures
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.doctor.one_post.AGAIN_AFTER_S", 0.2)
+    monkeypatch.setattr("reconcile.doctor.one_post.AGAIN_AFTER_S", 0.2)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from activities.operators import IDENTITY
 from cli.main import main
 from domain.ids import new_id
 from domain.post import PostStatus
-from runtime.recovery import Recovery
+from reconcile.recovery import Recovery
 from runtime.temporal import DATA_CONVERTER, connect
 from store.models import Post
 from store.telling import note_taken_up
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import CLIENT, Stack
-from workflows.runs import Runs
+from workflows.client.runs import Runs
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ALICE = "temporal-cli:alice@operations"

@@ -12,7 +12,7 @@ from cli.main import _WAITS_FOR, main
 from domain.waits import WaitsFor
 from store.accounts import remove_account
 from store.models import Workspace
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
 

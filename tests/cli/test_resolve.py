@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from cli.decisions import LARGEST_FILE, MOST_LINES
 from cli.main import main
 from store.models import Post
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
 TELEGRAM_ID = "platformPostId must be the message's number in its chat, digits alone, or the address of the post."

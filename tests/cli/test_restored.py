@@ -17,12 +17,12 @@ from cli.errors import UserError
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
-from runtime.doctor.findings import Kind
+from reconcile.doctor.findings import Kind
 from store.models import Attempt, Post, Restore, Target
 from store.restores import begin_restore, finish_restore
 from store.telling import note_taken_up
 from tests.api.conftest import client_of
-from tests.runtime.doctor.conftest import look
+from tests.reconcile.doctor.conftest import look
 from tests.serving import started
 from tests.stack import Stack
 

@@ -1,21 +1,14 @@
 """What tests of processes share."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import structlog
 
 from store.roles import Part
-from tests.stack import Stack, running_stack, temporal_server, url_as
-
-
-@pytest.fixture(scope="module")
-async def alone(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run everything but a worker, on a Temporal that no worker of other tests has polled a minute ago."""
-    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
-        yield stack
+from tests.stack import Stack, url_as
 
 
 @contextmanager

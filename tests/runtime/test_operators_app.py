@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 
 from cli.doctor import as_text
 from domain.post import HoldReason, PostStatus, TargetStatus
-from runtime.doctor.doctor import Doctor
+from reconcile.doctor.doctor import Doctor
 from store.app_refusals import refused_apps
 from store.models import Account, AppRefusal, Post
 from tests.stack import Stack
 from tests.workflows.test_held import comes_to_be, held_post, sends
-from workflows.runs import Runs
+from workflows.client.runs import Runs
 
 DEPLETED = {
     "title": "Payment Required",

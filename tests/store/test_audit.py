@@ -9,12 +9,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from domain.audit import LONGEST_VALUE, MOST_CHANGES, WORKER, Action, Change, Line, changes_between, operator
 from domain.content import PostContent, TargetContent
-from runtime.expiry import expire
+from reconcile.expiry import expire
 from store.audit import add_line, add_unless_said, is_said
 from store.database import Database
 from store.models import AuditEvent, Post
 from store.posts import find_post
-from tests.runtime.doctor.conftest import new_workspace
+from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
 

@@ -12,16 +12,16 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, Workfl
 from temporalio.common import SearchAttributePair
 
 from domain.post import PostStatus, TargetStatus
+from reconcile.recovery import Recovery
 from runtime import worker
-from runtime.recovery import Recovery
 from store.attempts import list_attempts
 from store.models import Attempt, Post
 from store.telling import note_taken_up
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
 from tests.workflows.resets import reset
+from workflows.client.runs import Runs
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
-from workflows.runs import Runs
 from workflows.search_attributes import DUE_AT, POST_STATUS
 
 LONGEST_HISTORY = 40

@@ -13,7 +13,7 @@ from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
 from tests.stack import temporal_server
 from tests.workflows.workers import leave
-from workflows.client import PostWorkflows
+from workflows.client.post_workflows import PostWorkflows
 from workflows.post import PostWorkflow
 
 SLOW = "target_2"

@@ -19,7 +19,7 @@ from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus
 from platforms.registry import networks
 from tests.stack import Stack
-from workflows.failures import turned_down
+from workflows.client.failures import turned_down
 from workflows.post import PostWorkflow
 from workflows.search_attributes import REGISTRY, attributes_of
 

@@ -17,7 +17,7 @@ from activities.posts import Posts
 from domain.ids import workflow_id
 from domain.plan import AtRest, Plan
 from domain.post import PostStatus, TargetStatus
-from runtime.recovery import Recovery
+from reconcile.recovery import Recovery
 from store.models import Attempt, Post, Target
 from store.telling import note_taken_up
 from store.wishes import lock_post
@@ -26,9 +26,9 @@ from tests.workflows.lives import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM
 from tests.workflows.workers import UNCACHED, leave
 from workflows import steps
+from workflows.client.runs import Runs
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
-from workflows.runs import Runs
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 SOON = timedelta(seconds=2)
@@ -59,7 +59,7 @@ async def workflows_away(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str
 ) -> AsyncIterator[Callable[[], Worker]]:
     """Have posts run on a queue that no worker of workflows polls until the returned one is begun."""
-    monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
+    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
 
     def workflows() -> Worker:
@@ -192,7 +192,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
             await gate.wait()
             return found
 
-    monkeypatch.setattr("workflows.client.POSTS_QUEUE", f"posts-slow-{wish}")
+    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", f"posts-slow-{wish}")
     monkeypatch.setattr("activities.options.POSTS_QUEUE", f"posts-slow-{wish}")
     text, posts = f"read too early: {wish}", Slow(stack.worker_database)
     post = await stack.save(text, [stack.accounts["plain"]], due_in=SOON)
@@ -319,7 +319,7 @@ async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off
             await gate.wait()
             return await super().reopen(command)
 
-    monkeypatch.setattr("workflows.client.POSTS_QUEUE", "posts-late-retry")
+    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", "posts-late-retry")
     monkeypatch.setattr("activities.options.POSTS_QUEUE", "posts-late-retry")
     await stack.fault("twitter", "reject", "publish", status=403)
     posts, text = Slow(stack.worker_database), "cancelled before its retry"

@@ -41,7 +41,7 @@ async def posts_worker(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str, workflow: type = PostWorkflow, **how: Any
 ) -> AsyncIterator[None]:
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
-    monkeypatch.setattr("workflows.client.POSTS_QUEUE", queue)
+    monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         at_hand = AtHand(Publishing(desk), networks())

@@ -1,0 +1,122 @@
+"""Look after accounts that their networks refuse: ask again now and then, and let their posts go on once they work."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.desk import Desk
+from domain.errors import Unavailable
+from platforms.errors import NetworkError
+from store.accounts import accept_account, accounts_to_ask
+from store.app_refusals import posts_to_probe_with
+from store.failures import is_database_unavailable
+from store.holds import released_posts
+from store.models import Account
+from store.plans import plan_with_accounts
+from workflows.client.post_workflows import PostWorkflows
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 2.0
+_TOLD_AGAIN_AFTER = timedelta(minutes=10)
+"""When a workflow is told once more that it may go on, should nothing have come of it."""
+_BATCH = 200
+_AT_A_TIME = 5
+"""Accounts that one server is asked about at a time."""
+_ANSWER_S = 20.0
+"""How long a server may take to answer about one account."""
+
+
+async def recheck_refused_accounts(desk: Desk, workflows: PostWorkflows) -> None:
+    """Look every few seconds. A part that is away is waited for."""
+    checks = AccountChecks(desk)
+    try:
+        while True:
+            try:
+                await start_account_checks(desk, checks)
+                await desk.apps.refresh()
+                await probe_apps(desk, workflows)
+                while await release_posts(desk, workflows) == _BATCH:
+                    pass
+            except (Unavailable, SQLAlchemyError, OSError) as error:
+                log.warning("accounts.postponed", reason=type(error).__name__)
+            await asyncio.sleep(_EVERY_S)
+    finally:
+        await checks.close()
+
+
+async def start_account_checks(desk: Desk, checks: "AccountChecks") -> None:
+    """Begin to ask the networks of refused accounts whether they accept them by now."""
+    async with desk.database.transaction() as session:
+        due = await accounts_to_ask(session)
+    for account in due:
+        checks.ask(account)
+
+
+class AccountChecks:
+    """The questions about refused accounts that are out. A server that is slow delays only its own accounts."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._out: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def ask(self, account: Account) -> None:
+        """Ask an account's network whether it accepts it, unless that is being done already."""
+        key = account.workspace_id, account.id
+        if key not in self._out:
+            task = self._out[key] = asyncio.create_task(self._ask(account))
+            task.add_done_callback(lambda _: self._out.pop(key))
+
+    async def answered(self) -> None:
+        """Wait until no question is out."""
+        while self._out:
+            await asyncio.wait(self._out.values())
+
+    async def close(self) -> None:
+        """Give all questions up; the accounts are asked about again later."""
+        for task in self._out.values():
+            task.cancel()
+        await self.answered()
+
+    async def _ask(self, account: Account) -> None:
+        about = {"account_id": account.id, "platform": account.platform}
+        try:
+            room = self._room.setdefault(self._desk.server_of(account), asyncio.Semaphore(_AT_A_TIME))
+            async with room, asyncio.timeout(_ANSWER_S):
+                await self._desk.asks_about(account)
+            async with self._desk.database.answers.transaction() as session:
+                await accept_account(session, account)
+        except NetworkError as error:
+            log.info("account.still_refused", code=error.code, **about)
+        except TimeoutError:
+            log.info("account.still_refused", code="timed_out", **about)
+        except Exception as error:
+            if not is_database_unavailable(error):
+                log.exception("account.not_asked", **about)
+        else:
+            log.info("account.accepted", **about)
+
+
+async def probe_apps(desk: Desk, workflows: PostWorkflows) -> None:
+    """Release one held post for each refused app that is to be probed now: if it is published, the others follow."""
+    async with desk.database.transaction() as session:
+        plans = [await plan_with_accounts(session, post) for post in await posts_to_probe_with(session)]
+    for plan in plans:
+        await workflows.release(plan)
+        log.info("app.probed", post_id=plan.post_id, workflow_id=plan.workflow_id)
+
+
+async def release_posts(desk: Desk, workflows: PostWorkflows) -> int:
+    """Tell the workflows of held posts whose accounts work again; return how many there were."""
+    now = datetime.now(UTC)
+    async with desk.database.transaction() as session:
+        posts = await released_posts(session, now, told_before=now - _TOLD_AGAIN_AFTER, limit=_BATCH)
+        plans = [await plan_with_accounts(session, post) for post in posts]
+    for plan in plans:
+        await workflows.release(plan)
+        log.info("post.released", post_id=plan.post_id, workflow_id=plan.workflow_id)
+    return len(plans)

@@ -1,0 +1,144 @@
+"""Hold everything against each other once, and twice what seems to disagree."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from domain.errors import Unavailable
+from reconcile.doctor.cases import Case, Counted, doubtful
+from reconcile.doctor.findings import Finding, Kind, Report
+from reconcile.doctor.loose_ends import LooseEnds
+from reconcile.doctor.networks import Networks
+from reconcile.doctor.posts import Examination
+from reconcile.doctor.run_queries import RunQueries
+from reconcile.doctor.sandbox import SandboxAway, see
+from reconcile.doctor.waiting import waiting_sentence
+from store.database import Database
+from store.showing import showings
+from store.waiting import stuck_targets
+from workflows.client.runs import Runs
+
+DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+AGAIN_AFTER_S = 3.0
+"""How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
+_AT_ONCE = 16
+_SILENT = {Kind.STUCK, Kind.UNTOLD}
+"""What a workflow is told of for that can say nothing itself."""
+_ASKED_AT_ONCE = 4
+
+
+class Doctor:
+    """Look at all posts, or at those of a workspace. Reads only."""
+
+    def __init__(
+        self, database: Database, runs: Runs, workspace_id: str | None = None, sandbox_url: str | None = None
+    ) -> None:
+        self._database = database
+        self._runs = runs
+        self._workspace_id = workspace_id
+        self._sandbox_url = sandbox_url
+        self._queries = RunQueries(runs, _ASKED_AT_ONCE)
+
+    async def look(self) -> Report:
+        """Return what disagrees. A part that is away is told in the report."""
+        report = Report()
+        async with _noting_what_is_away(report):
+            await self._look_at_workflows(report)
+            report.waiting = await self._what_waits()
+            if self._sandbox_url:
+                await self._look_at_networks(report, self._sandbox_url)
+        explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
+        if silent := len(self._queries.unanswered - explained):
+            workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
+            report.away.append(f"No worker answered for {workflows} that had to be asked where the post stands.")
+        now = datetime.now(UTC)
+        report.findings = sorted((each.as_of(now) for each in report.findings), key=_order)
+        return report
+
+    async def _look_at_workflows(self, report: Report) -> None:
+        counted = Counted()
+        now = datetime.now(UTC)
+        cases = await doubtful(self._database, self._runs, now, self._workspace_id, counted)
+        report.posts, report.workflows = counted.posts, counted.workflows
+        at_work = (await self._runs.queues.posts()).polled
+        examination = Examination(self._database, self._runs, self._queries, served=at_work)
+        loose = LooseEnds(self._database, self._runs, self._workspace_id)
+
+        async def look(at: Iterable[Case]) -> list[Finding]:
+            found = await _all_of(examination.findings, at)
+            return [*found, *await loose.findings(waiting=counted.open > 0)]
+
+        first = await look(cases.values())
+        if first:
+            await asyncio.sleep(AGAIN_AFTER_S)
+            doubted = {each.subject.workflow_id for each in first}
+            again = await look(case for case in cases.values() if case.workflow_id in doubted)
+            report.findings += _both(first, again)
+
+    async def _what_waits(self) -> list[str]:
+        async with self._database.reading() as session:
+            found = await stuck_targets(session, self._workspace_id)
+        now = datetime.now(UTC)
+        return [waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())]
+
+    async def _look_at_networks(self, report: Report, sandbox_url: str) -> None:
+        async def look() -> list[Finding]:
+            # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
+            rows = [each async for each in showings(self._database)]
+            networks = Networks(await see(sandbox_url), rows, self._workspace_id)
+            report.public = networks.compared
+            return list(networks.findings())
+
+        try:
+            first = await look()
+            if first:
+                await asyncio.sleep(AGAIN_AFTER_S)
+                report.findings += _both(first, await look())
+        except SandboxAway as error:
+            report.away.append(f"{error} So rows could not be held against networks.")
+
+
+async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(case: Case) -> Sequence[Finding]:
+        async with slots:
+            return await look(case)
+
+    return [finding for found in await asyncio.gather(*map(one, cases)) for finding in found]
+
+
+def _both(first: Iterable[Finding], again: Iterable[Finding]) -> list[Finding]:
+    """Return what was found both times, as it was the second time."""
+    before = {each.identity for each in first}
+    return [each for each in again if each.identity in before]
+
+
+def _order(finding: Finding) -> tuple[str, str, str, str]:
+    # Those for a person come last, next to the summary; of one post all together.
+    subject = finding.subject
+    return finding.heals, subject.post_id or "", finding.kind, subject.target_id or ""
+
+
+@asynccontextmanager
+async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
+    try:
+        yield
+    except Unavailable:
+        report.away.append("Temporal does not answer, so rows could not be held against workflows.")
+    except DATABASE_ERRORS as error:
+        report.away.append(describe_database_error(error))
+
+
+def describe_database_error(error: BaseException) -> str:
+    """Say in a sentence that the database could not be read; its own words may repeat what it was sent."""
+    if isinstance(error, OSError):
+        return "The database does not answer, so nothing could be compared."
+    # The driver's own error says which it is; SQLAlchemy wraps it twice.
+    own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
+    return f"The database cannot be read ({type(own or error).__name__}), so nothing could be compared."

@@ -1,0 +1,73 @@
+"""What rows and Temporal say of one post."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from activities.options import HEARTBEAT_TIMEOUT
+from domain.post import OPEN, TargetState, TargetStatus
+from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from store.checkup import OpenAttempt
+from store.models import Post, Target
+from workflows.client.runs import Run
+from workflows.messages import StatusView, TargetStatusView
+
+SILENT_AFTER = HEARTBEAT_TIMEOUT + timedelta(seconds=5)
+"""From then on a step that has not been heard of has lost its worker, and Temporal has noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Hold one post's rows beside its latest run; `view` is what that run says of itself, where it was asked."""
+
+    now: datetime
+    workflow_id: str
+    post: Post | None
+    run: Run | None
+    view: StatusView | None
+    open_attempts: Sequence[OpenAttempt]
+    served: bool
+    """Whether some worker asks for workflows' work."""
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the row says that something is still to be done."""
+        return self.post is not None and self.post.status in OPEN
+
+    @property
+    def in_motion(self) -> bool:
+        """Tell whether the workflow is about to hear what the row may say already."""
+        if self.run is None or not self.run.running or self.run.stuck:
+            return False
+        return self.run.thinking or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)
+
+    def alive(self, beat_at: datetime | None, *, running: bool) -> bool:
+        """Tell whether a step may be under way: a short one never says that it is."""
+        return running and (beat_at is None or self.now - beat_at < SILENT_AFTER)
+
+    def finding(
+        self,
+        kind: Kind,
+        heals: Heals,
+        what: str,
+        how: str,
+        *,
+        by: datetime | None = None,
+        target: Target | TargetStatusView | None = None,
+    ) -> Finding:
+        """Say something of this post, or of one of its targets."""
+        target_id = target.id if isinstance(target, Target) else target.target_id if target else None
+        subject = Subject(
+            post_id=self.post.id if self.post else self.view.post_id if self.view else None,
+            workspace_id=self.post.workspace_id if self.post else None,
+            workflow_id=self.workflow_id,
+            target_id=target_id,
+            platform=target.platform if target else None,
+            account_id=target.account_id if target else None,
+        )
+        return Finding(kind, heals, subject, what, how, by)
+
+
+def settled(target: Target) -> bool:
+    """Tell whether nothing more happens to a target by itself, as its row has it."""
+    return TargetState(TargetStatus(target.status), target.confirming).settled

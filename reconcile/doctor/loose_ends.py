@@ -1,0 +1,123 @@
+"""Find loose ends: changes that were never made, keys whose post is not there, queues that nobody serves."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.options import POSTS_QUEUE, queue_of
+from domain.ids import workflow_id
+from domain.post import LATE_AFTER
+from domain.schedule import rfc3339
+from platforms.versions import EndingVersion, ending_versions
+from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from store.app_refusals import refused_apps
+from store.checkup import (
+    LooseKey,
+    WaitingRevision,
+    loose_keys,
+    platforms_waiting,
+    post_and_targets,
+    waiting_revisions,
+)
+from store.database import Database
+from store.models import AppRefusal, Restore
+from store.restores import count_to_confirm_first, open_restore
+from workflows.client.runs import Runs
+
+_HANDED_OVER_WITHIN = timedelta(seconds=30)
+"""A saved change is made or refused long before, or its client was told to ask again."""
+_REMEMBERED = timedelta(days=1)
+"""How long an edit that was given up is still told of."""
+_MOST_KEYS = 200
+
+
+class LooseEnds:
+    """Look for what belongs to no single post's run."""
+
+    def __init__(self, database: Database, runs: Runs, workspace_id: str | None) -> None:
+        self._database = database
+        self._runs = runs
+        self._workspace_id = workspace_id
+
+    async def findings(self, *, waiting: bool) -> list[Finding]:
+        """Return every loose end; `waiting` says that there are posts for which something is to be done."""
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
+            keys = await loose_keys(session, now, self._workspace_id, _MOST_KEYS)
+            apps = await refused_apps(session)
+            restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
+            platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
+        found = [each async for each in self._unserved(platforms)] if waiting else []
+        found += [self._restore(restore, waiting_confirms)] if restore else []
+        found += [self._refused(app) for app in apps]
+        found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
+        found += [each for revision in revisions if (each := await self._revision(revision, now))]
+        found += [each for key in keys if (each := await self._key(key))]
+        return found
+
+    async def _unserved(self, platforms: list[str]) -> AsyncIterator[Finding]:
+        queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in platforms)]
+        for queue, activities in queues:
+            if not (await self._runs.queues.state(queue, activities=activities)).polled:
+                what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
+                how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
+                subject = Subject(workspace_id=self._workspace_id, platform=queue)
+                yield Finding(Kind.NO_WORKER, Heals.PERSON, subject, what, how)
+
+    def _restore(self, restore: Restore, waiting: int) -> Finding:
+        what = (
+            f"A restore to {rfc3339(restore.restored_to)} is not dealt with: {restore.to_confirm} posts so far, "
+            f"{waiting} targets still to be confirmed. The API refuses writes."
+        )
+        how = "Run `socialsyncer restored` again, as before: it goes on from there."
+        return Finding(Kind.RESTORE, Heals.PERSON, Subject(), what, how)
+
+    def _refused(self, app: AppRefusal) -> Finding:
+        named = f"the app {app.app_id}" if app.app_id else "the app of this service"
+        what = f"{app.platform} refuses {named} since {rfc3339(app.refused_at)} ({app.code}): {app.message}"
+        how = (
+            "Mend it at the network. Posts are held until then and go on by themselves; "
+            f"the network is tried again at {rfc3339(app.probe_at)}."
+        )
+        return Finding(Kind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
+
+    def _ending(self, version: EndingVersion, today: date) -> Finding:
+        until = version.until.isoformat()
+        serves = "serves" if version.until >= today else "has served"
+        ends = f"{version.label} {serves} {version.name} of its API until {until}"
+        what = f"{ends}, and this release of socialsyncer speaks it."
+        return Finding(
+            Kind.API_VERSION, Heals.PERSON, Subject(platform=version.platform), what, "Update socialsyncer before then."
+        )
+
+    async def _revision(self, revision: WaitingRevision, now: datetime) -> Finding | None:
+        async with self._database.reading() as session:
+            post = await post_and_targets(session, revision.post_id)
+        run = await self._runs.latest(revision.workflow_id)
+        if post is None or (run and run.running and run.thinking):
+            return None
+        subject = Subject(revision.post_id, revision.workspace_id, revision.workflow_id)
+        saved = rfc3339(revision.created_at)
+        trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
+        if trying:
+            what = f"An edit of {saved} is not made yet."
+            how = "By itself: it is confirmed or tried again for as long as the network takes edits."
+            return Finding(Kind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
+        if now - revision.created_at > _REMEMBERED:
+            return None
+        what = f"An edit of {saved} was given up, and its client may not know."
+        how = "Ask for it again (POST /v1/posts/{postId}/edit) if the network still takes edits of the post."
+        return Finding(Kind.REVISION, Heals.PERSON, subject, what, how)
+
+    async def _key(self, key: LooseKey) -> Finding | None:
+        named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
+        run = await self._runs.latest(named)
+        if run and (run.running or run.status is WorkflowExecutionStatus.COMPLETED):
+            # Deleted by its own workflow, as a client asked; or it runs still, which is told elsewhere.
+            return None
+        what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
+        how = "By itself: requests with this key are answered 409 until it expires; use another key before."
+        subject = Subject(key.post_id, key.workspace_id, named)
+        return Finding(Kind.KEY, Heals.ITSELF, subject, what, how, key.expires_at)

@@ -1,0 +1,100 @@
+"""Judge a post whose workflow does not run."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from domain.attempts import AttemptStep
+from domain.ownership import Fate, judge_run
+from domain.post import TargetStatus
+from domain.schedule import rfc3339
+from reconcile.doctor.facts import Facts
+from reconcile.doctor.findings import Finding, Heals, Kind
+from reconcile.readiness import UNTOLD_AFTER
+from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
+from reconcile.run_facts import facts_of_row, facts_of_run
+from store.checkup import OpenAttempt
+from store.models import Post
+from workflows.client.runs import Run
+
+_ROWS_BY_HAND = (
+    "Do not change, retry or delete it before that: each would start it again from a row that knows less than its last "
+    'run did. docs/operations.md, "After a restore from a backup", tells how its rows are put right by hand.'
+)
+
+
+def judge_lost(facts: Facts) -> list[Finding]:
+    """Return what is wrong with a post that no workflow looks after."""
+    found = []
+    if facts.post is not None and facts.open:
+        found.append(_of_the_workflow(facts, facts.post))
+    if not facts.open:
+        found += [finding for attempt in facts.open_attempts for finding in _left(facts, attempt)]
+    return found
+
+
+def _of_the_workflow(facts: Facts, post: Post) -> Finding:
+    run, status = facts.run, post.status
+    fate = judge_run(facts_of_row(post), facts_of_run(run, facts.view))
+    ended = _how_it_ended(run)
+    if fate is Fate.CANCELLED:
+        what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
+        how = f"Look at its accounts and decide whether it should still go out. {_ROWS_BY_HAND}"
+        return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
+    if fate is Fate.ENDED:
+        what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
+        how = "By itself: a worker's recovery has it confirmed on its networks before anything is sent."
+        return facts.finding(Kind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
+    if fate is Fate.UNTOLD:
+        what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
+        if facts.served:
+            # Its recovery has asked in vain, too.
+            how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
+            return facts.finding(Kind.UNTOLD, Heals.PERSON, what, how)
+        how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
+        return facts.finding(Kind.UNTOLD, Heals.ITSELF, what, how)
+    if not post.told:
+        what = f"The row says {status}, and its workflow was never started."
+        how = "By itself: every worker's sweep starts what was saved and never started."
+        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
+    what = f"The row says {status}, but {ended}."
+    how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
+    return facts.finding(Kind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
+
+
+def _how_it_ended(run: Run | None) -> str:
+    if run is None:
+        return "Temporal knows no workflow of it"
+    when = f" at {rfc3339(run.closed_at)}" if run.closed_at else ""
+    return f"its workflow was {run.status.name.lower().replace('_', ' ')}{when}"
+
+
+def _known(facts: Facts) -> str:
+    if facts.view is None:
+        return "it came to its end after the row had last changed"
+    return ", ".join(
+        f"{target.target_id} ({target.platform}, {target.account_id}) {target.status}"
+        + (f" as {target.platform_post_id}" if target.platform_post_id else "")
+        for target in facts.view.targets
+    )
+
+
+def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None:
+    """Return until when the recovery has looked at a post: what is due soon every minute, the rest every ten."""
+    if post.due_at is None:
+        return None
+    lost_at = run.closed_at if run and run.closed_at else now
+    soon_at = max(post.due_at - SOON, lost_at) + EVERY
+    ahead_at = max(post.due_at - AHEAD, lost_at) + AHEAD_EVERY
+    return min(soon_at, ahead_at)
+
+
+def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
+    """Tell of a send without an answer whose post is at rest and that nobody works on."""
+    target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
+    if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == AttemptStep.PUBLISH):
+        # What it came to is known all the same: only the attempt log does not say how.
+        return
+    what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
+    again = "edit" if attempt.step == AttemptStep.EDIT else "retry"
+    how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is confirmed before anything is sent."
+    yield facts.finding(Kind.SENDING, Heals.PERSON, what, how, target=target)

@@ -1,0 +1,262 @@
+"""Everything that can be told about one post: its row, its workflow, its attempts, and what to do now. Reads only."""
+
+import asyncio
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from activities.options import POSTS_QUEUE, queue_of
+from domain.errors import Unavailable
+from domain.post import LATE_AFTER, PostStatus, TargetStatus
+from domain.schedule import rfc3339
+from domain.waits import WaitsFor
+from platforms.registry import networks
+from reconcile.doctor.cases import Case
+from reconcile.doctor.doctor import AGAIN_AFTER_S
+from reconcile.doctor.findings import Exit, Finding, Heals
+from reconcile.doctor.posts import Examination
+from reconcile.doctor.run_queries import RunQueries
+from reconcile.doctor.waiting import waiting_sentence
+from store.accounts import find_accounts
+from store.app_refusals import refused_apps
+from store.checkup import post_and_targets
+from store.database import Database
+from store.history import newest_attempts
+from store.models import AuditEvent, ConnectedAccount, Post, Target
+from store.waiting import stuck_targets, waits_of
+from workflows.client.runs import Run, Runs
+
+ATTEMPTS = 5
+"""Steps towards networks that are told, the newest. `socialsyncer history` tells all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do now, in a sentence, and whose move it is."""
+
+    heals: Heals
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """Where one target stands."""
+
+    platform: str
+    account_id: str
+    status: str
+    waits_for: WaitsFor | None
+    says: str
+    advice: Advice | None
+
+
+@dataclass(slots=True)
+class PostReport:
+    """What is known of one post, in sentences. `away` says what could not be looked at."""
+
+    post_id: str
+    workspace_id: str
+    workflow_id: str
+    row: str
+    targets: list[TargetReport]
+    attempts: list[AuditEvent]
+    workflow: list[str] = field(default_factory=list)
+    network: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
+
+    @property
+    def advice(self) -> list[Advice]:
+        """Return what to do now, each only once; empty if there is nothing to do."""
+        found = [target.advice for target in self.targets if target.advice]
+        return list(dict.fromkeys([*found, *(Advice(each.heals, each.how) for each in self.findings)]))
+
+    @property
+    def exit(self) -> Exit:
+        """Return the exit code that says how it stands, as that of all posts does."""
+        if self.away:
+            return Exit.COULD_NOT_LOOK
+        heals = {each.heals for each in self.advice}
+        if Heals.PERSON in heals:
+            return Exit.NEEDS_A_PERSON
+        return Exit.HEALS if heals else Exit.AGREES
+
+
+async def examine(database: Database, runs: Runs | None, post_id: str) -> PostReport | None:
+    """Return what is known of a post; None if there is none. `runs` is None if Temporal could not be reached."""
+    now = datetime.now(UTC)
+    async with database.reading() as session:
+        post = await post_and_targets(session, post_id)
+        if post is None:
+            return None
+        accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
+        attempts = await newest_attempts(session, post, ATTEMPTS)
+        network = [
+            waiting_sentence(platform, waits, stuck, now)
+            for (platform, waits), stuck in sorted((await stuck_targets(session)).items())
+            if platform in {each.platform for each in post.targets if each.status not in _SETTLED}
+        ]
+        apps = [
+            f"{networks()[app.platform].label} refuses the app since {rfc3339(app.refused_at)}: {app.message}"
+            for app in await refused_apps(session)
+            if any(each.platform == app.platform for each in post.targets)
+        ]
+    report = PostReport(
+        post.id,
+        post.workspace_id,
+        post.workflow_id,
+        _row(post),
+        [_target(post, each, accounts.get(each.account_id), now) for each in post.targets],
+        attempts,
+        network=[*network, *apps],
+    )
+    try:
+        if runs is not None:
+            await _ask_temporal(database, runs, post, report, now)
+            return report
+    except Unavailable:
+        pass
+    report.away.append("Temporal does not answer, so the post's workflow could not be looked at.")
+    return report
+
+
+async def _ask_temporal(database: Database, runs: Runs, post: Post, report: PostReport, now: datetime) -> None:
+    if post.status == PostStatus.DRAFT and post.taken_up == 0:
+        report.workflow.append("A draft has no workflow.")
+        return
+    run = await runs.latest(post.workflow_id)
+    report.workflow += await _workflow(runs, run)
+    report.network += await _unserved(runs, post, now)
+    served = (await runs.queues.posts()).polled
+    examination = Examination(database, runs, RunQueries(runs, 1), served=served)
+    case = Case(post.workflow_id, post.id)
+    if first := await examination.findings(case):
+        # What was in flight has landed by then.
+        await asyncio.sleep(AGAIN_AFTER_S)
+        before = {each.identity for each in first}
+        report.findings += [
+            each.as_of(datetime.now(UTC)) for each in await examination.findings(case) if each.identity in before
+        ]
+
+
+async def _workflow(runs: Runs, run: Run | None) -> list[str]:
+    if run is None:
+        return ["Temporal knows no workflow of it."]
+    status = run.status.name.lower().replace("_", " ")
+    ended = f"ended as {status} at {rfc3339(run.closed_at)}" if run.closed_at else "runs"
+    said = [f"Its workflow {ended} (run {run.run_id})."]
+    if by_force := await runs.terminated_by(run):
+        reason = f": {by_force.reason}" if by_force.reason else ""
+        said.append(f"{by_force.identity or 'An operator'} terminated it{reason}.")
+    if run.running and not run.stuck:
+        view = await runs.says(run)
+        if view is None:
+            said.append("No worker answered for it.")
+        else:
+            said.append(f"It knows version {view.version} and says {view.status}: {view.waiting_for}")
+    for step in run.steps:
+        under_way = "is under way" if step.running else "waits for a worker"
+        if step.next_at and not step.running:
+            under_way = f"is tried again at {rfc3339(step.next_at)}"
+        failed = f"; the last try ended with {step.failure}" if step.failure else ""
+        said.append(f"Its step {step.activity} {under_way} (try {step.attempt}){failed}.")
+    return said
+
+
+async def _unserved(runs: Runs, post: Post, now: datetime) -> list[str]:
+    """Say of which queues of a post that is due no worker asks for work."""
+    due = {each.platform for each in post.targets if each.status not in _SETTLED and each.due_at and each.due_at <= now}
+    queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in sorted(due))]
+    return [
+        f"No worker asks for work of the queue {name}: start one that serves it."
+        for name, activities in queues
+        if not (await runs.queues.state(name, activities=activities)).polled
+    ]
+
+
+_SETTLED = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED})
+
+
+def _row(post: Post) -> str:
+    due = f", due at {rfc3339(post.due_at)}" if post.due_at else ""
+    known = "which its workflow knows" if post.told else "which its workflow is not known to know"
+    is_open = PostStatus(post.status).is_open
+    version = f", version {post.version}, {known}" if is_open else f", version {post.version}"
+    return f"The row says {post.status}{due}{version}; changed last at {rfc3339(post.updated_at)}."
+
+
+def _target(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> TargetReport:
+    waits = waits_of(target)
+    return TargetReport(
+        target.platform,
+        target.account_id,
+        target.status,
+        waits,
+        " ".join(_says(post, target, account, now)),
+        _advice(post, target, waits, now),
+    )
+
+
+def _says(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> Sequence[str]:
+    name = f"{networks()[target.platform].label} account {target.account_id}"
+    known_as = f" as {target.platform_post_id}" if target.platform_post_id else ""
+    said = [f"{name}: {target.status}{known_as}."]
+    if target.due_at and target.begun_at:
+        late = (target.begun_at - target.due_at).total_seconds()
+        said.append(f"Due at {rfc3339(target.due_at)}, begun {max(late, 0):.1f} s after that.")
+    elif target.due_at and target.due_at <= now and post.status in {PostStatus.SCHEDULED, PostStatus.PUBLISHING}:
+        said.append(f"Due at {rfc3339(target.due_at)}, {(now - target.due_at).total_seconds():.0f} s ago; not begun.")
+    if target.error:
+        said.append(f"{target.error}{f' ({target.error_code})' if target.error_code else ''}")
+    if target.warning:
+        said.append(target.warning)
+    if target.next_attempt_at and target.status not in _SETTLED:
+        said.append(f"It goes on at {rfc3339(target.next_attempt_at)}.")
+    if account is None:
+        said.append("The account is not connected.")
+    elif account.refused_at:
+        said.append(f"Its network refuses the account since {rfc3339(account.refused_at)}.")
+    return said
+
+
+_RETRY = "temporal workflow signal --workflow-id {} --name retry"
+
+
+def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -> Advice | None:
+    """Return what to do about a target; None if it is where it should be."""
+    retry = _RETRY.format(shlex.quote(post.workflow_id))
+    until = ""
+    if target.due_at:
+        until = (
+            f" It fails if it has not gone out by {rfc3339(target.due_at + timedelta(seconds=post.publish_within))}."
+        )
+    match waits:
+        case WaitsFor.ACCOUNT:
+            add = f"`socialsyncer accounts add {target.platform} --workspace {post.workspace_id}`"
+            return Advice(Heals.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
+        case WaitsFor.OPERATOR:
+            return Advice(Heals.PERSON, f"Mend the app at the network; `socialsyncer doctor` says how.{until}")
+        case WaitsFor.PERSON:
+            where = f"{post.id} {target.platform} published|not-published [ID]"
+            return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
+        case WaitsFor.ANSWER:
+            return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. At once: `{retry}`.")
+        case WaitsFor.NETWORK:
+            return Advice(Heals.ITSELF, f"By itself: it is tried again. At once: `{retry}`.{until}")
+        case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
+            return Advice(Heals.ITSELF, f"By itself: it waits for its account's rate limit.{until}")
+        case None:
+            return _advice_on_status(target, retry, now)
+
+
+def _advice_on_status(target: Target, retry: str, now: datetime) -> Advice | None:
+    if target.status == TargetStatus.FAILED:
+        if target.retryable:
+            how = f"POST /v1/posts/{{postId}}/retry, or `{retry}` while its workflow runs"
+            return Advice(Heals.PERSON, f"If it should still go out: {how}.")
+        return Advice(Heals.PERSON, "Its owner must change it by PATCH /v1/posts/{postId} and then retry it.")
+    late = target.due_at is not None and now - target.due_at >= LATE_AFTER
+    if target.status == TargetStatus.PENDING and target.begun_at is None and late:
+        return Advice(Heals.ITSELF, "By itself, once a worker takes it up.")
+    return None

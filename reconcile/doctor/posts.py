@@ -1,0 +1,67 @@
+"""Look closely at single posts: their rows, their latest run and, where that decides, what the run says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from domain.ownership import Fate, judge_run
+from domain.post import OPEN, PostStatus
+from reconcile.doctor.cases import Case
+from reconcile.doctor.facts import Facts, settled
+from reconcile.doctor.findings import Finding
+from reconcile.doctor.lost import judge_lost
+from reconcile.doctor.run_queries import RunQueries
+from reconcile.doctor.running import judge_running
+from reconcile.readiness import UNTOLD_AFTER
+from reconcile.run_facts import facts_of_row, facts_of_run
+from store.checkup import open_attempts_of, post_and_targets
+from store.database import Database
+from store.models import Post
+from workflows.client.runs import Run, Runs
+
+
+class Examination:
+    """Judge posts one by one."""
+
+    def __init__(self, database: Database, runs: Runs, queries: RunQueries, *, served: bool) -> None:
+        self._database = database
+        self._runs = runs
+        self._queries = queries
+        self._served = served
+
+    async def findings(self, case: Case) -> Sequence[Finding]:
+        """Return what is wrong with a post. Raises Unavailable where Temporal does not answer."""
+        facts = await self._facts(case)
+        if facts.run is not None and facts.run.running:
+            return judge_running(facts, facts.run)
+        if facts.post and not facts.post.told and facts.now - facts.post.updated_at < UNTOLD_AFTER:
+            return []
+        return judge_lost(facts)
+
+    async def _facts(self, case: Case) -> Facts:
+        # Temporal is asked first: a run that ends in between has written its row before.
+        run = await self._runs.latest(case.workflow_id)
+        post, attempts = None, []
+        async with self._database.reading() as session:
+            if case.post_id is not None:
+                post = await post_and_targets(session, case.post_id)
+            if post is not None:
+                attempts = await open_attempts_of(session, post.id)
+        facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._served)
+        if run is not None and not facts.in_motion and _decides(post, run):
+            return replace(facts, view=await self._queries.says(run))
+        return facts
+
+
+def _decides(post: Post | None, run: Run) -> bool:
+    """Tell whether it matters what a run says of itself."""
+    if post is None or run.stuck:
+        return False
+    if not run.running:
+        return post.status in OPEN and judge_run(facts_of_row(post), facts_of_run(run, None)) not in {
+            Fate.LOST,
+            Fate.RUNS,
+        }
+    if post.status == PostStatus.SCHEDULED:
+        return run.due_at != post.due_at
+    return post.status not in OPEN or any(settled(target) for target in post.targets) or run.post_status != post.status

@@ -1,0 +1,31 @@
+"""Ask workflows where their posts stand, for as long as a worker answers."""
+
+import asyncio
+
+from workflows.client.runs import Run, Runs
+from workflows.messages import StatusView
+
+_HOPELESS = 3
+"""Workflows in a row that no worker answered for: it is not they that are silent."""
+
+
+class RunQueries:
+    """Ask, a few at once, and stop asking where nobody answers: every silence costs seconds."""
+
+    def __init__(self, runs: Runs, at_once: int) -> None:
+        self._runs = runs
+        self._slots = asyncio.Semaphore(at_once)
+        self._in_a_row = 0
+        self.unanswered: set[str] = set()
+        """Workflows that could not be asked."""
+
+    async def says(self, run: Run) -> StatusView | None:
+        """Return where a run says that its post stands, None where nobody could tell."""
+        async with self._slots:
+            view = None if self._in_a_row >= _HOPELESS else await self._runs.says(run)
+            self._in_a_row = 0 if view else self._in_a_row + 1
+        if view:
+            self.unanswered.discard(run.workflow_id)
+        else:
+            self.unanswered.add(run.workflow_id)
+        return view

@@ -1,0 +1,141 @@
+"""Judge a post whose workflow runs."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from activities.options import RETRY_WINDOW, STEP_TIMEOUT
+from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
+from domain.schedule import rfc3339
+from reconcile.doctor.facts import SILENT_AFTER, Facts, settled
+from reconcile.doctor.findings import Finding, Heals, Kind
+from reconcile.readiness import UNTOLD_AFTER
+from store.models import Post, Target
+from workflows.client.runs import Run
+from workflows.messages import TargetStatusView
+
+_TERMINATE = "`temporal workflow terminate --workflow-id '{}' --reason …`"
+
+
+def judge_running(facts: Facts, run: Run) -> list[Finding]:
+    """Return what is wrong with a post whose workflow runs."""
+    if run.stuck:
+        return [_stuck(facts)]
+    if facts.post is None:
+        return [] if facts.in_motion else [_orphan(facts, run)]
+    found = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
+    if not facts.in_motion:
+        found += _beside_each_other(facts, facts.post, run)
+    return found
+
+
+def _stuck(facts: Facts) -> Finding:
+    what = "Its workflow's tasks fail again and again: the deployed code does not fit what it has done so far."
+    how = (
+        'Deploy code that fits (ARCHITECTURE.md, "Change the workflow"): it does nothing until then, and goes on then.'
+    )
+    return facts.finding(Kind.STUCK, Heals.PERSON, what, how)
+
+
+def _orphan(facts: Facts, run: Run) -> Finding:
+    due = run.due_at
+    what = "Its workflow runs, and there is no row: the post was deleted past it, or an older database put in place."
+    how = (
+        "By itself: it sends nothing without a row and ends when it wakes. At once: "
+        + _TERMINATE.format(facts.workflow_id)
+        + "."
+    )
+    by = None
+    if due is not None:
+        by = due if due > facts.now else max(due + RETRY_WINDOW, facts.now)
+    return facts.finding(Kind.ORPHAN, Heals.ITSELF, what, how, by=by)
+
+
+def _late(facts: Facts, post: Post) -> Iterator[Finding]:
+    for target in post.targets if facts.open else ():
+        waits = target.status == TargetStatus.PENDING and target.begun_at is None
+        if not waits or target.due_at is None or facts.now < target.due_at + LATE_AFTER:
+            continue
+        deadline = target.due_at + timedelta(seconds=post.publish_within)
+        what = f"It was due at {rfc3339(target.due_at)} and is not begun."
+        how = "By itself: it goes out as soon as a worker takes it up, and fails if none has until then."
+        yield facts.finding(Kind.LATE, Heals.ITSELF, what, how, by=deadline, target=target)
+
+
+def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
+    alive = any(facts.alive(step.beat_at, running=step.running) for step in run.steps)
+    for attempt in facts.open_attempts:
+        age = facts.now - attempt.started_at
+        if age < SILENT_AFTER or (alive and age < STEP_TIMEOUT):
+            continue
+        target = next((each for each in post.targets if each.id == attempt.target_id), None)
+        what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending: its worker is gone."
+        how = "By itself: the next worker that takes the step confirms on the network before it sends anything."
+        yield facts.finding(Kind.SENDING, Heals.ITSELF, what, how, target=target)
+
+
+def _beside_each_other(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
+    says = facts.view.status if facts.view else PostStatus(run.post_status) if run.post_status else None
+    if post.status == PostStatus.DRAFT:
+        what = "The post is a draft, and its workflow runs on."
+        how = "By itself: it reads the row before it sends anything, and ends."
+        yield facts.finding(Kind.DRAFT, Heals.ITSELF, what, how, by=run.due_at)
+        return
+    due = facts.view.due_at if facts.view else run.due_at
+    if post.status == PostStatus.SCHEDULED and post.due_at and due and _apart(due, post.due_at):
+        what = f"The row is due at {rfc3339(post.due_at)}, its workflow publishes at {rfc3339(due)}."
+        knows = facts.view.version if facts.view else post.version
+        if post.version > knows or not post.told:
+            how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
+            yield facts.finding(Kind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
+            return
+        how = "Change the post (PATCH /v1/posts/{postId}) to the time that is wanted: both follow."
+        yield facts.finding(Kind.DUE, Heals.PERSON, what, how)
+    if facts.view is None:
+        if not facts.open and says in OPEN:
+            yield _row_ahead(facts, run, post.status, str(says))
+        return
+    rows = {target.id: target for target in post.targets}
+    for view in facts.view.targets:
+        if (target := rows.get(view.target_id)) is not None:
+            yield from _of_target(facts, run, target, view)
+
+
+def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -> Iterator[Finding]:
+    row, says = TargetStatus(target.status), view.status
+    if row is says:
+        return
+    named = f"The target's row says {row}, its workflow {says}"
+    named += f" as {view.platform_post_id}." if view.platform_post_id else "."
+    if says is TargetStatus.PUBLISHED:
+        how = (
+            "Look at the account, and do not retry it before: where it is public, the row has to say so "
+            '(docs/operations.md, "After a restore from a backup").'
+        )
+        kind = Kind.TARGET if settled(target) else Kind.WORKFLOW_AHEAD
+        yield facts.finding(kind, Heals.PERSON, named, how, target=target)
+    elif settled(target):
+        over = says is TargetStatus.FAILED or (says is TargetStatus.UNCONFIRMED and not run.steps)
+        if over and not facts.open:
+            how = "By itself: the row is what counts, and the workflow forgets when it closes."
+            yield facts.finding(Kind.TARGET, Heals.ITSELF, named, how, target=target)
+        else:
+            yield _row_ahead(facts, run, row, says, target)
+    elif says is TargetStatus.FAILED:
+        how = (
+            f"End the workflow: {_TERMINATE.format(facts.workflow_id)}. A worker's recovery then starts it again from "
+            "the row."
+        )
+        yield facts.finding(Kind.WORKFLOW_AHEAD, Heals.PERSON, named, how, target=target)
+
+
+def _row_ahead(facts: Facts, run: Run, row: str, says: str, target: Target | None = None) -> Finding:
+    what = f"The row says {row}, its workflow still {says}."
+    how = "By itself: its next step finds the row settled and sends nothing."
+    moments = [step.next_at for step in run.steps if step.next_at] or ([run.due_at] if run.due_at else [])
+    by = min((each for each in moments if each > facts.now), default=None)
+    return facts.finding(Kind.ROW_AHEAD, Heals.ITSELF, what, how, by=by, target=target)
+
+
+def _apart(one: datetime, other: datetime) -> bool:
+    """Tell whether two times differ: the visibility store keeps fewer digits than the row."""
+    return abs(one - other) >= timedelta(milliseconds=1)

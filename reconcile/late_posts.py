@@ -1,0 +1,111 @@
+"""Watch for posts that are late, and tell of each once: when it is found, and when it has begun at last.
+
+The api and every worker do this, for it is the worker that may be away. Who comes first tells.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.post import LATE_AFTER
+from domain.schedule import rfc3339
+from reconcile.gauges import Gauges
+from reconcile.readiness import UNTOLD_AFTER, Readiness
+from store.account_ends import ends_of_accounts
+from store.app_refusals import refused_apps
+from store.database import Database
+from store.waiting import Late, NoLonger, count_late, count_untold, end_late, note_late, stuck_targets
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 5.0
+WARNED_AHEAD = timedelta(days=7)
+"""How long before a connection ends its account counts as expiring."""
+_BATCH = 500
+
+
+class LatePostWatch:
+    """Find late posts and tell of them."""
+
+    def __init__(
+        self,
+        database: Database,
+        late_after: timedelta = LATE_AFTER,
+        gauges: Gauges | None = None,
+        readiness: Readiness | None = None,
+    ) -> None:
+        self._database = database
+        self._late_after = late_after
+        self._gauges = gauges or Gauges()
+        self._readiness = readiness
+
+    async def run(self) -> None:
+        """Look every few seconds. A database that is away is waited for."""
+        while True:
+            try:
+                if self._readiness and not self._gauges.off:
+                    self._gauges.parts(await self._readiness.parts())
+                await self.look()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("watch.postponed", reason=type(error).__name__)
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Tell of the posts that are late since the last look, and of those that are no longer."""
+        while len(await self._find()) == _BATCH:
+            pass
+        while len(await self._end()) == _BATCH:
+            pass
+        if not self._gauges.off:
+            await self._measure()
+
+    async def _measure(self) -> None:
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            late = await count_late(session, now - self._late_after)
+            untold = await count_untold(session, now - UNTOLD_AFTER)
+            self._gauges.waiting(late, untold.all)
+            stuck = await stuck_targets(session)
+            self._gauges.stuck({key: (each.count, now - each.since) for key, each in stuck.items()})
+            self._gauges.api_versions(now.date())
+            ends = await ends_of_accounts(session, now, WARNED_AHEAD)
+            self._gauges.accounts(ends.expiring, ends.overdue)
+            self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
+
+    async def _find(self) -> list[Late]:
+        now = datetime.now(UTC)
+        async with self._database.transaction() as session:
+            found = await note_late(session, now - self._late_after, now, _BATCH)
+        self._gauges.found_late(len(found))
+        for late in found:
+            log.warning(
+                "post.late",
+                post_id=late.post_id,
+                workspace_id=late.workspace_id,
+                workflow_id=late.workflow_id,
+                due_at=rfc3339(late.due_at),
+                late_s=_seconds(now - late.due_at),
+                platforms=late.platforms,
+            )
+        return found
+
+    async def _end(self) -> list[NoLonger]:
+        async with self._database.transaction() as session:
+            over = await end_late(session, datetime.now(UTC), _BATCH)
+        for post in over:
+            log.warning(
+                "post.began_late" if post.begun_at else "post.never_began",
+                post_id=post.post_id,
+                workspace_id=post.workspace_id,
+                workflow_id=post.workflow_id,
+                due_at=rfc3339(post.due_at),
+                late_s=_seconds(post.begun_at - post.due_at) if post.begun_at else None,
+                status=post.status,
+            )
+        return over
+
+
+def _seconds(how_long: timedelta) -> float:
+    return round(how_long.total_seconds(), 1)

@@ -1,0 +1,136 @@
+"""Know whether posts can be published: asked as often as one likes, answered in time whatever hangs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from activities.options import POSTS_QUEUE
+from domain.post import LATE_AFTER
+from store.app_refusals import refused_apps
+from store.database import Database
+from store.waiting import count_late, count_untold
+from workflows.client.queues import Queues
+
+log = structlog.get_logger(__name__)
+
+Parts = dict[str, bool | int]
+
+UNTOLD_AFTER = timedelta(seconds=30)
+"""How old a change must be until it counts that its workflow has not heard of it: the sweep comes every 5 s."""
+
+_TIMEOUT_S = 3.0
+_GIVEN_UP_S = 15.0
+"""After this a look that hangs is cut off, so that a new one can be had of a part that is back."""
+_FRESH_S = 1.0
+_FRESH_QUEUES_S = 5.0
+"""Temporal itself counts no more often."""
+
+
+class Readiness:
+    """Look at the parts, each on its own and at most once at a time; what was seen just now is not looked at again."""
+
+    def __init__(self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER) -> None:
+        self._database = database
+        self._queues = queues
+        self._late_after = late_after
+        self._looks = (
+            _Look(self._rows, {"database": False, "sweep": False}, _FRESH_S),
+            _Look(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
+            _Look(self._network_queues, {}, _FRESH_QUEUES_S),
+        )
+
+    async def parts(self) -> Parts:
+        """Say of each part by name whether it is well, how many posts are late and how many apps refused. Never raises.
+
+        `worker` is false where the posts' queue is polled by none, or a network's that has work; each such queue is
+        there under its name. `latePosts` and `refusedApps` are missing while the database is.
+        """
+        waited_for = {task: deadline for look in self._looks if (task := look.begin()) and (deadline := look.deadline)}
+        if waited_for:
+            await asyncio.wait(waited_for, timeout=max(waited_for.values()))
+        found: Parts = {name: value for look in self._looks for name, value in look.seen().items()}
+        unpolled = [name for name in found if name not in _NAMES]
+        return {name: found[name] for name in (*_NAMES, *unpolled) if name in found} | (
+            {"worker": False} if unpolled else {}
+        )
+
+    async def close(self) -> None:
+        """Stop looking."""
+        tasks = [look.task for look in self._looks if look.task and not look.task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _rows(self) -> Parts:
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            late = await count_late(session, now - self._late_after)
+            untold = await count_untold(session, now - UNTOLD_AFTER)
+            refused = len(await refused_apps(session))
+        return {"database": True, "sweep": untold.untried == 0, "latePosts": late, "refusedApps": refused}
+
+    async def _posts_queue(self) -> Parts:
+        state = await self._queues.posts()
+        # Whoever asks for anything needs a worker there: it is missed before there is work.
+        return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
+
+    async def _network_queues(self) -> Parts:
+        states = await self._queues.of_networks()
+        return {name: False for name, state in states.items() if state.backlog and not state.polled}
+
+
+_NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps")
+
+
+def ready(parts: Parts) -> bool:
+    """Tell whether every part is well. Late posts and refused apps are shown and do not count: both have alerts."""
+    return not any(value is False for value in parts.values())
+
+
+class _Look:
+    """Look at one part: what was seen stays good for a moment, and while it cannot be seen it is away."""
+
+    def __init__(self, look: Callable[[], Awaitable[Parts]], away: Parts, fresh_s: float) -> None:
+        self._look = look
+        self._away = away
+        self._fresh_s = fresh_s
+        self._seen = away
+        self._well = True
+        self._began_at = self._ended_at = float("-inf")
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self) -> asyncio.Task[None] | None:
+        """Return the look that is under way, a new one where the last is no longer fresh; None where it is."""
+        # It belongs to no request: the log must not say so.
+        now = asyncio.get_running_loop().time()
+        if self.task and not self.task.done():
+            return self.task
+        if now - self._ended_at < self._fresh_s:
+            return None
+        self._began_at, self.task = now, asyncio.create_task(self._run(), context=Context())
+        return self.task
+
+    @property
+    def deadline(self) -> float:
+        """Return for how many seconds more it is waited for: whoever comes later waits no longer."""
+        if self.task is None or self.task.done():
+            return 0.0
+        return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())
+
+    def seen(self) -> Parts:
+        """Return what was seen last, `away` where that takes too long."""
+        return self._seen if self.task and self.task.done() else self._away
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(_GIVEN_UP_S):
+                self._seen, self._well = await self._look(), True
+        except Exception as error:  # noqa: BLE001 a monitor gets its answer whatever there is
+            if self._well:
+                log.warning("readiness.lost", parts=list(self._away), reason=type(error).__name__)
+            self._seen, self._well = self._away, False
+        finally:
+            self._ended_at = asyncio.get_running_loop().time()

@@ -1,0 +1,160 @@
+"""Start again the workflows that were lost: terminated, failed, or gone with a database of Temporal's.
+
+The sweep tells what was never told; this looks at what was, and does not go on.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.audit import RECOVERY, Action, Line
+from domain.errors import Unavailable
+from domain.ownership import CLOCKS_DIFFER, Fate, judge_run, may_be_behind
+from domain.plan import Plan
+from domain.post import PostStatus
+from reconcile.run_facts import facts_of_row, facts_of_run
+from store.audit import add_unless_said
+from store.database import Database
+from store.open_posts import PostLine, open_due_between
+from store.plans import plan_with_accounts
+from store.posts import find_post
+from store.wishes import confirm_first, lock_post
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.runs import Run, Runs
+from workflows.client.telling import tell
+
+log = structlog.get_logger(__name__)
+
+SOON = timedelta(minutes=2)
+"""From how long before its due time an open post is compared with Temporal every minute."""
+EVERY = timedelta(minutes=1)
+AHEAD = timedelta(hours=1)
+"""From how long before their time posts are compared with Temporal every ten minutes."""
+AHEAD_EVERY = timedelta(minutes=10)
+
+_SHARE = 10
+"""A round that took long is followed by a pause this many times as long: when everything is late, it must not add."""
+_BATCH = 200
+_AT_ONCE = 8
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+_LOCK = 0x706F7374
+"""Number of the advisory lock that lets one worker of all do a round."""
+
+
+class Recovery:
+    """Find open posts without a running workflow and start it from their rows."""
+
+    def __init__(self, database: Database, workflows: PostWorkflows, runs: Runs) -> None:
+        self._database = database
+        self._workflows = workflows
+        self._runs = runs
+        self._told: set[str] = set()
+        """Posts that need a person and of which the log has told."""
+
+    async def run(self) -> None:
+        """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""
+        loop = asyncio.get_running_loop()
+        ahead_at = loop.time()
+        while True:
+            began, now = loop.time(), datetime.now(UTC)
+            try:
+                await self.round(_ALWAYS, now + SOON)
+                if began >= ahead_at:
+                    ahead_at = began + AHEAD_EVERY.total_seconds()
+                    await self.round(now + SOON, now + AHEAD)
+            except (Unavailable, SQLAlchemyError, OSError) as error:
+                log.warning("recovery.postponed", reason=type(error).__name__)
+            await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))
+
+    async def round(self, begin: datetime, end: datetime) -> int:
+        """Look after the open posts due in a time; return how many were started. Another worker's round counts as ours.
+
+        Raises Unavailable.
+        """
+        started, last = 0, None
+        async with self._database.transaction() as session:
+            if not await session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+                return 0
+            while True:
+                async with self._database.reading() as reading:
+                    lines = await open_due_between(reading, begin, end, last, _BATCH)
+                started += await self._look_after([line for line in lines if line.told])
+                if len(lines) < _BATCH:
+                    return started
+                last = lines[-1]
+
+    async def _look_after(self, lines: list[PostLine]) -> int:
+        running = {run.workflow_id: run for run in await self._runs.running_among([line.workflow_id for line in lines])}
+        started = 0
+        doubtful = [
+            line for line in lines if (run := running.get(line.workflow_id)) is None or _may_be_behind(line, run)
+        ]
+        for first in range(0, len(doubtful), _AT_ONCE):
+            part = doubtful[first : first + _AT_ONCE]
+            started += sum(await asyncio.gather(*(self._judge(line) for line in part)))
+        return started
+
+    async def _judge(self, line: PostLine) -> bool:
+        """Tell a post's workflow what is wanted if it may not know, or is lost; return whether it was lost."""
+        run = await self._runs.latest(line.workflow_id)
+        view = await self._runs.says(run) if run is not None and not run.running else None
+        async with self._database.reading() as session:
+            post = await find_post(session, line.workspace_id, line.id)
+            if post is None or post.status != line.status or post.due_at is None:
+                return False
+            fate = judge_run(facts_of_row(post), facts_of_run(run, view))
+            plan = await plan_with_accounts(session, post)
+        if fate is Fate.ENDED:
+            plan = await self._confirm_first(line.id, run) or plan
+        elif fate is Fate.LOST:
+            await self._note_restart(line, run)
+        if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(line, run)):
+            await tell(self._database, self._workflows, plan)
+        return self._tell(line, run, fate)
+
+    async def _note_restart(self, line: PostLine, run: Run | None) -> None:
+        """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
+
+        Tried again because Temporal went away in between, it is the same restart.
+        """
+        ended = await self._how_it_ended(run)
+        async with self._database.transaction() as session:
+            if post := await lock_post(session, line.id):
+                await add_unless_said(session, post, Line(Action.RESTARTED, RECOVERY, details=ended))
+
+    async def _how_it_ended(self, run: Run | None) -> tuple[tuple[str, str], ...]:
+        """Return for the audit trail how a lost run ended, and who ended it if that was a person."""
+        if run is None:
+            return ()
+        ended = [("run", run.status.name.lower()), ("runId", run.run_id)]
+        if by_force := await self._runs.terminated_by(run):
+            ended += [("endedBy", by_force.identity), *([("reason", by_force.reason)] if by_force.reason else [])]
+        return tuple(ended)
+
+    async def _confirm_first(self, post_id: str, run: Run | None) -> Plan | None:
+        """Have a post confirmed before it is sent whose last run knew more than its row; return what is wanted then."""
+        line = Line(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
+        async with self._database.transaction() as session:
+            post = await lock_post(session, post_id)
+            if post is None or post.due_at is None:
+                return None
+            await confirm_first(session, post, line, post.updated_at - CLOCKS_DIFFER)
+            return await plan_with_accounts(session, post)
+
+    def _tell(self, line: PostLine, run: Run | None, fate: Fate) -> bool:
+        found = {"post_id": line.id, "workflow_id": line.workflow_id, "run": run.status.name.lower() if run else None}
+        if fate is Fate.LOST:
+            log.warning("recovery.started", **found)
+        elif fate is Fate.ENDED:
+            log.warning("recovery.confirms_first", **found)
+        elif fate is not Fate.RUNS and line.id not in self._told:
+            self._told.add(line.id)
+            log.error("recovery.needs_a_person", fate=fate, hint="socialsyncer doctor explains it", **found)
+        return fate in {Fate.LOST, Fate.ENDED}
+
+
+def _may_be_behind(line: PostLine, run: Run) -> bool:
+    return may_be_behind((PostStatus(line.status), line.due_at), (run.post_status, run.due_at))

@@ -1,0 +1,129 @@
+"""Keep posts at the wall time that was asked for, also when a new tzdata gives it another instant."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.audit import WORKER
+from domain.errors import Unavailable
+from domain.ownership import may_change
+from domain.post import PostStatus
+from domain.schedule import resolve, rfc3339
+from domain.zones import UnknownZone, ZoneData, reread, zone_version
+from store.contents import content_of, rewrite
+from store.database import Database
+from store.models import ZoneCheck
+from store.plans import plan_with_accounts
+from store.posts import find_post
+from store.telling import note_taken_up
+from store.zones import WallTime, last_check, note_check, note_version, wall_times
+from workflows.client.post_workflows import PostWorkflows
+from workflows.client.telling import tell
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 3600.0
+_FIRST_RETRY_S = 15.0
+_MARGIN = timedelta(minutes=5)
+"""How long saving a post may take, other machines' clocks included: what is younger is looked at once more."""
+_FARTHEST = timedelta(hours=26)
+"""More than any zone has moved its clocks at once: to a draft that is longer past it makes no difference."""
+_TIMEOUT_S = 3.0
+
+
+async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> None:
+    """Check at once and then hourly: an api with older zones may have saved posts since. What is away is waited for."""
+    wait = _FIRST_RETRY_S
+    while True:
+        try:
+            await follow_zones(database, workflows)
+            wait = _EVERY_S
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("zones.postponed", reason=type(error).__name__)
+            wait = min(wait * 2, _EVERY_S)
+        await asyncio.sleep(wait)
+
+
+async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
+    """Move every draft and scheduled post whose wall time means another instant now; return how many were moved.
+
+    While the zones are those of the last check, only what was saved since is looked at.
+    """
+    zones, now = await asyncio.to_thread(reread), datetime.now(UTC)
+    async with database.reading() as session:
+        last = await last_check(session)
+    if last is not None and zones.is_older_than(last.newest_version):
+        log.warning("zones.outdated", version=zones.version, newest=last.newest_version)
+        return 0
+    moved = 0
+    async for found in wall_times(database, now - _FARTHEST, _since(last, zones)):
+        try:
+            if resolve(found.wall, found.zone).instant == found.instant:
+                continue
+            moved += await _move(database, workflows, found, zones)
+        except UnknownZone:
+            log.warning("post.zone_unknown", post_id=found.post_id, zone=found.zone, kept=rfc3339(found.instant))
+        except Unavailable:
+            # Its row has the new time, which holds; the sweep tells its workflow.
+            log.warning("post.not_reached", post_id=found.post_id, zone=found.zone)
+            moved += 1
+    async with database.transaction() as session:
+        await note_check(session, zones, now)
+    return moved
+
+
+async def announce_zones(database: Database) -> None:
+    """Have workers with older zones leave the posts alone that this process resolves; the database may be away."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S), database.transaction() as session:
+            await note_version(session, zone_version())
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("zones.not_announced", reason=type(error).__name__)
+
+
+def _since(last: ZoneCheck | None, zones: ZoneData) -> datetime | None:
+    if last is None or last.checked_at is None or last.digest != zones.digest:
+        return None
+    return last.checked_at - _MARGIN
+
+
+async def _move(database: Database, workflows: PostWorkflows, found: WallTime, zones: ZoneData) -> bool:
+    """Move one post; False if it need not be any more. Raises Unavailable.
+
+    A new instant that is past already makes the post due: the time that was asked for has come.
+    """
+    async with database.transaction() as session:
+        post = await find_post(session, found.workspace_id, found.post_id, lock=True)
+        if post is None or post.scheduled_wall is None or not may_change(PostStatus(post.status)):
+            return False
+        before, instant = post.scheduled_for, resolve(post.scheduled_wall, post.timezone).instant
+        if instant == before:
+            return False
+        draft = post.status == PostStatus.DRAFT
+        content = content_of(post).model_copy(update={"scheduled_for": instant})
+        rewrite(
+            post,
+            content,
+            WORKER,
+            status=PostStatus(post.status),
+            due_at=None if draft else instant,
+            now=datetime.now(UTC),
+        )
+        plan = None if draft else await plan_with_accounts(session, post)
+    log.info(
+        "post.moved",
+        post_id=found.post_id,
+        workflow_id=post.workflow_id,
+        wall=post.scheduled_wall,
+        zone=post.timezone,
+        before=before and rfc3339(before),
+        after=rfc3339(instant),
+        zones=zones.version or zones.digest[:8],
+    )
+    if plan is not None:
+        await tell(database, workflows, plan)
+        async with database.transaction() as session:
+            await note_taken_up(session, {plan.post_id: plan.version})
+    return True

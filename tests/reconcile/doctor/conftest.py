@@ -1,0 +1,133 @@
+"""A workspace of its own for every test: what others leave behind is not looked at."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+from temporalio.client import WorkflowHandle
+
+from domain.errors import Unavailable
+from domain.post import PostStatus
+from reconcile.doctor.doctor import Doctor
+from reconcile.doctor.findings import Finding, Kind, Report
+from store.models import Post, Target, Workspace
+from store.telling import note_taken_up
+from tests.stack import Stack
+from workflows.client.runs import Runs
+
+TOKEN = "tok-doctor"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look a second time sooner than on a busy system."""
+    monkeypatch.setattr("reconcile.doctor.doctor.AGAIN_AFTER_S", 0.2)
+
+
+@pytest.fixture
+async def own(stack: Stack) -> AsyncIterator[Stack]:
+    """Be the running product in a new workspace with two accounts of X and one of Instagram."""
+    async with new_workspace(stack) as mine:
+        yield mine
+
+
+@asynccontextmanager
+async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
+    """Give a stack another workspace, of which nothing is left behind: neither rows nor workflows."""
+    mine = await _in_new_workspace(stack)
+    try:
+        yield mine
+    finally:
+        async for run in Runs(mine.client).listed("Running", mine.workspace_id):
+            # One that has just ended is listed for a moment more.
+            with suppress(Unavailable):
+                await Runs(mine.client).terminate(run, "the test is over")
+        async with mine.database.transaction() as session:
+            await session.execute(delete(Workspace).where(Workspace.id == mine.workspace_id))
+
+
+async def _in_new_workspace(stack: Stack) -> Stack:
+    workspace_id, key = await stack.new_workspace()
+    mine = replace(stack, workspace_id=workspace_id, api_key=key, accounts={})
+    for name, platform in (("plain", "twitter"), ("other", "twitter"), ("instagram", "instagram")):
+        mine.accounts[name] = await mine.connect(platform, premium=name == "other")
+    return mine
+
+
+async def look(stack: Stack, *, networks: bool = True) -> Report:
+    """Look as the command does, or as where the networks are real ones."""
+    sandbox_url = stack.sandbox_url if networks else None
+    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
+
+
+async def only(stack: Stack, kind: Kind, *, networks: bool = True) -> Finding:
+    """Return the one thing that disagrees, which is of this kind, once Temporal lists what it has done."""
+    report = await look(stack, networks=networks)
+    for _ in range(10):
+        if [each.kind for each in report.findings] == [kind]:
+            return report.findings[0]
+        await asyncio.sleep(0.3)
+        report = await look(stack, networks=networks)
+    raise AssertionError(report)
+
+
+async def agrees(stack: Stack) -> bool:
+    report = await look(stack)
+    return (report.findings, report.away) == ([], [])
+
+
+async def until_agrees(stack: Stack) -> None:
+    """Wait until everything agrees: workflows hear of things a moment after their rows."""
+    async with asyncio.timeout(20):
+        while not await agrees(stack):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.2)
+
+
+async def note_started(stack: Stack, post: Post) -> None:
+    async with stack.database.transaction() as session:
+        await note_taken_up(session, {post.id: post.version})
+
+
+async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
+    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
+    handle = await stack.start(post)
+    await note_started(stack, post)
+    assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
+    return post, handle
+
+
+async def published(stack: Stack, text: str, account: str = "plain", **more: Any) -> Post:
+    """Publish a post as the api does."""
+    post = await stack.publish(text, [stack.accounts[account]], **more)
+    await note_started(stack, post)
+    return post
+
+
+async def write(stack: Stack, post: Post, **values: Any) -> None:
+    """Change a post's row past the product."""
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(**values))
+
+
+async def write_target(stack: Stack, post: Post, **values: Any) -> None:
+    """Change the rows of a post's targets past the product."""
+    async with stack.database.transaction() as session:
+        await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
+
+
+async def toot(stack: Stack, method: str, path: str = "", **body: Any) -> str:
+    """Speak to Mastodon past the product, as the account's owner; returns the status's id."""
+    response = await stack.http.request(
+        method,
+        f"{stack.sandbox_url}/mastodon/api/v1/statuses{path}",
+        headers={"authorization": f"Bearer {TOKEN}"},
+        json=body or None,
+    )
+    response.raise_for_status()
+    return str(response.json()["id"])

@@ -1,0 +1,111 @@
+"""With no worker there: what waits for one is told without waiting, and heals as told once one runs."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.post import PostStatus, TargetStatus
+from reconcile.doctor.findings import Exit, Heals, Kind
+from runtime import worker
+from store.models import Attempt
+from store.sending import begin_send
+from tests.reconcile.doctor.conftest import (
+    TOKEN,
+    look,
+    new_workspace,
+    note_started,
+    published,
+    until_agrees,
+    write,
+    write_target,
+)
+from tests.stack import Stack, running_stack, temporal_server
+
+
+@pytest.fixture(scope="module")
+async def unserved(postgres_url: str) -> AsyncIterator[Stack]:
+    """Run all but a worker, on a Temporal of its own: the session's has one."""
+    async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def own(unserved: Stack) -> AsyncIterator[Stack]:
+    async with new_workspace(unserved) as mine:
+        yield mine
+
+
+@asynccontextmanager
+async def at_work(stack: Stack) -> AsyncIterator[None]:
+    async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
+        yield
+
+
+async def test_what_waits_for_a_worker_is_told_and_goes_out_once_one_runs(own: Stack) -> None:
+    post = await own.save("doctor: waits", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
+    await own.start(post)
+    await note_started(own, post)
+    began = time.monotonic()
+    report = await look(own)
+    assert time.monotonic() - began < 5
+    told = {(each.kind, each.heals, each.subject.platform) for each in report.findings}
+    assert told == {
+        (Kind.LATE, Heals.ITSELF, "twitter"),
+        (Kind.NO_WORKER, Heals.PERSON, "posts"),
+        (Kind.NO_WORKER, Heals.PERSON, "publish-twitter"),
+    }
+    assert report.exit is Exit.NEEDS_A_PERSON
+    async with at_work(own):
+        assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
+        await until_agrees(own)
+
+
+async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: Stack) -> None:
+    account = await own.connect("twitter", accessToken=TOKEN)
+    post = await own.save("doctor: left behind", [account])
+    await own.start(post)
+    await note_started(own, post)
+    # What a worker does that dies once its request is out.
+    attempt = await begin_send(own.database, post.targets[0].id, 1, None, 0, None)
+    assert isinstance(attempt, Attempt)
+    sent = await own.http.post(
+        f"{own.sandbox_url}/twitter/2/tweets",
+        headers={"authorization": f"Bearer {TOKEN}"},
+        json={"text": "doctor: left behind"},
+    )
+    public = sent.raise_for_status().json()["data"]["id"]
+    async with own.database.transaction() as session:
+        (await session.get_one(Attempt, attempt.id)).started_at = datetime.now(UTC) - timedelta(seconds=20)
+    report = await look(own)
+    # A worker that was there a minute ago is still believed in.
+    assert {each.kind for each in report.findings} - {Kind.NO_WORKER} == {Kind.SENDING}
+    async with at_work(own):
+        (target,) = (await own.settled(post.id)).targets
+        assert (target.status, target.platform_post_id) == (TargetStatus.PUBLISHED, public)
+        await until_agrees(own)
+
+
+async def test_a_workflow_that_nobody_can_ask_is_told_and_not_waited_for(
+    own: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.client.runs._ASKING", timedelta(seconds=1))
+    async with at_work(own):
+        lost = await own.save("doctor: untold", [own.accounts["plain"]], due_in=timedelta(hours=2))
+        handle = await own.start(lost)
+        await handle.query("status")
+        changed = [await published(own, f"doctor: unasked {number}") for number in range(5)]
+        await until_agrees(own)
+    await note_started(own, lost)
+    await handle.terminate()
+    for post in changed:
+        await write_target(own, post, status=TargetStatus.FAILED)
+        await write(own, post, status=PostStatus.FAILED)
+    began = time.monotonic()
+    report = await look(own)
+    assert time.monotonic() - began < 20
+    assert {each.kind for each in report.findings} == {Kind.UNTOLD, Kind.UNKNOWN_PUBLIC}
+    assert report.away == ["No worker answered for 5 workflows that had to be asked where the post stands."]
+    assert report.exit is Exit.COULD_NOT_LOOK

@@ -1,0 +1,291 @@
+"""Rows beside workflows: every disagreement is made for real, found, and heals as the doctor says."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.options import POSTS_QUEUE
+from domain.errors import Conflict
+from domain.post import PostStatus, TargetStatus
+from reconcile.doctor.findings import Exit, Heals, Kind
+from reconcile.recovery import Recovery
+from reconcile.sweep import sweep
+from store.models import Attempt, IdempotencyKey, Post, Revision
+from tests.reconcile.doctor.conftest import (
+    agrees,
+    asleep,
+    look,
+    note_started,
+    only,
+    published,
+    until_agrees,
+    write,
+    write_target,
+)
+from tests.stack import Stack
+from workflows.client.runs import Runs
+from workflows.search_attributes import attributes_of
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> None:
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    async with asyncio.timeout(20):
+        while (await handle.describe()).status is not status:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+
+
+def not_yet() -> datetime:
+    """Return a time before which the running worker's sweep leaves a post alone: it must not come before the test."""
+    return datetime.now(UTC) + timedelta(minutes=1)
+
+
+async def rewind(stack: Stack, post: Post) -> None:
+    """Put the rows back to what they were before the post went out, as an older backup does."""
+    before = post.created_at
+    values = {"status": PostStatus.SCHEDULED, "published_at": None, "updated_at": before, "version": 1, "taken_up": 1}
+    await write(stack, post, **values)
+    await write_target(stack, post, status=TargetStatus.PENDING, platform_post_id=None, published_at=None)
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Attempt).where(Attempt.target_id.in_([each.id for each in post.targets])))
+
+
+async def test_a_healthy_system_agrees(own: Stack) -> None:
+    await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["other"].id)
+    await asyncio.gather(
+        published(own, "doctor: healthy"),
+        published(own, "doctor: failed", "other"),
+        published(own, "doctor: pictured", "instagram", media=["https://example.com/a.jpg"]),
+        asleep(own, "doctor: asleep", HALF_AN_HOUR),
+    )
+    both = await own.publish("doctor: everywhere", [own.accounts["plain"], own.accounts["other"]])
+    await note_started(own, both)
+    report = await look(own)
+    assert (report.findings, report.away, report.exit) == ([], [], Exit.AGREES)
+    assert report.posts >= 4
+    assert report.workflows >= 4
+
+
+async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> None:
+    post, handle = await asleep(own, "doctor: lost", HALF_AN_HOUR)
+    await handle.terminate()
+    found = await only(own, Kind.LOST)
+    assert (found.heals, found.subject.post_id) == (Heals.ITSELF, post.id)
+    assert found.by is not None
+    assert found.by - datetime.now(UTC) <= timedelta(minutes=10)
+    await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(
+        ALWAYS, datetime.now(UTC) + timedelta(hours=1)
+    )
+    await until_agrees(own)
+
+
+async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack) -> None:
+    post = await own.save("doctor: never started", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40), tell_at=not_yet())
+    assert (await only(own, Kind.NOT_STARTED)).heals is Heals.ITSELF
+    await write(own, post, tell_at=None)
+    await sweep(own.worker_database, own.workflows)
+    await until_agrees(own)
+
+
+async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> None:
+    await own.save("doctor: just created", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
+    assert await agrees(own)
+
+
+async def test_what_should_have_healed_long_ago_is_a_persons(own: Stack) -> None:
+    post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), tell_at=not_yet())
+    report = await look(own)
+    assert [(each.kind, each.heals) for each in report.findings] == [(Kind.NOT_STARTED, Heals.PERSON)]
+    assert report.exit is Exit.NEEDS_A_PERSON
+
+
+async def test_a_row_older_than_a_cancelled_run_is_a_persons(own: Stack) -> None:
+    post, handle = await asleep(own, "doctor: cancelled", HALF_AN_HOUR)
+    await handle.cancel()
+    await closed(own, post, WorkflowExecutionStatus.CANCELED)
+    await own.settled(post.id)
+    assert await agrees(own)
+    await rewind(own, post)
+    assert (await only(own, Kind.CANCELLED)).heals is Heals.PERSON
+    await write_target(own, post, status=TargetStatus.FAILED)
+    await write(own, post, status=PostStatus.FAILED)
+    assert await agrees(own)
+
+
+async def test_a_row_older_than_a_run_that_published_is_confirmed_and_told_under_which_id(own: Stack) -> None:
+    post = await published(own, "doctor: older copy", "instagram", media=["https://example.com/a.jpg"])
+    await closed(own, post, WorkflowExecutionStatus.COMPLETED)
+    await rewind(own, post)
+    found = await only(own, Kind.ENDED)
+    assert found.heals is Heals.ITSELF
+    assert f"published as {post.targets[0].platform_post_id}" in found.what
+    await write_target(own, post, status=TargetStatus.PUBLISHED, platform_post_id=post.targets[0].platform_post_id)
+    await write(own, post, status=PostStatus.PUBLISHED)
+    assert await agrees(own)
+
+
+async def test_a_workflow_without_a_row_ends_when_it_wakes_and_sends_nothing(own: Stack) -> None:
+    post, _ = await asleep(own, "doctor: row gone", timedelta(seconds=3))
+    async with own.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == post.id))
+    found = await only(own, Kind.ORPHAN)
+    assert (found.heals, found.subject.workflow_id, found.by) == (Heals.ITSELF, post.workflow_id, post.due_at)
+    await closed(own, post, WorkflowExecutionStatus.COMPLETED)
+    assert await agrees(own)
+    assert await own.public("doctor: row gone") == []
+
+
+async def test_a_draft_whose_workflow_runs_heals_by_itself(own: Stack) -> None:
+    post, handle = await asleep(own, "doctor: draft runs", HALF_AN_HOUR)
+    await write(own, post, status=PostStatus.DRAFT, due_at=None)
+    assert (await only(own, Kind.DRAFT)).heals is Heals.ITSELF
+    await handle.terminate()
+    assert await agrees(own)
+
+
+async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(own: Stack) -> None:
+    post, _ = await asleep(own, "doctor: row ahead", timedelta(seconds=4))
+    await write_target(own, post, status=TargetStatus.PUBLISHED)
+    await write(own, post, status=PostStatus.PUBLISHED)
+    found = await only(own, Kind.ROW_AHEAD)
+    assert found.heals is Heals.ITSELF
+    assert found.by is not None
+    assert abs(found.by - (post.due_at or ALWAYS)) < timedelta(milliseconds=1)
+    await asyncio.sleep(max(0, (found.by - datetime.now(UTC)).total_seconds()))
+    await until_agrees(own)
+    assert await own.public("doctor: row ahead") == []
+
+
+async def test_another_due_time_is_put_right_by_a_change(own: Stack) -> None:
+    post, _ = await asleep(own, "doctor: due differs", HALF_AN_HOUR)
+    moved = datetime.now(UTC) + timedelta(hours=2)
+    await write(own, post, due_at=moved)
+    assert (await only(own, Kind.DUE)).heals is Heals.PERSON
+    await own.change(post, due=moved)
+    await until_agrees(own)
+
+
+async def test_a_publication_of_which_the_row_knows_nothing_is_a_persons(own: Stack) -> None:
+    post = await published(own, "doctor: row failed")
+    await until_agrees(own)
+    await write_target(own, post, status=TargetStatus.FAILED)
+    await write(own, post, status=PostStatus.FAILED)
+    found = await only(own, Kind.TARGET, networks=False)
+    assert (found.heals, found.subject.target_id) == (Heals.PERSON, post.targets[0].id)
+    await write_target(own, post, status=TargetStatus.PENDING)
+    await write(own, post, status=PostStatus.PUBLISHING)
+    assert (await only(own, Kind.WORKFLOW_AHEAD, networks=False)).heals is Heals.PERSON
+
+
+async def test_a_workflow_that_knows_less_than_its_row_does_no_harm(own: Stack) -> None:
+    await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
+    post = await published(own, "doctor: row published")
+    await until_agrees(own)
+    await write_target(own, post, status=TargetStatus.PUBLISHED)
+    await write(own, post, status=PostStatus.PUBLISHED)
+    assert (await only(own, Kind.TARGET)).heals is Heals.ITSELF
+    with pytest.raises(Conflict):
+        await own.retry(post)
+    assert await own.public("doctor: row published") == []
+
+
+async def test_a_reopened_row_whose_workflow_rests_goes_on_once_that_is_terminated(own: Stack) -> None:
+    await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
+    post = await published(own, "doctor: row reopened")
+    await until_agrees(own)
+    await write_target(own, post, status=TargetStatus.PENDING)
+    await write(own, post, status=PostStatus.PUBLISHING)
+    assert (await only(own, Kind.WORKFLOW_AHEAD)).heals is Heals.PERSON
+    await own.client.get_workflow_handle(post.workflow_id).terminate()
+    await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(ALWAYS, datetime.now(UTC))
+    assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
+    await until_agrees(own)
+
+
+async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
+    await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
+    post = await own.publish("doctor: partial", [own.accounts["plain"], own.accounts["other"]])
+    await note_started(own, post)
+    assert post.status == PostStatus.PARTIAL
+    await until_agrees(own)
+    async with own.database.transaction() as session:
+        for target, status in zip(post.targets, (TargetStatus.PUBLISHED, TargetStatus.FAILED), strict=True):
+            await session.merge(target)
+            (await session.get_one(type(target), target.id)).status = status
+    report = await look(own, networks=False)
+    assert {(each.kind, each.heals) for each in report.findings} == {
+        (Kind.TARGET, Heals.ITSELF),
+        (Kind.TARGET, Heals.PERSON),
+    }
+
+
+async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    # From then on Temporal waits ever longer between them.
+    monkeypatch.setattr("workflows.client.runs._TASK_TRIES", 2)
+    post = await own.save("doctor: stuck", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
+    await note_started(own, post)
+    await own.client.start_workflow(
+        "PostWorkflow",
+        {"not": "a plan"},
+        id=post.workflow_id,
+        task_queue=POSTS_QUEUE,
+        search_attributes=attributes_of(await own.plan(post), PostStatus.SCHEDULED),
+    )
+    async with asyncio.timeout(60):
+        while not (stuck := [each for each in (await look(own)).findings if each.kind is Kind.STUCK]):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.5)
+    assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
+
+
+async def test_a_send_that_nobody_works_on_is_confirmed_by_a_retry(own: Stack) -> None:
+    await own.fault("instagram", "reject", "publish", status=400, accountId=own.accounts["instagram"].id)
+    post = await published(own, "doctor: left", "instagram", media=["https://example.com/a.jpg"])
+    await own.client.get_workflow_handle(post.workflow_id).terminate()
+    before = datetime.now(UTC) - timedelta(minutes=5)
+    async with own.database.transaction() as session:
+        session.add(Attempt(target_id=post.targets[0].id, step="publish", state="sending", started_at=before))
+    assert (await only(own, Kind.SENDING)).heals is Heals.PERSON
+    await own.retry(await own.read(post.id))
+    async with asyncio.timeout(20):
+        while (await own.read(post.id)).targets[0].status != TargetStatus.UNCONFIRMED:  # noqa: ASYNC110 the row is polled
+            await asyncio.sleep(0.05)
+    await until_agrees(own)
+
+
+async def test_an_edit_is_waited_for_and_told_of_once_it_was_given_up(own: Stack) -> None:
+    post = await published(own, "doctor: edited", "other")
+    await own.fault("twitter", "drop", "edit", times=100, accountId=own.accounts["other"].id)
+    revision = await own.new_text(post, "doctor: edited again")
+    async with own.database.transaction() as session:
+        (await session.get_one(Revision, revision)).created_at = datetime.now(UTC) - timedelta(minutes=1)
+    await own.workflows.edit(await own.plan(post), revision)
+    assert (await only(own, Kind.REVISION)).heals is Heals.ITSELF
+    await own.client.get_workflow_handle(post.workflow_id).terminate()
+    report = await look(own)
+    assert {(each.kind, each.heals) for each in report.findings} == {(Kind.REVISION, Heals.PERSON)}
+
+
+async def test_a_key_whose_post_has_vanished_is_told_until_it_expires(own: Stack) -> None:
+    now = datetime.now(UTC)
+    key = IdempotencyKey(
+        workspace_id=own.workspace_id,
+        key="doctor",
+        generation=1,
+        request_sha256=b"",
+        post_id="post_gone",
+        expires_at=now + timedelta(hours=1),
+    )
+    async with own.database.transaction() as session:
+        session.add(key)
+    found = await only(own, Kind.KEY)
+    assert (found.heals, found.by) == (Heals.ITSELF, key.expires_at)
+    async with own.database.transaction() as session:
+        (await session.get_one(IdempotencyKey, (own.workspace_id, "doctor"))).expires_at = now
+    assert await agrees(own)

@@ -1,0 +1,85 @@
+"""Ready or not: told in time whatever hangs, and cheap to ask."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from temporalio.client import Client
+
+from reconcile.readiness import Readiness, ready
+from store.database import Database
+from tests.stack import Stack
+from workflows.client.queues import Queues
+
+
+@asynccontextmanager
+async def black_hole() -> AsyncIterator[str]:
+    """Listen at an address that takes every connection and says nothing."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def swallow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    try:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+async def test_a_database_that_hangs_is_away_and_nobody_waits_for_it_twice(stack: Stack) -> None:
+    async with black_hole() as address:
+        database = Database(f"postgresql+asyncpg://nobody@{address}/none")
+        readiness = Readiness(database, stack.workflows.queues)
+        began = time.monotonic()
+        parts = await readiness.parts()
+        assert time.monotonic() - began < 4
+        assert not ready(parts)
+        assert (parts["database"], parts["sweep"], parts["temporal"], parts["worker"]) == (False, False, True, True)
+        assert "latePosts" not in parts
+        began = time.monotonic()
+        assert (await readiness.parts())["database"] is False
+        assert time.monotonic() - began < 1
+        await readiness.close()
+        await database.close()
+
+
+async def test_a_temporal_that_hangs_is_away(stack: Stack) -> None:
+    async with black_hole() as address:
+        client = await Client.connect(address, lazy=True)
+        readiness = Readiness(stack.api_database, Queues(client))
+        began = time.monotonic()
+        parts = await readiness.parts()
+        assert time.monotonic() - began < 4
+        assert (parts["database"], parts["temporal"], parts["worker"], ready(parts)) == (True, False, False, False)
+        await readiness.close()
+
+
+async def test_many_probes_are_one_look(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    posts = stack.workflows.queues.posts
+
+    async def counted() -> object:
+        nonlocal looks
+        looks += 1
+        return await posts()
+
+    monkeypatch.setattr(stack.workflows.queues, "posts", counted)
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
+    assert all(parts["worker"] for parts in await asyncio.gather(*(readiness.parts() for _ in range(50))))
+    assert (await readiness.parts())["worker"]
+    assert looks == 1
+
+
+async def test_whatever_goes_wrong_is_an_answer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(stack.workflows.queues, "posts", broken)
+    readiness = Readiness(stack.api_database, stack.workflows.queues)
+    parts = await readiness.parts()
+    assert (parts["temporal"], parts["database"], ready(parts)) == (False, True, False)

@@ -1,0 +1,181 @@
+"""Tokens are renewed in time although nothing uses them, and whoever watches is told of what ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from activities.desk import Desk
+from reconcile.gauges import Gauges
+from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
+from reconcile.renewals import renew_due
+from runtime import worker
+from store.account_ends import ends_of_accounts
+from store.accounts import open_credentials
+from store.database import Database
+from store.models import Account
+from store.vault import Vault
+from tests.stack import Stack
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    database = Database(stack.database_url, pool_size=5, max_overflow=5)
+    async with worker.desk(stack.settings, database) as desk:
+        yield desk
+    await database.close()
+
+
+async def row(stack: Stack, account: Account) -> Account:
+    async with stack.database.transaction() as session:
+        return await session.get_one(Account, (account.workspace_id, account.id))
+
+
+async def due(stack: Stack, account: Account, more: str = "") -> None:
+    """Let an account's renewal have been due for a month."""
+    async with stack.database.transaction() as session:
+        statement = f"UPDATE accounts SET renew_at = now() - interval '30 days'{more} WHERE id = :id"
+        await session.execute(text(statement), {"id": account.id})
+
+
+async def renewed(stack: Stack, desk: Desk, account: Account, more: str = "") -> Account:
+    """Renew an account that is due, and return its row; the stack's own worker may have come first."""
+    before = await row(stack, account)
+    await due(stack, account, more)
+    await renew_due(desk)
+    async with asyncio.timeout(30):
+        while True:
+            kept = await row(stack, account)
+            seen = (kept.renewed_at, kept.renewal_failures) != (before.renewed_at, before.renewal_failures)
+            if seen or kept.renew_at is None:
+                return kept
+            await asyncio.sleep(0.05)
+
+
+UNCLEAR = ", renewal_started_at = now(), expires_at = now() + interval '1 hour'"
+
+
+def token_of(stack: Stack, account: Account) -> str:
+    return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
+
+
+@pytest.mark.parametrize("platform", ["instagram", "threads"])
+async def test_tokens_that_stand_alone_are_renewed_and_go_on_working(stack: Stack, desk: Desk, platform: str) -> None:
+    account = await stack.connect(platform)
+    kept = await renewed(stack, desk, account)
+    assert token_of(stack, kept) != token_of(stack, account)
+    assert kept.expires_at is not None
+    assert 59 * DAY < kept.expires_at - datetime.now(UTC) <= 60 * DAY
+    assert kept.renew_at is not None
+    assert 26 * DAY < kept.renew_at - datetime.now(UTC) < 34 * DAY
+    assert kept.scopes is None or "instagram_business_content_publish" in kept.scopes
+    assert (await desk.asks_about(kept)).user_id == account.user_id
+
+
+async def test_refresh_tokens_are_kept_alive(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("tiktok", refreshToken="kept alive", clientKey="key")
+    kept = await renewed(stack, desk, account)
+    assert kept.refresh_expires_at is not None
+    assert kept.refresh_expires_at - datetime.now(UTC) > 179 * DAY
+    assert (await desk.asks_about(kept)).user_id == account.user_id
+
+
+async def test_what_cannot_be_renewed_is_not_tried_again(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("linkedin")
+    kept = await renewed(stack, desk, account)
+    assert (kept.renew_at, kept.renewal_failures, kept.credentials) == (None, 0, account.credentials)
+
+
+@pytest.mark.parametrize(
+    ("ended", "refused"), [("now() - interval '1 hour'", True), ("now() + interval '1 hour'", False)]
+)
+async def test_a_refused_account_is_held_once_its_token_has_ended(
+    stack: Stack, desk: Desk, ended: str, *, refused: bool
+) -> None:
+    account = await stack.connect("twitter", refreshToken=f"revoked {refused}", clientId="app")
+    await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
+    kept = await renewed(stack, desk, account, f", expires_at = {ended}")
+    async with asyncio.timeout(30):
+        while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    assert ((await row(stack, account)).refused_at is not None) is refused
+    assert (kept.renew_at, kept.renewal_error) == (None, "invalid_request")
+
+
+async def test_an_outage_is_tried_again_by_itself(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("instagram")
+    await stack.fault("instagram", "reject", "auth", status=503, times=1)
+    kept = await renewed(stack, desk, account)
+    assert (kept.refused_at, kept.renewal_failures) == (None, 1)
+    assert kept.renew_at is not None
+    assert kept.renew_at - datetime.now(UTC) < timedelta(seconds=10)
+    assert (await renewed(stack, desk, account)).renewal_failures == 0
+
+
+async def test_an_unclear_renewal_waits_until_the_token_has_ended(stack: Stack, desk: Desk) -> None:
+    account = await stack.connect("twitter", refreshToken="perhaps used up", clientId="app")
+    await due(stack, account, UNCLEAR)
+    await renew_due(desk)
+    assert (await row(stack, account)).credentials == account.credentials
+    assert (await renewed(stack, desk, account, UNCLEAR.replace("+", "-"))).renewed_at is not None
+
+
+async def test_two_workers_renew_each_account_once(stack: Stack, desk: Desk) -> None:
+    accounts = [await stack.connect("pinterest", refreshToken=f"once {n}", clientId="app") for n in range(5)]
+    for account in accounts:
+        await due(stack, account)
+    database = Database(stack.database_url, pool_size=5, max_overflow=5)
+    async with worker.desk(stack.settings, database) as second:
+        await asyncio.gather(renew_due(desk), renew_due(second))
+    await database.close()
+    async with asyncio.timeout(30):
+        while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
+    for account in accounts:
+        assert (await row(stack, account)).renewal_failures == 0
+
+
+async def test_no_renewal_is_made_where_they_are_switched_off(stack: Stack) -> None:
+    settings = stack.settings.model_copy(update={"renewals": False})
+    async with worker.desk(settings, stack.database) as desk:
+        assert desk.renews is False
+
+
+class Told(Gauges):
+    """Gauges that keep what they were told of accounts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.off = False
+        self.expiring: dict[str, int] = {}
+        self.overdue = timedelta(0)
+
+    def accounts(self, expiring: object, overdue: timedelta) -> None:
+        assert isinstance(expiring, dict)
+        self.expiring, self.overdue = expiring, overdue
+
+
+async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> None:
+    now = datetime.now(UTC)
+    async with stack.database.reading() as session:
+        before = (await ends_of_accounts(session, now, WARNED_AHEAD)).expiring.get("reddit", 0)
+    for ends in ("6 days", "8 days", "-1 day"):
+        account = await stack.connect("reddit")
+        async with stack.database.transaction() as session:
+            statement = text(f"UPDATE accounts SET refresh_expires_at = now() + interval '{ends}' WHERE id = :id")
+            await session.execute(statement, {"id": account.id})
+    late = await stack.connect("twitter", refreshToken="overdue", clientId="app")
+    await due(stack, late, UNCLEAR)
+    told = Told()
+    await LatePostWatch(stack.api_database, gauges=told).look()
+    assert told.expiring["reddit"] == before + 2
+    assert told.overdue >= 30 * DAY
+    async with stack.database.transaction() as session:
+        await session.execute(text("UPDATE accounts SET refused_at = now() WHERE platform = 'reddit'"))
+        await session.execute(text("UPDATE accounts SET renew_at = NULL"))
+    await LatePostWatch(stack.api_database, gauges=told).look()
+    assert (told.expiring.get("reddit"), told.overdue) == (None, timedelta(0))

@@ -1,0 +1,124 @@
+"""What was saved but never started is started; what has expired is forgotten."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+from structlog.testing import capture_logs
+from temporalio.client import Client
+
+from cli.stack.ports import free_port
+from domain.bounds import MAX_ITEMS
+from domain.errors import Problem, Unavailable
+from domain.plan import Plan
+from domain.post import PostStatus
+from reconcile.sweep import sweep
+from runtime.temporal import DATA_CONVERTER
+from store.models import Post
+from tests.stack import Stack
+from workflows.client.post_workflows import PostWorkflows
+
+
+async def age(stack: Stack, post: Post) -> None:
+    async with stack.database.transaction() as session:
+        earlier = datetime.now(UTC) - timedelta(minutes=1)
+        await session.execute(update(Post).where(Post.id == post.id).values(updated_at=earlier))
+
+
+async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
+    post = await stack.save("lost start", [stack.accounts["twitter"]])
+    await age(stack, post)
+    await sweep(stack.worker_database, stack.workflows)
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    assert (await stack.read(post.id)).told
+
+
+async def test_a_start_that_was_only_not_noted_changes_nothing(stack: Stack) -> None:
+    post = await stack.publish("started twice", [stack.accounts["twitter"]])
+    await age(stack, post)
+    await sweep(stack.worker_database, stack.workflows)
+    assert len(await stack.public("started twice")) == 1
+
+
+async def test_a_post_that_is_being_created_is_left_to_its_request(stack: Stack) -> None:
+    post = await stack.save("in creation", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
+    await sweep(stack.worker_database, stack.workflows)
+    assert not (await stack.read(post.id)).told
+
+
+class Stubborn(PostWorkflows):
+    """Temporal that takes all posts but one, as if it were away whenever it is asked about that one."""
+
+    def __init__(self, stack: Stack, refused: Post) -> None:
+        super().__init__(stack.client)
+        self._refused = refused
+        self.asked: list[str] = []
+
+    async def start(self, plan: Plan) -> None:
+        self.asked.append(plan.post_id)
+        if plan.post_id == self._refused.id:
+            raise Unavailable(Problem("no answer", "unavailable"))
+        await super().start(plan)
+
+
+async def test_one_that_temporal_does_not_take_holds_up_no_other(stack: Stack) -> None:
+    refused = await stack.save("turned down", [stack.accounts["twitter"]], due_in=timedelta(seconds=1))
+    other = await stack.save("behind it", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
+    await age(stack, refused)
+    await age(stack, other)
+    workflows = Stubborn(stack, refused)
+    with capture_logs() as lines:
+        await sweep(stack.worker_database, workflows)
+        await sweep(stack.worker_database, workflows)
+    assert workflows.asked == [refused.id, other.id], "soonest due first, and the one that failed is left alone a while"
+    told = [line for line in lines if line["event"] == "sweep.not_told"]
+    assert [(line["post_id"], line["reason"]) for line in told] == [(refused.id, "no answer")]
+    assert (await stack.settled(other.id)).status == PostStatus.PUBLISHED
+
+
+async def test_it_is_left_alone_the_longer_the_more_often_it_has_failed(stack: Stack) -> None:
+    refused = await stack.save("turned down again", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
+    await age(stack, refused)
+    workflows, pauses = Stubborn(stack, refused), []
+    for _ in range(5):
+        began = datetime.now(UTC)
+        await sweep(stack.worker_database, workflows)
+        row = await stack.read(refused.id)
+        assert row.tell_at
+        pauses.append(round((row.tell_at - began).total_seconds()))
+        async with stack.database.transaction() as session:
+            await session.execute(update(Post).where(Post.id == refused.id).values(tell_at=None))
+    assert pauses == [5, 10, 20, 40, 60]
+    changed = await stack.write_change(refused, due=datetime.now(UTC) + timedelta(hours=2))
+    assert (changed.tell_at, changed.tells) == (None, 0), "another version may be taken"
+
+
+async def test_of_workers_that_sweep_at_once_one_tells_a_post(stack: Stack) -> None:
+    posts = [await stack.save(f"swept {n}", [stack.accounts["plain"]], due_in=timedelta(hours=1)) for n in range(8)]
+    for post in posts:
+        await age(stack, post)
+    all_of_them = [Stubborn(stack, posts[0]) for _ in range(4)]
+    await asyncio.gather(*(sweep(stack.worker_database, workflows) for workflows in all_of_them))
+    asked = [post_id for workflows in all_of_them for post_id in workflows.asked]
+    assert sorted(asked) == sorted(post.id for post in posts)
+
+
+async def test_while_temporal_is_away_posts_wait_for_it_and_no_longer(stack: Stack) -> None:
+    post = await stack.save("away for a while", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    await age(stack, post)
+    nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
+    with pytest.raises(Unavailable):
+        await sweep(stack.worker_database, PostWorkflows(nowhere))
+    assert (await stack.read(post.id)).tell_at is None
+    await sweep(stack.worker_database, stack.workflows)
+    assert (await stack.read(post.id)).told
+
+
+async def test_a_post_with_as_many_tags_and_accounts_as_the_api_takes_is_started(stack: Stack) -> None:
+    tags = [f"{number:03}" + "\u00e9" * 252 for number in range(MAX_ITEMS)] + ["t" * 255]
+    post = await stack.save("labelled", [stack.accounts["twitter"]], due_in=timedelta(hours=1), tags=tags[:MAX_ITEMS])
+    await stack.start(post)
+    many = [f"{number:03}" + "t" * 197 for number in range(MAX_ITEMS)]
+    post = await stack.save("labelled", [stack.accounts["twitter"]], due_in=timedelta(hours=1), tags=many)
+    await stack.start(post)

@@ -1,0 +1,238 @@
+"""Reach posts' workflows from outside: start them, and tell them what is wanted."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
+from domain.errors import PostsError, Problem, Unavailable, Unprocessable
+from domain.ownership import Found, judge_found
+from domain.plan import Plan
+from domain.post import PostStatus, TargetStatus
+from workflows.client.failures import AWAY, answering, unavailable, unknown
+from workflows.client.queues import Queues
+from workflows.connect import WITHIN as CONNECT_WITHIN
+from workflows.connect import ConnectPlan, ConnectWorkflow
+from workflows.details import summary
+from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
+from workflows.messages import ANOTHER_POST, CANCELLED, MEMO_POST, NOT_EDITABLE, EditRequest, Rest
+from workflows.post import PostWorkflow
+from workflows.search_attributes import attributes_of
+
+log = structlog.get_logger(__name__)
+
+_TIMEOUT = timedelta(seconds=10)
+"""How long a caller waits for Temporal or a worker before it is told to ask again."""
+_CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
+_BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
+_MOMENT_S = 0.1
+
+
+class AnotherPost(Exception):
+    """The workflow id of a post belongs to another post's run, whose rows are lost."""
+
+    def __init__(self, started_at: datetime) -> None:
+        super().__init__("another post has this workflow id")
+        self.started_at = started_at
+        """When the latest run of the other post was started. An earlier one may have published it."""
+
+
+class PostWorkflows:
+    """Tell posts' workflows what is wanted of them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.queues = Queues(client)
+
+    async def start(self, plan: Plan) -> None:
+        """Start the first run of a post. One that an earlier try has started is told what is wanted.
+
+        Raises AnotherPost, Unavailable.
+        """
+        try:
+            async with answering(_TIMEOUT.total_seconds()):
+                await self._client.start_workflow(
+                    PostWorkflow.run,
+                    plan,
+                    **_how(plan),
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    rpc_timeout=_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError:
+            await self._require_ours(plan)
+            await self.take_up(plan)
+
+    async def take_up(self, plan: Plan) -> None:
+        """Have the running workflow of a post take up what is wanted; if none runs, a run begins with it.
+
+        Raises AnotherPost, Unavailable.
+        """
+        await self._update(PostWorkflow.take_up, plan, plan)
+
+    async def rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
+        """Have a post's workflow end, if it runs: from this version on nothing is wanted. Raises Unavailable."""
+        try:
+            async with answering(_TIMEOUT.total_seconds()):
+                handle = self._client.get_workflow_handle(workflow_id)
+                rest = Rest(post_id=post_id, version=version, deleted=deleted)
+                await handle.signal(PostWorkflow.rest, rest, rpc_timeout=_TIMEOUT)
+        except Unavailable as error:
+            if error.__cause__ is None or not unknown(error.__cause__):
+                raise
+
+    async def edit(self, plan: Plan, revision_id: str, target_ids: Sequence[str] = ()) -> None:
+        """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
+        request = EditRequest(revision_id=revision_id, request_id=plan.request_id, target_ids=list(target_ids))
+        for wait in _CATCHING_UP_S:
+            try:
+                return await self._update(PostWorkflow.edit, request, plan)
+            except Unprocessable:
+                # The row is at rest; its workflow hears of that in a moment.
+                await asyncio.sleep(wait)
+        return await self._update(PostWorkflow.edit, request, plan)
+
+    async def check_media(self, plan: MediaCheckPlan) -> None:
+        """Have workers look at the files of a saved validation; return when they have, or time is over.
+
+        Raises Unavailable.
+        """
+        async with answering(_TIMEOUT.total_seconds()):
+            handle = await self._client.start_workflow(
+                MediaCheckWorkflow.run,
+                plan,
+                id=plan.check_id,
+                task_queue=POSTS_QUEUE,
+                execution_timeout=WITHIN,
+                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
+                rpc_timeout=_TIMEOUT,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(WITHIN.total_seconds()):
+                await handle.result()
+
+    async def connect(self, plan: ConnectPlan) -> None:
+        """Have a worker take a step of a connection; return when it has, or time is over. Raises Unavailable."""
+        async with answering(_TIMEOUT.total_seconds()):
+            handle = await self._client.start_workflow(
+                ConnectWorkflow.run,
+                plan,
+                id=f"{plan.connection_id}/{plan.step}",
+                task_queue=POSTS_QUEUE,
+                execution_timeout=CONNECT_WITHIN,
+                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                rpc_timeout=_TIMEOUT,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(CONNECT_WITHIN.total_seconds()):
+                await handle.result()
+
+    async def release(self, plan: Plan) -> None:
+        """Tell a post that its held targets may go on. Raises Unavailable."""
+        async with answering(_TIMEOUT.total_seconds()):
+            await self._client.start_workflow(
+                PostWorkflow.run,
+                plan,
+                **_how(plan),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal="release",
+                rpc_timeout=_TIMEOUT,
+            )
+
+    async def _require_ours(self, plan: Plan) -> None:
+        """Raise AnotherPost if the latest run under a plan's workflow id is another post's. Raises Unavailable."""
+        async with answering(_TIMEOUT.total_seconds()):
+            found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
+            memo = await found.memo()
+        if judge_found(plan.post_id, memo.get(MEMO_POST)) is Found.ANOTHERS:
+            raise AnotherPost(found.start_time)
+
+    async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
+        """Send an update; if no run is there, one begins. Raises AnotherPost, Unprocessable, Unavailable."""
+        # One id for all tries: should an earlier one have been accepted after all, its result is the answer.
+        update_id = str(uuid.uuid4())
+        try:
+            async with asyncio.timeout(_TIMEOUT.total_seconds()):
+                for wait in _BETWEEN_RUNS_S:
+                    try:
+                        return await self._update_with_start(update, argument, update_id, plan)
+                    except RPCError as error:
+                        # An update that races with the end of a run, or with its going on in a new one, fails so.
+                        if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                            raise
+                        await asyncio.sleep(wait)
+                return await self._update_with_start(update, argument, update_id, plan)
+        except WorkflowUpdateFailedError as error:
+            kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
+            if kind == ANOTHER_POST:
+                await self._require_ours(plan)
+            raise _refusal(kind) from error
+        except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise unavailable() from error
+
+    async def _update_with_start(self, update: Any, argument: Any, update_id: str, plan: Plan) -> None:
+        operation = WithStartWorkflowOperation(
+            PostWorkflow.run,
+            plan,
+            **_how(plan),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+        try:
+            await self._client.execute_update_with_start_workflow(
+                update, argument, id=update_id, start_workflow_operation=operation, rpc_timeout=_TIMEOUT
+            )
+        except BaseException:
+            # A start that failed leaves its future behind; nobody else would ever look at it.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(operation.workflow_handle(), _MOMENT_S)
+            raise
+
+
+def _how(plan: Plan) -> dict[str, Any]:
+    """Return how every run of a post is started, and what operators see of it."""
+    return {
+        "id": plan.workflow_id,
+        "task_queue": POSTS_QUEUE,
+        "search_attributes": attributes_of(plan, _first_status(plan)),
+        "static_summary": summary(plan),
+        "priority": _priority(plan),
+        "memo": {MEMO_POST: plan.post_id},
+    }
+
+
+def _first_status(plan: Plan) -> PostStatus:
+    if all(target.status is TargetStatus.PENDING for target in plan.targets):
+        return PostStatus.PUBLISHING if plan.immediate else PostStatus.SCHEDULED
+    return plan.status
+
+
+def _priority(plan: Plan) -> Priority:
+    # The workspace as fairness key: one customer's ten thousand posts do not delay another's one.
+    return Priority(priority_key=URGENT if plan.immediate else SCHEDULED, fairness_key=plan.workspace_id[:64])
+
+
+def _refusal(kind: str | None) -> PostsError:
+    if kind == NOT_EDITABLE:
+        return Unprocessable(Problem("The post has no published target that can be edited", "edit_not_supported"))
+    if kind != CANCELLED:
+        log.error("update.failed", kind=kind)
+    return unavailable()

@@ -1,0 +1,58 @@
+"""See whether workers serve the task queues."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from activities.options import POSTS_QUEUE, queue_of
+from platforms.registry import networks
+from workflows.client.failures import answering
+
+_TIMEOUT_S = 10.0
+_POLLED_WITHIN = timedelta(seconds=70)
+"""A worker asks for work at least once a minute; older than this, nobody is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Say whether some worker asks for a queue's work, and how much lies there. Temporal counts again every 5 s.
+
+    A worker that has just died is still believed in for a minute.
+    """
+
+    polled: bool
+    backlog: int
+
+
+class Queues:
+    """Ask Temporal about the queues. Every method raises Unavailable where it does not answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def posts(self) -> QueueState:
+        """Return the state of the workflows' own queue."""
+        return await self.state(POSTS_QUEUE)
+
+    async def of_networks(self) -> dict[str, QueueState]:
+        """Return the state of every network's queue by its name."""
+        names = [queue_of(platform) for platform in networks()]
+        found = await asyncio.gather(*(self.state(name, activities=True) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def state(self, name: str, *, activities: bool = False) -> QueueState:
+        """Return the state of a queue of workflows, or of activities."""
+        kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind, report_stats=True
+        )
+        async with answering(_TIMEOUT_S):
+            answer = await self._client.workflow_service.describe_task_queue(request)
+        oldest = datetime.now(UTC) - _POLLED_WITHIN
+        polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
+        return QueueState(polled, answer.stats.approximate_backlog_count)

@@ -1,0 +1,227 @@
+"""See the runs of posts' workflows as Temporal has them, and end one: for the tools that hold rows against them."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import SearchAttributeKey
+
+from activities.operators import Request, named, newest_first, requests_among
+from domain.audit import Action
+from workflows.client.failures import AWAY, answering, unknown
+from workflows.client.queues import Queues
+from workflows.messages import StatusView
+from workflows.post import PostWorkflow
+from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
+
+_TIMEOUT_S = 10.0
+_ASKING = timedelta(seconds=5)
+"""How long a workflow has to say where its post stands: a worker may have to replay it first."""
+_PAGE = 1000
+_IDS = 100
+"""How many workflow ids one query of the visibility store names."""
+_RUNS = 10
+"""Runs under one id of which it is told what people asked of them."""
+_LONGEST_FAILURE = 300
+_EVENTS = 1000
+"""Events of each of them that are read, the newest."""
+_TASK_TRIES = 3
+"""From this try of one workflow task on, the code that is deployed does not fit the workflow's history."""
+_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Temporal's own: set while a workflow's tasks fail again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStep:
+    """Be an activity that its workflow waits for."""
+
+    activity: str
+    attempt: int
+    running: bool
+    beat_at: datetime | None
+    """When it last said that it is alive."""
+    next_at: datetime | None
+    """When it is tried again; None while it is given out."""
+    failure: str | None = None
+    """What its last try ended with, without content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Be the latest run under a workflow's id. `post_status` and `due_at` are what it can be searched by."""
+
+    workflow_id: str
+    run_id: str
+    status: WorkflowExecutionStatus
+    closed_at: datetime | None
+    post_status: str | None
+    due_at: datetime | None
+    stuck: bool = False
+    """Its tasks fail again and again: it does nothing until code that fits is deployed."""
+    thinking: bool = False
+    """A worker is about to tell it what has happened: what it says of its post may be older than the row."""
+    steps: tuple[PendingStep, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether something may still happen by it."""
+        return self.status is WorkflowExecutionStatus.RUNNING
+
+
+class Runs:
+    """Read what Temporal knows. Every method raises Unavailable where Temporal does not answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.queues = Queues(client)
+
+    async def listed(self, status: str, workspace_id: str | None = None) -> AsyncIterator[Run]:
+        """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store has them: seconds late."""
+        query = f"WorkflowType = '{PostWorkflow.__name__}' AND ExecutionStatus = '{status}'"
+        if workspace_id is not None:
+            query += f" AND {WORKSPACE.name} = {_quoted(workspace_id)}"
+        pages = self._client.list_workflows(query, page_size=_PAGE, rpc_timeout=timedelta(seconds=_TIMEOUT_S))
+        while True:
+            async with answering(_TIMEOUT_S):
+                await pages.fetch_next_page()
+            for execution in pages.current_page or ():
+                yield _run_of(execution)
+            if not pages.next_page_token:
+                return
+
+    async def running_among(self, workflow_ids: Iterable[str]) -> list[Run]:
+        """Return the runs of those of these workflows that are surely running. One just started may be missing."""
+        ids = [each for each in workflow_ids if _can_be_quoted(each)]
+        found: list[Run] = []
+        for first in range(0, len(ids), _IDS):
+            named = ", ".join(_quoted(each) for each in ids[first : first + _IDS])
+            query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({named})"
+            async with answering(_TIMEOUT_S):
+                found += [_run_of(each) async for each in self._client.list_workflows(query, page_size=_IDS)]
+        return found
+
+    async def latest(self, workflow_id: str) -> Run | None:
+        """Return the latest run under an id as it is this moment; None where Temporal knows none."""
+        async with answering(_TIMEOUT_S):
+            try:
+                found = await self._client.get_workflow_handle(workflow_id).describe(
+                    rpc_timeout=timedelta(seconds=_TIMEOUT_S)
+                )
+            except AWAY as error:
+                if unknown(error):
+                    return None
+                raise
+        raw = found.raw_description
+        steps = tuple(
+            PendingStep(
+                activity=step.activity_type.name,
+                attempt=step.attempt,
+                running=step.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+                beat_at=_moment(step, "last_heartbeat_time"),
+                next_at=_moment(step, "next_attempt_schedule_time"),
+                failure=_failure(step),
+            )
+            for step in raw.pending_activities
+        )
+        stuck = raw.pending_workflow_task.attempt >= _TASK_TRIES
+        return _run_of(found, stuck=stuck, thinking=raw.HasField("pending_workflow_task"), steps=steps)
+
+    async def says(self, run: Run) -> StatusView | None:
+        """Ask a run, closed or not, where its post stands; None where no worker can tell in time."""
+        handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+        try:
+            return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
+        except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
+            return None
+
+    async def requests(self, workflow_id: str) -> list[Request]:
+        """Return what people asked of the latest runs under an id, oldest first.
+
+        Histories end with Temporal's retention, and only the newest events of long ones are read.
+        """
+        async with answering(_TIMEOUT_S):
+            found = list[Request]()
+            for run_id in await self._run_ids(workflow_id):
+                events = newest_first(self._client, workflow_id, run_id, _EVENTS)
+                asked = requests_among(run_id, [event async for event in events])
+                found += [await named(self._client, request) for request in asked]
+        return sorted(found, key=lambda each: each.at)
+
+    async def _run_ids(self, workflow_id: str) -> list[str]:
+        if not _can_be_quoted(workflow_id):
+            latest = await self.latest(workflow_id)
+            return [latest.run_id] if latest else []
+        query = f"WorkflowId = {_quoted(workflow_id)}"
+        return [run.run_id async for run in self._client.list_workflows(query, limit=_RUNS)]
+
+    async def terminated_by(self, run: Run) -> Request | None:
+        """Return who ended a run by force; None if it ended otherwise."""
+        if run.status is not WorkflowExecutionStatus.TERMINATED:
+            return None
+        async with answering(_TIMEOUT_S):
+            events = newest_first(self._client, run.workflow_id, run.run_id)
+            found = requests_among(run.run_id, [event async for event in events])
+            ended = next((request for request in found if request.action is Action.TERMINATED), None)
+            return await named(self._client, ended) if ended else None
+
+    async def cancel(self, run: Run) -> None:
+        """Have a run write off what is not sent, and end."""
+        async with answering(_TIMEOUT_S):
+            await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
+
+    async def terminate(self, run: Run, reason: str) -> None:
+        """End a run at once; its post's rows stay as they are."""
+        async with answering(_TIMEOUT_S):
+            await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
+
+
+def _run_of(
+    execution: WorkflowExecution, *, stuck: bool = False, thinking: bool = False, steps: tuple[PendingStep, ...] = ()
+) -> Run:
+    attributes = execution.typed_search_attributes
+    if execution.status is None:
+        raise ValueError(f"Temporal tells no status of {execution.id}")
+    return Run(
+        workflow_id=execution.id,
+        run_id=execution.run_id,
+        status=execution.status,
+        closed_at=execution.close_time,
+        post_status=attributes.get(POST_STATUS),
+        due_at=attributes.get(DUE_AT),
+        stuck=stuck or bool(attributes.get(_PROBLEMS)),
+        thinking=thinking,
+        steps=steps,
+    )
+
+
+def _moment(step: PendingActivityInfo, name: str) -> datetime | None:
+    if not step.HasField(name):  # type: ignore[arg-type]  # the stubs list every name as a literal
+        return None
+    moment: datetime = getattr(step, name).ToDatetime(UTC)
+    return moment
+
+
+def _failure(step: PendingActivityInfo) -> str | None:
+    """Return the type and the message of what a step's last try ended with. No content is in it."""
+    if not step.HasField("last_failure"):
+        return None
+    failure = step.last_failure
+    named = failure.application_failure_info.type
+    return (f"{named}: {failure.message}" if named else failure.message)[:_LONGEST_FAILURE]
+
+
+def _can_be_quoted(workflow_id: str) -> bool:
+    return not set(workflow_id) & set("'\\")
+
+
+def _quoted(value: str) -> str:
+    return f"'{value}'"

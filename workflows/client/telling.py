@@ -1,0 +1,66 @@
+"""Tell a post's workflow what its row wants: the one way, whoever has changed it and however often it is told."""
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.audit import WORKER, Action, Line
+from domain.plan import Plan
+from store.database import Database
+from store.idempotency import LIFETIME
+from store.plans import plan_with_accounts
+from store.telling import move_to_next_workflow
+from store.wishes import confirm_first
+from store.workspaces import name_of_workspace
+from workflows.client.failures import unavailable
+from workflows.client.post_workflows import AnotherPost, PostWorkflows
+
+log = structlog.get_logger(__name__)
+
+_MOST_MOVES = 5
+_RESTORED = Line(Action.RESTORED, WORKER)
+_MOST_NAMES = 10_000
+_NAMES: dict[str, str] = {}
+"""The names of workspaces by their ids. They never change."""
+
+
+async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
+    """Have the post's workflow follow this plan, started if need be. Returns once it does. Raises Unavailable.
+
+    A plan that is older than what the workflow knows changes nothing. A post whose workflow id belongs to another
+    post's run takes the next one.
+    """
+    plan = await _named(database, plan)
+    for _ in range(_MOST_MOVES):
+        try:
+            return await (workflows.take_up(plan) if plan.started else workflows.start(plan))
+        except AnotherPost as other:
+            log.warning("workflow.of_another_post", post_id=plan.post_id, workflow_id=plan.workflow_id)
+            async with database.transaction() as session:
+                post = await move_to_next_workflow(session, plan.post_id, plan.workflow_id)
+                if post is None or post.due_at is None:
+                    return None
+                # It is the same request, repeated with its key after the rows of its first post were lost. Any run of
+                # that post may have published it.
+                await confirm_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
+                moved = await plan_with_accounts(session, post)
+            plan = moved.model_copy(
+                update={"request_id": plan.request_id, "workspace": plan.workspace, "started": False}
+            )
+    raise unavailable()
+
+
+async def _named(database: Database, plan: Plan) -> Plan:
+    """Return a plan with the name of its workspace, so that people who see its workflow need not know ids."""
+    if plan.workspace:
+        return plan
+    if (name := _NAMES.get(plan.workspace_id)) is None:
+        try:
+            async with database.reading() as session:
+                name = await name_of_workspace(session, plan.workspace_id) or ""
+        except (SQLAlchemyError, OSError):
+            # A name is no reason to let a post wait.
+            return plan
+        if len(_NAMES) >= _MOST_NAMES:
+            _NAMES.clear()
+        _NAMES[plan.workspace_id] = name
+    return plan.model_copy(update={"workspace": name})
