@@ -9,18 +9,18 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from api.auth import Keys
-from api.body import MAX_BYTES
 from api.bulk.routes import BulkPosts
-from api.connect import Connect
+from api.connect.routes import Connect
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.health import Health
-from api.hosts import HostNames
-from api.http import ApiApp
+from api.http.body import MAX_BYTES
+from api.http.hosts import HostNames
+from api.http.middleware import ApiApp
 from api.media import Media
 from api.pages import Pages
 from api.platforms import Platforms
-from api.posts import Posts
+from api.posts.routes import Posts
 from domain.errors import PostsError
 
 

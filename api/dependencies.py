@@ -7,11 +7,11 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.quotas import Quotas, WorkspaceLimits
-from api.rates import Rates
+from api.http.rates import Rates
+from api.posts.quotas import Quotas, WorkspaceLimits
+from api.posts.starter import Starter
+from api.posts.waiting import Checks, WaitingRequests
 from api.restoring import Restoring
-from api.starter import Starter
-from api.waiting import Checks, WaitingRequests
 from domain.post import LATE_AFTER
 from reconcile.readiness import Readiness
 from store.database import Database

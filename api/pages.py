@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Controller, Request, Response, get
 from litestar.response import Redirect
 
-from api.openapi import document, servers
+from api.openapi.document import document, servers
 
 _DOCS = Path(__file__).with_name("docs.html")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"

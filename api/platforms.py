@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 
 from api.auth import authenticate
 from api.dependencies import Deps
-from api.query import read_query
-from api.views import NetworkName, View, write
+from api.http.query import read_query
+from api.posts.views import NetworkName, View, write
 from domain.post import MediaType
 from platforms.base import Network
 from platforms.connect import connectors

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities.app_secrets import filled, without
 from activities.desk import plain
 from activities.token_times import at_connecting
-from api.body_validation import as_problem, known_names
+from api.http.body_validation import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Network
 from platforms.errors import Kind, NetworkError

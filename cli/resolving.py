@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 from temporalio.service import RPCError
 
-from api.resolve import id_and_address, read_resolution, settle_target
-from api.schemas import ResolveBody
+from api.posts.resolve import id_and_address, read_resolution, settle_target
+from api.posts.schemas import ResolveBody
 from cli.current_operator import current_operator
 from cli.decisions import BadLines, Decision
 from cli.environment import Environment, environment_of

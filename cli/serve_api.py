@@ -6,8 +6,8 @@ from typing import Any
 
 import uvicorn
 
-from api.connections import Connections
-from api.protocol import ApiProtocol
+from api.http.connections import Connections
+from api.http.protocol import ApiProtocol
 from cli.environment import settings_of
 from cli.stack.ports import PortRequest, require_free
 from runtime.gc_tuning import tune_gc

@@ -21,9 +21,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
-from api.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
-from api.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
-from api.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
+from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.posts.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.post import LATE_AFTER
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps

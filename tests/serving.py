@@ -9,7 +9,7 @@ from typing import Any, cast
 import uvicorn
 from litestar import Litestar
 
-from api.connections import Connections
+from api.http.connections import Connections
 from cli.serve_api import http_options
 
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.answer import Answer, view_refusal
 from api.dependencies import Dependencies
 from api.errors import refusal_of
-from api.views import ItemView
-from api.waiting import Deadline, wait_until_at_rest
+from api.posts.answer import Answer, view_refusal
+from api.posts.views import ItemView
+from api.posts.waiting import Deadline, wait_until_at_rest
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus
 from store.lists import statuses_of

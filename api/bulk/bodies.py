@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from api.body import JsonObject
-from api.body_validation import in_contract_order, read
-from api.listing import TARGET_STATUSES, read_cursor
-from api.schemas import Name, NetworkName, PatchBody, PostBody, RequestModel
+from api.http.body import JsonObject
+from api.http.body_validation import in_contract_order, read
+from api.posts.listing import TARGET_STATUSES, read_cursor
+from api.posts.schemas import Name, NetworkName, PatchBody, PostBody, RequestModel
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem

@@ -8,17 +8,17 @@ from functools import partial
 
 import structlog
 
-from api import create, remove, retry, update
-from api.answer import Answer
-from api.body import JsonObject, SizedBody, size_of
 from api.bulk.answers import Item, answer_each, may_help_to_repeat, wait_for_outcomes
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.dependencies import Dependencies
-from api.idempotency import EXPIRING, find_use, keep, keyed_request
-from api.listing import cursor_after
-from api.loop_share import loop_share
-from api.views import ItemView, ManyView, write
-from api.waiting import Deadline
+from api.http.body import JsonObject, SizedBody, size_of
+from api.http.loop_share import loop_share
+from api.posts import create, remove, retry, update
+from api.posts.answer import Answer
+from api.posts.idempotency import EXPIRING, find_use, keep, keyed_request
+from api.posts.listing import cursor_after
+from api.posts.views import ItemView, ManyView, write
+from api.posts.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
@@ -165,7 +165,7 @@ def _answer(results: list[ItemView], cursor: str | None) -> Answer:
 
 
 def _sized(payload: JsonObject) -> SizedBody:
-    """Return a body with its size: heavy ones take turns on the event loop (`api.loop_share`)."""
+    """Return a body with its size: heavy ones take turns on the event loop (`api.http.loop_share`)."""
     body = SizedBody(payload)
     body.size = len(json.dumps(payload, ensure_ascii=False))
     return body

@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency, Provide
 
-from api.answer import Answer
 from api.auth import authenticate
-from api.body import JsonObject
 from api.bulk.bodies import read_create_many, read_select_many, read_update_many
 from api.bulk.requests import ManyPosts
 from api.dependencies import Dependencies, Deps
-from api.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
-from api.posts import respond
-from api.request import BodyCheck, HttpRequest, read_keyed_request
+from api.http.body import JsonObject
+from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
+from api.http.request import BodyCheck, HttpRequest, read_keyed_request
+from api.posts.answer import Answer
+from api.posts.routes import respond
 
 Workspace = NamedDependency[str]
 

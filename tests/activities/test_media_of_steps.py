@@ -12,7 +12,7 @@ from PIL import Image
 from activities.desk import Desk, Step
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.rendering import render_post
+from api.posts.rendering import render_post
 from platforms.base import Published
 from platforms.errors import Kind, NetworkError
 from runtime import worker

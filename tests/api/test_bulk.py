@@ -9,8 +9,8 @@ import pytest
 from api.app import create_app
 from api.bulk import answers
 from api.dependencies import Dependencies
-from api.rates import Rates
-from api.starter import Starter
+from api.http.rates import Rates
+from api.posts.starter import Starter
 from domain.plan import Plan
 from tests.api.conftest import Client, client_of, problems
 from tests.serving import started

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.openapi import document
+from api.openapi.document import document
 from domain.codes import PROBLEM_CODES, TARGET_CODES
 from domain.post import ErrorCategory, HoldReason
 from platforms.codes import _PUBLIC, known_codes, public_codes

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from api.body import MAX_BYTES, check_size, parse_object
-from api.create import now_ms
-from api.network_rules import network_problems
-from api.parse_post import read_create
+from api.http.body import MAX_BYTES, check_size, parse_object
+from api.posts.create import now_ms
+from api.posts.network_rules import network_problems
+from api.posts.parse_post import read_create
 from benchmarks.abuse.texts import NAMES, text
 from domain.errors import InvalidRequest
 from platforms.registry import networks

@@ -284,7 +284,7 @@ class TestOurSide:
         def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError("the detail")
 
-        monkeypatch.setattr("api.posts.read_list_query", broken)
+        monkeypatch.setattr("api.posts.routes.read_list_query", broken)
         response = await api.get("/v1/posts", headers={"X-Request-Id": "find me"})
         body = check_shape(response)
         assert (response.status_code, body["code"], body["type"]) == (500, "internal_error", "api_error")

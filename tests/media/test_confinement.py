@@ -207,7 +207,7 @@ INSPECTING = "print(open(f'/proc/{sys.argv[1]}/environ').read())"
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems show no process's environment")
 @pytest.mark.parametrize(("sealed", "readable"), [("open", True), ("seal", False)])
 def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readable: bool) -> None:
-    environment = {"PYTHONPATH": str(Path(module.__file__).parents[2]), "SECRET": "hush"}
+    environment = {"PYTHONPATH": str(Path(module.__file__).parents[1]), "SECRET": "hush"}
     command = [sys.executable, "-c", AS_NOBODY + INSPECTED, sealed]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -222,7 +222,7 @@ def test_other_processes_of_the_user_cannot_read_the_worker(sealed: str, readabl
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems open no file a second time by its number")
 def test_a_sealed_worker_can_give_away_files_for_reading_only() -> None:
-    environment = {"PYTHONPATH": str(Path(module.__file__).parents[2])}
+    environment = {"PYTHONPATH": str(Path(module.__file__).parents[1])}
     command = [sys.executable, "-c", AS_NOBODY + REOPENING]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert said.stdout == "True content\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 
-from api.openapi import document
+from api.openapi.document import document
 from tests.api.clients import tools
 from tests.api.clients.tools import npm_packages, run, uvx
 from tests.serving import listening

@@ -1,0 +1,1 @@
+"""Connecting accounts: what clients ask for, and the answers."""

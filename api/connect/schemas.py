@@ -1,0 +1,140 @@
+"""What clients write and read while they connect an account."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from api.posts.schemas import Name, RequestModel
+from api.posts.views import Moment, NetworkName, View
+
+LONGEST_CODE = 4096
+
+Secret = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
+
+
+class ConnectBody(RequestModel):
+    """What the network has sent back, or the credentials of a network without an authorization."""
+
+    model_config = ConfigDict(title="ConnectAccount")
+
+    code: Secret | None = Field(
+        None, description="The code with which the network sent the person back; used at once.", examples=["SplxlOBe"]
+    )
+    redirect_url: Secret | None = Field(
+        None,
+        alias="redirect_url",
+        description="The address with which the connection was begun, as text.",
+        examples=["https://app.example.com/connected"],
+    )
+    state: Secret | None = Field(
+        None,
+        description=(
+            "The state with which the network sent the person back. If it is left out, the workspace's one open "
+            "connection for this `redirect_url` is meant. Send it: it is what protects against a planted code."
+        ),
+        examples=["mF_9B5f4"],
+    )
+    credentials: dict[str, Any] | None = Field(
+        None,
+        description="Instead of a code: what the answer of `GET` lists in `fields`. They are never shown again.",
+        examples=[{"identifier": "alice.bsky.social", "password": "an app password"}],
+    )
+    account_id: Name | None = Field(
+        None,
+        description="With credentials: the account that is to be reconnected. Any other is refused.",
+        examples=["bs_did:plc:abc"],
+    )
+
+
+class SelectBody(RequestModel):
+    """What a person has chosen."""
+
+    model_config = ConfigDict(title="SelectAccounts")
+
+    selection_id: Name = Field(description="The `id` of the selection.", examples=["sel_019bc10f"])
+    ids: list[Name] = Field(
+        min_length=1, max_length=20, description="The ids of the options to connect.", examples=[["123"]]
+    )
+
+
+class CredentialFieldView(View):
+    """One of the fields of a network's credentials."""
+
+    model_config = ConfigDict(title="CredentialField")
+
+    name: str = Field(description="Its name in `credentials`.", examples=["botToken"])
+    secret: bool = Field(description="Whether it must not be shown.", examples=[True])
+    required: bool = Field(description="Whether it may not be left out.", examples=[True])
+    description: str | None = Field(description="What it is.", examples=["The account's handle or DID."])
+
+
+class ConnectionView(View):
+    """How to connect an account of a network."""
+
+    model_config = ConfigDict(title="Connection")
+
+    method: Literal["oauth", "credentials"] = Field(
+        description="`oauth`: send the person to `authUrl`. `credentials`: ask for `fields`.", examples=["oauth"]
+    )
+    auth_url: str | None = Field(
+        description="Where the person consents; null without an authorization.",
+        examples=["https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4"],
+    )
+    state: str | None = Field(description="Send it back with the code. It works once.", examples=["mF_9B5f4"])
+    expires_at: Moment | None = Field(description="Until when the state works: 10 minutes.")
+    fields: list[CredentialFieldView] = Field(description="What `credentials` may hold.")
+
+
+class OptionView(View):
+    """A page, channel, location or profile that can be connected."""
+
+    model_config = ConfigDict(title="AccountOption")
+
+    id: str = Field(description="To be sent in `ids`.", examples=["123"])
+    name: str = Field(description="Its name.", examples=["Bakery"])
+    username: str | None = Field(description="Its name as an account, if it has one.", examples=["bakery"])
+    type: str = Field(description="What it is: profile, page, organization, location …", examples=["location"])
+    connected: bool = Field(description="Whether it is an account of this workspace.", examples=[False])
+    selectable: bool = Field(description="Whether it can be chosen.", examples=[True])
+    reason: str | None = Field(description="Why it cannot be chosen.", examples=["You may not publish to this Page."])
+
+
+class SelectionView(View):
+    """What one authorization gives, if that is more than one account."""
+
+    model_config = ConfigDict(title="AccountSelection")
+
+    id: str = Field(description="To be sent as `selectionId`.", examples=["sel_019bc10f"])
+    expires_at: Moment = Field(description="Until when it can be chosen from: 30 minutes.")
+    options: list[OptionView] = Field(description="What there is.")
+
+
+class ConnectedView(View):
+    """A connected account, or the selection that has to be made first."""
+
+    model_config = ConfigDict(title="ConnectedAccount")
+    sometimes = frozenset({"selection"})
+
+    platform: NetworkName = Field(description="The network.")
+    account_id: str | None = Field(description="The account; null if `selection` has to be made.", examples=["tw_456"])
+    username: str | None = Field(description="Its name at the network.", examples=["jane"])
+    connected_at: Moment | None = Field(description="When it was connected, or connected again.")
+    permissions: list[str] = Field(description="What the network has granted.", examples=[["tweet.write"]])
+    missing_permissions: list[str] = Field(
+        description="What was declined and is not needed to publish.", examples=[["offline.access"]]
+    )
+    expires_at: Moment | None = Field(
+        description="When the connection ends if it is not renewed; null if it is renewed, or has no known end."
+    )
+    selection: SelectionView | None = Field(None, description="Which accounts there are, if there are several.")
+
+
+class SelectedView(View):
+    """The accounts that were chosen; the first stands outside of the list, too."""
+
+    model_config = ConfigDict(title="SelectedAccounts")
+
+    platform: NetworkName = Field(description="The network.")
+    account_id: str = Field(description="The first account.", examples=["gb_123"])
+    username: str = Field(description="Its name at the network.", examples=["Bakery"])
+    accounts: list[ConnectedView] = Field(description="All that were connected.")

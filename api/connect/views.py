@@ -1,0 +1,91 @@
+"""The answers of connecting accounts, made of what a worker has written."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast, get_origin
+
+from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from api.connect.schemas import ConnectedView, CredentialFieldView, OptionView, SelectionView
+from domain.codes import PROBLEM_CODES, ProblemCode
+from domain.errors import InvalidRequest, PostsError, Problem, Unavailable, Unprocessable
+from domain.schedule import rfc3339
+from platforms.base import Network
+from store.models import ConnectedAccount, PendingConnection
+
+
+def connected_view(platform: str, account: Mapping[str, Any]) -> ConnectedView:
+    """Return a connected account as clients read it."""
+    expires_at = account["expires_at"]
+    return ConnectedView(
+        platform=platform,
+        account_id=account["account_id"],
+        username=account["username"],
+        connected_at=rfc3339(datetime.fromisoformat(account["connected_at"])),
+        permissions=account["permissions"],
+        missing_permissions=account["missing"],
+        expires_at=rfc3339(datetime.fromisoformat(expires_at)) if expires_at else None,
+    )
+
+
+def selection_view(
+    row: PendingConnection, outcome: Mapping[str, Any], known: Mapping[str, ConnectedAccount]
+) -> ConnectedView:
+    """Return a selection that has to be made."""
+    options = [
+        OptionView(
+            id=each["id"],
+            name=each["name"],
+            username=each["username"],
+            type=each["type"],
+            connected=each["account_id"] in known,
+            selectable=each["reason"] is None,
+            reason=each["reason"],
+        )
+        for each in outcome["selection"]
+    ]
+    return ConnectedView(
+        platform=row.platform,
+        account_id=None,
+        username=None,
+        connected_at=None,
+        permissions=[],
+        missing_permissions=[],
+        expires_at=None,
+        selection=SelectionView(id=row.id, expires_at=rfc3339(row.expires_at), options=options),
+    )
+
+
+def refusal_of(outcome: Mapping[str, Any]) -> PostsError:
+    """Return the error of an outcome that refuses."""
+    error = outcome["error"]
+    code = error["code"] if error["code"] in PROBLEM_CODES else "unavailable"
+    problem = Problem(error["message"], cast("ProblemCode", code), error["param"])
+    if code == "unavailable":
+        return Unavailable(problem)
+    return InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
+
+
+def credential_fields(network: Network[Any, Any]) -> list[CredentialFieldView]:
+    """Return the fields of a network's credentials by the names that clients write."""
+    model: type[BaseModel] = network.credentials
+    return [
+        CredentialFieldView(
+            name=_name(name, field),
+            secret=_is_secret(field),
+            required=field.is_required(),
+            description=field.description,
+        )
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _name(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias or field.alias or name)
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    kind = field.annotation
+    return kind is SecretStr or (get_origin(kind) is not None and SecretStr in kind.__args__)  # type: ignore[union-attr]

@@ -1,0 +1,191 @@
+"""Read a request's JSON body strictly: what could be read in two ways, or not be stored, is refused here."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from litestar import Request
+from litestar.exceptions import InternalServerException
+
+from api.errors import UnsupportedMediaType
+from api.http.loop_share import loop_share
+from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
+from domain.errors import InvalidRequest, Problem
+
+MAX_BYTES = 1024 * 1024
+_MAX_DEPTH = 32
+_MAX_DIGITS = 19
+"""A 64-bit integer's; nothing in this API counts further, and PostgreSQL's own limits are out of reach."""
+MAX_PROBLEMS = 100
+"""More are not listed: nobody reads them, and a hostile body could ask for millions."""
+
+JsonObject = dict[str, Any]
+
+
+class SizedBody(dict[str, Any]):
+    """A body's object, and how many bytes it was."""
+
+    size = 0
+
+
+def size_of(payload: JsonObject) -> int:
+    """Return how many bytes a body was; 0 if it was made otherwise."""
+    return payload.size if isinstance(payload, SizedBody) else 0
+
+
+async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
+    """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
+    _check_content_type(request)
+    raw = await _raw(request)
+    async with loop_share(len(raw)) as held:
+        payload = SizedBody(parse_object(raw))
+        payload.size = len(raw)
+        await held.pause()
+        check_size(payload)
+    return payload
+
+
+async def read_optional_json(request: Request[Any, Any, Any]) -> JsonObject:
+    """Return the body as a JSON object, an empty one if there is no body. Raises as `read_json` does."""
+    return await read_json(request) if await _raw(request) else SizedBody()
+
+
+async def read_no_body(request: Request[Any, Any, Any]) -> None:
+    """Accept no body or an empty object. Raises as `read_json` does."""
+    if not await _raw(request):
+        return
+    if payload := await read_json(request):
+        raise InvalidRequest(
+            [Problem(f"{name} is not a known field", "unknown_parameter", name) for name in payload][:MAX_PROBLEMS]
+        )
+
+
+async def _raw(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException as error:
+        # Litestar's word for a client that went away while sending: nothing of ours failed.
+        raise _invalid("The body ended early") from error
+
+
+def _check_content_type(request: Request[Any, Any, Any]) -> None:
+    content_type = request.headers.get("content-type")
+    if content_type is None:
+        return
+    essence = content_type.partition(";")[0].strip().lower()
+    if essence != "application/json" and not (essence.startswith("application/") and essence.endswith("+json")):
+        raise UnsupportedMediaType(
+            Problem("The body must be JSON, sent with Content-Type: application/json", "unsupported_media_type")
+        )
+
+
+def parse_object(raw: bytes) -> JsonObject:
+    """Parse UTF-8 JSON text that must be an object. Raises InvalidRequest."""
+    try:
+        payload = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise _invalid("The body is not valid UTF-8") from error
+    except RecursionError as error:
+        raise _invalid("The body is nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise _invalid(f"The body is not valid JSON (line {error.lineno}, column {error.colno})") from error
+    except ValueError as error:
+        raise _invalid(f"The body is not valid JSON: {error}") from error
+    if not isinstance(payload, dict):
+        raise _invalid("The body must be a JSON object")
+    return payload
+
+
+def _invalid(sentence: str) -> InvalidRequest:
+    return InvalidRequest(Problem(sentence, "invalid_json"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice[:100]!r} is given twice")
+    return result
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number is too large")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def check_size(payload: JsonObject) -> None:
+    """Bound what everything that walks through a body has to do. Raises InvalidRequest."""
+    level: list[Any] = [payload]
+    values = 0
+    for _ in range(_MAX_DEPTH):
+        values += sum(map(len, level))
+        if values > MAX_VALUES:
+            raise _invalid(f"The body holds more than {MAX_VALUES:,} values")
+        if any(len(name) > MAX_NAME for value in level if isinstance(value, dict) for name in value):
+            raise _invalid(f"The body holds a name of more than {MAX_NAME} characters")
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise _invalid("The body is nested too deep")
+
+
+def unusable(payload: JsonObject) -> list[Problem]:
+    """Return a problem for each string of a body that is longer than any text, or that PostgreSQL could not keep."""
+    return list(islice(_unusable(payload, ()), MAX_PROBLEMS))
+
+
+def _unusable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            where = ".".join(path)
+            yield Problem(f"{where} may be at most {MAX_TEXT:,} characters long", "invalid_field_value", where)
+        elif not _is_text(value):
+            yield _bad_text(path)
+        return
+    if not isinstance(value, dict | list):
+        return
+    for name, item in value.items() if isinstance(value, dict) else ((str(at), item) for at, item in enumerate(value)):
+        if _is_text(name):
+            yield from _unusable(item, (*path, name))
+        else:
+            yield _bad_text((*path, name))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _bad_text(path: tuple[str, ...]) -> Problem:
+    where = ".".join(path)
+    return Problem(
+        f"{where} holds a character that is no text: NUL, or half of a surrogate pair", "invalid_field_value", where
+    )

@@ -1,0 +1,187 @@
+"""Turn pydantic's findings into this API's problems: a sentence, a code, a dotted path, in the contract's order."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from api.http.body import MAX_PROBLEMS, JsonObject, unusable
+from api.http.suggest import closest, did_you_mean
+from domain.errors import Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+_ORDER = (
+    "content",
+    "mediaItems",
+    "platforms",
+    "publishNow",
+    "scheduledFor",
+    "isDraft",
+    "timezone",
+    "tags",
+    "tiktokSettings",
+    "facebookSettings",
+    "publishWithin",
+    "externalId",
+    "shiftBy",
+    "platform",
+    "accountId",
+    "customContent",
+    "customMedia",
+    "platformSpecificData",
+    "type",
+    "url",
+    "altText",
+)
+"""The contract's field tables; fields it does not know come after those it does, misspellings of these apart."""
+
+_TARGET = re.compile(r"platforms\.([0-9]{1,4})(?:\.|$)")
+
+_NO_TEXT = "string_unicode"
+
+_MUST_BE = {
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "list_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems as the contract lists its fields, then by position; the same problem is said once.
+
+    A misspelled field stands just before the one that it was meant to be: it is why that one is missing.
+    """
+
+    def rank(problem: Problem) -> tuple[list[tuple[int, int]], bool]:
+        parts = problem.param.split(".") if problem.param else []
+        meant = closest(parts[-1], _ORDER) if problem.code == "unknown_parameter" and parts else None
+        if meant:
+            parts[-1] = meant
+        path = [
+            (0, int(part)) if part.isdecimal() and part.isascii() else (1, _ORDER.index(part) if part in _ORDER else 99)
+            for part in parts[:8]
+        ]
+        return path, meant is None
+
+    return sorted(dict.fromkeys(problems), key=rank)[:MAX_PROBLEMS]
+
+
+def name_targets(problems: Iterable[Problem], payload: JsonObject) -> list[Problem]:
+    """Return problems, those of a target with its network and account as far as the body says them."""
+    targets = payload.get("platforms")
+    return [_named(problem, targets if isinstance(targets, list) else []) for problem in problems]
+
+
+def _named(problem: Problem, targets: list[Any]) -> Problem:
+    match = _TARGET.match(problem.param or "")
+    position = int(match[1]) if match else len(targets)
+    target = targets[position] if position < len(targets) else None
+    if problem.platform or not isinstance(target, dict):
+        return problem
+    platform, account_id = target.get("platform"), target.get("accountId")
+    return replace(
+        problem,
+        platform=platform if isinstance(platform, str) else None,
+        account_id=account_id if isinstance(account_id, str) else None,
+    )
+
+
+def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
+    """Validate a body; where fields are at fault, what can be read without them is returned beside the problems."""
+    problems = unusable(payload)
+    found: list[ErrorDetails] = []
+    try:
+        body = model.model_validate(payload)
+    except ValidationError as error:
+        # `unusable` names what is no text; pydantic names of a key only the object around it.
+        found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
+    else:
+        if not problems:
+            return body, []
+    said = {problem.param or "" for problem in problems}
+    broken = {str(detail["loc"][0]) for detail in found} | {param.split(".")[0] for param in said}
+    try:
+        partial = model.model_validate({name: value for name, value in payload.items() if name not in broken})
+    except ValidationError:
+        partial = None
+    # pydantic lists known fields before unknown ones: what a flood of the latter cuts off is more of the same.
+    others = [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
+    return partial, [*problems, *(problem for problem in others if problem.param not in said)]
+
+
+def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """Return the names that the object around a location may hold."""
+    current: type[BaseModel] | None = model
+    for part in location[:-1]:
+        if isinstance(part, str) and current is not None:
+            current = _model_of(current, part)
+    return [field.alias or name for name, field in current.model_fields.items()] if current else []
+
+
+def _model_of(model: type[BaseModel], alias: str) -> type[BaseModel] | None:
+    for name, field in model.model_fields.items():
+        if alias in {name, field.alias}:
+            return next((kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)), None)
+    return None
+
+
+def _kinds(annotation: Any) -> Iterable[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _kinds(argument)
+
+
+def as_problem(detail: ErrorDetails, known: Iterable[str], prefix: tuple[int | str, ...] = ()) -> Problem:
+    """Say one of pydantic's findings in this API's words; `prefix` leads to the object it was found in."""
+    param = ".".join(str(part) for part in (*prefix, *detail["loc"]))
+    kind = detail["type"]
+    if kind == "missing":
+        return Problem(f"{param} is required", "missing_required_field", param)
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(detail["loc"][-1]), known)
+        return Problem(f"{param} is not a known field{hint}", "unknown_parameter", param)
+    return Problem(f"{param} {_sentence(kind, detail)}", "invalid_field_value", param)
+
+
+def _sentence(kind: str, detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    if kind in _MUST_BE:
+        return _MUST_BE[kind]
+    if kind in {"literal_error", "enum"}:
+        choices = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return f"must be one of {choices}" if ", " in choices else f"must be {choices}"
+    if kind == "too_long":
+        return f"may hold at most {_items(context['max_length'])}"
+    if kind == "too_short":
+        return f"must hold at least {_items(context['min_length'])}"
+    if kind == "string_too_long":
+        return f"may be at most {context['max_length']:,} characters long"
+    if kind == "string_too_short":
+        return (
+            "must not be empty"
+            if context["min_length"] == 1
+            else f"must be at least {context['min_length']} characters long"
+        )
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"must be at most {context['le']}"
+    if kind == "string_pattern_mismatch":
+        return "is not in the right form"
+    # Rules of ours raise whole sentences; pydantic's remaining ones begin with "Input" or "Value error,".
+    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Assertion failed, ")
+    return text[:1].lower() + text[1:]
+
+
+def _items(count: int) -> str:
+    return f"{count} item" if count == 1 else f"{count} items"

@@ -1,0 +1,93 @@
+"""What surrounds every request: its id, the context of its log lines, and one line about how it went."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+import uuid_utils
+from litestar import Litestar
+from litestar.types import HTTPScope, Message, Receive, Send
+from structlog.contextvars import bound_contextvars, unbind_contextvars
+
+from api.errors import error_response, error_type
+from api.http.headers import sound_request_id
+from api.http.hosts import MISDIRECTED, HostNames
+from domain.errors import Problem
+
+log = structlog.get_logger("api.access")
+
+
+class ApiApp(Litestar):
+    """Answer every request with its id, those that no route takes included; middleware would not see these."""
+
+    host_names = HostNames()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI event."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        # Ours in every log line, so that no client can make its lines look like another's; its own stands beside it.
+        ids = {"request_id": uuid_utils.uuid7().hex}
+        if named := sound_request_id(given):
+            ids["client_request_id"] = named
+        header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
+        started = time.perf_counter()
+        status = 0
+        # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
+        served: HTTPScope = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                if scope["method"] == "OPTIONS":
+                    headers = self._with_allow(headers, served.get("path_template"))
+                message["headers"] = [*map(_allowing_head, headers), header]
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message["body"] = b""
+            await send(message)
+
+        with bound_contextvars(**ids):
+            try:
+                if problem := self.host_names.refusal(scope):
+                    await _refuse(MISDIRECTED, problem, send_with_id)
+                else:
+                    await super().__call__(served, receive, send_with_id)
+            finally:
+                caller = served.get("state", {}).get("caller")
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=served.get("path_template") or "unmatched",
+                    status=status,
+                    **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )
+                # What was bound on the way must not reach the connection's next request.
+                unbind_contextvars("post_id", "workflow_id")
+
+    def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:
+        """Name every method of the path; Litestar's own answer knows those of the first of its handlers only."""
+        methods = {method for route in self.routes if route.path_format == path for method in route.methods}
+        others = [header for header in headers if header[0].lower() != b"allow"]
+        return [*others, (b"allow", ", ".join(sorted(methods)).encode())] if methods else others
+
+
+async def _refuse(status: int, problem: Problem, send: Send) -> None:
+    body = error_response(status, [problem], error_type(status)).content
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _allowing_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    methods = set(value.split(b", ")) if name.lower() == b"allow" else set()
+    return (name, b", ".join(sorted(methods | {b"HEAD"}))) if b"GET" in methods else header

@@ -1,0 +1,256 @@
+"""HTTP as uvicorn speaks it, within bounds, and with every refusal in the API's own shape.
+
+What the parser refuses never reaches the app. uvicorn itself bounds neither a request's head nor the time it takes.
+"""
+
+from asyncio import TimerHandle, Transport
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+
+import uuid_utils
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.errors import error_response, error_type
+from api.http.connections import Admission, Connections
+from domain.errors import Problem
+
+KEEP_ALIVE_S = 75
+"""For how long a connection may idle. Clients and proxies should be first to give one up (httpx after 5 s, nginx and
+most load balancers after 60 s). Whether a request that meets a connection being closed has come, its client cannot
+know."""
+
+LARGEST_HEAD = 64 * 1024
+"""Bytes of a request's first line and headers."""
+LONGEST_ADDRESS = 16 * 1024
+"""Bytes of a request's address with its query. The longest that this API has a use for are well below 8 KiB."""
+_LARGEST_FRAMING = 256 * 1024
+"""Bytes of a body that are not content: the sizes of its chunks, and what follows the last."""
+_LINGER_S = 1.0
+_PIECE = 16 * 1024
+"""Bytes that are given to the parser at a time, so that no limit is exceeded by much."""
+
+_UNREADABLE = Problem("The request is not valid HTTP; does a header hold a control character?", "invalid_request")
+_TOO_LONG = Problem(f"The request's address is longer than {LONGEST_ADDRESS // 1024} KiB", "address_too_long")
+_TOO_LARGE = Problem(f"The request's headers are larger than {LARGEST_HEAD // 1024} KiB", "headers_too_large")
+_TOO_SLOW = Problem("The request did not arrive in time", "request_timeout")
+_BUSY = Problem("Too many connections are open; please try again", "unavailable")
+
+
+class _Part(Enum):
+    HEAD = auto()
+    BODY = auto()
+
+
+class ApiProtocol(HttpToolsProtocol):
+    """One connection. `connections` is shared by all of a process."""
+
+    head_s = 10.0
+    """Seconds in which a request's head must arrive, from its first byte or from the connection's beginning."""
+    body_s = 60.0
+    """Seconds in which a body must arrive: 1 MiB at 18 kB/s."""
+    write_s = 120.0
+    """Seconds in which a client must have taken an answer that has filled the connection's buffer."""
+
+    def __init__(self, *args: Any, connections: Connections | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.timeout_keep_alive = KEEP_ALIVE_S
+        self._open = connections or Connections()
+        self._admission = Admission.SERVED
+        self.url = b""
+        self._part = _Part.HEAD
+        self._begun = False
+        self._refused = False
+        self._beside_content = 0
+        self._deadline: TimerHandle | None = None
+        self._write_deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._admission = self._open.enter(self._address)
+        if self._admission is Admission.CLOSED:
+            transport.abort()
+        else:
+            self._wait_for(_Part.HEAD)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._open.leave(self._address)
+        self._stop_waiting()
+        self._stop_write_deadline()
+        super().connection_lost(exc)
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    # What is received
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come."""
+        if self._refused:
+            return
+        if self._deadline is None:
+            self._wait_for(_Part.HEAD)
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            self._beside_content += len(piece)
+            super().data_received(piece)
+            if self._refused or self.transport.is_closing():
+                return
+            if self._part is _Part.HEAD and self._beside_content > LARGEST_HEAD:
+                self._refuse(431, _TOO_LARGE)
+                return
+            if self._part is _Part.BODY and self._beside_content > _LARGEST_FRAMING:
+                self._refuse(400, _UNREADABLE)
+                return
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun."""
+        super().on_message_begin()
+        self._begun, self._part, self._beside_content = True, _Part.HEAD, 0
+        if self._deadline is None:
+            self._wait_for(_Part.HEAD)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address. Raises ValueError, which ends the parsing, if it is too long."""
+        super().on_url(url)
+        if len(self.url) > LONGEST_ADDRESS:
+            raise ValueError("the address is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those behind a body are not used and not kept."""
+        if self._part is _Part.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the app. If uvicorn cannot read the address, this raises and the request is still in its head."""
+        self._beside_content = 0
+        served = self.app
+        if self._admission is Admission.REFUSED and not self.url.startswith(b"/healthz"):
+            self.app = _answer_busy
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = served
+        self._wait_for(_Part.BODY)
+        if self.parser.should_upgrade():
+            # The parser reads nothing behind a request that asks for another protocol.
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Hand content to the app."""
+        self._beside_content -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that a request is complete."""
+        super().on_message_complete()
+        self._begun, self._part, self._beside_content = False, _Part.HEAD, 0
+        self._stop_waiting()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            # It was answered before its body had come. uvicorn lets such a connection idle without end.
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE_S, self.timeout_keep_alive_handler)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a request that would like another protocol is answered in this one."""
+
+    # What does not come in time
+
+    def _wait_for(self, part: _Part) -> None:
+        self._stop_waiting()
+        self._part = part
+        self._deadline = self.loop.call_later(self.head_s if part is _Part.HEAD else self.body_s, self._on_late)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _on_late(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self._part is _Part.BODY and self.flow.read_paused:
+            # It is the app that is late.
+            self._wait_for(_Part.BODY)
+        elif self._begun:
+            self._refuse(408, _TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Give a client that takes no answer a limited time."""
+        super().pause_writing()
+        self._stop_write_deadline()
+        self._write_deadline = self.loop.call_later(self.write_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Note that the client takes its answer."""
+        self._stop_write_deadline()
+        super().resume_writing()
+
+    def _stop_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    # Refusals
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, and close: where the next request would begin is unknown."""
+        if len(self.url) > LONGEST_ADDRESS:
+            self._refuse(414, _TOO_LONG)
+        else:
+            self._refuse(400, _UNREADABLE)
+
+    def _refuse(self, status: int, problem: Problem) -> None:
+        """Close the connection, with an answer if none is under way."""
+        self._refused = True
+        self._stop_waiting()
+        if not self._may_answer():
+            self.transport.close()
+        else:
+            answer = error_response(status, [problem], error_type(status))
+            head = (
+                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+                "content-type: application/json",
+                f"content-length: {len(answer.content)}",
+                "connection: close",
+                f"x-request-id: {uuid_utils.uuid7().hex}",
+            )
+            self.transport.write("\r\n".join((*head, "", "")).encode("ascii") + answer.content)
+            self._close_soon()
+
+    def _close_soon(self) -> None:
+        """Read and forget what still comes: closed at once, the client's system would drop the answer."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._deadline = self.loop.call_later(_LINGER_S, self.transport.close)
+
+    def _may_answer(self) -> bool:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            # Of a request whose head has come the answer is out.
+            return self._part is _Part.HEAD
+        return self._part is _Part.BODY and not cycle.response_started and not self.pipeline
+
+
+async def _answer_busy(_scope: Any, _receive: Any, send: Any) -> None:
+    answer = error_response(503, [_BUSY], error_type(503))
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(answer.content)),
+        "connection": "close",
+        "retry-after": "1",
+        "x-request-id": uuid_utils.uuid7().hex,
+    }
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.content})

@@ -1,0 +1,51 @@
+"""Read query parameters strictly: known names only, each once."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Request
+
+from api.http.body import MAX_PROBLEMS
+from api.http.suggest import did_you_mean
+from domain.errors import InvalidRequest, Problem
+
+
+def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
+    """Return the query's parameters by name. Raises InvalidRequest."""
+    values, problems = parse_query(request, known)
+    if problems:
+        raise InvalidRequest(problems)
+    return values
+
+
+def parse_query(request: Request[Any, Any, Any], known: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
+    """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest."""
+    values, problems = parse_lists(request, known)
+    return {name: first for name, (first, *_) in values.items()}, problems
+
+
+def parse_lists(
+    request: Request[Any, Any, Any], known: Sequence[str], repeatable: Collection[str] = ()
+) -> tuple[dict[str, list[str]], list[Problem]]:
+    """Return as `parse_query` does, each parameter with all its values: those in `repeatable` may have several."""
+    raw: bytes = request.scope["query_string"]
+    if not raw:
+        return {}, []
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MAX_PROBLEMS)
+    except ValueError as error:
+        raise InvalidRequest(Problem("There are too many query parameters", "invalid_field_value")) from error
+    values: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    for name, value in pairs:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            problems.append(Problem(f"{name} is not a known query parameter{hint}", "unknown_parameter", name))
+        elif name in values and name not in repeatable:
+            problems.append(Problem(f"{name} may be given only once", "invalid_field_value", name))
+        elif not value.strip() or "\0" in value:
+            problems.append(Problem(f"{name} must not be empty", "invalid_field_value", name))
+        else:
+            values.setdefault(name, []).append(value)
+    return values, list(dict.fromkeys(problems))

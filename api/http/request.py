@@ -1,0 +1,79 @@
+"""Read body, headers and query of a request, and report everything that is wrong with them in one answer."""
+
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from litestar import Request
+
+from api.http.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body, read_optional_json
+from api.http.query import read_query
+from domain.errors import InvalidRequest, Problem
+
+HttpRequest = Request[Any, Any, Any]
+BodyCheck = Callable[[JsonObject], object]
+K = TypeVar("K")
+
+
+async def read_request(request: HttpRequest, check_body: BodyCheck | None = None) -> JsonObject:
+    """Return the body of a request without query and key; otherwise as `read_keyed_request`."""
+    payload, _ = await read_keyed_request(request, lambda _: None, check_body)
+    return payload
+
+
+async def read_keyed_request(
+    request: HttpRequest,
+    key_of: Callable[[HttpRequest], K],
+    check_body: BodyCheck | None = None,
+    *,
+    optional: bool = False,
+) -> tuple[JsonObject, K]:
+    """Return the body and the key of a request that takes no query; an empty body if it is `optional` and missing.
+
+    `check_body` raises what is wrong with a body; it may be asynchronous. It is called only if query or headers are
+    invalid; otherwise the caller validates the body itself. Raises InvalidRequest, and what the two raise.
+    """
+    keys, beside = _read_beside(request, key_of)
+    read = read_optional_json if optional else read_json
+    if not beside:
+        return await read(request), keys[0]
+    found: tuple[Problem, ...] = ()
+    try:
+        payload = await read(request)
+        if check_body is not None and isawaitable(told := check_body(payload)):
+            await told
+    except InvalidRequest as error:
+        found = error.problems
+    raise _refusal(found, beside)
+
+
+async def read_bare_request(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> K:
+    """Return the key of a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
+    keys, beside = _read_beside(request, key_of)
+    try:
+        await read_no_body(request)
+    except InvalidRequest as error:
+        raise _refusal(error.problems, beside) from error
+    if beside:
+        raise _refusal((), beside)
+    return keys[0]
+
+
+def _read_beside(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> tuple[list[K], list[Problem]]:
+    """Return the key, as a list of one, or what is wrong beside the body."""
+    keys: list[K] = []
+    found: list[Problem] = []
+    try:
+        read_query(request)
+    except InvalidRequest as error:
+        found += error.problems
+    try:
+        keys.append(key_of(request))
+    except InvalidRequest as error:
+        found += error.problems
+    return keys, found
+
+
+def _refusal(of_body: tuple[Problem, ...], beside: list[Problem]) -> InvalidRequest:
+    # The body's come first; what stands beside it is said even where the body's are too many to list.
+    return InvalidRequest([*of_body[: max(MAX_PROBLEMS - len(beside), 1)], *beside][:MAX_PROBLEMS])

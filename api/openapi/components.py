@@ -1,0 +1,149 @@
+"""The schemas of the API's document: named in the API's own words, and such that generators can read them.
+
+A settings model of a network bears its network's name, so two networks may both have a `Poll`.
+"""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
+from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
+from api.platforms import PlatformsView
+from api.posts.history import HistoryView
+from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
+from api.posts.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
+from platforms.registry import networks
+
+Json = dict[str, Any]
+
+PREFIX = "#/components/schemas/"
+TARGET = "Target"
+_BODIES = (
+    ConnectBody,
+    SelectBody,
+    *(PostBody, PatchBody, ValidateBody, EditBody, RetryBody, ResolveBody),
+    *(CreateManyBody, PostItemBody, UpdateManyBody, PatchItemBody, SelectManyBody),
+)
+_CHANGES = (PatchBody, PatchItemBody)
+_VIEWS = (
+    PostView,
+    PageView,
+    AttemptsView,
+    HistoryView,
+    DeletedView,
+    VerdictView,
+    PlatformsView,
+    ErrorView,
+    ManyView,
+    ConnectionView,
+    ConnectedView,
+    SelectedView,
+)
+_NULL = {"type": "null"}
+_NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})
+"""Fields that clients set to null. Elsewhere null is the default when a post is created, and refused in a change."""
+
+
+def name_of(model: type[BaseModel]) -> str:
+    """Return the name of a model of a body or an answer in the document."""
+    title = model.model_config.get("title")
+    return title or model.__name__.removesuffix("View").removesuffix("Body")
+
+
+def ref(name: str) -> Json:
+    """Return a reference to a schema."""
+    return {"$ref": PREFIX + name}
+
+
+def schemas() -> Json:
+    """Return every schema by its name."""
+    found = _of_bodies_and_views()
+    for body in (*(name_of(each) for each in _BODIES), TARGET, "MediaItem", "PostFilter"):
+        found[body] = _without_nulls(found[body])
+    target = found.pop(TARGET)
+    choices: Json = {}
+    for platform, network in networks().items():
+        prefix = network.settings.__name__.removesuffix("Settings")
+        found |= _of_settings(network.settings, prefix, found)
+        own = _target_of(platform, network.label, target, ref(network.settings.__name__))
+        found[f"{prefix}Target"] = {**own, "title": f"{prefix}Target"}
+        choices[platform] = PREFIX + f"{prefix}Target"
+    found[TARGET] = {
+        "title": TARGET,
+        "description": target["description"],
+        "oneOf": [{"$ref": each} for each in choices.values()],
+        "discriminator": {"propertyName": "platform", "mapping": choices},
+    }
+    for change in _CHANGES:
+        del found[name_of(change)]["properties"]["externalId"]
+    for schema in found.values():
+        # pydantic's titles of fields are their names again, spelled worse.
+        for field in schema.get("properties", {}).values():
+            field.pop("title", None)
+    return dict(sorted(found.items()))
+
+
+def _of_bodies_and_views() -> Json:
+    described: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((body, "validation") for body in _BODIES),
+        *((view, "serialization") for view in _VIEWS),
+    ]
+    _, definitions = models_json_schema(described, ref_template=PREFIX + "{model}")
+    found = definitions["$defs"]
+    return _renamed(found, {name: schema["title"] for name, schema in found.items()})
+
+
+def _of_settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:
+    schema = settings.model_json_schema(ref_template=PREFIX + "{model}")
+    parts = {settings.__name__: schema, **schema.pop("$defs", {})}
+    # What the API itself uses, such as the types of media, has one name everywhere.
+    shared = {name for name, part in parts.items() if known.get(name) == part}
+    names = {name: name if name in shared or name.startswith(prefix) else prefix + name for name in parts}
+    return {name: _without_nulls(part) for name, part in _renamed(parts, names).items()}
+
+
+def _renamed(found: Json, names: dict[str, str]) -> Json:
+    if len(set(names.values())) != len(names):
+        raise ValueError("two schemas have the same name")
+    return {names[name]: {**_read_by_clients(schema, names), "title": names[name]} for name, schema in found.items()}
+
+
+def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
+    """Return a schema with new names in its references, and with its defaults in words.
+
+    Generators of types take a field with a default for one that is always there.
+    """
+    if isinstance(schema, list):
+        return [_read_by_clients(each, names) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        schema = {**schema, "$ref": PREFIX + names[schema["$ref"].removeprefix(PREFIX)]}
+    if schema.get("default") is not None:
+        said = f"{schema.get('description', '')} Default: {json.dumps(schema['default'])}.".strip()
+        schema = {**schema, "description": said}
+    return {key: _read_by_clients(value, names) for key, value in schema.items() if key != "default"}
+
+
+def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
+    """Return the schema of a network's targets: that of any target, with the network's name and settings."""
+    own = deepcopy(target)
+    own["description"] = f"An account of {label} that the post goes to."
+    own["properties"]["platform"] |= {"enum": [platform], "examples": [platform]}
+    own["properties"]["platformSpecificData"] = {**settings, "description": f"{label}'s own settings."}
+    return own
+
+
+def _without_nulls(schema: Json) -> Json:
+    """Return a schema of what clients write, in which null stands only for what it means."""
+    own = deepcopy(schema)
+    for name, field in own.get("properties", {}).items():
+        choices = [choice for choice in field.get("anyOf", ()) if choice != _NULL]
+        if len(choices) == 1 and name not in _NULL_MEANS_SOMETHING:
+            del field["anyOf"]
+            field.update(choices[0])
+    return own

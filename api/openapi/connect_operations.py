@@ -1,0 +1,119 @@
+"""The operations that connect accounts, as the API's document describes them."""
+
+from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
+from api.openapi import connect_examples as examples
+from api.openapi.operations import ALWAYS, WITH_BODY, Json, Operation
+from platforms.connect import connectors
+from platforms.registry import networks
+
+_PLATFORM: Json = {
+    "name": "platform",
+    "in": "path",
+    "required": True,
+    "description": "The network.",
+    "schema": {"type": "string", "enum": list(networks())},
+    "example": "twitter",
+}
+_REFUSED = (
+    "connectionExpired",
+    "codeRejected",
+    "permissionMissing",
+    "noAccounts",
+    "differentAccount",
+    "credentialsRejected",
+    "notConfigured",
+    "appRefused",
+)
+
+
+_MEANT = {"as": "what to connect", "instance": "the server that has the account; needed"}
+
+
+def _options() -> list[Json]:
+    """Return the parameters that single networks know."""
+    known: dict[str, tuple[list[str], list[str]]] = {}
+    for platform, connector in connectors().items():
+        for name, values in connector.options.items():
+            labels, choices = known.setdefault(name, ([], []))
+            labels.append(networks()[platform].label)
+            choices += [each for each in values if each not in choices]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": f"Of {' and '.join(labels)} only: {_MEANT[name]}.",
+            "schema": {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
+            "example": choices[0] if choices else "https://mastodon.social",
+        }
+        for name, (labels, choices) in known.items()
+    ]
+
+
+CONNECT_OPERATIONS = (
+    Operation(
+        "get",
+        "/v1/connect/{platform}",
+        "beginConnection",
+        "Begin to connect an account",
+        "Send the person to `authUrl`; the network sends them back to `redirect_url` with `code` and `state`, or with "
+        "`error`. `redirect_url` must be registered at the network for this service's app. A network without an "
+        "authorization answers with the `fields` of its credentials. At most 60 an hour.",
+        ConnectionView,
+        {"oauth": examples.BEGUN, "credentials": examples.WITHOUT_OAUTH},
+        ("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured", *ALWAYS),
+        parameters=(
+            _PLATFORM,
+            {
+                "name": "redirect_url",
+                "in": "query",
+                "description": "Where the network sends the person back: https, or http on localhost. Needed by "
+                "networks with an authorization.",
+                "schema": {"type": "string", "format": "uri", "maxLength": 512},
+                "example": "https://app.example.com/connected",
+            },
+            {
+                "name": "accountId",
+                "in": "query",
+                "description": "The account that is to be reconnected. If another comes back, nothing is changed.",
+                "schema": {"type": "string", "minLength": 1},
+                "example": "tw_456",
+            },
+            *_options(),
+        ),
+        tag="Connect",
+    ),
+    Operation(
+        "post",
+        "/v1/connect/{platform}",
+        "connectAccount",
+        "Connect an account",
+        "Takes the code at once: networks accept one for as little as 30 seconds. 201 is a new account; 200 is one "
+        "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. The "
+        "same request again within 10 minutes is answered alike, and goes on if the network did not answer.",
+        ConnectedView,
+        {"connected": examples.ACCOUNT},
+        ("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),
+        status=201,
+        other_status=200,
+        other_answers={"reconnected": examples.ACCOUNT, "selection": examples.SELECTION},
+        body=ConnectBody,
+        bodies=examples.BODIES,
+        parameters=(_PLATFORM,),
+        tag="Connect",
+    ),
+    Operation(
+        "post",
+        "/v1/connect/{platform}/select",
+        "selectAccounts",
+        "Choose which accounts to connect",
+        "What the person chose of a `selection`, once. The same request again is answered alike.",
+        SelectedView,
+        {"selected": examples.CHOSEN},
+        ("wrongPlatform", "missingIds", "wrongIds", *WITH_BODY, "selectionExpired", *_REFUSED, *ALWAYS),
+        status=201,
+        body=SelectBody,
+        bodies=examples.CHOICE,
+        parameters=(_PLATFORM,),
+        tag="Connect",
+    ),
+)

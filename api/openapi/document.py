@@ -1,0 +1,184 @@
+"""Write this API's OpenAPI 3.1 document. Bodies are read by us and not by Litestar, so it is ours to write too."""
+
+from collections.abc import Iterable
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from api.openapi.components import name_of, ref, schemas
+from api.openapi.connect_operations import CONNECT_OPERATIONS
+from api.openapi.examples import ERRORS
+from api.openapi.operations import OPERATIONS, Json, Operation
+from api.posts.views import ErrorView
+
+_REQUEST_ID = {
+    "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",
+    "schema": {"type": "string"},
+    "example": "019bc10f27c07a7d4e9a54c1d9e3f0a1",
+}
+_HEADERS: dict[str, Json] = {
+    "X-Request-Id": _REQUEST_ID,
+    "Idempotent-Replayed": {
+        "description": "`true` where this is the answer to an earlier request with the same Idempotency-Key.",
+        "schema": {"type": "string", "enum": ["true"]},
+        "example": "true",
+    },
+    "Preference-Applied": {
+        "description": "The `wait` that was heeded.",
+        "schema": {"type": "string"},
+        "example": "wait=10",
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer"},
+        "example": 5,
+    },
+    "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
+}
+_ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_ABOUT = """Publish social posts to every network, now or at a set time, never twice.
+
+Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
+Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers.
+
+In the examples `ig_123` and `tw_456` stand for connected accounts of yours."""
+
+
+def servers(url: str) -> list[Json]:
+    """Return where a document says that the API is."""
+    return [{"url": url, "description": "The API that this document was read from."}]
+
+
+@cache
+def document() -> Json:
+    """Return the document; only the address that it is served at is not yet known."""
+    paths: dict[str, Json] = {}
+    for operation in (*OPERATIONS, *CONNECT_OPERATIONS):
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
+        "servers": servers("http://127.0.0.1:8000"),
+        "security": [{"apiKey": []}],
+        "tags": [
+            {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Connect", "description": "Let people connect their accounts."},
+            {"name": "Platforms", "description": "Read what the networks take."},
+        ],
+        "paths": {**paths, **_health()},
+        "components": {
+            "schemas": schemas(),
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of your workspace; it begins with `sk_`.",
+                }
+            },
+        },
+    }
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": operation.description,
+        "tags": [operation.tag],
+        "parameters": list(operation.parameters),
+        "responses": {
+            **{
+                str(status): {
+                    "description": HTTPStatus(status).phrase,
+                    "headers": _header_refs(("X-Request-Id", *operation.answer_headers)),
+                    "content": _content(name_of(operation.answer), answers),
+                }
+                for status, answers in (
+                    (operation.status, operation.answers),
+                    (operation.other_status, operation.other_answers),
+                )
+                if status
+            },
+            **_error_responses(operation.errors),
+        },
+    }
+    if operation.body:
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": _content(name_of(operation.body), operation.bodies),
+        }
+    return described
+
+
+def _content(name: str, examples: dict[str, Json]) -> Json:
+    return {
+        "application/json": {
+            "schema": ref(name),
+            "examples": {title: {"value": value} for title, value in examples.items()},
+        }
+    }
+
+
+def _header_refs(names: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _error_responses(names: Iterable[str]) -> Json:
+    by_status: dict[int, dict[str, Json]] = {}
+    for name in names:
+        status, body = ERRORS[name]
+        by_status.setdefault(status, {})[name] = body
+    return {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "headers": _header_refs(("X-Request-Id", *_ERROR_HEADERS.get(status, ()))),
+            "content": _content(name_of(ErrorView), found),
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _health() -> Json:
+    alive = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+    parts = {
+        "type": "object",
+        "properties": {
+            "latePosts": {"type": "integer", "description": "Posts that are due for a minute and have not begun."},
+            "refusedApps": {
+                "type": "integer",
+                "description": "Networks' apps that wait for the operator: approval, a product or credits are missing.",
+            },
+        },
+        "additionalProperties": {"type": "boolean"},
+    }
+
+    def answer(description: str, schema: Json, example: Json) -> Json:
+        return {
+            "description": description,
+            "headers": _header_refs(["X-Request-Id"]),
+            "content": {"application/json": {"schema": schema, "examples": {"answer": {"value": example}}}},
+        }
+
+    def described(name: str, summary: str, responses: dict[str, Any]) -> Json:
+        return {
+            "get": {"operationId": name, "summary": summary, "tags": ["Health"], "security": [], "responses": responses}
+        }
+
+    ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
+    return {
+        "/healthz": described(
+            "healthz", "Whether the process lives", {"200": answer("It does", alive, {"status": "ok"})}
+        ),
+        "/readyz": described(
+            "readyz",
+            "Whether everything it depends on is there",
+            {
+                "200": answer("All parts are there", parts, ready),
+                "503": answer(
+                    "A part is away", parts, {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3}
+                ),
+            },
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Posts: one module for each thing that clients do with them, and what these share."""

@@ -1,0 +1,54 @@
+"""What an endpoint has to say, before it becomes HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.errors import Refusal, as_json
+from api.posts.rendering import render_post, write_json
+from api.posts.views import ErrorView, ProblemView, View, write
+from domain.errors import Problem
+from store.models import Post
+from store.shown import ShownPost
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold a status and a body's bytes. `waited` says that the client's preferred wait was heeded."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+    waited: bool = False
+
+
+def answer_post(post: Post | ShownPost, status: int = 200, *, waited: bool = False) -> Answer:
+    """Answer with a post as its rows are now."""
+    return Answer(status, write_json(render_post(post)), waited=waited)
+
+
+def answer_posts(posts: Sequence[Post | ShownPost], cursor: str | None) -> Answer:
+    """Answer 200 with a page of posts; `cursor` leads to the next one."""
+    shown = [render_post(post) for post in posts]
+    return Answer(200, write_json({"posts": shown, "cursor": cursor, "hasMore": cursor is not None}))
+
+
+def answer_view(view: View) -> Answer:
+    """Answer 200 with a view."""
+    return Answer(200, write(view))
+
+
+def view_problem(problem: Problem) -> ProblemView:
+    """Return a problem as clients read it; what concerns no target names none."""
+    found: dict[str, Any] = as_json(problem)
+    return ProblemView.model_construct(
+        **{name: found[field.alias] for name, field in ProblemView.model_fields.items() if field.alias in found}
+    )
+
+
+def view_refusal(refusal: Refusal, most: int) -> ErrorView:
+    """Return what an error is answered with, as clients read it, with up to `most` of its problems."""
+    problems = [view_problem(problem) for problem in refusal.problems[:most]]
+    param = {} if problems[0].param is None else {"param": problems[0].param}
+    said: dict[str, Any] = {"error": problems[0].error, "type": refusal.kind, "code": problems[0].code, **param}
+    return ErrorView.model_construct(**said, errors=problems)

@@ -1,0 +1,23 @@
+"""Answer with a post once nothing is being done for it, or as it stands when the client's deadline is over."""
+
+from api.dependencies import Dependencies
+from api.posts.answer import Answer, answer_post
+from api.posts.lookup import require_post
+from api.posts.waiting import Deadline, wait_until_at_rest
+from domain.post import PostStatus
+
+
+async def answer_at_rest(
+    deps: Dependencies, workspace_id: str, post_id: str, deadline: Deadline, *, begun: bool = False
+) -> Answer:
+    """Answer with a post; wait for its outcome first if it is being published. Raises NotFound.
+
+    `begun`: this request has begun its publishing, which may be over by now.
+    """
+    async with deps.database.reading() as session:
+        post = await require_post(session, workspace_id, post_id)
+    if post.status != PostStatus.PUBLISHING:
+        return answer_post(post, waited=begun)
+    await wait_until_at_rest(deps, post_id, deadline)
+    async with deps.database.reading() as session:
+        return answer_post(await require_post(session, workspace_id, post_id), waited=True)

@@ -1,0 +1,80 @@
+"""Correct what failed of a post: its targets that are not out may be sent something else by their next try."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.http.body import JsonObject
+from api.posts.create import now_ms
+from api.posts.lookup import accounts_of
+from api.posts.network_rules import network_problems
+from api.posts.parse_patch import read_correction
+from api.posts.retry import require_tries_left
+from domain.audit import Actor
+from domain.bounds import LARGEST_ANSWER
+from domain.content import PostContent
+from domain.errors import Conflict, Problem, Unprocessable
+from domain.ownership import TargetRow, may_correct
+from domain.post import TargetStatus
+from platforms.registry import networks
+from store.contents import content_of, correct
+from store.models import ConnectedAccount, Post, Target
+
+_OTHER_TARGETS = Problem(
+    "Publishing has begun, so no target can be added or dropped any more: platforms must name those that the post has",
+    "conflict",
+    "platforms",
+)
+_TOO_LARGE = Problem("With the earlier versions of its targets the post would be larger than 4 MiB", "post_too_large")
+_KEEPS = {
+    TargetStatus.PUBLISHED: "is public",
+    TargetStatus.UNCONFIRMED: "may be public",
+}
+
+
+async def correct_targets(
+    session: AsyncSession, post: Post, actor: Actor, rows: Sequence[TargetRow], payload: JsonObject
+) -> dict[str, ConnectedAccount]:
+    """Change what a locked post's failed and held targets send; returns the post's accounts.
+
+    `rows` are those of its targets, in their order. Raises InvalidRequest, Unprocessable, and Conflict for a change of
+    what is out or of the post's time.
+    """
+    wanted = read_correction(post, payload)
+    changed = _changed(post, wanted)
+    by_id = dict(zip((target.id for target in post.targets), rows, strict=True))
+    positions = {(each.platform, each.account_id): at for at, each in enumerate(wanted.targets)}
+    places = {target.id: positions[target.platform, target.account_id] for target in changed}
+    if refused := [_out(target, places[target.id]) for target in changed if not may_correct(by_id[target.id])]:
+        raise Conflict(refused)
+    if changed:
+        await require_tries_left(session, post)
+    accounts = await accounts_of(session, post)
+    if problems := network_problems(wanted, accounts, set(places.values())):
+        raise Unprocessable(problems)
+    session.add_all(correct(post, wanted, actor, {target.id for target in changed}, now_ms()))
+    if post.answer_bytes > LARGEST_ANSWER:
+        raise Unprocessable(_TOO_LARGE)
+    return accounts
+
+
+def _changed(post: Post, wanted: PostContent) -> list[Target]:
+    """Return the targets that would be sent something else. Raises Conflict if they are not the post's targets."""
+    now = content_of(post)
+    before = {(each.platform, each.account_id): now.sent_to(each) for each in now.targets}
+    after = {(each.platform, each.account_id): wanted.sent_to(each) for each in wanted.targets}
+    if before.keys() != after.keys():
+        raise Conflict(_OTHER_TARGETS)
+    names = [(target, (target.platform, target.account_id)) for target in post.targets]
+    return [target for target, name in names if before[name] != after[name]]
+
+
+def _out(target: Target, place: int) -> Problem:
+    """Say that a target keeps what it was sent."""
+    label = networks()[target.platform].label
+    state = _KEEPS.get(TargetStatus(target.status), "is being published")
+    sentence = (
+        f"The post {state} on {label} account {target.account_id}, which keeps what it was sent: give the failed "
+        "targets a customContent, customMedia or platformSpecificData of their own"
+    )
+    return Problem(sentence, "conflict", f"platforms.{place}", target.platform, target.account_id)

@@ -1,0 +1,175 @@
+"""Create a post once, however often it is asked for with the same key."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from structlog.contextvars import bind_contextvars
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject, size_of
+from api.http.loop_share import loop_share
+from api.posts.answer import Answer, answer_post
+from api.posts.external_id import answer_existing
+from api.posts.idempotency import digest_of, find_use, keep, keyed_request
+from api.posts.lookup import accounts_of, plan_for
+from api.posts.network_rules import find_network_problems
+from api.posts.parse_post import read_create
+from api.posts.waiting import Deadline
+from domain.audit import Actor
+from domain.errors import (
+    Conflict,
+    InvalidRequest,
+    Problem,
+    TooManyRequests,
+    Unavailable,
+    Unprocessable,
+)
+from domain.ids import made_at, new_id, workflow_id
+from domain.plan import Plan
+from domain.post import PostStatus
+from store.contents import new_post
+from store.creating import ExternalIdTakenError, create_post, is_moving, read_accounts, read_post
+from store.idempotency import KeyedRequest
+from store.models import Post
+from store.posts import find_post
+
+
+def now_ms() -> datetime:
+    """Return the time to the millisecond, which is what answers show: a filter by what was read must find the post."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    post: Post
+    plan: Plan | None
+    answer: Answer | None
+    """None of a post that is published now: it waits for the outcome."""
+
+
+_JUST_DELETED = Problem("The post with this externalId is just being deleted; please try again", "unavailable")
+
+
+async def create(
+    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, key: str | None, deadline: Deadline
+) -> Answer:
+    """Create the post, or answer as the first request with this key or externalId was answered.
+
+    Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
+    """
+    request = keyed_request(workspace_id, key, payload)
+    # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
+    # (its time is past, its account gone): so a refusal looks the key up before it stands.
+    try:
+        made = await _make(deps, workspace_id, actor, payload, request)
+    except (InvalidRequest, Unprocessable, TooManyRequests):
+        if request is not None and (answer := await _join(deps, request, deadline)):
+            return answer
+        if answer := await answer_existing(deps, workspace_id, payload, deadline):
+            return answer
+        raise
+    except ExternalIdTakenError:
+        if answer := await answer_existing(deps, workspace_id, payload, deadline, taken=True):
+            return answer
+        raise Unavailable(_JUST_DELETED, retry_after=1) from None
+    if made is not None:
+        return await _carry_out(deps, made, request, deadline)
+    if request is not None and (answer := await _join(deps, request, deadline)):
+        return answer
+    # The key ran out between the two looks.
+    raise Unavailable(Problem("Idempotency-Key is just expiring; please try again", "unavailable"), retry_after=1)
+
+
+async def _make(
+    deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, request: KeyedRequest | None
+) -> _Made | None:
+    """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
+    now = now_ms()
+    async with loop_share(size_of(payload)):
+        wanted = read_create(payload, now)
+    post_id = new_id("post")
+    post = new_post(
+        post_id,
+        workspace_id,
+        workflow_id(workspace_id, post_id, request.key if request else None),
+        wanted.content,
+        status=wanted.status,
+        due_at=wanted.due_at,
+        # Lists find posts by when they were created by their ids.
+        now=made_at(post_id),
+        created_by=actor.id,
+        external_digest=digest_of(payload).hex() if wanted.content.external_id is not None else None,
+    )
+    accounts = {}
+    if not wanted.is_draft:
+        wanted_ids = [target.account_id for target in wanted.content.targets]
+        accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
+        if problems := await find_network_problems(wanted.content, accounts, size_of(payload)):
+            raise Unprocessable(problems)
+    await deps.quotas.take(workspace_id, post.answer_bytes)
+    # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
+    answer = None if wanted.status is PostStatus.PUBLISHING else answer_post(post, 201)
+    response = None if answer is None else (answer.status, answer.body)
+    if not await create_post(deps.database, post, request, now, response):
+        return None
+    bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
+    plan = None if wanted.is_draft else plan_for(post, accounts)
+    return _Made(post, plan, answer)
+
+
+async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, deadline: Deadline) -> Answer:
+    if made.answer is not None:
+        if made.plan is not None:
+            await deps.starter.tell_now(made.plan)
+        return made.answer
+    if made.plan is not None:
+        deps.starter.tell(made.plan)
+    answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, deadline, new=True)
+    # Deleted meanwhile, it is answered as it was made.
+    return answer or answer_post(made.post, 201)
+
+
+async def _outcome(
+    deps: Dependencies,
+    workspace_id: str,
+    post_id: str,
+    request: KeyedRequest | None,
+    deadline: Deadline,
+    *,
+    new: bool = False,
+) -> Answer | None:
+    """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
+    post: Post | None = None
+
+    async def at_rest() -> bool:
+        nonlocal post
+        post = await read_post(deps.database, workspace_id, post_id)
+        return post is None or not is_moving(post)
+
+    if not await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new):
+        post = await read_post(deps.database, workspace_id, post_id)
+    if post is None:
+        return None
+    return await keep(deps, request, post_id, answer_post(post, 201, waited=True))
+
+
+async def _join(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
+    """Answer like the request that used this key first; None where there was none in 24 hours.
+
+    While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
+    """
+    async with deps.database.transaction() as session:
+        known = await find_use(session, request)
+        if known is None:
+            return None
+        if known.response_body is not None:
+            return Answer(known.response_status or 201, known.response_body, replayed=True)
+        post = await find_post(session, request.workspace_id, known.post_id)
+        if post is not None and not post.told and post.status == PostStatus.PUBLISHING:
+            deps.starter.tell(plan_for(post, await accounts_of(session, post)))
+    bind_contextvars(post_id=known.post_id)
+    answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
+    if answer is None:
+        raise Conflict(Problem("The post of this Idempotency-Key is deleted", "conflict"))
+    return Answer(answer.status, answer.body, replayed=True, waited=True)

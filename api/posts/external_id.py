@@ -1,0 +1,41 @@
+"""Answer a create that was made before: the client's own id of a post names it for as long as it exists."""
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject, unusable
+from api.posts.answer import Answer
+from api.posts.at_rest import answer_at_rest
+from api.posts.idempotency import digest_of
+from api.posts.lookup import accounts_of, plan_for
+from api.posts.schemas import LONGEST_NAME
+from api.posts.waiting import Deadline
+from domain.errors import Conflict, NotFound, Problem
+from domain.post import PostStatus
+from store.posts import find_by_external_id
+
+
+async def answer_existing(
+    deps: Dependencies, workspace_id: str, payload: JsonObject, deadline: Deadline, *, taken: bool = False
+) -> Answer | None:
+    """Answer with the post that the same body has made under its externalId; None if there is none.
+
+    It is answered as it is now. Raises Conflict if the id is `taken` by a post that another body has made.
+    """
+    external_id = payload.get("externalId")
+    if not isinstance(external_id, str) or len(external_id) > LONGEST_NAME or unusable({"externalId": external_id}):
+        return None
+    async with deps.database.reading() as session:
+        post = await find_by_external_id(session, workspace_id, external_id)
+        if post is None:
+            return None
+        if post.external_digest != digest_of(payload).hex():
+            if not taken:
+                return None
+            sentence = f"{post.id} has this externalId and was made by another body; change it, or use another id"
+            raise Conflict(Problem(sentence, "external_id_taken", "externalId"))
+        if not post.told and post.status == PostStatus.PUBLISHING:
+            deps.starter.tell(plan_for(post, await accounts_of(session, post)))
+    try:
+        answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
+    except NotFound:
+        return None
+    return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)

@@ -1,0 +1,162 @@
+"""A post's history as clients read it."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from api.dependencies import Dependencies
+from api.posts.history_sentences import sentence_of
+from api.posts.listing import history_cursor
+from api.posts.lookup import NO_SUCH_POST
+from api.posts.views import Moment, NetworkName, View
+from domain.audit import Action, ActorType
+from domain.codes import TargetCode
+from domain.errors import NotFound
+from domain.ids import is_post_id
+from domain.schedule import rfc3339
+from platforms.codes import known_codes
+from store.history import HistoryLine, read_history
+from store.history import Moment as Place
+
+
+class ActorView(View):
+    """The actor of an event."""
+
+    model_config = ConfigDict(title="HistoryActor")
+
+    sometimes = frozenset({"id", "name"})
+
+    type: ActorType = Field(description="`operator` is a person who runs this service.", examples=["api_key"])
+    id: str = Field(
+        description="The id of the API key; the key itself is kept nowhere.",
+        examples=["key_019bc10e51307c4f8d2b7f3a6c0e9d41"],
+    )
+    name: str = Field(description="The name of the API key, if it has one.", examples=["Editorial office"])
+
+
+class FieldChangeView(View):
+    """A field that got another value."""
+
+    model_config = ConfigDict(title="HistoryChange")
+
+    sometimes = frozenset({"from", "to", "platform", "accountId"})
+
+    field: str = Field(description="Its name in this API.", examples=["scheduledFor"])
+    before: str = Field(
+        alias="from", description="What it was. Of content no value is kept.", examples=["2026-02-01T14:00:00Z"]
+    )
+    after: str = Field(alias="to", description="What it is since.", examples=["2026-02-02T14:00:00Z"])
+    platform: str = Field(description="The network of the target whose field it is.", examples=["instagram"])
+    account_id: str = Field(description="The account of that target.", examples=["ig_123"])
+
+
+class EventView(View):
+    """What somebody did to a post, or what became of it."""
+
+    model_config = ConfigDict(title="HistoryEvent")
+
+    sometimes = frozenset(
+        {
+            "platform",
+            "accountId",
+            "version",
+            "changes",
+            "httpStatus",
+            "errorCode",
+            "networkCode",
+            "platformPostId",
+            "nextAttemptAt",
+        }
+    )
+
+    at: Moment = Field(description="When; of a step towards a network, when it began.")
+    action: Action = Field(description="What was done, or what became of it.", examples=["changed"])
+    actor: ActorView = Field(description="Who did it.")
+    summary: str = Field(
+        description="It in a sentence.",
+        examples=['API key "Editorial office" changed scheduledFor from 2026-02-01T14:00:00Z to 2026-02-02T14:00:00Z.'],
+    )
+    platform: NetworkName = Field(description="The network, if it concerns one target.")
+    account_id: str = Field(description="The account of that target.", examples=["ig_123"])
+    version: int = Field(description="Which version of the post it made: each change makes one.", examples=[2])
+    changes: list[FieldChangeView] = Field(description="The fields that it changed.")
+    http_status: int = Field(description="The network's HTTP status.", examples=[429])
+    error_code: TargetCode = Field(description="What went wrong.", examples=["timed_out"])
+    network_code: str = Field(description="The network's own code.", examples=["http_429"])
+    platform_post_id: str = Field(description="The post's id on the network.", examples=["17841400123456789"])
+    next_attempt_at: Moment = Field(description="When it is tried again.")
+
+
+class HistoryView(View):
+    """One page of a post's history."""
+
+    model_config = ConfigDict(title="History")
+
+    events: list[EventView] = Field(description="Oldest first.")
+    cursor: str | None = Field(
+        description="Send it back for the next page; null on the last.",
+        examples=["eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"],
+    )
+    has_more: bool = Field(description="Whether there is a next page.", examples=[False])
+
+
+async def history(deps: Dependencies, workspace_id: str, post_id: str, after: Place | None, limit: int) -> HistoryView:
+    """Return a page of what happened to a post, also if it is deleted. Raises NotFound."""
+    found = None
+    if is_post_id(post_id):
+        async with deps.database.transaction() as session:
+            found = await read_history(session, workspace_id, post_id, limit + 1, after)
+    if found is None:
+        raise NotFound(NO_SUCH_POST)
+    page, more = found[:limit], len(found) > limit
+    return HistoryView.model_construct(
+        events=events_view(page), cursor=history_cursor(page[-1].moment) if more else None, has_more=more
+    )
+
+
+def events_view(lines: Sequence[HistoryLine], *, identities: bool = False) -> list[EventView]:
+    """Return lines as clients read them; with `identities` as operators do, who see each other's names."""
+    return [_event(line, identities=identities) for line in lines]
+
+
+_PLAIN: dict[str, Literal["version", "http_status", "platform_post_id", "next_attempt_at"]] = {
+    "version": "version",
+    "httpStatus": "http_status",
+    "platformPostId": "platform_post_id",
+    "nextAttemptAt": "next_attempt_at",
+}
+
+
+def _event(line: HistoryLine, *, identities: bool) -> EventView:
+    event, details = line.event, line.event.details
+    given: dict[str, Any] = {name: details[key] for key, name in _PLAIN.items() if key in details}
+    if event.platform:
+        given |= {"platform": event.platform, "account_id": event.account_id}
+    if changes := details.get("changes"):
+        given["changes"] = [FieldChangeView.model_construct(**_change(change)) for change in changes]
+    codes = known_codes(details.get("code"))
+    given |= {"error_code": codes.code} if codes.code else {}
+    given |= {"network_code": codes.network_code} if codes.network_code else {}
+    return EventView.model_construct(
+        at=rfc3339(event.at),
+        action=Action(event.action),
+        actor=_actor(line, identities=identities),
+        summary=sentence_of(line, identities=identities),
+        **given,
+    )
+
+
+def _change(change: dict[str, Any]) -> dict[str, Any]:
+    names = {"from": "before", "to": "after", "accountId": "account_id"}
+    return {names.get(name, name): value for name, value in change.items()}
+
+
+def _actor(line: HistoryLine, *, identities: bool) -> ActorView:
+    kind = ActorType(line.event.actor_type)
+    given: dict[str, Any] = {}
+    if line.event.actor_id and (identities or kind is ActorType.API_KEY):
+        given["id"] = line.event.actor_id
+    if line.actor_name:
+        given["name"] = line.actor_name
+    return ActorView.model_construct(type=kind, **given)

@@ -1,0 +1,122 @@
+"""Carry out a change once, however often it is asked for with the same Idempotency-Key."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.posts.answer import Answer
+from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
+from store.idempotency import KeyedRequest, claim, find_key, keep_response
+from store.models import IdempotencyKey
+
+_REUSED = Problem(
+    "This Idempotency-Key was used with another request or body; use a new key for each request",
+    "idempotency_key_reused",
+    "Idempotency-Key",
+)
+EXPIRING = Problem("Idempotency-Key is just expiring; please try again", "unavailable")
+_DELETED = Problem("The post of this Idempotency-Key is deleted", "conflict")
+
+
+class KeyTakenError(Exception):
+    """An earlier request has this key, or had it. Raised in the transaction of a change, before it changes anything."""
+
+
+def keyed_request(workspace_id: str, key: str | None, payload: JsonObject, target: str = "") -> KeyedRequest | None:
+    """Name a use of a key. Uses have the same digest if their bodies are equal as JSON and their targets are the same.
+
+    `target`: method and path; empty for a create.
+    """
+    if key is None:
+        return None
+    return KeyedRequest(workspace_id, key, digest_of(payload, target))
+
+
+def digest_of(payload: JsonObject, target: str = "") -> bytes:
+    """Return the SHA-256 of a body, the same for bodies that are equal as JSON; `target` as in `keyed_request`."""
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256((f"{target}\n{canonical}" if target else canonical).encode()).digest()
+
+
+async def take_key(
+    session: AsyncSession,
+    request: KeyedRequest | None,
+    post_id: str,
+    *,
+    answer: Answer | None = None,
+    revision_id: str | None = None,
+) -> None:
+    """Take a request's key in the transaction of its change, so that both hold or neither does.
+
+    `answer`: what the request is answered, if that is known already. Raises KeyTakenError.
+    """
+    if request is None:
+        return
+    response = None if answer is None else (answer.status, answer.body)
+    if await claim(session, request, post_id, datetime.now(UTC), response, revision_id) is None:
+        raise KeyTakenError
+
+
+async def answer_once(
+    deps: Dependencies,
+    request: KeyedRequest | None,
+    post_id: str,
+    change: Callable[[], Awaitable[Answer]],
+    follow: Callable[[IdempotencyKey], Awaitable[Answer]],
+) -> Answer:
+    """Answer a request, or as the first request with its key was answered.
+
+    `change` makes the change, which begins with `take_key`, and answers. `follow` answers in the place of a first
+    request that has not answered, and may never do so because its process died; what that one has changed stays.
+    Raises IdempotencyKeyReused, Conflict, Unavailable and what the two raise.
+    """
+    try:
+        answer = await change()
+    except KeyTakenError:
+        if request is None:
+            raise
+        return await _repeated(deps, request, post_id, follow)
+    return await keep(deps, request, post_id, answer)
+
+
+async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyKey | None:
+    """Return the earlier use of a key, None if there was none in 24 hours. Raises IdempotencyKeyReused."""
+    known = await find_key(session, request, datetime.now(UTC))
+    if known is not None and known.request_sha256 != request.sha256:
+        raise IdempotencyKeyReused(_REUSED)
+    return known
+
+
+async def keep(deps: Dependencies, request: KeyedRequest | None, post_id: str, answer: Answer) -> Answer:
+    """Store the answer of a key, and return the one that everybody with this key gets."""
+    if request is None:
+        return answer
+    status, body = await keep_response(deps.database, request, post_id, answer.status, answer.body)
+    if (status, body) == (answer.status, answer.body):
+        return answer
+    return Answer(status, body, waited=answer.waited)
+
+
+async def _repeated(
+    deps: Dependencies,
+    request: KeyedRequest,
+    post_id: str,
+    follow: Callable[[IdempotencyKey], Awaitable[Answer]],
+) -> Answer:
+    async with deps.database.reading() as session:
+        known = await find_use(session, request)
+    if known is None:
+        # The key ran out between the two looks.
+        raise Unavailable(EXPIRING, retry_after=1)
+    if known.response_body is not None:
+        return Answer(known.response_status or 200, known.response_body, replayed=True)
+    try:
+        answer = await keep(deps, request, post_id, await follow(known))
+    except NotFound as error:
+        raise Conflict(_DELETED) from error
+    return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)

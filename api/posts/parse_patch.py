@@ -1,0 +1,196 @@
+"""Read a PATCH body over the post it changes: the merged post must be as sound as a new one."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from api.http.body import JsonObject
+from api.http.body_validation import in_contract_order, name_targets
+from api.posts.parse_post import (
+    ParsedPost,
+    contents,
+    contradictions,
+    missing,
+    place,
+    read_body,
+    read_time,
+    time_problems,
+)
+from api.posts.patch_fields import writable_fields
+from api.posts.schemas import MediaBody, PatchBody, PostBody, TargetBody
+from domain.content import PostContent
+from domain.errors import Conflict, InvalidRequest, Problem
+from domain.post import Media, PostStatus
+from domain.schedule import ScheduledTime, Shift, parse_shift, rfc3339, shifted
+from domain.zones import UnknownZone
+from store.contents import content_of
+from store.models import Post
+
+
+def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
+    """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
+    patch, merged, problems, at_fault = _read(post, payload)
+    timed = bool(patch.publish_now) or patch.scheduled_for is not None
+    draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)
+    schedule = None
+    if "scheduledFor" not in at_fault:
+        schedule, found = _schedule(post, patch, now, draft=draft)
+        if "timezone" not in at_fault or schedule is None or schedule.wall is None:
+            problems += found
+    problems += missing(merged, at_fault, draft=draft)
+    if problems:
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+    content = contents(merged, schedule)
+    if patch.publish_now:
+        content.planned_for = post.scheduled_for or post.planned_for
+    timeless = post.scheduled_for is None and patch.scheduled_for is None
+    if not draft and not patch.publish_now and post.due_at is not None and (timeless or _keeps_its_time(post, patch)):
+        # The time is not the client's subject: whether it has come meanwhile is the workflow's to say.
+        content.planned_for = post.planned_for
+        waits = post.status == PostStatus.SCHEDULED
+        return ParsedPost(content, PostStatus.SCHEDULED if waits else PostStatus.PUBLISHING, post.due_at)
+    return place(content, now, draft=draft, publish_now=bool(patch.publish_now))
+
+
+def read_correction(post: Post, payload: JsonObject) -> PostContent:
+    """Return the corrected content of a post whose publishing has begun.
+
+    Raises InvalidRequest, and Conflict for another time.
+    """
+    patch, merged, problems, at_fault = _read(post, payload)
+    problems += missing(merged, at_fault, draft=False)
+    if problems:
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+    if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
+        raise Conflict(_BEGUN_TIME)
+    kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
+    content = contents(merged, kept)
+    content.planned_for = post.planned_for
+    return content
+
+
+_BEGUN_TIME = Problem(
+    "Publishing has begun, so the post's time cannot be changed any more: correct what failed, then retry it",
+    "conflict",
+)
+
+
+def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Problem], set[str]]:
+    """Return a change, the whole body that it leads to, its problems, and the names of the fields that these are in."""
+    payload, of_fields = writable_fields(post, payload)
+    patch, problems, at_fault = read_body(payload, PatchBody)
+    problems += of_fields
+    at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
+    current = _body_of(post)
+    given = patch.model_fields_set - {"shift_by"}
+    merged = current.model_copy(update={name: getattr(patch, name) for name in given})
+    merged.platforms = _merged(current.platforms or [], merged.platforms)
+    return patch, merged, problems + contradictions(patch) + _beside_shift(patch), at_fault
+
+
+def _beside_shift(patch: PatchBody) -> list[Problem]:
+    """Return a problem if a change moves the post's time and says something else of it, too."""
+    others = (("scheduledFor", patch.scheduled_for), ("publishNow", patch.publish_now or None))
+    given = [name for name, value in (*others, ("timezone", patch.timezone)) if value is not None]
+    if patch.shift_by is None or not given:
+        return []
+    return [Problem(f"shiftBy cannot be given beside {given[0]}", "invalid_field_value", "shiftBy")]
+
+
+def _keeps_its_time(post: Post, patch: PatchBody) -> bool:
+    """Tell whether a change says nothing about the post's time, or what its answer says.
+
+    The answer tells the instant. Sent back, it must not make an instant of a time that was given as wall time.
+    """
+    if patch.timezone not in {None, post.timezone} or patch.shift_by is not None:
+        return False
+    shown = rfc3339(post.scheduled_for) if post.scheduled_for else None
+    return "scheduled_for" not in patch.model_fields_set or patch.scheduled_for == shown
+
+
+def _merged(current: list[TargetBody], wanted: list[TargetBody] | None) -> list[TargetBody] | None:
+    """Return targets that are wanted, each with what it says and else with what the post has for its account."""
+    known = {(each.platform, each.account_id): each for each in current}
+
+    def merged(target: TargetBody) -> TargetBody:
+        before = known.get((target.platform, target.account_id))
+        changes = {name: getattr(target, name) for name in target.model_fields_set}
+        return target if before is None else before.model_copy(update=changes)
+
+    return None if wanted is None else [merged(target) for target in wanted]
+
+
+def _schedule(
+    post: Post, patch: PatchBody, now: datetime, *, draft: bool
+) -> tuple[ScheduledTime | None, list[Problem]]:
+    given = patch.model_fields_set
+    zone = patch.timezone or post.timezone
+    if patch.publish_now:
+        return None, []
+    if patch.shift_by is not None:
+        return _shifted(post, parse_shift(patch.shift_by), now, draft=draft)
+    keeps = _keeps_its_time(post, patch)
+    if patch.scheduled_for is not None and not keeps:
+        return read_time(patch.scheduled_for, zone, now)
+    begun = post.due_at is not None
+    if "scheduled_for" in given and patch.scheduled_for is None and not (keeps and begun):
+        return None, [] if patch.is_draft or (draft and given != {"scheduled_for"}) else [_NULL_ALONE]
+    if post.scheduled_for is None:
+        return None, [] if draft or begun else [_TIME_MISSING]
+    kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone)
+    if zone != post.timezone:
+        moved = kept.in_zone(zone)
+        return moved, [] if draft else time_problems(moved, now)
+    if post.status == PostStatus.DRAFT and not draft:
+        return kept, time_problems(kept, now)
+    return kept, []
+
+
+def _shifted(post: Post, shift: Shift, now: datetime, *, draft: bool) -> tuple[ScheduledTime | None, list[Problem]]:
+    if post.scheduled_for is None:
+        return None, [_NO_TIME]
+    try:
+        moved = shifted(ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone), shift)
+    except (ValueError, UnknownZone):
+        return None, [_OUT_OF_RANGE]
+    return moved, [] if draft else [replace(problem, param="shiftBy") for problem in time_problems(moved, now)]
+
+
+_NO_TIME = Problem(
+    "The post has no time that shiftBy could move: give it a scheduledFor", "invalid_field_value", "shiftBy"
+)
+_OUT_OF_RANGE = Problem("shiftBy leads to no time that there is", "invalid_field_value", "shiftBy")
+_TIME_MISSING = Problem("scheduledFor is required to schedule a draft", "missing_required_field", "scheduledFor")
+_NULL_ALONE = Problem(
+    "scheduledFor cannot be null alone: send isDraft true to keep the post as a draft, or publishNow true",
+    "invalid_field_value",
+    "scheduledFor",
+)
+
+
+def _body_of(post: Post) -> PostBody:
+    """Return the body that would create this post, apart from its time."""
+    content = content_of(post)
+    return PostBody.model_construct(
+        content=content.content,
+        media_items=_media(content.media_items),
+        platforms=[
+            TargetBody.model_construct(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None if target.custom_media is None else _media(target.custom_media),
+                platform_specific_data=target.settings,
+            )
+            for target in content.targets
+        ],
+        timezone=content.timezone,
+        tags=content.tags,
+        tiktok_settings=content.tiktok_settings,
+        facebook_settings=content.facebook_settings,
+        publish_within=content.publish_within,
+        external_id=content.external_id,
+    )
+
+
+def _media(items: list[Media]) -> list[MediaBody]:
+    return [MediaBody.model_construct(type=item.type.value, url=item.url, alt_text=item.alt_text) for item in items]

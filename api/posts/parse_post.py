@@ -1,0 +1,244 @@
+"""Read what a client wants of a post: its content, and whether it is a draft, due later or due now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from api.http.body import JsonObject
+from api.http.body_validation import in_contract_order, name_targets, read
+from api.posts.schemas import MediaBody, PostBody, TargetBody
+from domain.bounds import LARGEST_POST, MAX_ITEMS, MAX_MEDIA
+from domain.codes import ProblemCode
+from domain.content import PostContent, TargetContent
+from domain.errors import InvalidRequest, Problem
+from domain.ownership import CLOCK_ERROR
+from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
+from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, resolve
+from domain.size import answer_bytes
+from domain.zones import UnknownZone
+
+B = TypeVar("B", bound=PostBody)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPost:
+    """Hold a post as its client wants it. `status` is draft, scheduled, or publishing where it is due now."""
+
+    content: PostContent
+    status: PostStatus
+    due_at: datetime | None
+
+    @property
+    def is_draft(self) -> bool:
+        """Tell whether accounts and network rules wait for later."""
+        return self.status is PostStatus.DRAFT
+
+
+def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
+    """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
+    body, problems, at_fault = read_body(payload, PostBody)
+    problems += contradictions(body)
+    schedule: ScheduledTime | None = None
+    if body.scheduled_for is not None:
+        schedule, found = read_time(body.scheduled_for, body.timezone or "UTC", now)
+        # Without its zone nobody knows when a wall time is; what is no time at all is said all the same.
+        if "timezone" not in at_fault or schedule is None or schedule.wall is None:
+            problems += found
+    draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
+    # With the field that says so at fault, nobody knows whether it was meant as a draft.
+    undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
+    problems += missing(body, at_fault, draft=draft or undecided)
+    if problems:
+        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+    return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
+
+
+def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], set[str]]:
+    """Return what can be read of a body, its problems, and the names of the fields that these are in."""
+    body, problems = read(model, payload)
+    at_fault = {(problem.param or "").split(".")[0] for problem in problems}
+    body = body or model()
+    if "platforms" in at_fault:
+        body.platforms = _legible(payload["platforms"])
+    return body, problems, at_fault
+
+
+def _legible(targets: object) -> list[TargetBody] | None:
+    """Return what can be read of targets some of which are at fault, so that rules across fields still hold for them.
+
+    Of fields that cannot be read it is supposed that they hold what these rules want.
+    """
+    if not isinstance(targets, list):
+        return None
+    # More are refused for their number alone.
+    return [
+        _legible_target(target if isinstance(target, dict) else {"customContent": target})
+        for target in targets[:MAX_ITEMS]
+    ]
+
+
+_SOME_MEDIA = MediaBody.model_construct(type="image", url="")
+
+
+def _legible_target(target: JsonObject) -> TargetBody:
+    own, media = target.get("customContent"), target.get("customMedia")
+    names = {name: value for name, value in target.items() if isinstance(value, str)}
+    return TargetBody.model_construct(
+        platform=names.get("platform", ""),
+        account_id=names.get("accountId", ""),
+        custom_content=own if own is None or isinstance(own, str) else "?",
+        custom_media=media if media is None or isinstance(media, list) else [_SOME_MEDIA],
+    )
+
+
+def contradictions(body: PostBody) -> list[Problem]:
+    """Name the field that contradicts an earlier one: a wrong guess here would publish in public."""
+    found: list[Problem] = []
+    if body.publish_now and body.scheduled_for is not None:
+        found.append(Problem("scheduledFor cannot be given when publishNow is true", *_INVALID, "scheduledFor"))
+    if body.publish_now and body.is_draft:
+        found.append(Problem("isDraft cannot be true when publishNow is true", *_INVALID, "isDraft"))
+    return found
+
+
+_INVALID: tuple[ProblemCode] = ("invalid_field_value",)
+_MISSING: tuple[ProblemCode] = ("missing_required_field",)
+
+
+def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:
+    """Resolve a `scheduledFor`; it must lie between five minutes ago and five years ahead."""
+    try:
+        schedule = resolve(text, zone)
+    except UnknownZone:
+        # Of a post that was made under an older database of zones: a body's own zone is known.
+        return None, [Problem(f"The time zone {zone} exists no more; give another timezone", *_INVALID, "timezone")]
+    except ValueError:
+        sentence = (
+            "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2026-02-01T14:00, or an "
+            "instant such as 2026-02-01T14:00:00Z"
+        )
+        return None, [Problem(sentence, *_INVALID, "scheduledFor")]
+    return schedule, time_problems(schedule, now)
+
+
+def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
+    """Say where an instant is too late to keep or too far away."""
+    if schedule.instant < now - LATE_COUNTS_AS_NOW:
+        return [Problem("scheduledFor is more than 5 minutes in the past", *_INVALID, "scheduledFor")]
+    if schedule.instant > horizon(now):
+        return [Problem("scheduledFor is more than 5 years ahead", *_INVALID, "scheduledFor")]
+    return []
+
+
+def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]:
+    """Check what the contract requires of several fields together, leaving out fields already found at fault."""
+    found: list[Problem] = []
+    targets = body.platforms or []
+    if not targets and not draft and "platforms" not in at_fault:
+        found.append(Problem("platforms is required for posts that are not drafts", *_MISSING, "platforms"))
+    if not at_fault & {"content", "mediaItems"} and (targets or "platforms" not in at_fault):
+        found += _missing_content(body, targets)
+    if not at_fault & {"mediaItems", "platforms"} and (media := _media_in_all(body)) > MAX_MEDIA:
+        sentence = (
+            f"A post may hold at most {MAX_MEDIA:,} media items, its targets' and threads' included; this has {media:,}"
+        )
+        found.append(Problem(sentence, *_INVALID, "mediaItems" if body.media_items else "platforms"))
+    seen: set[tuple[str, str]] = set()
+    for position, target in enumerate(targets):
+        account = (target.platform, target.account_id)
+        if account in seen and all(account):
+            where = f"platforms.{position}.accountId"
+            found.append(Problem(f"{where} is in this post already", "duplicate_target", where))
+        seen.add(account)
+    return found
+
+
+def _media_in_all(body: PostBody) -> int:
+    own = sum(len(target.custom_media or []) for target in body.platforms or [])
+    return len(body.media_items or []) + own + sum(_thread_media(target) for target in body.platforms or [])
+
+
+def _thread_media(target: TargetBody) -> int:
+    """Count the media of a thread, whose settings may not have been read yet."""
+    settings = target.platform_specific_data or {}
+    items = settings.get("threadItems", settings.get("thread_items"))
+    of_items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    media = [item.get("mediaItems", item.get("media_items")) for item in of_items]
+    return sum(len(each) for each in media if isinstance(each, list))
+
+
+def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]:
+    has_text = bool(body.content and body.content.strip())
+    found: list[Problem] = []
+    for position, target in enumerate(targets):
+        media = target.custom_media if target.custom_media is not None else body.media_items
+        if media:
+            continue
+        if target.custom_content is None and not has_text:
+            return [_CONTENT_MISSING]
+        if target.custom_content is not None and not target.custom_content.strip():
+            where = f"platforms.{position}.customContent"
+            found.append(Problem(f"{where} must not be empty when no media is attached", *_MISSING, where))
+    if not targets and not has_text and not body.media_items:
+        return [_CONTENT_MISSING]
+    return found
+
+
+_CONTENT_MISSING = Problem("content is required when no media is attached", *_MISSING, "content")
+
+
+def contents(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
+    """Return a sound body in the domain's words.
+
+    Raises InvalidRequest if an answer with the post would be too large.
+    """
+    content = PostContent(
+        content=body.content,
+        media_items=_media(body.media_items or []),
+        targets=[
+            TargetContent(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None if target.custom_media is None else _media(target.custom_media),
+                settings=target.platform_specific_data or {},
+            )
+            for target in body.platforms or []
+        ],
+        tags=body.tags or [],
+        timezone=body.timezone or "UTC",
+        scheduled_for=schedule.instant if schedule else None,
+        scheduled_wall=schedule.wall if schedule else None,
+        tiktok_settings=body.tiktok_settings or {},
+        facebook_settings=body.facebook_settings or {},
+        publish_within=body.publish_within or PUBLISH_WITHIN_S,
+        external_id=body.external_id,
+    )
+    if answer_bytes(content) > LARGEST_POST:
+        raise InvalidRequest(_TOO_LARGE)
+    return content
+
+
+_TOO_LARGE = Problem(
+    f"The post would be larger than {LARGEST_POST // 2**20} MiB, counting its text once for each target without a text "
+    "of its own: shorten it, or send it as several posts",
+    *_INVALID,
+    "content",
+)
+
+
+def _media(items: list[MediaBody]) -> list[Media]:
+    return [Media(type=MediaType(item.type), url=item.url, alt_text=item.alt_text) for item in items]
+
+
+def place(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:
+    """Decide a sound post's status and due time; a time that has surely passed counts as now.
+
+    Of one that has only just passed this clock may be wrong: the worker's decides, so that nothing goes out early.
+    """
+    if draft:
+        return ParsedPost(content, PostStatus.DRAFT, None)
+    due_at = content.scheduled_for
+    if publish_now or due_at is None or due_at <= now - CLOCK_ERROR:
+        return ParsedPost(content, PostStatus.PUBLISHING, now)
+    return ParsedPost(content, PostStatus.SCHEDULED, due_at)

@@ -1,0 +1,104 @@
+"""What a PATCH body only repeats of the post, and what it may not set: so that what GET returns can be sent back."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from api.http.body import JsonObject
+from api.posts.rendering import render_post
+from api.posts.schemas import PatchBody, TargetBody
+from api.posts.views import PostView, TargetView
+from domain.bounds import MAX_ITEMS
+from domain.errors import Problem
+from store.models import Post
+
+_POST, _TARGET = (
+    frozenset(field.alias or name for name, field in body.model_fields.items()) for body in (PatchBody, TargetBody)
+)
+_NAMES_IT = "externalId"
+"""Set when the post is created, and never again."""
+_POST_SHOWN, _TARGET_SHOWN = (
+    frozenset(field.alias or name for name, field in view.model_fields.items()) for view in (PostView, TargetView)
+)
+_EMPTY = {
+    "content": 'send "" for no text',
+    "mediaItems": "send [] for none",
+    "platforms": "send [] for none",
+    "timezone": 'send "UTC" for the default',
+    "tags": "send [] for none",
+    "tiktokSettings": "send {} for none",
+    "facebookSettings": "send {} for none",
+    "platformSpecificData": "send {} for none",
+}
+"""How a field is emptied whose `null` could also mean that the client had nothing to say about it."""
+_NULL_IS_A_VALUE = frozenset({"scheduledFor", "customContent", "customMedia"})
+_ABSENT = object()
+
+
+def writable_fields(post: Post, payload: JsonObject) -> tuple[JsonObject, list[Problem]]:
+    """Return the fields of a PATCH body that may change the post, and a problem for each that may not be so.
+
+    A read-only field is left out if it says what the post's answer says, and a problem if it says anything else. A
+    field whose `null` has no meaning is a problem. Fields that are not known are left in.
+    """
+    shown: JsonObject | None = None
+
+    def answer() -> JsonObject:
+        nonlocal shown
+        if shown is None:
+            shown = render_post(post)
+        return shown
+
+    kept, problems = _fields(payload, _POST - {_NAMES_IT}, _POST_SHOWN, answer, "")
+    if isinstance(targets := kept.get("platforms"), list):
+        kept["platforms"] = list(targets)
+        for position, target in enumerate(targets[:MAX_ITEMS]):
+            if isinstance(target, dict):
+                known = _shown_target(answer, target)
+                own, found = _fields(target, _TARGET, _TARGET_SHOWN, known, f"platforms.{position}.")
+                kept["platforms"][position] = own
+                problems += found
+    return kept, problems
+
+
+def _shown_target(answer: Callable[[], JsonObject], target: JsonObject) -> Callable[[], JsonObject]:
+    def known() -> JsonObject:
+        account = target.get("platform"), target.get("accountId")
+        same = (each for each in answer()["platforms"] if (each["platform"], each["accountId"]) == account)
+        return next(same, {})
+
+    return known
+
+
+def _fields(
+    given: JsonObject, may_set: Collection[str], are_shown: Collection[str], known: Callable[[], JsonObject], path: str
+) -> tuple[JsonObject, list[Problem]]:
+    kept: JsonObject = {}
+    problems: list[Problem] = []
+    for name, value in given.items():
+        if name in may_set:
+            if value is not None or name in _NULL_IS_A_VALUE:
+                kept[name] = value
+            elif known().get(name, _ABSENT) is not None:
+                problems.append(_null(path, name))
+        elif name not in are_shown:
+            kept[name] = value
+        elif not _same(known().get(name, _ABSENT), value):
+            problems.append(_read_only(path, name))
+    return kept, problems
+
+
+def _same(shown: Any, given: Any) -> bool:
+    return type(shown) is type(given) and bool(shown == given)
+
+
+def _null(path: str, name: str) -> Problem:
+    how = f", or {_EMPTY[name]}" if name in _EMPTY else ""
+    return Problem(
+        f"{path}{name} cannot be null: leave it out to keep it as it is{how}", "invalid_field_value", path + name
+    )
+
+
+def _read_only(path: str, name: str) -> Problem:
+    how = "; a target's own text is its customContent" if path and name == "content" else ": leave it out"
+    sentence = f"{path}{name} cannot be changed, and it differs from what the post has now{how}"
+    return Problem(sentence, "invalid_field_value", path + name)

@@ -1,0 +1,62 @@
+"""One change of a post that a client asks for: made once for its Idempotency-Key, under the lock of the post's row."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.posts.answer import Answer
+from api.posts.idempotency import answer_once, keyed_request, take_key
+from api.posts.lookup import require_post
+from domain.audit import Actor
+from store.idempotency import KeyedRequest
+from store.models import IdempotencyKey, Post
+
+
+@dataclass(frozen=True, slots=True)
+class PostChange:
+    """A client's request to change one post. `request` names the use of its Idempotency-Key; None without a key."""
+
+    deps: Dependencies
+    workspace_id: str
+    actor: Actor
+    post_id: str
+    request: KeyedRequest | None
+
+    @classmethod
+    def of(
+        cls,
+        deps: Dependencies,
+        workspace_id: str,
+        actor: Actor,
+        post_id: str,
+        payload: JsonObject,
+        key: str | None,
+        *,
+        method: str = "POST",
+        action: str = "",
+    ) -> "PostChange":
+        """Return the change that a method and an `action` below the post's address ask for with this body."""
+        address = f"/v1/posts/{post_id}/{action}" if action else f"/v1/posts/{post_id}"
+        return cls(deps, workspace_id, actor, post_id, keyed_request(workspace_id, key, payload, f"{method} {address}"))
+
+    async def answer_once(
+        self, change: Callable[[], Awaitable[Answer]], follow: Callable[[IdempotencyKey], Awaitable[Answer]]
+    ) -> Answer:
+        """Make the change, or answer as the first request with its key was answered (`answer_once`)."""
+        return await answer_once(self.deps, self.request, self.post_id, change, follow)
+
+    @asynccontextmanager
+    async def locked_post(
+        self, *, answer: Answer | None = None, revision_id: str | None = None
+    ) -> AsyncIterator[tuple[AsyncSession, Post]]:
+        """Open the transaction of the change: it takes the key and holds the post's row until the block ends.
+
+        `answer` and `revision_id` are as in `api.posts.idempotency.take_key`. Raises KeyTakenError, NotFound.
+        """
+        async with self.deps.database.transaction() as session:
+            await take_key(session, self.request, self.post_id, answer=answer, revision_id=revision_id)
+            yield session, await require_post(session, self.workspace_id, self.post_id, lock=True)

@@ -1,0 +1,113 @@
+"""What a workspace may keep and write: open posts, posts in all, their bytes, and how fast it writes bytes."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from api.http.rates import Rates
+from domain.codes import ProblemCode
+from domain.errors import Problem, TooManyRequests
+from store.database import Database
+from store.posts import count_kept, count_open
+
+MOST_OPEN_POSTS = 100_000
+MOST_POSTS = 1_000_000
+MOST_MB = 10_240
+
+_COUNTED_FOR_S = 60.0
+"""In between, only what this process takes is added; what settles or is deleted is seen at the next count."""
+_KEPT_COUNTED_FOR_S = 600.0
+"""Of a million posts, counting takes PostgreSQL some 0.1 s."""
+_COUNTED_AGAIN_AFTER_S = 5.0
+"""How soon a workspace that has reached a limit is counted again."""
+_MOST_WORKSPACES = 10_000
+
+WRITTEN_PER_S = 256 * 1024
+WRITTEN_AT_ONCE = 2**30
+"""Bytes of posts: what is deleted at once still leaves its stored answer (24 hours) and its workflow (7 days)."""
+_TOO_MUCH = Problem("This workspace writes too many bytes of posts; please slow down", "rate_limited")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceLimits:
+    """The most of each that a workspace may have; 0 for any number."""
+
+    open_posts: int = MOST_OPEN_POSTS
+    """Drafts, scheduled posts and those that are being published."""
+    posts: int = MOST_POSTS
+    """Posts in all, settled ones included."""
+    megabytes: int = MOST_MB
+    """MiB of these posts, as `Post.answer_bytes` counts them."""
+
+
+class Quotas:
+    """Limits of workspaces, exact only when they are counted: a limit may be exceeded by some posts."""
+
+    def __init__(self, database: Database, limits: WorkspaceLimits | None = None) -> None:
+        limits = limits or WorkspaceLimits()
+        self._limits = limits
+        self._written = Rates(WRITTEN_PER_S, WRITTEN_AT_ONCE, problem=_TOO_MUCH)
+
+        async def open_(workspace_id: str) -> tuple[int, ...]:
+            return (await count_open(database, workspace_id, limits.open_posts),)
+
+        async def kept(workspace_id: str) -> tuple[int, ...]:
+            return await count_kept(database, workspace_id)
+
+        self._open = _Counts(open_, (limits.open_posts,), _COUNTED_FOR_S)
+        self._kept = _Counts(kept, (limits.posts, limits.megabytes * 2**20), _KEPT_COUNTED_FOR_S)
+
+    async def take(self, workspace_id: str, size: int) -> None:
+        """Count a post of `size` bytes before it is saved. Raises TooManyRequests if the workspace has too much."""
+        if await self._open.full(workspace_id, (1,)) is not None:
+            most = f"This workspace may have {self._limits.open_posts:,} posts that are drafts, scheduled or publishing"
+            raise _refusal(f"{most}, and has them; publish or delete some first", "too_many_open_posts")
+        full = await self._kept.full(workspace_id, (1, size))
+        if full == 0:
+            most = f"This workspace may have {self._limits.posts:,} posts"
+            raise _refusal(f"{most}, and has them; delete some first", "too_many_posts")
+        if full == 1:
+            most = f"This workspace may have {self._limits.megabytes:,} MiB of posts"
+            raise _refusal(f"{most}, and has them; delete some first", "too_many_bytes")
+        self.write(workspace_id, size)
+
+    def write(self, workspace_id: str, size: int) -> None:
+        """Count `size` bytes of a post that are about to be written. Raises TooManyRequests."""
+        self._written.take(workspace_id, size)
+
+
+def _refusal(sentence: str, code: ProblemCode) -> TooManyRequests:
+    return TooManyRequests(Problem(sentence, code), retry_after=60)
+
+
+class _Counts:
+    """Numbers of each workspace that are counted now and then."""
+
+    def __init__(
+        self, count: Callable[[str], Awaitable[tuple[int, ...]]], most: tuple[int, ...], counted_for_s: float
+    ) -> None:
+        self._count = count
+        self._most = most
+        self._counted_for_s = counted_for_s
+        self._counts: dict[str, tuple[tuple[int, ...], float]] = {}
+
+    async def full(self, workspace_id: str, more: tuple[int, ...]) -> int | None:
+        """Add `more` to the numbers; returns the place of the first that is at its limit already, and adds nothing."""
+        if not any(self._most):
+            return None
+        counts, since = self._counts.get(workspace_id, ((), float("-inf")))
+        age = time.monotonic() - since
+        if age > (self._counted_for_s if self._reached(counts) is None else _COUNTED_AGAIN_AFTER_S):
+            since = time.monotonic()
+            counts = await self._count(workspace_id)
+            if len(self._counts) >= _MOST_WORKSPACES:
+                self._counts.clear()
+        reached = self._reached(counts)
+        if reached is None:
+            counts = tuple(count + each for count, each in zip(counts, more, strict=True))
+        self._counts[workspace_id] = (counts, since)
+        return reached
+
+    def _reached(self, counts: tuple[int, ...]) -> int | None:
+        pairs = zip(counts, self._most, strict=False)
+        return next((place for place, (count, most) in enumerate(pairs) if most and count >= most), None)

@@ -1,0 +1,49 @@
+"""Delete a post: its row, under its lock; then its workflow is told."""
+
+from functools import partial
+
+from api.dependencies import Dependencies
+from api.posts.answer import Answer, answer_view
+from api.posts.post_change import PostChange
+from api.posts.views import DeletedView
+from domain.audit import Actor
+from domain.errors import Conflict, Problem
+from domain.ids import is_post_id
+from domain.post import PostStatus, TargetStatus
+from store.models import IdempotencyKey, Post
+from store.posts import find_post
+from store.wishes import delete_post
+
+_PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
+
+
+async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, key: str | None) -> Answer:
+    """Remove the post from this service; one that is not out yet is surely not published afterwards.
+
+    Raises NotFound, Conflict, IdempotencyKeyReused.
+    """
+    change = PostChange.of(deps, workspace_id, actor, post_id, {}, key, method="DELETE")
+    answer = answer_view(DeletedView(id=post_id, deleted=True))
+
+    async def follow(_: IdempotencyKey) -> Answer:
+        return answer
+
+    return await change.answer_once(partial(_delete, change, answer), follow)
+
+
+async def _delete(change: PostChange, answer: Answer) -> Answer:
+    deps, workspace_id, post_id = change.deps, change.workspace_id, change.post_id
+    async with deps.database.reading() as session:
+        asked_for = await find_post(session, workspace_id, post_id) if is_post_id(post_id) else None
+    async with change.locked_post(answer=answer) as (session, post):
+        # The answer to a request for a post that is not out yet must not be that it is deleted if it has just gone out.
+        out_meanwhile = _may_be_public(post) and not (asked_for and _may_be_public(asked_for))
+        if out_meanwhile or not await delete_post(session, post, change.actor):
+            raise Conflict(_PUBLISHING)
+    if post.status != PostStatus.DRAFT:
+        await deps.starter.rest_now(post.workflow_id, post.id, post.version + 1, deleted=True)
+    return answer
+
+
+def _may_be_public(post: Post) -> bool:
+    return any(TargetStatus(target.status).may_be_public for target in post.targets)

@@ -1,0 +1,140 @@
+"""Posts as answers show them: the JSON that `PostView` describes, built once and not validated again."""
+
+from datetime import UTC, datetime
+
+from pydantic_core import to_json
+
+from api.http.body import JsonObject
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, status_shown, text_in_effect
+from domain.schedule import local_time, rfc3339
+from domain.waits import waits_for
+from platforms.codes import known_codes, public_codes
+from store.models import Post, Target
+from store.shown import ShownPost, ShownTarget
+
+_TIME_PASSED = {
+    "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
+    "code": "scheduled_time_passed",
+    "param": "scheduledFor",
+}
+
+
+def render_post(post: Post | ShownPost) -> JsonObject:
+    """Return a post as clients read it; its targets must be loaded. What was not given is left out, not null."""
+    is_draft = post.status == PostStatus.DRAFT
+    shown: JsonObject = {
+        "id": post.id,
+        "status": status_shown(PostStatus(post.status), post.scheduled_for, datetime.now(UTC)).value,
+        "content": post.content,
+        "mediaItems": _media(post.media_items or []),
+        "platforms": [_target(post, target) for target in post.targets],
+        "tags": post.tags,
+        "timezone": post.timezone,
+        "scheduledFor": _moment(post.scheduled_for),
+        "scheduledForLocal": local_time(post.scheduled_for, post.timezone) if post.scheduled_for else None,
+        "publishedAt": _moment(post.published_at),
+        "createdAt": rfc3339(post.created_at),
+        "updatedAt": rfc3339(post.updated_at),
+        "isDraft": is_draft,
+        "publishWithin": post.publish_within,
+    }
+    if post.external_id is not None:
+        shown["externalId"] = post.external_id
+    if post.planned_for:
+        shown["plannedFor"] = rfc3339(post.planned_for)
+    if post.tiktok_settings:
+        shown["tiktokSettings"] = post.tiktok_settings
+    if post.facebook_settings:
+        shown["facebookSettings"] = post.facebook_settings
+    if is_draft and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
+        shown["warnings"] = [_TIME_PASSED]
+    return shown
+
+
+def write_json(shown: JsonObject) -> bytes:
+    """Return the bytes of an answer."""
+    return to_json(shown, inf_nan_mode="null")
+
+
+def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
+    text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+    shown: JsonObject = {
+        "platform": target.platform,
+        "accountId": target.account_id,
+        "status": target.status,
+        "platformPostId": target.platform_post_id,
+        "platformPostUrl": target.platform_post_url,
+        "content": text,
+        "publishedAt": _moment(target.published_at),
+    }
+    if target.custom_content is not None:
+        shown["customContent"] = target.custom_content
+    if target.custom_media is not None:
+        shown["customMedia"] = _media(target.custom_media)
+    if target.settings:
+        shown["platformSpecificData"] = target.settings
+    if target.media_changes:
+        shown["mediaChanges"] = target.media_changes
+    if target.warning:
+        shown["warning"] = target.warning
+    if target.edit_history:
+        shown["editHistory"] = target.edit_history
+    _show_difficulties(shown, target, TargetStatus(target.status))
+    return shown
+
+
+def _show_difficulties(shown: JsonObject, target: Target | ShownTarget, status: TargetStatus) -> None:
+    """Add what a target waits for, what went wrong with it, and how to go on."""
+    if target.next_attempt_at:
+        shown["nextAttemptAt"] = rfc3339(target.next_attempt_at)
+    if target.hold_reason:
+        shown["holdReason"] = target.hold_reason
+    if waits := waits_for(
+        status,
+        confirming=target.confirming,
+        hold_reason=target.hold_reason,
+        error_code=target.error_code,
+        next_attempt_at=target.next_attempt_at,
+    ):
+        shown["waitsFor"] = waits.value
+    if status.is_explained or target.error:
+        shown["error"] = target.error or "The platform's answer was lost."
+        shown |= _codes(target)
+        shown["errorCategory"] = target.error_category
+        shown["retryable"] = bool(target.retryable)
+    if hint := _hint(target, status):
+        shown["hint"] = hint
+
+
+def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
+    category = ErrorCategory(target.error_category) if target.error_category else None
+    hold = HoldReason(target.hold_reason) if target.hold_reason else None
+    found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
+    network = {"networkCode": found.network_code} if found.network_code else {}
+    return {"errorCode": found.code, **network}
+
+
+def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
+    """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
+    if status == TargetStatus.PENDING and target.warning:
+        return "Change the post by PATCH before its time; unless this is mended, it will be refused then."
+    if status == TargetStatus.FAILED:
+        if target.retryable:
+            return "POST /v1/posts/{postId}/retry tries it again."
+        return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
+    if status == TargetStatus.UNCONFIRMED and not target.confirming:
+        return "Look at the account, then say what you found by POST /v1/posts/{postId}/resolve."
+    if status == TargetStatus.HELD:
+        return "It goes on by itself. Until then the post can be changed by PATCH, or deleted."
+    return None
+
+
+def _media(items: list[JsonObject]) -> list[JsonObject]:
+    return [
+        {"type": item["type"], "url": item["url"], **({"altText": item["alt_text"]} if "alt_text" in item else {})}
+        for item in items
+    ]
+
+
+def _moment(value: datetime | None) -> str | None:
+    return rfc3339(value) if value else None

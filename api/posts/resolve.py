@@ -1,0 +1,95 @@
+"""Let a person decide what became of a target whose answer was lost."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.http.body_validation import in_contract_order, read
+from api.posts.answer import Answer, answer_post
+from api.posts.lookup import accounts_of, plan_for, require_post
+from api.posts.post_change import PostChange
+from api.posts.schemas import ResolveBody
+from domain.audit import Actor
+from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.plan import Plan
+from platforms.registry import networks
+from store.models import ConnectedAccount, Post, Target
+from store.wishes import resolve as resolve_target
+
+_NOTHING = Problem(
+    "This target is not unconfirmed, nor settled by a person in the last 7 days: there is nothing to resolve",
+    "conflict",
+)
+
+
+async def resolve(
+    deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, payload: JsonObject, key: str | None
+) -> Answer:
+    """Settle one unconfirmed target. Raises NotFound, InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused."""
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="resolve")
+
+    async def answer() -> Answer:
+        async with deps.database.reading() as session:
+            return answer_post(await require_post(session, workspace_id, post_id))
+
+    async def settle() -> Answer:
+        await _settle(change, read_resolution(payload))
+        return await answer()
+
+    return await change.answer_once(settle, lambda _: answer())
+
+
+async def _settle(change: PostChange, body: ResolveBody) -> None:
+    async with change.locked_post() as (session, post):
+        plan = await settle_target(session, post, body, change.actor)
+    await change.deps.starter.tell_now(plan)
+
+
+async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, actor: Actor) -> Plan:
+    """Settle a locked post's target as a person says; return what its workflow must be told.
+
+    Raises InvalidRequest, Unprocessable, Conflict.
+    """
+    target, published = _named(post, body), body.outcome != "not_published"
+    accounts = await accounts_of(session, post)
+    found, url = id_and_address(body, accounts.get(target.account_id))
+    if not await resolve_target(session, post, target, found, actor, published=published, url=url):
+        raise Conflict(_NOTHING)
+    return plan_for(post, accounts)
+
+
+def read_resolution(payload: JsonObject) -> ResolveBody:
+    """Return what the person says. Raises InvalidRequest."""
+    body, problems = read(ResolveBody, payload)
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(problems))
+    _found(body, None)
+    return body
+
+
+def id_and_address(body: ResolveBody, account: ConnectedAccount | None) -> tuple[str | None, str | None]:
+    """Return the id of the post that a person names, and its address if that was given. Raises InvalidRequest."""
+    return _found(body, account.user_id if account else "")
+
+
+def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | None]:
+    """Return the id that a person has given, or the address of which it is a part, and that address.
+
+    `user_id`: the network's id of the account; None if only the form is checked. Raises InvalidRequest.
+    """
+    post_id, given = networks()[body.platform].rules.post_id, body.platform_post_id
+    if given is None:
+        return None, None
+    found = post_id.read(given, user_id)
+    if found is None:
+        either = ", or the address of the post" if post_id.addresses else ""
+        sentence = f"platformPostId must be {post_id.words}{either}"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "platformPostId"))
+    return found, given if found != given else None
+
+
+def _named(post: Post, body: ResolveBody) -> Target:
+    for target in post.targets:
+        if (target.platform, target.account_id) == (body.platform, body.account_id):
+            return target
+    raise Unprocessable(Problem("The post has no target on this account", "account_not_found", "accountId"))

@@ -1,0 +1,96 @@
+"""Publish again to targets that failed: their rows, under the lock of the post's; then its workflow is told."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.http.body_validation import in_contract_order, read
+from api.posts.answer import Answer
+from api.posts.at_rest import answer_at_rest
+from api.posts.lookup import accounts_of, plan_for
+from api.posts.post_change import PostChange
+from api.posts.schemas import NamedTarget, RetryBody
+from api.posts.waiting import Deadline
+from domain.audit import Actor
+from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.ownership import may_retry
+from domain.post import TargetStatus
+from platforms.registry import networks
+from store.attempts import most_attempts
+from store.models import Post, Target
+from store.wishes import reopen, row_of
+
+MOST_ATTEMPTS = 1_000
+"""Steps of one target from which on it is not retried any more: each is a row that is kept as long as the post."""
+_TRIED_TOO_OFTEN = Problem(
+    f"A target of this post was tried {MOST_ATTEMPTS:,} times; create a new post instead", "retry_limit_reached"
+)
+_NOTHING = Problem("No platform has failed, so there is nothing to retry", "nothing_to_retry")
+_HELD = Problem(
+    "No platform has failed. What is held goes on by itself; until then it can be changed by PATCH, or deleted",
+    "nothing_to_retry",
+)
+
+
+async def retry(
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    post_id: str,
+    payload: JsonObject,
+    key: str | None,
+    deadline: Deadline,
+) -> Answer:
+    """Publish to the named targets, or to all that failed, once more and wait for the outcome.
+
+    Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
+    """
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, action="retry")
+
+    async def begin() -> Answer:
+        named = read_retry(payload)
+        async with change.locked_post() as (session, post):
+            await require_tries_left(session, post)
+            only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
+            if not await reopen(session, post, change.actor, only):
+                raise Conflict(_HELD if any(each.status == TargetStatus.HELD for each in post.targets) else _NOTHING)
+            deps.quotas.write(workspace_id, post.answer_bytes)
+            plan = plan_for(post, await accounts_of(session, post))
+        deps.starter.tell(plan)
+        return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=True)
+
+    return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))
+
+
+async def require_tries_left(session: AsyncSession, post: Post) -> None:
+    """Raise Conflict if a target of a post was tried, or changed, too often."""
+    if await most_attempts(session, [target.id for target in post.targets]) >= MOST_ATTEMPTS:
+        raise Conflict(_TRIED_TOO_OFTEN)
+
+
+def read_retry(payload: JsonObject) -> list[NamedTarget] | None:
+    """Return the targets that are named, None if none are. Raises InvalidRequest."""
+    body, problems = read(RetryBody, payload)
+    named = body.platforms if body else None
+    seen: set[tuple[str, str]] = set()
+    for position, target in enumerate(named or []):
+        if (account := (target.platform, target.account_id)) in seen:
+            where = f"platforms.{position}.accountId"
+            problems.append(Problem(f"{where} is named already", "duplicate_target", where))
+        seen.add(account)
+    if problems:
+        raise InvalidRequest(in_contract_order(problems))
+    return named
+
+
+def _failed(post: Post, named: NamedTarget, position: int) -> Target:
+    """Return the named target. Raises Unprocessable if the post has none such, Conflict if it has not failed."""
+    where, label = f"platforms.{position}.accountId", networks()[named.platform].label
+    for target in post.targets:
+        if (target.platform, target.account_id) == (named.platform, named.account_id):
+            if may_retry(row_of(target)):
+                return target
+            sentence = f"The post is {target.status} on {label} account {named.account_id}: there is nothing to retry"
+            raise Conflict(Problem(sentence, "nothing_to_retry", where, named.platform, named.account_id))
+    sentence = f"The post has no target on {label} account {named.account_id}"
+    raise Unprocessable(Problem(sentence, "account_not_found", where, named.platform, named.account_id))

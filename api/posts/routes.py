@@ -1,0 +1,158 @@
+"""The endpoints under /v1/posts: read the request, call what does it, write the answer."""
+
+from contextlib import AbstractContextManager
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+
+from api.auth import actor_of, authenticate
+from api.dependencies import Dependencies, Deps
+from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
+from api.http.query import read_query
+from api.http.request import HttpRequest, read_bare_request, read_keyed_request, read_request
+from api.posts import create, edit, remove, resolve, retry, update
+from api.posts.answer import Answer, answer_post, answer_posts, answer_view
+from api.posts.history import history
+from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
+from api.posts.lookup import require_post, require_shown_post
+from api.posts.parse_post import read_create
+from api.posts.validate import validate
+from api.posts.views import attempts_view
+from api.posts.waiting import Deadline
+from store.attempts import list_attempts
+from store.lists import list_posts
+
+PostId = FromPath[str]
+Workspace = NamedDependency[str]
+
+
+def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
+    """Write an answer as HTTP."""
+    headers: dict[str, str] = {}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.waited and wait is not None:
+        headers["Preference-Applied"] = f"wait={wait}"
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Deadline]:
+    return deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
+
+
+class Posts(Controller):
+    """Serve the posts of the caller's workspace."""
+
+    path = "/v1/posts"
+    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+
+    @post("/")
+    async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Create a post, and publish it if it is due."""
+        await deps.restoring.require_over()
+        payload, key = await read_keyed_request(
+            request, idempotency_key, lambda body: read_create(body, create.now_ms())
+        )
+        wait = preferred_wait(request)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
+
+    @get("/")
+    async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Return a page of posts."""
+        wanted, limit = read_list_query(request)
+        page = await list_posts(deps.database, workspace_id, wanted, limit)
+        cursor = cursor_after(page.last) if page.last else None
+        return respond(answer_posts(page.posts, cursor))
+
+    @post("/validate")
+    async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """Say what creating a post from this body would say."""
+        return respond(await validate(deps, workspace_id, await read_request(request)))
+
+    @get("/{post_id:str}")
+    async def get_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Return one post."""
+        read_query(request)
+        return respond(answer_post(await require_shown_post(deps.database, workspace_id, post_id)))
+
+    @patch("/{post_id:str}")
+    async def update_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Change a draft or a scheduled post."""
+        await deps.restoring.require_over()
+        payload, key = await read_keyed_request(
+            request, idempotency_key, lambda body: update.check(deps, workspace_id, post_id, body)
+        )
+        wait = preferred_wait(request)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
+
+    @delete("/{post_id:str}", status_code=200)
+    async def delete_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Remove a post from this service."""
+        await deps.restoring.require_over()
+        key = await read_bare_request(request, idempotency_key)
+        return respond(await remove.delete(deps, workspace_id, actor_of(request), post_id, key))
+
+    @get("/{post_id:str}/attempts")
+    async def list_attempts(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Return a page of the steps towards the networks, oldest first."""
+        after_id, limit = read_attempts_query(request)
+        async with deps.database.reading() as session:
+            await require_post(session, workspace_id, post_id)
+            found = await list_attempts(session, post_id, limit + 1, after_id)
+        page, more = found[:limit], len(found) > limit
+        cursor = cursor_after(page[-1][0].id) if more else None
+        return respond(answer_view(attempts_view(page, cursor)))
+
+    @get("/{post_id:str}/history")
+    async def get_history(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Return a page of what happened to a post and who did it, oldest first."""
+        after, limit = read_history_query(request)
+        return respond(answer_view(await history(deps, workspace_id, post_id, after, limit)))
+
+    @post("/{post_id:str}/resolve", status_code=200)
+    async def resolve_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Let a person settle an unconfirmed target."""
+        await deps.restoring.require_over()
+        payload, key = await read_keyed_request(request, idempotency_key, resolve.read_resolution)
+        return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
+
+    @post("/{post_id:str}/edit", status_code=200)
+    async def edit_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Edit the text of a published tweet."""
+        await deps.restoring.require_over()
+        payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
+        wait = preferred_wait(request)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)
+
+    @post("/{post_id:str}/retry", status_code=200)
+    async def retry_post(
+        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+    ) -> Response[bytes]:
+        """Publish again to the platforms that failed."""
+        await deps.restoring.require_over()
+        payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
+        wait = preferred_wait(request)
+        with _patience(deps, workspace_id, wait) as deadline:
+            answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
+        return respond(answer, wait if deadline.granted else None)

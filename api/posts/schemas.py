@@ -1,0 +1,268 @@
+"""What clients may write: the bodies of the contract, strict about names and types."""
+
+import json
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from api.http.suggest import did_you_mean, zone_meant
+from domain.bounds import MAX_ITEMS, MAX_TEXT
+from domain.post import PUBLISH_WITHIN_S
+from domain.schedule import parse_shift
+from domain.zones import zone_names
+from platforms.registry import networks
+
+_MAX_ROOT_SETTINGS = 16_000
+"""Characters of root-level settings as JSON: they are held against the rules of each of up to 100 targets."""
+SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 30 * 24 * 60 * 60
+_LONGEST_URL = 2048
+LONGEST_NAME = 255
+
+
+def _bad(sentence: str) -> PydanticCustomError:
+    # pydantic formats the template; the sentence is not one.
+    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
+def _network(name: str) -> str:
+    if name not in networks():
+        known = ", ".join(networks())
+        raise _bad(f"must be one of the networks {known}{did_you_mean(name, networks())}")
+    return name
+
+
+def _zone(name: str) -> str:
+    if name not in zone_names():
+        raise _bad(f"must be an IANA time zone such as America/New_York{zone_meant(name)}")
+    return name
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
+        raise _bad("must be an http or https URL")
+    return url
+
+
+def _short(settings: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(settings, ensure_ascii=False)) > _MAX_ROOT_SETTINGS:
+        raise _bad(f"may be at most {_MAX_ROOT_SETTINGS:,} characters of JSON")
+    return settings
+
+
+def _duration(text: str) -> str:
+    try:
+        parse_shift(text)
+    except ValueError:
+        raise _bad("must be an ISO 8601 duration of weeks, days, hours and minutes, such as P1D or -PT90M") from None
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise _bad("must not be empty")
+    return text
+
+
+NetworkName = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "enum": list(networks())})]
+Zone = Annotated[str, AfterValidator(_zone)]
+WebAddress = Annotated[
+    str,
+    Field(max_length=_LONGEST_URL),
+    AfterValidator(_web_address),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": _LONGEST_URL}),
+]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+RootSettings = Annotated[dict[str, Any], AfterValidator(_short)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_not_blank)]
+
+
+class RequestModel(BaseModel):
+    """Take camelCase names only, nothing unknown, and no value of another type than documented."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=False,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        model_title_generator=lambda model: model.__name__.removesuffix("Body"),
+    )
+
+
+class MediaBody(RequestModel):
+    """One image, video, GIF or document."""
+
+    model_config = ConfigDict(title="MediaItem")
+
+    type: Literal["image", "video", "gif", "document"] = Field(
+        description="What the file is; a `document` (PDF, Word, PowerPoint) only where the network takes one.",
+        examples=["image"],
+    )
+    url: WebAddress = Field(
+        description="Where the file can be fetched without a login.", examples=["https://example.com/photo.jpg"]
+    )
+    alt_text: Text | None = Field(
+        None, description="A description for people who cannot see it.", examples=["A lighthouse at dawn"]
+    )
+
+
+class TargetBody(RequestModel):
+    """One account that the post goes to."""
+
+    platform: NetworkName = Field(description="The network.", examples=["instagram"])
+    account_id: Name = Field(description="A connected account of that network.", examples=["ig_123"])
+    custom_content: Text | None = Field(
+        None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
+    )
+    custom_media: list[MediaBody] | None = Field(
+        None, max_length=MAX_ITEMS, description="Replaces `mediaItems` for this account."
+    )
+    platform_specific_data: dict[str, Any] | None = Field(
+        None, description="The network's own settings; they win over the root-level ones.", examples=[{}]
+    )
+
+
+class PostBody(RequestModel):
+    """A post to create."""
+
+    model_config = ConfigDict(title="CreatePost")
+
+    content: Text | None = Field(
+        None,
+        description="The text. Optional when media is attached or all platforms have customContent.",
+        examples=["Hello from SocialSyncerAPI!"],
+    )
+    media_items: list[MediaBody] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Images, videos or GIFs.",
+        examples=[[{"type": "image", "url": "https://example.com/photo.jpg"}]],
+    )
+    platforms: list[TargetBody] | None = Field(
+        None, max_length=MAX_ITEMS, description="Where the post goes; required unless it is a draft."
+    )
+    publish_now: bool | None = Field(None, description="Publish at once and wait for the outcome.", examples=[True])
+    scheduled_for: str | None = Field(
+        None,
+        description=(
+            "When to publish: an ISO 8601 date and time, at most 5 years ahead. With an offset or Z it is that "
+            "instant; without one it is wall time in `timezone` (a time that a clock change skips moves forward by the "
+            "gap; of a repeated time the first counts). Up to 5 minutes ago counts as now."
+        ),
+        examples=["2026-02-01T14:00", "2026-02-01T14:00:00Z"],
+    )
+    is_draft: bool | None = Field(
+        None,
+        description="Keep as a draft. A post with neither `publishNow` nor `scheduledFor` is one too.",
+        examples=[False],
+    )
+    timezone: Zone | None = Field(None, description="IANA time zone; UTC by default.", examples=["America/New_York"])
+    tags: list[Name] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Your own labels; the list can be filtered by them.",
+        examples=[["marketing"]],
+    )
+    tiktok_settings: RootSettings | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
+    facebook_settings: RootSettings | None = Field(
+        None, description="Settings for all Facebook targets.", examples=[{}]
+    )
+    external_id: Name | None = Field(
+        None,
+        description=(
+            "Your own id of the post, unique in your workspace as long as the post exists. A repeat of the same body "
+            "answers the existing post, for ever; another body with the id is 409."
+        ),
+        examples=["campaign-7/row-12"],
+    )
+    publish_within: int | None = Field(
+        None,
+        ge=SHORTEST_WINDOW_S,
+        le=LONGEST_WINDOW_S,
+        description=(
+            "Seconds after its time in which the post may still go out, should its network, its account or this "
+            f"service be away. Later it fails rather than appear stale. {PUBLISH_WITHIN_S} (24 hours) by default."
+        ),
+        examples=[PUBLISH_WITHIN_S],
+    )
+
+
+class PatchBody(PostBody):
+    """The fields of a post to change. A field that is left out stays as it is."""
+
+    model_config = ConfigDict(title="UpdatePost")
+
+    shift_by: Annotated[str, AfterValidator(_duration), Field(max_length=40)] | None = Field(
+        None,
+        description=(
+            "How far to move the post's time: an ISO 8601 duration such as `P1D`, `-P1W` or `PT90M`. Weeks and days "
+            "move the wall time in `timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the "
+            "instant."
+        ),
+        examples=["P1D"],
+    )
+
+
+class ValidateBody(PostBody):
+    """A post to check without creating it."""
+
+    model_config = ConfigDict(title="ValidatePost")
+
+    check_media: bool = Field(
+        False,
+        description=(
+            "Also look at the files, as publishing would: whether they can be fetched and are what the networks take. "
+            "It is done if nothing else is wrong, and takes up to 25 seconds."
+        ),
+        examples=[True],
+    )
+
+
+class NamedTarget(RequestModel):
+    """One target of a post."""
+
+    platform: NetworkName = Field(description="The target's network.", examples=["twitter"])
+    account_id: Name = Field(description="The target's account.", examples=["tw_456"])
+
+
+class RetryBody(RequestModel):
+    """Which of the failed targets to try again."""
+
+    model_config = ConfigDict(title="RetryPost")
+
+    platforms: list[NamedTarget] | None = Field(
+        None, min_length=1, max_length=MAX_ITEMS, description="Those that are meant; all that failed if left out."
+    )
+
+
+class ResolveBody(RequestModel):
+    """What a person found out about an unconfirmed target."""
+
+    model_config = ConfigDict(title="ResolveTarget")
+
+    platform: NetworkName = Field(description="The target's network.", examples=["telegram"])
+    account_id: Name = Field(description="The target's account.", examples=["tg_123"])
+    outcome: Literal["published", "not_published"] = Field(
+        description="`not_published` makes the target one that can be retried.", examples=["not_published"]
+    )
+    platform_post_id: Name | None = Field(
+        None,
+        description="The post's id on the network, or the address of its page, if it is known.",
+        examples=["42"],
+    )
+
+
+class EditBody(RequestModel):
+    """The new text of a published tweet."""
+
+    model_config = ConfigDict(title="EditPost")
+
+    content: Text = Field(description="The new text.", examples=["Hello from SocialSyncerAPI! (edited)"])

@@ -1,0 +1,99 @@
+"""Change a post that is not out, or correct what failed of one: its row, under its lock; then its workflow is told."""
+
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject
+from api.posts.answer import Answer
+from api.posts.at_rest import answer_at_rest
+from api.posts.correct_targets import correct_targets
+from api.posts.create import now_ms
+from api.posts.lookup import plan_for, require_post
+from api.posts.network_rules import network_problems
+from api.posts.parse_patch import read_correction, read_patch
+from api.posts.post_change import PostChange
+from api.posts.waiting import Deadline
+from domain.audit import Actor
+from domain.errors import Conflict, Problem, Unprocessable
+from domain.ownership import may_change, may_correct
+from domain.post import PostStatus
+from store.accounts import find_accounts
+from store.contents import rewrite
+from store.models import ConnectedAccount, Post
+from store.wishes import rows_of
+
+_BEGUN = Problem(
+    "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
+    "conflict",
+)
+
+
+async def update_post(
+    deps: Dependencies,
+    workspace_id: str,
+    actor: Actor,
+    post_id: str,
+    payload: JsonObject,
+    key: str | None,
+    deadline: Deadline,
+) -> Answer:
+    """Change the post and answer with it, or as the first request with this key was answered.
+
+    Raises NotFound, InvalidRequest, Unprocessable, Conflict, TooManyRequests, IdempotencyKeyReused.
+    """
+    change = PostChange.of(deps, workspace_id, actor, post_id, payload, key, method="PATCH")
+    return await change.answer_once(
+        partial(_change, change, payload, deadline), lambda _: answer_at_rest(deps, workspace_id, post_id, deadline)
+    )
+
+
+async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -> Answer:
+    deps = change.deps
+    async with change.locked_post() as (session, post):
+        before = PostStatus(post.status)
+        rows = [] if may_change(before) else await rows_of(session, post)
+        if may_change(before, rows):
+            accounts = await _rewrite(session, post, change.actor, payload)
+        elif any(map(may_correct, rows)):
+            accounts = await correct_targets(session, post, change.actor, rows, payload)
+        else:
+            raise Conflict(_BEGUN)
+        deps.quotas.write(post.workspace_id, post.answer_bytes)
+        plan = None if post.due_at is None else plan_for(post, accounts)
+    # The row has the last word from here on; its workflow is told, and told again if need be.
+    if plan is None:
+        if before is not PostStatus.DRAFT:
+            await deps.starter.rest_now(post.workflow_id, post.id, post.version)
+    elif plan.immediate:
+        deps.starter.tell(plan)
+    elif PostStatus(post.status).is_open:
+        await deps.starter.tell_now(plan)
+    begun = plan is not None and plan.immediate
+    return await answer_at_rest(deps, post.workspace_id, post.id, deadline, begun=begun)
+
+
+async def _rewrite(session: AsyncSession, post: Post, actor: Actor, payload: JsonObject) -> dict[str, ConnectedAccount]:
+    """Change a locked post that has not begun, or that begins again, and return its accounts.
+
+    Raises InvalidRequest, Unprocessable.
+    """
+    now = now_ms()
+    wanted = read_patch(post, payload, now)
+    account_ids = {each.account_id for each in wanted.content.targets}
+    accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
+    if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
+        raise Unprocessable(problems)
+    rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
+    return accounts
+
+
+async def check(deps: Dependencies, workspace_id: str, post_id: str, payload: JsonObject) -> None:
+    """Say what is wrong with the shape of a change, and change nothing. Raises NotFound, InvalidRequest, Conflict."""
+    async with deps.database.reading() as session:
+        post = await require_post(session, workspace_id, post_id)
+    if may_change(PostStatus(post.status)):
+        read_patch(post, payload, now_ms())
+    else:
+        read_correction(post, payload)

@@ -1,0 +1,58 @@
+"""Say what creating a post would say, and create nothing."""
+
+from api.dependencies import Dependencies
+from api.http.body import JsonObject, SizedBody, size_of
+from api.http.loop_share import loop_share
+from api.posts.answer import Answer, answer_view, view_problem
+from api.posts.create import now_ms
+from api.posts.media_checks import check_files
+from api.posts.network_rules import find_network_problems, network_cautions, refused_accounts
+from api.posts.parse_post import read_create
+from api.posts.views import VerdictView
+from domain.errors import InvalidRequest, Problem
+from store.accounts import find_accounts
+
+
+async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:
+    """Answer with everything that is wrong; of a draft, what a network will refuse later is a warning."""
+    checks, body = payload.get("checkMedia", False), _without_check(payload)
+    wrong = [] if isinstance(checks, bool) else [_NO_FLAG]
+    try:
+        async with loop_share(size_of(payload)):
+            wanted = read_create(body, now_ms())
+    except InvalidRequest as error:
+        return _verdict([*error.problems, *wrong], [])
+    if wrong:
+        return _verdict(wrong, [])
+    async with deps.database.transaction() as session:
+        wanted_ids = [target.account_id for target in wanted.content.targets]
+        accounts = await find_accounts(session, workspace_id, wanted_ids)
+    problems = await find_network_problems(wanted.content, accounts, size_of(payload))
+    warnings = refused_accounts(wanted.content, accounts)
+    if not problems:
+        warnings += network_cautions(wanted.content, accounts)
+        if checks:
+            problems, unseen = await check_files(deps, workspace_id, wanted.content)
+            warnings += unseen
+    return _verdict([], [*problems, *warnings]) if wanted.is_draft else _verdict(problems, warnings)
+
+
+_NO_FLAG = Problem("checkMedia must be true or false", "invalid_field_value", "checkMedia")
+
+
+def _without_check(payload: JsonObject) -> JsonObject:
+    if "checkMedia" not in payload:
+        return payload
+    body = SizedBody({name: value for name, value in payload.items() if name != "checkMedia"})
+    body.size = size_of(payload)
+    return body
+
+
+def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
+    return answer_view(
+        VerdictView.model_construct(
+            valid=not errors,
+            errors=[view_problem(problem) for problem in errors],
+            warnings=[view_problem(problem) for problem in warnings],
+        )
+    )

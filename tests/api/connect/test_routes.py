@@ -1,0 +1,476 @@
+"""GET and POST /v1/connect/{platform}: accounts that people connect themselves, against the sandbox's networks."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import httpx
+import pytest
+from sqlalchemy import select, text, update
+
+from reconcile.expiry import expire
+from sandbox.authorization import PLAY_SECRET
+from store.accounts import open_credentials
+from store.models import Account, PendingConnection
+from store.vault import Vault
+from tests.api.conftest import Client, problems
+from tests.stack import Stack
+
+SERVER = "https://social.example"
+BACK = "http://localhost:3000/connected"
+
+
+async def begin(api: Client, platform: str = "twitter", **query: str) -> dict[str, Any]:
+    response = await api.get(f"/v1/connect/{platform}", params={"redirect_url": BACK, **query})
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "no-store"
+    begun: dict[str, Any] = response.json()
+    return begun
+
+
+async def consent(stack: Stack, begun: dict[str, Any], person: str = "jane", **more: str) -> dict[str, str]:
+    """Allow what is asked, as a person in a browser does; returns what the network sends back."""
+    asked = _query(begun["authUrl"]) | {"sandbox_as": person, **more}
+    response = await stack.http.get(begun["authUrl"], params=asked, headers={"User-Agent": "Mozilla/5.0"})
+    assert response.status_code == 302, response.text
+    assert response.headers["location"].startswith(BACK)
+    return _query(response.headers["location"])
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+async def trade(api: Client, platform: str, back: dict[str, str], **more: Any) -> httpx.Response:
+    body = {"code": back["code"], "state": back["state"], "redirect_url": BACK, **more}
+    return await api.post(f"/v1/connect/{platform}", json={name: value for name, value in body.items() if value})
+
+
+async def connected(
+    api: Client, stack: Stack, platform: str, person: str = "jane", consent_to: str = "", **query: str
+) -> dict[str, Any]:
+    begun = await begin(api, platform, **query)
+    response = await trade(api, platform, await consent(stack, begun, person))
+    assert response.status_code in {200, 201}, response.text
+    account: dict[str, Any] = response.json()
+    return account
+
+
+async def credentials(stack: Stack, workspace_id: str, account_id: str) -> dict[str, Any]:
+    async with stack.database.reading() as session:
+        account = await session.get(Account, (workspace_id, account_id))
+        assert account is not None
+        return open_credentials(Vault(stack.settings.encryption_keys), account)
+
+
+async def row_of(stack: Stack, workspace_id: str) -> PendingConnection:
+    async with stack.database.reading() as session:
+        own = select(PendingConnection).where(PendingConnection.workspace_id == workspace_id)
+        return (await session.scalars(own.order_by(PendingConnection.created_at.desc()))).first() or PendingConnection()
+
+
+async def refused(response: httpx.Response, status: int, code: str, param: str | None = None) -> str:
+    assert response.status_code == status, response.text
+    found = response.json()
+    assert (found["code"], found.get("param")) == (code, param)
+    assert len(problems(response)) == 1
+    return str(found["error"])
+
+
+@pytest.mark.parametrize(
+    ("platform", "kind", "asked"),
+    [
+        ("twitter", "tw_", {"scope": "tweet.read tweet.write users.read media.write offline.access"}),
+        ("linkedin", "li_", {"scope": "openid profile w_member_social"}),
+        ("pinterest", "pi_", {"scope": "boards:read,boards:write,pins:read,pins:write,user_accounts:read"}),
+        ("reddit", "rd_", {"duration": "permanent"}),
+        ("tiktok", "tt_", {"client_key": "sandbox-app", "disable_auto_auth": "1"}),
+        ("facebook", "fb_", {"client_id": "sandbox-app"}),
+        ("instagram", "ig_", {"client_id": "sandbox-app"}),
+        ("threads", "th_", {"client_id": "sandbox-app"}),
+        ("mastodon", "ma_", {"scope": "read:accounts read:statuses write:statuses write:media"}),
+        ("youtube", "yt_", {"access_type": "offline", "prompt": "consent"}),
+        ("googlebusiness", "gb_", {"access_type": "offline", "prompt": "consent"}),
+    ],
+)
+async def test_an_account_is_connected_and_publishes(
+    stranger: Client, stack: Stack, platform: str, kind: str, asked: dict[str, str]
+) -> None:
+    begun = await begin(stranger, platform, **({"instance": SERVER} if platform == "mastodon" else {}))
+    assert begun["method"] == "oauth"
+    query = _query(begun["authUrl"])
+    assert asked.items() <= query.items()
+    assert (query["redirect_uri"], query["state"]) == (BACK, begun["state"])
+    without_pkce = {"facebook", "instagram", "threads", "linkedin", "pinterest", "reddit", "tiktok"}
+    assert query.get("code_challenge_method") == (None if platform in without_pkce else "S256")
+    response = await trade(stranger, platform, await consent(stack, begun))
+    assert response.status_code == 201, response.text
+    account = response.json()
+    assert account["platform"] == platform
+    assert account["accountId"].startswith(kind)
+    assert account["username"].removeprefix("@") == "jane"
+    assert account["missingPermissions"] == []
+    assert set(query["scope"].replace(",", " ").split()) == set(account["permissions"])
+    stored = await credentials(stack, stranger.workspace_id, account["accountId"])
+    assert stored.get("client_id") == (None if platform == "mastodon" else "sandbox-app")
+    assert PLAY_SECRET not in str(stored)
+    if platform in {"facebook", "linkedin", "mastodon", "threads", "twitter"}:
+        post = {
+            "content": f"from a connected account of {platform}",
+            "platforms": [{"platform": platform, "accountId": account["accountId"]}],
+            "publishNow": True,
+        }
+        published = await stranger.send_post(post)
+        assert published.json()["status"] == "published", published.text
+
+
+async def test_the_same_person_again_is_the_same_account(stranger: Client, stack: Stack) -> None:
+    first = await connected(stranger, stack, "twitter")
+    begun = await begin(stranger, accountId=first["accountId"])
+    response = await trade(stranger, "twitter", await consent(stack, begun))
+    assert response.status_code == 200
+    assert response.json()["accountId"] == first["accountId"]
+
+
+async def test_a_reconnection_that_comes_back_as_somebody_else_changes_nothing(stranger: Client, stack: Stack) -> None:
+    first = await connected(stranger, stack, "twitter")
+    before = await credentials(stack, stranger.workspace_id, first["accountId"])
+    begun = await begin(stranger, accountId=first["accountId"])
+    response = await trade(stranger, "twitter", await consent(stack, begun, "mallory"))
+    assert "Nothing was changed" in await refused(response, 422, "different_account")
+    assert await credentials(stack, stranger.workspace_id, first["accountId"]) == before
+    async with stack.database.reading() as session:
+        owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
+        assert list(await session.scalars(owned)) == [first["accountId"]]
+
+
+async def test_only_an_account_of_the_workspace_is_reconnected(stranger: Client, api: Client, stack: Stack) -> None:
+    others = stack.accounts["twitter"].id
+    response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "accountId": others})
+    await refused(response, 422, "account_not_found", "accountId")
+
+
+class TestSeveral:
+    async def test_one_is_chosen_of_several_locations(self, stranger: Client, stack: Stack) -> None:
+        await stack.switch_on("googlebusiness", "other_group")
+        begun = await begin(stranger, "googlebusiness")
+        response = await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))
+        assert response.status_code == 200, response.text
+        found = response.json()
+        assert (found["accountId"], found["username"]) == (None, None)
+        options = found["selection"]["options"]
+        assert [(each["name"], each["type"], each["selectable"], each["connected"]) for each in options] == [
+            ("shopkeeper", "location", True, False),
+            ("Other", "location", True, False),
+        ]
+        body = {"selectionId": found["selection"]["id"], "ids": [each["id"] for each in options]}
+        wrong = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": ["999"]})
+        await refused(wrong, 400, "invalid_field_value", "ids.0")
+        chosen = await stranger.post("/v1/connect/googlebusiness/select", json=body)
+        assert chosen.status_code == 201, chosen.text
+        accounts = chosen.json()["accounts"]
+        assert {each["username"] for each in accounts} == {"shopkeeper", "Other"}
+        assert chosen.json()["accountId"] == accounts[0]["accountId"]
+        # A repeat is answered alike, and another choice is too late.
+        again = await stranger.post("/v1/connect/googlebusiness/select", json=body)
+        assert again.json() == chosen.json()
+        other = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": body["ids"][:1]})
+        await refused(other, 422, "connection_expired", "selectionId")
+        assert (await row_of(stack, stranger.workspace_id)).sealed is None
+
+    async def test_a_selection_is_its_workspaces(self, stranger: Client, api: Client, stack: Stack) -> None:
+        await stack.switch_on("googlebusiness", "other_group")
+        begun = await begin(stranger, "googlebusiness")
+        found = (await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))).json()["selection"]
+        body = {"selectionId": found["id"], "ids": [found["options"][0]["id"]]}
+        response = await api.post("/v1/connect/googlebusiness/select", json=body)
+        await refused(response, 422, "connection_expired", "selectionId")
+
+    async def test_pages_without_the_task_to_publish_cannot_be_chosen(self, stranger: Client, stack: Stack) -> None:
+        await stack.switch_on("facebook", "several_pages")
+        begun = await begin(stranger, "facebook")
+        found = (await trade(stranger, "facebook", await consent(stack, begun, "baker"))).json()["selection"]
+        assert [(each["name"], each["selectable"]) for each in found["options"]] == [
+            ("baker", True),
+            ("baker 2", True),
+            ("baker 3", False),
+        ]
+        assert "Content" in found["options"][2]["reason"]
+        body = {"selectionId": found["id"], "ids": [found["options"][2]["id"]]}
+        response = await stranger.post("/v1/connect/facebook/select", json=body)
+        await refused(response, 400, "invalid_field_value", "ids.0")
+        body["ids"] = [found["options"][1]["id"]]
+        chosen = await stranger.post("/v1/connect/facebook/select", json=body)
+        assert chosen.json()["username"] == "baker 2"
+        assert chosen.json()["accounts"][0]["expiresAt"] is None
+
+    async def test_a_page_is_reconnected_though_there_are_several(self, stranger: Client, stack: Stack) -> None:
+        page = await connected(stranger, stack, "facebook", "baker")
+        await stack.switch_on("facebook", "several_pages")
+        again = await connected(stranger, stack, "facebook", "baker", accountId=page["accountId"])
+        assert again["accountId"] == page["accountId"]
+
+    async def test_a_member_may_choose_pages(self, stranger: Client, stack: Stack) -> None:
+        await stack.switch_on("linkedin", "organisation")
+        begun = await begin(stranger, "linkedin", **{"as": "both"})
+        assert "w_organization_social" in _query(begun["authUrl"])["scope"]
+        response = await trade(stranger, "linkedin", await consent(stack, begun, "editor"))
+        types = [each["type"] for each in response.json()["selection"]["options"]]
+        # The page of which the member is an ANALYST is not among them.
+        assert types == ["profile", "organization", "organization"]
+
+
+class TestStates:
+    async def test_a_repeat_is_answered_as_the_first(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        both = await asyncio.gather(*(trade(stranger, "twitter", back) for _ in range(3)))
+        answers = [response.json() for response in [*both, await trade(stranger, "twitter", back)]]
+        assert answers.count(answers[0]) == len(answers)
+        assert answers[0]["accountId"]
+
+    async def test_another_code_with_a_used_state_is_refused(self, stranger: Client, stack: Stack) -> None:
+        begun = await begin(stranger)
+        first, second = await consent(stack, begun), await consent(stack, begun, "mallory")
+        assert (await trade(stranger, "twitter", first)).status_code == 201
+        await refused(await trade(stranger, "twitter", second), 422, "connection_expired", "state")
+
+    async def test_a_state_of_another_workspace_is_unknown(self, stranger: Client, api: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        await refused(await trade(api, "twitter", back), 422, "connection_expired", "state")
+        # The attempt has not used it up.
+        assert (await trade(stranger, "twitter", back)).status_code == 201
+
+    async def test_a_state_is_its_networks(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        await refused(await trade(stranger, "youtube", back), 422, "connection_expired", "state")
+
+    async def test_a_state_ends_after_ten_minutes(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        async with stack.database.transaction() as session:
+            ended = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
+            own = update(PendingConnection).where(PendingConnection.workspace_id == stranger.workspace_id)
+            await session.execute(own.values(**ended))
+        await refused(await trade(stranger, "twitter", back), 422, "connection_expired", "state")
+
+    async def test_without_a_state_the_one_that_is_open_is_meant(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        assert (await trade(stranger, "twitter", back, state=None)).status_code == 201
+        await refused(await trade(stranger, "twitter", back, state=None), 422, "connection_expired", "state")
+
+    async def test_of_several_none_is_guessed(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        await begin(stranger)
+        await refused(await trade(stranger, "twitter", back, state=None), 400, "missing_required_field", "state")
+        assert (await trade(stranger, "twitter", back)).status_code == 201
+
+    async def test_the_redirect_url_is_compared_as_text(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        response = await trade(stranger, "twitter", back, redirect_url=BACK + "/")
+        await refused(response, 400, "invalid_field_value", "redirect_url")
+        assert (await trade(stranger, "twitter", back)).status_code == 201
+
+    async def test_rows_are_deleted_a_day_later(self, stranger: Client, stack: Stack) -> None:
+        await begin(stranger)
+        await expire(stack.worker_database, datetime.now(UTC) + timedelta(minutes=11))
+        assert (await row_of(stack, stranger.workspace_id)).id
+        await expire(stack.worker_database, datetime.now(UTC) + timedelta(days=1, minutes=11))
+        assert not (await row_of(stack, stranger.workspace_id)).id
+
+
+class TestRefusals:
+    async def test_a_code_that_the_network_does_not_know(self, stranger: Client, stack: Stack) -> None:
+        begun = await begin(stranger)
+        response = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
+        assert "30 seconds" in await refused(response, 422, "code_rejected")
+        # The verifier is used up with it.
+        again = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
+        await refused(again, 422, "code_rejected")
+
+    async def test_a_planted_code_fails_at_the_verifier(self, stranger: Client, stack: Stack) -> None:
+        victim, attacker = await begin(stranger), await begin(stranger)
+        planted = await consent(stack, attacker, "mallory")
+        response = await trade(stranger, "twitter", {"code": planted["code"], "state": victim["state"]})
+        await refused(response, 422, "code_rejected")
+
+    async def test_a_permission_that_was_declined_is_named(self, stranger: Client, stack: Stack) -> None:
+        scope = "https://www.googleapis.com/auth/youtube.upload"
+        back = await consent(stack, await begin(stranger, "youtube"), sandbox_decline=scope)
+        assert scope in await refused(await trade(stranger, "youtube", back), 422, "permission_missing")
+
+    async def test_a_permission_that_is_not_needed_to_publish_may_be_declined(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        scope = "https://www.googleapis.com/auth/youtube.force-ssl"
+        back = await consent(stack, await begin(stranger, "youtube"), sandbox_decline=scope)
+        account = (await trade(stranger, "youtube", back)).json()
+        assert account["missingPermissions"] == [scope]
+
+    async def test_a_lost_answer_to_the_code_means_to_start_again(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger))
+        await stack.fault("twitter", "accept_then_drop", "auth", times=1)
+        for _ in range(2):
+            assert "Start again" in await refused(await trade(stranger, "twitter", back), 503, "unavailable")
+
+    async def test_the_consent_is_kept_if_the_network_fails_after_the_trade(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        back = await consent(stack, await begin(stranger), "patient")
+        known = (await stack.control("GET", "accounts"))["accounts"]
+        person = next(each["accountId"] for each in known if each["username"] == "patient")
+        # The request for tokens bears none, so only the question who this is meets the fault.
+        await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
+        lost = await trade(stranger, "twitter", back)
+        assert "Send the same request again" in await refused(lost, 503, "unavailable")
+        assert (await trade(stranger, "twitter", back)).status_code == 201
+
+    async def test_a_token_of_an_hour_is_never_kept(self, stranger: Client, stack: Stack) -> None:
+        back = await consent(stack, await begin(stranger, "instagram"), "hasty")
+        known = (await stack.control("GET", "accounts"))["accounts"]
+        person = next(each["accountId"] for each in known if each["username"] == "hasty")
+        # The trade for a token of 60 days is the first request that bears one.
+        await stack.fault("instagram", "reject", "auth", status=503, accountId=person, times=1)
+        await refused(await trade(stranger, "instagram", back), 503, "unavailable")
+        async with stack.database.reading() as session:
+            owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
+            assert list(await session.scalars(owned)) == []
+
+    async def test_a_server_is_named(self, stranger: Client) -> None:
+        response = await stranger.get("/v1/connect/mastodon", params={"redirect_url": BACK})
+        await refused(response, 400, "missing_required_field", "instance")
+        named = {"redirect_url": BACK, "instance": "https://social.example/@jane"}
+        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
+
+    async def test_a_server_that_is_none_is_named(self, stranger: Client, stack: Stack) -> None:
+        await stack.fault("mastodon", "reject", "auth", status=404, times=1)
+        named = {"redirect_url": BACK, "instance": SERVER}
+        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
+
+    async def test_a_server_that_is_not_public_is_not_called(self, stranger: Client) -> None:
+        named = {"redirect_url": BACK, "instance": "http://127.0.0.1:9"}
+        response = await stranger.get("/v1/connect/mastodon", params=named)
+        await refused(response, 422, "server_forbidden", "instance")
+
+    async def test_an_app_that_the_network_does_not_know_is_no_fault_of_the_person(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        back = await consent(stack, await begin(stranger))
+        refusal = {"error": "invalid_client"}
+        await stack.fault("twitter", "reject", "auth", status=401, body=refusal, times=1)
+        assert "Its operator must check them" in await refused(
+            await trade(stranger, "twitter", back), 422, "app_refused"
+        )
+
+    async def test_an_unknown_parameter(self, stranger: Client) -> None:
+        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "x": "1"})
+        await refused(response, 400, "unknown_parameter", "x")
+
+    async def test_an_option_has_the_values_that_the_network_knows(self, stranger: Client) -> None:
+        response = await stranger.get("/v1/connect/linkedin", params={"redirect_url": BACK, "as": "company"})
+        await refused(response, 400, "invalid_field_value", "as")
+
+    async def test_an_unknown_network(self, stranger: Client) -> None:
+        response = await stranger.get("/v1/connect/twiter", params={"redirect_url": BACK})
+        assert "twitter?" in await refused(response, 400, "invalid_field_value", "platform")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "/connected",
+            "//evil.example/connected",
+            "http://app.example/connected",
+            "https://app.example/connected#x",
+            "https://app.example/connected#",
+            "https://user@app.example/connected",
+            "https://localhost:3000@evil.example/",
+            "https://app.example./connected",
+            "https://app.example\\@evil.example/",
+            "https://app.example/a b",
+            "https://app.exämple/",
+            "javascript:alert(1)",
+            "https://app.example:99999/",
+            "https://" + "a" * 600,
+        ],
+    )
+    async def test_where_people_may_not_be_sent(self, stranger: Client, url: str) -> None:
+        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": url})
+        await refused(response, 400, "invalid_field_value", "redirect_url")
+
+    async def test_a_redirect_url_is_needed(self, stranger: Client) -> None:
+        await refused(await stranger.get("/v1/connect/twitter"), 400, "missing_required_field", "redirect_url")
+
+    async def test_a_body_says_one_thing(self, stranger: Client) -> None:
+        body = {"code": "c", "redirect_url": BACK, "credentials": {}}
+        response = await stranger.post("/v1/connect/twitter", json=body)
+        assert {each["param"] for each in problems(response)} == {"code", "redirect_url"}
+        response = await stranger.post("/v1/connect/twitter", json={})
+        assert {(each["param"], each["code"]) for each in problems(response)} == {
+            ("code", "missing_required_field"),
+            ("redirect_url", "missing_required_field"),
+        }
+
+    async def test_a_workspace_begins_sixty_connections_an_hour(
+        self, stranger: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.connect.routes.MOST_AN_HOUR", 1)
+        await begin(stranger)
+        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK})
+        await refused(response, 429, "rate_limited")
+        assert response.headers["retry-after"] == "60"
+
+
+class TestCredentials:
+    async def test_a_network_without_an_authorization_says_what_it_needs(self, stranger: Client) -> None:
+        begun = (await stranger.get("/v1/connect/telegram")).json()
+        assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
+        assert [(each["name"], each["secret"], each["required"]) for each in begun["fields"]] == [
+            ("botToken", True, True),
+            ("chatId", False, True),
+        ]
+
+    @pytest.mark.parametrize("platform", ["mastodon", "telegram", "bluesky"])
+    async def test_an_account_is_connected_by_them(self, stranger: Client, stack: Stack, platform: str) -> None:
+        known = await stack.connect(platform)
+        own = await credentials(stack, stack.workspace_id, known.id)
+        token = own.get("access_token") or own["password"]
+        given = {"accessToken": token, **({"userId": known.user_id} if platform != "mastodon" else {})}
+        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
+        assert response.status_code == 201, response.text
+        assert response.json()["accountId"] == known.id
+        assert token not in response.text
+        again = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
+        assert again.status_code == 200
+
+    async def test_what_the_network_does_not_accept(self, stranger: Client) -> None:
+        response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"accessToken": "hunter2-secret"}})
+        said = await refused(response, 422, "credentials_rejected", "credentials")
+        assert "hunter2-secret" not in said
+        response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"token": "hunter2-secret"}})
+        await refused(response, 400, "invalid_field_value", "credentials")
+        assert "hunter2-secret" not in response.text
+
+
+async def test_no_secret_is_in_a_row_a_log_or_a_history(
+    stranger: Client, stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    begun = await begin(stranger)
+    back = await consent(stack, begun, "reader")
+    account = (await trade(stranger, "twitter", back)).json()
+    stored = await credentials(stack, stranger.workspace_id, account["accountId"])
+    hidden = [back["code"], begun["state"], stored["access_token"], stored["refresh_token"], PLAY_SECRET]
+    async with stack.database.reading() as session:
+        rows = str((await session.execute(text("SELECT pending_connections::text FROM pending_connections"))).all())
+    row = await row_of(stack, stranger.workspace_id)
+    history = ""
+    for step in ("begin", "finish"):
+        found = await stack.client.get_workflow_handle(f"{row.id}/{step}").fetch_history()
+        history += found.to_json()
+    for secret in hidden:
+        assert secret not in rows
+        assert secret not in history
+        # The person's browser, which this test is, shows its own requests.
+        own = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpcore", "httpx"))]
+        assert secret not in "\n".join(own)
+    assert "code" not in parse_qs(urlsplit(begun["authUrl"]).query)

@@ -1,0 +1,42 @@
+"""Heavy work takes turns, and light requests go on in between."""
+
+import asyncio
+import time
+
+from api.http.loop_share import HEAVY, loop_share
+
+
+async def test_heavy_work_is_done_one_after_the_other_with_pauses() -> None:
+    under_way = most = light = 0
+
+    async def heavy() -> None:
+        nonlocal under_way, most
+        async with loop_share(HEAVY) as held:
+            under_way += 1
+            most = max(most, under_way)
+            for _ in range(3):
+                time.sleep(0.03)  # noqa: ASYNC251  what keeps the loop busy
+                await held.pause()
+            under_way -= 1
+
+    async def many_light() -> None:
+        nonlocal light
+        while under_way or not light:
+            async with loop_share(HEAVY - 1):
+                light += 1
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*(heavy() for _ in range(4)), many_light())
+    assert most == 1
+    assert light > 12
+
+
+async def test_an_error_ends_a_turn() -> None:
+    for _ in range(2):
+        try:
+            async with loop_share(HEAVY):
+                raise ValueError  # noqa: TRY301
+        except ValueError:
+            pass
+    async with asyncio.timeout(1), loop_share(HEAVY):
+        pass

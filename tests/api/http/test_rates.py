@@ -1,0 +1,96 @@
+"""How fast one key may ask."""
+
+import asyncio
+import hashlib
+import secrets
+from typing import Any
+
+import pytest
+from litestar import Litestar
+
+from api.app import create_app
+from api.auth import Keys
+from api.dependencies import Dependencies
+from api.errors import Unauthorized
+from api.http.rates import Rates
+from domain.errors import TooManyRequests
+from store.api_keys import Caller
+from tests.api.conftest import client_of, problems
+from tests.serving import started
+from tests.stack import Stack
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_bucket_fills_again_and_is_one_keys_alone() -> None:
+    clock = Clock()
+    rates = Rates(rate=2, burst=3, clock=clock)
+    for _ in range(3):
+        rates.take("a")
+    with pytest.raises(TooManyRequests) as error:
+        rates.take("a")
+    assert error.value.retry_after == 1
+    rates.take("b")
+    clock.now += 0.5
+    rates.take("a")
+    with pytest.raises(TooManyRequests):
+        rates.take("a")
+    clock.now += 100
+    for _ in range(3):
+        rates.take("a")
+    with pytest.raises(TooManyRequests):
+        rates.take("a")
+
+
+def test_a_rate_of_0_takes_any_number() -> None:
+    rates = Rates(rate=0, burst=1)
+    for _ in range(10):
+        rates.take("a")
+
+
+async def test_who_asks_too_fast_is_told_when_to_come_again(stack: Stack) -> None:
+    rates = Rates(rate=0.1, burst=2)
+    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
+    async with started(create_app(deps)) as app, client_of(app, stack.api_key) as client:
+        assert [(await client.get("/v1/platforms")).status_code for _ in range(2)] == [200, 200]
+        response = await client.get("/v1/platforms")
+        assert (response.status_code, response.headers["retry-after"]) == (429, "10")
+        assert (response.json()["type"], response.json()["code"]) == ("rate_limit_error", "rate_limited")
+        assert len(problems(response)) == 1
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_wrong_keys_cost_little(app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    at_once = most = 0
+
+    async def recognize(_session: Any, key: str) -> Caller | None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        asked.append(hashlib.sha256(key.encode()).hexdigest())
+        return None
+
+    monkeypatch.setattr("api.auth.recognize_key", recognize)
+    keys = Keys(stack.api_database)
+
+    async def refused(key: str) -> None:
+        with pytest.raises(Unauthorized):
+            await keys.caller_of(f"Bearer {key}")
+
+    for key in ("sk_", "sk_" + "a" * 42, "sk_" + "a" * 44, "pk_" + "a" * 43, "sk_" + "a" * 42 + "!"):
+        await refused(key)
+    assert asked == []
+    same = "sk_" + secrets.token_urlsafe(32)
+    await asyncio.gather(*(refused(same) for _ in range(50)))
+    await refused(same)
+    assert len(asked) <= 4
+    await asyncio.gather(*(refused("sk_" + secrets.token_urlsafe(32)) for _ in range(40)))
+    assert most <= 4

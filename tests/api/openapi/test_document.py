@@ -1,0 +1,202 @@
+"""The OpenAPI document: complete, true, and readable without the internet."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from litestar import Litestar
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.openapi.document import document
+from platforms.registry import networks
+from tests.api.conftest import Client
+from tests.serving import listening
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = document()["components"]["schemas"]
+    return found
+
+
+def responses() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for _, _, operation in operations():
+        for status, response in operation["responses"].items():
+            yield operation["operationId"], status, response
+
+
+def test_is_a_valid_openapi_document() -> None:
+    schemathesis.openapi.from_dict(document()).validate()
+
+
+def test_describes_every_route_and_no_other(app: Litestar) -> None:
+    served = {
+        (method.lower(), re.sub(r"\{post_id\}", "{postId}", route.path_format))
+        for route in app.routes
+        for method in route.methods
+        if method != "OPTIONS"
+    }
+    # Media are for networks, not for clients.
+    pages = {("get", path) for path in ("/", "/docs", "/openapi.json", "/media/{name}")}
+    assert {(method, path) for method, path, _ in operations()} == served - pages
+
+
+def test_every_operation_has_examples_errors_and_auth() -> None:
+    for method, path, operation in operations():
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        if not path.startswith("/v1"):
+            assert operation["security"] == [], where
+            continue
+        assert "security" not in operation, where
+        assert {"401", "503"} <= set(operation["responses"]), where
+        if "requestBody" in operation:
+            assert {"400", "413", "415"} <= set(operation["responses"]), where
+            assert operation["requestBody"]["content"]["application/json"]["examples"], where
+        for parameter in operation["parameters"]:
+            assert parameter["description"], where
+            assert "example" in parameter, where
+    assert document()["security"] == [{"apiKey": []}]
+    assert document()["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+
+
+def test_every_example_fits_its_schema() -> None:
+    api = document()
+    contents = [operation["requestBody"]["content"] for _, _, operation in operations() if "requestBody" in operation]
+    contents += [response["content"] for _, _, response in responses()]
+    for content in contents:
+        schema = {**content["application/json"]["schema"], "components": api["components"]}
+        assert content["application/json"]["examples"]
+        for example in content["application/json"]["examples"].values():
+            jsonschema_rs.validate(schema, example["value"])
+
+
+def test_every_field_of_ours_is_described_with_an_example() -> None:
+    own = {name: schema for name, schema in schemas().items() if schema.get("type") == "object"}
+    assert len(own) > 60
+    for name, schema in own.items():
+        for field, described in schema["properties"].items():
+            assert described.get("description") or "$ref" in described, f"{name}.{field}"
+        assert schema["additionalProperties"] is False
+
+
+def test_schemas_have_the_apis_own_names() -> None:
+    for name, schema in schemas().items():
+        assert schema["title"] == name
+        assert re.fullmatch(r"[A-Z][A-Za-z]+", name), name
+        assert not name.endswith(("View", "Body")), name
+    assert not {"Date", "Time", "Event", "Error", "Request", "Response"} & set(schemas())
+    assert "platforms__" not in json.dumps(document())
+
+
+def test_what_clients_write_has_neither_defaults_nor_nulls_without_a_meaning() -> None:
+    # Generators take a field with a default for one that is always there, and a null for a value worth sending.
+    assert '"default"' not in json.dumps(schemas())
+    nullable = {
+        field
+        for name, schema in schemas().items()
+        if name.endswith(("Post", "Posts", "PostItem", "Target", "Settings"))
+        and name not in {"Post", "DeletedPost", "PostTarget"}
+        for field, described in schema.get("properties", {}).items()
+        if {"type": "null"} in described.get("anyOf", ())
+    }
+    assert nullable == {"scheduledFor", "customContent", "customMedia"}
+
+
+def test_a_change_has_a_schema_of_its_own() -> None:
+    create, update = schemas()["CreatePost"], schemas()["UpdatePost"]
+    assert set(update["properties"]) == set(create["properties"]) - {"externalId"} | {"shiftBy"}
+    assert "required" not in update
+    used = document()["paths"]["/v1/posts/{postId}"]["patch"]["requestBody"]["content"]["application/json"]["schema"]
+    assert used == {"$ref": "#/components/schemas/UpdatePost"}
+
+
+def test_a_targets_network_says_which_settings_it_takes() -> None:
+    target = schemas()["Target"]
+    assert target["discriminator"]["propertyName"] == "platform"
+    for platform, network in networks().items():
+        own = schemas()[target["discriminator"]["mapping"][platform].rpartition("/")[2]]
+        assert own["properties"]["platform"]["enum"] == [platform]
+        settings = own["properties"]["platformSpecificData"]["$ref"].rpartition("/")[2]
+        assert settings == network.settings.__name__
+
+
+def test_no_example_holds_a_reference() -> None:
+    for operation in (operation for _, _, operation in operations()):
+        contents = [response["content"] for response in operation["responses"].values()]
+        contents += [operation["requestBody"]["content"]] if "requestBody" in operation else []
+        for content in contents:
+            assert '"$ref"' not in json.dumps(content["application/json"]["examples"])
+
+
+async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
+    page = await api.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert re.findall(r"(?:src|href)=\"([^\"]*)\"", page.text) == ["data:,"]
+    assert re.findall(r"https?://[^\s\"'`]+", page.text) == []
+    assert (await api.get("/")).headers["location"] == "/docs"
+    served = (await api.get("/openapi.json")).json()
+    assert served == document() | {"servers": served["servers"]}
+    assert [server["url"] for server in served["servers"]] == ["http://api.test"]
+
+
+@pytest.mark.timeout(240)
+# The worker in this process draws the jitter of its retries meanwhile, which hypothesis takes for the strategy's doing.
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
+@pytest.mark.parametrize("mode", list(GenerationMode))
+async def test_whatever_is_sent_the_answer_is_a_documented_one(
+    app: Litestar, api: Client, mode: GenerationMode
+) -> None:
+    draft = (await api.send_post({"content": "draft"})).json()["id"]
+    post_ids = st.sampled_from([draft, "post_" + "0" * 32, None])
+    async with listening(app) as url:
+        schema = schemathesis.openapi.from_dict(document())
+        for found in schema.get_all_operations():
+            assert isinstance(found, Ok)
+            operation = found.ok()
+            if mode is GenerationMode.NEGATIVE and not operation.path.startswith("/v1"):
+                # There is nothing one could send wrongly.
+                continue
+            strategy = operation.as_strategy(generation_mode=mode)
+
+            @settings(
+                max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+            )
+            @given(case=strategy, post_id=post_ids)
+            def attack(case: Any, post_id: str | None) -> None:
+                if post_id and "postId" in case.path_parameters:
+                    case.path_parameters["postId"] = post_id
+                headers = {"Authorization": api.headers["authorization"]}
+                response = case.call(base_url=url, headers=headers, timeout=30)
+                case.validate_response(response, checks=CHECKS, headers=headers)
+
+            await asyncio.to_thread(attack)

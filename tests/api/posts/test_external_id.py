@@ -1,0 +1,129 @@
+"""externalId: an import may be repeated for ever."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from api.posts.idempotency import digest_of
+from store.models import IdempotencyKey, Post
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+DISTANT = "2029-02-01T14:00:00Z"
+
+
+def body_of(stack: Stack, **more: Any) -> dict[str, Any]:
+    account = stack.accounts["twitter"]
+    targets = [{"platform": account.platform, "accountId": account.id}]
+    row = str(uuid.uuid4())
+    return {"content": f"row {row}", "platforms": targets, "scheduledFor": DISTANT, "externalId": row, **more}
+
+
+def now(stack: Stack, **more: Any) -> dict[str, Any]:
+    body = body_of(stack, publishNow=True, **more)
+    del body["scheduledFor"]
+    return body
+
+
+async def count(stack: Stack, body: dict[str, Any]) -> int:
+    async with stack.database.reading() as session:
+        return await session.scalar(select(func.count()).where(Post.external_id == body["externalId"])) or 0
+
+
+async def test_a_repeat_answers_the_post_as_it_is(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    first = await api.send_post(body)
+    assert (first.status_code, first.json()["externalId"]) == (201, body["externalId"])
+    changed = await api.patch(f"/v1/posts/{first.json()['id']}", json={"tags": ["changed since"]})
+    again = await api.send_post(dict(reversed(body.items())))
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert again.json() == changed.json()
+    assert await count(stack, body) == 1
+
+
+async def test_one_that_is_published_now_goes_out_once(api: Client, stack: Stack) -> None:
+    body = now(stack)
+    answers = await asyncio.gather(*(api.send_post(body) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
+    assert {answer.json()["status"] for answer in answers} == {"published"}
+    assert len(await stack.public(body["content"])) == 1
+
+
+async def test_a_repeat_after_its_time_is_answered_too(api: Client, stack: Stack) -> None:
+    body = body_of(stack, scheduledFor="2020-01-01T00:00:00Z")
+    valid = await api.send_post({**body, "scheduledFor": DISTANT})
+    async with stack.database.transaction() as session:
+        # As if the time of the first body had passed since.
+        made = update(Post).where(Post.id == valid.json()["id"])
+        await session.execute(made.values(external_digest=digest_of(body).hex()))
+    again = await api.send_post(body)
+    assert (again.status_code, again.json()["id"]) == (200, valid.json()["id"])
+
+
+async def test_another_body_is_refused_and_names_the_post(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    first = (await api.send_post(body)).json()
+    other = await api.send_post({**body, "content": "another"})
+    problem = other.json()
+    assert (other.status_code, problem["code"], problem["param"]) == (409, "external_id_taken", "externalId")
+    assert first["id"] in problem["error"]
+    assert (await api.send_post({**body, "content": 5})).status_code == 400
+
+
+async def test_it_is_free_once_the_post_is_deleted(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    first = (await api.send_post(body)).json()
+    assert (await api.delete(f"/v1/posts/{first['id']}")).status_code == 200
+    again = await api.send_post(body)
+    assert (again.status_code, again.json()["id"] == first["id"]) == (201, False)
+
+
+async def test_it_holds_beside_idempotency_keys(api: Client, stack: Stack) -> None:
+    body, key, other = body_of(stack), {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
+    first = await api.send_post(body, **key)
+    assert (await api.send_post(body, **key)).content == first.content
+    again = await api.send_post(body, **other)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    async with stack.database.transaction() as session:
+        expired = update(IdempotencyKey).where(IdempotencyKey.key == key["Idempotency-Key"])
+        await session.execute(expired.values(expires_at=func.now()))
+    # The key is free again, and its row there: the post is inserted in another way then.
+    after = await api.send_post(body, **key)
+    assert (after.status_code, after.json()["id"]) == (200, first.json()["id"])
+    refused = await api.send_post({**body, "content": "another"}, **key)
+    assert (refused.status_code, refused.json()["code"]) == (409, "external_id_taken")
+    assert await count(stack, body) == 1
+
+
+async def test_workspaces_do_not_share_ids(api: Client, stranger: Client, stack: Stack) -> None:
+    body = {"content": "a draft", "externalId": str(uuid.uuid4())}
+    assert [(await client.send_post(body)).status_code for client in (api, stranger)] == [201, 201]
+
+
+async def test_it_cannot_be_changed(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    post = (await api.send_post(body)).json()
+    where = f"/v1/posts/{post['id']}"
+    for other in ("other", None):
+        answer = await api.patch(where, json={"externalId": other})
+        assert (answer.status_code, answer.json()["param"]) == (400, "externalId")
+    assert (await api.patch(where, json=post)).json()["externalId"] == body["externalId"]
+
+
+@pytest.mark.parametrize("external_id", ["", " ", "x" * 256, 5, "a\u0000b", "\ud800", ["x"]])
+async def test_what_is_none_is_400(api: Client, stack: Stack, external_id: Any) -> None:
+    content = json.dumps({"content": "x", "externalId": external_id})
+    answer = await api.post("/v1/posts", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["param"]) == (400, "externalId")
+
+
+async def test_the_list_finds_it(api: Client, stack: Stack) -> None:
+    body = body_of(stack)
+    post = (await api.send_post(body)).json()
+    found = await api.get("/v1/posts", params={"externalId": body["externalId"]})
+    assert [each["id"] for each in found.json()["posts"]] == [post["id"]]
+    assert (await api.get("/v1/posts", params={"externalId": "of nothing"})).json()["posts"] == []

@@ -1,0 +1,140 @@
+"""POST /v1/posts/validate with checkMedia: the worker looks at the files."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from api.posts.waiting import Checks
+from domain.errors import TooManyRequests
+from reconcile.expiry import expire
+from store.models import MediaCheck
+from tests.api.conftest import Client
+from tests.stack import Stack
+
+GOOD = {"type": "image", "url": "https://example.com/checked.jpg"}
+MISSING = {"type": "image", "url": "https://nonexistent.invalid/a.jpg"}
+
+
+def body_of(stack: Stack, *names: str, **more: Any) -> dict[str, Any]:
+    accounts = [stack.accounts[name] for name in names]
+    targets = [{"platform": each.platform, "accountId": each.id} for each in accounts]
+    return {"content": "checked", "mediaItems": [GOOD], "platforms": targets, "publishNow": True, **more}
+
+
+async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
+    response = await api.post("/v1/posts/validate", json={"checkMedia": True, **body})
+    assert response.status_code == 200, response.text
+    verdict: dict[str, Any] = response.json()
+    return verdict
+
+
+async def test_sound_files(api: Client, stack: Stack) -> None:
+    assert await validate(api, body_of(stack, "instagram", "twitter")) == {"valid": True, "errors": [], "warnings": []}
+
+
+async def test_a_file_that_cannot_be_fetched_is_named_for_each_target(api: Client, stack: Stack) -> None:
+    before = (await api.get("/v1/posts")).json()["posts"]
+    verdict = await validate(api, body_of(stack, "instagram", "twitter", mediaItems=[GOOD, MISSING]))
+    assert verdict["valid"] is False
+    assert [(each["code"], each["param"], each["platform"]) for each in verdict["errors"]] == [
+        ("media_refused", "mediaItems.1", "instagram"),
+        ("media_refused", "mediaItems.1", "twitter"),
+    ]
+    assert (await api.get("/v1/posts")).json()["posts"] == before
+
+
+async def test_media_of_one_target(api: Client, stack: Stack) -> None:
+    body = body_of(stack, "instagram", "twitter")
+    body["platforms"][1]["customMedia"] = [MISSING]
+    (problem,) = (await validate(api, body))["errors"]
+    assert (problem["param"], problem["platform"]) == ("platforms.1.customMedia.0", "twitter")
+
+
+async def test_a_drafts_files_are_warnings(api: Client, stack: Stack) -> None:
+    body = body_of(stack, "twitter", mediaItems=[MISSING], publishNow=False, isDraft=True)
+    verdict = await validate(api, body)
+    assert (verdict["valid"], verdict["errors"]) == (True, [])
+    assert [each["code"] for each in verdict["warnings"]] == ["media_refused"]
+
+
+async def test_no_file_is_looked_at_if_something_else_is_wrong(api: Client, stack: Stack) -> None:
+    verdict = await validate(api, body_of(stack, "twitter", content="x" * 30_000, mediaItems=[MISSING]))
+    assert {each["code"] for each in verdict["errors"]} == {"invalid_field_value"}
+    async with stack.database.reading() as session:
+        assert await session.scalar(select(func.count()).where(MediaCheck.content["content"].astext.like("xxx%"))) == 0
+
+
+async def test_nothing_is_looked_at_unless_it_is_asked_for(api: Client, stack: Stack) -> None:
+    body = body_of(stack, "twitter", mediaItems=[MISSING])
+    for asked in ({}, {"checkMedia": False}):
+        assert (await api.post("/v1/posts/validate", json={**body, **asked})).json()["valid"] is True
+    assert (await api.send_post({**body, "checkMedia": True})).json()["param"] == "checkMedia"
+
+
+async def test_many_files_are_not_looked_at(api: Client, stack: Stack) -> None:
+    accounts = [await stack.connect("instagram") for _ in range(6)]
+    media = [{"type": "image", "url": f"https://example.com/{number}.jpg"} for number in range(10)]
+    targets = [{"platform": each.platform, "accountId": each.id} for each in accounts]
+    body = {"content": "many", "mediaItems": media, "platforms": targets, "publishNow": True}
+    (warning,) = (await validate(api, body))["warnings"]
+    assert warning["code"] == "media_not_checked"
+
+
+@pytest.mark.parametrize("flag", [None, "yes", 1])
+async def test_what_is_no_flag(api: Client, stack: Stack, flag: Any) -> None:
+    (problem,) = (await validate(api, body_of(stack, "twitter", checkMedia=flag)))["errors"]
+    assert (problem["code"], problem["param"]) == ("invalid_field_value", "checkMedia")
+
+
+async def test_a_slow_server_costs_its_time_and_no_more(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.check_media.LOOK_FOR_S", 0.0)
+    verdict = await validate(api, body_of(stack, "twitter"))
+    assert verdict["valid"] is True
+    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "mediaItems.0")]
+
+
+async def test_a_worker_that_is_away_is_a_warning(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: Any, __: Any) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("workflows.client.post_workflows.PostWorkflows.check_media", nothing)
+    verdict = await validate(api, body_of(stack, "twitter"))
+    assert verdict["valid"] is True
+    assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "platforms.0")]
+
+
+def test_so_many_run_at_a_time() -> None:
+    checks = Checks(most=3, most_of_one=2)
+    with checks.take("one"), checks.take("one"):
+        with pytest.raises(TooManyRequests), checks.take("one"):
+            pass
+        with checks.take("two"), pytest.raises(TooManyRequests), checks.take("three"):
+            pass
+    with checks.take("one"):
+        pass
+
+
+async def test_what_was_checked_is_deleted(api: Client, stack: Stack) -> None:
+    await validate(api, body_of(stack, "twitter", content="checked and deleted"))
+    kept = select(func.count()).where(MediaCheck.content["content"].astext == "checked and deleted")
+    async with stack.database.transaction() as session:
+        assert await session.scalar(kept) == 1
+        await session.execute(update(MediaCheck).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    await expire(stack.worker_database, datetime.now(UTC))
+    async with stack.database.reading() as session:
+        assert await session.scalar(kept) == 0
+
+
+async def test_workflows_know_no_content(api: Client, stack: Stack) -> None:
+    await validate(api, body_of(stack, "twitter", content="known to nobody"))
+    async with stack.database.reading() as session:
+        found = select(MediaCheck.id).where(MediaCheck.content["content"].astext == "known to nobody")
+        check_id = await session.scalar(found)
+    history = await stack.client.get_workflow_handle(check_id or "").fetch_history()
+    assert "known to nobody" not in str(history.events)
+    assert "checked.jpg" not in str(history.events)

@@ -1,0 +1,140 @@
+"""What an answer says of a post is what the document describes, whichever way its rows were read."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from api.openapi.document import document
+from api.posts.rendering import render_post, write_json
+from domain.content import PostContent, TargetContent
+from domain.ids import new_id
+from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus, TargetStatus
+from store.contents import new_post
+from store.creating import create_post
+from store.database import Database
+from store.lists import list_posts
+from store.models import Post
+from store.posts import find_post
+from store.shown import read_shown_post, read_shown_posts
+from store.ways import Filter
+from store.workspaces import create_workspace
+from tests.stack import new_database
+
+NOW = datetime(2026, 11, 1, 12, 0, 0, 5000, tzinfo=UTC)
+PICTURE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A lighthouse")
+BARE = PostContent(targets=[TargetContent(platform="twitter", account_id="tw_1")])
+FULL = PostContent(
+    content='text \N{SNOWMAN} \N{GRINNING FACE} "quoted"\n',
+    media_items=[PICTURE, Media(type=MediaType.VIDEO, url="https://example.com/a.mp4")],
+    targets=[
+        TargetContent(
+            platform="twitter", account_id="tw_1", custom_content="", settings={"replySettings": "following"}
+        ),
+        TargetContent(platform="instagram", account_id="ig_1", custom_media=[]),
+        TargetContent(platform="facebook", account_id="fb_1", custom_media=[PICTURE]),
+    ],
+    tags=["a", "b"],
+    timezone="Europe/Paris",
+    scheduled_for=NOW + timedelta(days=1),
+    scheduled_wall="2026-11-02T13:00:00",
+    external_id="campaign/1",
+    tiktok_settings={"privacyLevel": "SELF_ONLY"},
+    facebook_settings={"x": [1, None, {"y": 10**30, "z": 1.5}]},
+)
+TROUBLES: dict[TargetStatus, list[dict[str, Any]]] = {
+    TargetStatus.PENDING: [{}, {"warning": "The file is too large."}],
+    TargetStatus.PUBLISHING: [
+        {},
+        {"next_attempt_at": NOW},
+        {"next_attempt_at": NOW, "error": "X is busy.", "error_code": "http_503", "error_category": "platform"},
+        {"next_attempt_at": NOW, "error": "Wait.", "error_code": "media_busy", "error_category": None},
+    ],
+    TargetStatus.PUBLISHED: [{"platform_post_id": "1", "platform_post_url": "https://x.com/1", "published_at": NOW}],
+    TargetStatus.FAILED: [
+        {"error": "No.", "error_code": code, "error_category": category.value, "retryable": again}
+        for category in ErrorCategory
+        for code, again in ((None, None), ("187", False), ("duplicate_content", True))
+    ],
+    TargetStatus.UNCONFIRMED: [{"confirming": True, "next_attempt_at": NOW}, {"confirming": False}],
+    TargetStatus.HELD: [
+        {"hold_reason": reason and reason.value, "error": "Later.", "error_code": "190", "error_category": "auth"}
+        for reason in (None, *HoldReason)
+    ],
+}
+
+
+def post_of(workspace: str, content: PostContent, status: PostStatus, **fields: Any) -> Post:
+    post_id = new_id("post")
+    due_at = content.scheduled_for or NOW
+    post = new_post(post_id, workspace, post_id, content, status=status, due_at=due_at, now=NOW, created_by="key_1")
+    for name, value in fields.items():
+        setattr(post, name, value)
+    return post
+
+
+def posts(workspace: str) -> list[Post]:
+    """Return posts of all statuses, with targets in all conditions, and with every field that may be left out."""
+    made = [post_of(workspace, content, status) for content in (BARE,) for status in PostStatus]
+    made += [
+        post_of(workspace, FULL, PostStatus.PARTIAL, planned_for=NOW, published_at=NOW),
+        post_of(workspace, BARE.model_copy(update={"scheduled_for": NOW}), PostStatus.DRAFT),
+        post_of(workspace, BARE.model_copy(update={"targets": []}), PostStatus.DRAFT),
+    ]
+    for status, troubles in TROUBLES.items():
+        for trouble in troubles:
+            post = post_of(workspace, BARE, PostStatus.PUBLISHING)
+            for name, value in {"status": status.value, **trouble}.items():
+                setattr(post.targets[0], name, value)
+            made.append(post)
+    edited = post_of(workspace, BARE, PostStatus.PUBLISHED).targets[0]
+    edited.content = "as edited"
+    edited.media_changes = [{"url": "https://example.com/a.png", "what": "converted", "detail": "To JPEG"}]
+    edited.edit_history = [
+        {"platformPostId": "1", "platformPostUrl": None, "content": "before", "editedAt": "2026-11-01T12:00:00Z"}
+    ]
+    return [*made, edited.post]
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+def test_every_answer_is_what_the_document_describes() -> None:
+    api = document()
+    schema = {**api["components"]["schemas"]["Post"], "components": api["components"]}
+    shown = [render_post(post) for post in posts("ws")]
+    for each in shown:
+        jsonschema_rs.validate(schema, json.loads(write_json(each)))
+    optional = {name for name in schema["properties"] if name not in schema["required"]}
+    assert optional <= {name for each in shown for name in each}
+    target = api["components"]["schemas"]["PostTarget"]
+    optional = {name for name in target["properties"] if name not in target["required"]}
+    assert optional <= {name for each in shown for of_target in each["platforms"] for name in of_target}
+
+
+async def test_a_post_that_is_read_without_models_says_the_same(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, new_id("w"))
+    made = posts(workspace)
+    for post in made:
+        await create_post(database, post)
+        async with database.transaction() as session:
+            found = await find_post(session, workspace, post.id)
+        assert found is not None
+        shown = await read_shown_post(database, workspace, post.id)
+        assert shown is not None
+        assert render_post(shown) == render_post(found)
+        assert shown.workflow_id == post.workflow_id
+        assert await read_shown_post(database, "another", post.id) is None
+    ids = [post.id for post in made]
+    shown_posts = await read_shown_posts(database, workspace, [*ids, "post_of_another"])
+    assert [post.id for post in shown_posts] == ids
+    assert await read_shown_posts(database, "another", ids) == []
+    assert (await list_posts(database, workspace, Filter(), 100)).posts == shown_posts[::-1]

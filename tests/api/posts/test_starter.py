@@ -1,0 +1,84 @@
+"""What happens to posts while Temporal is away, and how starts are noted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client as TemporalClient
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from api.app import create_app
+from api.dependencies import Dependencies
+from api.posts.starter import Starter
+from cli.stack.ports import free_port
+from domain.post import PostStatus
+from store.accounts import find_accounts
+from store.plans import plan_of
+from tests.api.conftest import Client, client_of
+from tests.serving import started
+from tests.stack import Stack
+from workflows.client.post_workflows import PostWorkflows
+
+
+@asynccontextmanager
+async def without_temporal(stack: Stack) -> AsyncIterator[Client]:
+    away = await TemporalClient.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
+    app = create_app(Dependencies.of(stack.api_database, PostWorkflows(away), stack.outcomes))
+    async with started(app), client_of(app, stack.api_key) as client:
+        yield client
+
+
+async def test_a_scheduled_post_is_accepted_while_temporal_is_away(stack: Stack) -> None:
+    target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    body = {"content": "patient", "platforms": [target], "scheduledFor": "2029-01-01T00:00:00Z"}
+    async with without_temporal(stack) as client:
+        response = await client.send_post(body)
+        assert (response.status_code, response.json()["status"]) == (201, "scheduled")
+        assert not (await stack.read(response.json()["id"])).told
+        parts = (await client.get("/readyz")).json()
+        assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
+
+
+async def test_publish_now_is_accepted_and_not_lost(stack: Stack) -> None:
+    target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
+    async with without_temporal(stack) as client:
+        body = {"content": "accepted", "platforms": [target], "publishNow": True}
+        response = await client.send_post(body, Prefer="wait=1")
+        assert (response.status_code, response.json()["status"]) == (201, "publishing")
+    # The sweep does this after a while; what matters is that it can.
+    post = await stack.read(response.json()["id"])
+    assert not post.told
+    await stack.start(post)
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+
+
+async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack) -> None:
+    changed, deleted = [
+        await stack.save(f"unreachable {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+        for name in ("changed", "deleted")
+    ]
+    for post in (changed, deleted):
+        await stack.start(post)
+    async with without_temporal(stack) as client:
+        later = {"content": "reached", "scheduledFor": "2029-01-01T00:00:00Z"}
+        assert (await client.patch(f"/v1/posts/{changed.id}", json=later)).status_code == 200
+        assert (await client.delete(f"/v1/posts/{deleted.id}")).status_code == 200
+    await asyncio.sleep(7)
+    row = await stack.read(changed.id)
+    assert (row.status, row.content) == (PostStatus.SCHEDULED, "reached")
+    for name in ("changed", "deleted"):
+        assert await stack.public(f"unreachable {name}") == []
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_started_posts_are_noted_together(stack: Stack, count: int) -> None:
+    starter = Starter(stack.api_database, stack.workflows)
+    account = stack.accounts["twitter"]
+    posts = [await stack.save("noted", [account], due_in=timedelta(days=1)) for _ in range(count)]
+    async with stack.database.transaction() as session:
+        accounts = await find_accounts(session, stack.workspace_id, [account.id])
+    await asyncio.gather(*(starter.tell_now(plan_of(post, accounts)) for post in posts))
+    await starter.close()
+    assert all([(await stack.read(post.id)).told for post in posts])
