@@ -35,8 +35,8 @@ WIND_UP_S = 20.0
 """How long writing everything down may take after the grace. Local activities go on while the database is away, and
 the process manager kills this process."""
 
-_ONE_GESTURE_S = 1.0
-"""Signals closer together than this are one wish: a terminal and a launcher may both pass a Ctrl-C on."""
+_SAME_SIGNAL_S = 1.0
+"""Signals closer together than this count as one: a terminal and a launcher may both pass a Ctrl-C on."""
 
 
 async def run(platforms: list[str] | None) -> None:
@@ -49,7 +49,7 @@ async def run(platforms: list[str] | None) -> None:
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.
     desks: list[Desk] = []
-    stop = _told_to_stop(
+    stop = _stop_signal(
         settings.worker_grace_s + WIND_UP_S, lambda: max((each.renewing_for_s() for each in desks), default=0)
     )
     database = open_database(settings, OF_STEPS)
@@ -72,7 +72,7 @@ async def run(platforms: list[str] | None) -> None:
     log.info("worker.stopped")
 
 
-def _told_to_stop(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event:
+def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event:
     """Return what the first signal sets; a second one ends the process, as does the time after the first.
 
     The time is longer while `needs_s` returns that something still needs some seconds that must not be cut.
@@ -83,24 +83,24 @@ def _told_to_stop(within_s: float, needs_s: Callable[[], float]) -> asyncio.Even
 
     def end() -> None:
         if (still := needs_s()) > 0:
-            loop.call_later(min(still, _ONE_GESTURE_S), end)
+            loop.call_later(min(still, _SAME_SIGNAL_S), end)
         else:
-            _end_at_once(1)
+            _exit_now(1)
 
     def heard(number: signal.Signals) -> None:
         if not first:
             first.append(loop.time())
             stop.set()
             loop.call_later(within_s, end)
-        elif loop.time() - first[0] > _ONE_GESTURE_S:
-            _end_at_once(128 + number)
+        elif loop.time() - first[0] > _SAME_SIGNAL_S:
+            _exit_now(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard, number)
     return stop
 
 
-def _end_at_once(code: int) -> None:
+def _exit_now(code: int) -> None:
     # What is in flight is confirmed or done again by the next worker, as after a crash.
     log.warning("worker.cut_short")
     os._exit(code)

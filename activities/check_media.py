@@ -22,7 +22,7 @@ from store.models import Account
 
 LOOK_FOR_S = 15.0
 """How long the files of one target are looked at in all; our choice."""
-_AT_ONCE = 3
+_CONCURRENCY = 3
 
 Finding = dict[str, Any]
 
@@ -74,7 +74,7 @@ def _facts(account: Account | None, account_id: str) -> AccountFacts:
 
 
 async def _look_at_each(source: StepMedia, files: list[Media]) -> list[Finding]:
-    gate, deadline = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + LOOK_FOR_S
+    gate, deadline = asyncio.Semaphore(_CONCURRENCY), asyncio.get_running_loop().time() + LOOK_FOR_S
 
     async def look_at(item: Media) -> Finding | None:
         try:

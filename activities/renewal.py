@@ -67,7 +67,7 @@ _LOOK_S = 0.5
 """Between two looks whether another process has renewed."""
 _WRITES = 200
 """Tries to write new credentials down; they take a quarter of an hour."""
-_AT_A_TIME = 10
+_CONCURRENCY = 10
 """Renewals that one server is asked for at a time by one process."""
 
 
@@ -196,7 +196,7 @@ class Renewals:
     async def _under(self, lease: Lease, job: _Job, asked: Stopwatch) -> Account | None:
         try:
             _demand_pause_is_over(lease, job)
-            async with self._room.setdefault(job.server or job.platform, asyncio.Semaphore(_AT_A_TIME)):
+            async with self._room.setdefault(job.server or job.platform, asyncio.Semaphore(_CONCURRENCY)):
                 changed = await _within(CALL_S, job.change(job.stored, lambda: _demand_in_time(asked)))
         except NetworkError as error:
             return await self._failed(lease, job, error)

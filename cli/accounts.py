@@ -31,7 +31,7 @@ from store.reports import account_states
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SandboxDetails:
     """Hold what may be said of a sandbox account beside its credentials."""
 
     username: str | None
@@ -66,7 +66,7 @@ async def add(
     if environment.sandbox_url is None:
         credentials = parse_credentials(network, given)
     else:
-        about = Described(username=given.pop("username", None), premium=given.pop("premium", False) is True)
+        about = SandboxDetails(username=given.pop("username", None), premium=given.pop("premium", False) is True)
         # A name that the sandbox knows is that account's: so reconnecting can be practised.
         known = await known_accounts(environment.sandbox_url, platform) if "identifier" in given else {}
         # Bluesky's handles are names with the server's behind them.
@@ -78,7 +78,7 @@ async def add(
         # An account on a real server that the operator allows is no business of the sandbox's.
         if not servers(environment.settings).reach(network, credentials).named:
             await _introduce(environment.sandbox_url, network, credentials, about)
-    async with opened(environment) as database:
+    async with open_database(environment) as database:
         # Before the network is asked: it may renew the credentials, which must then be kept.
         async with database.transaction() as session:
             await known_workspace(session, named)
@@ -86,18 +86,18 @@ async def add(
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
             account = await keep_account(session, environment.settings, workspace_id, verified)
-            return shown(await change_places(session, workspace_id, account.id, allow=places) or account)
+            return describe(await change_places(session, workspace_id, account.id, allow=places) or account)
 
 
-async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
+async def describe_accounts(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of the workspace's accounts. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        return [shown(account) for account in await list_accounts(session, workspace_id)]
+        return [describe(account) for account in await list_accounts(session, workspace_id)]
 
 
-async def listed_everywhere(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
+async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
     """Yield the accounts of all workspaces with their state; `refused`: only those that do not work."""
-    async with opened(environment_of(data_dir, Settings)) as database, database.reading() as session:
+    async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
         async for each in account_states(session):
             if not refused or each.state != "connected":
                 yield {
@@ -107,7 +107,7 @@ async def listed_everywhere(data_dir: Path | None, *, refused: bool = False) -> 
                 }
 
 
-async def waiting(account_id: str, workspace: str | None, data_dir: Path | None) -> str:
+async def describe_waiting_posts(account_id: str, workspace: str | None, data_dir: Path | None) -> str:
     """Say which posts wait for an account and what removing it does to them; empty if there are none.
 
     Raises UserError if there is no such account.
@@ -158,10 +158,10 @@ async def _change(
             changed = await change_places(session, workspace_id, account_id, allow=places)
         else:
             changed = await change_places(session, workspace_id, account_id, forbid=places)
-        return shown(changed or account)
+        return describe(changed or account)
 
 
-def shown(account: Account) -> dict[str, Any]:
+def describe(account: Account) -> dict[str, Any]:
     """Return what may be shown of an account, and what its network refuses it with, if it does."""
     about: dict[str, Any] = {"platform": account.platform, "accountId": account.id, "username": account.username}
     if account.allowed:
@@ -177,7 +177,7 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def opened(environment: Environment[S]) -> AsyncIterator[Database]:
+async def open_database(environment: Environment[S]) -> AsyncIterator[Database]:
     """Open the database of an environment for the length of a command."""
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
@@ -191,11 +191,13 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
     """Open a transaction on a workspace that exists. Raises UserError."""
     environment = environment_of(data_dir, Settings)
     named = environment.workspace_id if workspace is None else workspace
-    async with opened(environment) as database, database.transaction() as session:
+    async with open_database(environment) as database, database.transaction() as session:
         yield session, await workspace_id_of(session, named, may_make=False)
 
 
-async def _introduce(sandbox_url: str, network: Network[Any, Any], credentials: BaseModel, about: Described) -> None:
+async def _introduce(
+    sandbox_url: str, network: Network[Any, Any], credentials: BaseModel, about: SandboxDetails
+) -> None:
     """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
     fields = plain(credentials)
     known = (await known_accounts(sandbox_url, network.platform)).get(about.username or "")

@@ -13,12 +13,12 @@ import psutil
 
 from cli.stack.example import publish_example
 from cli.stack.files import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
-from cli.stack.orphans import Ledger, end_orphans
+from cli.stack.orphans import ProcessLedger, end_orphans
 from cli.stack.parts import OwnParts, environment, postgres_part, sandbox_apps, temporal_part
 from cli.stack.ports import PortRequest, free_port, require_free
 from cli.stack.postgres import Postgres
 from cli.stack.postgres import end_orphans as end_postgres_orphans
-from cli.stack.report import answer, overview, tell, together, waiting_for
+from cli.stack.report import answer, overview, print_line, run_together, show_waiting
 from cli.stack.supervisor import Keeper, Part
 from cli.stack.temporal import NAMESPACE, Temporal
 from workflows.search_attributes import REGISTRY
@@ -73,27 +73,27 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
     # Whoever was started by `uv run` and loses it has lost the person at the terminal, too.
     orphaned = asyncio.create_task(_stop_with_launcher(stop))
     rising = asyncio.create_task(stack.up())
-    told_to_stop = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({rising, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({rising, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if rising.done():
             rising.result()
-            await told_to_stop
+            await stopping
     finally:
         lock.note(stopping=True)
-        for task in (rising, told_to_stop, orphaned):
+        for task in (rising, stopping, orphaned):
             task.cancel()
-        await asyncio.gather(rising, told_to_stop, orphaned, return_exceptions=True)
+        await asyncio.gather(rising, stopping, orphaned, return_exceptions=True)
         await stack.down()
 
 
 def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
     def heard() -> None:
         if stop.is_set():
-            tell("Ending everything at once.")
+            print_line("Ending everything at once.")
             stack.kill()
         else:
-            tell("\nStopping …")
+            print_line("\nStopping …")
             stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -111,7 +111,7 @@ async def _stop_with_launcher(stop: asyncio.Event) -> None:
     while launched and not stop.is_set():
         await asyncio.sleep(_PARENT_POLL)
         if os.getppid() != parent and not stop.is_set():
-            tell("The command that started this has gone: stopping …")
+            print_line("The command that started this has gone: stopping …")
             stop.set()
 
 
@@ -121,7 +121,7 @@ class Stack:
     def __init__(self, options: Options, folder: Folder) -> None:
         self._options = options
         self._folder = folder
-        self._ledger = Ledger(folder.run_file)
+        self._ledger = ProcessLedger(folder.run_file)
         self._keepers: dict[str, Keeper] = {}
         self._http = httpx.AsyncClient(timeout=4, trust_env=False)
         self._own = OwnParts(self._http, folder.path, options.api_port, options.sandbox_port, free_port())
@@ -132,15 +132,15 @@ class Stack:
         state = self._folder.state()
         postgres, temporal = await self._prepare(state)
         bootstrap = await self._start_foundations(postgres, temporal, state)
-        await waiting_for("the database's schema", bootstrap.migrate(temporal))
+        await show_waiting("the database's schema", bootstrap.migrate(temporal))
         running = await self._start_own(postgres, temporal, bootstrap, state)
         if self._options.example and not state.example_published:
             state.example_published = await self._publish_example(running, state.example_key)
             state.write(self._folder.state_file)
-        tell()
-        tell("Everything is up.", bold=True)
-        tell()
-        tell(overview(running, self._folder))
+        print_line()
+        print_line("Everything is up.", bold=True)
+        print_line()
+        print_line(overview(running, self._folder))
         running.write(self._folder.dev_file)
 
     async def down(self) -> None:
@@ -151,7 +151,7 @@ class Stack:
                 await self._keepers[name].stop()
         await self._http.aclose()
         if self._keepers:
-            tell("Everything is stopped.")
+            print_line("Everything is stopped.")
 
     def kill(self) -> None:
         """End every part at once."""
@@ -163,7 +163,7 @@ class Stack:
         data = self._folder.path / "postgres"
         await end_postgres_orphans(data)
         for name in await end_orphans(self._folder.run_file):
-            tell(f"{name} was still running from an earlier start: it was ended.")
+            print_line(f"{name} was still running from an earlier start: it was ended.")
         require_free(self._options.port_requests)
         self._folder.rotate_logs()
         postgres = Postgres(data, state.postgres_password, state.postgres_port)
@@ -179,7 +179,7 @@ class Stack:
         foundations = [postgres_part(postgres), temporal_part(temporal), web_ui]
         if self._options.sandbox_url is None:
             foundations.append(self._own.sandbox(realistic=self._options.realistic))
-        starting = asyncio.create_task(together(*(self._keep(part) for part in foundations)))
+        starting = asyncio.create_task(run_together(*(self._keep(part) for part in foundations)))
         try:
             # Imported while the parts start.
             bootstrap = await asyncio.to_thread(import_module, "cli.stack.bootstrap")
@@ -204,11 +204,11 @@ class Stack:
             "SOCIALSYNCER_APPS": os.environ.get("SOCIALSYNCER_APPS") or sandbox_apps(),
         }
         api, worker = self._own.api(shared | for_api), self._own.worker(shared | for_worker)
-        await together(self._keep(api), self._keep(worker), seeding)
+        await run_together(self._keep(api), self._keep(worker), seeding)
         # The worker has it from the environment; whoever adds an account later may sit at another terminal.
         state.private_account_hosts = os.environ.get("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", "")
         state.write(self._folder.state_file)
-        await waiting_for("all of it together", self._own.ready())
+        await show_waiting("all of it together", self._own.ready())
         return DevFile(
             api_url=self._own.api_url,
             api_key=state.api_key or "",
@@ -222,13 +222,13 @@ class Stack:
 
     async def _publish_example(self, running: DevFile, key: str) -> bool:
         taken, body = await publish_example(running.api_url, running.api_key, key, running.accounts)
-        tell()
-        tell(answer(body))
+        print_line()
+        print_line(answer(body))
         return taken
 
     async def _keep(self, part: Part) -> None:
-        keeper = self._keepers[part.name] = Keeper(part, self._folder.log(part.name), self._ledger, tell)
-        await waiting_for(part.label, keeper.start())
+        keeper = self._keepers[part.name] = Keeper(part, self._folder.log(part.name), self._ledger, print_line)
+        await show_waiting(part.label, keeper.start())
 
     def _encryption_key(self) -> str:
         if not self._folder.key_file.exists():

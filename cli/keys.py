@@ -31,11 +31,11 @@ async def create(workspace: str | None, name: str, valid_days: int | None, data_
         return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
 
 
-async def listed(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
+async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of a workspace's keys, or of everybody's. Raises UserError."""
     async with _transaction(environment_of(data_dir, Settings)) as session:
         workspace_id = None if workspace is None else await workspace_id_of(session, workspace, may_make=False)
-        return [shown(key, name) for key, name in await list_keys(session, workspace_id)]
+        return [describe(key, name) for key, name in await list_keys(session, workspace_id)]
 
 
 async def revoke(key_id: str, data_dir: Path | None) -> None:
@@ -89,7 +89,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
     return said, not counts
 
 
-def shown(key: ApiKey, workspace: str) -> dict[str, Any]:
+def describe(key: ApiKey, workspace: str) -> dict[str, Any]:
     """Return what may be shown of a key."""
     times = {
         "createdAt": key.created_at,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.accounts import opened
+from cli.accounts import open_database
 from cli.connecting import network_named
 from cli.environment import Environment, environment_of
 from cli.errors import UserError
@@ -67,7 +67,7 @@ async def run_check(
     """Check an account. Raises UserError; click.Abort if the person says no."""
     network, environment = network_named(platform), environment_of(data_dir, VaultSettings)
     names = chosen(platform, only)
-    async with opened(environment) as database:
+    async with open_database(environment) as database:
         account = await _account(database, environment, workspace, platform, account_id)
         how = "deletes them" if live_check_of(network).remove else "cannot delete them: you must do that by hand"
         say(f"This publishes up to {len(names)} posts as {account.username} on {network.label}, and {how}.", error=True)

@@ -126,13 +126,13 @@ def restored(data_dir: Path | None, since: str, *, database: bool, temporal: boo
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
     """
-    from cli.restored import deal_with, moment_of
+    from cli.restored import handle_restore, parse_moment
 
     if not (database or temporal):
         raise UserError("Which was restored? Give --database, --temporal or both.")
 
     async def run() -> None:
-        async for sentence in deal_with(moment_of(since), data_dir, database=database, temporal=temporal):
+        async for sentence in handle_restore(parse_moment(since), data_dir, database=database, temporal=temporal):
             say(sentence)
 
     asyncio.run(run())
@@ -230,7 +230,7 @@ def resolve(
     A file may be given again: what is settled so already is left alone.
     """
     from cli.decisions import Decision, Decisions, read_decisions
-    from cli.resolving import foreseen, resolver
+    from cli.resolving import preview, resolver
 
     if file is not None:
         if post_id is not None:
@@ -245,7 +245,7 @@ def resolve(
     async def run() -> None:
         async with resolver(data_dir) as acting:
             judged = await acting.judge(wanted.made)
-            for sentence in foreseen(judged, wanted.open):
+            for sentence in preview(judged, wanted.open):
                 say(sentence)
             if dry_run:
                 return
@@ -383,9 +383,9 @@ def keys_create(workspace: str | None, name: str, expires_in_days: int | None, d
 @_data_dir
 def keys_list(workspace: str | None, data_dir: Path | None) -> None:
     """Print the API keys, a JSON object each: id, first characters, name, workspace and times; never the key."""
-    from cli.keys import listed
+    from cli.keys import describe_keys
 
-    for key in asyncio.run(listed(workspace, data_dir)):
+    for key in asyncio.run(describe_keys(workspace, data_dir)):
         say(json.dumps(key, ensure_ascii=False))
 
 
@@ -495,17 +495,17 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
     With --all: of every workspace, each with its state and since when, why its network refuses it if it does, and how
     many targets are held for it.
     """
-    from cli.accounts import listed, listed_everywhere
+    from cli.accounts import describe_accounts, describe_all_accounts
 
     if everywhere and workspace is not None:
         raise UserError("Give either --workspace or --all, not both.")
 
     async def run() -> None:
         if everywhere:
-            async for account in listed_everywhere(data_dir, refused=refused):
+            async for account in describe_all_accounts(data_dir, refused=refused):
                 say(json.dumps(account, ensure_ascii=False))
             return
-        for account in await listed(workspace, data_dir):
+        for account in await describe_accounts(workspace, data_dir):
             if not refused or "refusedSince" in account:
                 say(json.dumps(account, ensure_ascii=False))
 
@@ -519,9 +519,9 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
 @_data_dir
 def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir: Path | None) -> None:
     """Forget an account and its credentials. Names the posts that wait for it, and asks."""
-    from cli.accounts import remove, waiting
+    from cli.accounts import describe_waiting_posts, remove
 
-    if posts := asyncio.run(waiting(account_id, workspace, data_dir)):
+    if posts := asyncio.run(describe_waiting_posts(account_id, workspace, data_dir)):
         say(posts, error=True)
         _ask(
             "Remove the account all the same?",

@@ -34,7 +34,7 @@ from workflows.client.post_workflows import PostWorkflows
 from workflows.client.telling import tell
 
 _PAGE = 200
-_AT_ONCE = 8
+_CONCURRENCY = 8
 
 
 class Effect(Enum):
@@ -128,7 +128,7 @@ class Resolver:
             return len(plans)
 
     async def _tell_by(self, workflows: PostWorkflows, plans: Sequence[Plan]) -> int:
-        slots = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(_CONCURRENCY)
 
         async def told(plan: Plan) -> Plan | None:
             async with slots:
@@ -157,7 +157,7 @@ async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
         await database.close()
 
 
-def foreseen(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
+def preview(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
     """Yield what decisions will change, before anything is changed."""
     settles = [each for each in judged if each.effect is Effect.SETTLES]
     published = sum(each.decision.published for each in settles)

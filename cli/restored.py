@@ -25,7 +25,7 @@ HEARD_AFTER_S = 5.0
 _BATCH = 100
 
 
-def moment_of(given: str) -> datetime:
+def parse_moment(given: str) -> datetime:
     """Return the moment that was given. Raises UserError for what is none with an offset, or is still to come."""
     try:
         moment = parse_date_time(given)
@@ -38,7 +38,9 @@ def moment_of(given: str) -> datetime:
     return moment
 
 
-async def deal_with(since: datetime, data_dir: Path | None, *, database: bool, temporal: bool) -> AsyncIterator[str]:
+async def handle_restore(
+    since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
+) -> AsyncIterator[str]:
     """Deal with a restore, and say what was done. One that was interrupted goes on."""
     rows = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from media.changes import Change
+from media.changes import MediaChange
 from store.database import Database
 from store.publishing import save_media_changes
 
@@ -13,7 +13,7 @@ from store.publishing import save_media_changes
 class Unrecorded:
     """A record of changes that keeps nothing: the files are only looked at."""
 
-    async def note(self, url: str, changes: Sequence[Change]) -> None:
+    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Keep nothing."""
 
 
@@ -26,7 +26,7 @@ class ChangeRecord:
         self._entries = stored
         self._writing = asyncio.Lock()
 
-    async def note(self, url: str, changes: Sequence[Change]) -> None:
+    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Keep what was changed about a file, in place of what was noted about it before."""
         noted = [{"url": url, **asdict(change)} for change in changes]
         async with self._writing:

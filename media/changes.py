@@ -8,23 +8,23 @@ from media.decoding.facts import Conversion, MediaFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MediaChange:
     """Name one change; `detail` is a short phrase for the person whose file it is."""
 
     what: Literal["metadata_removed", "converted", "scaled", "compressed"]
     detail: str
 
 
-def conversion_changes(facts: MediaFacts, made: Conversion) -> tuple[Change, ...]:
+def conversion_changes(facts: MediaFacts, made: Conversion) -> tuple[MediaChange, ...]:
     """Return in what a picture's new JPEG differs from the file that it was."""
     return tuple(_differences(facts, made))
 
 
-def _differences(facts: MediaFacts, made: Conversion) -> Iterator[Change]:
+def _differences(facts: MediaFacts, made: Conversion) -> Iterator[MediaChange]:
     if facts.content_type != "image/jpeg":
-        yield Change("converted", f"Converted from {facts.content_type} to image/jpeg")
+        yield MediaChange("converted", f"Converted from {facts.content_type} to image/jpeg")
     if facts.frames > 1:
-        yield Change("converted", f"Kept the first of {facts.frames} pictures")
+        yield MediaChange("converted", f"Kept the first of {facts.frames} pictures")
     if (made.width, made.height) != (facts.width, facts.height):
-        yield Change("scaled", f"Scaled from {facts.width} x {facts.height} to {made.width} x {made.height}")
-    yield Change("compressed", f"Compressed as JPEG of quality {made.quality}")
+        yield MediaChange("scaled", f"Scaled from {facts.width} x {facts.height} to {made.width} x {made.height}")
+    yield MediaChange("compressed", f"Compressed as JPEG of quality {made.quality}")

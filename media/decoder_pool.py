@@ -13,8 +13,8 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from domain.system_errors import system_words
-from media.changes import Change, conversion_changes
-from media.decoders import Decoders, Ending, ServerAway
+from media.changes import MediaChange, conversion_changes
+from media.decoders import Decoders, ProcessEnd, ServerUnavailable
 from media.decoding.confinement import JobLimits
 from media.decoding.facts import Conversion, Examined, ImageDemand, MediaFacts, TooManyBytes, TooManyPixels
 from media.decoding.jobs import IMAGES, VIDEOS, Job, kind_of
@@ -85,7 +85,7 @@ class DecoderPool:
 
     async def examine(
         self, workspace: str, file: StoredFile, room: Spool | None = None
-    ) -> tuple[StoredFile, MediaFacts, tuple[Change, ...]]:
+    ) -> tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]:
         """Measure an image or video, and first take its metadata out if there is an empty `room` for its copy.
 
         Return the file or the copy, what it is, and what was changed. No more of it is decoded than one frame, and of
@@ -98,19 +98,19 @@ class DecoderPool:
         slow = file.size > _LARGE_FILE
         examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, slow=slow)
         result: StoredFile = file
-        changes: tuple[Change, ...] = ()
+        changes: tuple[MediaChange, ...] = ()
         if room is not None:
             room.keep_what_is_used()
         if examined.removed and room is not None:
             result = stored(room, file.content_type)
-            changes = (Change("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
+            changes = (MediaChange("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
         # What kind of file it is and how large is known here, and not for its decoder to say.
         return result, replace(examined.facts, content_type=result.content_type, size=result.size), changes
 
     @asynccontextmanager
     async def converted(
         self, workspace: str, file: StoredFile, facts: MediaFacts, demand: ImageDemand
-    ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[Change, ...]]]:
+    ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]]:
         """Yield an image as a new JPEG that meets the demand, for the length of the block.
 
         Raises NetworkError as `examine` does, and `rejected` if no picture fits the bytes.
@@ -149,22 +149,22 @@ class DecoderPool:
                     room.truncate(0)
         return _result(ending, file, result, workspace)
 
-    async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> Ending:
+    async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> ProcessEnd:
         try:
             async with queue.slots.slot(workspace):
                 return await self._decoders[kind_of(job.content_type)].run(job, files, queue.seconds)
-        except ServerAway as error:
+        except ServerUnavailable as error:
             log.warning("media.no_decoder", reason=system_words(error))
             raise no_decoder() from error
 
 
-def _needs_more(ending: Ending) -> bool:
+def _needs_more(ending: ProcessEnd) -> bool:
     """Return whether a job may succeed with more time or memory."""
     lacked_memory = (ending.answer or {}).get("refused") == MemoryError.__name__
     return ending.used_up_its_seconds or ending.too_late or lacked_memory
 
 
-def _result(ending: Ending, file: StoredFile, result: type[T], workspace: str) -> T:
+def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: str) -> T:
     """Return what a process found out. Raises NetworkError, `transient` if the machine may have been too slow."""
     answer = ending.answer or {}
     name = result.__name__.lower()

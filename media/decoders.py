@@ -26,12 +26,12 @@ _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 log = structlog.get_logger(__name__)
 
 
-class ServerAway(Exception):
+class ServerUnavailable(Exception):
     """The server ended, or could make no process; nothing is known about the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ProcessEnd:
     """What a process answered, None if it ended without; then the signal that ended it, 0 if none did, and its work."""
 
     answer: dict[str, Any] | None
@@ -46,8 +46,8 @@ class Ending:
         return self.signal in {signal.SIGXCPU, signal.SIGKILL} and not self.too_late
 
 
-_TOO_LATE = Ending(None, signal.SIGKILL, too_late=True)
-_NONSENSE = Ending(None)
+_TOO_LATE = ProcessEnd(None, signal.SIGKILL, too_late=True)
+_NONSENSE = ProcessEnd(None)
 
 
 class Decoders:
@@ -75,10 +75,10 @@ class Decoders:
             await asyncio.to_thread(self._server.end)
             self._server = None
 
-    async def run(self, job: Job, files: Sequence[int], within: float) -> Ending:
+    async def run(self, job: Job, files: Sequence[int], within: float) -> ProcessEnd:
         """Have a job done by a process of its own, which is killed after `within` seconds by the clock.
 
-        The process is killed as well if the caller is cancelled. Raises ServerAway.
+        The process is killed as well if the caller is cancelled. Raises ServerUnavailable.
         """
         self.start()
         line, self._spare = self._spare, None
@@ -94,14 +94,14 @@ class Decoders:
         except ValueError:
             return _NONSENSE
         except OSError as error:
-            raise ServerAway from error
+            raise ServerUnavailable from error
         finally:
             if line is not None:
                 line.close()
 
     def _process(self) -> socket.socket:
         if self._server is None:
-            raise ServerAway
+            raise ServerUnavailable
         return self._server.process()
 
     def _drop_spare(self) -> None:
@@ -109,20 +109,20 @@ class Decoders:
             self._spare.close()
             self._spare = None
 
-    def _ending(self, line: bytes) -> Ending:
+    def _ending(self, line: bytes) -> ProcessEnd:
         """Return what a line says, which is a process's answer or the server's report of its end."""
         if not line:
-            raise ServerAway
+            raise ServerUnavailable
         said = _object(line)
         if "signal" in said:
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                return Ending(None, int(said["signal"]), float(said["cpu_seconds"]))
+                return ProcessEnd(None, int(said["signal"]), float(said["cpu_seconds"]))
             return _NONSENSE
         why = said.pop("unconfined", None)
         if why and not self._warned:
             self._warned = True
             log.warning("media.decoders_unconfined", reason=str(why)[:200])
-        return Ending(said)
+        return ProcessEnd(said)
 
 
 class _Server:

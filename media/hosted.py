@@ -15,7 +15,7 @@ from platforms.rules import FileRule
 
 T = TypeVar("T")
 
-AT_ONCE = 3
+CONCURRENCY = 3
 """Files of one post that are fetched at the same time; our choice."""
 
 
@@ -55,7 +55,7 @@ async def host_files(network: Network[Any, Any], media: list[Media], source: Ste
 
 async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
     """Return what some work on each file came to, a few at a time. Raises NetworkError."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(CONCURRENCY)
 
     async def done(item: Media) -> T:
         async with gate:

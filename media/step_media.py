@@ -13,7 +13,7 @@ from domain.shares import Exhausted, Share
 from media import limits
 from media.admission import Admission, MediaBusy
 from media.change_record import ChangeRecord, Unrecorded
-from media.changes import Change
+from media.changes import MediaChange
 from media.decoder_pool import DecoderPool
 from media.decoding.facts import MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
@@ -49,7 +49,7 @@ class MediaTools:
 _UNSTATED_BYTES = 2**29
 """Up to which size a video is fetched for a network that states no limit; our choice."""
 
-Fitted = tuple[StoredFile, MediaFacts | None, tuple[Change, ...]]
+Fitted = tuple[StoredFile, MediaFacts | None, tuple[MediaChange, ...]]
 
 
 class StepMedia:

@@ -24,7 +24,7 @@ _EVERY_S = 2.0
 _TOLD_AGAIN_AFTER = timedelta(minutes=10)
 """When a workflow is told once more that it may go on, should nothing have come of it."""
 _BATCH = 200
-_AT_A_TIME = 5
+_CONCURRENCY = 5
 """Accounts that one server is asked about at a time."""
 _ANSWER_S = 20.0
 """How long a server may take to answer about one account."""
@@ -85,7 +85,7 @@ class AccountChecks:
     async def _ask(self, account: Account) -> None:
         about = {"account_id": account.id, "platform": account.platform}
         try:
-            room = self._room.setdefault(self._desk.server_of(account), asyncio.Semaphore(_AT_A_TIME))
+            room = self._room.setdefault(self._desk.server_of(account), asyncio.Semaphore(_CONCURRENCY))
             async with room, asyncio.timeout(_ANSWER_S):
                 await self._desk.asks_about(account)
             async with self._desk.database.answers.transaction() as session:

@@ -47,12 +47,12 @@ class LatePostWatch:
             try:
                 if self._readiness and not self._gauges.off:
                     self._gauges.parts(await self._readiness.parts())
-                await self.look()
+                await self.check()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("watch.postponed", reason=type(error).__name__)
             await asyncio.sleep(EVERY_S)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Tell of the posts that are late since the last look, and of those that are no longer."""
         while len(await self._find()) == _BATCH:
             pass

@@ -36,10 +36,10 @@ class Readiness:
         self._database = database
         self._queues = queues
         self._late_after = late_after
-        self._looks = (
-            _Look(self._rows, {"database": False, "sweep": False}, _FRESH_S),
-            _Look(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
-            _Look(self._network_queues, {}, _FRESH_QUEUES_S),
+        self._probes = (
+            _Probe(self._rows, {"database": False, "sweep": False}, _FRESH_S),
+            _Probe(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
+            _Probe(self._network_queues, {}, _FRESH_QUEUES_S),
         )
 
     async def parts(self) -> Parts:
@@ -48,10 +48,12 @@ class Readiness:
         `worker` is false where the posts' queue is polled by none, or a network's that has work; each such queue is
         there under its name. `latePosts` and `refusedApps` are missing while the database is.
         """
-        waited_for = {task: deadline for look in self._looks if (task := look.begin()) and (deadline := look.deadline)}
+        waited_for = {
+            task: deadline for probe in self._probes if (task := probe.begin()) and (deadline := probe.deadline)
+        }
         if waited_for:
             await asyncio.wait(waited_for, timeout=max(waited_for.values()))
-        found: Parts = {name: value for look in self._looks for name, value in look.seen().items()}
+        found: Parts = {name: value for probe in self._probes for name, value in probe.result().items()}
         unpolled = [name for name in found if name not in _NAMES]
         return {name: found[name] for name in (*_NAMES, *unpolled) if name in found} | (
             {"worker": False} if unpolled else {}
@@ -59,7 +61,7 @@ class Readiness:
 
     async def close(self) -> None:
         """Stop looking."""
-        tasks = [look.task for look in self._looks if look.task and not look.task.done()]
+        tasks = [probe.task for probe in self._probes if probe.task and not probe.task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -90,14 +92,14 @@ def ready(parts: Parts) -> bool:
     return not any(value is False for value in parts.values())
 
 
-class _Look:
+class _Probe:
     """Look at one part: what was seen stays good for a moment, and while it cannot be seen it is away."""
 
-    def __init__(self, look: Callable[[], Awaitable[Parts]], away: Parts, fresh_s: float) -> None:
-        self._look = look
+    def __init__(self, probe: Callable[[], Awaitable[Parts]], away: Parts, fresh_s: float) -> None:
+        self._probe = probe
         self._away = away
         self._fresh_s = fresh_s
-        self._seen = away
+        self._result = away
         self._well = True
         self._began_at = self._ended_at = float("-inf")
         self.task: asyncio.Task[None] | None = None
@@ -120,17 +122,17 @@ class _Look:
             return 0.0
         return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())
 
-    def seen(self) -> Parts:
+    def result(self) -> Parts:
         """Return what was seen last, `away` where that takes too long."""
-        return self._seen if self.task and self.task.done() else self._away
+        return self._result if self.task and self.task.done() else self._away
 
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(_GIVEN_UP_S):
-                self._seen, self._well = await self._look(), True
+                self._result, self._well = await self._probe(), True
         except Exception as error:  # noqa: BLE001 a monitor gets its answer whatever there is
             if self._well:
                 log.warning("readiness.lost", parts=list(self._away), reason=type(error).__name__)
-            self._seen, self._well = self._away, False
+            self._result, self._well = self._away, False
         finally:
             self._ended_at = asyncio.get_running_loop().time()

@@ -38,7 +38,7 @@ AHEAD_EVERY = timedelta(minutes=10)
 _SHARE = 10
 """A round that took long is followed by a pause this many times as long: when everything is late, it must not add."""
 _BATCH = 200
-_AT_ONCE = 8
+_CONCURRENCY = 8
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCK = 0x706F7374
 """Number of the advisory lock that lets one worker of all do a round."""
@@ -92,8 +92,8 @@ class Recovery:
         doubtful = [
             line for line in lines if (run := running.get(line.workflow_id)) is None or _may_be_behind(line, run)
         ]
-        for first in range(0, len(doubtful), _AT_ONCE):
-            part = doubtful[first : first + _AT_ONCE]
+        for first in range(0, len(doubtful), _CONCURRENCY):
+            part = doubtful[first : first + _CONCURRENCY]
             started += sum(await asyncio.gather(*(self._judge(line) for line in part)))
         return started
 

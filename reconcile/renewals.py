@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
 _BATCH = 50
-_AT_A_TIME = 5
+_CONCURRENCY = 5
 """Accounts that one worker renews at a time here: what posts need goes before."""
 _AGAIN_IN = timedelta(minutes=2)
 """When another worker may take up an account whose renewal a worker has begun and never ended."""
@@ -46,7 +46,7 @@ async def renew_due(desk: Desk) -> int:
     rotating = [platform for platform, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
     async with desk.database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
-    room = asyncio.Semaphore(_AT_A_TIME)
+    room = asyncio.Semaphore(_CONCURRENCY)
 
     async def renew(account: Account) -> None:
         async with room:

@@ -20,7 +20,7 @@ _EVERY_S = 5.0
 _GRACE = timedelta(seconds=10)
 """How long the api may take between changing a post and telling its workflow; telling it twice is harmless."""
 _BATCH = 100
-_AT_ONCE = 16
+_CONCURRENCY = 16
 """Workflows that are told at a time: one that Temporal does not take holds up no other."""
 
 
@@ -45,7 +45,7 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
     async with database.transaction() as session:
         posts = await claim_untold(session, now, now - _GRACE, _BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
-    slots = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def told(plan: Plan) -> bool:
         async with slots:

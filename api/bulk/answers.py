@@ -15,7 +15,7 @@ from domain.errors import Problem, Unavailable
 from domain.post import PostStatus
 from store.lists import statuses_of
 
-_SIDE_BY_SIDE = 4
+_CONCURRENCY = 4
 """Posts of one request that are worked on at a time: it takes no more of the process than as many single requests."""
 _LONGEST_S = 50.0
 """Seconds after which no further post is begun. Proxies and clients usually give up after 60."""
@@ -36,7 +36,7 @@ class Item:
 async def answer_each(items: Sequence[Item]) -> list[ItemView]:
     """Call every item and return what became of it, in their order. Raises nothing that an item has raised."""
     loop = asyncio.get_running_loop()
-    deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_SIDE_BY_SIDE)
+    deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_CONCURRENCY)
 
     async def answer(position: int, item: Item) -> ItemView:
         async with room:
@@ -51,7 +51,7 @@ async def answer_each(items: Sequence[Item]) -> list[ItemView]:
     return list(await asyncio.gather(*(answer(position, item) for position, item in enumerate(items))))
 
 
-def may_help_to_repeat(results: Sequence[ItemView]) -> bool:
+def is_worth_repeating(results: Sequence[ItemView]) -> bool:
     """Tell whether a repeat of the request may answer something else: then its answer is not kept."""
     return any(item.http_status == _TOO_MANY_REQUESTS or item.http_status >= 500 for item in results)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from api.bulk.answers import Item, answer_each, may_help_to_repeat, wait_for_outcomes
+from api.bulk.answers import Item, answer_each, is_worth_repeating, wait_for_outcomes
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
@@ -131,7 +131,7 @@ class ManyPosts:
                     raise Unavailable(EXPIRING, retry_after=1)
                 bulk_id, found = known.post_id, known.post_ids or []
         results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
-        final = not may_help_to_repeat(results)
+        final = not is_worth_repeating(results)
         results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.deadline))
         answer = _answer(results, cursor_after(Place(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
         log.info("bulk", action=action or "/create", posts=len(results))

@@ -59,11 +59,11 @@ def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], se
     at_fault = {(problem.param or "").split(".")[0] for problem in problems}
     body = body or model()
     if "platforms" in at_fault:
-        body.platforms = _legible(payload["platforms"])
+        body.platforms = _readable(payload["platforms"])
     return body, problems, at_fault
 
 
-def _legible(targets: object) -> list[TargetBody] | None:
+def _readable(targets: object) -> list[TargetBody] | None:
     """Return what can be read of targets some of which are at fault, so that rules across fields still hold for them.
 
     Of fields that cannot be read it is supposed that they hold what these rules want.
@@ -72,7 +72,7 @@ def _legible(targets: object) -> list[TargetBody] | None:
         return None
     # More are refused for their number alone.
     return [
-        _legible_target(target if isinstance(target, dict) else {"customContent": target})
+        _readable_target(target if isinstance(target, dict) else {"customContent": target})
         for target in targets[:MAX_ITEMS]
     ]
 
@@ -80,7 +80,7 @@ def _legible(targets: object) -> list[TargetBody] | None:
 _SOME_MEDIA = MediaBody.model_construct(type="image", url="")
 
 
-def _legible_target(target: JsonObject) -> TargetBody:
+def _readable_target(target: JsonObject) -> TargetBody:
     own, media = target.get("customContent"), target.get("customMedia")
     names = {name: value for name, value in target.items() if isinstance(value, str)}
     return TargetBody.model_construct(

@@ -17,7 +17,7 @@ from runtime.settings import VaultSettings
 from store.api_keys import workspace_of_key
 from store.database import Database
 
-_AT_ONCE = 8
+_CONCURRENCY = 8
 
 
 class Accounts:
@@ -80,7 +80,7 @@ class Accounts:
             for owner, credentials in zip(owners, given, strict=True)
         ]
         await introduce(self._sandbox_url, told)
-        database, slots = Database(self._settings.database_url.get_secret_value()), asyncio.Semaphore(_AT_ONCE)
+        database, slots = Database(self._settings.database_url.get_secret_value()), asyncio.Semaphore(_CONCURRENCY)
         try:
             async with database.reading() as session:
                 workspace_id = await workspace_of_key(session, self._api_key) or ""

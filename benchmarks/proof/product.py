@@ -26,7 +26,7 @@ SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
 _STEPS = frozenset({"publish", "edit"})
-_AT_ONCE = 16
+_CONCURRENCY = 16
 _LOOK_EVERY = 0.5
 
 
@@ -95,7 +95,7 @@ class Product:
 
         It is the step that sends, or the workflow's own task before it.
         """
-        temporal, slots = await self._client(), asyncio.Semaphore(_AT_ONCE)
+        temporal, slots = await self._client(), asyncio.Semaphore(_CONCURRENCY)
 
         async def taken(workflow_id: str) -> str | None:
             try:

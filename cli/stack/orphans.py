@@ -42,7 +42,7 @@ class Record(BaseModel):
 _RECORDS = TypeAdapter(dict[str, Record])
 
 
-class Ledger:
+class ProcessLedger:
     """Keep the records of running children in a file."""
 
     def __init__(self, path: Path) -> None:

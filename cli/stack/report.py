@@ -19,28 +19,28 @@ T = TypeVar("T")
 _REMIND_EVERY = 5.0
 
 
-def tell(line: str = "", *, bold: bool = False) -> None:
+def print_line(line: str = "", *, bold: bool = False) -> None:
     """Print one line. A terminal that has gone away is no reason to stop."""
     with suppress(OSError):
         say(line, bold=bold)
 
 
-async def waiting_for(label: str, work: Awaitable[T]) -> T:
+async def show_waiting(label: str, work: Awaitable[T]) -> T:
     """Return the work's result, saying what is waited for and how long it took."""
     began = time.monotonic()
-    tell(f"waiting for {label} …")
+    print_line(f"waiting for {label} …")
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=_REMIND_EVERY))[0]:
-            tell(f"still waiting for {label} ({time.monotonic() - began:.0f} s) …")
+            print_line(f"still waiting for {label} ({time.monotonic() - began:.0f} s) …")
     finally:
         task.cancel()
     result = task.result()
-    tell(f"{label}: ready ({time.monotonic() - began:.1f} s)")
+    print_line(f"{label}: ready ({time.monotonic() - began:.1f} s)")
     return result
 
 
-async def together(*work: Awaitable[object]) -> None:
+async def run_together(*work: Awaitable[object]) -> None:
     """Do all of it at the same time; the first failure ends the rest and is raised as it is."""
     tasks = [asyncio.ensure_future(item) for item in work]
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.stack.orphans import Ledger
+from cli.stack.orphans import ProcessLedger
 from cli.stack.process import Child, Command, spawn
 
 _POLL = 0.05
@@ -26,7 +26,7 @@ _STABLE_AFTER = 20.0
 _LAST_LINES = 8
 
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 """Say something on the terminal."""
 
 
@@ -45,11 +45,11 @@ class Part:
 class Keeper:
     """Keep one part up until it is told to stop."""
 
-    def __init__(self, part: Part, log: Path, ledger: Ledger, tell: Tell) -> None:
+    def __init__(self, part: Part, log: Path, ledger: ProcessLedger, report: Report) -> None:
         self.part = part
         self.log = log
         self._ledger = ledger
-        self._tell = tell
+        self._report = report
         self._child: Child | None = None
         self._stopping = False
         self._came_up = False
@@ -104,7 +104,7 @@ class Keeper:
             if not self._came_up and failures >= _FIRST_TRIES:
                 raise UserError(f"{self.part.label} does not start: it {reason}.{self._last_lines()}")
             said = f"{self.part.label} {reason}; starting it again."
-            self._tell(said + (self._last_lines() if failures > 1 else ""))
+            self._report(said + (self._last_lines() if failures > 1 else ""))
             await asyncio.sleep(min(_SHORTEST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
     async def _live_once(self) -> str:
@@ -118,7 +118,7 @@ class Keeper:
             if not await self._well(ended, began + _READY_WITHIN, _POLL):
                 return await self._down(child, ended, f"was not ready within {_READY_WITHIN:.0f} s")
             if self._came_up:
-                self._tell(f"{self.part.label} is back after {time.monotonic() - began:.1f} s.")
+                self._report(f"{self.part.label} is back after {time.monotonic() - began:.1f} s.")
             self._came_up = True
             self._up.set()
             while True:

@@ -19,7 +19,7 @@ from platforms.http.wire import segment
 from platforms.meta.graph import Answer, Fields, text_of
 from platforms.oauth import second_host
 
-AT_ONCE = 3
+CONCURRENCY = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
 EDGE = {Form.VIDEO: "videos", Form.REEL: "video_reels", Form.VIDEO_STORY: "video_stories"}
 """Where each form of video begins and ends."""
@@ -65,7 +65,7 @@ class Uploads:
 
     async def _photos(self) -> None:
         known: dict[str, str] = self._sending.handles.setdefault("photos", {})
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(CONCURRENCY)
 
         async def bring(index: int, item: Media) -> None:
             if str(index) in known:

@@ -38,7 +38,7 @@ STUCK_AFTER = timedelta(hours=1)
 REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
 """Waits before media that could not be taken in are given again; then they are at fault. The number of tries is from
 Instagram's page of error codes (once or twice), the waits are ours."""
-AT_ONCE = 4
+CONCURRENCY = 4
 """How many items of a carousel are built at the same time; our choice, no network names a number."""
 
 DOUBTFUL_CODES, DOUBTFUL_SUBCODES = frozenset({"-1", "1", "2", "24"}), frozenset({"2207051"})
@@ -193,7 +193,7 @@ class Containers:
 
     async def _items(self, name: str, items: Sequence[Fields]) -> list[str]:
         """Return the finished items of a carousel."""
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(CONCURRENCY)
 
         async def bring(index: int, fields: Fields) -> str:
             item = f"{name}/{index}"

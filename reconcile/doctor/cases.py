@@ -32,7 +32,7 @@ class Counted:
     open: int = 0
 
 
-async def doubtful(
+async def suspicious(
     database: Database, runs: Runs, now: datetime, workspace_id: str | None, counted: Counted
 ) -> dict[str, Case]:
     """Return the cases by workflow id. Raises Unavailable where Temporal does not answer, SQLAlchemyError, OSError."""

@@ -9,13 +9,13 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import Unavailable
-from reconcile.doctor.cases import Case, Counted, doubtful
+from reconcile.doctor.cases import Case, Counted, suspicious
 from reconcile.doctor.findings import Finding, Kind, Report
 from reconcile.doctor.loose_ends import LooseEnds
 from reconcile.doctor.networks import Networks
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
-from reconcile.doctor.sandbox import SandboxAway, see
+from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
 from reconcile.doctor.waiting import waiting_sentence
 from store.database import Database
 from store.showing import showings
@@ -26,10 +26,10 @@ DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 
 AGAIN_AFTER_S = 3.0
 """How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
-_AT_ONCE = 16
+_CONCURRENCY = 16
 _SILENT = {Kind.STUCK, Kind.UNTOLD}
 """What a workflow is told of for that can say nothing itself."""
-_ASKED_AT_ONCE = 4
+_CONCURRENT_QUERIES = 4
 
 
 class Doctor:
@@ -42,7 +42,7 @@ class Doctor:
         self._runs = runs
         self._workspace_id = workspace_id
         self._sandbox_url = sandbox_url
-        self._queries = RunQueries(runs, _ASKED_AT_ONCE)
+        self._queries = RunQueries(runs, _CONCURRENT_QUERIES)
 
     async def look(self) -> Report:
         """Return what disagrees. A part that is away is told in the report."""
@@ -63,7 +63,7 @@ class Doctor:
     async def _look_at_workflows(self, report: Report) -> None:
         counted = Counted()
         now = datetime.now(UTC)
-        cases = await doubtful(self._database, self._runs, now, self._workspace_id, counted)
+        cases = await suspicious(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
         at_work = (await self._runs.queues.posts()).polled
         examination = Examination(self._database, self._runs, self._queries, served=at_work)
@@ -90,7 +90,7 @@ class Doctor:
         async def look() -> list[Finding]:
             # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
             rows = [each async for each in showings(self._database)]
-            networks = Networks(await see(sandbox_url), rows, self._workspace_id)
+            networks = Networks(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
             report.public = networks.compared
             return list(networks.findings())
 
@@ -104,7 +104,7 @@ class Doctor:
 
 
 async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
-    slots = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def one(case: Case) -> Sequence[Finding]:
         async with slots:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from platforms.registry import networks
-from reconcile.doctor.sandbox import Place, Public, Seen
+from reconcile.doctor.sandbox import Place, Public, PublicPosts
 from store.showing import Showing
 
 _CLOCKS_APART = timedelta(seconds=5)
@@ -13,10 +13,10 @@ _FIELDS = ("title", "description")
 _ITEMS = ("threadItems", "thread_items")
 
 
-class Strangers:
+class UnknownPosts:
     """Hold the public posts that no row knows, to be given to targets that they may be."""
 
-    def __init__(self, seen: Seen, showings: Sequence[Showing]) -> None:
+    def __init__(self, seen: PublicPosts, showings: Sequence[Showing]) -> None:
         self._found: defaultdict[Place, list[Public]] = defaultdict(list)
         known = {(_place(each), one) for each in showings for one in each.ids}
         # A version that replaced another is told of where that one is.

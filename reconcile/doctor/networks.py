@@ -8,8 +8,8 @@ from domain.post import TargetStatus
 from platforms.base import Editable
 from platforms.registry import networks
 from reconcile.doctor.findings import Finding, Heals, Kind, Subject
-from reconcile.doctor.matching import Strangers
-from reconcile.doctor.sandbox import Public, Seen
+from reconcile.doctor.matching import UnknownPosts
+from reconcile.doctor.sandbox import Public, PublicPosts
 from store.showing import Showing
 
 _BY_HAND = '(docs/operations.md, "After a restore from a backup")'
@@ -18,14 +18,14 @@ _BY_HAND = '(docs/operations.md, "After a restore from a backup")'
 class Networks:
     """Compare everything once."""
 
-    def __init__(self, seen: Seen, showings: Sequence[Showing], workspace_id: str | None = None) -> None:
+    def __init__(self, seen: PublicPosts, showings: Sequence[Showing], workspace_id: str | None = None) -> None:
         # An account that the sandbox does not know is on a server of its own.
         self._showings = [each for each in showings if _place(each) in seen.accounts]
         self._seen = seen
         # Workspaces may share an account, so whoever is told of one must know of all.
         self._told = [each for each in self._showings if workspace_id in {None, each.target.workspace_id}]
         self._public = {(post.place, post.id): post for post in seen.posts}
-        self._strangers = Strangers(seen, self._showings)
+        self._unknown_posts = UnknownPosts(seen, self._showings)
         self._claims = Counter((_place(each), each.target.platform_post_id) for each in self._showings)
 
     @property
@@ -38,7 +38,7 @@ class Networks:
         """Yield what disagrees."""
         # One for each of which nothing is known to be public, before any is called a double.
         hidden = [each for each in self._showings if self._shown(each) is None]
-        found = {each.target.id: self._strangers.take(each, 1) for each in hidden}
+        found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
         for showing in self._told:
             shown = self._shown(showing)
             mine = found.get(showing.target.id, [shown] if shown and not shown.deleted else [])
@@ -46,7 +46,7 @@ class Networks:
                 yield from self._of_published(showing, mine)
             elif mine and not _being_looked_at(showing):
                 yield _unknown(showing, mine[0])
-            if more := self._strangers.take(showing):
+            if more := self._unknown_posts.take(showing):
                 ids = ", ".join(post.id for post in more)
                 what = f"It is public more than once on {_named(showing)}: as {ids}, too."
                 yield _finding(Kind.DOUBLE, Heals.PERSON, showing, what, "Delete there what is too many.")

@@ -12,9 +12,9 @@ _HOPELESS = 3
 class RunQueries:
     """Ask, a few at once, and stop asking where nobody answers: every silence costs seconds."""
 
-    def __init__(self, runs: Runs, at_once: int) -> None:
+    def __init__(self, runs: Runs, concurrency: int) -> None:
         self._runs = runs
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(concurrency)
         self._in_a_row = 0
         self.unanswered: set[str] = set()
         """Workflows that could not be asked."""

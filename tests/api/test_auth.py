@@ -62,7 +62,7 @@ async def test_a_key_that_expires_later_works(app: Any, stack: Stack) -> None:
 
 
 class TestLastUse:
-    async def test_it_is_noted_at_most_once_a_minute(self, stack: Stack) -> None:
+    async def test_last_use_is_written_at_most_once_a_minute(self, stack: Stack) -> None:
         key_id, key = await new_key(stack)
         assert await last_used(stack, key_id) is None
         await Keys(stack.api_database).caller_of(f"Bearer {key}")

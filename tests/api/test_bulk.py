@@ -140,9 +140,7 @@ async def test_posts_that_are_due_are_published_and_waited_for(api: Client, stac
     ],
     ids=str,
 )
-async def test_what_is_wrong_with_the_request_itself_is_said_at_once(
-    api: Client, action: str, body: dict[str, Any], param: str
-) -> None:
+async def test_request_errors_are_all_reported(api: Client, action: str, body: dict[str, Any], param: str) -> None:
     response = await api.post(f"/v1/posts/bulk{action}", json=body, headers=new_key())
     assert (response.status_code, response.json()["param"]) == (400, param), response.text
 
@@ -166,7 +164,7 @@ async def test_posts_are_changed_each_by_its_own_fields(api: Client, stack: Stac
     assert (changed[0]["content"], changed[1]["tags"]) == ("changed", ["b"])
 
 
-async def test_posts_of_a_tag_are_moved_once_however_often_it_is_asked_for(api: Client, stack: Stack) -> None:
+async def test_repeated_bulk_shift_moves_posts_once(api: Client, stack: Stack) -> None:
     tag, ids = await make(api, stack, 3, scheduledFor="2029-03-24T09:00:00", timezone="Europe/Berlin")
     body, key = {"filter": {"tag": [tag], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}}, new_key()
     answers_ = await asyncio.gather(*(bulk(api, "/update", body, **key) for _ in range(3)))
@@ -180,7 +178,7 @@ async def test_posts_of_a_tag_are_moved_once_however_often_it_is_asked_for(api: 
     assert {each["scheduledFor"] for each in again["results"]} == {"2029-03-26T07:00:00Z"}
 
 
-async def test_more_posts_than_one_request_takes_are_reached_by_its_cursor(
+async def test_cursor_reaches_posts_beyond_one_request(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.bulk.requests.MOST_POSTS", 2)
@@ -208,7 +206,7 @@ async def test_posts_are_deleted_by_tag_and_the_others_stay(api: Client, stack: 
     assert (await bulk(api, "/delete", {"ids": ids}, **new_key()))["failed"] == 2
 
 
-async def test_what_failed_is_retried_by_filter(api: Client, stack: Stack) -> None:
+async def test_failed_posts_are_retried_by_filter(api: Client, stack: Stack) -> None:
     tag, ids = await make(api, stack, 2)
     await stack.fault("twitter", "reject", "publish", status=403)
     first = await api.patch(f"/v1/posts/{ids[0]}", json={"publishNow": True})
@@ -221,7 +219,7 @@ async def test_what_failed_is_retried_by_filter(api: Client, stack: Stack) -> No
     assert {each["error"]["code"] for each in refused["results"]} == {"nothing_to_retry"}
 
 
-async def test_another_workspaces_posts_are_not_reached(api: Client, stranger: Client, stack: Stack) -> None:
+async def test_posts_of_other_workspaces_are_not_found(api: Client, stranger: Client, stack: Stack) -> None:
     tag, ids = await make(api, stack, 1)
     for action, body in (("delete", {"ids": ids}), ("update", {"posts": [{"id": ids[0], "tags": []}]})):
         answer = await bulk(stranger, f"/{action}", body, **new_key())
@@ -265,7 +263,7 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
     assert len(times) == 7
 
 
-async def test_what_there_was_no_time_for_is_done_by_the_repeat(
+async def test_repeat_does_what_the_first_had_no_time_for(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, ids = await make(api, stack, 2)
@@ -276,7 +274,7 @@ async def test_what_there_was_no_time_for_is_done_by_the_repeat(
     assert (await bulk(api, "/delete", {"ids": ids}, **key))["succeeded"] == 2
 
 
-async def test_what_fails_in_one_post_is_no_error_of_the_others(
+async def test_one_failing_post_does_not_affect_others(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, ids = await make(api, stack, 2)

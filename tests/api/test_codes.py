@@ -60,7 +60,7 @@ def written_codes() -> Iterator[tuple[str, str]]:
                         yield str(path.relative_to(ROOT)), value.value
 
 
-def test_every_word_of_ours_has_a_code_for_clients() -> None:
+def test_every_internal_code_maps_to_a_public_code() -> None:
     written = set(written_codes())
     assert len(written) > 80
     ours = {(path, code) for path, code in written if code == code.lower() and code not in NETWORKS_OWN}
@@ -117,6 +117,6 @@ async def test_a_malformed_target_is_named_as_far_as_it_can_be_read(
     assert (problem["param"], problem.get("platform"), problem["accountId"]) == ("platforms.0.platform", platform, "a")
 
 
-async def test_what_concerns_no_target_names_none(api: Client) -> None:
+async def test_problems_without_target_name_no_target(api: Client) -> None:
     (problem,) = problems(await api.send_post({"content": 5}))
     assert set(problem) == {"error", "code", "param"}

@@ -94,7 +94,7 @@ class TestBodies:
         ],
         ids=lambda raw: repr(raw[:24]),
     )
-    async def test_what_is_no_sound_json_object_is_400(self, api: Client, raw: bytes) -> None:
+    async def test_invalid_json_objects_are_400(self, api: Client, raw: bytes) -> None:
         for response in (
             await api.post("/v1/posts", content=raw, headers=JSON),
             await api.post("/v1/posts/validate", content=raw, headers=JSON),
@@ -115,7 +115,7 @@ class TestBodies:
             (rb'{"content": "x", "\ud83d": 1}', "?"),
         ],
     )
-    async def test_text_that_cannot_be_kept_is_named(self, api: Client, raw: bytes, param: str) -> None:
+    async def test_text_that_cannot_be_stored_is_named(self, api: Client, raw: bytes, param: str) -> None:
         response = await api.post("/v1/posts", content=raw, headers=JSON)
         body = check_shape(response)
         assert (response.status_code, body["code"], body["param"]) == (400, "invalid_field_value", param)
@@ -191,17 +191,17 @@ class TestRoutes:
 
 
 class TestRequestId:
-    async def test_the_callers_comes_back(self, api: Client) -> None:
+    async def test_the_callers_request_id_is_returned(self, api: Client) -> None:
         for path in ("/v1/posts", "/nowhere", "/healthz"):
             assert (await api.get(path, headers={"X-Request-Id": "my id 1"})).headers["x-request-id"] == "my id 1"
 
     @pytest.mark.parametrize("given", [b"x" * 129, b"a\xffb", b"tab\there", b""])
-    async def test_ours_replaces_one_that_is_none(self, api: Client, given: bytes) -> None:
+    async def test_invalid_request_ids_are_replaced(self, api: Client, given: bytes) -> None:
         response = await api.get("/v1/posts", headers=[(b"X-Request-Id", given)])
         assert response.headers.get_list("x-request-id") == [response.headers["x-request-id"]]
         assert response.headers["x-request-id"].encode() != given
 
-    async def test_one_log_line_tells_how_it_went_and_no_more(self, api: Client) -> None:
+    async def test_each_request_writes_one_log_line(self, api: Client) -> None:
         body = {"content": "nothing of this is logged"}
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
             post_id = (await api.send_post(body, **{"X-Request-Id": "r1"})).json()["id"]

@@ -59,7 +59,7 @@ async def test_root_settings_have_at_most_16_000_characters(stranger: Client) ->
         ({"x" * 256: 0}, "The body holds a name of more than 255 characters"),
     ],
 )
-async def test_a_body_has_its_measure(stranger: Client, body: dict[str, Any], sentence: str) -> None:
+async def test_body_size_is_limited(stranger: Client, body: dict[str, Any], sentence: str) -> None:
     response = await stranger.send_post(body)
     assert (response.status_code, response.json()["code"], response.json()["error"]) == (400, "invalid_json", sentence)
 
@@ -90,7 +90,7 @@ async def test_a_text_that_is_far_too_long_is_not_counted(stranger: Client) -> N
     )
 
 
-async def test_texts_that_are_costly_to_count_have_a_measure_in_all(stranger: Client) -> None:
+async def test_total_text_length_is_limited(stranger: Client) -> None:
     targets = [target(n, customContent=f"{n} {'x' * 24_000}") for n in range(9)]
     response = await stranger.send_post({"platforms": targets, "publishNow": True})
     assert response.status_code == 422

@@ -29,7 +29,7 @@ async def test_every_networks_rules_are_served(api: Client) -> None:
         jsonschema_rs.validator_for(view["settings"])
 
 
-async def test_a_networks_numbers_are_its_own(api: Client) -> None:
+async def test_limits_differ_by_platform(api: Client) -> None:
     listed = {each["platform"]: each for each in (await api.get("/v1/platforms")).json()["platforms"]}
     assert listed["twitter"]["text"]["premiumLimit"] == 25_000
     assert listed["telegram"]["text"]["limit"] == 4096
@@ -57,7 +57,7 @@ async def test_a_key_is_needed(api: Client) -> None:
     assert (await api.get("/v1/platforms", headers={"Authorization": "Bearer sk_no"})).status_code == 401
 
 
-async def test_it_says_how_accounts_are_connected_and_whether_that_works_here(api: Client, stack: Stack) -> None:
+async def test_connection_method_and_availability_are_listed(api: Client, stack: Stack) -> None:
     async def connecting() -> dict[str, dict[str, Any]]:
         listed = (await api.get("/v1/platforms")).json()["platforms"]
         return {each["platform"]: each["connect"] for each in listed}

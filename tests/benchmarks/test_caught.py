@@ -48,7 +48,7 @@ async def test_a_second_send_is_seen_by_what_the_network_shows(stack: Stack) -> 
     assert "--only twitter/publishNow/accept-then-drop/worker-while-sending" in told
 
 
-async def test_what_the_product_published_itself_is_right(stack: Stack) -> None:
+async def test_own_publications_are_right(stack: Stack) -> None:
     account = await stack.connect("twitter")
     post = Post(Cell("twitter", Mode.NOW, Fault.NONE, Crash.NONE), account.id)
     made = await stack.publish(post.text, [account])

@@ -24,7 +24,7 @@ print(now.timestamp())
 
 
 @pytest.mark.parametrize(("part", "wrong_by"), [("worker", -5), ("api", 5), ("sandbox", 0)])
-def test_the_clock_of_a_part_is_wrong_by_what_was_said(tmp_path: Path, part: str, wrong_by: int) -> None:
+def test_the_clock_of_a_part_is_shifted(tmp_path: Path, part: str, wrong_by: int) -> None:
     inside = Inside(tmp_path)
     inside.set_clocks({"worker": -5, "api": 5})
 

@@ -16,7 +16,7 @@ _INSERT = (
 _WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'attempts'::regclass"
 
 
-async def test_what_waits_for_the_lock_is_ended_with_it(stack: Stack, tmp_path: Path) -> None:
+async def test_sessions_waiting_for_the_lock_are_ended(stack: Stack, tmp_path: Path) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("never attempted", [account])
     # What other tests have left behind goes on.

@@ -39,11 +39,11 @@ def test_the_table_of_ends_counts_what_is_public() -> None:
     assert rows[2:] == [["published", "0", "2", "1"], ["unconfirmed", "0", "1", "0"]]
 
 
-def test_what_is_wrong_stands_beside_what_is_right() -> None:
+def test_wrong_outcomes_are_listed_beside_right_ones() -> None:
     assert "| telegram | 1    | 1 1D 1? |" in table(POSTS)
 
 
-def test_one_that_is_wrong_or_that_was_not_struck_or_no_post_at_all_makes_it_no_proof() -> None:
+def test_a_wrong_missed_or_missing_post_fails_the_proof() -> None:
     assert right(POSTS[:2])
     assert "proven." in totals(POSTS[:2])
     for posts in ([], POSTS[1:3], POSTS[3:]):
@@ -59,7 +59,7 @@ def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None
     assert without_certainty([replace(posts[1], verdict=Verdict(Kind.UNEXPECTED))]) == set()
 
 
-def test_the_doctor_may_find_what_is_not_known_and_what_a_restore_leaves() -> None:
+def test_doctor_may_report_unknown_posts_and_restore_effects() -> None:
     posts = [replace(POSTS[1], post_id="1"), replace(ended(Kind.RIGHT, "published", 1), post_id="2")]
     assert is_rightly_found({"kind": "public_unknown", "postId": "1"}, posts)
     assert not is_rightly_found({"kind": "public_unknown", "postId": "2"}, posts)
@@ -71,7 +71,7 @@ def test_the_doctor_may_find_what_is_not_known_and_what_a_restore_leaves() -> No
     assert is_rightly_found({"kind": "row_gone"}, [ended(Kind.RIGHT, "published", 1, Crash.FAILOVER)])
 
 
-def test_what_the_doctor_finds_makes_it_no_proof() -> None:
+def test_doctor_findings_fail_the_proof() -> None:
     assert "NOT proven" in totals(POSTS[:2], ["double: post_1"])
 
 

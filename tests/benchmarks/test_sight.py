@@ -83,7 +83,7 @@ def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
     assert not hit(Crash.ANSWER, OUT, Mode.SCHEDULED)
 
 
-def test_what_a_row_tells_depends_on_what_was_asked_for() -> None:
+def test_the_row_says_what_the_mode_requires() -> None:
     row = {"revised": False, "sent": None, "status": "failed", "version": 1, "taken_up": 1}
     assert told_by(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
     assert not told_by(row | {"taken_up": 0}, Mode.NOW)["started"]

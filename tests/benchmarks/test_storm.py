@@ -30,7 +30,7 @@ def shown(platform_post_id: str = "7", text: str = "storm 1 1. 5", at: datetime 
         (stormed("published", deleted_at=NOW), [shown(at=NOW - timedelta(seconds=1))]),
     ],
 )
-def test_what_is_so_is_no_problem(post: Stormed, public: list[dict[str, Any]]) -> None:
+def test_expected_states_are_no_problem(post: Stormed, public: list[dict[str, Any]]) -> None:
     assert list(problems(post, public)) == []
 
 
@@ -47,6 +47,6 @@ def test_what_is_so_is_no_problem(post: Stormed, public: list[dict[str, Any]]) -
         (Stormed("twitter", "tw_1", "storm 1 1.", "post_1"), [], "is gone"),
     ],
 )
-def test_what_is_wrong_is_named(post: Stormed, public: list[dict[str, Any]], wrong: str) -> None:
+def test_wrong_states_are_named(post: Stormed, public: list[dict[str, Any]], wrong: str) -> None:
     [problem] = problems(post, public)
     assert wrong in problem

@@ -28,7 +28,7 @@ def test_two_public_posts_are_a_double_whatever_the_status(status: str) -> None:
     assert judge(cell(), seen(status, [("1", "text"), ("2", "text")])).kind is Kind.DOUBLE
 
 
-def test_what_was_public_twice_for_a_while_is_a_double() -> None:
+def test_a_temporary_duplicate_is_a_duplicate() -> None:
     told = seen(waited_as="unconfirmed", shown_while_waiting=2)
     assert judge(cell("facebook", fault=Fault.EXPIRED), told).kind is Kind.DOUBLE
 
@@ -43,11 +43,11 @@ def test_a_post_on_which_nothing_moves_any_more_is_lost(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "held", "pending"])
-def test_what_is_public_may_not_be_called_otherwise(status: str) -> None:
+def test_a_public_post_must_be_called_published(status: str) -> None:
     assert judge(cell(fault=Fault.REFUSED), seen(status)).kind is Kind.DISAGREES
 
 
-def test_what_is_called_published_must_be_public_under_that_id() -> None:
+def test_a_published_post_must_be_public_under_its_id() -> None:
     assert judge(cell(), seen(public=[])).kind is Kind.DISAGREES
     assert judge(cell(), seen(public=[("2", "text")])).kind is Kind.DISAGREES
 
@@ -74,7 +74,7 @@ def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_network_can_be_re
     assert judge(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.UNEXPECTED
 
 
-def test_what_is_public_must_be_found_where_only_absence_cannot_be_told() -> None:
+def test_a_public_post_must_be_found_if_only_absence_is_unclear() -> None:
     assert judge(cell("tiktok", fault=Fault.DOWN), seen("unconfirmed", [])).kind is Kind.RIGHT
     assert judge(cell("tiktok", fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.UNEXPECTED
 
@@ -94,7 +94,7 @@ def test_an_account_that_renews_its_token_holds_nothing() -> None:
     assert judge(cell("linkedin", fault=Fault.EXPIRED), seen("held", [])).kind is Kind.UNEXPECTED
 
 
-def test_an_edit_must_be_what_is_shown_and_what_is_told() -> None:
+def test_an_edit_must_match_in_row_and_platform() -> None:
     edit = cell(mode=Mode.EDIT)
     assert judge(edit, seen(public=[("1", "new")], content="new"), "new").kind is Kind.RIGHT
     assert judge(edit, seen(public=[("1", "new")], content="old"), "new").kind is Kind.DISAGREES
@@ -126,7 +126,7 @@ def test_deleted_and_replaced_posts_are_not_public() -> None:
     assert shown_of("mark", shown) == [("1", "a mark b")]
 
 
-def test_what_is_public_before_its_time_is_early_whatever_its_status() -> None:
+def test_a_post_public_before_its_time_is_early() -> None:
     assert judge(cell(mode=Mode.SCHEDULED), seen(early=True)).kind is Kind.EARLY
 
 

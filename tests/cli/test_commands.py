@@ -88,7 +88,7 @@ async def test_secret_prints_a_key_the_vault_takes() -> None:
     assert result.stdout.count("\n") == 1
 
 
-async def test_an_environment_that_is_not_set_up_is_told_by_name_without_values(
+async def test_missing_settings_are_named_without_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", "mysql://u:hunter2@h/d")
@@ -155,14 +155,14 @@ async def test_a_revoked_key_opens_nothing(production: Stack) -> None:
     assert await keys_of(name) == [after]
 
 
-async def test_revoking_what_is_no_key_id_repeats_nothing(production: Stack) -> None:
+async def test_revoking_an_invalid_key_id_repeats_nothing(production: Stack) -> None:
     result = await run("keys", "revoke", "sk_pasted_by_mistake")
     assert result.exit_code == 1
     assert "There is no key of this id." in result.stderr
     assert "pasted" not in result.output
 
 
-async def test_reseal_says_what_remains_under_which_key(
+async def test_reseal_counts_credentials_by_key(
     stack: Stack, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = new_key(), new_key()
@@ -291,7 +291,7 @@ async def test_an_account_that_the_network_does_not_know_is_refused_and_not_kept
         (None, "The account is not connected: Bluesky could not be reached."),
     ],
 )
-async def test_why_an_account_is_not_connected_is_said_in_a_sentence_that_is_true_of_a_new_one(
+async def test_refusals_are_explained_for_new_accounts(
     refusal: tuple[int, str] | None, sentence: str, production: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await run("keys", "create", "--workspace", "new")
@@ -378,7 +378,7 @@ async def test_a_server_that_claims_anothers_account_connects_nothing(
         ),
     ],
 )
-async def test_credentials_at_fault_are_told_by_field_without_values(
+async def test_invalid_credentials_are_named_by_field_without_values(
     production: Stack, stdin: str, sentence: str
 ) -> None:
     result = await run("accounts", "add", "twitter", "--workspace", "w", stdin=stdin)
@@ -387,7 +387,7 @@ async def test_credentials_at_fault_are_told_by_field_without_values(
     assert "secret-token" not in result.stderr
 
 
-async def test_an_unknown_network_is_told_with_those_there_are(production: Stack) -> None:
+async def test_an_unknown_platform_lists_the_known_ones(production: Stack) -> None:
     result = await run("accounts", "add", "myspace", "--workspace", "w", stdin="{}")
     assert result.stderr == f"Error: There is no network 'myspace': choose one of {', '.join(networks())}.\n"
 

@@ -57,7 +57,7 @@ def test_the_parts_are_there(services: dict[str, Any]) -> None:
     assert not any("elastic" in str(service).lower() for service in services.values())
 
 
-def test_whoever_waits_waits_for_health_or_success(services: dict[str, Any]) -> None:
+def test_dependencies_wait_for_health_or_success(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
             expected = "service_completed_successfully" if other in ONCE else "service_healthy"
@@ -74,7 +74,7 @@ def test_the_api_and_the_worker_start_on_a_finished_foundation(services: dict[st
         assert all_before(name) == {"postgres", "temporal", *ONCE}
 
 
-def test_what_runs_on_is_started_again_and_what_runs_once_is_not(services: dict[str, Any]) -> None:
+def test_services_restart_and_jobs_do_not(services: dict[str, Any]) -> None:
     for name, service in services.items():
         expected = {"operator": "no"}.get(name, "on-failure" if name in ONCE else "unless-stopped")
         assert service["restart"].startswith(expected), name
@@ -169,7 +169,7 @@ def test_every_image_can_be_pinned_by_its_digest(tmp_path: Path) -> None:
     assert all(f"#{name}={image}\n" in described for name, image in images.items())
 
 
-def test_the_image_runs_nobodys_files_and_only_what_its_lock_names() -> None:
+def test_the_image_installs_locked_packages_only() -> None:
     text = (ROOT / "Dockerfile").read_text()
     last = text[text.rindex("\nFROM ") :]
     assert "USER 10001:10001" in last
@@ -221,13 +221,13 @@ async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
         assert "permission denied for database" in denied.stderr, (user, database)
 
 
-def test_what_the_compose_file_mounts_exists() -> None:
+def test_mounted_files_exist() -> None:
     mounted = re.findall(r"- \./(\S+?):", (ROOT / "docker-compose.yml").read_text())
     assert mounted
     assert all((ROOT / path).exists() for path in mounted)
 
 
-def test_dynamic_config_says_what_the_service_needs() -> None:
+def test_dynamic_config_sets_the_needed_limits() -> None:
     values = yaml.safe_load((ROOT / "deploy/temporal/dynamicconfig.yaml").read_text())
     assert values["matching.enableFairness"] == [{"value": True}]
     assert {name: values[name] for name in DYNAMIC_CONFIG} == {

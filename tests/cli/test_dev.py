@@ -45,7 +45,7 @@ async def test_the_first_start_publishes_the_contracts_example(stacks: tuple[Dev
     assert await two.public(EXAMPLE) == []
 
 
-async def test_it_says_where_everything_is(stacks: tuple[DevStack, DevStack]) -> None:
+async def test_dev_prints_all_addresses(stacks: tuple[DevStack, DevStack]) -> None:
     one, two = stacks
     dev = one.dev
     assert dev["apiUrl"] == f"http://127.0.0.1:{one.ports['api']}"
@@ -155,7 +155,7 @@ async def test_an_account_that_is_added_again_by_its_name_is_reconnected(
     assert post.json()["status"] == "published", post.text
 
 
-async def test_what_cannot_be_is_one_sentence(stacks: tuple[DevStack, DevStack], tmp_path: Path) -> None:
+async def test_impossible_options_are_one_sentence(stacks: tuple[DevStack, DevStack], tmp_path: Path) -> None:
     one, two = stacks
     third = DevStack(tmp_path)
     third.ports["ui"] = one.ports["ui"]

@@ -36,7 +36,7 @@ async def doctor(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, main, ["doctor", *arguments])
 
 
-async def test_what_agrees_and_what_does_not_is_told_in_sentences_and_to_programs(stack: Stack) -> None:
+async def test_doctor_reports_as_text_and_json(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         await _told(own)
 
@@ -62,7 +62,7 @@ async def _told(own: Stack) -> None:
     assert "hush" not in told.stdout + json.dumps(answer)
 
 
-async def test_of_many_findings_of_a_kind_five_are_printed(stack: Stack) -> None:
+async def test_doctor_prints_five_findings_of_a_kind(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         posts = [await asleep(own, f"one of many {number}", timedelta(minutes=30)) for number in range(7)]
         for _, handle in posts:
@@ -75,7 +75,7 @@ async def test_of_many_findings_of_a_kind_five_are_printed(stack: Stack) -> None
         assert len(json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["findings"]) == 7
 
 
-async def test_what_waits_for_a_network_is_told_though_all_agree(stack: Stack) -> None:
+async def test_waiting_targets_are_reported_without_findings(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         post = await own.save("waits for its account", [await own.revoked("twitter")])
         await own.start(post)
@@ -103,7 +103,7 @@ async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch
     assert "Temporal does not answer" in told.stdout
 
 
-async def test_what_could_not_be_looked_at_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reports = [Report(away=["No worker answered for 1 workflow."]), Report()]
 
     async def look(*_: object) -> Report:
@@ -116,7 +116,7 @@ async def test_what_could_not_be_looked_at_is_looked_at_once_more(monkeypatch: p
     assert told.stdout.startswith("All agree")
 
 
-def test_causes_come_before_what_they_lead_to() -> None:
+def test_causes_are_listed_before_effects() -> None:
     late = Finding(Kind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
     cause = Finding(Kind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
     text = as_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
@@ -138,7 +138,7 @@ def test_causes_come_before_what_they_lead_to() -> None:
         ("SOCIALSYNCER_DATABASE_URL", "mysql://u:hunter2@h/d", "The environment is not set up"),
     ],
 )
-async def test_a_part_that_is_away_is_told_in_one_sentence(
+async def test_an_unavailable_part_is_one_sentence(
     environment: pytest.MonkeyPatch, postgres_url: str, variable: str, value: str, sentence: str
 ) -> None:
     environment.setenv(variable, value.format(server=postgres_url.replace("+asyncpg", "")))
@@ -149,7 +149,7 @@ async def test_a_part_that_is_away_is_told_in_one_sentence(
     assert json.loads((await doctor("--json")).stdout)["exitCode"] == 3
 
 
-async def test_what_cannot_be_looked_at_is_not_called_healthy(tmp_path: Path) -> None:
+async def test_an_unavailable_part_is_not_healthy(tmp_path: Path) -> None:
     unknown = await doctor("--workspace", "nobody's")
     assert (unknown.exit_code, unknown.stdout.splitlines()[0]) == (3, "There is no workspace nobody's.")
     nowhere = await doctor("--data-dir", str(tmp_path / "none"))

@@ -110,7 +110,7 @@ async def test_a_draft_has_no_workflow_and_needs_none(own: Stack) -> None:
     assert (report["exitCode"], report["workflow"]) == (Exit.AGREES, ["A draft has no workflow."])
 
 
-async def test_without_temporal_the_rows_are_told(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_are_reported_without_temporal(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await own.publish("told from its rows", [own.accounts["plain"]])
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     report = await doctor(post)

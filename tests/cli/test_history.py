@@ -105,7 +105,7 @@ async def test_who_signalled_a_retry_is_in_the_trail(own: Stack, alice: Client) 
     assert events[2]["actor"] == {"type": "operator", "id": ALICE}
 
 
-async def test_a_signal_that_led_to_nothing_is_told_from_temporals_history(own: Stack, alice: Client) -> None:
+async def test_signals_without_effect_come_from_temporals_history(own: Stack, alice: Client) -> None:
     post = await own.publish("nothing to retry", [own.accounts["plain"]])
     await alice.get_workflow_handle(post.workflow_id).signal("retry")
     events = await history(post)
@@ -113,7 +113,7 @@ async def test_a_signal_that_led_to_nothing_is_told_from_temporals_history(own: 
     assert events[2]["summary"] == f"Operator {ALICE} sent the workflow the signal retry."
 
 
-async def test_who_terminated_a_workflow_is_told_at_once_and_kept_by_recovery(own: Stack, alice: Client) -> None:
+async def test_termination_names_the_operator_and_is_kept_by_recovery(own: Stack, alice: Client) -> None:
     post = await scheduled(own, "terminated by Alice")
     await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
     assert actions(await history(post)) == ["created", "terminated"]
@@ -129,7 +129,7 @@ async def test_who_terminated_a_workflow_is_told_at_once_and_kept_by_recovery(ow
     )
 
 
-async def test_a_deleted_post_is_told_of_as_a_table(own: Stack) -> None:
+async def test_history_of_a_deleted_post_is_a_table(own: Stack) -> None:
     post = await own.publish("deleted since", [own.accounts["plain"]])
     await own.delete(post)
     found = await run("history", post.id)
@@ -149,9 +149,7 @@ async def test_a_post_that_is_not_known_is_named() -> None:
     )
 
 
-async def test_without_temporal_the_trail_is_told_and_what_is_missing(
-    own: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_history_without_temporal_says_what_is_missing(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await own.publish("told without Temporal", [own.accounts["plain"]])
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     found = await run("history", post.id)
@@ -165,7 +163,7 @@ async def test_our_own_processes_are_no_operators(temporal: WorkflowEnvironment)
     assert client.identity.startswith(f"{IDENTITY}:")
 
 
-async def test_a_batch_is_told_by_who_began_it_and_why(own: Stack, alice: Client) -> None:
+async def test_batch_operations_show_operator_and_reason(own: Stack, alice: Client) -> None:
     """Temporal notes its own process as who cancelled each of the workflows."""
     post = await scheduled(own, "cancelled with others")
     request = StartBatchOperationRequest(
@@ -206,7 +204,7 @@ async def began(client: Client, request: StartBatchOperationRequest) -> None:
                 return
 
 
-async def test_an_operator_without_a_name_is_told_of_once(own: Stack, temporal: WorkflowEnvironment) -> None:
+async def test_an_unnamed_operator_is_listed_once(own: Stack, temporal: WorkflowEnvironment) -> None:
     """The Web UI sends an identity only if its user has logged in."""
     post = await scheduled(own, "cancelled in the Web UI")
     request = RequestCancelWorkflowExecutionRequest(

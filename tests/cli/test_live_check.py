@@ -13,7 +13,7 @@ from tests.stack import Stack
 __all__ = ["production"]
 
 
-async def test_it_publishes_nothing_unless_it_is_told_to(production: Stack) -> None:
+async def test_live_check_publishes_only_after_confirmation(production: Stack) -> None:
     account = await production.connect("mastodon")
     told = ("live-check", "mastodon", "--account", account.id, "--workspace", production.workspace_id)
     refused = await run(*told, stdin="n\n")
@@ -45,7 +45,7 @@ async def test_it_writes_a_report(production: Stack, tmp_path: Path, *, to_stdou
         (("mastodon", "--account", "x", "--set", "visibility"), "NAME=VALUE"),
     ],
 )
-async def test_what_there_is_not_is_told(production: Stack, arguments: tuple[str, ...], says: str) -> None:
+async def test_unknown_samples_are_reported(production: Stack, arguments: tuple[str, ...], says: str) -> None:
     result = await run("live-check", *arguments, "--workspace", production.workspace_id, "--yes")
     assert result.exit_code == 1
     assert says in result.stderr

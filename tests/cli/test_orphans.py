@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.stack.orphans import Ledger, Record, end_orphans, find_orphans
+from cli.stack.orphans import ProcessLedger, Record, end_orphans, find_orphans
 from cli.stack.process import Child, spawn
 from tests.cli.parts import SLEEP, STUBBORN, alive, contents, python, until
 
@@ -28,19 +28,19 @@ async def running(tmp_path: Path, code: str = SLEEP) -> AsyncIterator[Child]:
         await child.wait()
 
 
-async def test_what_was_left_running_is_ended(tmp_path: Path) -> None:
+async def test_orphaned_processes_are_ended(tmp_path: Path) -> None:
     async with running(tmp_path) as child:
-        Ledger(tmp_path / "run.json").record("api", child)
+        ProcessLedger(tmp_path / "run.json").record("api", child)
         ending = asyncio.create_task(child.wait())
         assert await end_orphans(tmp_path / "run.json") == ["api"]
         assert await ending == -signal.SIGTERM
 
 
-async def test_what_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_orphans_that_ignore_signals_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.stack.orphans._GRACE", 0.3)
     async with running(tmp_path, STUBBORN) as child:
         await until(lambda: "on" in contents(tmp_path / "log"))
-        Ledger(tmp_path / "run.json").record("worker", child)
+        ProcessLedger(tmp_path / "run.json").record("worker", child)
         await end_orphans(tmp_path / "run.json")
         assert await child.wait() == -signal.SIGKILL
 
@@ -70,14 +70,14 @@ def test_a_zombie_is_not_found() -> None:
         assert Record(pid=process.pid, started=zombie.create_time(), argv=argv).find() is None
 
 
-def test_no_ledger_and_a_broken_one_name_nothing(tmp_path: Path) -> None:
+def test_a_missing_or_broken_ledger_names_nothing(tmp_path: Path) -> None:
     assert find_orphans(tmp_path / "run.json") == {}
     (tmp_path / "run.json").write_text('{"api": {"pid":')
     assert find_orphans(tmp_path / "run.json") == {}
 
 
-async def test_the_ledger_knows_who_is_gone(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "run.json")
+async def test_ended_children_leave_the_ledger(tmp_path: Path) -> None:
+    ledger = ProcessLedger(tmp_path / "run.json")
     async with running(tmp_path) as child:
         ledger.record("api", child)
         ledger.record("worker", child)

@@ -14,7 +14,7 @@ import pytest
 
 from cli.errors import UserError
 from cli.stack import postgres as module
-from cli.stack.orphans import Ledger
+from cli.stack.orphans import ProcessLedger
 from cli.stack.parts import postgres_part
 from cli.stack.postgres import Postgres, processes_in
 from cli.stack.process import spawn
@@ -29,7 +29,7 @@ async def started(folder: Path, port: int | None = None) -> AsyncIterator[tuple[
     """Run PostgreSQL as a stack does, on data that stays in the folder."""
     said: list[str] = []
     postgres = Postgres(folder / "postgres", PASSWORD, port)
-    keeper = Keeper(postgres_part(postgres), folder / "postgres.log", Ledger(folder / "run.json"), said.append)
+    keeper = Keeper(postgres_part(postgres), folder / "postgres.log", ProcessLedger(folder / "run.json"), said.append)
     try:
         await keeper.start()
         yield postgres, keeper, said
@@ -56,7 +56,7 @@ async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def test_what_was_written_is_there_at_the_next_start(folder: Path) -> None:
+async def test_data_survives_a_restart(folder: Path) -> None:
     async with started(folder) as (postgres, _, _):
         assert await run(postgres.url, "SELECT n FROM kept") == 42
         assert await run(postgres.url, "SHOW fsync") == "on"
@@ -71,7 +71,7 @@ async def test_a_port_is_kept_where_it_is_free(folder: Path) -> None:
         assert Postgres(folder / "postgres", PASSWORD, port).port != port
 
 
-async def test_only_the_password_opens_the_database_and_nobody_is_superuser(folder: Path) -> None:
+async def test_the_database_needs_the_password_and_grants_no_superuser(folder: Path) -> None:
     async with started(folder) as (postgres, _, _):
         with pytest.raises(asyncpg.InvalidPasswordError):
             await run(postgres.url.replace(PASSWORD, "wrong"), "SELECT 1")
@@ -136,7 +136,7 @@ async def test_a_server_that_hangs_is_ended_too(folder: Path, monkeypatch: pytes
     assert await reaped == -signal.SIGKILL
 
 
-async def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
+async def test_an_unfinished_database_is_created_again(tmp_path: Path) -> None:
     half = tmp_path / "postgres.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")

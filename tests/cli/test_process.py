@@ -79,13 +79,13 @@ async def test_variables_can_be_kept_from_a_child(monkeypatch: pytest.MonkeyPatc
     assert await output_of(command) == (0, "None yes\n")
 
 
-async def test_what_is_asked_gets_its_input() -> None:
+async def test_a_program_receives_its_input() -> None:
     code, output = await output_of(python("print(input()[::-1])"), "abc\n")
     assert (code, output) == (0, "cba\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root can become somebody else")
-async def test_root_becomes_somebody_who_may_read_what_root_may_but_not_write(tmp_path: Path) -> None:
+async def test_root_drops_to_a_user_that_can_only_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("readable")
     secret.chmod(0o600)

@@ -33,7 +33,7 @@ async def rows_of(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found.stdout.splitlines()]
 
 
-async def test_what_waits_and_what_became_of_posts_is_listed(stack: Stack) -> None:
+async def test_waiting_and_report_list_targets(stack: Stack) -> None:
     async with new_workspace(stack) as own:
         held = await own.save("waits for its account", [await own.revoked("twitter")])
         await own.start(held)
@@ -60,13 +60,13 @@ async def test_what_waits_and_what_became_of_posts_is_listed(stack: Stack) -> No
 
 
 @pytest.mark.parametrize("age", ["7", "0d", "d", "-1d", "99999999w", "7 d", "1y"])
-async def test_a_length_of_time_that_is_none_is_refused_in_a_sentence(age: str) -> None:
+async def test_an_invalid_duration_is_one_sentence(age: str) -> None:
     refused = await run("report", f"--since={age}")
     assert refused.exit_code == 1
     assert "is no length of time. Give one such as 30m, 12h, 7d or 2w." in refused.stderr
 
 
-async def test_a_workspace_that_is_not_there_is_named() -> None:
+async def test_an_unknown_workspace_is_named() -> None:
     refused = await run("waiting", "--workspace", "nobody's")
     assert (refused.exit_code, refused.stderr) == (1, "Error: There is no workspace nobody's.\n")
 

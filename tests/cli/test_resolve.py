@@ -60,7 +60,7 @@ async def test_one_target_is_settled_and_retried(stack: Stack) -> None:
         assert (await own.read(unseen.id)).status == "published"
 
 
-async def test_many_are_settled_from_what_waiting_prints(stack: Stack, tmp_path: Path) -> None:
+async def test_csv_of_waiting_settles_many_targets(stack: Stack, tmp_path: Path) -> None:
     async with new_workspace(stack) as own:
         posts = await lost(own, "one of many", 4)
         printed = await run("waiting", "--for", "person", "--workspace", own.workspace_id, "--csv")
@@ -79,14 +79,14 @@ async def test_many_are_settled_from_what_waiting_prints(stack: Stack, tmp_path:
         async def statuses() -> list[str]:
             return [(await own.read(line["postId"])).targets[0].status for line in lines]
 
-        foreseen = ["3 targets to settle: 2 published, 1 not published.", "1 line without an outcome, left for later."]
+        preview = ["3 targets to settle: 2 published, 1 not published.", "1 line without an outcome, left for later."]
         dry = await run("resolve", "--from", str(file), "--dry-run")
-        assert (dry.exit_code, dry.stdout.splitlines()) == (0, foreseen)
+        assert (dry.exit_code, dry.stdout.splitlines()) == (0, preview)
         unasked = await run("resolve", "--from", str(file))
         assert (unasked.exit_code, "Add --yes" in unasked.stderr) == (1, True)
         assert await statuses() == ["unconfirmed"] * 4
         done = await run("resolve", "--from", str(file), "--yes")
-        assert done.stdout.splitlines() == [*foreseen, "3 targets settled."]
+        assert done.stdout.splitlines() == [*preview, "3 targets settled."]
         assert await statuses() == ["published", "failed", "published", "unconfirmed"]
         assert (await own.read(lines[0]["postId"])).targets[0].platform_post_id == "7"
         again = await run("resolve", "--from", str(file), "--yes")
@@ -94,7 +94,7 @@ async def test_many_are_settled_from_what_waiting_prints(stack: Stack, tmp_path:
         assert again.stdout.splitlines()[-1] == "0 targets settled."
 
 
-async def test_bad_lines_are_named_and_nothing_is_changed(stack: Stack, tmp_path: Path) -> None:
+async def test_invalid_lines_are_named_and_change_nothing(stack: Stack, tmp_path: Path) -> None:
     async with new_workspace(stack) as own:
         (post,) = await lost(own, "beside bad lines")
         file = tmp_path / "bad.csv"
@@ -134,7 +134,7 @@ async def test_bad_lines_are_named_and_nothing_is_changed(stack: Stack, tmp_path
         (b'postId,platform,outcome\n"a,b,published\n', "line 2: unexpected end of data"),
     ],
 )
-async def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+async def test_an_invalid_file_is_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "odd.csv"
     file.write_bytes(content)
     refused = await run("resolve", "--from", str(file), "--yes")
@@ -142,6 +142,6 @@ async def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, cont
     assert (await run("resolve", "--from", str(tmp_path / "none.csv"))).stderr.endswith("No such file or directory.\n")
 
 
-async def test_what_is_named_by_halves_is_refused() -> None:
+async def test_incomplete_decisions_are_refused() -> None:
     assert (await run("resolve", "post_1", "telegram")).exit_code == 1
     assert (await run("resolve", "post_1", "telegram", "published", "--from", "x.csv")).exit_code == 1

@@ -37,8 +37,8 @@ async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
         await session.execute(delete(Restore))
 
 
-async def deal_with(since: datetime, *, database: bool = False, temporal: bool = False) -> list[str]:
-    return [each async for each in restored.deal_with(since, None, database=database, temporal=temporal)]
+async def handle_restore(since: datetime, *, database: bool = False, temporal: bool = False) -> list[str]:
+    return [each async for each in restored.handle_restore(since, None, database=database, temporal=temporal)]
 
 
 async def rewind(stack: Stack, post: Post) -> None:
@@ -59,7 +59,7 @@ async def due_at(stack: Stack, post: Post, due: datetime) -> None:
 
 
 @pytest.mark.parametrize("both", [False, True])
-async def test_what_was_published_since_the_copy_is_found_and_not_sent_again(stack: Stack, *, both: bool) -> None:
+async def test_posts_published_after_the_backup_are_not_resent(stack: Stack, *, both: bool) -> None:
     text = f"published in the lost time {both}"
     account = await stack.connect("twitter")
     before = datetime.now(UTC)
@@ -67,7 +67,7 @@ async def test_what_was_published_since_the_copy_is_found_and_not_sent_again(sta
     if both:
         await stack.client.get_workflow_handle(post.workflow_id).terminate()
     await rewind(stack, post)
-    said = await deal_with(before, database=True, temporal=both)
+    said = await handle_restore(before, database=True, temporal=both)
     assert said[-1] == "The API takes writes again."
     await stack.tell(await stack.read(post.id))
     settled = await stack.settled(post.id)
@@ -75,11 +75,11 @@ async def test_what_was_published_since_the_copy_is_found_and_not_sent_again(sta
     assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])
 
 
-async def test_what_a_network_cannot_tell_rests_for_a_person(stack: Stack) -> None:
+async def test_posts_that_cannot_be_confirmed_wait_for_a_person(stack: Stack) -> None:
     account = await stack.connect("bluesky")
     post = await stack.publish("published where nothing can be found", [account])
     await rewind(stack, post)
-    await deal_with(post.created_at, database=True)
+    await handle_restore(post.created_at, database=True)
     await stack.tell(await stack.read(post.id))
     settled = await stack.settled(post.id)
     assert (settled.targets[0].status, settled.targets[0].confirming) == (TargetStatus.UNCONFIRMED, False)
@@ -87,22 +87,18 @@ async def test_what_a_network_cannot_tell_rests_for_a_person(stack: Stack) -> No
 
 
 @pytest.mark.parametrize("platform", ["twitter", "discord"])
-async def test_what_is_due_later_goes_out_as_before(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, platform: str
-) -> None:
+async def test_later_posts_publish_as_planned(stack: Stack, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(networks()["twitter"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
     text = f"due after the restore on {platform}"
     post = await stack.save(text, [await stack.connect(platform)], due_in=timedelta(seconds=3))
     await stack.start(post)
-    await deal_with(datetime.now(UTC), database=True, temporal=True)
+    await handle_restore(datetime.now(UTC), database=True, temporal=True)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public(text)) == 1
 
 
 @pytest.mark.parametrize("platform", ["twitter", "telegram"])
-async def test_what_was_moved_into_the_lost_time_is_confirmed_at_its_old_time_if_that_can_tell(
-    stack: Stack, platform: str
-) -> None:
+async def test_posts_moved_in_the_lost_time_are_confirmed_at_the_old_time(stack: Stack, platform: str) -> None:
     text = f"moved forward on {platform}"
     account, before = await stack.connect(platform), datetime.now(UTC)
     post = await stack.publish(text, [account])
@@ -111,7 +107,7 @@ async def test_what_was_moved_into_the_lost_time_is_confirmed_at_its_old_time_if
         await stack.client.get_workflow_handle(post.workflow_id).terminate()
     await rewind(stack, post)
     await due_at(stack, post, datetime.now(UTC) + timedelta(days=2))
-    await deal_with(before, database=True, temporal=True)
+    await handle_restore(before, database=True, temporal=True)
     await due_at(stack, post, datetime.now(UTC))
     await stack.tell(await stack.read(post.id))
     settled = await stack.settled(post.id)
@@ -121,12 +117,12 @@ async def test_what_was_moved_into_the_lost_time_is_confirmed_at_its_old_time_if
     assert len(public) == (1 if platform == "twitter" else 2), "docs/backup.md says where this cannot be known"
 
 
-async def test_what_says_the_same_and_is_due_later_does_not_keep_a_post_from_being_found(stack: Stack) -> None:
+async def test_a_later_equal_post_does_not_hide_a_published_one(stack: Stack) -> None:
     text, account, before = "every week the same", await stack.connect("twitter"), datetime.now(UTC)
     post = await stack.publish(text, [account])
     later = await stack.save(text, [account], due_in=timedelta(days=2))
     await rewind(stack, post)
-    await deal_with(before, database=True)
+    await handle_restore(before, database=True)
     async with stack.database.transaction() as session:
         lost = select(Attempt.target_id).where(Attempt.target_id.in_([post.targets[0].id, later.targets[0].id]))
         assert len(set(await session.scalars(lost))) == 2
@@ -135,7 +131,7 @@ async def test_what_says_the_same_and_is_due_later_does_not_keep_a_post_from_bei
     assert settled.targets[0].platform_post_id == post.targets[0].platform_post_id
 
 
-async def test_what_says_the_same_and_was_made_after_the_restore_is_not_taken_for_it(
+async def test_an_equal_post_made_after_the_restore_is_not_matched(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(networks()["pinterest"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
@@ -145,7 +141,7 @@ async def test_what_says_the_same_and_was_made_after_the_restore_is_not_taken_fo
     media = ["https://example.com/p.jpg"]
     post = await stack.save(text, [account], due_in=timedelta(seconds=6), media=media, settings=settings)
     await stack.start(post)
-    await deal_with(datetime.now(UTC), database=True)
+    await handle_restore(datetime.now(UTC), database=True)
     # Pinterest dates a pin by the second.
     await asyncio.sleep(1.1)
     other = await stack.publish(text, [account], media=media, settings=settings)
@@ -154,11 +150,11 @@ async def test_what_says_the_same_and_was_made_after_the_restore_is_not_taken_fo
     assert (await stack.settled(post.id)).targets[0].platform_post_id != other.targets[0].platform_post_id
 
 
-async def test_workflows_of_an_older_temporal_are_told_again(stack: Stack) -> None:
+async def test_workflows_of_an_older_temporal_are_notified_again(stack: Stack) -> None:
     post = await stack.save("told again", [stack.accounts["plain"]], due_in=timedelta(minutes=5))
     async with stack.database.transaction() as session:
         await note_taken_up(session, {post.id: 1})
-    await deal_with(datetime.now(UTC), temporal=True)
+    await handle_restore(datetime.now(UTC), temporal=True)
     assert not (await stack.read(post.id)).told
 
 
@@ -190,7 +186,7 @@ async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
                 await asyncio.sleep(0.05)
 
 
-async def test_one_that_was_interrupted_goes_on(stack: Stack) -> None:
+async def test_an_interrupted_restore_continues(stack: Stack) -> None:
     since = datetime.now(UTC) - timedelta(hours=1)
     async with stack.database.transaction() as session:
         first = await begin_restore(session, since, datetime.now(UTC), database=True, temporal=False)
@@ -200,6 +196,6 @@ async def test_one_that_was_interrupted_goes_on(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "yesterday", "2026-02-01T14:00:00", "2099-01-01T00:00:00Z"])
-def test_a_moment_that_is_none_is_refused(given: str) -> None:
+def test_an_invalid_time_is_refused(given: str) -> None:
     with pytest.raises(UserError, match="--from"):
-        restored.moment_of(given)
+        restored.parse_moment(given)

@@ -7,14 +7,14 @@ import pytest
 
 from cli.errors import UserError
 from cli.stack import supervisor
-from cli.stack.orphans import Ledger, find_orphans
+from cli.stack.orphans import ProcessLedger, find_orphans
 from cli.stack.supervisor import Keeper, Part
 from tests.cli.parts import SLEEP, STUBBORN, alive, kill, part, until
 
 
 @asynccontextmanager
 async def kept(tmp_path: Path, what: Part, said: list[str]) -> AsyncIterator[Keeper]:
-    keeper = Keeper(what, tmp_path / "thing.log", Ledger(tmp_path / "run.json"), said.append)
+    keeper = Keeper(what, tmp_path / "thing.log", ProcessLedger(tmp_path / "run.json"), said.append)
     try:
         yield keeper
     finally:
@@ -41,7 +41,7 @@ async def test_a_part_that_ends_by_itself_is_started_again(tmp_path: Path) -> No
         await until(lambda: any("ended with exit code 7" in line for line in said))
 
 
-async def test_a_part_that_keeps_dying_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_a_crashing_part_is_reported_with_its_log(tmp_path: Path) -> None:
     said: list[str] = []
     code = "import time; time.sleep(0.2); print('the reason'); raise SystemExit(1)"
     async with kept(tmp_path, part(code), said) as keeper:
@@ -83,7 +83,7 @@ async def test_a_part_that_falls_silent_is_started_again(tmp_path: Path, monkeyp
         await until(lambda: keeper.pid not in {None, first} and "is back" in said[-1])
 
 
-async def test_a_moment_of_silence_is_not_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_short_silence_restarts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_CHECK_EVERY", 0.05)
     checks = iter([None, OSError(), OSError(), *[None] * 10_000])
     seen: list[object] = []

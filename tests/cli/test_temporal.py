@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.errors import UserError
 from cli.migrating import register_search_attributes
-from cli.stack.orphans import Ledger
+from cli.stack.orphans import ProcessLedger
 from cli.stack.parts import temporal_part
 from cli.stack.ports import free_port
 from cli.stack.process import Command
@@ -27,7 +27,9 @@ async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, Keeper, list[s
     (tmp_path / "temporal.db").touch()
     said: list[str] = []
     temporal = Temporal(tmp_path / "temporal.db", free_port(), free_port(), REGISTRY)
-    keeper = Keeper(temporal_part(temporal), tmp_path / "temporal.log", Ledger(tmp_path / "run.json"), said.append)
+    keeper = Keeper(
+        temporal_part(temporal), tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), said.append
+    )
     try:
         await keeper.start()
         yield temporal, keeper, said
@@ -60,7 +62,7 @@ async def test_no_web_page_starts_workflows_over_its_http_api(tmp_path: Path) ->
         return replace(command, argv=[*command.argv, "--http-port", str(http_port)])
 
     part = replace(plain, start=with_known_port)
-    keeper = Keeper(part, tmp_path / "temporal.log", Ledger(tmp_path / "run.json"), lambda _: None)
+    keeper = Keeper(part, tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), lambda _: None)
     url = f"http://127.0.0.1:{http_port}/api/v1/namespaces/default/workflows/forged"
     body = {"workflowType": {"name": "Nobody"}, "taskQueue": {"name": "nobody"}}
     try:

@@ -14,7 +14,7 @@ HOSTILE = "Bad \x1b]0;title\x07\x9b2Jword\u202e\r."
 SHOWN = "Bad \\u001b]0;title\\u0007\\u009b2Jword\\u202e\\r."
 
 
-def test_a_terminal_obeys_no_word_from_outside(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_are_escaped_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
     say(f"{HOSTILE}\nsecond line")
     assert capsys.readouterr().out == f"{SHOWN}\nsecond line\n"
 

@@ -80,7 +80,7 @@ async def test_requests_of_its_own_pages_are_passed_on(ui: tuple[Ui, httpx.Async
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_what_comes_from_foreign_pages_is_not(
+async def test_requests_of_foreign_pages_are_refused(
     ui: tuple[Ui, httpx.AsyncClient], headers: dict[str, str], method: str
 ) -> None:
     behind, client = ui
@@ -96,7 +96,7 @@ async def test_a_body_without_end_is_refused(ui: tuple[Ui, httpx.AsyncClient]) -
     assert behind.asked == []
 
 
-async def test_a_ui_that_does_not_run_is_said_to_be_away() -> None:
+async def test_a_stopped_ui_is_reported_unavailable() -> None:
     async with served(app(f"http://127.0.0.1:{free_port()}")) as url, httpx.AsyncClient() as client:
         answer = await client.get(url)
     assert (answer.status_code, "does not run" in answer.text) == (502, True)

@@ -149,7 +149,7 @@ def test_an_incident_fires_its_alerts_in_time_and_no_others(name: str, tmp_path:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_an_expectation_that_is_not_met_is_seen(tmp_path: Path) -> None:
+def test_an_unmet_expectation_is_reported(tmp_path: Path) -> None:
     incident = INCIDENTS["the worker is dead"]
     case: dict[str, object] = {
         "interval": "15s",

@@ -25,7 +25,7 @@ def made_metrics() -> set[str]:
     return {name for source in sources for name in re.findall(r'"(socialsyncer_\w+)"', source.read_text())}
 
 
-def test_every_expression_asks_for_metrics_that_are_served() -> None:
+def test_every_expression_uses_served_metrics() -> None:
     asked = {name for each in expressions() for name in re.findall(r"\b(?:socialsyncer|temporal)_\w+", each)}
     ours = {re.sub(r"_(total|bucket)$", "", name) for name in asked - OF_TEMPORAL}
     assert ours <= made_metrics()

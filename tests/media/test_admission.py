@@ -10,7 +10,7 @@ def seconds(wait: timedelta, exactly: float) -> bool:
     return exactly * 0.8 <= wait.total_seconds() <= exactly * 1.2
 
 
-def test_each_that_waits_is_put_off_a_little_further() -> None:
+def test_each_waiting_step_waits_longer() -> None:
     waiting = WaitingSteps(Clock())
     waits = [waiting.put_off("ws", f"step {number}", 2) for number in range(100)]
     assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
@@ -25,7 +25,7 @@ def test_a_wait_is_neither_too_short_nor_too_long() -> None:
     assert seconds(waiting.put_off("ws", "another", 1000), 300)
 
 
-def test_who_goes_on_or_does_not_come_back_counts_no_longer() -> None:
+def test_steps_that_continue_or_vanish_stop_counting() -> None:
     clock = Clock()
     waiting = WaitingSteps(clock)
     for number in range(9):

@@ -32,7 +32,7 @@ def test_a_workspace_reads_a_second_ahead_and_then_waits() -> None:
     assert bandwidth.wait_after("a", 500) == 0.5
 
 
-def test_only_so_many_workspaces_are_remembered() -> None:
+def test_remembered_workspaces_are_limited() -> None:
     bandwidth = Bandwidth(1000, Clock())
     for number in range(_MOST_WORKSPACES + 10):
         bandwidth.wait_after(f"{number}", 1)

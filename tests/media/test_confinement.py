@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from media import decoders as module
-from media.decoders import Decoders, Ending
+from media.decoders import Decoders, ProcessEnd
 from media.decoding.confinement import JobLimits
 from media.decoding.jobs import IMAGES, Job
 from tests.media import files
@@ -42,7 +42,7 @@ server.answer = answer
 server.main(int(number), kind)"""
 
 
-async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10) -> Ending:
+async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10) -> ProcessEnd:
     """Return how a process ends that does the work in place of decoding a file."""
     decoders = Decoders(IMAGES)
     file, room = files.file_of(b"content", "image/jpeg").spool, files.room()
@@ -134,11 +134,11 @@ async def test_only_a_decoder_that_needs_a_thread_may_start_one() -> None:
     ],
     ids=["too much memory", "to the file", "too much", "too far"],
 )
-async def test_it_may_take_and_write_no_more_than_its_job_needs(program: str, error: str) -> None:
+async def test_memory_and_output_of_a_decoder_are_limited(program: str, error: str) -> None:
     assert (await outcome_of(program))["error"] == error
 
 
-async def test_it_knows_no_secret_and_has_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_decoder_has_no_secrets_and_no_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", "hush")
     program = "found = [n for n in range(64) if libc.lseek(n, 0, 1) != -1 or ctypes.get_errno() != 9]\n"
     program += "return dict(files=found, environment=dict(os.environ), folder=os.environ.get('PWD'))"
@@ -148,7 +148,7 @@ async def test_it_knows_no_secret_and_has_no_other_file(monkeypatch: pytest.Monk
     assert set(answer["environment"]) <= {"MALLOC_ARENA_MAX", "LC_CTYPE"}
 
 
-async def test_what_never_ends_is_ended() -> None:
+async def test_endless_work_is_killed() -> None:
     ending = await ending_of("while True: pass")
     assert (ending.answer, ending.signal) == (None, signal.SIGXCPU)
     # The kernel charges the limit by its ticks and reports the time by its clock: the two differ on a busy machine.
@@ -156,7 +156,7 @@ async def test_what_never_ends_is_ended() -> None:
     assert ending.used_up_its_seconds
 
 
-async def test_what_waits_for_ever_is_ended() -> None:
+async def test_endless_waiting_is_killed() -> None:
     ending = await ending_of("time.sleep(60)", within=2)
     assert (ending.answer, ending.too_late) == (None, True)
 

@@ -146,7 +146,7 @@ async def test_every_type_of_video_is_measured(
         (files.bomb(20_000, 20_000), "image/png", "media_too_large"),
     ],
 )
-async def test_what_cannot_be_used_is_refused(pool: DecoderPool, content: bytes, content_type: str, code: str) -> None:
+async def test_unusable_files_are_refused(pool: DecoderPool, content: bytes, content_type: str, code: str) -> None:
     error = await refused(pool, files.file_of(content, content_type))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
 
@@ -216,7 +216,7 @@ async def test_a_file_whose_decoder_stands_still_is_tried_again_later(monkeypatc
     await pool.close()
 
 
-async def test_what_a_decoder_says_of_type_and_size_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_type_and_size_from_a_decoder_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = "dict(content_type='text/html', size=7, width=1, height=1, frames=1, duration=None, fps=None, "
     facts += "video_codec=None, audio_codec=None, transparent=False)"
     monkeypatch.setattr(module, "_START", fitting(f"return dict(examined=dict(facts={facts}, removed=[]))"))
@@ -245,7 +245,7 @@ async def test_files_that_take_long_hold_up_no_other_workspace(monkeypatch: pyte
     await pool.close()
 
 
-async def test_of_one_workspace_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_jobs_of_a_workspace_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
     pool = DecoderPool()
     waiting = [asyncio.create_task(pool.examine("hostile", bitmap())) for _ in range(WAITING + 2)]
@@ -296,7 +296,7 @@ def cpu_seconds_of_processes(pool: DecoderPool) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-async def test_processes_end_with_the_workshop() -> None:
+async def test_processes_end_with_the_pool() -> None:
     pool = DecoderPool()
     pool.start(VIDEOS)
     await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
@@ -324,7 +324,7 @@ async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.Monk
     await pool.close()
 
 
-async def test_who_stops_waiting_leaves_nothing_open(pool: DecoderPool) -> None:
+async def test_a_cancelled_caller_leaves_nothing_open(pool: DecoderPool) -> None:
     await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))
     before = open_files()
     cancelled = False
@@ -365,7 +365,7 @@ async def test_a_large_video_takes_little_memory(pool: DecoderPool, server: Host
     assert peak - before < 20 * 2**20
 
 
-async def test_metadata_in_front_of_much_is_cut_out() -> None:
+async def test_metadata_at_the_front_is_cut_out() -> None:
     with Spool() as spool:
         plain = files.saved(files.photo(), "PNG")
         text = b"GPS" * 1000

@@ -63,7 +63,7 @@ async def test_a_workspace_leaves_room_for_others() -> None:
     assert jobs.began == ["a", "b", "a"]
 
 
-async def test_only_so_many_of_a_workspace_wait() -> None:
+async def test_waiters_of_a_workspace_are_limited() -> None:
     slots = FairSlots(1, each=1, waiting=2)
     jobs = Jobs(slots)
     await jobs.ask("aaa")

@@ -66,7 +66,7 @@ async def test_a_file_is_streamed_to_disk_and_gone_afterwards(server: HostileSer
     assert open_files() == before
 
 
-async def test_the_request_is_plain_and_carries_nothing_of_others(server: HostileServer, fetcher_with: Make) -> None:
+async def test_requests_carry_no_foreign_headers(server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = answer(JPEG, "Set-Cookie: session=1; Path=/")
     fetcher = fetcher_with()
     for _ in range(2):
@@ -175,9 +175,7 @@ async def test_no_redirect_leads_inside(
     assert len(server.requests) == 2
 
 
-async def test_a_name_that_turns_inside_between_requests_gains_nothing(
-    server: HostileServer, internet: Internet, fetcher_with: Make
-) -> None:
+async def test_dns_rebinding_is_refused(server: HostileServer, internet: Internet, fetcher_with: Make) -> None:
     internet.knows("rebind.test", [PUBLIC], ["127.0.0.1"])
     server.routes |= {"/a": redirect("http://rebind.test/b"), "/b": answer(JPEG)}
     error = await refusal(fetcher_with(), "http://rebind.test/a")
@@ -217,9 +215,7 @@ async def test_five_redirects_are_followed_and_six_are_not(server: HostileServer
         "http://cdn.xn--99999999999/a",
     ],
 )
-async def test_a_redirect_to_nonsense_is_the_owners_to_mend(
-    location: str, server: HostileServer, fetcher_with: Make
-) -> None:
+async def test_an_invalid_redirect_is_rejected(location: str, server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = redirect(location)
     error = await refusal(fetcher_with(), "http://cdn.test/a")
     assert error.kind is Kind.REJECTED
@@ -227,7 +223,7 @@ async def test_a_redirect_to_nonsense_is_the_owners_to_mend(
 
 
 @pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--99999999999", "a.xn--a.test", "[::1", "é" * 70])
-async def test_a_host_that_cannot_be_read_is_the_owners_to_mend(host: str, fetcher_with: Make) -> None:
+async def test_an_invalid_host_is_rejected(host: str, fetcher_with: Make) -> None:
     error = await refusal(fetcher_with(), f"http://{host}/a.jpg")
     assert error.kind is Kind.REJECTED
     assert error.code in {"media_unreachable", "media_address_forbidden"}
@@ -291,7 +287,7 @@ async def test_examples_come_from_the_sandbox_and_its_controls_do_not(
         (endless(b""), Kind.REJECTED, "media_unsupported"),
     ],
 )
-async def test_answers_that_are_no_media(
+async def test_responses_without_media_are_refused(
     response: Answer, kind: Kind, code: str, server: HostileServer, fetcher_with: Make
 ) -> None:
     server.routes["/a"] = response
@@ -314,7 +310,7 @@ async def test_answers_that_are_no_media(
         (MediaType.VIDEO, b"GIF89a", False),
     ],
 )
-async def test_the_file_must_be_what_the_post_says(
+async def test_the_file_must_match_the_declared_type(
     kind: MediaType, body: bytes, fits: bool, server: HostileServer, fetcher_with: Make
 ) -> None:
     server.routes["/a"] = answer(body)
@@ -335,7 +331,7 @@ async def test_a_compressed_file_is_unpacked(
         assert await file.read() == JPEG
 
 
-async def test_what_unpacks_without_end_is_cut_off(
+async def test_endless_decompression_is_stopped(
     server: HostileServer, fetcher_with: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "MAX_DECODED_BYTES", 5 * 2**20)
@@ -353,7 +349,7 @@ async def test_what_unpacks_without_end_is_cut_off(
     assert max(written) <= 2**20
 
 
-async def test_what_has_no_end_is_cut_off(server: HostileServer, fetcher_with: Make) -> None:
+async def test_endless_bodies_are_stopped(server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = endless(JPEG)
     error = await refusal(fetcher_with(max_bytes=2 * 2**20), "http://cdn.test/a")
     assert (error.code, error.kind) == ("media_too_large", Kind.REJECTED)
@@ -361,7 +357,7 @@ async def test_what_has_no_end_is_cut_off(server: HostileServer, fetcher_with: M
 
 
 @pytest.mark.parametrize("response", [hangs, endless(JPEG, b"\x00", pause=0.01)], ids=["silent", "drop by drop"])
-async def test_a_slow_server_is_left(response: Answer, server: HostileServer, fetcher_with: Make) -> None:
+async def test_a_slow_server_is_given_up(response: Answer, server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = response
     error = await refusal(fetcher_with(speed=MinimumSpeed(grace=0.3, slowest=1_000_000)), "http://cdn.test/a")
     assert (error.kind, error.code) == (Kind.TRANSIENT, "media_timeout")
@@ -437,7 +433,7 @@ async def test_sharing_pages_are_explained(
     assert words in error.message
 
 
-async def test_https_is_not_given_up_on_the_way(server: HostileServer, fetcher_with: Make) -> None:
+async def test_https_is_never_downgraded(server: HostileServer, fetcher_with: Make) -> None:
     def downgrade(request: httpx.Request) -> httpx.Response:
         return httpx.Response(302, headers={"location": "http://cdn.test/a"})
 
@@ -451,7 +447,7 @@ async def test_https_is_not_given_up_on_the_way(server: HostileServer, fetcher_w
     assert "https" in error.message
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     server = HostileServer({"/a": answer(JPEG)})
     async with server.running(self_signed(tmp_path, "cdn.test")):
         internet = Internet(server)

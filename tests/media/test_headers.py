@@ -35,7 +35,7 @@ def moving_webp() -> bytes:
         (moving_webp(), "image/webp"),
     ],
 )
-def test_headers_say_what_the_decoder_says(content: bytes, content_type: str) -> None:
+def test_headers_and_decoder_agree(content: bytes, content_type: str) -> None:
     spool = files.file_of(content, content_type).spool
     found, decoded = facts_by_headers(spool, content_type), image_facts(spool, content_type)
     assert found is not None
@@ -48,14 +48,14 @@ def test_headers_say_what_the_decoder_says(content: bytes, content_type: str) ->
     assert (found.content_type, found.size) == (content_type, len(content))
 
 
-def test_only_a_decoder_can_tell_of_other_types(tmp_path: Path) -> None:
+def test_other_types_need_a_decoder(tmp_path: Path) -> None:
     assert facts_by_headers(files.file_of(files.gif(), "image/gif").spool, "image/gif") is None
     assert facts_by_headers(files.file_of(files.video(tmp_path), "video/mp4").spool, "video/mp4") is None
     assert facts_by_headers(files.file_of(b"\x89PNG\r\n\x1a\nnonsense", "image/png").spool, "image/png") is None
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
-def test_what_is_cut_off_is_left_to_a_decoder_which_refuses_it(kind: str, content_type: str) -> None:
+def test_truncated_files_are_refused_by_the_decoder(kind: str, content_type: str) -> None:
     content = files.saved(files.photo(600, 400), kind)
     spool = files.file_of(content[: len(content) // 2], content_type).spool
     assert facts_by_headers(spool, content_type) is None
@@ -69,7 +69,7 @@ def test_a_picture_beyond_measure_is_refused_without_decoding() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 20, 100])
-def test_what_breaks_off_in_its_headers_is_damaged_or_left_to_the_decoder(length: int) -> None:
+def test_truncated_headers_are_damaged_or_left_to_the_decoder(length: int) -> None:
     spool = files.file_of(files.jpeg()[:length], "image/jpeg").spool
     try:
         found = facts_by_headers(spool, "image/jpeg")

@@ -165,7 +165,7 @@ async def test_a_hostile_answer_costs_little(
     assert len(server.requests) <= 6
 
 
-async def test_a_handshake_that_never_ends_is_left(tmp_path: Path) -> None:
+async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
     hung_up: list[asyncio.Event] = []
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -38,7 +38,7 @@ def refusal(rule: FileRule, facts: MediaFacts) -> NetworkError | None:
         (replace(VIDEO, min_bytes=75_000), replace(CLIP, size=75_000)),
     ],
 )
-def test_what_is_just_within_the_limits_is_taken(rule: FileRule, facts: MediaFacts) -> None:
+def test_files_at_the_limits_are_accepted(rule: FileRule, facts: MediaFacts) -> None:
     assert refusal(rule, facts) is None
 
 
@@ -116,7 +116,7 @@ def test_what_is_just_within_the_limits_is_taken(rule: FileRule, facts: MediaFac
         ),
     ],
 )
-def test_the_sentence_names_network_limit_and_what_was_sent(
+def test_refusals_name_platform_limit_and_actual_value(
     rule: FileRule, facts: MediaFacts, code: str, sentence: str
 ) -> None:
     error = refusal(rule, facts)

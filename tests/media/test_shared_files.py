@@ -59,9 +59,7 @@ async def read(files: SharedFiles, media: Media, post: str = "post") -> bytes:
         return await file.read()
 
 
-async def test_targets_at_the_same_time_fetch_once_and_all_hear_how_far_it_is(
-    make: Make, server: HostileServer
-) -> None:
+async def test_concurrent_targets_share_one_fetch_and_its_progress(make: Make, server: HostileServer) -> None:
     may_end, files, heard = asyncio.Event(), make(), list[tuple[int, int]]()
     media = picture(server, sent=slow(JPEG, may_end))
 
@@ -134,7 +132,7 @@ async def test_beyond_the_room_there_is_the_oldest_unused_go(
     assert len(server.requests) == before + 1
 
 
-async def test_a_file_that_is_refused_is_fetched_anew(make: Make, server: HostileServer) -> None:
+async def test_a_refused_file_is_fetched_again(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server)
     with pytest.raises(NetworkError):
         async with opened(files, media):
@@ -151,7 +149,7 @@ async def test_a_file_that_is_refused_is_fetched_anew(make: Make, server: Hostil
     assert len(server.requests) == 3
 
 
-async def test_what_is_forgotten_in_use_stays_for_its_users_only(make: Make, server: HostileServer) -> None:
+async def test_a_forgotten_file_stays_for_its_users_only(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server)
     async with opened(files, media) as file:
         files.forget("post")
@@ -162,7 +160,7 @@ async def test_what_is_forgotten_in_use_stays_for_its_users_only(make: Make, ser
     assert len(server.requests) == 2
 
 
-async def test_one_who_is_cancelled_takes_nothing_from_the_others(make: Make, server: HostileServer) -> None:
+async def test_cancelling_one_user_does_not_affect_others(make: Make, server: HostileServer) -> None:
     may_end, files = asyncio.Event(), make()
     media = picture(server, sent=slow(JPEG, may_end))
     first, second = (asyncio.create_task(read(files, media)) for _ in range(2))
@@ -175,7 +173,7 @@ async def test_one_who_is_cancelled_takes_nothing_from_the_others(make: Make, se
     assert len(server.requests) == 1
 
 
-async def test_a_fetch_that_nobody_waits_for_ends(make: Make, server: HostileServer) -> None:
+async def test_a_fetch_without_waiters_ends(make: Make, server: HostileServer) -> None:
     before = open_files()
     may_end, files = asyncio.Event(), make()
     media = picture(server, sent=slow(JPEG, may_end))
@@ -189,7 +187,7 @@ async def test_a_fetch_that_nobody_waits_for_ends(make: Make, server: HostileSer
             await asyncio.sleep(0.02)
 
 
-async def test_a_failure_is_everybodys_and_is_not_kept(make: Make, server: HostileServer) -> None:
+async def test_a_failure_reaches_all_waiters_and_is_not_kept(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server, sent=answer(b"", status="503 Service Unavailable"))
     outcomes = await asyncio.gather(*(read(files, media) for _ in range(2)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [NetworkError] * 2

@@ -19,7 +19,7 @@ def numbers() -> Path:
     return folder
 
 
-def test_room_that_nobody_uses_takes_no_file(numbers: Path) -> None:
+def test_an_unused_spool_opens_no_file(numbers: Path) -> None:
     before = len(list(numbers.iterdir()))
     with Spool() as room:
         assert room.size == 0
@@ -30,7 +30,7 @@ def test_room_that_nobody_uses_takes_no_file(numbers: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"something"])
-def test_what_is_closed_is_not_opened_again(content: bytes) -> None:
+def test_a_closed_spool_stays_closed(content: bytes) -> None:
     spool = Spool()
     if content:
         spool.append(content)
@@ -60,7 +60,7 @@ async def test_a_large_file_is_closed_by_a_thread() -> None:
             await asyncio.sleep(0.01)
 
 
-def test_what_is_written_counts_against_the_disk_until_it_is_closed() -> None:
+def test_written_bytes_count_until_closed() -> None:
     disk = Shares(100)
     with Spool(disk=disk.take("a", 0)) as spool, Spool(disk=disk.take("a", 0)) as copy:
         spool.append(bytes(25))
@@ -73,7 +73,7 @@ def test_what_is_written_counts_against_the_disk_until_it_is_closed() -> None:
     assert disk.free == 100
 
 
-def test_what_was_reserved_and_is_not_used_is_given_back() -> None:
+def test_unused_reservations_are_returned() -> None:
     disk = Shares(100)
     with Spool(disk=disk.take("a", 0)) as spool:
         spool.reserve(40)

@@ -12,7 +12,7 @@ import pytest
 from domain.post import Media, MediaType
 from media.admission import Admission, MediaBusy, MediaLimits
 from media.change_record import ChangeRecord
-from media.changes import Change
+from media.changes import MediaChange
 from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
@@ -31,7 +31,7 @@ class Noted(ChangeRecord):
     def __init__(self) -> None:
         self.entries: dict[str, list[str]] = {}
 
-    async def note(self, url: str, changes: Sequence[Change]) -> None:
+    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
         self.entries[url] = [change.what for change in changes]
 
 
@@ -112,7 +112,7 @@ async def test_an_image_is_scaled_to_the_sides_that_the_network_takes(tools: Med
     assert noted.entries == {picture.url: ["scaled", "compressed"]}
 
 
-async def test_what_the_network_would_refuse_is_not_sent(
+async def test_files_beyond_platform_limits_are_not_sent(
     tools: MediaTools, server: HostileServer, tmp_path: Path
 ) -> None:
     clip = served(server, files.video(tmp_path), MediaType.VIDEO)
@@ -124,7 +124,7 @@ async def test_what_the_network_would_refuse_is_not_sent(
     assert (error.code, error.message) == ("media_type", "Bluesky takes video/mp4 for a video; this is video/webm.")
 
 
-async def test_a_moving_gif_does_not_stand_still_unasked(tools: MediaTools, server: HostileServer) -> None:
+async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: HostileServer) -> None:
     error = await refused(media_of(tools, "twitter")[0], served(server, files.gif()))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
     assert "type gif" in error.message
@@ -152,9 +152,7 @@ async def test_a_network_that_fetches_itself_is_given_the_files_own_address(
     assert noted.entries == {}
 
 
-async def test_without_a_public_address_it_is_said_what_to_give_instead(
-    tools: MediaTools, server: HostileServer
-) -> None:
+async def test_a_missing_public_url_is_explained(tools: MediaTools, server: HostileServer) -> None:
     source, _ = media_of(tools, "instagram")
     with pytest.raises(NetworkError) as caught:
         await source.address(served(server, files.png()))
@@ -169,7 +167,7 @@ async def test_without_a_public_address_it_is_said_what_to_give_instead(
     )
 
 
-async def test_with_one_the_converted_file_is_put_there(tools: MediaTools, server: HostileServer) -> None:
+async def test_converted_files_are_published_at_the_public_url(tools: MediaTools, server: HostileServer) -> None:
     public_files = Kept()
     source, noted = media_of(MediaTools(tools.files, tools.decoder_pool, public_files), "instagram")
     picture = served(server, files.saved(files.photo(60, 60), "PNG"))
@@ -293,7 +291,7 @@ class TestWhatOneWorkspaceMayHold:
             async with self.source(tools, "b").open(small) as file:
                 assert file.size > 2**20
 
-    async def test_what_is_kept_without_a_user_makes_room(self, tools: MediaTools, server: HostileServer) -> None:
+    async def test_unused_files_make_room(self, tools: MediaTools, server: HostileServer) -> None:
         kept, used, wanted = (
             served(server, b"%PDF-1.7" + bytes(size), MediaType.DOCUMENT, f"/{size}")
             for size in (1_500_000, 1_400_000, 2_000_000)
@@ -310,9 +308,7 @@ class TestWhatOneWorkspaceMayHold:
         assert isinstance(await refused(self.source(tools), media), MediaBusy)
         assert tools.admission.disk.free == tools.admission.disk.total
 
-    async def test_fetches_are_shared_and_those_who_wait_are_few(
-        self, tools: MediaTools, server: HostileServer
-    ) -> None:
+    async def test_fetches_are_shared_and_waiters_are_limited(self, tools: MediaTools, server: HostileServer) -> None:
         may_end = asyncio.Event()
         media = [Media(type=MediaType.IMAGE, url=f"http://127.0.0.1:{server.port}/{number}") for number in range(3)]
         for number in range(3):
@@ -332,7 +328,7 @@ class TestWhatOneWorkspaceMayHold:
         assert len(server.requests) == 4
 
 
-async def test_no_reader_looks_into_a_document(tools: MediaTools, server: HostileServer) -> None:
+async def test_documents_are_not_parsed(tools: MediaTools, server: HostileServer) -> None:
     content = zip_bomb(20 * 2**20)
     rule = FileRule(MediaType.DOCUMENT, ("application/zip",))
     source, noted = media_of(tools, "linkedin", [rule])

@@ -14,7 +14,7 @@ import httpx
 
 from domain.post import Media, MediaType
 from media.change_record import ChangeRecord
-from media.changes import Change
+from media.changes import MediaChange
 from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
@@ -35,7 +35,7 @@ class Unwritten(ChangeRecord):
     def __init__(self) -> None:
         """Hold nothing."""
 
-    async def note(self, url: str, changes: Sequence[Change]) -> None:
+    async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
         """Let a change pass."""
 
 

@@ -67,7 +67,7 @@ async def test_a_network_that_hangs_delays_no_other(stack: Stack, hangs: list[st
 async def test_one_server_is_asked_a_few_questions_at_a_time_and_each_ends(
     stack: Stack, hangs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_rechecks, "_AT_A_TIME", 2)
+    monkeypatch.setattr(account_rechecks, "_CONCURRENCY", 2)
     monkeypatch.setattr(account_rechecks, "_ANSWER_S", 0.5)
     async with worker.desk(stack.settings, stack.database) as desk:
         checks = AccountChecks(desk)

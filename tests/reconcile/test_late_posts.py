@@ -68,7 +68,7 @@ async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str
 
 async def told(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDict]:
     """Return what was said of a post, once several processes have looked at the same time."""
-    await asyncio.gather(*(LatePostWatch(stack.worker_database, LATE_AFTER).look() for _ in range(3)))
+    await asyncio.gather(*(LatePostWatch(stack.worker_database, LATE_AFTER).check() for _ in range(3)))
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
 
 
@@ -108,9 +108,7 @@ async def test_a_post_whose_worker_is_away_is_seen_and_goes_out_when_one_comes(
     assert noted.over_at is not None
 
 
-async def test_a_network_whose_queue_nobody_polls_is_named_once_it_has_work(
-    alone: Stack, lines: list[EventDict]
-) -> None:
+async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[EventDict]) -> None:
     async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
         await becomes(ask, 200)
         accounts = [alone.accounts["twitter"], alone.accounts["instagram"]]

@@ -31,7 +31,7 @@ async def black_hole() -> AsyncIterator[str]:
             writer.close()
 
 
-async def test_a_database_that_hangs_is_away_and_nobody_waits_for_it_twice(stack: Stack) -> None:
+async def test_a_hanging_database_is_waited_for_once(stack: Stack) -> None:
     async with black_hole() as address:
         database = Database(f"postgresql+asyncpg://nobody@{address}/none")
         readiness = Readiness(database, stack.workflows.queues)
@@ -48,7 +48,7 @@ async def test_a_database_that_hangs_is_away_and_nobody_waits_for_it_twice(stack
         await database.close()
 
 
-async def test_a_temporal_that_hangs_is_away(stack: Stack) -> None:
+async def test_a_hanging_temporal_is_reported_unavailable(stack: Stack) -> None:
     async with black_hole() as address:
         client = await Client.connect(address, lazy=True)
         readiness = Readiness(stack.api_database, Queues(client))
@@ -59,7 +59,7 @@ async def test_a_temporal_that_hangs_is_away(stack: Stack) -> None:
         await readiness.close()
 
 
-async def test_many_probes_are_one_look(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_probes_share_one_check(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     posts = stack.workflows.queues.posts
 
@@ -75,7 +75,7 @@ async def test_many_probes_are_one_look(stack: Stack, monkeypatch: pytest.Monkey
     assert looks == 1
 
 
-async def test_whatever_goes_wrong_is_an_answer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_failure_is_an_answer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken() -> object:
         raise ZeroDivisionError
 

@@ -96,7 +96,7 @@ async def test_a_send_that_was_out_when_the_workflow_was_terminated_is_confirmed
     assert target.platform_post_id == public["platformPostId"]
 
 
-async def test_what_sleeps_in_peace_is_left_alone(stack: Stack, recovery: Recovery) -> None:
+async def test_healthy_workflows_are_left_alone(stack: Stack, recovery: Recovery) -> None:
     _, handle = await asleep(stack, "in peace", timedelta(hours=2))
     run = (await handle.describe()).run_id
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(hours=3)) == 0
@@ -154,7 +154,7 @@ async def test_a_cancelled_post_stays_cancelled(stack: Stack, recovery: Recovery
     await write(stack, post, status=PostStatus.FAILED)
 
 
-async def test_one_worker_of_all_does_a_round(stack: Stack, recovery: Recovery) -> None:
+async def test_one_worker_runs_each_recovery_round(stack: Stack, recovery: Recovery) -> None:
     _, handle = await asleep(stack, "one round", timedelta(minutes=30))
     await handle.terminate()
     end = datetime.now(UTC) + timedelta(hours=1)

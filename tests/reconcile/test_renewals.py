@@ -84,7 +84,7 @@ async def test_refresh_tokens_are_kept_alive(stack: Stack, desk: Desk) -> None:
     assert (await desk.asks_about(kept)).user_id == account.user_id
 
 
-async def test_what_cannot_be_renewed_is_not_tried_again(stack: Stack, desk: Desk) -> None:
+async def test_failed_renewals_are_not_repeated(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("linkedin")
     kept = await renewed(stack, desk, account)
     assert (kept.renew_at, kept.renewal_failures, kept.credentials) == (None, 0, account.credentials)
@@ -171,11 +171,11 @@ async def test_connections_that_end_within_a_week_are_counted(stack: Stack) -> N
     late = await stack.connect("twitter", refreshToken="overdue", clientId="app")
     await due(stack, late, UNCLEAR)
     told = Told()
-    await LatePostWatch(stack.api_database, gauges=told).look()
+    await LatePostWatch(stack.api_database, gauges=told).check()
     assert told.expiring["reddit"] == before + 2
     assert told.overdue >= 30 * DAY
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET refused_at = now() WHERE platform = 'reddit'"))
         await session.execute(text("UPDATE accounts SET renew_at = NULL"))
-    await LatePostWatch(stack.api_database, gauges=told).look()
+    await LatePostWatch(stack.api_database, gauges=told).check()
     assert (told.expiring.get("reddit"), told.overdue) == (None, timedelta(0))

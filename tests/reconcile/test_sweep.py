@@ -62,7 +62,7 @@ class Stubborn(PostWorkflows):
         await super().start(plan)
 
 
-async def test_one_that_temporal_does_not_take_holds_up_no_other(stack: Stack) -> None:
+async def test_one_failing_start_delays_no_other(stack: Stack) -> None:
     refused = await stack.save("turned down", [stack.accounts["twitter"]], due_in=timedelta(seconds=1))
     other = await stack.save("behind it", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
     await age(stack, refused)
@@ -77,7 +77,7 @@ async def test_one_that_temporal_does_not_take_holds_up_no_other(stack: Stack) -
     assert (await stack.settled(other.id)).status == PostStatus.PUBLISHED
 
 
-async def test_it_is_left_alone_the_longer_the_more_often_it_has_failed(stack: Stack) -> None:
+async def test_failed_starts_back_off(stack: Stack) -> None:
     refused = await stack.save("turned down again", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
     await age(stack, refused)
     workflows, pauses = Stubborn(stack, refused), []
@@ -94,7 +94,7 @@ async def test_it_is_left_alone_the_longer_the_more_often_it_has_failed(stack: S
     assert (changed.tell_at, changed.tells) == (None, 0), "another version may be taken"
 
 
-async def test_of_workers_that_sweep_at_once_one_tells_a_post(stack: Stack) -> None:
+async def test_concurrent_sweeps_notify_a_post_once(stack: Stack) -> None:
     posts = [await stack.save(f"swept {n}", [stack.accounts["plain"]], due_in=timedelta(hours=1)) for n in range(8)]
     for post in posts:
         await age(stack, post)

@@ -285,7 +285,7 @@ class TestEveryWorker:
             noted = await a_check(stack)
         assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)
 
-    async def test_looks_again_soon_where_something_was_away(
+    async def test_an_unavailable_part_is_retried_soon(
         self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("reconcile.zones._FIRST_RETRY_S", 0.1)

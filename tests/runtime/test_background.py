@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from runtime.background import supervised
 
 
-async def test_a_chore_that_fails_is_told_of_and_begun_again() -> None:
+async def test_a_failed_background_task_is_logged_and_restarted() -> None:
     times, twice = 0, asyncio.Event()
 
     async def broken() -> None:

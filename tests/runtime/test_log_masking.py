@@ -78,7 +78,7 @@ def test_no_shape_of_a_secret_comes_through(shape: str, token: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(token=TOKENS)
-def test_nor_does_it_inside_of_any_value(shape: str, token: str) -> None:
+def test_nested_secrets_are_masked(shape: str, token: str) -> None:
     text = shape.replace("{{", "{").replace("}}", "}").replace("{}", token)
     values: dict[str, Any] = {
         "event": text,
@@ -103,7 +103,7 @@ VALUES = st.one_of(
 
 @pytest.mark.parametrize("name", NAMED)
 @given(value=VALUES)
-def test_what_is_secret_by_its_name_shows_nothing(name: str, value: Any) -> None:
+def test_values_of_secret_fields_are_masked(name: str, value: Any) -> None:
     assert mask_event(None, "", {name: value, "headers": {name: value}}) == {name: "***", "headers": {name: "***"}}
 
 
@@ -147,7 +147,7 @@ def test_other_words_stay(text: str) -> None:
     assert mask_text(text) == text
 
 
-def test_what_stands_around_a_secret_stays() -> None:
+def test_text_around_a_secret_stays() -> None:
     assert mask_text("GET /me?access_token=abcdef&fields=id failed") == "GET /me?access_token=***&fields=id failed"
     assert mask_text("postgresql://me:hunter2@db:5432/x") == "postgresql://me:***@db:5432/x"
     assert mask_text("Authorization: Bearer abcdef") == "Authorization: Bearer ***"
@@ -214,7 +214,7 @@ def test_no_text_with_a_secret_is_taken_for_plain_words() -> None:
 
 
 @given(st.lists(st.one_of(st.sampled_from(WORDS + BETWEEN + ENDS), TOKENS, st.text(max_size=3))).map("".join))
-def test_no_other_text_with_a_secret_is(text: str) -> None:
+def test_no_text_with_a_secret_skips_masking(text: str) -> None:
     assert_masked_by_every_shape(text)
 
 
@@ -228,7 +228,7 @@ def test_a_text_that_was_harmless_is_masked_once_it_is_a_secret(monkeypatch: pyt
     assert mask_event(None, "", line) == {"event": "***", "***": "***", "list": ["***"]}
 
 
-def test_what_is_kept_of_harmless_texts_is_bounded() -> None:
+def test_the_cache_of_harmless_texts_is_bounded() -> None:
     for number in range(10_000):
         mask_text(f"an id of its own, {number}")
         mask_text(f"{number} {'x' * 200}")

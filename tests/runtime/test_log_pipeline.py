@@ -102,7 +102,7 @@ def test_every_part_of_a_traceback_is_masked(lines: io.StringIO, token: str) -> 
     assert_told_without(lines, token, "first ***", "group ***", "RuntimeError", "KeyError")
 
 
-async def test_what_the_database_repeats_of_a_row_is_masked(lines: io.StringIO, stack: Stack) -> None:
+async def test_row_values_in_database_errors_are_masked(lines: io.StringIO, stack: Stack) -> None:
     async def twice() -> None:
         async with stack.database.transaction() as session:
             session.add_all([Workspace(id=f"ws_{number}", name=CONTENT) for number in range(2)])
@@ -149,9 +149,7 @@ class Losing:
         )
 
 
-async def test_what_temporals_worker_logs_of_a_failed_step_is_masked(
-    lines: io.StringIO, stack: Stack, token: str
-) -> None:
+async def test_failed_steps_logged_by_temporal_are_masked(lines: io.StringIO, stack: Stack, token: str) -> None:
     queue = f"losing-{secrets.token_hex(4)}"
     async with Worker(
         stack.client,
@@ -182,7 +180,7 @@ async def failing_server(token: str) -> AsyncIterator[str]:
     await serving
 
 
-async def test_what_the_server_logs_of_a_failed_request_is_masked(
+async def test_failed_requests_logged_by_the_server_are_masked(
     lines: io.StringIO, failing_server: str, token: str
 ) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -201,7 +199,7 @@ async def test_a_header_that_cannot_be_sent_is_masked(lines: io.StringIO, failin
     assert_told_without(lines, unheld, "Illegal header value ***")
 
 
-async def test_a_task_that_nobody_waited_for_is_masked(lines: io.StringIO, token: str) -> None:
+async def test_unawaited_task_errors_are_masked(lines: io.StringIO, token: str) -> None:
     async def fail() -> None:
         raise RuntimeError(f"alone {token}")
 
@@ -251,7 +249,7 @@ raise RuntimeError("main {key}")
 
 
 @pytest.mark.parametrize("format", ["json", "console"])
-def test_what_python_would_print_by_itself_is_masked(format: str) -> None:  # noqa: A002
+def test_uncaught_exceptions_and_warnings_are_masked(format: str) -> None:  # noqa: A002
     key = new_key()
     program = UNCAUGHT.replace("{key}", key).replace("{format}", format)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -263,7 +261,7 @@ def test_what_python_would_print_by_itself_is_masked(format: str) -> None:  # no
         assert all(json.loads(line)["level"] in {"critical", "error", "warning"} for line in ended.stderr.splitlines())
 
 
-def test_a_terminal_obeys_no_word_of_a_log_line() -> None:
+def test_log_lines_escape_control_characters() -> None:
     buffer = io.StringIO()
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level

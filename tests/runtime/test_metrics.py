@@ -59,7 +59,7 @@ async def once(port: int, metric: str, **labels: str) -> Metrics:
     raise AssertionError(f"{metric} stays nothing")
 
 
-async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path) -> None:
+async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> None:
     port, account = free_port(), await alone.connect("twitter")
     post = await alone.save("late", [account])
     await alone.start(post)
@@ -94,9 +94,7 @@ async def test_a_worker_tells_what_became_of_posts(alone: Stack, tmp_path: Path)
         assert asked - unseen <= metrics.names
 
 
-async def test_the_api_tells_of_late_posts_while_no_worker_is_there(
-    alone: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_api_metrics_count_late_posts_without_worker(alone: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     with configured(alone, monkeypatch):
         monkeypatch.setenv("SOCIALSYNCER_METRICS_PORT", str(port - API_AFTER_WORKER))

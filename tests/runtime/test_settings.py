@@ -38,7 +38,7 @@ def test_the_api_holds_no_key_even_if_it_is_given_one(monkeypatch: pytest.Monkey
     ("keys", "problem"),
     [(None, "Field required"), ("", "at least 1 item"), ("hunter2", ""), ("aHVudGVyMg==", "32 bytes")],
 )
-def test_a_vault_that_cannot_be_opened_is_told_at_the_start(
+def test_an_invalid_vault_key_is_reported_at_start(
     monkeypatch: pytest.MonkeyPatch, keys: str | None, problem: str
 ) -> None:
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
@@ -62,7 +62,7 @@ def test_a_worker_does_not_start_without_the_keys(folder: Path) -> None:
 
 
 class TestRoles:
-    def test_they_are_read_with_their_passwords(self) -> None:
+    def test_role_passwords_are_read(self) -> None:
         roles = read_settings(
             MigrateSettings,
             database_url=URL,
@@ -76,7 +76,7 @@ class TestRoles:
             (Part.WORKER, "w", None),
         ]
 
-    def test_there_need_not_be_any(self) -> None:
+    def test_roles_are_optional(self) -> None:
         assert read_settings(MigrateSettings, database_url=URL, api_role="", worker_role="").roles == []
 
     @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ class TestRoles:
             ({"worker_role": "Robert'); DROP"}, "lower-case letters"),
         ],
     )
-    def test_what_cannot_be_is_told_without_the_password(self, given: dict[str, str], problem: str) -> None:
+    def test_invalid_roles_are_reported_without_password(self, given: dict[str, str], problem: str) -> None:
         with pytest.raises(SettingsError, match=problem) as error:
             read_settings(MigrateSettings, database_url=URL, **given)
         assert "hunter2" not in str(error.value)
@@ -147,7 +147,7 @@ def test_apps_are_read_by_the_worker_alone_and_masked(monkeypatch: pytest.Monkey
     assert SECRETS.mask("clientSecret app-secret-1") == "clientSecret ***"
 
 
-def test_apps_that_cannot_be_read_are_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_apps_are_reported_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", new_key())
     monkeypatch.setenv("SOCIALSYNCER_APPS", '{"twitter": {"clientId": "x", "secret": "app-secret-1"}}')

@@ -22,7 +22,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
         return error
 
 
-def test_what_foreign_exceptions_say_stays_out_of_histories() -> None:
+def test_messages_of_foreign_exceptions_stay_out_of_histories() -> None:
     failure = failure_of(raised(ValueError("token-and-content"), KeyError("token-and-content")))
     assert (failure.application_failure_info.type, failure.cause.application_failure_info.type) == (
         "ValueError",
@@ -32,7 +32,7 @@ def test_what_foreign_exceptions_say_stays_out_of_histories() -> None:
     assert b"token-and-content" not in failure.SerializeToString()
 
 
-def test_our_own_words_stay_and_those_of_the_network_do_not() -> None:
+def test_our_messages_stay_and_platform_messages_do_not() -> None:
     cause = NetworkError(Kind.REJECTED, "X refused: your text", code="bad")
     failure = failure_of(raised(ApplicationError("X: rejected (bad)", type="rejected"), cause))
     assert failure.message == "X: rejected (bad)"
@@ -41,7 +41,7 @@ def test_our_own_words_stay_and_those_of_the_network_do_not() -> None:
     assert str(cause) == "rejected (bad)"
 
 
-def test_the_system_says_why_a_call_failed() -> None:
+def test_system_errors_keep_their_reason() -> None:
     full = raised(OSError(errno.ENOSPC, "No space left on device", "/secret/path"))
     failure = failure_of(full)
     assert failure.application_failure_info.type == "OSError"

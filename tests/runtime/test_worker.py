@@ -177,14 +177,14 @@ async def test_a_send_that_ends_within_the_grace_is_written_down(deploy: Deploy,
     assert deploy.cut_at[name] == []
 
 
-async def test_what_hangs_on_several_networks_shares_one_grace(deploy: Deploy) -> None:
+async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
     cut_at = deploy.cut_at["slow"] + deploy.cut_at["uploading"]
     assert len(cut_at) == 2
     assert max(cut_at) - min(cut_at) < timedelta(seconds=GRACE_S / 2)
     assert deploy.took_s < GRACE_S + WIND_UP_S + 3
 
 
-async def test_nothing_is_called_failed_because_a_worker_stopped(deploy: Deploy) -> None:
+async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
     # What is too late may be given up by the statement that waits in the database when the worker ends.
     left = {
         name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried", "stale"}
@@ -201,7 +201,7 @@ async def test_a_send_that_outlasts_the_grace_is_confirmed_and_not_repeated(depl
     assert deploy.after["slow"].targets[0].platform_post_id == public["platformPostId"]
 
 
-async def test_an_upload_that_outlasts_the_grace_is_gone_on_with(deploy: Deploy, own: Stack) -> None:
+async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, own: Stack) -> None:
     uploads = deploy.between["uploading"].targets[0].handles["media"]
     assert sorted(upload.get("stage", "begun") for upload in uploads.values()) == ["begun", "ready"]
     assert await requests(own, "twitter", "prepare") == 3, "only the picture that hung goes up again"
@@ -219,16 +219,16 @@ async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(d
     assert len(await own.public("retried")) == 1
 
 
-async def test_what_an_operator_cancelled_is_written_off_by_the_next_worker(deploy: Deploy) -> None:
+async def test_the_next_worker_writes_off_cancelled_posts(deploy: Deploy) -> None:
     settled = deploy.after["cancelled"]
     assert (settled.status, settled.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
 
 
-async def test_what_was_too_late_is_given_up_by_the_next_worker(deploy: Deploy) -> None:
+async def test_the_next_worker_gives_up_expired_posts(deploy: Deploy) -> None:
     assert deploy.after["stale"].targets[0].error_code == "publish_window_passed"
 
 
-async def test_a_second_signal_ends_it_at_once(deploy: Deploy, own: Stack, tmp_path: Path) -> None:
+async def test_a_second_signal_ends_it_immediately(deploy: Deploy, own: Stack, tmp_path: Path) -> None:
     await own.fault("telegram", "accept_then_delay", "publish", seconds=HANGS_S)
     async with worker_process(own, tmp_path, grace_s=HANGS_S, platforms="telegram") as worker:
         before = await requests(own, "telegram", "publish")

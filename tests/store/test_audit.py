@@ -57,7 +57,7 @@ HELD = Line(Action.HELD, WORKER, targets=(("twitter", "tw_1"),), details=(("code
 RELEASED = Line(Action.RELEASED, WORKER, targets=(("twitter", "tw_1"),))
 
 
-async def test_what_is_done_again_without_a_change_is_said_once(own: Stack) -> None:
+async def test_a_repeat_without_change_writes_one_line(own: Stack) -> None:
     post = await saved(own)
     async with own.worker_database.transaction() as session:
         row = await find_post(session, post.workspace_id, post.id, lock=True)
@@ -99,7 +99,7 @@ async def test_lines_are_deleted_when_they_are_old(own: Stack) -> None:
     assert [each.action for each in await lines(own.database, post)] == ["released"]
 
 
-async def test_nobody_changes_a_line_and_the_api_deletes_none(own: Stack) -> None:
+async def test_audit_lines_cannot_be_changed_or_deleted_by_the_api(own: Stack) -> None:
     post = await saved(own)
     await write(own.api_database, post, HELD)
     changed = update(AuditEvent).where(AuditEvent.post_id == post.id).values(actor_id="somebody else")

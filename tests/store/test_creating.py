@@ -63,7 +63,7 @@ async def key_of(database: Database, request: KeyedRequest) -> IdempotencyKey | 
 
 
 @pytest.mark.parametrize("content", [CONTENT, PLAIN])
-async def test_what_goes_in_comes_out(database: Database, workspace: str, content: PostContent) -> None:
+async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str, content: PostContent) -> None:
     post = new(workspace, content)
     assert await create_post(database, post)
     for found in (await find(database, post), await read_post(database, workspace, post.id)):
@@ -118,7 +118,7 @@ async def test_a_taken_external_id_leaves_the_key_free(database: Database, works
     assert await create_post(database, third, request, NOW)
 
 
-async def test_only_one_of_many_gets_a_key(database: Database, workspace: str) -> None:
+async def test_one_of_many_requests_gets_the_key(database: Database, workspace: str) -> None:
     for number in range(10):
         posts, request = [new(workspace) for _ in range(6)], keyed(workspace, f"crowd {number}")
         made = await asyncio.gather(*(create_post(database, post, request, NOW, None) for post in posts))
@@ -129,7 +129,7 @@ async def test_only_one_of_many_gets_a_key(database: Database, workspace: str) -
         assert key.post_id == posts[made.index(True)].id
 
 
-async def test_a_key_is_not_taken_twice_while_the_first_is_still_at_it(database: Database, workspace: str) -> None:
+async def test_a_key_in_use_is_not_taken_twice(database: Database, workspace: str) -> None:
     first, second, request = new(workspace), new(workspace), keyed(workspace, "under way")
     async with database.transaction() as session:
         await claim(session, request, first.id, NOW, None)

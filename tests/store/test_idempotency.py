@@ -47,7 +47,7 @@ async def test_the_first_takes_it_and_it_expires(database: Database, request_: K
     assert await take("post_4", NOW + 2 * LIFETIME) == 3
 
 
-async def test_racing_takers_are_one(database: Database, request_: KeyedRequest) -> None:
+async def test_one_of_concurrent_requests_takes_the_key(database: Database, request_: KeyedRequest) -> None:
     async def take(number: int) -> int | None:
         async with database.transaction() as session:
             return await claim(session, request_, f"post_{number}", NOW, None)
@@ -69,7 +69,7 @@ async def test_a_transaction_that_fails_frees_the_key(database: Database, reques
         assert await claim(session, request_, "post_2", NOW, None) == 1
 
 
-async def test_the_first_answer_is_everybodys(database: Database, request_: KeyedRequest) -> None:
+async def test_the_first_answer_is_kept_for_all(database: Database, request_: KeyedRequest) -> None:
     async with database.transaction() as session:
         await claim(session, request_, "post_1", NOW, None)
     assert await keep_response(database, request_, "post_1", 201, b"one") == (201, b"one")

@@ -159,7 +159,7 @@ async def test_orders_hold_from_page_to_page(filled: tuple[Database, str]) -> No
         assert seen == sorted(seen, reverse=order is Order.CREATED)
 
 
-async def test_every_way_finds_the_same_posts(filled: tuple[Database, str]) -> None:
+async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str]) -> None:
     """Whichever indexes are read first, a list has the posts, and the order, that its conditions alone give it."""
     database, workspace = filled
     parts: list[dict[str, Any]] = [

@@ -35,7 +35,7 @@ async def keep(database: Database, workspace_id: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MOST_FILES", 3), ("MOST_BYTES", 35)])
-async def test_a_workspace_keeps_so_many_files_and_no_more(
+async def test_files_of_a_workspace_are_limited(
     database: Database, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     monkeypatch.setattr(f"store.media_files.{limit}", most)
@@ -50,7 +50,7 @@ async def test_a_workspace_keeps_so_many_files_and_no_more(
     await keep(database, workspace_id, b"a" * 10)
 
 
-async def test_a_step_comes_again_later(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_workspace_delays_the_step(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     class File:
         content_type = "image/jpeg"
 

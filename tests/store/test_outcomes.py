@@ -89,7 +89,7 @@ async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -
         assert await waiting
 
 
-async def test_a_notification_is_heard_at_once(database: Database, outcomes: Outcomes) -> None:
+async def test_a_notification_ends_the_wait_immediately(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     looks = Looks(database, post)
     waiting = asyncio.create_task(outcomes.wait(post.id, looks.done, 10))
@@ -101,7 +101,7 @@ async def test_a_notification_is_heard_at_once(database: Database, outcomes: Out
         assert await waiting
 
 
-async def test_nobody_waits_longer_than_they_want(database: Database, outcomes: Outcomes) -> None:
+async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
     post = await save(database)
     async with asyncio.timeout(2):
         assert not await outcomes.wait(post.id, Looks(database, post).done, 0.3)

@@ -73,7 +73,7 @@ def columns(row: Post | Target) -> dict[str, Any]:
     return {name: getattr(row, name) for name in type(row).__mapper__.column_attrs.keys()}  # noqa: SIM118
 
 
-async def test_what_goes_in_comes_out(database: Database, workspace: str) -> None:
+async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
     found = await read(database, post)
     assert content_of(found) == CONTENT
@@ -97,9 +97,7 @@ async def test_progress(database: Database, workspace: str) -> None:
 
 
 class TestRewrite:
-    async def test_keeps_what_stays_and_drops_what_was_built_from_other_content(
-        self, database: Database, workspace: str
-    ) -> None:
+    async def test_keeps_matching_rows_and_drops_outdated_handles(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace)
         twitter, instagram = post.targets
         async with database.transaction() as session:
@@ -125,7 +123,7 @@ class TestRewrite:
         assert second.account_id == "tw_2"
         assert third.handles == {}
 
-    async def test_a_post_that_is_changed_must_be_told_again(self, database: Database, workspace: str) -> None:
+    async def test_a_changed_post_must_be_notified_again(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
         async with database.transaction() as session:
             await note_taken_up(session, {post.id: 1})

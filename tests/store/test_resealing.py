@@ -81,7 +81,7 @@ async def test_everything_opens_under_the_new_key_alone(database: Database, limi
         await tokens(database, Vault([OLD]), keys)
 
 
-async def test_what_is_done_is_not_done_again(database: Database) -> None:
+async def test_resealing_skips_finished_accounts(database: Database) -> None:
     await save(database, OLD, "tw_1", "tw_2")
     async with database.transaction() as session:
         first = await reseal_batch(session, ROTATING, START, 1)
@@ -104,7 +104,7 @@ async def test_a_batch_that_fails_changes_nothing(database: Database) -> None:
     assert await counts(database) == {id_of(OLD): 1}
 
 
-async def test_what_no_key_opens_is_left_and_counted(database: Database) -> None:
+async def test_credentials_without_key_are_left_and_counted(database: Database) -> None:
     await save(database, FORGOTTEN, "tw_1")
     await save(database, OLD, "tw_2", "tw_3")
     assert await reseal(database, 1) == 2

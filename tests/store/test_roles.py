@@ -86,7 +86,7 @@ def database_of(stack: Stack, part: Part) -> Database:
 
 
 @pytest.mark.parametrize(("part", "statement"), CASES)
-async def test_what_a_part_does_not_need_is_denied(stack: Stack, part: Part, statement: str) -> None:
+async def test_each_role_is_denied_unneeded_rights(stack: Stack, part: Part, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
         # Without a transaction, which some statements refuse before they look at rights.
         async with database_of(stack, part).reading() as session:
@@ -103,7 +103,7 @@ async def test_the_parts_of_these_tests_log_in_under_their_roles(stack: Stack, p
     assert (name, power) == (f"socialsyncer_{part}", False)
 
 
-def test_every_table_says_who_may_do_what_with_it() -> None:
+def test_every_table_has_rights_for_each_role() -> None:
     assert RIGHTS.keys() == Base.metadata.tables.keys(), "a new table needs its line in store/roles.py"
 
 
@@ -181,7 +181,7 @@ def test_a_verifier_checks_the_login_of_rfc_7677() -> None:
     assert base64.b64encode(hmac.digest(server, said, "sha256")) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 
-async def test_the_owner_may_end_what_a_part_is_stuck_in(owned: str) -> None:
+async def test_the_owner_may_end_queries_of_the_roles(owned: str) -> None:
     role = new_role()
     await upgrade(owned, [role])
     engine = create_async_engine(make_url(owned).set(username=role.name))
@@ -230,7 +230,7 @@ async def test_the_owner_is_no_role_of_a_part(owned: str) -> None:
 @pytest.mark.parametrize(
     ("name", "password"), [('x"; DROP', "long-enough"), ("x", "short"), ("x", "quote's space "), ("", None)]
 )
-def test_a_name_or_password_of_no_use_is_refused_without_being_repeated(name: str, password: str | None) -> None:
+def test_invalid_names_and_passwords_are_refused_without_repeating_them(name: str, password: str | None) -> None:
     with pytest.raises(ValueError, match="the api's role") as refused:
         Role(Part.API, name, password)
     assert password is None or password not in str(refused.value)

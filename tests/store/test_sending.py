@@ -258,9 +258,7 @@ class TestBegin:
             assert len(await attempts(database, target)) == 1
 
     @pytest.mark.parametrize("change", ["failed", "sent"])
-    async def test_what_changes_while_it_waits_for_the_post_is_seen(
-        self, database: Database, workspace: str, change: str
-    ) -> None:
+    async def test_changes_during_the_lock_wait_are_seen(self, database: Database, workspace: str, change: str) -> None:
         post = await save(database, workspace)
         target = post.targets[0]
         async with database.transaction() as session:
@@ -338,7 +336,7 @@ class TestSettle:
         assert heard == [post.id]
 
     @pytest.mark.parametrize("status", TargetStatus)
-    async def test_that_it_is_public_overrules_all_but_an_earlier_word_of_it(
+    async def test_published_overrides_all_but_an_earlier_publication(
         self, database: Database, workspace: str, status: TargetStatus
     ) -> None:
         post = await save(database, workspace, targets=1)
@@ -436,7 +434,7 @@ class TestSettle:
         assert (line.step, line.state, line.started_at) == ("confirm", "done", began)
         assert (await settle(database, target.id, ConfirmationOf(sent.id, began), None)).write is not Write.MADE
 
-    async def test_a_target_that_is_gone_is_not_settled(self, database: Database) -> None:
+    async def test_a_deleted_target_is_not_settled(self, database: Database) -> None:
         assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(Write.GONE, STALE)
 
     async def test_the_first_publication_stays_the_posts_time(self, database: Database, workspace: str) -> None:

@@ -38,7 +38,7 @@ async def target(database: Database, workspace: str, **row: object) -> None:
         await session.execute(update(Target).where(Target.post_id == post_id).values(**row))
 
 
-async def test_what_waits_is_counted_by_platform_and_reason_with_the_oldest(database: Database) -> None:
+async def test_waiting_targets_are_counted_by_platform_and_reason(database: Database) -> None:
     async with database.transaction() as session:
         workspace = await create_workspace(session, "w")
     refused = {"status": "publishing", "next_attempt_at": NOW}
@@ -60,7 +60,7 @@ async def test_what_waits_is_counted_by_platform_and_reason_with_the_oldest(data
         }
 
 
-async def test_counting_reads_an_index_of_what_waits_alone(database: Database) -> None:
+async def test_counting_reads_only_the_index_of_waiting_targets(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {STUCK}"))

@@ -134,7 +134,7 @@ async def test_the_same_person_again_is_the_same_account(stranger: Client, stack
     assert response.json()["accountId"] == first["accountId"]
 
 
-async def test_a_reconnection_that_comes_back_as_somebody_else_changes_nothing(stranger: Client, stack: Stack) -> None:
+async def test_reconnecting_as_another_person_changes_nothing(stranger: Client, stack: Stack) -> None:
     first = await connected(stranger, stack, "twitter")
     before = await credentials(stack, stranger.workspace_id, first["accountId"])
     begun = await begin(stranger, accountId=first["accountId"])
@@ -153,7 +153,7 @@ async def test_only_an_account_of_the_workspace_is_reconnected(stranger: Client,
 
 
 class TestSeveral:
-    async def test_one_is_chosen_of_several_locations(self, stranger: Client, stack: Stack) -> None:
+    async def test_one_of_several_locations_is_selected(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(stranger, "googlebusiness")
         response = await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))
@@ -180,7 +180,7 @@ class TestSeveral:
         await refused(other, 422, "connection_expired", "selectionId")
         assert (await row_of(stack, stranger.workspace_id)).sealed is None
 
-    async def test_a_selection_is_its_workspaces(self, stranger: Client, api: Client, stack: Stack) -> None:
+    async def test_a_selection_belongs_to_its_workspace(self, stranger: Client, api: Client, stack: Stack) -> None:
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(stranger, "googlebusiness")
         found = (await trade(stranger, "googlebusiness", await consent(stack, begun, "shopkeeper"))).json()["selection"]
@@ -242,7 +242,7 @@ class TestStates:
         # The attempt has not used it up.
         assert (await trade(stranger, "twitter", back)).status_code == 201
 
-    async def test_a_state_is_its_networks(self, stranger: Client, stack: Stack) -> None:
+    async def test_a_state_belongs_to_its_platform(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         await refused(await trade(stranger, "youtube", back), 422, "connection_expired", "state")
 
@@ -254,12 +254,12 @@ class TestStates:
             await session.execute(own.values(**ended))
         await refused(await trade(stranger, "twitter", back), 422, "connection_expired", "state")
 
-    async def test_without_a_state_the_one_that_is_open_is_meant(self, stranger: Client, stack: Stack) -> None:
+    async def test_missing_state_means_the_only_open_connection(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         assert (await trade(stranger, "twitter", back, state=None)).status_code == 201
         await refused(await trade(stranger, "twitter", back, state=None), 422, "connection_expired", "state")
 
-    async def test_of_several_none_is_guessed(self, stranger: Client, stack: Stack) -> None:
+    async def test_missing_state_is_refused_with_several_open_connections(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         await begin(stranger)
         await refused(await trade(stranger, "twitter", back, state=None), 400, "missing_required_field", "state")
@@ -280,7 +280,7 @@ class TestStates:
 
 
 class TestRefusals:
-    async def test_a_code_that_the_network_does_not_know(self, stranger: Client, stack: Stack) -> None:
+    async def test_unknown_code_is_refused(self, stranger: Client, stack: Stack) -> None:
         begun = await begin(stranger)
         response = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
         assert "30 seconds" in await refused(response, 422, "code_rejected")
@@ -342,7 +342,7 @@ class TestRefusals:
         named = {"redirect_url": BACK, "instance": "https://social.example/@jane"}
         await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
 
-    async def test_a_server_that_is_none_is_named(self, stranger: Client, stack: Stack) -> None:
+    async def test_invalid_server_is_named_in_the_error(self, stranger: Client, stack: Stack) -> None:
         await stack.fault("mastodon", "reject", "auth", status=404, times=1)
         named = {"redirect_url": BACK, "instance": SERVER}
         await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
@@ -352,9 +352,7 @@ class TestRefusals:
         response = await stranger.get("/v1/connect/mastodon", params=named)
         await refused(response, 422, "server_forbidden", "instance")
 
-    async def test_an_app_that_the_network_does_not_know_is_no_fault_of_the_person(
-        self, stranger: Client, stack: Stack
-    ) -> None:
+    async def test_unknown_app_is_reported_as_operator_error(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         refusal = {"error": "invalid_client"}
         await stack.fault("twitter", "reject", "auth", status=401, body=refusal, times=1)
@@ -393,14 +391,14 @@ class TestRefusals:
             "https://" + "a" * 600,
         ],
     )
-    async def test_where_people_may_not_be_sent(self, stranger: Client, url: str) -> None:
+    async def test_redirect_url_not_allowed_is_refused(self, stranger: Client, url: str) -> None:
         response = await stranger.get("/v1/connect/twitter", params={"redirect_url": url})
         await refused(response, 400, "invalid_field_value", "redirect_url")
 
     async def test_a_redirect_url_is_needed(self, stranger: Client) -> None:
         await refused(await stranger.get("/v1/connect/twitter"), 400, "missing_required_field", "redirect_url")
 
-    async def test_a_body_says_one_thing(self, stranger: Client) -> None:
+    async def test_a_body_needs_code_or_credentials_not_both(self, stranger: Client) -> None:
         body = {"code": "c", "redirect_url": BACK, "credentials": {}}
         response = await stranger.post("/v1/connect/twitter", json=body)
         assert {each["param"] for each in problems(response)} == {"code", "redirect_url"}
@@ -430,7 +428,7 @@ class TestCredentials:
         ]
 
     @pytest.mark.parametrize("platform", ["mastodon", "telegram", "bluesky"])
-    async def test_an_account_is_connected_by_them(self, stranger: Client, stack: Stack, platform: str) -> None:
+    async def test_an_account_is_connected_by_credentials(self, stranger: Client, stack: Stack, platform: str) -> None:
         known = await stack.connect(platform)
         own = await credentials(stack, stack.workspace_id, known.id)
         token = own.get("access_token") or own["password"]
@@ -442,7 +440,7 @@ class TestCredentials:
         again = await stranger.post(f"/v1/connect/{platform}", json={"credentials": given})
         assert again.status_code == 200
 
-    async def test_what_the_network_does_not_accept(self, stranger: Client) -> None:
+    async def test_refused_credentials_are_reported(self, stranger: Client) -> None:
         response = await stranger.post("/v1/connect/mastodon", json={"credentials": {"accessToken": "hunter2-secret"}})
         said = await refused(response, 422, "credentials_rejected", "credentials")
         assert "hunter2-secret" not in said

@@ -66,14 +66,14 @@ def test_sentences_are_for_people(payload: dict[str, Any], sentence: str) -> Non
     assert problem.param == sentence.split(maxsplit=1)[0]
 
 
-def test_what_is_sound_is_read_beside_the_problems() -> None:
+def test_valid_fields_are_read_despite_problems() -> None:
     body, problems = read(Everything, {"text": "abc", "flag": "no", "zebra": 1})
     assert body is not None
     assert (body.text, body.flag) == ("abc", False)
     assert [problem.param for problem in problems] == ["flag", "zebra"]
 
 
-def test_positions_are_numbers_and_unknown_names_come_last() -> None:
+def test_problems_sort_by_position_and_unknown_names_last() -> None:
     params = [
         "zebra",
         "platforms.10.accountId",

@@ -6,7 +6,7 @@ import time
 from api.http.loop_share import HEAVY, loop_share
 
 
-async def test_heavy_work_is_done_one_after_the_other_with_pauses() -> None:
+async def test_heavy_work_runs_one_at_a_time_with_pauses() -> None:
     under_way = most = light = 0
 
     async def heavy() -> None:
@@ -31,7 +31,7 @@ async def test_heavy_work_is_done_one_after_the_other_with_pauses() -> None:
     assert light > 12
 
 
-async def test_an_error_ends_a_turn() -> None:
+async def test_an_error_releases_the_loop_share() -> None:
     for _ in range(2):
         try:
             async with loop_share(HEAVY):

@@ -45,7 +45,7 @@ async def test_head_of_what_cannot_be_got_is_405(app: Litestar, stack: Stack) ->
     assert set(head.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
-async def test_a_connection_may_idle_for_longer_than_clients_keep_one(app: Litestar) -> None:
+async def test_idle_connections_outlive_client_pools(app: Litestar) -> None:
     """Were it closed just when the next request comes, its client could not tell whether a post was made."""
     async with listening(app) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
@@ -58,7 +58,7 @@ async def test_a_connection_may_idle_for_longer_than_clients_keep_one(app: Lites
 
 
 @pytest.mark.parametrize("line", [b"Idempotency-Key: a\x01b", b"no header at all"])
-async def test_what_is_no_http_is_refused_in_the_one_error_shape(app: Litestar, line: bytes) -> None:
+async def test_malformed_http_gets_the_usual_error_body(app: Litestar, line: bytes) -> None:
     async with listening(app) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
         writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: api\r\n" + line + b"\r\n\r\n")

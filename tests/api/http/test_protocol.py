@@ -124,7 +124,7 @@ async def test_a_head_that_is_never_complete_is_given_up(app: Litestar, begun: b
     assert (status, body["code"]) == (408, "request_timeout")
 
 
-async def test_a_byte_now_and_then_buys_no_time(app: Litestar) -> None:
+async def test_trickled_bytes_do_not_extend_the_deadline(app: Litestar) -> None:
     async def drip(writer: asyncio.StreamWriter) -> None:
         for byte in b"GET / HTTP/1.1\r\nX: " + b"a" * 1000:
             writer.write(bytes([byte]))
@@ -192,7 +192,7 @@ async def answer_of_rest(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("pieces", [b"1" + b";x" * 1000 + b"\r\na\r\n", b"0\r\n" + b"X: " + b"a" * 10_000])
-async def test_what_surrounds_a_body_has_a_bound(app: Litestar, stack: Stack, pieces: bytes) -> None:
+async def test_chunk_framing_is_bounded(app: Litestar, stack: Stack, pieces: bytes) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(posting(stack, b"Transfer-Encoding: chunked"))
         for _ in range(200):
@@ -226,7 +226,7 @@ async def test_other_protocols_are_not_spoken(app: Litestar, upgrade: bytes) -> 
         assert (await answer(reader)) == (200, {"status": "ok"})
 
 
-async def test_of_too_many_connections_the_last_are_told_so(app: Litestar) -> None:
+async def test_excess_connections_get_503(app: Litestar) -> None:
     async with listening(app, Connections(most=2)) as url, connected(url), connected(url) as (reader, writer):
         async with connected(url) as (third, its):
             its.write(b"GET /docs HTTP/1.1\r\nHost: api\r\n\r\n")
@@ -239,7 +239,7 @@ async def test_of_too_many_connections_the_last_are_told_so(app: Litestar) -> No
         assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_far_too_many_are_closed_at_once(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_far_too_many_connections_are_closed_immediately(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.http.connections._SPARE", 0)
     async with listening(app, Connections(most_per_address=1)) as url:
         async with connected(url), connected(url) as (second, _):

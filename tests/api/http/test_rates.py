@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-def test_a_bucket_fills_again_and_is_one_keys_alone() -> None:
+def test_buckets_refill_and_belong_to_one_key() -> None:
     clock = Clock()
     rates = Rates(rate=2, burst=3, clock=clock)
     for _ in range(3):
@@ -53,7 +53,7 @@ def test_a_rate_of_0_takes_any_number() -> None:
         rates.take("a")
 
 
-async def test_who_asks_too_fast_is_told_when_to_come_again(stack: Stack) -> None:
+async def test_too_many_requests_get_retry_after(stack: Stack) -> None:
     rates = Rates(rate=0.1, burst=2)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, rates=rates)
     async with started(create_app(deps)) as app, client_of(app, stack.api_key) as client:

@@ -87,5 +87,5 @@ async def test_parameters_of_a_list_beside_each_other(stranger: Client) -> None:
     assert [param for _, param in said(response)] == ["status", "limit", "bogus", "tag"]
 
 
-async def test_a_change_of_a_post_that_is_not_there_is_404_all_the_same(stranger: Client) -> None:
+async def test_changing_an_unknown_post_is_404(stranger: Client) -> None:
     assert (await stranger.patch(f"/v1/posts/post_{'0' * 32}?bogus=1", json={"tags": 1})).status_code == 404

@@ -173,9 +173,7 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
 # The worker in this process draws the jitter of its retries meanwhile, which hypothesis takes for the strategy's doing.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("mode", list(GenerationMode))
-async def test_whatever_is_sent_the_answer_is_a_documented_one(
-    app: Litestar, api: Client, mode: GenerationMode
-) -> None:
+async def test_every_response_is_documented(app: Litestar, api: Client, mode: GenerationMode) -> None:
     draft = (await api.send_post({"content": "draft"})).json()["id"]
     post_ids = st.sampled_from([draft, "post_" + "0" * 32, None])
     async with listening(app) as url:

@@ -72,7 +72,7 @@ class TestDelete:
     @pytest.mark.parametrize(
         "fate", [{"isDraft": True}, {"scheduledFor": "2029-01-01T00:00:00Z"}, {"publishNow": True}], ids=str
     )
-    async def test_of_many_at_once_one_has_done_it(self, api: Client, stack: Stack, fate: dict[str, Any]) -> None:
+    async def test_concurrent_deletes_succeed_once(self, api: Client, stack: Stack, fate: dict[str, Any]) -> None:
         posts = [await create(api, stack, f"deleted by many {n} {fate}", **fate) for n in range(3)]
         for post in posts:
             answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post['id']}") for _ in range(6)))
@@ -107,7 +107,7 @@ class TestRetry:
         assert again.headers["preference-applied"] == "wait=20"
         assert again.json()["updatedAt"] > post["updatedAt"]
 
-    async def test_a_target_that_was_tried_very_often_is_not_tried_again(
+    async def test_retry_stops_after_the_most_attempts(
         self, api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await fail(stack)
@@ -127,7 +127,7 @@ class TestRetry:
         refused = await api.post(f"/v1/posts/{post['id']}/retry")
         assert (refused.status_code, refused.json()["code"]) == (409, "retry_limit_reached")
 
-    async def test_a_failure_that_its_workflow_does_not_know_yet_is_retried(self, api: Client, stack: Stack) -> None:
+    async def test_a_failure_unknown_to_the_workflow_is_retried(self, api: Client, stack: Stack) -> None:
         """The row has the last word; a step of an earlier run may still be out."""
         # A network that no other test here uses: no post that is left over from one takes the delay.
         await stack.fault("discord", "accept_then_delay", "publish", seconds=3)
@@ -145,7 +145,7 @@ class TestRetry:
         assert (response.status_code, response.json()["status"]) == (200, PostStatus.PUBLISHED)
         assert len(await stack.public("not told yet")) == 1
 
-    async def test_nothing_failed_is_409(self, api: Client, stack: Stack) -> None:
+    async def test_retry_without_failed_targets_is_409(self, api: Client, stack: Stack) -> None:
         draft = (await api.send_post({"content": "draft"})).json()
         scheduled = await create(api, stack, "waits", scheduledFor="2029-01-01T00:00:00Z")
         published = await create(api, stack, "is out", publishNow=True)
@@ -153,7 +153,7 @@ class TestRetry:
             response = await api.post(f"/v1/posts/{post['id']}/retry")
             assert (response.status_code, response.json()["code"]) == (409, "nothing_to_retry")
 
-    async def test_takes_targets_and_nothing_else(self, api: Client) -> None:
+    async def test_retry_accepts_targets_only(self, api: Client) -> None:
         post_id = (await api.send_post({"content": "draft"})).json()["id"]
         response = await api.post(f"/v1/posts/{post_id}/retry", json={"platform": "twitter"})
         assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

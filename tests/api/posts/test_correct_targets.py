@@ -86,7 +86,7 @@ class TestRefusedEverywhere:
         assert (await retry(api, post))["status"] == "published"
         assert len(await stack.public(post["content"])) == 1
 
-    async def test_what_get_returns_can_be_sent_back_with_a_correction(self, api: Client, stack: Stack) -> None:
+    async def test_correction_accepts_the_body_of_get(self, api: Client, stack: Stack) -> None:
         due = datetime.now(UTC) + timedelta(seconds=1)
         await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Invalid Request", "status": 400})
         made = await make(
@@ -98,7 +98,7 @@ class TestRefusedEverywhere:
         after = await patch(api, post, {**post, "content": words("sent back")})
         assert after["scheduledFor"] == post["scheduledFor"]
 
-    async def test_it_may_be_labelled(self, api: Client, stack: Stack) -> None:
+    async def test_correction_may_change_tags(self, api: Client, stack: Stack) -> None:
         post = await refused(api, stack, words("labelled"))
         after = await patch(api, post, {"tags": ["refused"]})
         assert (after["tags"], after["platforms"]) == (["refused"], post["platforms"])
@@ -117,7 +117,7 @@ class TestRefusedEverywhere:
             ({"contents": "x"}, 400, "contents"),
         ],
     )
-    async def test_what_cannot_be_changed_is_refused_and_changes_nothing(
+    async def test_unchangeable_fields_are_refused(
         self, api: Client, stack: Stack, body: dict[str, Any], status: int, param: str | None
     ) -> None:
         post = await refused(api, stack, words("stays"))
@@ -133,7 +133,7 @@ class TestRefusedEverywhere:
 
 
 class TestPartial:
-    async def test_what_is_public_keeps_what_it_was_sent(self, api: Client, stack: Stack) -> None:
+    async def test_published_targets_cannot_be_corrected(self, api: Client, stack: Stack) -> None:
         other = await stack.connect("mastodon")
         post = await refused(api, stack, words("shared"), other)
         assert post["status"] == "partial"
@@ -147,7 +147,7 @@ class TestPartial:
             assert (await patch(api, post, change))["platforms"] == post["platforms"]
         assert (await api.get(f"/v1/posts/{post['id']}")).json()["content"] == post["content"]
 
-    async def test_the_others_are_given_their_own(self, api: Client, stack: Stack) -> None:
+    async def test_failed_targets_get_their_own_content(self, api: Client, stack: Stack) -> None:
         other, new = await stack.connect("mastodon"), words("own")
         post = await refused(api, stack, words("shared"), other)
         failed, public = post["platforms"]
@@ -168,7 +168,7 @@ class TestPartial:
         assert (await retry(api, post))["status"] == "published"
         assert (len(await stack.public(new)), len(await stack.public(old))) == (1, 1)
 
-    async def test_what_may_be_public_keeps_what_it_was_sent(self, api: Client, stack: Stack) -> None:
+    async def test_unconfirmed_targets_cannot_be_corrected(self, api: Client, stack: Stack) -> None:
         other = await stack.connect("telegram")
         await stack.fault("telegram", "accept_then_drop", "publish")
         post = await refused(api, stack, words("lost"), other)
@@ -176,7 +176,7 @@ class TestPartial:
         assert (await patch(api, post, {"content": "another"}, 409))["param"] == "platforms.1"
         assert "resolve" in post["platforms"][1]["hint"]
 
-    async def test_a_rule_of_a_target_that_is_not_changed_stands_in_no_way(self, api: Client, stack: Stack) -> None:
+    async def test_rules_of_unchanged_targets_are_not_checked(self, api: Client, stack: Stack) -> None:
         other = await stack.connect("mastodon")
         post = await refused(api, stack, words("account leaves"), other)
         async with stack.database.transaction() as session:
@@ -204,7 +204,7 @@ class TestPartial:
 
 
 class TestChosenTargets:
-    async def test_only_they_are_tried_again(self, api: Client, stack: Stack) -> None:
+    async def test_only_corrected_targets_are_retried(self, api: Client, stack: Stack) -> None:
         one, two = stack.accounts["plain"], stack.accounts["twitter"]
         for _ in range(2):
             await stack.fault("twitter", "reject", "publish", status=400, body={"title": "no", "status": 400})
@@ -216,7 +216,7 @@ class TestChosenTargets:
         assert (await retry(api, post))["status"] == "published"
         assert len(await stack.public(post["content"])) == 2
 
-    async def test_what_cannot_be_meant_is_refused(self, api: Client, stack: Stack) -> None:
+    async def test_contradictory_corrections_are_refused(self, api: Client, stack: Stack) -> None:
         other = await stack.connect("mastodon")
         post = await refused(api, stack, words("choice"), other)
         plain = naming(stack.accounts["plain"])
@@ -241,7 +241,7 @@ class TestHeld:
         assert post["platforms"][0]["hint"]
         return post
 
-    async def test_is_changed_and_goes_out_changed(self, api: Client, stack: Stack) -> None:
+    async def test_held_post_publishes_its_changed_content(self, api: Client, stack: Stack) -> None:
         account, old, new = await stack.revoked("twitter"), words("held"), words("changed while held")
         post = await self.held(api, account, old)
         after = await patch(api, post, {"content": new})
@@ -250,7 +250,7 @@ class TestHeld:
         assert (await patch(api, post, {"tags": ["again"]}))["status"] == "published"
         assert (len(await stack.public(old)), len(await stack.public(new))) == (0, 1)
 
-    async def test_is_sent_back_as_it_is(self, api: Client, stack: Stack) -> None:
+    async def test_held_post_accepts_its_own_body(self, api: Client, stack: Stack) -> None:
         post = await self.held(api, await stack.revoked("twitter"), words("sent back"))
         after = await patch(api, post, post)
         assert (after["status"], after["scheduledFor"]) == ("publishing", None)
@@ -281,7 +281,7 @@ class TestHeld:
         assert after["status"] == "published"
         assert len(await stack.public(post["content"])) == 1
 
-    async def test_beside_what_is_public_it_is_corrected(self, api: Client, stack: Stack) -> None:
+    async def test_held_target_beside_a_published_one_is_corrected(self, api: Client, stack: Stack) -> None:
         account, new = await stack.revoked("twitter"), words("own")
         post = await make(api, account, stack.accounts["plain"], content=words("one held"))
         held, public = post["platforms"]
@@ -355,7 +355,7 @@ class TestInterleavings:
         assert (await retry(api, post))["status"] == "published"
         await self.outcome(stack, post["id"], old, new, 200)
 
-    async def test_a_step_of_before_the_correction_sends_nothing(self, api: Client, stack: Stack) -> None:
+    async def test_a_step_begun_before_the_correction_sends_nothing(self, api: Client, stack: Stack) -> None:
         """Its run was told of the retry before, and not of the correction and the retry after it."""
         old, new = words("before"), words("after")
         post = await refused(api, stack, old)
@@ -377,7 +377,7 @@ class TestInterleavings:
         assert (await retry(api, post))["status"] == "published"
         await self.outcome(stack, post["id"], old, new, 200)
 
-    async def test_of_two_corrections_none_undoes_the_other(self, api: Client, stack: Stack) -> None:
+    async def test_concurrent_corrections_both_hold(self, api: Client, stack: Stack) -> None:
         post = await refused(api, stack, words("twice"), mediaItems=[PICTURE])
         content, tags = {"content": words("by one")}, {"tags": ["by another"]}
         await asyncio.gather(patch(api, post, content), patch(api, post, tags))

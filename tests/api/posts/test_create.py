@@ -422,7 +422,7 @@ class TestNetworkRules:
             "platforms.0.customMedia",
         ]
 
-    async def test_accounts_and_rules_are_told_together(self, api: Client, instagram: dict[str, str]) -> None:
+    async def test_account_and_rule_problems_are_listed_together(self, api: Client, instagram: dict[str, str]) -> None:
         response = await api.send_post(
             {
                 "content": "no picture",
@@ -464,7 +464,7 @@ class TestNetworkRules:
         assert response.status_code == 422
         assert (response.json()["code"], response.json()["param"]) == (code, f"platforms.0.platformSpecificData.{path}")
 
-    async def test_a_rule_that_two_targets_break_is_said_of_each(
+    async def test_a_problem_of_two_targets_is_listed_for_each(
         self, api: Client, stack: Stack, instagram: dict[str, str]
     ) -> None:
         other = await stack.connect("instagram")

@@ -70,9 +70,7 @@ async def test_other_platforms_and_accounts_without_premium_are_left_alone(api: 
     ]
 
 
-async def test_a_post_is_asked_for_so_many_edits_and_no_more(
-    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_edits_of_a_post_are_limited(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.posts.edit.MOST_REVISIONS", 3)
     post = await publish(api, stack, "edited in vain")
     await stack.fault("twitter", "reject", "edit", status=403, body={"title": "Forbidden", "status": 403}, times=3)
@@ -88,7 +86,7 @@ async def test_a_post_is_asked_for_so_many_edits_and_no_more(
 
 
 class TestRules:
-    async def test_no_published_tweet(self, api: Client, stack: Stack) -> None:
+    async def test_edit_needs_a_published_tweet(self, api: Client, stack: Stack) -> None:
         draft = (await api.send_post({"content": "draft"})).json()
         elsewhere = await publish(api, stack, "picture", "instagram")
         for post in (draft, elsewhere):
@@ -105,7 +103,7 @@ class TestRules:
         await set_target(stack, post, published_at=long_ago, editable_until=None)
         assert (await edit(api, post, content="x")).json()["code"] == "edit_window_closed"
 
-    async def test_what_the_platform_said_itself_counts_more(self, api: Client, stack: Stack) -> None:
+    async def test_reported_edit_window_overrides_the_rule(self, api: Client, stack: Stack) -> None:
         post = await publish(api, stack, "thirty minutes")
         await set_target(stack, post, editable_until=datetime.now(UTC) - timedelta(seconds=1))
         assert (await edit(api, post, content="x")).json()["code"] == "edit_window_closed"

@@ -45,7 +45,7 @@ async def test_a_repeat_answers_the_post_as_it_is(api: Client, stack: Stack) -> 
     assert await count(stack, body) == 1
 
 
-async def test_one_that_is_published_now_goes_out_once(api: Client, stack: Stack) -> None:
+async def test_repeated_publish_now_publishes_once(api: Client, stack: Stack) -> None:
     body = now(stack)
     answers = await asyncio.gather(*(api.send_post(body) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
@@ -115,7 +115,7 @@ async def test_it_cannot_be_changed(api: Client, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("external_id", ["", " ", "x" * 256, 5, "a\u0000b", "\ud800", ["x"]])
-async def test_what_is_none_is_400(api: Client, stack: Stack, external_id: Any) -> None:
+async def test_invalid_external_ids_are_400(api: Client, stack: Stack, external_id: Any) -> None:
     content = json.dumps({"content": "x", "externalId": external_id})
     answer = await api.post("/v1/posts", content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["param"]) == (400, "externalId")

@@ -44,7 +44,7 @@ async def lines_of(database: Database, post_id: str) -> list[AuditEvent]:
         return list(await session.scalars(select(AuditEvent).where(AuditEvent.post_id == post_id)))
 
 
-async def test_each_change_has_its_line_and_its_actor(stack: Stack, api: Client) -> None:
+async def test_each_change_records_its_actor(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "first words", scheduledFor=later()))).json()
     one = f"/v1/posts/{post['id']}"
     moved = later(31)
@@ -64,7 +64,7 @@ async def test_each_change_has_its_line_and_its_actor(stack: Stack, api: Client)
     assert changed["summary"].endswith("content and tags.")
 
 
-async def test_content_and_addresses_of_media_are_not_in_the_trail(stack: Stack, api: Client) -> None:
+async def test_audit_events_hold_no_content(stack: Stack, api: Client) -> None:
     secret = "https://example.com/photo.jpg?signature=5ecret"
     post = (await api.send_post(tweet(stack, "a secret plan", scheduledFor=later()))).json()
     target = tweet(stack, "")["platforms"][0]
@@ -81,7 +81,7 @@ async def test_content_and_addresses_of_media_are_not_in_the_trail(stack: Stack,
     assert named == [("content", None), ("mediaItems", None), ("tags", None), ("customContent", "twitter")]
 
 
-async def test_what_became_of_a_post_outlives_it(stack: Stack, api: Client) -> None:
+async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
     await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
     post = (await api.send_post(tweet(stack, "refused, then public", publishNow=True))).json()
     assert post["status"] == "failed"
@@ -164,13 +164,13 @@ async def test_pages_hold_every_line_once(stack: Stack, api: Client) -> None:
         ({"page": "2"}, "unknown_parameter", "page"),
     ],
 )
-async def test_a_wrong_question_is_refused(api: Client, query: dict[str, str], code: str, param: str) -> None:
+async def test_invalid_history_queries_are_refused(api: Client, query: dict[str, str], code: str, param: str) -> None:
     answer = await api.get(f"/v1/posts/{new_id('post')}/history", params=query)
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, code, param)
 
 
 @pytest.mark.parametrize("post_id", [new_id("post"), "post_1", "nonsense"], ids=["unknown", "short", "nonsense"])
-async def test_a_post_that_never_was_is_not_found(api: Client, post_id: str) -> None:
+async def test_history_of_an_unknown_post_is_404(api: Client, post_id: str) -> None:
     answer = await api.get(f"/v1/posts/{post_id}/history")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -198,7 +198,7 @@ async def test_a_key_is_named_if_it_has_a_name(stack: Stack, api: Client) -> Non
         await api.delete(f"/v1/posts/{post['id']}")
 
 
-async def test_a_post_that_waited_for_a_worker_says_for_how_long(stack: Stack, api: Client) -> None:
+async def test_history_says_how_late_a_post_began(stack: Stack, api: Client) -> None:
     post = (await api.send_post(tweet(stack, "waited for a worker", publishNow=True))).json()
     async with stack.database.transaction() as session:
         row = (await stack.read(post["id"])).targets[0]

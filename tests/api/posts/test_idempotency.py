@@ -105,7 +105,7 @@ class TestReuse:
         assert mine.json()["id"] != theirs.json()["id"]
 
     @pytest.mark.parametrize("key", ["", "x" * 256, "clé", "tab\there"])
-    async def test_a_key_that_is_none_is_400(self, api: Client, key: str) -> None:
+    async def test_an_invalid_key_is_400(self, api: Client, key: str) -> None:
         response = await api.post(
             "/v1/posts", json={"content": "x"}, headers=[(b"Idempotency-Key", key.encode("latin-1"))]
         )

@@ -78,7 +78,7 @@ async def test_a_repeat_is_answered_as_the_first(api: Client, stack: Stack, begi
 
 
 @pytest.mark.parametrize("begin", EVERY)
-async def test_of_several_at_a_time_one_makes_the_change(api: Client, stack: Stack, begin: Any) -> None:
+async def test_concurrent_requests_change_once(api: Client, stack: Stack, begin: Any) -> None:
     ask = await begin(api, stack)
     answers = await asyncio.gather(*(ask() for _ in range(5)))
     assert {answer.status_code for answer in answers} == {200}
@@ -87,7 +87,7 @@ async def test_of_several_at_a_time_one_makes_the_change(api: Client, stack: Sta
 
 
 @pytest.mark.parametrize("begin", [patching, publishing, retrying, editing, resolving])
-async def test_a_repeat_answers_for_a_first_that_died_before_it_answered(api: Client, stack: Stack, begin: Any) -> None:
+async def test_repeat_answers_if_the_first_request_died(api: Client, stack: Stack, begin: Any) -> None:
     ask = await begin(api, stack)
     first = await ask()
     post = first.json()
@@ -197,7 +197,7 @@ async def test_an_unanswered_key_of_a_deleted_post_is_409(api: Client, stack: St
     assert (await api.patch(where, json={"content": "gone"}, headers=key)).status_code == 409
 
 
-async def test_a_key_that_is_none_is_400(api: Client, stack: Stack) -> None:
+async def test_an_invalid_key_is_400(api: Client, stack: Stack) -> None:
     post = await make(api, stack, scheduledFor=DISTANT)
     for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/retry"), ("POST", "/edit"), ("POST", "/resolve")):
         where = f"/v1/posts/{post['id']}{path}"

@@ -59,7 +59,7 @@ async def test_a_file_that_cannot_be_fetched(api: Client, stack: Stack) -> None:
     assert "warning" not in published.json()["platforms"][0]
 
 
-async def test_it_fails_at_its_time_if_nothing_is_done(api: Client, stack: Stack) -> None:
+async def test_an_unfixed_post_fails_at_its_due_time(api: Client, stack: Stack) -> None:
     post = await make(api, stack)
     await warned(stack, post["id"])
     failed = (await api.patch(f"/v1/posts/{post['id']}", json={"publishNow": True})).json()
@@ -69,7 +69,7 @@ async def test_it_fails_at_its_time_if_nothing_is_done(api: Client, stack: Stack
     assert "warning" not in target
 
 
-async def test_what_was_changed_meanwhile_is_not_warned_of(api: Client, stack: Stack) -> None:
+async def test_a_changed_post_shows_no_old_warning(api: Client, stack: Stack) -> None:
     post = await make(api, stack)
     row = await stack.read(post["id"])
     await warned(stack, post["id"])

@@ -126,7 +126,7 @@ async def test_a_content_calendar(stranger: Client) -> None:
     assert pages == [soon["id"], late["id"], early["id"]]
 
 
-async def test_what_changed_since(stranger: Client) -> None:
+async def test_updated_since_filters_the_list(stranger: Client) -> None:
     first, second = await draft(stranger, "first"), await draft(stranger, "second")
     changed = (await stranger.patch(f"/v1/posts/{first['id']}", json={"content": "changed"})).json()
     assert await ids(stranger, f"?updatedSince={first['updatedAt']}") == [second["id"], first["id"]]
@@ -136,7 +136,7 @@ async def test_what_changed_since(stranger: Client) -> None:
     assert ([post["id"] for post in page["posts"]], rest) == ([second["id"]], [first["id"]])
 
 
-async def test_dates_are_inclusive_to_what_answers_show(stranger: Client) -> None:
+async def test_date_filters_include_displayed_times(stranger: Client) -> None:
     post = await draft(stranger, "dated")
     moment, day = post["createdAt"], datetime.now(UTC).date().isoformat()
     assert await ids(stranger, f"?fromDate={moment}&toDate={moment}") == [post["id"]]
@@ -195,7 +195,7 @@ async def test_the_last_day_there_is_covers_everything(stranger: Client) -> None
     assert await ids(stranger, "?toDate=9999-12-31") == []
 
 
-async def test_all_bad_parameters_are_listed(stranger: Client) -> None:
+async def test_all_invalid_parameters_are_listed(stranger: Client) -> None:
     response = await stranger.get("/v1/posts?status=x&limit=y&toDate=z")
     assert [problem["param"] for problem in response.json()["errors"]] == ["status", "limit", "toDate"]
 
@@ -212,7 +212,7 @@ def test_cursors_survive_the_round_trip(post_id: str) -> None:
 @given(
     st.from_regex(r"post_[0-9a-f]{32}", fullmatch=True), st.datetimes(timezones=st.just(UTC)), st.sampled_from(Order)
 )
-def test_cursors_hold_for_the_order_that_they_were_made_in(post_id: str, at: datetime, order: Order) -> None:
+def test_a_cursor_belongs_to_its_order(post_id: str, at: datetime, order: Order) -> None:
     place = Place(post_id, at)
     if order is Order.CREATED:
         with pytest.raises(ValueError, match="same question"):
@@ -224,7 +224,7 @@ def test_cursors_hold_for_the_order_that_they_were_made_in(post_id: str, at: dat
 
 
 @given(st.text())
-def test_any_other_text_is_no_cursor(text: str) -> None:
+def test_invalid_cursors_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         read_cursor(text)
 

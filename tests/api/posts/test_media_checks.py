@@ -60,21 +60,21 @@ async def test_a_drafts_files_are_warnings(api: Client, stack: Stack) -> None:
     assert [each["code"] for each in verdict["warnings"]] == ["media_refused"]
 
 
-async def test_no_file_is_looked_at_if_something_else_is_wrong(api: Client, stack: Stack) -> None:
+async def test_files_are_not_fetched_if_the_body_is_invalid(api: Client, stack: Stack) -> None:
     verdict = await validate(api, body_of(stack, "twitter", content="x" * 30_000, mediaItems=[MISSING]))
     assert {each["code"] for each in verdict["errors"]} == {"invalid_field_value"}
     async with stack.database.reading() as session:
         assert await session.scalar(select(func.count()).where(MediaCheck.content["content"].astext.like("xxx%"))) == 0
 
 
-async def test_nothing_is_looked_at_unless_it_is_asked_for(api: Client, stack: Stack) -> None:
+async def test_files_are_checked_only_on_request(api: Client, stack: Stack) -> None:
     body = body_of(stack, "twitter", mediaItems=[MISSING])
     for asked in ({}, {"checkMedia": False}):
         assert (await api.post("/v1/posts/validate", json={**body, **asked})).json()["valid"] is True
     assert (await api.send_post({**body, "checkMedia": True})).json()["param"] == "checkMedia"
 
 
-async def test_many_files_are_not_looked_at(api: Client, stack: Stack) -> None:
+async def test_number_of_checked_files_is_limited(api: Client, stack: Stack) -> None:
     accounts = [await stack.connect("instagram") for _ in range(6)]
     media = [{"type": "image", "url": f"https://example.com/{number}.jpg"} for number in range(10)]
     targets = [{"platform": each.platform, "accountId": each.id} for each in accounts]
@@ -84,7 +84,7 @@ async def test_many_files_are_not_looked_at(api: Client, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("flag", [None, "yes", 1])
-async def test_what_is_no_flag(api: Client, stack: Stack, flag: Any) -> None:
+async def test_check_media_must_be_a_boolean(api: Client, stack: Stack, flag: Any) -> None:
     (problem,) = (await validate(api, body_of(stack, "twitter", checkMedia=flag)))["errors"]
     assert (problem["code"], problem["param"]) == ("invalid_field_value", "checkMedia")
 
@@ -108,7 +108,7 @@ async def test_a_worker_that_is_away_is_a_warning(api: Client, stack: Stack, mon
     assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "platforms.0")]
 
 
-def test_so_many_run_at_a_time() -> None:
+def test_concurrent_checks_are_limited() -> None:
     checks = Checks(most=3, most_of_one=2)
     with checks.take("one"), checks.take("one"):
         with pytest.raises(TooManyRequests), checks.take("one"):
@@ -119,7 +119,7 @@ def test_so_many_run_at_a_time() -> None:
         pass
 
 
-async def test_what_was_checked_is_deleted(api: Client, stack: Stack) -> None:
+async def test_checked_files_are_deleted(api: Client, stack: Stack) -> None:
     await validate(api, body_of(stack, "twitter", content="checked and deleted"))
     kept = select(func.count()).where(MediaCheck.content["content"].astext == "checked and deleted")
     async with stack.database.transaction() as session:

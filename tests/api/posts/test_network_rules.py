@@ -47,7 +47,7 @@ def test_a_wrong_root_setting_is_named_at_the_root() -> None:
     ]
 
 
-def test_one_that_the_target_overrides_is_named_there_or_not_at_all() -> None:
+def test_overridden_root_settings_are_not_reported() -> None:
     root = {"replySettings": "friends"}
     sound = PostContent(content="x", targets=[target(replySettings="following")], tiktok_settings=root)
     wrong = PostContent(content="x", targets=[target(replySettings="nobody")], tiktok_settings=root)
@@ -81,7 +81,7 @@ def test_settings_that_do_not_go_together_are_named() -> None:
     assert param.startswith("platforms.0.platformSpecificData.")
 
 
-def test_of_an_unknown_account_only_what_nobody_could_publish_is_said() -> None:
+def test_unknown_accounts_are_checked_by_the_loosest_rules() -> None:
     content = PostContent(content="x" * 300, targets=[target("twitter")])
     assert [problem.code for problem in network_problems(content, {})] == ["account_not_found"]
     endless = PostContent(content="x" * 30_000, targets=[target("twitter")])

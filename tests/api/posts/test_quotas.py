@@ -14,7 +14,7 @@ from tests.serving import started
 from tests.stack import Stack
 
 
-async def test_a_workspace_has_so_many_open_posts_and_no_more(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_open_posts_of_a_workspace_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.posts.quotas._COUNTED_AGAIN_AFTER_S", 0)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(open_posts=2))
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
@@ -36,7 +36,7 @@ async def test_a_workspace_has_so_many_open_posts_and_no_more(stack: Stack, monk
     ("limits", "code"),
     [(WorkspaceLimits(posts=2), "too_many_posts"), (WorkspaceLimits(megabytes=1), "too_many_bytes")],
 )
-async def test_a_workspace_keeps_so_many_posts_and_bytes_and_no_more(
+async def test_kept_posts_and_bytes_are_limited(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, limits: WorkspaceLimits, code: str
 ) -> None:
     monkeypatch.setattr("api.posts.quotas._COUNTED_AGAIN_AFTER_S", 0)
@@ -56,7 +56,7 @@ async def test_a_workspace_keeps_so_many_posts_and_bytes_and_no_more(
         assert (await client.send_post({"content": "again"})).status_code == 201
 
 
-async def test_a_workspace_writes_so_many_bytes_and_no_more(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.posts.quotas.WRITTEN_PER_S", 1.0)
     monkeypatch.setattr("api.posts.quotas.WRITTEN_AT_ONCE", 100_000)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes)
@@ -105,7 +105,7 @@ async def test_posts_are_counted_seldom(stack: Stack, monkeypatch: pytest.Monkey
     assert counted == {"open": 1, "kept": 1}
 
 
-async def test_only_so_many_requests_of_a_workspace_wait() -> None:
+async def test_waiting_requests_are_limited() -> None:
     waiting = WaitingRequests(most=2)
     with waiting.deadline("a", 5) as first, waiting.deadline("a", 5), waiting.deadline("a", 5) as third:
         assert first.granted

@@ -119,7 +119,7 @@ def test_every_answer_is_what_the_document_describes() -> None:
     assert optional <= {name for each in shown for of_target in each["platforms"] for name in of_target}
 
 
-async def test_a_post_that_is_read_without_models_says_the_same(database: Database) -> None:
+async def test_reading_without_models_shows_the_same(database: Database) -> None:
     async with database.transaction() as session:
         workspace = await create_workspace(session, new_id("w"))
     made = posts(workspace)

@@ -89,7 +89,7 @@ async def test_a_person_may_take_back_what_a_person_has_said(stack: Stack, api: 
     assert (await api.post(where, json=naming(post, outcome="not_published"))).status_code == 409
 
 
-async def test_what_a_person_has_said_stands_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_a_resolution_stands_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "said long ago")
     body = naming(post, outcome="not_published")
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
@@ -122,7 +122,7 @@ async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, ap
     assert edit.json()["platforms"][0]["content"] == "edited once it had an id"
 
 
-async def test_an_edit_of_what_is_no_longer_said_to_be_public_ends(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_an_edit_ends_once_its_target_is_resolved_unpublished(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await stack.publish("edited and taken back", [stack.accounts["twitter"]])
     async with stack.database.transaction() as session:
         wanted = Edit(content="late", target_ids=[post.targets[0].id])
@@ -137,7 +137,7 @@ async def test_an_edit_of_what_is_no_longer_said_to_be_public_ends(stack: Stack,
         assert (revision.state, revision.error_code) == ("refused", "edit_not_supported")
 
 
-async def test_what_was_not_published_can_be_retried(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_a_target_resolved_unpublished_can_be_retried(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "not seen by a person")
     answer = await api.post(f"/v1/posts/{post['id']}/resolve", json=naming(post, outcome="not_published"))
     (target,) = answer.json()["platforms"]
@@ -146,7 +146,7 @@ async def test_what_was_not_published_can_be_retried(stack: Stack, api: httpx.As
     assert retried.json()["status"] == "published"
 
 
-async def test_attempts_tell_the_whole_story(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_attempts_list_every_step(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "the story")
     await api.post(f"/v1/posts/{post['id']}/resolve", json=naming(post, outcome="not_published"))
     attempts = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
@@ -159,7 +159,7 @@ async def test_attempts_tell_the_whole_story(stack: Stack, api: httpx.AsyncClien
     assert all(each["finishedAt"] >= each["startedAt"] for each in attempts)
 
 
-async def test_bad_resolutions_are_told_apart(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_invalid_resolutions_have_their_own_codes(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "bad resolutions")
     path = f"/v1/posts/{post['id']}/resolve"
     for body, status, code, param in (
@@ -178,7 +178,7 @@ async def test_bad_resolutions_are_told_apart(stack: Stack, api: httpx.AsyncClie
     "named",
     ["12 3", "../../9", "1?fields=id", "1#x", "1\u0000", "1\n", "https://example.com/c/1/2", "\u0661", "%31", "-1"],
 )
-async def test_what_is_no_id_of_the_network_is_refused(stack: Stack, api: httpx.AsyncClient, named: str) -> None:
+async def test_invalid_platform_ids_are_refused(stack: Stack, api: httpx.AsyncClient, named: str) -> None:
     body = {"platform": "telegram", "accountId": "tg_1", "outcome": "published", "platformPostId": named}
     answer = await api.post("/v1/posts/post_1/resolve", json=body)
     problem = answer.json()
@@ -193,7 +193,7 @@ def test_no_id_of_any_network_changes_the_address_that_is_asked(platform: str) -
         assert not post_id.matches(named), named
 
 
-async def test_an_address_that_cannot_be_is_not_asked(stack: Stack) -> None:
+async def test_impossible_addresses_are_not_requested(stack: Stack) -> None:
     async with Transport() as transport:
         wire = Wire(transport, stack.sandbox_url, "Test", lambda _: NetworkError(Kind.TRANSIENT, "No.", code="no"))
         with pytest.raises(NetworkError) as raised:

@@ -41,7 +41,7 @@ async def test_a_scheduled_post_is_accepted_while_temporal_is_away(stack: Stack)
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
 
 
-async def test_publish_now_is_accepted_and_not_lost(stack: Stack) -> None:
+async def test_publish_now_survives_a_temporal_outage(stack: Stack) -> None:
     target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
     async with without_temporal(stack) as client:
         body = {"content": "accepted", "platforms": [target], "publishNow": True}

@@ -79,7 +79,7 @@ class TestDraft:
         assert (post["status"], post["scheduledFor"]) == ("draft", DISTANT)
         assert (await patch(api, post_id, {"timezone": "Asia/Tokyo", "content": "still one"}))["status"] == "draft"
 
-    async def test_says_that_its_time_has_passed(self, api: Client, stack: Stack) -> None:
+    async def test_a_passed_time_is_an_error(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, isDraft=True, scheduledFor=DISTANT)
         assert "warnings" not in (await api.get(f"/v1/posts/{post_id}")).json()
         async with stack.database.transaction() as session:
@@ -141,7 +141,7 @@ class TestDraft:
             ({"plannedFor": None}, "invalid_field_value", "plannedFor"),
         ],
     )
-    async def test_bad_changes_are_400_and_change_nothing(
+    async def test_invalid_changes_are_400(
         self, api: Client, stack: Stack, body: dict[str, Any], code: str, param: str
     ) -> None:
         post_id = await create(api, stack, isDraft=True)
@@ -225,7 +225,7 @@ class TestScheduled:
         response = await api.patch(f"/v1/posts/{post_id}", json={"content": "x" * 25_001})
         assert (response.status_code, response.json()["param"]) == (422, "content")
 
-    async def test_changes_made_at_once_do_not_undo_each_other(self, api: Client, stack: Stack) -> None:
+    async def test_concurrent_changes_all_hold(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
         changes: list[dict[str, Any]] = [
             {"content": "changed"},
@@ -308,7 +308,7 @@ class TestWhatGetReturnsCanBeSentBack:
         ("name", "value"),
         [("status", "failed"), ("content", "x"), ("publishedAt", "2029-02-01T14:00:00Z"), ("warning", "new")],
     )
-    async def test_what_is_read_only_in_a_target_cannot_be_changed(
+    async def test_read_only_target_fields_cannot_be_changed(
         self, api: Client, stack: Stack, name: str, value: str
     ) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
@@ -316,7 +316,7 @@ class TestWhatGetReturnsCanBeSentBack:
         response = await api.patch(f"/v1/posts/{post_id}", json={"platforms": [{**target, name: value}]})
         assert (response.status_code, response.json()["param"]) == (400, f"platforms.0.{name}")
 
-    async def test_what_is_read_only_is_no_field_of_a_new_target(self, api: Client, stack: Stack) -> None:
+    async def test_new_targets_accept_no_read_only_fields(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
         (target,) = (await api.get(f"/v1/posts/{post_id}")).json()["platforms"]
         added = {**target, "accountId": stack.accounts["plain"].id}
@@ -326,7 +326,7 @@ class TestWhatGetReturnsCanBeSentBack:
 
 
 class TestTargetsAreMerged:
-    async def test_what_a_target_leaves_out_stays(self, api: Client, stack: Stack) -> None:
+    async def test_omitted_target_fields_stay(self, api: Client, stack: Stack) -> None:
         account = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
         own = {"customContent": "its own", "platformSpecificData": {"replySettings": "following"}}
         post_id = await create(api, stack, platforms=[{**account, **own}], scheduledFor=DISTANT)
@@ -335,7 +335,7 @@ class TestTargetsAreMerged:
         (target,) = (await patch(api, post_id, {"platforms": [{**account, "customContent": "new"}]}))["platforms"]
         assert (target["customContent"], target["platformSpecificData"]) == ("new", own["platformSpecificData"])
 
-    async def test_null_takes_a_text_and_media_of_its_own_away(self, api: Client, stack: Stack) -> None:
+    async def test_null_removes_custom_content_and_media(self, api: Client, stack: Stack) -> None:
         account = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
         own = {"customContent": "its own", "customMedia": [{"type": "image", "url": "https://example.com/a.jpg"}]}
         post_id = await create(api, stack, platforms=[{**account, **own}], scheduledFor=DISTANT)
@@ -382,7 +382,7 @@ class TestShift:
         ],
         ids=str,
     )
-    async def test_what_cannot_be(self, api: Client, stack: Stack, body: dict[str, Any]) -> None:
+    async def test_invalid_shifts_are_refused(self, api: Client, stack: Stack, body: dict[str, Any]) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
         response = await api.patch(f"/v1/posts/{post_id}", json=body)
         assert (response.status_code, response.json()["param"]) == (400, "shiftBy"), response.text

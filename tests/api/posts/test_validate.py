@@ -23,7 +23,7 @@ async def test_a_sound_post_is_valid_and_not_created(api: Client, stranger: Clie
     assert (await stranger.get("/v1/posts")).json()["posts"] == []
 
 
-async def test_says_what_creating_would_say(api: Client, stack: Stack) -> None:
+async def test_validate_reports_the_errors_of_create(api: Client, stack: Stack) -> None:
     instagram = {"platform": "instagram", "accountId": stack.accounts["instagram"].id}
     for body in (
         {"publishNow": "yes", "zebra": 1},
@@ -46,7 +46,7 @@ async def test_a_drafts_network_problems_are_warnings(stranger: Client) -> None:
     ]
 
 
-async def test_what_a_network_may_refuse_or_change_is_a_warning(api: Client, stack: Stack) -> None:
+async def test_possible_platform_refusals_are_warnings(api: Client, stack: Stack) -> None:
     x = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
     page, threads = await stack.connect("facebook"), await stack.connect("threads")
     targets: list[dict[str, Any]] = [

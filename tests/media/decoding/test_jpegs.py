@@ -136,7 +136,7 @@ def test_bytes_are_limited_by_quality_and_then_by_size() -> None:
     assert 0 < out.size <= 15_000
 
 
-def test_what_cannot_be_made_small_enough_is_refused() -> None:
+def test_pictures_that_cannot_shrink_enough_are_refused() -> None:
     with pytest.raises(TooManyBytes, match="200"):
         result(noise(128), "image/png", ImageDemand(max_bytes=200))
 

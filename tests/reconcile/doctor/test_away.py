@@ -44,7 +44,7 @@ async def at_work(stack: Stack) -> AsyncIterator[None]:
         yield
 
 
-async def test_what_waits_for_a_worker_is_told_and_goes_out_once_one_runs(own: Stack) -> None:
+async def test_a_post_without_worker_is_reported_and_published_later(own: Stack) -> None:
     post = await own.save("doctor: waits", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
     await own.start(post)
     await note_started(own, post)
@@ -88,9 +88,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
         await until_agrees(own)
 
 
-async def test_a_workflow_that_nobody_can_ask_is_told_and_not_waited_for(
-    own: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.client.runs._ASKING", timedelta(seconds=1))
     async with at_work(own):
         lost = await own.save("doctor: untold", [own.accounts["plain"]], due_in=timedelta(hours=2))

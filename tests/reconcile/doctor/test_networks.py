@@ -33,7 +33,7 @@ async def mastodon(own: Stack) -> Account:
     return account
 
 
-async def test_on_every_network_what_is_public_is_recognised_by_its_words(own: Stack) -> None:
+async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack) -> None:
     posts: dict[str, Post] = {}
 
     async def publish(name: str) -> None:
@@ -62,7 +62,7 @@ async def test_on_every_network_what_is_public_is_recognised_by_its_words(own: S
     assert not any("signs" in each.what + each.how for each in report.findings)
 
 
-async def test_what_is_public_twice_is_a_double_until_one_of_them_is_deleted(own: Stack, mastodon: Account) -> None:
+async def test_a_duplicate_ends_with_the_deletion_of_one_copy(own: Stack, mastodon: Account) -> None:
     await published(own, "doctor: twice", "mastodon")
     assert await agrees(own)
     double = await toot(own, "POST", status="doctor: twice")
@@ -73,7 +73,7 @@ async def test_what_is_public_twice_is_a_double_until_one_of_them_is_deleted(own
     assert await agrees(own)
 
 
-async def test_a_post_of_the_owners_own_is_none_of_ours(own: Stack, mastodon: Account) -> None:
+async def test_posts_of_the_account_owner_are_ignored(own: Stack, mastodon: Account) -> None:
     await toot(own, "POST", status="doctor: by hand")
     await asyncio.sleep(0.01)
     post = await published(own, "doctor: by hand", "mastodon")
@@ -92,13 +92,13 @@ async def test_two_posts_that_say_the_same_are_two(own: Stack, mastodon: Account
     assert await agrees(own)
 
 
-async def test_what_was_deleted_there_was_published_all_the_same(own: Stack, mastodon: Account) -> None:
+async def test_a_post_deleted_on_the_platform_counts_as_published(own: Stack, mastodon: Account) -> None:
     post = await published(own, "doctor: deleted there", "mastodon")
     await toot(own, "DELETE", f"/{post.targets[0].platform_post_id}")
     assert await agrees(own)
 
 
-async def test_a_publication_that_the_network_never_had_is_a_persons(own: Stack, mastodon: Account) -> None:
+async def test_a_publication_unknown_to_the_platform_needs_a_person(own: Stack, mastodon: Account) -> None:
     first = await published(own, "doctor: never had", "mastodon")
     await until_agrees(own)
     await write_target(own, first, platform_post_id="17")
@@ -125,7 +125,7 @@ async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: S
     await until_agrees(own)
 
 
-async def test_what_would_be_sent_again_is_told_before_it_is(own: Stack, mastodon: Account) -> None:
+async def test_an_impending_resend_is_reported(own: Stack, mastodon: Account) -> None:
     post = await published(own, "doctor: once more", "mastodon")
     await write_target(own, post, status=TargetStatus.HELD, platform_post_id=None)
     await write(own, post, status=PostStatus.FAILED)
@@ -133,7 +133,7 @@ async def test_what_would_be_sent_again_is_told_before_it_is(own: Stack, mastodo
     assert "Cancel its workflow" in found.how
 
 
-async def test_an_edit_is_followed_and_an_older_version_in_the_row_is_told(own: Stack) -> None:
+async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> None:
     post = await published(own, "doctor: first version", "other")
     revision = await own.new_text(post, "doctor: second version")
     await own.workflows.edit(await own.plan(post), revision)
@@ -156,7 +156,7 @@ async def test_the_posts_of_a_thread_are_no_doubles(own: Stack) -> None:
     await until_agrees(own)
 
 
-async def test_without_the_sandbox_the_rest_is_told(own: Stack) -> None:
+async def test_the_rest_is_reported_without_the_sandbox(own: Stack) -> None:
     post = await own.save("doctor: no sandbox", [own.accounts["plain"]], due_in=timedelta(hours=1))
     await note_started(own, post)
     own.sandbox_url = f"http://127.0.0.1:{free_port()}"

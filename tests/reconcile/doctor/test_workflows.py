@@ -98,7 +98,7 @@ async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> No
     assert await agrees(own)
 
 
-async def test_what_should_have_healed_long_ago_is_a_persons(own: Stack) -> None:
+async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), tell_at=not_yet())
     report = await look(own)
@@ -106,7 +106,7 @@ async def test_what_should_have_healed_long_ago_is_a_persons(own: Stack) -> None
     assert report.exit is Exit.NEEDS_A_PERSON
 
 
-async def test_a_row_older_than_a_cancelled_run_is_a_persons(own: Stack) -> None:
+async def test_a_row_older_than_a_cancelled_run_needs_a_person(own: Stack) -> None:
     post, handle = await asleep(own, "doctor: cancelled", HALF_AN_HOUR)
     await handle.cancel()
     await closed(own, post, WorkflowExecutionStatus.CANCELED)
@@ -119,7 +119,7 @@ async def test_a_row_older_than_a_cancelled_run_is_a_persons(own: Stack) -> None
     assert await agrees(own)
 
 
-async def test_a_row_older_than_a_run_that_published_is_confirmed_and_told_under_which_id(own: Stack) -> None:
+async def test_a_row_older_than_its_publication_is_confirmed_by_id(own: Stack) -> None:
     post = await published(own, "doctor: older copy", "instagram", media=["https://example.com/a.jpg"])
     await closed(own, post, WorkflowExecutionStatus.COMPLETED)
     await rewind(own, post)
@@ -172,7 +172,7 @@ async def test_another_due_time_is_put_right_by_a_change(own: Stack) -> None:
     await until_agrees(own)
 
 
-async def test_a_publication_of_which_the_row_knows_nothing_is_a_persons(own: Stack) -> None:
+async def test_a_publication_missing_in_the_row_needs_a_person(own: Stack) -> None:
     post = await published(own, "doctor: row failed")
     await until_agrees(own)
     await write_target(own, post, status=TargetStatus.FAILED)
@@ -226,7 +226,7 @@ async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
     }
 
 
-async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     # From then on Temporal waits ever longer between them.
     monkeypatch.setattr("workflows.client.runs._TASK_TRIES", 2)
     post = await own.save("doctor: stuck", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
@@ -244,7 +244,7 @@ async def test_a_workflow_whose_tasks_fail_is_a_persons(own: Stack, monkeypatch:
     assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
 
 
-async def test_a_send_that_nobody_works_on_is_confirmed_by_a_retry(own: Stack) -> None:
+async def test_an_abandoned_send_is_confirmed_by_a_retry(own: Stack) -> None:
     await own.fault("instagram", "reject", "publish", status=400, accountId=own.accounts["instagram"].id)
     post = await published(own, "doctor: left", "instagram", media=["https://example.com/a.jpg"])
     await own.client.get_workflow_handle(post.workflow_id).terminate()
@@ -259,7 +259,7 @@ async def test_a_send_that_nobody_works_on_is_confirmed_by_a_retry(own: Stack) -
     await until_agrees(own)
 
 
-async def test_an_edit_is_waited_for_and_told_of_once_it_was_given_up(own: Stack) -> None:
+async def test_an_abandoned_edit_is_reported(own: Stack) -> None:
     post = await published(own, "doctor: edited", "other")
     await own.fault("twitter", "drop", "edit", times=100, accountId=own.accounts["other"].id)
     revision = await own.new_text(post, "doctor: edited again")
@@ -272,7 +272,7 @@ async def test_an_edit_is_waited_for_and_told_of_once_it_was_given_up(own: Stack
     assert {(each.kind, each.heals) for each in report.findings} == {(Kind.REVISION, Heals.PERSON)}
 
 
-async def test_a_key_whose_post_has_vanished_is_told_until_it_expires(own: Stack) -> None:
+async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> None:
     now = datetime.now(UTC)
     key = IdempotencyKey(
         workspace_id=own.workspace_id,

@@ -90,7 +90,7 @@ async def test_a_belief_of_the_networks_own_is_judged(stack: Stack, desk: Desk, 
     assert [each.belief for each in report.otherwise] == ([] if refuses else ["reply"])
 
 
-async def test_what_is_refused_is_told_without_the_networks_words(stack: Stack, desk: Desk) -> None:
+async def test_refusals_are_reported_without_platform_texts(stack: Stack, desk: Desk) -> None:
     body = {"ok": False, "error_code": 400, "description": "Bad Request: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
     report = await checked(stack, desk, "telegram", only=["text"])
@@ -126,7 +126,7 @@ async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_ma
         ("tiktok", "count_lags", "video", "uploaded_bytes"),
     ],
 )
-async def test_a_network_that_is_otherwise_is_seen(
+async def test_deviations_of_a_platform_are_reported(
     stack: Stack, desk: Desk, platform: str, condition: str, sample: str, belief: str
 ) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
@@ -141,7 +141,7 @@ async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, desk:
     assert "LOOK BY HAND" in "\n".join(report.lines())
 
 
-async def test_what_needs_a_word_of_the_operator_is_skipped(stack: Stack, desk: Desk) -> None:
+async def test_samples_that_need_settings_are_skipped(stack: Stack, desk: Desk) -> None:
     report = await checked(stack, desk, "pinterest", given={})
     assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
     assert report.otherwise == []

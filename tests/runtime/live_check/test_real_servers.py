@@ -25,7 +25,7 @@ def held(report: Report, belief: str) -> set[bool | None]:
 
 
 @pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
-async def test_what_snac_does_otherwise_is_found_out(sandbox: Sandbox) -> None:
+async def test_deviations_of_snac_are_found(sandbox: Sandbox) -> None:
     """It heeds no Idempotency-Key, and has no call that deletes: a person is told what is left."""
     async with snac.running_snac() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image"])
