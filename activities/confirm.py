@@ -21,10 +21,10 @@ from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import NetworkError
 from platforms.http.wire import TIMED_OUT
+from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
 from store.publishing import Job, count_unconfirmed_sends
 from store.sending import open_target, settle
-from store.twins import claim, others_posts
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 
@@ -72,7 +72,7 @@ class Confirming:
         async with beating():
             job = await open_target(self._database, command.target_id)
             async with self._database.reading() as session:
-                taken = await others_posts(session, job.target, job.unconfirmed_since) if job else frozenset()
+                taken = await posts_of_other_targets(session, job.target, job.unconfirmed_since) if job else frozenset()
                 unconfirmed_sends = await count_unconfirmed_sends(session, command.target_id)
             if job is None:
                 return STALE

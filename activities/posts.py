@@ -11,7 +11,7 @@ from activities.meters import Meters
 from activities.operators import who_cancelled, who_signalled
 from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
-from domain.audit import WORKER, Action, Line
+from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
 from domain.plan import AtRest, Plan
@@ -20,9 +20,9 @@ from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, Write
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
+from store.post_changes import lock_post, reopen, write_off_post
 from store.publishing import Job
 from store.sending import Settled, open_target, settle
-from store.wishes import lock_post, reopen, write_off_post
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it should still go out."
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
@@ -104,23 +104,23 @@ class Posts:
         if job.sent and job.sent.state == AttemptState.SENDING:
             given_up = AttemptResult(AttemptState.UNCONFIRMED, "given up while the answer was out", code=WORKER_LOST)
             unconfirmed = transitions.unconfirmed(command.code, "The network's answer was lost.")
-            line = _given_up(command, Action.UNCONFIRMED)
-            return await settle_as(AnswerTo(job.sent.id), unconfirmed, given_up, line)
+            entry = _given_up(command, Action.UNCONFIRMED)
+            return await settle_as(AnswerTo(job.sent.id), unconfirmed, given_up, entry)
         if status is TargetStatus.UNCONFIRMED:
             confirmation = ConfirmationOf(job.sent.id if job.sent else None, datetime.now(UTC))
-            line = _given_up(command, Action.UNCONFIRMED)
-            return await settle_as(confirmation, transitions.resting(), line=line)
+            entry = _given_up(command, Action.UNCONFIRMED)
+            return await settle_as(confirmation, transitions.resting(), entry=entry)
         if status.is_unsent:
             category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
             change = transitions.failed(_last_words(job.target), command.code, category)
-            return await settle_as(before, change, line=_given_up(command, Action.FAILED))
+            return await settle_as(before, change, entry=_given_up(command, Action.FAILED))
         if command.code == "incomplete" and not job.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
         return Settled(Write.STANDS, job.outcome)
 
 
-def _given_up(command: GiveUp, action: Action) -> Line:
-    return Line(action, WORKER, details=(("code", command.code), ("decision", "given up")))
+def _given_up(command: GiveUp, action: Action) -> AuditEntry:
+    return AuditEntry(action, WORKER, details=(("code", command.code), ("decision", "given up")))
 
 
 def _last_words(target: Target) -> str:

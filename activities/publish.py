@@ -23,7 +23,7 @@ from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import judge_refusal, refuse_account
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
-from domain.audit import WORKER, Action, Line
+from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
@@ -33,10 +33,10 @@ from platforms.base import Published
 from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
 from platforms.registry import networks
 from store.accounts import accept_account
+from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
 from store.publishing import Job, load
 from store.sending import begin_send, open_target, settle, take_up
-from store.twins import claim, others_posts
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +125,7 @@ class Publishing:
         self._desk.apps.check(step.account, step.refusal_applies, job.target.released_at)
         if job.unconfirmed_since:
             async with self._database.reading() as session:
-                step.sending.taken = await others_posts(session, job.target, job.unconfirmed_since)
+                step.sending.taken = await posts_of_other_targets(session, job.target, job.unconfirmed_since)
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.network.violations(step.sending.draft, step.connection.account):
@@ -201,7 +201,7 @@ class Publishing:
         async def keep() -> bool:
             async with self._database.answers.transaction() as session:
                 job = await load(session, command.target_id)
-                return job is None or await claim(session, job, published.platform_post_id, by_likeness=False)
+                return job is None or await claim(session, job, published.platform_post_id, by_text=False)
 
         if not await persist(keep):
             raise NetworkError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
@@ -212,11 +212,11 @@ class Publishing:
         basis: Basis,
         change: TargetTransition,
         note: AttemptResult | None = None,
-        line: Line | None = None,
+        entry: AuditEntry | None = None,
     ) -> Outcome:
         """Write what the step came to; return where the target stands then."""
         answers = self._database.answers
-        settled = await persist(lambda: settle(answers, command.target_id, basis, change, note, line))
+        settled = await persist(lambda: settle(answers, command.target_id, basis, change, note, entry))
         if settled.write is Write.MADE:
             self._meters.came_to(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
@@ -240,15 +240,15 @@ class Publishing:
 
     async def _wait_for_slot(self, command: TargetCommand, step: Step | None, limited: RateLimited) -> Outcome:
         """Save that a target waits for its account's rate limit: held if that may take hours or comes too late."""
-        change, line = transitions.waiting(datetime.now(UTC) + limited.wait), None
+        change, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
         if limited.capped or limited.wait > time_left():
             used_up = verdicts.quota_used_up(networks()[command.platform], limited.wait)
             # Held without an attempt, which the history could be read off.
-            change, line = verdicts.held(used_up), Line(Action.HELD, WORKER, details=(("code", used_up.code),))
+            change, entry = verdicts.held(used_up), AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),))
         prepared: AttemptResult | None = None
         if step and step.last:
             prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's rate limit")
-        outcome = await self._settle(command, BeforeSend(command.version), change, prepared, line)
+        outcome = await self._settle(command, BeforeSend(command.version), change, prepared, entry)
         log.info(
             "target.rate_limited",
             platform=command.platform,

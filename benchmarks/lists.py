@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import PostStatus, TargetStatus
 from store.database import OF_COMMANDS, Database
+from store.list_queries import Filter, Order, find
 from store.lists import list_posts
-from store.ways import Filter, Order, find
 from store.workspaces import create_workspace
 from tests.postgres import postgres_server
 from tests.stack import new_database
@@ -38,8 +38,8 @@ ALLOWED = 2.0
 
 _POSTS = """
 INSERT INTO posts (id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for,
-                   external_id, tiktok_settings, facebook_settings, due_at, answer_bytes, version, taken_up, created_at,
-                   updated_at)
+                   external_id, tiktok_settings, facebook_settings, due_at, answer_bytes, version, delivered_version,
+                   created_at, updated_at)
 SELECT id, :workspace, id, status, 'Post ' || n, '[]',
   CASE WHEN n % 2 = 0 THEN ARRAY['marketing'] ELSE '{}'::text[] END || ARRAY['campaign-' || n / 1000]
     || CASE WHEN n % 97000 = 500 THEN ARRAY['rare'] ELSE '{}'::text[] END,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli.errors import UserError
 
-MOST_LINES = 10_000
+MOST_ENTRIES = 10_000
 LARGEST_FILE = 4 * 2**20
 """Bytes."""
 _REQUIRED = ("postId", "platform", "outcome")
@@ -95,10 +95,10 @@ def _text_of(path: Path) -> str:
 
 
 def _numbered(lines: "csv.DictReader[str]", path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    for line in islice(lines, MOST_LINES):
+    for line in islice(lines, MOST_ENTRIES):
         yield lines.line_num, line
     if next(lines, None) is not None:
-        raise UserError(f"{path} has more than {MOST_LINES:,} lines. Split it.")
+        raise UserError(f"{path} has more than {MOST_ENTRIES:,} lines. Split it.")
 
 
 def _decision(number: int, line: Mapping[str, str | None], bad: BadLines) -> Decision | None:

@@ -26,10 +26,10 @@ from domain.post import TargetStatus
 from runtime.settings import Settings
 from store.accounts import find_accounts
 from store.database import OF_COMMANDS, Database
+from store.delivery import record_delivered
 from store.models import Post, Target
 from store.plans import plan_with_accounts
-from store.telling import note_taken_up
-from store.wishes import lock_post, reopen, settled_by_a_person
+from store.post_changes import lock_post, reopen, settled_by_a_person
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.telling import tell
 
@@ -99,9 +99,9 @@ class Resolver:
             done += 1
             plans.append(plan)
         yield f"{_counted(done, 'target')} settled."
-        if untold := await self._tell(plans):
+        if undelivered := await self._tell(plans):
             yield (
-                f"{_counted(untold, 'workflow')} could not be told, because Temporal does not answer: the Web UI "
+                f"{_counted(undelivered, 'workflow')} could not be told, because Temporal does not answer: the Web UI "
                 "still shows what was. The posts are settled all the same."
             )
 
@@ -142,7 +142,7 @@ class Resolver:
         newest = {plan.post_id: plan for plan in plans}
         heard = [each for each in await asyncio.gather(*map(told, newest.values())) if each]
         async with self._database.transaction() as session:
-            await note_taken_up(session, {plan.post_id: plan.version for plan in heard})
+            await record_delivered(session, {plan.post_id: plan.version for plan in heard})
         return len(newest) - len(heard)
 
 

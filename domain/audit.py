@@ -111,8 +111,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the trail that belongs to a change of a post."""
+class AuditEntry:
+    """An entry of the audit trail that belongs to a change of a post."""
 
     action: Action
     actor: Actor

@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.gauges import Gauges
-from reconcile.readiness import UNTOLD_AFTER, Readiness
+from reconcile.readiness import UNDELIVERED_AFTER, Readiness
 from store.account_ends import ends_of_accounts
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import Late, NoLonger, count_late, count_untold, end_late, note_late, stuck_targets
+from store.waiting import Late, NoLonger, count_late, count_undelivered, end_late, note_late, stuck_targets
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +65,8 @@ class LatePostWatch:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
-            untold = await count_untold(session, now - UNTOLD_AFTER)
-            self._gauges.waiting(late, untold.all)
+            undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
+            self._gauges.waiting(late, undelivered.all)
             stuck = await stuck_targets(session)
             self._gauges.stuck({key: (each.count, now - each.since) for key, each in stuck.items()})
             self._gauges.api_versions(now.date())

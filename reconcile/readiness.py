@@ -11,14 +11,14 @@ from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import count_late, count_untold
+from store.waiting import count_late, count_undelivered
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
 
 Parts = dict[str, bool | int]
 
-UNTOLD_AFTER = timedelta(seconds=30)
+UNDELIVERED_AFTER = timedelta(seconds=30)
 """How old a change must be until it counts that its workflow has not heard of it: the sweep comes every 5 s."""
 
 _TIMEOUT_S = 3.0
@@ -70,9 +70,9 @@ class Readiness:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
-            untold = await count_untold(session, now - UNTOLD_AFTER)
+            undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
             refused = len(await refused_apps(session))
-        return {"database": True, "sweep": untold.untried == 0, "latePosts": late, "refusedApps": refused}
+        return {"database": True, "sweep": undelivered.untried == 0, "latePosts": late, "refusedApps": refused}
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts()

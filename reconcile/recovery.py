@@ -1,6 +1,6 @@
 """Start again the workflows that were lost: terminated, failed, or gone with a database of Temporal's.
 
-The sweep tells what was never told; this looks at what was, and does not go on.
+The sweep delivers what was never delivered; this starts what was delivered and has stopped.
 """
 
 import asyncio
@@ -10,18 +10,18 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.audit import RECOVERY, Action, Line
+from domain.audit import RECOVERY, Action, AuditEntry
 from domain.errors import Unavailable
 from domain.ownership import CLOCKS_DIFFER, Fate, judge_run, may_be_behind
 from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.run_facts import facts_of_row, facts_of_run
-from store.audit import add_unless_said
+from store.audit import add_unless_recorded
 from store.database import Database
-from store.open_posts import PostLine, open_due_between
+from store.open_posts import PostSummary, open_due_between
 from store.plans import plan_with_accounts
+from store.post_changes import confirm_first, lock_post
 from store.posts import find_post
-from store.wishes import confirm_first, lock_post
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Run, Runs
 from workflows.client.telling import tell
@@ -80,50 +80,55 @@ class Recovery:
                 return 0
             while True:
                 async with self._database.reading() as reading:
-                    lines = await open_due_between(reading, begin, end, last, _BATCH)
-                started += await self._look_after([line for line in lines if line.told])
-                if len(lines) < _BATCH:
+                    summaries = await open_due_between(reading, begin, end, last, _BATCH)
+                started += await self._look_after([summary for summary in summaries if summary.is_delivered])
+                if len(summaries) < _BATCH:
                     return started
-                last = lines[-1]
+                last = summaries[-1]
 
-    async def _look_after(self, lines: list[PostLine]) -> int:
-        running = {run.workflow_id: run for run in await self._runs.running_among([line.workflow_id for line in lines])}
+    async def _look_after(self, summaries: list[PostSummary]) -> int:
+        running = {
+            run.workflow_id: run
+            for run in await self._runs.running_among([summary.workflow_id for summary in summaries])
+        }
         started = 0
         doubtful = [
-            line for line in lines if (run := running.get(line.workflow_id)) is None or _may_be_behind(line, run)
+            summary
+            for summary in summaries
+            if (run := running.get(summary.workflow_id)) is None or _may_be_behind(summary, run)
         ]
         for first in range(0, len(doubtful), _CONCURRENCY):
             part = doubtful[first : first + _CONCURRENCY]
-            started += sum(await asyncio.gather(*(self._judge(line) for line in part)))
+            started += sum(await asyncio.gather(*(self._judge(summary) for summary in part)))
         return started
 
-    async def _judge(self, line: PostLine) -> bool:
+    async def _judge(self, summary: PostSummary) -> bool:
         """Tell a post's workflow what is wanted if it may not know, or is lost; return whether it was lost."""
-        run = await self._runs.latest(line.workflow_id)
+        run = await self._runs.latest(summary.workflow_id)
         view = await self._runs.says(run) if run is not None and not run.running else None
         async with self._database.reading() as session:
-            post = await find_post(session, line.workspace_id, line.id)
-            if post is None or post.status != line.status or post.due_at is None:
+            post = await find_post(session, summary.workspace_id, summary.id)
+            if post is None or post.status != summary.status or post.due_at is None:
                 return False
             fate = judge_run(facts_of_row(post), facts_of_run(run, view))
             plan = await plan_with_accounts(session, post)
         if fate is Fate.ENDED:
-            plan = await self._confirm_first(line.id, run) or plan
+            plan = await self._confirm_first(summary.id, run) or plan
         elif fate is Fate.LOST:
-            await self._note_restart(line, run)
-        if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(line, run)):
+            await self._note_restart(summary, run)
+        if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(summary, run)):
             await tell(self._database, self._workflows, plan)
-        return self._tell(line, run, fate)
+        return self._tell(summary, run, fate)
 
-    async def _note_restart(self, line: PostLine, run: Run | None) -> None:
+    async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
         """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
 
         Tried again because Temporal went away in between, it is the same restart.
         """
         ended = await self._how_it_ended(run)
         async with self._database.transaction() as session:
-            if post := await lock_post(session, line.id):
-                await add_unless_said(session, post, Line(Action.RESTARTED, RECOVERY, details=ended))
+            if post := await lock_post(session, summary.id):
+                await add_unless_recorded(session, post, AuditEntry(Action.RESTARTED, RECOVERY, details=ended))
 
     async def _how_it_ended(self, run: Run | None) -> tuple[tuple[str, str], ...]:
         """Return for the audit trail how a lost run ended, and who ended it if that was a person."""
@@ -136,25 +141,29 @@ class Recovery:
 
     async def _confirm_first(self, post_id: str, run: Run | None) -> Plan | None:
         """Have a post confirmed before it is sent whose last run knew more than its row; return what is wanted then."""
-        line = Line(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
+        entry = AuditEntry(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
         async with self._database.transaction() as session:
             post = await lock_post(session, post_id)
             if post is None or post.due_at is None:
                 return None
-            await confirm_first(session, post, line, post.updated_at - CLOCKS_DIFFER)
+            await confirm_first(session, post, entry, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
-    def _tell(self, line: PostLine, run: Run | None, fate: Fate) -> bool:
-        found = {"post_id": line.id, "workflow_id": line.workflow_id, "run": run.status.name.lower() if run else None}
+    def _tell(self, summary: PostSummary, run: Run | None, fate: Fate) -> bool:
+        found = {
+            "post_id": summary.id,
+            "workflow_id": summary.workflow_id,
+            "run": run.status.name.lower() if run else None,
+        }
         if fate is Fate.LOST:
             log.warning("recovery.started", **found)
         elif fate is Fate.ENDED:
             log.warning("recovery.confirms_first", **found)
-        elif fate is not Fate.RUNS and line.id not in self._told:
-            self._told.add(line.id)
+        elif fate is not Fate.RUNS and summary.id not in self._told:
+            self._told.add(summary.id)
             log.error("recovery.needs_a_person", fate=fate, hint="socialsyncer doctor explains it", **found)
         return fate in {Fate.LOST, Fate.ENDED}
 
 
-def _may_be_behind(line: PostLine, run: Run) -> bool:
-    return may_be_behind((PostStatus(line.status), line.due_at), (run.post_status, run.due_at))
+def _may_be_behind(summary: PostSummary, run: Run) -> bool:
+    return may_be_behind((PostStatus(summary.status), summary.due_at), (run.post_status, run.due_at))

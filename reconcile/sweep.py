@@ -1,4 +1,4 @@
-"""Tell workflows of what their posts' rows want and they have not heard of."""
+"""The sweep: deliver the newest versions of posts to workflows that are not known to have them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
+from store.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.plans import plan_with_accounts
-from store.telling import claim_untold, free_untold, note_taken_up
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.telling import tell
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 5.0
 _GRACE = timedelta(seconds=10)
-"""How long the api may take between changing a post and telling its workflow; telling it twice is harmless."""
+"""How long the API may take between changing a post and delivering the change; a second delivery is harmless."""
 _BATCH = 100
 _CONCURRENCY = 16
-"""Workflows that are told at a time: one that Temporal does not take holds up no other."""
+"""Deliveries at a time: one that Temporal refuses holds up no other."""
 
 
 async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
@@ -36,46 +36,48 @@ async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> int:
-    """Tell the workflow of every post that was changed a while ago and whose workflow has not heard of it.
+    """Deliver every post that was changed a while ago to its workflow, if that is not known to have the change.
 
-    Soonest due first. Returns how many there were. One that cannot be told is left alone for a while, the longer the
-    more often that has happened. Raises Unavailable if Temporal is away.
+    Soonest due first. Returns how many there were. After a failed delivery a post is left alone for a while, the
+    longer the more have failed. Raises Unavailable if Temporal is away.
     """
     now = datetime.now(UTC)
     async with database.transaction() as session:
-        posts = await claim_untold(session, now, now - _GRACE, _BATCH)
+        posts = await claim_undelivered(session, now, now - _GRACE, _BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
     slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def told(plan: Plan) -> bool:
+    async def deliver(plan: Plan) -> bool:
         async with slots:
-            return await _tell(database, workflows, plan)
+            return await _deliver(database, workflows, plan)
 
-    heard = await asyncio.gather(*(told(plan) for plan in plans))
-    silent = [plan.post_id for plan, knows in zip(plans, heard, strict=True) if not knows]
+    delivered = await asyncio.gather(*(deliver(plan) for plan in plans))
+    undelivered = [plan.post_id for plan, knows in zip(plans, delivered, strict=True) if not knows]
     async with database.transaction() as session:
-        await note_taken_up(session, {plan.post_id: plan.version for plan in plans if plan.post_id not in silent})
-    if silent:
-        await _require_temporal(database, workflows, silent)
+        await record_delivered(
+            session, {plan.post_id: plan.version for plan in plans if plan.post_id not in undelivered}
+        )
+    if undelivered:
+        await _require_temporal(database, workflows, undelivered)
     return len(plans)
 
 
-async def _tell(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
+async def _deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
     named = {"post_id": plan.post_id, "workflow_id": plan.workflow_id, "version": plan.version}
     try:
         await tell(database, workflows, plan)
     except Unavailable as error:
-        log.error("sweep.not_told", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
+        log.error("sweep.not_delivered", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
         return False
-    log.info("sweep.told", **named)
+    log.info("sweep.delivered", **named)
     return True
 
 
-async def _require_temporal(database: Database, workflows: PostWorkflows, silent: list[str]) -> None:
-    """Raise Unavailable if it is Temporal that is away: then the posts are to be told as soon as it is back."""
+async def _require_temporal(database: Database, workflows: PostWorkflows, undelivered: list[str]) -> None:
+    """Raise Unavailable if Temporal is away: then the posts are delivered as soon as it is back."""
     try:
         await workflows.queues.posts()
     except Unavailable:
         async with database.transaction() as session:
-            await free_untold(session, silent)
+            await release_undelivered(session, undelivered)
         raise

@@ -14,10 +14,10 @@ from domain.schedule import resolve, rfc3339
 from domain.zones import UnknownZone, ZoneData, reread, zone_version
 from store.contents import content_of, rewrite
 from store.database import Database
+from store.delivery import record_delivered
 from store.models import ZoneCheck
 from store.plans import plan_with_accounts
 from store.posts import find_post
-from store.telling import note_taken_up
 from store.zones import WallTime, last_check, note_check, note_version, wall_times
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.telling import tell
@@ -125,5 +125,5 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
     if plan is not None:
         await tell(database, workflows, plan)
         async with database.transaction() as session:
-            await note_taken_up(session, {plan.post_id: plan.version})
+            await record_delivered(session, {plan.post_id: plan.version})
     return True

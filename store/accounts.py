@@ -22,7 +22,7 @@ WORKS: Mapping[str, Any] = {
     "refusal": None,
     "refusal_code": None,
     "refusals": 0,
-    "ask_again_at": None,
+    "recheck_at": None,
 }
 """What the row of an account holds that its network accepts."""
 _OF_TOKENS = ("expires_at", "refresh_expires_at", "scopes", "renew_at", "grant_subject")
@@ -172,7 +172,7 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
         refusal=message,
         refusal_code=code,
         refusals=Account.refusals + case((fresh, 1), else_=0),
-        ask_again_at=case((fresh, now + wait), else_=Account.ask_again_at),
+        recheck_at=case((fresh, now + wait), else_=Account.recheck_at),
     )
     return await session.scalar(statement.returning(Account.id)) is not None
 
@@ -181,8 +181,8 @@ async def accounts_to_ask(session: AsyncSession) -> list[Account]:
     """Return the refused accounts that their networks shall be asked about now, for this worker alone."""
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
-    due = update(Account).where(Account.refused_at.is_not(None), Account.ask_again_at <= now)
-    return list(await session.scalars(due.values(ask_again_at=now + age).returning(Account)))
+    due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)
+    return list(await session.scalars(due.values(recheck_at=now + age).returning(Account)))
 
 
 async def accept_account(session: AsyncSession, account: Account, *, published: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""The audit trail: who did what to a post, in lines that outlive it.
+"""The audit trail: who did what to a post, in entries that outlive it.
 
-A line is written in the transaction of its change. What workers do towards networks stands in `attempts` already, and
-who created a post in its row: neither is written twice. When a post is deleted, they become lines in the same
+An entry is written in the transaction of its change. What workers do towards networks stands in `attempts` already, and
+who created a post in its row: neither is written twice. When a post is deleted, they become entries in the same
 transaction (`store.history`).
 """
 
@@ -13,47 +13,47 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
-from domain.audit import Action, Line
+from domain.audit import Action, AuditEntry
 from store.models import AuditEvent, Post
 
 AUDIT_KEPT = timedelta(days=365)
-"""How long lines are kept unless the operator says otherwise."""
-MOST_LINES = 500
-"""Lines of one post that are kept, the newest."""
+"""How long entries are kept unless the operator says otherwise."""
+MOST_ENTRIES = 500
+"""Entries of one post that are kept, the newest."""
 _RECENT = 10_000
-"""Lines among which the posts are looked for that have too many: more than all API keys write in 30 seconds."""
+"""Entries among which posts are found that have too many: more than all API keys write in 30 seconds."""
 
 
-def add_line(post: Post, line: Line) -> None:
-    """Add a line to the transaction in which a post's row was read."""
+def add_entry(post: Post, entry: AuditEntry) -> None:
+    """Add an entry to the transaction in which a post's row was read."""
     session = object_session(post)
     if session is None:
         raise ValueError("the post is of no session")
-    session.add(line_of(post, line))
+    session.add(event_of(post, entry))
 
 
-def line_of(post: Post, line: Line) -> AuditEvent:
-    """Return a line as it is kept, dated now."""
-    platform, account_id = line.targets[0] if len(line.targets) == 1 else (None, None)
+def event_of(post: Post, entry: AuditEntry) -> AuditEvent:
+    """Return the row of an entry, dated now."""
+    platform, account_id = entry.targets[0] if len(entry.targets) == 1 else (None, None)
     return AuditEvent(
         at=datetime.now(UTC),
         workspace_id=post.workspace_id,
         post_id=post.id,
-        action=line.action.value,
-        actor_type=line.actor.type.value,
-        actor_id=line.actor.id,
+        action=entry.action.value,
+        actor_type=entry.actor.type.value,
+        actor_id=entry.actor.id,
         platform=platform,
         account_id=account_id,
-        details=line.as_json(),
+        details=entry.as_json(),
     )
 
 
-async def add_unless_said(session: AsyncSession, post: Post, line: Line) -> bool:
-    """Add a line unless the post's newest one on the same target says the same; False if it does.
+async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEntry) -> bool:
+    """Add an entry unless the post's newest one on the same target is the same; False if it is.
 
     For what may be done again and again without a change, and for steps that may be repeated.
     """
-    new = line_of(post, line)
+    new = event_of(post, entry)
     newest = await session.scalar(
         select(AuditEvent)
         .where(AuditEvent.post_id == post.id, AuditEvent.platform.is_not_distinct_from(new.platform))
@@ -67,8 +67,8 @@ async def add_unless_said(session: AsyncSession, post: Post, line: Line) -> bool
     return True
 
 
-async def is_said(session: AsyncSession, post: Post, action: Action, **details: Any) -> bool:
-    """Tell whether the trail has a line of this action with these details already: a step was run again."""
+async def is_recorded(session: AsyncSession, post: Post, action: Action, **details: Any) -> bool:
+    """Return whether the trail has an entry of this action with these details already: a step was run again."""
     query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == action.value)
     return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
 
@@ -78,7 +78,7 @@ def _says(event: AuditEvent) -> tuple[object, ...]:
 
 
 async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
-    """Add finished lines by one statement."""
+    """Add finished entries by one statement."""
     if events:
         columns = [column.key for column in AuditEvent.__mapper__.column_attrs if column.key != "id"]
         rows = [{name: getattr(event, name) for name in columns} for event in events]
@@ -86,8 +86,8 @@ async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> Non
 
 
 async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
-    """Delete up to `limit` lines that are older than `keep`; return how many were deleted."""
-    # In the order in which they were written, so no index on the time is needed: a line is not younger than that.
+    """Delete up to `limit` entries that are older than `keep`; return how many were deleted."""
+    # In the order in which they were written, so no index on the time is needed: an entry is not younger than that.
     oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
     old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
     found = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
@@ -95,22 +95,22 @@ async def delete_old_events(session: AsyncSession, now: datetime, limit: int, ke
 
 
 async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:
-    """Delete the oldest lines of up to `limit` posts that have lately got too many; return how many posts there were.
+    """Delete the oldest entries of up to `limit` posts that have lately got too many; return how many posts there were.
 
-    Not when a line is written: the api, which faces the internet, cannot delete any.
+    Not when an entry is written: the api, which faces the internet, cannot delete any.
     """
     recent = select(AuditEvent.post_id).order_by(AuditEvent.id.desc()).limit(_RECENT).subquery()
     crowded = (
         select(AuditEvent.post_id)
         .where(AuditEvent.post_id.in_(select(recent.c.post_id).distinct()))
         .group_by(AuditEvent.post_id)
-        .having(func.count() > MOST_LINES)
+        .having(func.count() > MOST_ENTRIES)
         .limit(limit)
     )
     posts = list(await session.scalars(crowded))
     for post_id in posts:
         newest = select(AuditEvent.id).where(AuditEvent.post_id == post_id)
-        newest = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(MOST_LINES)
+        newest = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(MOST_ENTRIES)
         surplus = delete(AuditEvent).where(AuditEvent.post_id == post_id, AuditEvent.id.not_in(newest))
         await session.execute(surplus, execution_options={"synchronize_session": False})
     return len(posts)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
-from domain.audit import Action, Actor, Change, Line, changes_between
+from domain.audit import Action, Actor, AuditEntry, Change, changes_between
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
@@ -85,8 +85,8 @@ def new_post(
         external_digest=external_digest,
         created_by=created_by,
         version=1,
-        taken_up=0,
-        tells=0,
+        delivered_version=0,
+        delivery_attempts=0,
         created_at=now,
         updated_at=now,
         targets=[_new_target(post_id, workspace_id, each, at, due_at) for at, each in enumerate(content.targets)],
@@ -130,7 +130,7 @@ def rewrite(
     changes = changes_between(content_of(post), content)
     if post.status != status:
         changes += (Change("status", post.status, status.value),)
-    raise_version(post, Line(Action.CHANGED, actor, changes))
+    raise_version(post, AuditEntry(Action.CHANGED, actor, changes))
     same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():
         setattr(post, name, value)
@@ -168,7 +168,7 @@ def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[
 
     `changed`: the ids of the targets that are sent something else now. Returns the lines for the attempt log.
     """
-    raise_version(post, Line(Action.CORRECTED, actor, changes_between(content_of(post), content)))
+    raise_version(post, AuditEntry(Action.CORRECTED, actor, changes_between(content_of(post), content)))
     # Earlier versions of what was edited count, too.
     growth = post.answer_bytes - answer_bytes(content_of(post))
     for name, value in _content_columns(content).items():

@@ -16,7 +16,7 @@ from domain.attempts import AttemptState, AttemptStep
 from domain.audit import Action, ActorType
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
-from store.audit import MOST_LINES, add_events
+from store.audit import MOST_ENTRIES, add_events
 from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
 from store.posts import find_post
 
@@ -81,9 +81,9 @@ async def read_history(
 
 async def keep_history(session: AsyncSession, post: Post) -> None:
     """Write into the trail what goes with a locked post that is about to be deleted: the newest of it."""
-    kept = [*await _of_rows(session, post), *await _of_attempts(session, post, MOST_LINES, newest=True)]
+    kept = [*await _of_rows(session, post), *await _of_attempts(session, post, MOST_ENTRIES, newest=True)]
     kept.sort(key=lambda each: each[0])
-    await add_events(session, [event for _, event in kept[-MOST_LINES:]])
+    await add_events(session, [event for _, event in kept[-MOST_ENTRIES:]])
 
 
 async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:

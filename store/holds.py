@@ -6,10 +6,10 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from domain.audit import WORKER, Action, Line
+from domain.audit import WORKER, Action, AuditEntry
 from domain.post import HoldReason, TargetStatus
 from store.app_refusals import app_is_accepted
-from store.audit import add_unless_said
+from store.audit import add_unless_recorded
 from store.models import Account, Post, Target
 
 
@@ -43,5 +43,5 @@ async def released_posts(session: AsyncSession, now: datetime, *, told_before: d
     query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
     posts = list(await session.scalars(query))
     for post in posts:
-        await add_unless_said(session, post, Line(Action.RELEASED, WORKER))
+        await add_unless_recorded(session, post, AuditEntry(Action.RELEASED, WORKER))
     return posts

@@ -1,6 +1,6 @@
 """Lists of posts, page by page, at the cost of some index entries however many posts there are.
 
-Which index a page is read from is decided in `store.ways`. Content is read of the posts only that are shown.
+Which index a page is read from is decided in `store.list_queries`. Content is read of the posts only that are shown.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, status_shown
 from store.database import Database
+from store.list_queries import Filter, Order, Position, find
 from store.models import Post
-from store.shown import ShownPost, read_newest_posts, read_shown_posts
-from store.ways import Filter, Order, Place, find
+from store.shown_posts import ShownPost, read_newest_posts, read_shown_posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Page:
     """Posts with their targets, in the order of the list."""
 
     posts: list[ShownPost]
-    last: Place | None
+    last: Position | None
     """Where the next page follows; None if this is the last."""
 
     @property
@@ -39,7 +39,7 @@ async def list_posts(database: Database, workspace_id: str, wanted: Filter, limi
         # Nearly every list: the newest posts, whatever they are.
         after = wanted.after.id if wanted.after else None
         posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
-        return Page(posts, Place(posts[-1].id) if more else None)
+        return Page(posts, Position(posts[-1].id) if more else None)
     async with database.reading() as session:
         found = await find(session, workspace_id, wanted, limit + 1)
     if not found:
@@ -47,10 +47,10 @@ async def list_posts(database: Database, workspace_id: str, wanted: Filter, limi
     sizes = accumulate(row.answer_bytes for row in found[:limit])
     shown = found[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
     last = shown[-1]
-    place = Place(last.id, None if wanted.order is Order.CREATED else last.place)
+    position = Position(last.id, None if wanted.order is Order.CREATED else last.sort_key)
     # One may have been deleted in between.
     posts = await read_shown_posts(database, workspace_id, [row.id for row in shown])
-    return Page(posts, place if len(shown) < len(found) else None)
+    return Page(posts, position if len(shown) < len(found) else None)
 
 
 async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> list[str]:

@@ -11,8 +11,8 @@ from store.models import Post
 
 
 @dataclass(frozen=True, slots=True)
-class PostLine:
-    """Be what a post's row says of its life, without its content."""
+class PostSummary:
+    """A post's row without its content and targets."""
 
     id: str
     workspace_id: str
@@ -20,14 +20,14 @@ class PostLine:
     status: str
     due_at: datetime | None
     version: int
-    taken_up: int
+    delivered_version: int
     created_at: datetime
     updated_at: datetime
 
     @property
-    def told(self) -> bool:
-        """Tell whether its workflow is known to know what is wanted."""
-        return self.taken_up >= self.version
+    def is_delivered(self) -> bool:
+        """Return whether its workflow is known to have the newest version."""
+        return self.delivered_version >= self.version
 
     @property
     def open(self) -> bool:
@@ -35,15 +35,15 @@ class PostLine:
         return PostStatus(self.status).is_open
 
 
-_Lines = Select[str, str, str, str, datetime | None, int, int, datetime, datetime]
-_COLUMNS: _Lines = select(
+_Summaries = Select[str, str, str, str, datetime | None, int, int, datetime, datetime]
+_COLUMNS: _Summaries = select(
     Post.id,
     Post.workspace_id,
     Post.workflow_id,
     Post.status,
     Post.due_at,
     Post.version,
-    Post.taken_up,
+    Post.delivered_version,
     Post.created_at,
     Post.updated_at,
 )
@@ -55,29 +55,29 @@ async def open_due_between(
     session: AsyncSession,
     begin: datetime,
     end: datetime,
-    after: PostLine | None,
+    after: PostSummary | None,
     limit: int,
-) -> list[PostLine]:
-    """Return open posts due from `begin` until before `end`, soonest first, that come after the line `after`."""
+) -> list[PostSummary]:
+    """Return open posts due from `begin` until before `end`, soonest first, that come after `after`."""
     query = _COLUMNS.where(_IS_OPEN, Post.due_at >= begin, Post.due_at < end)
     if after is not None:
         query = query.where(tuple_(Post.due_at, Post.id) > tuple_(after.due_at, after.id))
-    return await _lines(session, query.order_by(Post.due_at, Post.id).limit(limit))
+    return await _summaries(session, query.order_by(Post.due_at, Post.id).limit(limit))
 
 
-async def open_after(session: AsyncSession, after_id: str, limit: int, workspace_id: str | None) -> list[PostLine]:
+async def open_after(session: AsyncSession, after_id: str, limit: int, workspace_id: str | None) -> list[PostSummary]:
     """Return open posts (of a workspace, of all) with ids above `after_id`, in their order."""
     query = _COLUMNS.where(_IS_OPEN, Post.id > after_id)
     if workspace_id is not None:
         query = query.where(Post.workspace_id == workspace_id)
-    return await _lines(session, query.order_by(Post.id).limit(limit))
+    return await _summaries(session, query.order_by(Post.id).limit(limit))
 
 
-async def lines_of_workflows(session: AsyncSession, workflow_ids: list[str]) -> dict[str, PostLine]:
+async def posts_of_workflows(session: AsyncSession, workflow_ids: list[str]) -> dict[str, PostSummary]:
     """Return the posts of these workflows, whatever their status, by workflow id."""
-    lines = await _lines(session, _COLUMNS.where(Post.workflow_id.in_(workflow_ids)))
-    return {line.workflow_id: line for line in lines}
+    summaries = await _summaries(session, _COLUMNS.where(Post.workflow_id.in_(workflow_ids)))
+    return {summary.workflow_id: summary for summary in summaries}
 
 
-async def _lines(session: AsyncSession, query: _Lines) -> list[PostLine]:
-    return [PostLine(*row) for row in await session.execute(query)]
+async def _summaries(session: AsyncSession, query: _Summaries) -> list[PostSummary]:
+    return [PostSummary(*row) for row in await session.execute(query)]

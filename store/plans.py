@@ -70,7 +70,7 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
         tags=post.tags,
         publish_within=timedelta(seconds=post.publish_within),
         request_id=request_id,
-        started=post.taken_up > 0,
+        started=post.delivered_version > 0,
     )
 
 

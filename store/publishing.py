@@ -2,7 +2,7 @@
 
 Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
 is always the sum of its targets. The writes that every post goes through are in `store.sending`; what is wanted is
-changed by `store.wishes`.
+changed by `store.post_changes`.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
 from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
-from domain.audit import Line
+from domain.audit import AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import RowState
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.transitions import FORGOTTEN
-from store.audit import add_line
+from store.audit import add_entry
 from store.models import Account, Attempt, Post, Target
 
 
@@ -196,12 +196,12 @@ def wait_from(target: Target, due_at: datetime | None) -> None:
     target.due_at, target.begun_at = due_at, None
 
 
-def raise_version(post: Post, line: Line | None, by: int = 1) -> None:
+def raise_version(post: Post, entry: AuditEntry | None, by: int = 1) -> None:
     """Note in a locked post that something else is wanted of it: its workflow must be told, again if need be.
 
-    `line` says in the audit trail who wants it: no change goes without; None if the trail has it from an earlier try.
+    `entry` says in the audit trail who wants it: no change goes without; None if the trail has it from an earlier try.
     """
     post.version += by
-    post.tell_at, post.tells = None, 0
-    if line is not None:
-        add_line(post, replace(line, details=(("version", post.version), *line.details)))
+    post.next_delivery_at, post.delivery_attempts = None, 0
+    if entry is not None:
+        add_entry(post, replace(entry, details=(("version", post.version), *entry.details)))

@@ -7,14 +7,15 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import ROWS_LOST, AttemptState
-from domain.audit import Action, Actor, Line
+from domain.audit import Action, Actor, AuditEntry
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import OPEN
 from store.models import Attempt, Post, Restore
-from store.wishes import confirm_first, lock_post
+from store.post_changes import confirm_first, lock_post
 
 _TELL_AGAIN = text("""
-UPDATE posts SET taken_up = least(taken_up, version - 1), tell_at = NULL, tells = 0
+UPDATE posts SET delivered_version = least(delivered_version, version - 1),
+                 next_delivery_at = NULL, delivery_attempts = 0
 WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 """)
 
@@ -62,7 +63,7 @@ async def confirm_the_next_first(
             continue
         since = restore.restored_to - CLOCKS_DIFFER
         if await confirm_first(
-            session, post, Line(Action.RESTORED, actor), since, now, None if post.due_at <= now else searchable
+            session, post, AuditEntry(Action.RESTORED, actor), since, now, None if post.due_at <= now else searchable
         ):
             restore.to_confirm += 1
     if ids:

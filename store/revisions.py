@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import RevisionState
-from domain.audit import Action, Actor, Line
+from domain.audit import Action, Actor, AuditEntry
 from domain.content import Edit
 from domain.ids import new_id
-from store.audit import line_of
+from store.audit import event_of
 from store.models import Post, Revision
 
 
@@ -27,7 +27,7 @@ async def add_revision(
     session.add(revision)
     edited = [target for target in post.targets if target.id in edit.target_ids]
     named = tuple((target.platform, target.account_id) for target in edited)
-    session.add(line_of(post, Line(Action.EDITED, actor, targets=named)))
+    session.add(event_of(post, AuditEntry(Action.EDITED, actor, targets=named)))
     await session.flush()
     return revision.id
 

@@ -72,7 +72,7 @@ RIGHTS: Mapping[str, Mapping[Part, str]] = {
     "late_posts": {Part.API: _NOTE, Part.WORKER: _ALL},
     # The api adds what a person says of a target whose answer was lost.
     "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},
-    # Nobody changes a line of the audit trail; the worker deletes those that are old.
+    # No process changes an entry of the audit trail; the worker deletes old ones.
     "audit_events": {Part.API: _ADD, Part.WORKER: "SELECT, INSERT, DELETE"},
     "rate_limit_buckets": {Part.WORKER: _NOTE},
     "rate_limit_slots": {Part.WORKER: _ALL},

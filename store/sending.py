@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.attempts import AttemptResult, AttemptStep
-from domain.audit import Line
+from domain.audit import AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE
 from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, Write
@@ -91,9 +91,9 @@ async def begin_send(
     `version`; `prepared` is kept beside the send.
     """
     now = datetime.now(UTC)
-    line = {name: getattr(prepared, name) for name in _LINE} if prepared else None
+    attempt = {name: getattr(prepared, name) for name in _ATTEMPT_COLUMNS} if prepared else None
     row = await database.row(
-        *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, line))
+        *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
     )
     if row is None or row["attempt_id"] is None:
         return Write(row["write"]) if row else Write.GONE
@@ -111,12 +111,12 @@ async def settle(
     basis: Basis,
     change: TargetTransition | None,
     result: AttemptResult | None = None,
-    line: Line | None = None,
+    entry: AuditEntry | None = None,
 ) -> Settled:
     """Write what a step came to: the target, its post and the attempt, together.
 
-    `result` closes the send that `basis` answers, and is a new line of the attempt log otherwise. Without a `change`
-    there is only that. `line` goes into the audit trail with the change, for the target, unless it was said last.
+    `result` closes the send that `basis` answers, and is a new attempt otherwise. Without a `change`
+    there is only that. `entry` goes into the audit trail with the change, unless it is the target's last entry already.
     """
     now = datetime.now(UTC)
     attempt_id: int | None = None
@@ -137,7 +137,7 @@ async def settle(
     row = await database.row(
         *(_SETTLE, target_id, now, name, attempt_id, version, due_by),
         *(sorted(change.starts(basis)) if change else [], json.dumps(change.columns if change else {}, default=_plain)),
-        *(_json(kept), _json(_audited(line))),
+        *(_json(kept), _json(_audited(entry))),
     )
     if row is None:
         return Settled(Write.GONE, STALE)
@@ -145,14 +145,14 @@ async def settle(
 
 
 _RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")
-_LINE = ("step", "state", "started_at", "finished_at", "http_status", "code", "request_id", "decision")
+_ATTEMPT_COLUMNS = ("step", "state", "started_at", "finished_at", "http_status", "code", "request_id", "decision")
 
 
-def _audited(line: Line | None) -> dict[str, Any] | None:
-    if line is None:
+def _audited(entry: AuditEntry | None) -> dict[str, Any] | None:
+    if entry is None:
         return None
-    actor = {"actor_type": line.actor.type, "actor_id": line.actor.id}
-    return {"action": line.action, **actor, "details": line.as_json()}
+    actor = {"actor_type": entry.actor.type, "actor_id": entry.actor.id}
+    return {"action": entry.action, **actor, "details": entry.as_json()}
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

@@ -17,7 +17,7 @@ from store.models import STUCK, LatePost, Post, Target
 # Written out: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
 STUCK_TARGETS = text("(" + STUCK.replace("status", "targets.status").replace("next_", "targets.next_") + ")")
-_UNTOLD = text("posts.taken_up < posts.version AND posts.status IN ('scheduled', 'publishing')")
+_UNDELIVERED = text("posts.delivered_version < posts.version AND posts.status IN ('scheduled', 'publishing')")
 
 _NOTE = text("""
 WITH late AS (
@@ -171,15 +171,15 @@ async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) 
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
-    """How many posts have workflows that do not know what is wanted."""
+class Undelivered:
+    """The number of posts whose workflows are not known to have the newest version."""
 
     all: int
     untried: int
-    """Those that the sweep has not even tried to tell: it does not run."""
+    """Those that the sweep has not even tried to deliver: it does not run."""
 
 
-async def count_untold(session: AsyncSession, changed_before: datetime) -> Untold:
-    """Count the posts that were changed before a time and whose workflows are not known to know of it."""
-    query = select(func.count(Post.id), func.count(Post.id).filter(Post.tells == 0))
-    return Untold(*(await session.execute(query.where(_UNTOLD, Post.updated_at < changed_before))).one())
+async def count_undelivered(session: AsyncSession, changed_before: datetime) -> Undelivered:
+    """Count the posts that were changed before a time and whose newest version is not known to be delivered."""
+    query = select(func.count(Post.id), func.count(Post.id).filter(Post.delivery_attempts == 0))
+    return Undelivered(*(await session.execute(query.where(_UNDELIVERED, Post.updated_at < changed_before))).one())

@@ -38,17 +38,17 @@ from store.api_keys import create_key
 from store.contents import content_of, new_post, rewrite
 from store.creating import create_post
 from store.database import Database
+from store.delivery import record_delivered
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
 from store.outcomes import Outcomes
 from store.plans import plan_of
+from store.post_changes import delete_post, lock_post, reopen, resolve, rows_of
 from store.posts import find_post
 from store.rate_limits import Bucket
 from store.revisions import add_revision
 from store.roles import Part, Role
-from store.telling import note_taken_up
 from store.vault import Vault, new_key
-from store.wishes import delete_post, lock_post, reopen, resolve, rows_of
 from store.workspaces import create_workspace
 from workflows import search_attributes
 from workflows.client.post_workflows import PostWorkflows
@@ -323,7 +323,7 @@ class Stack:
         plan = await self.plan(post)
         await tell(self.api_database, self.workflows, plan)
         async with self.api_database.transaction() as session:
-            await note_taken_up(session, {plan.post_id: plan.version})
+            await record_delivered(session, {plan.post_id: plan.version})
 
     async def delete(self, post: Post) -> PostStatus:
         """Delete a post as the api does, and return its last status. Raises Conflict while it is being published."""

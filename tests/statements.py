@@ -51,7 +51,7 @@ def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-async def heard(statements: list[Statement], post_id: str) -> None:
-    """Wait until it is noted that a post's workflow has heard of it, which is done in batches."""
-    while not any("taken_up = heard.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
+async def delivered(statements: list[Statement], post_id: str) -> None:
+    """Wait until a post is recorded as delivered to its workflow, which is done in batches."""
+    while not any("= delivered.version" in each.text and each.concerns(post_id) for each in statements):  # noqa: ASYNC110
         await asyncio.sleep(0.05)

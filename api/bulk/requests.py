@@ -23,9 +23,9 @@ from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
 from store.idempotency import KeyedRequest, claim
+from store.list_queries import Filter, Position
 from store.lists import find_ids
 from store.models import IdempotencyKey
-from store.ways import Filter, Place
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class ManyPosts:
         results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
         final = not is_worth_repeating(results)
         results = list(await wait_for_outcomes(deps, self.workspace_id, results, self.deadline))
-        answer = _answer(results, cursor_after(Place(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
+        answer = _answer(results, cursor_after(Position(found[MOST_POSTS - 1])) if len(found) > MOST_POSTS else None)
         log.info("bulk", action=action or "/create", posts=len(results))
         answer = await keep(deps, request, bulk_id, answer) if final else answer
         return Answer(answer.status, answer.body, replayed=known is not None, waited=True)

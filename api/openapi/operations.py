@@ -16,7 +16,7 @@ from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryB
 from api.posts.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
 from domain.post import PostStatus
 from platforms.registry import networks
-from store.ways import Order
+from store.list_queries import Order
 
 Json = dict[str, Any]
 

@@ -166,7 +166,7 @@ async def _join(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -
         if known.response_body is not None:
             return Answer(known.response_status or 201, known.response_body, replayed=True)
         post = await find_post(session, request.workspace_id, known.post_id)
-        if post is not None and not post.told and post.status == PostStatus.PUBLISHING:
+        if post is not None and not post.is_delivered and post.status == PostStatus.PUBLISHING:
             deps.starter.tell(plan_for(post, await accounts_of(session, post)))
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)

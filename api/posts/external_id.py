@@ -32,7 +32,7 @@ async def answer_existing(
                 return None
             sentence = f"{post.id} has this externalId and was made by another body; change it, or use another id"
             raise Conflict(Problem(sentence, "external_id_taken", "externalId"))
-        if not post.told and post.status == PostStatus.PUBLISHING:
+        if not post.is_delivered and post.status == PostStatus.PUBLISHING:
             deps.starter.tell(plan_for(post, await accounts_of(session, post)))
     try:
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)

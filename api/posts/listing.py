@@ -19,7 +19,7 @@ from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import networks
 from store.history import Moment
-from store.ways import Filter, Order, Place
+from store.list_queries import Filter, Order, Position
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -45,7 +45,7 @@ _NO_CURSOR = "must be a cursor from an earlier answer to the same question"
 T = TypeVar("T")
 
 
-def cursor_after(last: Place | int) -> str:
+def cursor_after(last: Position | int) -> str:
     """Return the cursor of the page that follows a post or an attempt."""
     if isinstance(last, int):
         return _cursor({"id": last})
@@ -56,13 +56,13 @@ def _cursor(content: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
-def read_cursor(text: str, order: Order = Order.CREATED) -> Place:
-    """Return the place in a list that a page starts after. Raises ValueError."""
+def read_cursor(text: str, order: Order = Order.CREATED) -> Position:
+    """Return the position in a list that a page starts after. Raises ValueError."""
     content = _content(text)
     post_id, at = content.get("id"), content.get("at")
     if not isinstance(post_id, str) or not _ID.fullmatch(post_id) or (at is None) != (order is Order.CREATED):
         raise ValueError(_NO_CURSOR)
-    return Place(post_id, None if at is None else _moment(at))
+    return Position(post_id, None if at is None else _moment(at))
 
 
 def _moment(text: object) -> datetime:

@@ -13,7 +13,7 @@ from store.database import Database
 from store.models import ConnectedAccount, Post
 from store.plans import plan_of
 from store.posts import find_post
-from store.shown import ShownPost, read_shown_post
+from store.shown_posts import ShownPost, read_shown_post
 
 NO_SUCH_POST = Problem("There is no such post", "not_found")
 

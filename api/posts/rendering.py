@@ -10,7 +10,7 @@ from domain.schedule import local_time, rfc3339
 from domain.waits import waits_for
 from platforms.codes import known_codes, public_codes
 from store.models import Post, Target
-from store.shown import ShownPost, ShownTarget
+from store.shown_posts import ShownPost, ShownTarget
 
 _TIME_PASSED = {
     "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",

@@ -18,7 +18,7 @@ from domain.post import TargetStatus
 from platforms.registry import networks
 from store.attempts import most_attempts
 from store.models import Post, Target
-from store.wishes import reopen, row_of
+from store.post_changes import reopen, row_of
 
 MOST_ATTEMPTS = 1_000
 """Steps of one target from which on it is not retried any more: each is a row that is kept as long as the post."""

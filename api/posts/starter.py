@@ -8,7 +8,7 @@ import structlog
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
-from store.telling import note_taken_up
+from store.delivery import record_delivered
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.telling import tell
 
@@ -90,6 +90,6 @@ class Starter:
         heard, self._heard = self._heard, {}
         try:
             async with self._database.transaction() as session:
-                await note_taken_up(session, heard)
+                await record_delivered(session, heard)
         except Exception:
-            log.exception("telling.not_noted", posts=len(heard))
+            log.exception("delivery.not_recorded", posts=len(heard))

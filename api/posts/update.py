@@ -22,7 +22,7 @@ from domain.post import PostStatus
 from store.accounts import find_accounts
 from store.contents import rewrite
 from store.models import ConnectedAccount, Post
-from store.wishes import rows_of
+from store.post_changes import rows_of
 
 _BEGUN = Problem(
     "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",

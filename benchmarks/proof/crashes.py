@@ -51,7 +51,7 @@ _FROZEN_FOR = 20.0
 """Seconds for which a server is frozen while requests are out."""
 
 _STATE = """
-SELECT k.key, p.workflow_id, p.version, p.taken_up, t.status,
+SELECT k.key, p.workflow_id, p.version, p.delivered_version, t.status,
   EXISTS (SELECT FROM revisions r WHERE r.post_id = p.id AND r.state = 'waiting') AS revised,
   (SELECT a.state FROM attempts a WHERE a.target_id = t.id AND a.step IN ('publish', 'edit') ORDER BY a.id DESC LIMIT 1)
     AS sent
@@ -330,4 +330,4 @@ def told_by(row: Any, mode: Mode) -> dict[str, bool]:
     if mode is Mode.EDIT:
         return {"row": row["revised"], "started": sending, "sending": sending}
     wanted = _VERSIONS.get(mode, 1)
-    return {"row": row["version"] >= wanted, "started": row["taken_up"] >= wanted, "sending": sending}
+    return {"row": row["version"] >= wanted, "started": row["delivered_version"] >= wanted, "sending": sending}

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from domain.post import LATE_AFTER, PostStatus
 from reconcile.doctor.facts import SILENT_AFTER
-from reconcile.readiness import UNTOLD_AFTER
-from store.checkup import open_attempts
+from reconcile.readiness import UNDELIVERED_AFTER
 from store.database import Database
-from store.open_posts import PostLine, lines_of_workflows, open_after
+from store.doctor_queries import open_attempts
+from store.open_posts import PostSummary, open_after, posts_of_workflows
 from workflows.client.runs import Run, Runs
 
 _PAGE = 1000
@@ -40,10 +40,10 @@ async def suspicious(
     # Temporal first: what starts meanwhile is missing here and looked at closely, not the other way round.
     running = {run.workflow_id: run async for run in runs.listed("Running", workspace_id)}
     counted.workflows = len(running)
-    async for line in _open(database, workspace_id):
+    async for summary in _open(database, workspace_id):
         counted.posts, counted.open = counted.posts + 1, counted.open + 1
-        if _open_looks_wrong(line, running.get(line.workflow_id), now):
-            found[line.workflow_id] = Case(line.workflow_id, line.id)
+        if _open_looks_wrong(summary, running.get(summary.workflow_id), now):
+            found[summary.workflow_id] = Case(summary.workflow_id, summary.id)
     async for run, row in _rows_of(database, running):
         counted.posts += row is not None and not row.open
         if _running_looks_wrong(run, row):
@@ -54,39 +54,39 @@ async def suspicious(
     return found
 
 
-async def _open(database: Database, workspace_id: str | None) -> AsyncIterator[PostLine]:
+async def _open(database: Database, workspace_id: str | None) -> AsyncIterator[PostSummary]:
     last = ""
     while True:
         async with database.reading() as session:
-            lines = await open_after(session, last, _PAGE, workspace_id)
-        for line in lines:
-            yield line
-        if len(lines) < _PAGE:
+            summaries = await open_after(session, last, _PAGE, workspace_id)
+        for summary in summaries:
+            yield summary
+        if len(summaries) < _PAGE:
             return
-        last = lines[-1].id
+        last = summaries[-1].id
 
 
-async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator[tuple[Run, PostLine | None]]:
+async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator[tuple[Run, PostSummary | None]]:
     ids = list(running)
     for first in range(0, len(ids), _PAGE):
         part = ids[first : first + _PAGE]
         async with database.reading() as session:
-            lines = await lines_of_workflows(session, part)
+            summaries = await posts_of_workflows(session, part)
         for workflow_id in part:
-            yield running[workflow_id], lines.get(workflow_id)
+            yield running[workflow_id], summaries.get(workflow_id)
 
 
-def _open_looks_wrong(line: PostLine, run: Run | None, now: datetime) -> bool:
-    untold = not line.told and now - line.updated_at > UNTOLD_AFTER
+def _open_looks_wrong(summary: PostSummary, run: Run | None, now: datetime) -> bool:
+    undelivered = not summary.is_delivered and now - summary.updated_at > UNDELIVERED_AFTER
     if run is None:
-        return line.told or untold
-    late = line.due_at is not None and now - line.due_at > LATE_AFTER
-    other_time = line.status == PostStatus.SCHEDULED and run.due_at != line.due_at
-    return untold or late or other_time or run.stuck or run.post_status != line.status
+        return summary.is_delivered or undelivered
+    late = summary.due_at is not None and now - summary.due_at > LATE_AFTER
+    other_time = summary.status == PostStatus.SCHEDULED and run.due_at != summary.due_at
+    return undelivered or late or other_time or run.stuck or run.post_status != summary.status
 
 
-def _running_looks_wrong(run: Run, line: PostLine | None) -> bool:
-    if line is None or run.stuck:
+def _running_looks_wrong(run: Run, summary: PostSummary | None) -> bool:
+    if summary is None or run.stuck:
         return True
     # Of a partial post the sum does not say which of its targets is which.
-    return not line.open and (run.post_status != line.status or line.status == PostStatus.PARTIAL)
+    return not summary.open and (run.post_status != summary.status or summary.status == PostStatus.PARTIAL)

@@ -18,7 +18,7 @@ from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
 from reconcile.doctor.waiting import waiting_sentence
 from store.database import Database
-from store.showing import showings
+from store.expected_posts import expected_posts
 from store.waiting import stuck_targets
 from workflows.client.runs import Runs
 
@@ -89,7 +89,7 @@ class Doctor:
     async def _look_at_networks(self, report: Report, sandbox_url: str) -> None:
         async def look() -> list[Finding]:
             # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
-            rows = [each async for each in showings(self._database)]
+            rows = [each async for each in expected_posts(self._database)]
             networks = Networks(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
             report.public = networks.compared
             return list(networks.findings())

@@ -12,7 +12,8 @@ from domain.schedule import rfc3339
 from platforms.versions import EndingVersion, ending_versions
 from reconcile.doctor.findings import Finding, Heals, Kind, Subject
 from store.app_refusals import refused_apps
-from store.checkup import (
+from store.database import Database
+from store.doctor_queries import (
     LooseKey,
     WaitingRevision,
     loose_keys,
@@ -20,7 +21,6 @@ from store.checkup import (
     post_and_targets,
     waiting_revisions,
 )
-from store.database import Database
 from store.models import AppRefusal, Restore
 from store.restores import count_to_confirm_first, open_restore
 from workflows.client.runs import Runs

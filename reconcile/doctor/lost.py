@@ -9,10 +9,10 @@ from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import Facts
 from reconcile.doctor.findings import Finding, Heals, Kind
-from reconcile.readiness import UNTOLD_AFTER
+from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
 from reconcile.run_facts import facts_of_row, facts_of_run
-from store.checkup import OpenAttempt
+from store.doctor_queries import OpenAttempt
 from store.models import Post
 from workflows.client.runs import Run
 
@@ -52,10 +52,10 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
             return facts.finding(Kind.UNTOLD, Heals.PERSON, what, how)
         how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
         return facts.finding(Kind.UNTOLD, Heals.ITSELF, what, how)
-    if not post.told:
+    if not post.is_delivered:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."
-        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
+        return facts.finding(Kind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNDELIVERED_AFTER)
     what = f"The row says {status}, but {ended}."
     how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
     return facts.finding(Kind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from platforms.registry import networks
 from reconcile.doctor.sandbox import Place, Public, PublicPosts
-from store.showing import Showing
+from store.expected_posts import ExpectedPost
 
 _CLOCKS_APART = timedelta(seconds=5)
 _FIELDS = ("title", "description")
@@ -16,32 +16,32 @@ _ITEMS = ("threadItems", "thread_items")
 class UnknownPosts:
     """Hold the public posts that no row knows, to be given to targets that they may be."""
 
-    def __init__(self, seen: PublicPosts, showings: Sequence[Showing]) -> None:
+    def __init__(self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost]) -> None:
         self._found: defaultdict[Place, list[Public]] = defaultdict(list)
-        known = {(_place(each), one) for each in showings for one in each.ids}
+        known = {(_place(each), one) for each in expected_posts for one in each.ids}
         # A version that replaced another is told of where that one is.
         known |= {(post.place, post.superseded_by) for post in seen.posts if post.superseded_by}
-        theirs = {(_place(each), _plain(text)) for each in showings for text in _thread(each)}
+        theirs = {(_place(each), _plain(text)) for each in expected_posts for text in _thread(each)}
         for post in sorted(seen.posts, key=lambda each: each.made_at):
             in_thread = (post.place, _plain(post.text)) in theirs
             if not (post.deleted or post.superseded_by or (post.place, post.id) in known or in_thread):
                 self._found[post.place].append(post)
 
-    def take(self, showing: Showing, most: int | None = None) -> list[Public]:
+    def take(self, expected: ExpectedPost, most: int | None = None) -> list[Public]:
         """Return posts, oldest first, that a target's sends may have made, and give them to nobody else."""
-        begin, end = showing.sends.first, showing.sends.last
+        begin, end = expected.sends.first, expected.sends.last
         if begin is None or end is None:
             return []
-        begin, end = begin - _CLOCKS_APART, end + networks()[showing.target.platform].believes_absence_after
-        candidates, words = self._found[_place(showing)], _words(showing)
+        begin, end = begin - _CLOCKS_APART, end + networks()[expected.target.platform].believes_absence_after
+        candidates, words = self._found[_place(expected)], _words(expected)
         fitting = (each for each in candidates if begin <= each.made_at <= end + _CLOCKS_APART)
         mine = [each for each in fitting if _plain(each.text) in words][:most]
-        self._found[_place(showing)] = [each for each in candidates if each not in mine]
+        self._found[_place(expected)] = [each for each in candidates if each not in mine]
         return mine
 
 
-def _place(showing: Showing) -> Place:
-    return showing.target.platform, showing.target.account_id
+def _place(expected: ExpectedPost) -> Place:
+    return expected.target.platform, expected.target.account_id
 
 
 def _plain(text: str) -> str:
@@ -49,15 +49,15 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _words(showing: Showing) -> set[str]:
+def _words(expected: ExpectedPost) -> set[str]:
     """Return what a network may show as a target's text: some make its first line a title, or have a field for it."""
-    _, _, rest = showing.sent_text.strip().partition("\n")
-    own = (showing.settings.get(name) for name in _FIELDS)
+    _, _, rest = expected.sent_text.strip().partition("\n")
+    own = (expected.settings.get(name) for name in _FIELDS)
     found = {_plain(text) for text in (rest, *own) if isinstance(text, str) and text.strip()}
-    return found | {_plain(showing.sent_text)}
+    return found | {_plain(expected.sent_text)}
 
 
-def _thread(showing: Showing) -> Iterable[str]:
+def _thread(expected: ExpectedPost) -> Iterable[str]:
     """Return the texts of the posts that follow a target's own in its thread."""
-    items = next((showing.settings[name] for name in _ITEMS if name in showing.settings), None)
+    items = next((expected.settings[name] for name in _ITEMS if name in expected.settings), None)
     return [str(item.get("content") or "") for item in items or () if isinstance(item, dict)]

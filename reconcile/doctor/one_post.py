@@ -20,8 +20,8 @@ from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.waiting import waiting_sentence
 from store.accounts import find_accounts
 from store.app_refusals import refused_apps
-from store.checkup import post_and_targets
 from store.database import Database
+from store.doctor_queries import post_and_targets
 from store.history import newest_attempts
 from store.models import AuditEvent, ConnectedAccount, Post, Target
 from store.waiting import stuck_targets, waits_of
@@ -122,7 +122,7 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
 
 
 async def _ask_temporal(database: Database, runs: Runs, post: Post, report: PostReport, now: datetime) -> None:
-    if post.status == PostStatus.DRAFT and post.taken_up == 0:
+    if post.status == PostStatus.DRAFT and post.delivered_version == 0:
         report.workflow.append("A draft has no workflow.")
         return
     run = await runs.latest(post.workflow_id)
@@ -180,7 +180,7 @@ _SETTLED = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED})
 
 def _row(post: Post) -> str:
     due = f", due at {rfc3339(post.due_at)}" if post.due_at else ""
-    known = "which its workflow knows" if post.told else "which its workflow is not known to know"
+    known = "which its workflow knows" if post.is_delivered else "which its workflow is not known to know"
     is_open = PostStatus(post.status).is_open
     version = f", version {post.version}, {known}" if is_open else f", version {post.version}"
     return f"The row says {post.status}{due}{version}; changed last at {rfc3339(post.updated_at)}."

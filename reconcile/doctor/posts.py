@@ -12,10 +12,10 @@ from reconcile.doctor.findings import Finding
 from reconcile.doctor.lost import judge_lost
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.running import judge_running
-from reconcile.readiness import UNTOLD_AFTER
+from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.run_facts import facts_of_row, facts_of_run
-from store.checkup import open_attempts_of, post_and_targets
 from store.database import Database
+from store.doctor_queries import open_attempts_of, post_and_targets
 from store.models import Post
 from workflows.client.runs import Run, Runs
 
@@ -34,7 +34,7 @@ class Examination:
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
             return judge_running(facts, facts.run)
-        if facts.post and not facts.post.told and facts.now - facts.post.updated_at < UNTOLD_AFTER:
+        if facts.post and not facts.post.is_delivered and facts.now - facts.post.updated_at < UNDELIVERED_AFTER:
             return []
         return judge_lost(facts)
 

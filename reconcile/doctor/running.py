@@ -8,7 +8,7 @@ from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import SILENT_AFTER, Facts, settled
 from reconcile.doctor.findings import Finding, Heals, Kind
-from reconcile.readiness import UNTOLD_AFTER
+from reconcile.readiness import UNDELIVERED_AFTER
 from store.models import Post, Target
 from workflows.client.runs import Run
 from workflows.messages import TargetStatusView
@@ -84,9 +84,9 @@ def _beside_each_other(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
     if post.status == PostStatus.SCHEDULED and post.due_at and due and _apart(due, post.due_at):
         what = f"The row is due at {rfc3339(post.due_at)}, its workflow publishes at {rfc3339(due)}."
         knows = facts.view.version if facts.view else post.version
-        if post.version > knows or not post.told:
+        if post.version > knows or not post.is_delivered:
             how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
-            yield facts.finding(Kind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNTOLD_AFTER)
+            yield facts.finding(Kind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNDELIVERED_AFTER)
             return
         how = "Change the post (PATCH /v1/posts/{postId}) to the time that is wanted: both follow."
         yield facts.finding(Kind.DUE, Heals.PERSON, what, how)

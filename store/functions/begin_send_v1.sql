@@ -1,7 +1,7 @@
 -- Takes a target for its one send and writes the attempt `sending`, or says why not. Committed before anything is sent.
 --
 -- `_version` and `_due_by` as in settle_target_v1. `_handles` replace those of the row, if its are of
--- `_handles_version`; null: the row keeps its own. `_prepared` is the line of the step before; null: there is none.
+-- `_handles_version`; null: the row keeps its own. `_prepared` is the attempt of the step before; null: there is none.
 CREATE FUNCTION begin_send_v1(
   _target_id text,
   _now timestamptz,

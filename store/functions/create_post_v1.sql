@@ -36,12 +36,12 @@ BEGIN
   INSERT INTO posts (
     id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for, scheduled_wall,
     external_id, external_digest, planned_for, tiktok_settings, facebook_settings, due_at, answer_bytes,
-    publish_within, version, taken_up, tell_at, tells, created_by, published_at, created_at, updated_at
+    publish_within, version, delivered_version, next_delivery_at, delivery_attempts, created_by, published_at, created_at, updated_at
   )
   SELECT
     id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for, scheduled_wall,
     external_id, external_digest, planned_for, tiktok_settings, facebook_settings, due_at, answer_bytes,
-    publish_within, version, taken_up, tell_at, tells, created_by, published_at, created_at, updated_at
+    publish_within, version, delivered_version, next_delivery_at, delivery_attempts, created_by, published_at, created_at, updated_at
   FROM jsonb_populate_record(NULL::posts, _post);
   INSERT INTO targets (
     id, post_id, workspace_id, position, platform, account_id, custom_content, custom_media, settings, status,

@@ -5,8 +5,8 @@
 --   step    no send was begun: the post must be of `_version` and due by `_due_by` (null: of any, and due or not), and no
 --           send may be open
 --   confirm the unconfirmed send `_attempt_id`, which must be the last
--- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send, or is a new line.
--- `_audit` is a line of the audit trail for the change; not written if the target's last line says the same.
+-- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send, or is a new row.
+-- `_audit` is an entry of the audit trail for the change; not written if the target's last entry is the same.
 CREATE FUNCTION settle_target_v1(
   _target_id text,
   _now timestamptz,
@@ -82,10 +82,10 @@ BEGIN
   IF _basis = 'answer' AND coalesce(_write, 'stands') = 'stands' THEN
     UPDATE attempts
     -- One whose rows were lost keeps the time by which it had ended.
-    SET state = line.state, finished_at = coalesce(attempts.finished_at, _now), http_status = line.http_status,
-        code = line.code, request_id = line.request_id, decision = line.decision,
-        next_attempt_at = line.next_attempt_at
-    FROM jsonb_populate_record(NULL::attempts, _attempt) AS line
+    SET state = entry.state, finished_at = coalesce(attempts.finished_at, _now), http_status = entry.http_status,
+        code = entry.code, request_id = entry.request_id, decision = entry.decision,
+        next_attempt_at = entry.next_attempt_at
+    FROM jsonb_populate_record(NULL::attempts, _attempt) AS entry
     WHERE attempts.id = _attempt_id;
   ELSIF _attempt IS NOT NULL AND (_basis = 'confirm' OR (_basis = 'step' AND _write IS NULL)) THEN
     INSERT INTO attempts
@@ -96,10 +96,10 @@ BEGIN
 
   IF _write IS NULL AND _audit IS NOT NULL THEN
     INSERT INTO audit_events (at, workspace_id, post_id, action, actor_type, actor_id, platform, account_id, details)
-    SELECT _now, target.workspace_id, target.post_id, line.action, line.actor_type, line.actor_id,
-           target.platform, target.account_id, line.details
+    SELECT _now, target.workspace_id, target.post_id, entry.action, entry.actor_type, entry.actor_id,
+           target.platform, target.account_id, entry.details
     FROM targets AS target
-    CROSS JOIN jsonb_populate_record(NULL::audit_events, _audit) AS line
+    CROSS JOIN jsonb_populate_record(NULL::audit_events, _audit) AS entry
     LEFT JOIN LATERAL (
       SELECT action, actor_type, actor_id, details FROM audit_events
       WHERE (post_id, platform, account_id) = (target.post_id, target.platform, target.account_id)
@@ -108,7 +108,7 @@ BEGIN
     ) AS last ON true
     WHERE target.id = _target_id
       AND (last.action, last.actor_type, last.actor_id, last.details)
-          IS DISTINCT FROM (line.action, line.actor_type, line.actor_id, line.details);
+          IS DISTINCT FROM (entry.action, entry.actor_type, entry.actor_id, entry.details);
   END IF;
 
   IF _write IS NULL THEN

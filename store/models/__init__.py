@@ -2,11 +2,11 @@
 
 from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, ConnectedAccount, PendingConnection, Workspace
 from store.models.base import Base, Id
+from store.models.maintenance import Restore, ZoneCheck
 from store.models.media import MediaCheck, MediaFile
 from store.models.posts import EXTERNAL_ID, STUCK, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import Attempt, AuditEvent, IdempotencyKey, Revision
-from store.models.upkeep import Restore, ZoneCheck
 
 __all__ = [
     "EXTERNAL_ID",

@@ -63,7 +63,7 @@ class _AccountColumns:
     refusal_code: Mapped[str | None]
     refusals: Mapped[int] = mapped_column(server_default=text("0"))
     """How often it was refused since it last published; spaces out how soon it is tried again."""
-    ask_again_at: Mapped[datetime | None]
+    recheck_at: Mapped[datetime | None]
     """When the network is asked next whether it accepts the account again."""
     expires_at: Mapped[datetime | None]
     """When the access token ends; null if it has no end or none is known."""

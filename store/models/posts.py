@@ -48,13 +48,13 @@ class Post(Base):
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
     """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
-    """Counts the changes of what is wanted; raised under the row's lock, never by what becomes of the post."""
-    taken_up: Mapped[int] = mapped_column(server_default=text("0"))
-    """The newest version that its workflow is known to have taken up; 0: no workflow was ever started."""
-    tell_at: Mapped[datetime | None]
-    """When the sweep may tell its workflow again, after a time when that has failed."""
-    tells: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often the sweep has tried to tell its workflow of this version."""
+    """The number of the newest change of the request; raised under the row's lock, never by the results of the post."""
+    delivered_version: Mapped[int] = mapped_column(server_default=text("0"))
+    """The newest version that its workflow is known to have; 0: no workflow was ever started."""
+    next_delivery_at: Mapped[datetime | None]
+    """When the sweep may deliver the newest version again, after a failure."""
+    delivery_attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often the sweep has tried to deliver this version to its workflow."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
@@ -62,9 +62,9 @@ class Post(Base):
     updated_at: Mapped[datetime]
 
     @property
-    def told(self) -> bool:
-        """Tell whether its workflow is known to know what is wanted."""
-        return self.taken_up >= self.version
+    def is_delivered(self) -> bool:
+        """Return whether its workflow is known to have the newest version."""
+        return self.delivered_version >= self.version
 
     targets: Mapped[list["Target"]] = relationship(
         back_populates="post",
@@ -95,9 +95,9 @@ class Post(Base):
         ),
         Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
         Index(
-            "posts_untold",
+            "posts_undelivered",
             "due_at",
-            postgresql_where=text("taken_up < version AND status IN ('scheduled', 'publishing')"),
+            postgresql_where=text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(
@@ -151,7 +151,7 @@ class Target(Base):
     hold_reason: Mapped[str | None]
     """Why it is held (domain.post.HoldReason); null otherwise."""
     released_at: Mapped[datetime | None]
-    """When a held target's workflow was last told that it may go on."""
+    """When the signal to go on was last sent to a held target's workflow."""
 
     post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
 

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from tests.api.conftest import Client
 from tests.api.test_hot_path import name_of
 from tests.stack import Stack
-from tests.statements import Statement, heard
+from tests.statements import Statement, delivered
 from tests.workflows.lives import comes_to
 
 _PREFIX = "EVENT_TYPE_"
@@ -54,7 +54,7 @@ async def events(stack: Stack, post_id: str) -> tuple[Counter[str], int]:
 async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int], int]:
     """Return the statements that wrote something for a post, by their names, and how many opened a step."""
     ids = {post_id}
-    await heard(statements, post_id)
+    await delivered(statements, post_id)
     for each in statements:
         if each.text.startswith("SELECT create_post_v1") and each.concerns(post_id):
             ids.update(re.findall(r"tgt_[0-9a-f]+", each.arguments))

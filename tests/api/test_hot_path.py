@@ -7,7 +7,7 @@ from temporalio.api.enums.v1 import EventType
 
 from tests.api.conftest import Client
 from tests.stack import Stack
-from tests.statements import Statement, heard
+from tests.statements import Statement, delivered
 from tests.workflows.lives import comes_to
 
 ACTIONS = {
@@ -44,13 +44,13 @@ async def test_a_post_that_is_published_now_costs_five_writes_and_one_activity(
     body = {"content": "counted", "platforms": [target], "publishNow": True}
     answer = await api.send_post(body, **{"Idempotency-Key": "counted once"})
     assert answer.json()["status"] == "published"
-    await heard(statements, answer.json()["id"])
+    await delivered(statements, answer.json()["id"])
     noted = list(statements)
-    while not (post := await stack.read(answer.json()["id"])).told:  # noqa: ASYNC110
+    while not (post := await stack.read(answer.json()["id"])).is_delivered:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     ids = (post.id, post.targets[0].id)
     own = [each for each in noted if each.concerns(*ids)]
-    kept = [each for each in own if each.verb == "UPDATE" and "taken_up" in each.text]
+    kept = [each for each in own if each.verb == "UPDATE" and "delivered_version" in each.text]
     assert len(kept) == 1
     assert [name for each in own if each not in kept and (name := name_of(each.text)) != "SELECT"] == COST
     assert len([each for each in own if "last_send" in each.text]) == 1

@@ -23,8 +23,8 @@ from domain.ids import new_id
 from domain.post import PostStatus
 from reconcile.recovery import Recovery
 from runtime.temporal import DATA_CONVERTER, connect
+from store.delivery import record_delivered
 from store.models import Post
-from store.telling import note_taken_up
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import CLIENT, Stack
 from workflows.client.runs import Runs
@@ -73,7 +73,7 @@ async def scheduled(own: Stack, content: str, due_in: timedelta = timedelta(hour
     handle = await own.start(post)
     assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
     async with own.database.transaction() as session:
-        await note_taken_up(session, {post.id: post.version})
+        await record_delivered(session, {post.id: post.version})
     return post
 
 

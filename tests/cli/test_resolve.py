@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from temporalio.testing import WorkflowEnvironment
 
-from cli.decisions import LARGEST_FILE, MOST_LINES
+from cli.decisions import LARGEST_FILE, MOST_ENTRIES
 from cli.main import main
 from store.models import Post
 from tests.reconcile.doctor.conftest import new_workspace
@@ -129,7 +129,7 @@ async def test_invalid_lines_are_named_and_change_nothing(stack: Stack, tmp_path
         (b"post,platform\n", "the first line must name the columns; missing: postId, outcome."),
         (b"", "the first line must name the columns; missing: postId, platform, outcome."),
         (b"\xff\xfe", "is not UTF-8."),
-        (b"postId,platform,outcome\n" + b"a,b,published\n" * (MOST_LINES + 1), "has more than 10,000 lines."),
+        (b"postId,platform,outcome\n" + b"a,b,published\n" * (MOST_ENTRIES + 1), "has more than 10,000 lines."),
         (b"a" * (LARGEST_FILE + 1), "is larger than 4 MiB."),
         (b'postId,platform,outcome\n"a,b,published\n', "line 2: unexpected end of data"),
     ],

@@ -18,9 +18,9 @@ from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
 from reconcile.doctor.findings import Kind
+from store.delivery import record_delivered
 from store.models import Attempt, Post, Restore, Target
 from store.restores import begin_restore, finish_restore
-from store.telling import note_taken_up
 from tests.api.conftest import client_of
 from tests.reconcile.doctor.conftest import look
 from tests.serving import started
@@ -45,7 +45,7 @@ async def rewind(stack: Stack, post: Post) -> None:
     """Put the rows of a post back to what they were before it was published, as an older backup does."""
     async with stack.database.transaction() as session:
         before: dict[str, Any] = {"status": PostStatus.SCHEDULED, "published_at": None, "updated_at": post.created_at}
-        await session.execute(update(Post).where(Post.id == post.id).values(version=1, taken_up=1, **before))
+        await session.execute(update(Post).where(Post.id == post.id).values(version=1, delivered_version=1, **before))
         nothing = {"platform_post_id": None, "platform_post_url": None, "published_at": None, "begun_at": None}
         await session.execute(
             update(Target).where(Target.post_id == post.id).values(status=TargetStatus.PENDING, handles={}, **nothing)
@@ -153,9 +153,9 @@ async def test_an_equal_post_made_after_the_restore_is_not_matched(
 async def test_workflows_of_an_older_temporal_are_notified_again(stack: Stack) -> None:
     post = await stack.save("told again", [stack.accounts["plain"]], due_in=timedelta(minutes=5))
     async with stack.database.transaction() as session:
-        await note_taken_up(session, {post.id: 1})
+        await record_delivered(session, {post.id: 1})
     await handle_restore(datetime.now(UTC), temporal=True)
-    assert not (await stack.read(post.id)).told
+    assert not (await stack.read(post.id)).is_delivered
 
 
 async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(

@@ -16,7 +16,7 @@ from api.dependencies import Dependencies
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import networks
 from reconcile.late_posts import LatePostWatch
-from reconcile.readiness import UNTOLD_AFTER
+from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
 from store.models import LatePost, Post
 from tests.api.conftest import client_of
@@ -145,7 +145,7 @@ async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))
         assert (await ask())[1]["sweep"] is True, "a draft that has just been scheduled"
-        await _age(alone, post, saved=timedelta(days=3), changed=UNTOLD_AFTER)
+        await _age(alone, post, saved=timedelta(days=3), changed=UNDELIVERED_AFTER)
         assert (await becomes(ask, 503))["sweep"] is False
         # The worker's own sweep ends it.
         assert (await becomes(ask, 200))["sweep"] is True

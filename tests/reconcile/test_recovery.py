@@ -12,8 +12,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from domain.post import PostStatus, TargetStatus
 from reconcile import recovery as module
 from reconcile.recovery import Recovery
+from store.delivery import record_delivered
 from store.models import Attempt, Post, Target
-from store.telling import note_taken_up
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
@@ -30,7 +30,7 @@ async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, Work
     post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
-        await note_taken_up(session, {post.id: post.version})
+        await record_delivered(session, {post.id: post.version})
     assert (await handle.query("status"))["status"] == PostStatus.SCHEDULED
     return post, handle
 
@@ -47,7 +47,7 @@ async def rewind(stack: Stack, post: Post) -> None:
         await session.execute(
             update(Post)
             .where(Post.id == post.id)
-            .values(status=PostStatus.SCHEDULED, published_at=None, updated_at=before, version=1, taken_up=1)
+            .values(status=PostStatus.SCHEDULED, published_at=None, updated_at=before, version=1, delivered_version=1)
         )
         await session.execute(
             update(Target)

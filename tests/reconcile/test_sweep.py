@@ -31,7 +31,7 @@ async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
     await age(stack, post)
     await sweep(stack.worker_database, stack.workflows)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
-    assert (await stack.read(post.id)).told
+    assert (await stack.read(post.id)).is_delivered
 
 
 async def test_a_start_that_was_only_not_noted_changes_nothing(stack: Stack) -> None:
@@ -44,7 +44,7 @@ async def test_a_start_that_was_only_not_noted_changes_nothing(stack: Stack) -> 
 async def test_a_post_that_is_being_created_is_left_to_its_request(stack: Stack) -> None:
     post = await stack.save("in creation", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
     await sweep(stack.worker_database, stack.workflows)
-    assert not (await stack.read(post.id)).told
+    assert not (await stack.read(post.id)).is_delivered
 
 
 class Stubborn(PostWorkflows):
@@ -72,7 +72,7 @@ async def test_one_failing_start_delays_no_other(stack: Stack) -> None:
         await sweep(stack.worker_database, workflows)
         await sweep(stack.worker_database, workflows)
     assert workflows.asked == [refused.id, other.id], "soonest due first, and the one that failed is left alone a while"
-    told = [line for line in lines if line["event"] == "sweep.not_told"]
+    told = [line for line in lines if line["event"] == "sweep.not_delivered"]
     assert [(line["post_id"], line["reason"]) for line in told] == [(refused.id, "no answer")]
     assert (await stack.settled(other.id)).status == PostStatus.PUBLISHED
 
@@ -85,13 +85,13 @@ async def test_failed_starts_back_off(stack: Stack) -> None:
         began = datetime.now(UTC)
         await sweep(stack.worker_database, workflows)
         row = await stack.read(refused.id)
-        assert row.tell_at
-        pauses.append(round((row.tell_at - began).total_seconds()))
+        assert row.next_delivery_at
+        pauses.append(round((row.next_delivery_at - began).total_seconds()))
         async with stack.database.transaction() as session:
-            await session.execute(update(Post).where(Post.id == refused.id).values(tell_at=None))
+            await session.execute(update(Post).where(Post.id == refused.id).values(next_delivery_at=None))
     assert pauses == [5, 10, 20, 40, 60]
     changed = await stack.write_change(refused, due=datetime.now(UTC) + timedelta(hours=2))
-    assert (changed.tell_at, changed.tells) == (None, 0), "another version may be taken"
+    assert (changed.next_delivery_at, changed.delivery_attempts) == (None, 0), "another version may be taken"
 
 
 async def test_concurrent_sweeps_notify_a_post_once(stack: Stack) -> None:
@@ -110,9 +110,9 @@ async def test_while_temporal_is_away_posts_wait_for_it_and_no_longer(stack: Sta
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
     with pytest.raises(Unavailable):
         await sweep(stack.worker_database, PostWorkflows(nowhere))
-    assert (await stack.read(post.id)).tell_at is None
+    assert (await stack.read(post.id)).next_delivery_at is None
     await sweep(stack.worker_database, stack.workflows)
-    assert (await stack.read(post.id)).told
+    assert (await stack.read(post.id)).is_delivered
 
 
 async def test_a_post_with_as_many_tags_and_accounts_as_the_api_takes_is_started(stack: Stack) -> None:

@@ -258,7 +258,7 @@ class TestLooks:
         with altered_zones(tmp_path, LATER):
             assert await follow_zones(stack.worker_database, Silent(stack.client)) == 1
         assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
-        assert not (await stack.read(post["id"])).told
+        assert not (await stack.read(post["id"])).is_delivered
 
     async def test_through_more_posts_than_it_reads_at_once(
         self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

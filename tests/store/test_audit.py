@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import ProgrammingError
 
-from domain.audit import LONGEST_VALUE, MOST_CHANGES, WORKER, Action, Change, Line, changes_between, operator
+from domain.audit import LONGEST_VALUE, MOST_CHANGES, WORKER, Action, AuditEntry, Change, changes_between, operator
 from domain.content import PostContent, TargetContent
 from reconcile.expiry import expire
-from store.audit import add_line, add_unless_said, is_said
+from store.audit import add_entry, add_unless_recorded, is_recorded
 from store.database import Database
 from store.models import AuditEvent, Post
 from store.posts import find_post
@@ -28,7 +28,7 @@ async def saved(own: Stack) -> Post:
     return await own.save("audited", [own.accounts["plain"]], due_in=timedelta(hours=5))
 
 
-async def lines(database: Database, post: Post) -> list[AuditEvent]:
+async def entries(database: Database, post: Post) -> list[AuditEvent]:
     async with database.reading() as session:
         found = await session.scalars(
             select(AuditEvent).where(AuditEvent.post_id == post.id).order_by(AuditEvent.at, AuditEvent.id)
@@ -36,25 +36,25 @@ async def lines(database: Database, post: Post) -> list[AuditEvent]:
         return list(found)
 
 
-async def write(database: Database, post: Post, *written: Line) -> None:
+async def write(database: Database, post: Post, *written: AuditEntry) -> None:
     async with database.transaction() as session:
         row = await find_post(session, post.workspace_id, post.id, lock=True)
         assert row
-        for line in written:
-            add_line(row, line)
+        for entry in written:
+            add_entry(row, entry)
 
 
 async def add_and_fail(database: Database, post: Post) -> None:
     async with database.transaction() as session:
         row = await find_post(session, post.workspace_id, post.id, lock=True)
         assert row
-        add_line(row, HELD)
+        add_entry(row, HELD)
         await session.flush()
         raise RuntimeError("no")
 
 
-HELD = Line(Action.HELD, WORKER, targets=(("twitter", "tw_1"),), details=(("code", "network_cap"),))
-RELEASED = Line(Action.RELEASED, WORKER, targets=(("twitter", "tw_1"),))
+HELD = AuditEntry(Action.HELD, WORKER, targets=(("twitter", "tw_1"),), details=(("code", "network_cap"),))
+RELEASED = AuditEntry(Action.RELEASED, WORKER, targets=(("twitter", "tw_1"),))
 
 
 async def test_a_repeat_without_change_writes_one_line(own: Stack) -> None:
@@ -62,26 +62,26 @@ async def test_a_repeat_without_change_writes_one_line(own: Stack) -> None:
     async with own.worker_database.transaction() as session:
         row = await find_post(session, post.workspace_id, post.id, lock=True)
         assert row
-        said = [await add_unless_said(session, row, each) for each in (HELD, HELD, RELEASED, HELD)]
+        said = [await add_unless_recorded(session, row, each) for each in (HELD, HELD, RELEASED, HELD)]
     assert said == [True, False, True, True]
-    assert [each.action for each in await lines(own.database, post)] == ["held", "released", "held"]
+    assert [each.action for each in await entries(own.database, post)] == ["held", "released", "held"]
 
 
 async def test_a_step_that_is_run_again_finds_its_line_by_the_run(own: Stack) -> None:
     post = await saved(own)
-    cancelled = Line(Action.CANCELLED, operator("alice"), details=(("runId", "one"), ("reason", "stop")))
+    cancelled = AuditEntry(Action.CANCELLED, operator("alice"), details=(("runId", "one"), ("reason", "stop")))
     await write(own.worker_database, post, cancelled)
     async with own.database.reading() as session:
-        assert await is_said(session, post, Action.CANCELLED, runId="one")
-        assert not await is_said(session, post, Action.CANCELLED, runId="two")
-        assert not await is_said(session, post, Action.RETRIED, runId="one")
+        assert await is_recorded(session, post, Action.CANCELLED, runId="one")
+        assert not await is_recorded(session, post, Action.CANCELLED, runId="two")
+        assert not await is_recorded(session, post, Action.RETRIED, runId="one")
 
 
 async def test_a_change_that_is_rolled_back_leaves_no_line(own: Stack) -> None:
     post = await saved(own)
     with pytest.raises(RuntimeError, match="no"):
         await add_and_fail(own.api_database, post)
-    assert await lines(own.database, post) == []
+    assert await entries(own.database, post) == []
 
 
 async def test_lines_are_deleted_when_they_are_old(own: Stack) -> None:
@@ -94,9 +94,9 @@ async def test_lines_are_deleted_when_they_are_old(own: Stack) -> None:
         old = update(AuditEvent).where(AuditEvent.post_id == post.id, AuditEvent.action == "held")
         await session.execute(old.values(at=now - timedelta(days=8)))
     await expire(own.worker_database, now, timedelta(days=9))
-    assert len(await lines(own.database, post)) == 2
+    assert len(await entries(own.database, post)) == 2
     await expire(own.worker_database, now, timedelta(days=7))
-    assert [each.action for each in await lines(own.database, post)] == ["released"]
+    assert [each.action for each in await entries(own.database, post)] == ["released"]
 
 
 async def test_audit_lines_cannot_be_changed_or_deleted_by_the_api(own: Stack) -> None:
@@ -112,7 +112,7 @@ async def test_audit_lines_cannot_be_changed_or_deleted_by_the_api(own: Stack) -
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with database.transaction() as session:
                 await session.execute(statement)
-    assert len(await lines(own.database, post)) == 1
+    assert len(await entries(own.database, post)) == 1
 
 
 def test_a_line_is_bounded() -> None:
@@ -120,7 +120,9 @@ def test_a_line_is_bounded() -> None:
         targets=[TargetContent(platform="twitter", account_id=f"tw_{number}") for number in range(100)]
     )
     changes = changes_between(before, PostContent())
-    kept = Line(Action.CHANGED, WORKER, changes, tuple(("twitter", f"tw_{number}") for number in range(100))).as_json()
+    kept = AuditEntry(
+        Action.CHANGED, WORKER, changes, tuple(("twitter", f"tw_{number}") for number in range(100))
+    ).as_json()
     assert len(kept["changes"]) == len(kept["targets"]) == MOST_CHANGES
     assert kept["moreChanges"] == 100 - MOST_CHANGES
     long = changes_between(PostContent(timezone="x" * 1000), PostContent(timezone="UTC"))

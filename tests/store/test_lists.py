@@ -14,9 +14,9 @@ from sqlalchemy.sql.expression import Executable
 
 from domain.post import PostStatus, TargetStatus
 from store.database import Database
+from store.list_queries import WINDOW, Filter, Order, find, ordered_query
 from store.lists import list_posts
 from store.models import Post, PostTag
-from store.ways import WINDOW, Filter, Order, find, in_order
 from store.workspaces import create_workspace
 from tests.stack import new_database
 
@@ -175,7 +175,7 @@ async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str
     async with database.reading() as session:
         for one, two, order in itertools.product(parts, parts, Order):
             wanted = Filter(**{**one, **two}, order=order)
-            simple = (await session.execute(in_order(workspace, wanted, 30))).all()
+            simple = (await session.execute(ordered_query(workspace, wanted, 30))).all()
             assert [row.id for row in await find(session, workspace, wanted, 30)] == [row.id for row in simple], wanted
 
 

@@ -13,11 +13,11 @@ from domain.post import Media, MediaType, PostStatus
 from store.contents import content_of, new_post, rewrite
 from store.creating import create_post
 from store.database import Database
+from store.delivery import record_delivered
+from store.list_queries import Filter, Position
 from store.lists import Page, list_posts
 from store.models import Post, Target
 from store.posts import find_post, is_moving
-from store.telling import note_taken_up
-from store.ways import Filter, Place
 from store.workspaces import create_workspace
 from tests.stack import CLIENT, new_database
 
@@ -126,19 +126,19 @@ class TestRewrite:
     async def test_a_changed_post_must_be_notified_again(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.DRAFT, due_at=None)
         async with database.transaction() as session:
-            await note_taken_up(session, {post.id: 1})
-        assert (await read(database, post)).told
+            await record_delivered(session, {post.id: 1})
+        assert (await read(database, post)).is_delivered
         async with database.transaction() as session:
             locked = await find_post(session, workspace, post.id, lock=True)
             assert locked is not None
             rewrite(locked, CONTENT, CLIENT, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
         found = await read(database, post)
-        assert (found.version, found.taken_up, found.told) == (2, 1, False)
+        assert (found.version, found.delivered_version, found.is_delivered) == (2, 1, False)
 
 
 async def test_pages_are_cut_by_id(database: Database, workspace: str) -> None:
     made = [(await save(database, workspace)).id for _ in range(5)]
     page = await list_posts(database, workspace, Filter(), 2)
-    rest = await list_posts(database, workspace, Filter(after=Place(page.posts[-1].id)), 10)
+    rest = await list_posts(database, workspace, Filter(after=Position(page.posts[-1].id)), 10)
     assert [post.id for post in (*page.posts, *rest.posts)] == made[::-1]
     assert (page.more, rest.more) == (True, False)

@@ -27,11 +27,11 @@ from store.creating import create_post
 from store.database import Database
 from store.models import Account, Attempt, Post, Target
 from store.outcomes import CHANNEL
+from store.post_changes import lock_post
 from store.posts import find_post
 from store.publishing import close_attempt, finished_step, load, refresh_post
 from store.sending import Settled, begin_send, open_target, save_handles, settle
 from store.vault import Vault, new_key
-from store.wishes import lock_post
 from store.workspaces import create_workspace
 from tests.stack import new_database
 

@@ -216,7 +216,7 @@ async def held_and_released(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a locked door", [account], media=PICTURE)
     handle = await comes_to(await stack.start(post), "Held")
     async with stack.database.transaction() as session:
-        await session.execute(update(Account).where(Account.id == account.id).values(ask_again_at=datetime.now(UTC)))
+        await session.execute(update(Account).where(Account.id == account.id).values(recheck_at=datetime.now(UTC)))
     return await comes_to(handle, "Done")
 
 

@@ -15,8 +15,8 @@ from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
 from runtime import worker
 from store.attempts import list_attempts
+from store.delivery import record_delivered
 from store.models import Attempt, Post
-from store.telling import note_taken_up
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
 from tests.workflows.resets import reset
 from workflows.client.runs import Runs
@@ -273,7 +273,7 @@ async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(
     post = await stack.save("continued, then lost", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
-        await note_taken_up(session, {post.id: post.version})
+        await record_delivered(session, {post.id: post.version})
     for minutes in range(8):
         await move(stack, post, datetime.now(UTC) + timedelta(minutes=minutes + 9))
     await until(lambda: continued(stack, post))

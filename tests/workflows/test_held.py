@@ -68,10 +68,10 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     refused = await row(stack, account)
     assert refused.refusals == 1
-    assert refused.ask_again_at is not None
-    assert refused.ask_again_at > datetime.now(UTC) + timedelta(seconds=5)
+    assert refused.recheck_at is not None
+    assert refused.recheck_at > datetime.now(UTC) + timedelta(seconds=5)
     async with stack.database.transaction() as session:
-        await session.execute(update(Account).where(Account.id == account.id).values(ask_again_at=datetime.now(UTC)))
+        await session.execute(update(Account).where(Account.id == account.id).values(recheck_at=datetime.now(UTC)))
     await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
     assert len(await stack.public("a hiccup")) == 1
 

@@ -18,9 +18,9 @@ from domain.ids import workflow_id
 from domain.plan import AtRest, Plan
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
+from store.delivery import record_delivered
 from store.models import Attempt, Post, Target
-from store.telling import note_taken_up
-from store.wishes import lock_post
+from store.post_changes import lock_post
 from tests.stack import Stack
 from tests.workflows.lives import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM
@@ -45,7 +45,7 @@ async def asleep(stack: Stack, text: str, due_in: timedelta, account: str = "pla
     post = await stack.save(text, [stack.accounts[account]], due_in=due_in)
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
-        await note_taken_up(session, {post.id: post.version})
+        await record_delivered(session, {post.id: post.version})
     return post, await comes_to(handle, "Sleeping")
 
 
@@ -95,7 +95,7 @@ async def test_recovery_starts_what_ended_before_it_was_wanted_again(stack: Stac
     row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
     async with stack.database.transaction() as session:
         # As if its run had been told, and Temporal had forgotten that.
-        await note_taken_up(session, {row.id: row.version})
+        await record_delivered(session, {row.id: row.version})
     recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(minutes=1)) == 1
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED

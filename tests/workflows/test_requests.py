@@ -9,8 +9,8 @@ from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
 from store.attempts import list_attempts
 from store.models import Post
+from store.post_changes import lock_post, reopen
 from store.revisions import find_revision
-from store.wishes import lock_post, reopen
 from tests.stack import CLIENT, Stack
 
 

@@ -3,13 +3,13 @@
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.audit import WORKER, Action, Line
+from domain.audit import WORKER, Action, AuditEntry
 from domain.plan import Plan
 from store.database import Database
+from store.delivery import move_to_next_workflow
 from store.idempotency import LIFETIME
 from store.plans import plan_with_accounts
-from store.telling import move_to_next_workflow
-from store.wishes import confirm_first
+from store.post_changes import confirm_first
 from store.workspaces import name_of_workspace
 from workflows.client.failures import unavailable
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
@@ -17,7 +17,7 @@ from workflows.client.post_workflows import AnotherPost, PostWorkflows
 log = structlog.get_logger(__name__)
 
 _MOST_MOVES = 5
-_RESTORED = Line(Action.RESTORED, WORKER)
+_RESTORED = AuditEntry(Action.RESTORED, WORKER)
 _MOST_NAMES = 10_000
 _NAMES: dict[str, str] = {}
 """The names of workspaces by their ids. They never change."""

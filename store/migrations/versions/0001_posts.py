@@ -175,9 +175,9 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("answer_bytes", sa.Integer(), nullable=False),
         sa.Column("publish_within", sa.Integer(), server_default=sa.text("86400"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.Column("taken_up", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("tell_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("tells", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("delivered_version", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_delivery_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivery_attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_by", sa.String(collation="C"), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -219,11 +219,11 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         postgresql_where=sa.text("status IN ('scheduled', 'publishing')"),
     )
     op.create_index(
-        "posts_untold",
+        "posts_undelivered",
         "posts",
         ["due_at"],
         unique=False,
-        postgresql_where=sa.text("taken_up < version AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
     )
     op.create_index(
         "posts_wall_times",
@@ -487,7 +487,7 @@ def _create_accounts() -> None:
         sa.Column("refusal", sa.Text(), nullable=True),
         sa.Column("refusal_code", sa.Text(), nullable=True),
         sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("ask_again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("recheck_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=True),
@@ -561,9 +561,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
     )
     op.drop_index(
-        "posts_untold",
+        "posts_undelivered",
         table_name="posts",
-        postgresql_where=sa.text("taken_up < version AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
     )
     op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_list_by_change", table_name="posts")

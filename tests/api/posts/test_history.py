@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ids import new_id
-from store.audit import MOST_LINES, delete_surplus_events
+from store.audit import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
 from store.holds import released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target
@@ -216,7 +216,7 @@ async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, ap
     async with stack.api_database.transaction() as session:
         row = await session.get_one(Post, post["id"])
         many = {"workspace_id": row.workspace_id, "post_id": row.id, "action": "changed", "actor_type": "api_key"}
-        for number in range(MOST_LINES + 3):
+        for number in range(MOST_ENTRIES + 3):
             at = row.created_at + timedelta(seconds=number)
             session.add(
                 AuditEvent(at=at, actor_id=None, platform=None, account_id=None, details={"version": number}, **many)
@@ -225,7 +225,7 @@ async def test_no_more_than_the_newest_lines_of_a_post_are_kept(stack: Stack, ap
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 1
     kept = await lines_of(stack.database, post["id"])
     assert min(each.details["version"] for each in kept) == 3
-    assert len(kept) == MOST_LINES
+    assert len(kept) == MOST_ENTRIES
     async with stack.worker_database.transaction() as session:
         assert await delete_surplus_events(session, datetime.now(UTC), 20) == 0
 

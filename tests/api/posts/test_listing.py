@@ -12,8 +12,8 @@ from sqlalchemy import update
 
 from api.posts.listing import cursor_after, read_cursor
 from domain.post import PostStatus, TargetStatus
+from store.list_queries import Order, Position
 from store.models import Post, Target
-from store.ways import Order, Place
 from tests.api.conftest import Client
 from tests.stack import Stack
 
@@ -206,21 +206,21 @@ async def test_the_contracts_cursor_is_one(stranger: Client) -> None:
 
 @given(st.from_regex(r"post_[0-9a-f]{32}", fullmatch=True))
 def test_cursors_survive_the_round_trip(post_id: str) -> None:
-    assert read_cursor(cursor_after(Place(post_id))) == Place(post_id)
+    assert read_cursor(cursor_after(Position(post_id))) == Position(post_id)
 
 
 @given(
     st.from_regex(r"post_[0-9a-f]{32}", fullmatch=True), st.datetimes(timezones=st.just(UTC)), st.sampled_from(Order)
 )
 def test_a_cursor_belongs_to_its_order(post_id: str, at: datetime, order: Order) -> None:
-    place = Place(post_id, at)
+    position = Position(post_id, at)
     if order is Order.CREATED:
         with pytest.raises(ValueError, match="same question"):
-            read_cursor(cursor_after(place), order)
+            read_cursor(cursor_after(position), order)
     else:
-        assert read_cursor(cursor_after(place), order) == place
+        assert read_cursor(cursor_after(position), order) == position
         with pytest.raises(ValueError, match="same question"):
-            read_cursor(cursor_after(Place(post_id)), order)
+            read_cursor(cursor_after(Position(post_id)), order)
 
 
 @given(st.text())

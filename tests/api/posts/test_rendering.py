@@ -16,11 +16,11 @@ from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus,
 from store.contents import new_post
 from store.creating import create_post
 from store.database import Database
+from store.list_queries import Filter
 from store.lists import list_posts
 from store.models import Post
 from store.posts import find_post
-from store.shown import read_shown_post, read_shown_posts
-from store.ways import Filter
+from store.shown_posts import read_shown_post, read_shown_posts
 from store.workspaces import create_workspace
 from tests.stack import new_database
 

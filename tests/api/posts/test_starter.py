@@ -36,7 +36,7 @@ async def test_a_scheduled_post_is_accepted_while_temporal_is_away(stack: Stack)
     async with without_temporal(stack) as client:
         response = await client.send_post(body)
         assert (response.status_code, response.json()["status"]) == (201, "scheduled")
-        assert not (await stack.read(response.json()["id"])).told
+        assert not (await stack.read(response.json()["id"])).is_delivered
         parts = (await client.get("/readyz")).json()
         assert (parts["database"], parts["temporal"], parts["worker"]) == (True, False, False)
 
@@ -49,7 +49,7 @@ async def test_publish_now_survives_a_temporal_outage(stack: Stack) -> None:
         assert (response.status_code, response.json()["status"]) == (201, "publishing")
     # The sweep does this after a while; what matters is that it can.
     post = await stack.read(response.json()["id"])
-    assert not post.told
+    assert not post.is_delivered
     await stack.start(post)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
 
@@ -81,4 +81,4 @@ async def test_started_posts_are_noted_together(stack: Stack, count: int) -> Non
         accounts = await find_accounts(session, stack.workspace_id, [account.id])
     await asyncio.gather(*(starter.tell_now(plan_of(post, accounts)) for post in posts))
     await starter.close()
-    assert all([(await stack.read(post.id)).told for post in posts])
+    assert all([(await stack.read(post.id)).is_delivered for post in posts])

@@ -15,8 +15,8 @@ from domain.errors import Unavailable
 from domain.post import PostStatus
 from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import Finding, Kind, Report
+from store.delivery import record_delivered
 from store.models import Post, Target, Workspace
-from store.telling import note_taken_up
 from tests.stack import Stack
 from workflows.client.runs import Runs
 
@@ -90,7 +90,7 @@ async def until_agrees(stack: Stack) -> None:
 
 async def note_started(stack: Stack, post: Post) -> None:
     async with stack.database.transaction() as session:
-        await note_taken_up(session, {post.id: post.version})
+        await record_delivered(session, {post.id: post.version})
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:

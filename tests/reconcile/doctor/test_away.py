@@ -91,7 +91,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
 async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.client.runs._ASKING", timedelta(seconds=1))
     async with at_work(own):
-        lost = await own.save("doctor: untold", [own.accounts["plain"]], due_in=timedelta(hours=2))
+        lost = await own.save("doctor: undelivered", [own.accounts["plain"]], due_in=timedelta(hours=2))
         handle = await own.start(lost)
         await handle.query("status")
         changed = [await published(own, f"doctor: unasked {number}") for number in range(5)]

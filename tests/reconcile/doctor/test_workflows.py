@@ -48,7 +48,13 @@ def not_yet() -> datetime:
 async def rewind(stack: Stack, post: Post) -> None:
     """Put the rows back to what they were before the post went out, as an older backup does."""
     before = post.created_at
-    values = {"status": PostStatus.SCHEDULED, "published_at": None, "updated_at": before, "version": 1, "taken_up": 1}
+    values = {
+        "status": PostStatus.SCHEDULED,
+        "published_at": None,
+        "updated_at": before,
+        "version": 1,
+        "delivered_version": 1,
+    }
     await write(stack, post, **values)
     await write_target(stack, post, status=TargetStatus.PENDING, platform_post_id=None, published_at=None)
     async with stack.database.transaction() as session:
@@ -86,9 +92,9 @@ async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> N
 
 async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack) -> None:
     post = await own.save("doctor: never started", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
-    await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40), tell_at=not_yet())
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40), next_delivery_at=not_yet())
     assert (await only(own, Kind.NOT_STARTED)).heals is Heals.ITSELF
-    await write(own, post, tell_at=None)
+    await write(own, post, next_delivery_at=None)
     await sweep(own.worker_database, own.workflows)
     await until_agrees(own)
 
@@ -100,7 +106,7 @@ async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> No
 
 async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
-    await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), tell_at=not_yet())
+    await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), next_delivery_at=not_yet())
     report = await look(own)
     assert [(each.kind, each.heals) for each in report.findings] == [(Kind.NOT_STARTED, Heals.PERSON)]
     assert report.exit is Exit.NEEDS_A_PERSON

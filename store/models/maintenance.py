@@ -1,4 +1,4 @@
-"""How far the service has come with what it does for all posts."""
+"""The progress of work that the service does for all posts."""
 
 from datetime import datetime
 

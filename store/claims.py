@@ -1,4 +1,4 @@
-"""Tell targets of one account apart whose posts say the same: a network shows them alike."""
+"""Claims on public posts: which target of an account owns which, also if two targets have the same text."""
 
 from datetime import datetime, timedelta
 
@@ -14,20 +14,20 @@ _MARGIN = timedelta(minutes=5)
 """How long before a target's first send another's publication is still of interest: clocks differ."""
 
 
-async def others_posts(session: AsyncSession, target: Target, since: datetime | None) -> frozenset[str]:
+async def posts_of_other_targets(session: AsyncSession, target: Target, since: datetime | None) -> frozenset[str]:
     """Return the ids of the account's posts since a moment that are known to be other targets'."""
     if since is None:
         return frozenset()
     recent = or_(Target.published_at.is_(None), Target.published_at >= since - _MARGIN)
-    query = select(Target.platform_post_id).where(_beside(target), Target.platform_post_id.is_not(None), recent)
+    query = select(Target.platform_post_id).where(_other_targets(target), Target.platform_post_id.is_not(None), recent)
     return frozenset(each for each in await session.scalars(query) if each is not None)
 
 
-async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_likeness: bool = True) -> bool:
-    """Keep which public post a target was found to be; tells whether it is kept.
+async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_text: bool = True) -> bool:
+    """Save which public post a target was found to be; return False if it is refused.
 
-    It is not where the post is another target's. Found by likeness it is not, either, where it may be that of one which
-    says the same and whose answer is still awaited: that answer is worth more.
+    Refused if another target already owns the post. If the post was matched `by_text` only, also while another target
+    with the same text awaits its response: that response is worth more.
     """
     target = job.target
     # Two that are confirmed at the same time must not both find the post free.
@@ -39,9 +39,9 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_li
     awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()
     same = says == text_in_effect(job.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
-    if by_likeness:
+    if by_text:
         theirs = or_(theirs, and_(awaited, same))
-    others = select(Target.id).join(Post, Post.id == Target.post_id).where(_beside(target), theirs)
+    others = select(Target.id).join(Post, Post.id == Target.post_id).where(_other_targets(target), theirs)
     if await session.scalar(select(others.exists())):
         return False
     mine = update(Target).where(Target.id == target.id, Target.platform_post_id.is_(None))
@@ -49,7 +49,7 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_li
     return True
 
 
-def _beside(target: Target) -> ColumnElement[bool]:
+def _other_targets(target: Target) -> ColumnElement[bool]:
     return and_(
         Target.workspace_id == target.workspace_id,
         Target.account_id == target.account_id,

@@ -1,7 +1,7 @@
-"""The transactions that change what is wanted of a post, beside its content (`store.contents.rewrite`).
+"""The transactions that change a post other than in its content (`store.contents.rewrite`): delete, retry, resolve.
 
-Each locks the post's row, decides by what it says then, and raises its version. A workflow that is not told finds out
-by itself before it sends anything.
+Each locks the post's row, decides by its state, and raises its version. A workflow that misses the change finds it
+in the row before it sends anything.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
-from domain.audit import Action, Actor, Change, Line
+from domain.audit import Action, Actor, AuditEntry, Change
 from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
-from store.audit import is_said, line_of
+from store.audit import event_of, is_recorded
 from store.history import keep_history
 from store.models import Attempt, Post, Target
 from store.outcomes import announce
@@ -57,7 +57,7 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
     if not may_delete(PostStatus(post.status), await rows_of(session, post)):
         return False
     await keep_history(session, post)
-    session.add(line_of(post, Line(Action.DELETED, actor, details=(("workflowId", post.workflow_id),))))
+    session.add(event_of(post, AuditEntry(Action.DELETED, actor, details=(("workflowId", post.workflow_id),))))
     await session.execute(delete(Post).where(Post.id == post.id))
     await announce(session, post.id)
     return True
@@ -89,7 +89,7 @@ async def reopen(
             target.confirming = True
     if again:
         meant = tuple((each.platform, each.account_id) for each in again)
-        raise_version(post, Line(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
+        raise_version(post, AuditEntry(Action.RETRIED, actor, targets=meant, details=tuple(details.items())))
         await refresh_post(session, post)
     return bool(again)
 
@@ -128,7 +128,7 @@ async def resolve(
     session.add(finished_step(target.id, AttemptStep.RESOLVE, datetime.now(UTC), result))
     raise_version(
         post,
-        Line(
+        AuditEntry(
             Action.RESOLVED,
             actor,
             (Change("status", before, target.status),),
@@ -162,9 +162,9 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
             _write_off(target, state)
             changed.append(target)
     meant = tuple((each.platform, each.account_id) for each in changed)
-    line = Line(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
-    repeated = not changed and await is_said(session, post, Action.CANCELLED, runId=details.get("runId"))
-    raise_version(post, None if repeated else line)
+    entry = AuditEntry(Action.CANCELLED, actor, targets=meant, details=tuple(details.items()))
+    repeated = not changed and await is_recorded(session, post, Action.CANCELLED, runId=details.get("runId"))
+    raise_version(post, None if repeated else entry)
     await refresh_post(session, post)
     lost = select(func.max(Attempt.finished_at)).where(
         Attempt.target_id.in_([each.id for each in post.targets]),
@@ -189,7 +189,7 @@ def _write_off(target: Target, state: TargetState) -> None:
 async def confirm_first(
     session: AsyncSession,
     post: Post,
-    line: Line,
+    entry: AuditEntry,
     since: datetime,
     until: datetime | None = None,
     platforms: Collection[str] | None = None,
@@ -197,7 +197,7 @@ async def confirm_first(
     """Have a locked post's targets confirmed before they are sent: what these rows know of was lost.
 
     Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
-    `line` says in the audit trail who found that out.
+    `entry` says in the audit trail who found that out.
     `since` and `until`: when the network may have been sent the post; None: it may still be. `platforms`: where only;
     None: everywhere. False if there is no such target that is not public, failed or unconfirmed by these rows.
     """
@@ -215,7 +215,7 @@ async def confirm_first(
         session.add(lost)
     if unsure or platforms is None:
         # A run may know versions of the time that was lost.
-        raise_version(post, line, _MORE_THAN_WERE_LOST)
+        raise_version(post, entry, _MORE_THAN_WERE_LOST)
     return bool(unsure)
 
 

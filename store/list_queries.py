@@ -2,12 +2,12 @@
 
 A list is read in its order from the index of that order: by status if statuses are asked for. What this index does not
 know is checked of each post that it leads to, and of a million few may fit. So the other indexes that know a part of
-what is asked for are counted first, up to `MOST_LOOKED_AT` entries each:
+what is asked for are counted first, up to `MAX_SCANNED` entries each:
 
 - If one has fewer than `WINDOW`, all posts of the list are among them: they are looked at, whatever the order.
 - Else, if an index has its entries in the list's order, its first `WINDOW` entries are looked at. A page that they fill
   is the first page.
-- If none of them fills the page, and one has fewer than `MOST_LOOKED_AT`, all of its entries are looked at.
+- If none of them fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are looked at.
 - Else the index of the list's order is read until the page is full. That is so if very many posts fit each part of the
   question, and few of the first ones fit all of it.
 """
@@ -42,7 +42,7 @@ from store.models import Post, PostTag, Target
 
 WINDOW = 1_000
 """Entries of an index that are looked at for a page. A thousand posts are found by their ids in some 3 ms."""
-MOST_LOOKED_AT = 20_000
+MAX_SCANNED = 20_000
 """Entries that are looked at if no index in the list's order has filled the page with its first `WINDOW`."""
 
 
@@ -65,8 +65,8 @@ _COLUMNS: dict[Order, InstrumentedAttribute[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a post in a list: its id and, unless the list is sorted by that, what it is sorted by."""
+class Position:
+    """The position of a post in a list: its id and, unless the list is sorted by that, its sort key."""
 
     id: str
     at: datetime | None = None
@@ -92,76 +92,79 @@ class Filter:
     scheduled_to: datetime | None = None
     updated_since: datetime | None = None
     order: Order = Order.CREATED
-    after: Place | None = None
+    after: Position | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC), repr=False)
     """A scheduled post whose time has come by then is one that is being published (`domain.post.status_shown`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Ids of posts that an index has, among which are all of a list. `ordered`: they come in the list's order."""
+class IndexScan:
+    """The entries of an index, among which are all posts of a list. `ordered`: they come in the list's order."""
 
     ids: Select[Any]
     ordered: bool
 
 
 async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
-    """Return the `id`, `answer_bytes` and `place` of the first `count` posts of a list, in its order."""
-    ways = list(_ways(workspace_id, wanted))
-    if ways:
-        narrowest = await _narrowest(session, ways, WINDOW)
+    """Return the `id`, `answer_bytes` and `sort_key` of the first `count` posts of a list, in its order."""
+    scans = list(_scans(workspace_id, wanted))
+    if scans:
+        narrowest = await _narrowest(session, scans, WINDOW)
         if narrowest:
-            return await _rows(session, along(narrowest, workspace_id, wanted, count))
-        for way in ways:
-            if way.ordered and len(found := await _rows(session, along(way, workspace_id, wanted, count))) == count:
+            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count))
+        for scan in scans:
+            if (
+                scan.ordered
+                and len(found := await _rows(session, scan_query(scan, workspace_id, wanted, count))) == count
+            ):
                 return found
-        narrowest = await _narrowest(session, ways, MOST_LOOKED_AT)
+        narrowest = await _narrowest(session, scans, MAX_SCANNED)
         if narrowest:
-            return await _rows(session, along(narrowest, workspace_id, wanted, count, MOST_LOOKED_AT))
-    return await _rows(session, in_order(workspace_id, wanted, count))
+            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count, MAX_SCANNED))
+    return await _rows(session, ordered_query(workspace_id, wanted, count))
 
 
-async def _narrowest(session: AsyncSession, ways: list[Way], most: int) -> Way | None:
-    """Return the way with the fewest entries; None if all have `most` of them or more."""
-    counts = (select(func.count()).select_from(way.ids.limit(most).subquery()).scalar_subquery() for way in ways)
+async def _narrowest(session: AsyncSession, scans: list[IndexScan], most: int) -> IndexScan | None:
+    """Return the scan with the fewest entries; None if all have `most` of them or more."""
+    counts = (select(func.count()).select_from(scan.ids.limit(most).subquery()).scalar_subquery() for scan in scans)
     sizes = (await session.execute(select(*counts))).one()
-    fewest, way = min(zip(sizes, ways, strict=True), key=lambda pair: pair[0])
-    return way if fewest < most else None
+    fewest, scan = min(zip(sizes, scans, strict=True), key=lambda pair: pair[0])
+    return scan if fewest < most else None
 
 
 async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
     return list((await session.execute(query)).all())
 
 
-def along(way: Way, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
-    """Return the query for the first posts of a list among the first `most` entries of a way.
+def scan_query(scan: IndexScan, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
+    """Return the query for the first posts of a list among the first `most` entries of a scan.
 
     OFFSET 0 has each post looked up by its id, in the order of the entries. The planner would rather join them with all
     posts that it takes the conditions to leave, and a page's beginning makes it expect far too few.
     """
-    entries = way.ids.limit(most).subquery()
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("place")).where(Post.id == entries.c.id)
+    entries = scan.ids.limit(most).subquery()
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("sort_key")).where(Post.id == entries.c.id)
     found = posts.where(*_conditions(workspace_id, wanted), *_of_statuses(wanted)).offset(0).lateral()
-    ordered = entries if way.ordered else found
+    ordered = entries if scan.ordered else found
     newest_first = wanted.order is Order.CREATED
-    order = (ordered.c.id.desc(),) if newest_first else (ordered.c.place, ordered.c.id)
+    order = (ordered.c.id.desc(),) if newest_first else (ordered.c.sort_key, ordered.c.id)
     return select(found).select_from(entries.join(found, true())).order_by(*order).limit(count)
 
 
-def in_order(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
     """Return the query for the first posts of a list that reads the index of its order."""
     choices = [_first(choice, workspace_id, wanted, count) for choice in _choices(workspace_id, wanted)]
     # A post with two targets that are asked for is found twice.
     joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
-    order = (found.c.place.desc(),) if wanted.order is Order.CREATED else (found.c.place, found.c.id)
+    order = (found.c.sort_key.desc(),) if wanted.order is Order.CREATED else (found.c.sort_key, found.c.id)
     return select(found).order_by(*order).limit(count)
 
 
-# -- ways ------------------------------------------------------------------------------------------------------------
+# -- scans -----------------------------------------------------------------------------------------------------------
 
 
-def _ways(workspace_id: str, wanted: Filter) -> Iterator[Way]:
+def _scans(workspace_id: str, wanted: Filter) -> Iterator[IndexScan]:
     """Yield the indexes that know a part of what is asked for; none if that of the list's order knows all of it."""
     if wanted.external_id is not None:
         # Its index leads to the only post that there can be.
@@ -169,7 +172,7 @@ def _ways(workspace_id: str, wanted: Filter) -> Iterator[Way]:
     newest_first = wanted.order is Order.CREATED
     parts = [*_of_targets(workspace_id, wanted), *_of_tags(workspace_id, wanted)]
     for ids in parts:
-        yield Way(ids, ordered=newest_first)
+        yield IndexScan(ids, ordered=newest_first)
     ranges = {
         Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
         Order.UPDATED: (wanted.updated_since, None),
@@ -182,7 +185,7 @@ def _ways(workspace_id: str, wanted: Filter) -> Iterator[Way]:
     for order in Order:
         knows = any(ranges[order]) or (stated if order is Order.CREATED else order is wanted.order)
         if knows and (order is Order.CREATED or not wanted.target_statuses):
-            yield Way(_by_status(workspace_id, wanted, order), ordered=wanted.order is order)
+            yield IndexScan(_by_status(workspace_id, wanted, order), ordered=wanted.order is order)
 
 
 def _of_targets(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
@@ -203,18 +206,20 @@ def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
     choices = []
     for choice in _choices(workspace_id, wanted, order):
         # Without the size, which the index does not hold.
-        ids = choice.with_only_columns(Post.id, _COLUMNS[order].label("place"))
-        narrowed = ids.where(*_times(wanted, order)).order_by(*_order(order)).limit(MOST_LOOKED_AT)
+        ids = choice.with_only_columns(Post.id, _COLUMNS[order].label("sort_key"))
+        narrowed = ids.where(*_times(wanted, order)).order_by(*_order(order)).limit(MAX_SCANNED)
         choices.append(select(narrowed.subquery()))
     joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
-    by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.place, joined.c.id)
-    return select(joined.c.id, joined.c.place).order_by(*by)
+    by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.sort_key, joined.c.id)
+    return select(joined.c.id, joined.c.sort_key).order_by(*by)
 
 
 def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
     """Yield a query for each status that is asked for, of which an index has the first posts in an order."""
     order = order or wanted.order
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[order].label("place")).where(Post.workspace_id == workspace_id)
+    posts = select(Post.id, Post.answer_bytes, _COLUMNS[order].label("sort_key")).where(
+        Post.workspace_id == workspace_id
+    )
     statuses = wanted.statuses
     if not statuses and not wanted.target_statuses:
         if order is Order.CREATED:
@@ -223,20 +228,20 @@ def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> I
         statuses = tuple(PostStatus)
     for status in statuses:
         yield posts.where(*_has_status(status, wanted))
-    if _tells_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses:
+    if _separates_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses:
         yield posts.where(Post.id.in_(_overdue(workspace_id, wanted.now)))
     for target_status in wanted.target_statuses:
         yield posts.where(Post.id.in_(_with_target(target_status).where(Target.workspace_id == workspace_id)))
 
 
-def _tells_overdue(wanted: Filter) -> bool:
-    """Tell whether it matters for a list which scheduled posts are overdue: not if it has both statuses."""
+def _separates_overdue(wanted: Filter) -> bool:
+    """Return whether a list depends on which scheduled posts are overdue: not if it has both statuses."""
     return (PostStatus.SCHEDULED in wanted.statuses) is not (PostStatus.PUBLISHING in wanted.statuses)
 
 
 def _has_status(status: PostStatus, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     yield Post.status == status.value
-    if status is PostStatus.SCHEDULED and _tells_overdue(wanted):
+    if status is PostStatus.SCHEDULED and _separates_overdue(wanted):
         # Nearly all are not overdue. Written so that the planner does not look for them in the index by time.
         yield func.coalesce(Post.scheduled_for, literal_column("'infinity'::timestamptz")) > wanted.now
 
@@ -286,7 +291,11 @@ def _of_statuses(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.statuses or wanted.target_statuses:
         yield or_(
             *(and_(*_has_status(status, wanted)) for status in wanted.statuses),
-            *([_is_overdue(wanted.now)] if _tells_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses else []),
+            *(
+                [_is_overdue(wanted.now)]
+                if _separates_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses
+                else []
+            ),
             *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in wanted.target_statuses),
         )
 

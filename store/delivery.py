@@ -1,4 +1,4 @@
-"""Which workflows have heard what is wanted of their posts, and which must still be told."""
+"""The delivery of posts' versions to their workflows: which are known to have the newest one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -9,22 +9,23 @@ from sqlalchemy.orm import selectinload
 
 from domain.ids import next_workflow_id
 from store.models import IdempotencyKey, Post
-from store.wishes import lock_post
+from store.post_changes import lock_post
 
-_TAKEN_UP = text("""
-UPDATE posts SET taken_up = heard.version, tell_at = NULL, tells = 0
-FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS heard (id, version)
-WHERE posts.id = heard.id AND posts.taken_up < heard.version AND heard.version <= posts.version
+_RECORD_DELIVERED = text("""
+UPDATE posts SET delivered_version = delivered.version, next_delivery_at = NULL, delivery_attempts = 0
+FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
+WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
 """)
 
 _CLAIM = text("""
-UPDATE posts SET tells = tells + 1,
-                 tell_at = CAST(:now AS timestamptz)
-                           + least(CAST(:first AS interval) * power(2, least(tells, 20)), CAST(:longest AS interval))
+UPDATE posts
+SET delivery_attempts = delivery_attempts + 1,
+    next_delivery_at = CAST(:now AS timestamptz)
+      + least(CAST(:first AS interval) * power(2, least(delivery_attempts, 20)), CAST(:longest AS interval))
 WHERE id IN (
   SELECT id FROM posts
-  WHERE taken_up < version AND status IN ('scheduled', 'publishing')
-    AND updated_at < :changed_before AND (tell_at IS NULL OR tell_at <= :now)
+  WHERE delivered_version < version AND status IN ('scheduled', 'publishing')
+    AND updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)
   ORDER BY due_at, id
   LIMIT :most
   FOR UPDATE SKIP LOCKED
@@ -33,19 +34,19 @@ RETURNING id
 """)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
-"""How long a post is left alone after it could not be told for the first time, and at most."""
+"""How long a post is left alone after its first failed delivery, and at most."""
 
 
-async def note_taken_up(session: AsyncSession, versions: Mapping[str, int]) -> None:
-    """Note which version of each post its workflow is known to have taken up."""
+async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -> None:
+    """Save which version of each post its workflow is known to have."""
     ids = sorted(versions)
-    await session.execute(_TAKEN_UP, {"ids": ids, "versions": [versions[each] for each in ids]})
+    await session.execute(_RECORD_DELIVERED, {"ids": ids, "versions": [versions[each] for each in ids]})
 
 
-async def claim_untold(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:
-    """Return posts whose workflows are not known to know what is wanted, soonest due first, with their targets.
+async def claim_undelivered(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:
+    """Return posts whose workflows are not known to have the newest version, soonest due first, with their targets.
 
-    No other worker gets them for a while: the longer, the more often it has failed.
+    No other worker gets them for a while: the longer, the more deliveries have failed.
     """
     values = {
         "now": now,
@@ -59,9 +60,9 @@ async def claim_untold(session: AsyncSession, now: datetime, changed_before: dat
     return list(await session.scalars(query))
 
 
-async def free_untold(session: AsyncSession, post_ids: Sequence[str]) -> None:
-    """Let posts be told again without a pause: it was not they that failed, but Temporal that was away."""
-    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(tell_at=None))
+async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) -> None:
+    """Allow delivery without a pause: Temporal was away, the posts are not to blame."""
+    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=None))
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:

@@ -1,4 +1,4 @@
-"""What the consistency check reads beside the posts themselves: loose ends, found by one statement each."""
+"""Queries of the doctor beside the posts themselves: loose ends, found by one statement each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from store.waiting import WAITS
 
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """Be an attempt whose answer is still awaited, and whose it is."""
+    """An attempt whose response is still awaited, and the post that it belongs to."""
 
     target_id: str
     post_id: str
@@ -37,7 +37,7 @@ class WaitingRevision:
 
 @dataclass(frozen=True, slots=True)
 class LooseKey:
-    """Be a key that still holds, has no answer, and whose post is not there."""
+    """A key that has not expired, has no response, and whose post is missing."""
 
     workspace_id: str
     key: str

@@ -1,4 +1,4 @@
-"""Posts as answers show them, read by one statement and without models: a model costs more than its row."""
+"""Posts as responses show them, read by one statement and without models: a model costs more than its row."""
 
 from collections.abc import Sequence
 from datetime import datetime

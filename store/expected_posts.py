@@ -1,4 +1,4 @@
-"""What networks should show of targets, in pages: for whoever can see everything that is public there."""
+"""The posts that networks should show, in pages, for a doctor that can read all that is public there."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,25 +21,25 @@ _IS_SEND = Attempt.step == AttemptStep.PUBLISH
 
 
 @dataclass(frozen=True, slots=True)
-class Sends:
-    """Say when a target was sent: the first time, the last, and whether an answer is awaited."""
+class SendTimes:
+    """The times of a target's sends, and whether a response is awaited."""
 
     first: datetime | None = None
     """When the first began, what it needed to be uploaded included."""
     last: datetime | None = None
-    """When the last send's answer came, or now where it did not."""
+    """When the last send's response came, or now if it did not."""
     awaited: bool = False
     editing: bool = False
     """Whether an edit was begun whose effect is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
-    """Be a target with what its network should show of it. `text` is content: for comparing, never for printing."""
+class ExpectedPost:
+    """A target with what its network should show of it. `text` is content: for comparing, never for printing."""
 
     target: Target
     post: Post
-    sends: Sends
+    sends: SendTimes
     text: str = field(repr=False)
     sent_text: str = field(repr=False)
     """What was sent first, before edits."""
@@ -52,7 +52,7 @@ class Showing:
         return versions | ({self.target.platform_post_id} if self.target.platform_post_id else set())
 
 
-async def showings(database: Database) -> AsyncIterator[Showing]:
+async def expected_posts(database: Database) -> AsyncIterator[ExpectedPost]:
     """Yield every target of every post that is no draft."""
     last = ""
     while True:
@@ -73,18 +73,18 @@ async def showings(database: Database) -> AsyncIterator[Showing]:
                 .where(Attempt.target_id.in_(ids))
                 .group_by(Attempt.target_id)
             )
-            sends = {row[0]: Sends(*row[1:]) for row in await session.execute(sent)}
+            sends = {row[0]: SendTimes(*row[1:]) for row in await session.execute(sent)}
         for target in targets:
             if target.post.due_at is not None:
-                yield _showing(target, target.post, sends.get(target.id, Sends()))
+                yield _expected_post(target, target.post, sends.get(target.id, SendTimes()))
         if len(targets) < _PAGE:
             return
         last = targets[-1].id
 
 
-def _showing(target: Target, post: Post, sends: Sends) -> Showing:
+def _expected_post(target: Target, post: Post, sends: SendTimes) -> ExpectedPost:
     sent_text = text_in_effect(post.content, target.custom_content)
-    return Showing(
+    return ExpectedPost(
         target=target,
         post=post,
         sends=sends,
